@@ -1,0 +1,1 @@
+"""CIML: segmentation with primary and auxiliary modalities, and who told what. No Slicer, no Qt."""

@@ -1,0 +1,31 @@
+"""The errors that reach a person. Their text is a full sentence that ends with what to do."""
+
+
+class CrossModalError(Exception):
+    """A job failed for a reason that the message explains."""
+
+    exit_code = 1
+
+
+class UsageError(CrossModalError):
+    """An option or argument cannot be used as given."""
+
+    exit_code = 2
+
+
+class CohortError(CrossModalError):
+    """A cohort, a case or a file cannot be used as it is."""
+
+    exit_code = 2
+
+
+class ModelError(CrossModalError):
+    """A model or task cannot be used as it is."""
+
+    exit_code = 2
+
+
+class CancelledError(CrossModalError):
+    """The person asked the job to stop."""
+
+    exit_code = 130
