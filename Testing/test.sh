@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Passes the tests: style, types, then all tests but the long measurements (those: pytest -m evidence).
+# Further arguments go to pytest, for example: Testing/test.sh -k strategy
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+"$root/Testing/setup.sh"
+cd "$root"
+export PYTHONHASHSEED=0 OMP_NUM_THREADS=1 QT_QPA_PLATFORM=offscreen VTK_DEFAULT_OPENGL_WINDOW=vtkEGLRenderWindow
+python=.venv/bin/python
+"$python" -m ruff check .
+"$python" -m ruff format --check .
+"$python" -m mypy MDALSelector/MultimodalImagingLib MDALSelector/MDALSelectorLib CIMLSegment/CIMLSegmentLib
+"$python" -m pytest --numprocesses "$(nproc)" --dist loadfile "$@"
