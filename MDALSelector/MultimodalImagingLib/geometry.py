@@ -1,6 +1,6 @@
 """Voxel grids in space; the only file that knows about axis order and the LPS/RAS sign flip.
 
-Positions are ITK's: LPS, mm. Arrays are indexed `(K, J, I)`, sizes and spacings are given `(I, J, K)`.
+Positions are ITK's: LPS, mm. Arrays are indexed `(K, J, I)`; sizes and spacings are `(I, J, K)`.
 """
 
 from __future__ import annotations
