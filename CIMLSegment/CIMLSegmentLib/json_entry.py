@@ -1,0 +1,128 @@
+"""JSON objects from people: every key and type is checked, and each fault is a sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from MultimodalImagingLib.errors import ModelError
+
+
+def parse_json(text: str | bytes, where: str) -> object:
+    """Parse JSON in which no object has a key twice.
+
+    Raises:
+        ModelError: If it is no such JSON.
+    """
+    try:
+        return json.loads(
+            text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant
+        )
+    except ValueError as error:
+        msg = f"{where} is not valid JSON: {error}. Correct it at that place."
+        raise ModelError(msg) from error
+
+
+def read_json(path: Path) -> object:
+    """Read a JSON file.
+
+    Raises:
+        ModelError: If it cannot be read or is no JSON.
+    """
+    try:
+        return parse_json(path.read_bytes(), f"The file {path}")
+    except OSError as error:
+        msg = f"Expected a readable JSON file {path}, got: {error.strerror}. Check path and rights."
+        raise ModelError(msg) from error
+
+
+class JsonEntry:
+    """A JSON object whose keys and types are checked while it is read."""
+
+    def __init__(self, data: object, where: str) -> None:
+        if not isinstance(data, dict):
+            msg = f"Expected {where} to be a JSON object, got {data!r:.80}."
+            raise ModelError(msg)
+        self.data: dict[str, Any] = data
+        self.where = where
+
+    def check_keys(self, known: Sequence[str], *, optional: Iterable[str]) -> None:
+        """Refuse unknown and missing keys."""
+        for key in self.data:
+            if key not in known:
+                close = get_close_matches(key, known, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
+                msg = f"Unknown key {key!r} in {self.where}; {hint}"
+                raise ModelError(msg)
+        for key in known:
+            if key not in self.data and key not in optional:
+                msg = f"The key {key!r} is missing in {self.where}; add it."
+                raise ModelError(msg)
+
+    def value(self, key: str, kind: type, *default: Any) -> Any:
+        """Return a value of a type; `bool` is no `int`."""
+        value = self.data.get(key, *default)
+        if not _is_a(value, kind) and not (default and value == default[0]):
+            msg = f"Expected {key!r} in {self.where} to be {_NAMES[kind]}, got {value!r:.80}."
+            raise ModelError(msg)
+        return value
+
+    def listed(self, key: str, kind: type) -> tuple[Any, ...]:
+        """Return a list whose entries have a type."""
+        values = self.value(key, list)
+        for value in values:
+            if not _is_a(value, kind):
+                msg = (
+                    f"Expected {key!r} in {self.where} to list {_NAMES[kind]}s, got {value!r:.80}."
+                )
+                raise ModelError(msg)
+        return tuple(values)
+
+    def items(self, key: str, singular: str) -> list[JsonEntry]:
+        """Return a list of objects; `singular` names one of them in messages."""
+        return [
+            JsonEntry(data, f"{singular} {number}")
+            for number, data in enumerate(self.value(key, list), start=1)
+        ]
+
+    def mapping(self, key: str, kind: type, *, unique_values: bool = False) -> dict[str, Any]:
+        """Return an object whose values have a type."""
+        entry = JsonEntry(self.value(key, dict), f"{key!r} of {self.where}")
+        values = {name: entry.value(name, kind) for name in entry.data}
+        if unique_values and len(set(values.values())) < len(values):
+            msg = f"Two entries of {entry.where} have the same value; give each its own."
+            raise ModelError(msg)
+        return values
+
+
+_NAMES = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+    dict: "an object",
+    bool: "true or false",
+}
+
+
+def _is_a(value: object, kind: type) -> bool:
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
+def _refuse_constant(name: str) -> None:
+    msg = f"{name} is no number in JSON"
+    raise ValueError(msg)
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    for key in keys:
+        if keys.count(key) > 1:
+            msg = f"The key {key!r} occurs twice in one object; keep one of the two."
+            raise ModelError(msg)
+    return dict(pairs)
