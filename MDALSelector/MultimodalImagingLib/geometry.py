@@ -6,9 +6,11 @@ Positions are ITK's: LPS, mm. Arrays are indexed `(K, J, I)`; sizes and spacings
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import SimpleITK as sitk  # noqa: N813
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -70,9 +72,112 @@ class Grid:
         return np.asarray((self.index_to_lps @ homogeneous)[:3].T)
 
 
+@dataclass(frozen=True)
+class Volume:
+    """Voxel values and where they lie.
+
+    Attributes:
+        array: Values, shape `(K, J, I)` = `grid.array_shape`.
+        grid: The voxel grid.
+    """
+
+    array: npt.NDArray[np.generic]
+    grid: Grid
+
+    def __post_init__(self) -> None:
+        """Refuse an array that does not fit the grid."""
+        if self.array.shape != self.grid.array_shape:
+            msg = f"Expected an array of shape {self.grid.array_shape}, got {self.array.shape}."
+            raise ValueError(msg)
+
+
 def is_same_grid(first: Grid, second: Grid, *, tolerance_mm: float = 1e-3) -> bool:
     """Tell whether voxels of the same index lie at the same place within a tolerance in mm."""
     if first.size != second.size:
         return False
     difference = np.abs(first.corners_lps - second.corners_lps).max()
     return bool(difference <= tolerance_mm)
+
+
+def grid_of_image(image: sitk.Image) -> Grid:
+    """Return the grid of a 3-D SimpleITK image."""
+    return Grid(tuple(image.GetSize()), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+
+
+def volume_from_image(image: sitk.Image) -> Volume:
+    """Copy a 3-D SimpleITK image into a `Volume`."""
+    return Volume(sitk.GetArrayFromImage(image), grid_of_image(image))
+
+
+def image_from_volume(volume: Volume) -> sitk.Image:
+    """Copy a `Volume` into a SimpleITK image."""
+    array = volume.array.astype(np.uint8) if volume.array.dtype == bool else volume.array
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(volume.grid.spacing_mm)
+    image.SetOrigin(volume.grid.origin_mm)
+    image.SetDirection(volume.grid.direction)
+    return image
+
+
+def resample(
+    volume: Volume,
+    grid: Grid,
+    *,
+    interpolation: Literal["linear", "nearest"] = "linear",
+    fill: float = 0.0,
+) -> Volume:
+    """Sample a volume at the voxel centers of another grid, in LPS space.
+
+    Half a voxel beyond the outermost centers still belongs to the volume and gets the value at the
+    rim. There is no smoothing before downsampling.
+
+    Args:
+        volume: What to sample.
+        grid: Where to sample.
+        interpolation: `"nearest"` for labels; keeps the data type, booleans included. `"linear"`
+            gives float32, or float64 for float64.
+        fill: Value where the volume has none.
+
+    Returns:
+        A volume on `grid`.
+    """
+    image = image_from_volume(volume)
+    kind = volume.array.dtype
+    if interpolation == "linear" and kind != np.float64:
+        image = sitk.Cast(image, sitk.sitkFloat32)
+    method = sitk.sitkLinear if interpolation == "linear" else sitk.sitkNearestNeighbor
+    resampled = sitk.Resample(
+        image,
+        grid.size,
+        sitk.Transform(3, sitk.sitkIdentity),
+        method,
+        grid.origin_mm,
+        grid.spacing_mm,
+        grid.direction,
+        fill,
+    )
+    array = sitk.GetArrayFromImage(resampled)
+    is_mask = interpolation == "nearest" and kind.kind == "b"
+    return Volume(array.astype(bool) if is_mask else array, grid)
+
+
+def overlap_fraction(first: Grid, second: Grid) -> float:
+    """Share of the smaller field of view that lies inside the other's.
+
+    Both are boxes; the second is replaced by its bounding box along the first's axes, so for
+    oblique pairs the share is an upper bound.
+
+    Returns:
+        0 (apart) to 1 (the smaller one lies inside).
+    """
+    axes = first.direction_matrix
+    low_a, high_a = _bounds(first, axes)
+    low_b, high_b = _bounds(second, axes)
+    shared = np.clip(np.minimum(high_a, high_b) - np.maximum(low_a, low_b), 0.0, None)
+    smaller = np.minimum(np.prod(high_a - low_a), np.prod(high_b - low_b))
+    return float(np.prod(shared) / smaller)
+
+
+def _bounds(grid: Grid, axes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    along = grid.corners_lps @ axes
+    return along.min(axis=0), along.max(axis=0)
