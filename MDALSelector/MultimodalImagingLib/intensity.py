@@ -1,0 +1,197 @@
+"""Intensities of CT, PET and MR made comparable between cases, and where the body is.
+
+Works on arrays that are already on the working grid; knows nothing of files.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk  # noqa: N813
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+ModalityKind = Literal["MR", "CT", "PET", "OTHER"]
+
+MODALITY_KINDS: tuple[ModalityKind, ...] = ("MR", "CT", "PET", "OTHER")
+
+# CT is mapped by this fixed, monotone curve: most of the range for soft tissue, the rest for air,
+# lung and bone. The knee at -160 and 240 HU is the common abdominal soft-tissue window.
+CT_HU = (-1000.0, -160.0, 240.0, 1500.0)
+CT_VALUES = (-1.5, -1.0, 1.0, 2.0)
+CT_STORED_HU = (-1024.0, 3071.0)
+CT_BODY_HU = -300.0
+
+# PET is asinh(SUV): linear below SUV 1, logarithmic above, the same curve for every case.
+PET_MAX_SUV = 60.0
+PET_BODY_SUV = 0.15
+
+# A robust z-score beyond this many (scaled) median absolute deviations says nothing more.
+MAX_Z = 6.0
+MAD_TO_SD = 1.4826
+# Air is darker than this share of the typical bright tissue (MR and unknown kinds).
+AIR_SHARE = 0.2
+# Second legs and arms count as body if they have this share of the largest part's volume.
+MIN_PART_SHARE = 0.1
+MIN_BODY_VOXELS = 64
+
+_CT_NAMES = re.compile(r"(cb|ld|nc|ce|hr)?ct(a|p)?")
+_PET_NAMES = re.compile(r"pet\w*|suv\w*|fdg\w*|psma\w*|dotatate\w*|fet|fdopa")
+_MR_NAMES = re.compile(
+    r"mri?\w*|t1\w*|t2\w*|flair\w*|dwi\w*|adc\w*|swi\w*|pdw?|stir\w*|dce\w*|asl\w*|tof\w*|dti\w*|fa"
+)
+
+
+@dataclass(frozen=True)
+class NormalizedImage:
+    """One modality of one case with comparable intensities.
+
+    Attributes:
+        values: Normalized intensities, unitless, shape `(K, J, I)`, 0 where not covered.
+        body: Where this modality sees the body, shape `(K, J, I)`.
+        kind: The rule that was used; differs from the one asked for when `kind_problem` spoke up.
+    """
+
+    values: FloatArray
+    body: BoolArray
+    kind: ModalityKind
+
+
+def modality_kind(modality: str) -> ModalityKind:
+    """Tell from a modality's name which normalization suits it; `OTHER` if the name is unknown."""
+    tokens = [token for token in re.split(r"[^a-z0-9]+", modality.lower()) if token]
+    table = ((_CT_NAMES, "CT"), (_PET_NAMES, "PET"), (_MR_NAMES, "MR"))
+    for pattern, kind in table:
+        if any(pattern.fullmatch(token) for token in tokens):
+            return cast("ModalityKind", kind)
+    return "OTHER"
+
+
+def kind_problem(array: FloatArray, coverage: BoolArray, kind: ModalityKind) -> str | None:
+    """Say why the values cannot be in the unit that the kind stands for; `None` if they can.
+
+    CT is expected in HU, PET in SUV. Values that span less than 100 HU between their 1st and 99th
+    percentile are no CT of a body; a 99th percentile beyond SUV 150 is an activity in Bq/ml.
+    """
+    low, high = np.percentile(array[coverage], (1.0, 99.0))
+    if kind == "CT" and high - low < 100.0:
+        return f"Expected Hounsfield units, found only values from {low:.4g} to {high:.4g}"
+    if kind == "PET" and high > 150.0:
+        return f"Expected standardized uptake values (SUV), found values up to {high:.4g}"
+    return None
+
+
+def normalize(array: FloatArray, coverage: BoolArray, *, kind: ModalityKind) -> NormalizedImage:
+    """Make the intensities of one modality comparable between cases.
+
+    CT: fixed piecewise-linear curve `CT_HU` to `CT_VALUES`. PET: `asinh(SUV)`, SUV clipped to 0
+    to 60. MR and OTHER: `(value - median) / (1.4826 MAD)` inside the body, clipped to +-6.
+
+    Args:
+        array: Intensities on the working grid, finite, shape `(K, J, I)`.
+        coverage: Where the image has voxels, same shape, at least one voxel.
+        kind: Which rule to use.
+
+    Raises:
+        ValueError: If the image is constant inside the body.
+    """
+    body = body_mask(array, coverage, kind=kind)
+    values: npt.NDArray[np.floating]
+    if kind == "CT":
+        values = np.interp(array, CT_HU, CT_VALUES)
+    elif kind == "PET":
+        values = np.arcsinh(np.clip(array, 0.0, PET_MAX_SUV))
+    else:
+        values = _robust_z(array, body)
+    return NormalizedImage(np.where(coverage, values, 0.0).astype(np.float32), body, kind)
+
+
+def body_mask(array: FloatArray, coverage: BoolArray, *, kind: ModalityKind) -> BoolArray:
+    """Find the body (or the skull-stripped brain) in one modality.
+
+    Air is told from tissue by a threshold (CT: -300 HU, PET: SUV 0.15, else 20 % of the median of
+    the bright class of an Otsu split, so that the fat-muscle split of a tight crop does no harm).
+    Then: opening by one voxel, parts of at least a tenth of the largest, holes filled in 3-D and in
+    every K slice. Where a crop shows no air at all, everything covered is body.
+
+    Args:
+        array: Intensities, shape `(K, J, I)`.
+        coverage: Where the image has voxels, same shape.
+        kind: Decides the threshold.
+    """
+    tissue = (array > _air_threshold(array[coverage], kind)) & coverage
+    if tissue.sum() < MIN_BODY_VOXELS:
+        return coverage.copy()
+    image = sitk.GetImageFromArray(tissue.astype(np.uint8))
+    opened = sitk.BinaryMorphologicalOpening(image, [1, 1, 1], sitk.sitkBall)
+    parts = _large_parts(opened if _count(opened) >= MIN_BODY_VOXELS else image)
+    return _fill_holes(parts) & coverage
+
+
+def joint_body(bodies: list[BoolArray], coverages: list[BoolArray]) -> BoolArray:
+    """Vote: body is where at least half of the modalities that cover a voxel see body."""
+    votes = np.sum(bodies, axis=0, dtype=np.int16)
+    voters = np.sum(coverages, axis=0, dtype=np.int16)
+    return np.asarray((2 * votes >= voters) & (votes > 0))
+
+
+def _air_threshold(values: FloatArray, kind: ModalityKind) -> float:
+    if kind == "CT":
+        return CT_BODY_HU
+    if kind == "PET":
+        return PET_BODY_SUV
+    low, high = np.percentile(values, (0.5, 99.5))
+    clipped = np.clip(values, low, high)
+    bright = clipped[clipped > _otsu(clipped)]
+    typical = float(np.median(bright)) if bright.size else float(high)
+    air = min(float(low), 0.0)  # no signal is 0; only images scaled by others go below
+    return air + AIR_SHARE * (typical - air)
+
+
+def _otsu(values: FloatArray, n_bins: int = 128) -> float:
+    """Threshold of the largest variance between the two classes (Otsu, 1979)."""
+    counts, edges = np.histogram(values, bins=n_bins)
+    centers = (edges[1:] + edges[:-1]) / 2
+    weight = np.cumsum(counts)[:-1].astype(np.float64)
+    total, moment = float(counts.sum()), np.cumsum(counts * centers)
+    difference = moment[:-1] * total - moment[-1] * weight
+    between = difference**2 / np.maximum(weight * (total - weight), 1.0)
+    return float(edges[1:-1][np.argmax(between)])
+
+
+def _robust_z(array: FloatArray, body: BoolArray) -> FloatArray:
+    """Robust z-score inside the body; the 5-95 % range replaces a MAD of zero."""
+    inside = array[body].astype(np.float64)
+    center = np.median(inside)
+    scale = MAD_TO_SD * np.median(np.abs(inside - center))
+    if scale <= 0:
+        low, high = np.percentile(inside, (5.0, 95.0))
+        scale = (high - low) / 3.29
+    if scale <= 0:
+        msg = "The image has a single value inside the body."
+        raise ValueError(msg)
+    return np.asarray(np.clip((array - center) / scale, -MAX_Z, MAX_Z), dtype=np.float32)
+
+
+def _count(mask: sitk.Image) -> int:
+    return int(sitk.GetArrayViewFromImage(mask).sum())
+
+
+def _large_parts(mask: sitk.Image) -> BoolArray:
+    labels = sitk.GetArrayFromImage(sitk.ConnectedComponent(mask))
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray((sizes >= MIN_PART_SHARE * sizes.max())[labels] & (labels > 0))
+
+
+def _fill_holes(mask: BoolArray) -> BoolArray:
+    filled = sitk.GetArrayFromImage(
+        sitk.BinaryFillhole(sitk.GetImageFromArray(mask.astype(np.uint8)))
+    )
+    for k, slice_mask in enumerate(filled):
+        filled[k] = sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(slice_mask)))
+    return np.asarray(filled, dtype=bool)
