@@ -1,0 +1,188 @@
+"""From listed files to cases: names are matched, headers are read, problems are collected."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from MultimodalImagingLib.cases import Case, FoundFile, Listing, Problem
+from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.geometry import Grid
+from MultimodalImagingLib.modality_patterns import (
+    IGNORE,
+    LABEL,
+    ModalityPatterns,
+    PatternMatch,
+)
+from MultimodalImagingLib.patient_ids import patient_of_case
+from MultimodalImagingLib.volume_io import ImageFile, read_grid
+
+
+@dataclass(frozen=True)
+class FileMatch:
+    """What one file of a case was taken for, and why.
+
+    Attributes:
+        file: The file.
+        target: Modality, `LABEL`, `IGNORE`, or `None` if it is not used.
+        pattern: The pattern that matched; empty if the cohort's own description says it.
+    """
+
+    file: FoundFile
+    target: str | None
+    pattern: str = ""
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The cases of a listing.
+
+    Attributes:
+        cases: Cases with at least one readable image, sorted by case.
+        problems: All problems found here.
+        matches: What every file was taken for.
+        grids: Grid of every readable image and label map.
+    """
+
+    cases: tuple[Case, ...]
+    problems: tuple[Problem, ...]
+    matches: tuple[FileMatch, ...]
+    grids: Mapping[ImageFile, Grid]
+
+
+def assemble_cases(listing: Listing, patterns: ModalityPatterns) -> Assembly:
+    """Build the cases of a listing; whatever cannot be used becomes a problem."""
+    builder = _Builder(listing, patterns)
+    by_case: dict[str, list[FoundFile]] = defaultdict(list)
+    for file in listing.files:
+        by_case[file.case_id].append(file)
+    cases = [builder.case(case_id, by_case[case_id]) for case_id in sorted(listing.case_ids)]
+    return Assembly(
+        tuple(case for case in cases if case is not None),
+        tuple(builder.problems),
+        tuple(builder.matches),
+        builder.grids,
+    )
+
+
+class _Builder:
+    """Collects matches, grids and problems while cases are built."""
+
+    def __init__(self, listing: Listing, patterns: ModalityPatterns) -> None:
+        self._listing = listing
+        self._patterns = patterns
+        self.problems: list[Problem] = []
+        self.matches: list[FileMatch] = []
+        self.grids: dict[ImageFile, Grid] = {}
+
+    def case(self, case_id: str, files: Sequence[FoundFile]) -> Case | None:
+        """Build one case; `None` if it has no readable image."""
+        candidates, labels, masks = self._sort(files)
+        images = {
+            modality: file
+            for modality in sorted(candidates)
+            if (file := self._only_image(case_id, modality, candidates[modality])) is not None
+        }
+        label = self._label(case_id, labels, masks)
+        if not images:
+            message = (
+                "Expected at least one readable image of a known modality, found none; the case is"
+                " left out. Add images, or correct the table of modality patterns."
+            )
+            self.problems.append(Problem("error", message, case_id))
+            return None
+        patient = self._listing.patient_ids.get(case_id) or patient_of_case(case_id)
+        attributes = self._listing.attributes.get(case_id, {})
+        return Case(case_id, patient, images, label, attributes)
+
+    def _sort(
+        self, files: Sequence[FoundFile]
+    ) -> tuple[dict[str, list[FoundFile]], list[FoundFile], list[FoundFile]]:
+        """Sort files into images per modality, plain labels, and further masks."""
+        images: dict[str, list[FoundFile]] = defaultdict(list)
+        labels: list[FoundFile] = []
+        masks: list[FoundFile] = []
+        for file in files:
+            match = self._match(file)
+            if match.target is None:
+                self.problems.append(_unmatched(file, match))
+            elif match.target == LABEL:
+                (labels if match.is_whole else masks).append(file)
+            elif match.target != IGNORE:
+                images[match.target].append(file)
+        return images, labels, masks
+
+    def _match(self, file: FoundFile) -> PatternMatch:
+        if file.is_label:
+            match = PatternMatch(LABEL, is_whole=True)
+        elif file.modality is not None:
+            match = PatternMatch(file.modality, is_whole=True)
+        else:
+            match = self._patterns.match(file.name)
+        self.matches.append(FileMatch(file, match.target, " and ".join(match.expressions)))
+        return match
+
+    def _only_image(
+        self, case_id: str, modality: str, files: Sequence[FoundFile]
+    ) -> ImageFile | None:
+        if len(files) == 1:
+            return self._readable(files[0])
+        message = (
+            f"Expected one {modality} image, found {len(files)}: {_names(files)}; none of them is"
+            " used. Remove all but one, or give them different names in the modality patterns."
+        )
+        self.problems.append(Problem("error", message, case_id, files[0].path))
+        return None
+
+    def _label(
+        self, case_id: str, labels: Sequence[FoundFile], masks: Sequence[FoundFile]
+    ) -> ImageFile | None:
+        """Choose the label map: the plain one, or the only mask there is."""
+        candidates = labels or masks
+        if len(candidates) > 1:
+            message = (
+                f"Expected one label map, found {len(candidates)}: {_names(candidates)}; none of"
+                " them is used. Name the right one with a pattern such as `seg_final=label` and"
+                " the others with `=ignore`."
+            )
+            self.problems.append(Problem("warning", message, case_id, candidates[0].path))
+            return None
+        if labels and masks:
+            message = (
+                f"Further masks are not used: {_names(masks)}; the label is {labels[0].path.name}."
+            )
+            self.problems.append(Problem("info", message, case_id, masks[0].path))
+        return self._readable(candidates[0]) if candidates else None
+
+    def _readable(self, file: FoundFile) -> ImageFile | None:
+        image = file.image_file
+        try:
+            self.grids[image] = read_grid(image)
+        except CohortError as error:
+            self.problems.append(Problem("error", str(error), file.case_id, file.path))
+            return None
+        return image
+
+
+def _unmatched(file: FoundFile, match: PatternMatch) -> Problem:
+    if match.candidates:
+        message = (
+            f"The name of {file.path.name} fits {' and '.join(match.candidates)}; the file is not"
+            " used. Say which it is with a pattern such as"
+            f" `{_example(file)}={match.candidates[0]}`."
+        )
+    else:
+        message = (
+            f"No pattern tells the modality of {file.path.name}; the file is not used. Add a"
+            f" pattern such as `{_example(file)}=NAME`, or `{_example(file)}=ignore`."
+        )
+    return Problem("warning", message, file.case_id, file.path)
+
+
+def _example(file: FoundFile) -> str:
+    return file.name.lower().replace("-", "_").replace(" ", "_").replace(".", "_")
+
+
+def _names(files: Iterable[FoundFile]) -> str:
+    return ", ".join(sorted(file.path.name for file in files))
