@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_fill_holes
 
 from MultimodalImagingLib.intensity import (
+    _fill_holes,
     body_mask,
     joint_body,
     kind_problem,
@@ -144,3 +146,11 @@ def test_units_that_cannot_be_are_named() -> None:
     assert kind_problem(10 * unit, EVERYWHERE, "PET") is None
     assert kind_problem(2000 * unit - 1000, EVERYWHERE, "CT") is None
     assert kind_problem(unit, EVERYWHERE, "MR") is None
+
+
+def test_holes_are_filled_slice_by_slice_as_by_the_naive_fill() -> None:
+    mask = np.random.default_rng(6).uniform(size=SHAPE) < 0.62
+    expected = np.stack([binary_fill_holes(slice_mask) for slice_mask in mask])
+    assert (expected != mask).any()
+    assert np.array_equal(_fill_holes(mask), expected)
+    assert not (binary_fill_holes(mask) & ~expected).any()
