@@ -99,6 +99,30 @@ def is_same_grid(first: Grid, second: Grid, *, tolerance_mm: float = 1e-3) -> bo
     return bool(difference <= tolerance_mm)
 
 
+def grid_from_affine_ras(affine_ras: FloatArray, size: tuple[int, int, int]) -> Grid:
+    """Return the grid whose `affine_ras` is a given matrix; the inverse of `Grid.affine_ras`.
+
+    Args:
+        affine_ras: Homogeneous matrix `(4, 4)` from voxel index `(i, j, k, 1)` to RAS mm.
+        size: Number of voxels along `(I, J, K)`.
+
+    Raises:
+        ValueError: If an axis of the matrix has no length.
+    """
+    index_to_lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(affine_ras, dtype=np.float64)
+    spacing = np.linalg.norm(index_to_lps[:3, :3], axis=0)
+    if not (np.isfinite(index_to_lps).all() and spacing.all()):
+        msg = f"Expected finite axes that are longer than 0 mm, got the matrix {affine_ras}."
+        raise ValueError(msg)
+    direction = index_to_lps[:3, :3] / spacing
+    return Grid(
+        size,
+        tuple(spacing.tolist()),
+        tuple(index_to_lps[:3, 3].tolist()),
+        tuple(direction.ravel().tolist()),
+    )
+
+
 def grid_of_image(image: sitk.Image) -> Grid:
     """Return the grid of a 3-D SimpleITK image."""
     return Grid(tuple(image.GetSize()), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
