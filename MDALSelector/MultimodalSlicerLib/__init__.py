@@ -1,0 +1,1 @@
+"""What both modules share about 3D Slicer: nodes and arrays, layouts, tables, child processes."""

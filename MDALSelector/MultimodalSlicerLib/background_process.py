@@ -1,0 +1,246 @@
+"""Runs one of our commands in a child process and tells what it says; the one file with `QProcess`.
+
+The child is Slicer's own Python, so that torch never lives in the application. It speaks the
+protocol of `job_events`. Nothing here blocks: everything arrives through `Signal`s on the main
+thread, in small portions.
+"""
+
+from __future__ import annotations
+
+import enum
+import shlex
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import qt
+
+from MultimodalSlicerLib.child_python import childEnvironment, pythonExecutable
+from MultimodalSlicerLib.job_events import (
+    LineReader,
+    LogLine,
+    Message,
+    Progress,
+    Result,
+    parse_line,
+)
+from MultimodalSlicerLib.process_tree import kill, process_tree, terminate
+
+GRACE_MS = 0 if sys.platform == "win32" else 1000  # then the tree is killed; Cancel promises 2 s
+PORTION_S = 0.02  # longest stretch of work on the main thread
+KEPT_LOG_LINES = 2000
+KEPT_ERROR_LINES = 40
+EXIT_CANCELLED = 130
+
+
+class Signal:
+    """A list of functions that are called together; disconnecting one twice is harmless."""
+
+    def __init__(self) -> None:
+        self._functions: list[Callable[..., None]] = []
+
+    def connect(self, function: Callable[..., None]) -> None:
+        """Call a function on every `emit`."""
+        self._functions.append(function)
+
+    def disconnect(self, function: Callable[..., None]) -> None:
+        """Stop calling a function."""
+        if function in self._functions:
+            self._functions.remove(function)
+
+    def emit(self, *arguments: object) -> None:
+        """Call all functions that are connected now."""
+        for function in tuple(self._functions):
+            function(*arguments)
+
+
+class JobState(enum.Enum):
+    """What a job does."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def isOver(self) -> bool:
+        """Whether nothing will happen any more."""
+        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+class BackgroundProcess:
+    """A command of ours, for example `("MDALSelectorLib", "inspect", cohort, "--json")`.
+
+    Attributes:
+        arguments: Package and arguments, as after `python -m`.
+        title: What the person calls the job.
+        owner: Name of the module that started it.
+        state: What it does now.
+        progress: Last progress; `None` before the first.
+        result: Content of the result event; `None` before.
+        errorMessage: Why it failed; empty if it did not.
+        log: Last lines of the log.
+        stateChanged: Emits the job.
+        progressed: Emits the job and a `Progress`.
+        messaged: Emits the job and a `Message`.
+        logged: Emits the job and a line of text.
+    """
+
+    def __init__(self, arguments: Sequence[str], *, title: str, owner: str) -> None:
+        self.arguments = tuple(arguments)
+        self.title = title
+        self.owner = owner
+        self.state = JobState.WAITING
+        self.progress: Progress | None = None
+        self.result: dict[str, object] | None = None
+        self.errorMessage = ""
+        self.log: deque[str] = deque(maxlen=KEPT_LOG_LINES)
+        self.stateChanged, self.progressed = Signal(), Signal()
+        self.messaged, self.logged = Signal(), Signal()
+        self._process: qt.QProcess | None = None
+        self._output, self._errors = LineReader(), LineReader()
+        self._lines: deque[tuple[bool, str]] = deque()
+        self._errorTail: deque[str] = deque(maxlen=KEPT_ERROR_LINES)
+        self._isPlanned = False
+        self._exit: tuple[int, bool] | None = None
+        self._tree: list = []
+
+    def start(self) -> None:
+        """Start the child; a job that cannot be started has failed."""
+        try:
+            program = pythonExecutable()
+        except RuntimeError as error:
+            self.errorMessage = str(error)
+            self._setState(JobState.FAILED)
+            return
+        self._process = qt.QProcess()
+        self._process.setProcessEnvironment(childEnvironment())
+        self._process.setWorkingDirectory(tempfile.gettempdir())
+        self._process.connect("readyReadStandardOutput()", self._onOutput)
+        self._process.connect("readyReadStandardError()", self._onErrorOutput)
+        self._process.connect("finished(int,QProcess::ExitStatus)", self._onFinished)
+        self._process.connect("errorOccurred(QProcess::ProcessError)", self._onError)
+        self._setState(JobState.RUNNING)
+        self._process.start(program, ["-m", *self.arguments])
+
+    def cancel(self) -> None:
+        """End the job with all its descendants, within two seconds."""
+        if self.state is JobState.WAITING:
+            self._setState(JobState.CANCELLED)
+        elif self.state is JobState.RUNNING:
+            self._tree = process_tree(self._process.processId())
+            self._setState(JobState.CANCELLING)
+            terminate(self._tree)
+            qt.QTimer.singleShot(GRACE_MS, self._killTree)
+
+    def killNow(self) -> None:
+        """End the job with all its descendants at once, as when the application quits."""
+        if self.state is JobState.WAITING:
+            self._setState(JobState.CANCELLED)
+        elif not self.state.isOver:
+            self._tree += process_tree(self._process.processId())
+            self._setState(JobState.CANCELLING)
+            kill(self._tree)
+            self._process.waitForFinished(1000)
+
+    def report(self) -> str:
+        """Describe a failed job for a message to those who can help."""
+        command = shlex.join(["python", "-m", *self.arguments])
+        exitCode = "none" if self._exit is None else str(self._exit[0])
+        lines = [f"Command: {command}", f"Exit code: {exitCode}"]
+        if self.errorMessage:
+            lines.append(f"Error: {self.errorMessage}")
+        return "\n".join([*lines, "Last lines of the error output:", *self._errorTail])
+
+    def _onOutput(self) -> None:
+        self._take(isError=False, lines=self._output.feed(_bytes(self._process, isError=False)))
+
+    def _onErrorOutput(self) -> None:
+        self._take(isError=True, lines=self._errors.feed(_bytes(self._process, isError=True)))
+
+    def _onFinished(self, exitCode: int, exitStatus: int) -> None:
+        self._exit = (exitCode, exitStatus == qt.QProcess.NormalExit)
+        self._onOutput()
+        self._onErrorOutput()
+        self._take(isError=False, lines=self._output.close())
+        self._take(isError=True, lines=self._errors.close())
+        self._deliver()
+
+    def _onError(self, error: int) -> None:
+        if error == qt.QProcess.FailedToStart:
+            self._exit = (-1, False)
+            self.errorMessage = self._process.errorString()
+            self._deliver()
+
+    def _take(self, *, isError: bool, lines: list[str]) -> None:
+        self._lines.extend((isError, line) for line in lines)
+        if self._lines and not self._isPlanned:
+            self._isPlanned = True
+            qt.QTimer.singleShot(0, self._deliver)
+
+    def _deliver(self) -> None:
+        """Hand on what has arrived, for a moment; then let the application breathe."""
+        self._isPlanned = False
+        deadline = time.monotonic() + PORTION_S
+        while self._lines and time.monotonic() < deadline:
+            self._handle(*self._lines.popleft())
+        if self._lines:
+            self._take(isError=False, lines=[])
+        elif self._exit is not None and not self.state.isOver:
+            self._finish(*self._exit)
+
+    def _handle(self, isError: bool, line: str) -> None:
+        event = LogLine(line) if isError else parse_line(line)
+        if isinstance(event, Progress):
+            self.progress = event
+            self.progressed.emit(self, event)
+        elif isinstance(event, Result):
+            self.result = event.content
+        elif isinstance(event, Message):
+            self._handleMessage(event)
+        else:
+            self._handleLog(line, isError=isError)
+
+    def _handleMessage(self, message: Message) -> None:
+        if message.level == "error":
+            self.errorMessage = message.text
+        self.messaged.emit(self, message)
+
+    def _handleLog(self, line: str, *, isError: bool) -> None:
+        self.log.append(line)
+        if isError and line.strip():
+            self._errorTail.append(line)
+        self.logged.emit(self, line)
+
+    def _finish(self, exitCode: int, isNormal: bool) -> None:
+        kill(self._tree)  # what outlived its parent after a cancel
+        if self.state is JobState.CANCELLING or (isNormal and exitCode == EXIT_CANCELLED):
+            self._setState(JobState.CANCELLED)
+        elif isNormal and exitCode == 0:
+            self._setState(JobState.DONE)
+        else:
+            self.errorMessage = self.errorMessage or self._failure(exitCode, isNormal=isNormal)
+            self._setState(JobState.FAILED)
+
+    def _failure(self, exitCode: int, *, isNormal: bool) -> str:
+        last = self._errorTail[-1].strip() if self._errorTail else "It said nothing more."
+        how = f"ended with exit code {exitCode}" if isNormal else "was ended from outside"
+        return f"The job '{self.title}' {how}. {last}"
+
+    def _killTree(self) -> None:
+        if not self.state.isOver:
+            self._tree += process_tree(self._process.processId())
+        kill(self._tree)
+
+    def _setState(self, state: JobState) -> None:
+        self.state = state
+        self.stateChanged.emit(self)
+
+
+def _bytes(process: qt.QProcess, *, isError: bool) -> bytes:
+    data = process.readAllStandardError() if isError else process.readAllStandardOutput()
+    return bytes(data.data())
