@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from MultimodalImagingLib.case_names import usable_case_names
 from MultimodalImagingLib.cases import Case, FoundFile, Listing, Problem
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.geometry import Grid
+from MultimodalImagingLib.geometry_checks import impossible_grid, unusual_grid
 from MultimodalImagingLib.modality_patterns import (
     IGNORE,
     LABEL,
     ModalityPatterns,
     PatternMatch,
+    normalized_name,
 )
 from MultimodalImagingLib.patient_ids import patient_of_case
 from MultimodalImagingLib.volume_io import ImageFile, read_grid
@@ -26,7 +30,7 @@ class FileMatch:
     Attributes:
         file: The file.
         target: Modality, `LABEL`, `IGNORE`, or `None` if it is not used.
-        pattern: The pattern that matched; empty if the cohort's own description says it.
+        pattern: The pattern that matched; empty if there is none or none was asked.
     """
 
     file: FoundFile
@@ -39,12 +43,14 @@ class Assembly:
     """The cases of a listing.
 
     Attributes:
+        modalities: Modalities of the cases: first the declared ones in their order, then sorted.
         cases: Cases with at least one readable image, sorted by case.
         problems: All problems found here.
         matches: What every file was taken for.
         grids: Grid of every readable image and label map.
     """
 
+    modalities: tuple[str, ...]
     cases: tuple[Case, ...]
     problems: tuple[Problem, ...]
     matches: tuple[FileMatch, ...]
@@ -53,17 +59,40 @@ class Assembly:
 
 def assemble_cases(listing: Listing, patterns: ModalityPatterns) -> Assembly:
     """Build the cases of a listing; whatever cannot be used becomes a problem."""
+    case_ids, name_problems = usable_case_names(listing.case_ids)
     builder = _Builder(listing, patterns)
     by_case: dict[str, list[FoundFile]] = defaultdict(list)
     for file in listing.files:
         by_case[file.case_id].append(file)
-    cases = [builder.case(case_id, by_case[case_id]) for case_id in sorted(listing.case_ids)]
+    built = [builder.case(case_id, by_case[case_id]) for case_id in case_ids]
+    cases = tuple(case for case in built if case is not None)
+    found = {modality for case in cases for modality in case.images}
+    declared = [name for name in builder.declared.values() if name in found]
     return Assembly(
-        tuple(case for case in cases if case is not None),
-        tuple(builder.problems),
+        (*declared, *sorted(found.difference(declared))),
+        cases,
+        (*name_problems, *builder.problems),
         tuple(builder.matches),
         builder.grids,
     )
+
+
+def declared_modalities(names: Sequence[str], patterns: ModalityPatterns) -> dict[str, str]:
+    """Translate the names that a cohort declares (`T1Gd`) to those of the patterns (`T1c`).
+
+    Names that no pattern knows stay as they are, and so do names that would become the same.
+
+    Returns:
+        Modality per declared name, in the same order.
+    """
+    matches = {name: patterns.match(name) for name in names}
+    known = {
+        name: match.target
+        for name, match in matches.items()
+        if match.target is not None and match.target not in (LABEL, IGNORE)
+    }
+    counts = Counter(known.values())
+    return {name: known[name] if counts[known.get(name, "")] == 1 else name for name in names}
 
 
 class _Builder:
@@ -72,6 +101,7 @@ class _Builder:
     def __init__(self, listing: Listing, patterns: ModalityPatterns) -> None:
         self._listing = listing
         self._patterns = patterns
+        self.declared = declared_modalities(listing.modalities, patterns)
         self.problems: list[Problem] = []
         self.matches: list[FileMatch] = []
         self.grids: dict[ImageFile, Grid] = {}
@@ -117,7 +147,9 @@ class _Builder:
         if file.is_label:
             match = PatternMatch(LABEL, is_whole=True)
         elif file.modality is not None:
-            match = PatternMatch(file.modality, is_whole=True)
+            match = self._patterns.match(file.modality)
+            if match.target not in (LABEL, IGNORE):
+                match = PatternMatch(self.declared[file.modality], match.expressions)
         else:
             match = self._patterns.match(file.name)
         self.matches.append(FileMatch(file, match.target, " and ".join(match.expressions)))
@@ -130,7 +162,7 @@ class _Builder:
             return self._readable(files[0])
         message = (
             f"Expected one {modality} image, found {len(files)}: {_names(files)}; none of them is"
-            " used. Remove all but one, or give them different names in the modality patterns."
+            " used. Remove all but one, or tell them apart with modality patterns."
         )
         self.problems.append(Problem("error", message, case_id, files[0].path))
         return None
@@ -156,32 +188,44 @@ class _Builder:
         return self._readable(candidates[0]) if candidates else None
 
     def _readable(self, file: FoundFile) -> ImageFile | None:
-        image = file.image_file
+        """Read the header; `None`, and a problem, if the file cannot be used."""
         try:
-            self.grids[image] = read_grid(image)
+            grid = read_grid(file.image_file)
         except CohortError as error:
             self.problems.append(Problem("error", str(error), file.case_id, file.path))
             return None
-        return image
+        impossible, unusual = impossible_grid(grid), unusual_grid(grid)
+        if impossible is not None:
+            self.problems.append(_bad_spacing("error", file, impossible))
+            return None
+        if unusual is not None:
+            self.problems.append(_bad_spacing("warning", file, unusual))
+        self.grids[file.image_file] = grid
+        return file.image_file
+
+
+def _bad_spacing(severity: Literal["error", "warning"], file: FoundFile, found: str) -> Problem:
+    advice = "The file is not used. " if severity == "error" else ""
+    message = (
+        f"Expected the spacing of a clinical image in {file.path.name}, found {found}. {advice}"
+        "Check the unit (mm) and the slice distance in its header."
+    )
+    return Problem(severity, message, file.case_id, file.path)
 
 
 def _unmatched(file: FoundFile, match: PatternMatch) -> Problem:
+    example = normalized_name(file.name)
     if match.candidates:
         message = (
             f"The name of {file.path.name} fits {' and '.join(match.candidates)}; the file is not"
-            " used. Say which it is with a pattern such as"
-            f" `{_example(file)}={match.candidates[0]}`."
+            f" used. Say which it is with a pattern such as `{example}={match.candidates[0]}`."
         )
     else:
         message = (
             f"No pattern tells the modality of {file.path.name}; the file is not used. Add a"
-            f" pattern such as `{_example(file)}=NAME`, or `{_example(file)}=ignore`."
+            f" pattern such as `{example}=NAME`, or `{example}=ignore`."
         )
     return Problem("warning", message, file.case_id, file.path)
-
-
-def _example(file: FoundFile) -> str:
-    return file.name.lower().replace("-", "_").replace(" ", "_").replace(".", "_")
 
 
 def _names(files: Iterable[FoundFile]) -> str:

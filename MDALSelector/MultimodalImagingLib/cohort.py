@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from MultimodalImagingLib import layout_case_folders
-from MultimodalImagingLib.case_assembly import Assembly, FileMatch, assemble_cases
-from MultimodalImagingLib.cases import Case, Listing, Problem
+from MultimodalImagingLib.case_assembly import FileMatch, assemble_cases
+from MultimodalImagingLib.cases import Case, Problem
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.geometry import Grid
+from MultimodalImagingLib.geometry_checks import Verdict, case_verdict, overlap_fraction
+from MultimodalImagingLib.layouts import list_cohort
 from MultimodalImagingLib.modality_patterns import (
     DEFAULT_PATTERNS,
     FILE_NAME,
@@ -49,6 +50,19 @@ class Cohort:
     matches: tuple[FileMatch, ...] = ()
     grids: Mapping[ImageFile, Grid] = field(default_factory=dict)
 
+    @property
+    def incomplete(self) -> dict[str, tuple[str, ...]]:
+        """The modalities that a case lacks, for every case that lacks some."""
+        missing = {
+            case.case_id: tuple(m for m in self.modalities if m not in case.images)
+            for case in self.cases
+        }
+        return {case_id: lacks for case_id, lacks in missing.items() if lacks}
+
+    def image_grids(self, case: Case) -> dict[str, Grid]:
+        """Return the grid of every image of a case, in the order of `modalities`."""
+        return {m: self.grids[case.images[m]] for m in self.modalities if m in case.images}
+
 
 def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Cohort:
     """Find the cases of a folder; only headers are read.
@@ -67,22 +81,22 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
             all problems.
     """
     table = default_patterns(path) if patterns is None else patterns
-    listing = layout_case_folders.list_cases(path)
+    listing = list_cohort(path)
     assembly = assemble_cases(listing, table)
     problems = (*listing.problems, *assembly.problems)
     if not assembly.cases:
         raise CohortError(_nothing_usable(path, problems))
-    modalities = _modalities(listing, assembly)
-    return Cohort(
+    cohort = Cohort(
         listing.root,
         listing.layout,
-        modalities,
+        assembly.modalities,
         assembly.cases,
         problems,
         table,
         assembly.matches,
         assembly.grids,
     )
+    return replace(cohort, problems=(*problems, *_case_problems(cohort)))
 
 
 def default_patterns(path: Path) -> ModalityPatterns:
@@ -96,10 +110,39 @@ def default_patterns(path: Path) -> ModalityPatterns:
     return read_patterns(own) if own.is_file() else DEFAULT_PATTERNS
 
 
-def _modalities(listing: Listing, assembly: Assembly) -> tuple[str, ...]:
-    found = {modality for case in assembly.cases for modality in case.images}
-    declared = [modality for modality in listing.modalities if modality in found]
-    return (*declared, *sorted(found.difference(declared)))
+def _case_problems(cohort: Cohort) -> list[Problem]:
+    problems = []
+    if len(cohort.cases) == 1:
+        message = (
+            "Expected several cases, found one; it can be inspected and segmented, but there is"
+            " nothing to select from. Add cases to rank them."
+        )
+        problems.append(Problem("warning", message, cohort.cases[0].case_id))
+    for case in cohort.cases:
+        grids = cohort.image_grids(case)
+        if case_verdict(grids)[0] is Verdict.APART:
+            problems.append(_apart(case.case_id, tuple(grids)))
+        if case.label is not None and case.label in cohort.grids:
+            label = cohort.grids[case.label]
+            if not any(overlap_fraction(label, grid) > 0 for grid in grids.values()):
+                problems.append(_label_apart(case, case.label))
+    return problems
+
+
+def _apart(case_id: str, modalities: tuple[str, ...]) -> Problem:
+    message = (
+        f"Expected {', '.join(modalities)} in one space, found images that do not overlap anywhere."
+        " Check that they belong to the same examination, and register them."
+    )
+    return Problem("warning", message, case_id)
+
+
+def _label_apart(case: Case, label: ImageFile) -> Problem:
+    message = (
+        f"Expected the label map {label.path.name} in the space of the images, found no overlap"
+        " with any of them. Check that it belongs to this case."
+    )
+    return Problem("warning", message, case.case_id, label.path)
 
 
 def _nothing_usable(path: Path, problems: tuple[Problem, ...]) -> str:

@@ -27,14 +27,44 @@ def list_folder(folder: Path, problems: list[Problem], *, case_id: str | None = 
         return []
 
 
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is a folder; one that nobody may look at is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def is_hidden(path: Path) -> bool:
     """Tell whether a file or folder is hidden, as `.crossmodal` is."""
     return path.name.startswith(".")
 
 
+def images_in(folder: Path, problems: list[Problem], *, case_id: str | None = None) -> list[Path]:
+    """List the image files of a folder, sorted by name; none if there is no such folder."""
+    if not is_folder(folder):
+        return []
+    paths = list_folder(folder, problems, case_id=case_id)
+    return [path for path in paths if image_suffix(path) and not is_hidden(path)]
+
+
+def stem(path: Path) -> str:
+    """Return the name of an image file without its suffix, `.nii.gz` included."""
+    return path.name[: -len(image_suffix(path) or "")] or path.name
+
+
 def name_in_case(path: Path, case_id: str) -> str:
-    """Return a file's name without suffix and without the case's name at its beginning."""
-    name = path.name[: -len(image_suffix(path) or "")] if image_suffix(path) else path.stem
+    """Return the name of an image file without suffix and without the case at its beginning."""
+    name = stem(path)
     if name.lower().startswith(case_id.lower()):
-        name = name[len(case_id) :].lstrip("_-. ") or name
+        return name[len(case_id) :].lstrip("_-. ") or name
     return name
+
+
+def repeated_case(case_id: str, path: Path) -> Problem:
+    """Return the problem of a case that was already listed from another folder."""
+    message = (
+        f"Expected every case once, found it again as {path.parent.name}/{path.name}; that file is"
+        " not used. Rename one of the two cases."
+    )
+    return Problem("error", message, case_id, path)

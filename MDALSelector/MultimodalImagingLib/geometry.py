@@ -183,25 +183,3 @@ def resample(
     array = sitk.GetArrayFromImage(resampled)
     is_mask = interpolation == "nearest" and kind.kind == "b"
     return Volume(array.astype(bool) if is_mask else array, grid)
-
-
-def overlap_fraction(first: Grid, second: Grid) -> float:
-    """Share of the smaller field of view that lies inside the other's.
-
-    Both are boxes; the second is replaced by its bounding box along the first's axes, so for
-    oblique pairs the share is an upper bound.
-
-    Returns:
-        0 (apart) to 1 (the smaller one lies inside).
-    """
-    axes = first.direction_matrix
-    low_a, high_a = _bounds(first, axes)
-    low_b, high_b = _bounds(second, axes)
-    shared = np.clip(np.minimum(high_a, high_b) - np.maximum(low_a, low_b), 0.0, None)
-    smaller = np.minimum(np.prod(high_a - low_a), np.prod(high_b - low_b))
-    return float(np.prod(shared) / smaller)
-
-
-def _bounds(grid: Grid, axes: FloatArray) -> tuple[FloatArray, FloatArray]:
-    along = grid.corners_lps @ axes
-    return along.min(axis=0), along.max(axis=0)

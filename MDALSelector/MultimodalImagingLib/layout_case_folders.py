@@ -2,47 +2,58 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from MultimodalImagingLib.cases import FoundFile, Listing, Problem
-from MultimodalImagingLib.folders import is_hidden, list_folder, name_in_case
-from MultimodalImagingLib.volume_io import image_suffix
+from MultimodalImagingLib.folders import images_in, is_folder, is_hidden, list_folder, name_in_case
 
 NAME = "folder per case"
 LOOKED_FOR = "folders, one per case, that hold image files (`<case>/<modality>.nii.gz`)"
 
 # Folders of other layouts; they hold images, but are no cases.
-_OTHER_LAYOUTS = {"imagestr", "imagests", "labelstr", "labelsts", "derivatives", "sourcedata"}
+_OTHER_LAYOUTS = re.compile(r"(images|labels)[a-z]{0,3}|derivatives|sourcedata", re.IGNORECASE)
 
 
 def fits(root: Path) -> bool:
     """Tell whether some subfolder holds images."""
-    return any(
-        any(image_suffix(path) and not is_hidden(path) for path in list_folder(folder, []))
-        for folder in _case_folders(root, [])
-    )
+    return any(images_in(folder, []) for folder in _case_folders(root, []))
 
 
 def list_cases(root: Path) -> Listing:
-    """List the images of every subfolder."""
+    """List the images of every subfolder; folders without any are named, but are no cases."""
     problems: list[Problem] = []
-    folders = _case_folders(root, problems)
-    files = tuple(file for folder in folders for file in _files(folder, problems))
-    case_ids = tuple(folder.name for folder in folders)
-    return Listing(NAME, root, case_ids, files, tuple(problems))
+    case_ids: list[str] = []
+    files: list[FoundFile] = []
+    for folder in _case_folders(root, problems):
+        n_problems = len(problems)
+        found = _files(folder, problems)
+        files += found
+        if found:
+            case_ids.append(folder.name)
+        elif len(problems) == n_problems:
+            problems.append(_not_a_case(folder))
+    return Listing(NAME, root, tuple(case_ids), tuple(files), tuple(problems))
+
+
+def _not_a_case(folder: Path) -> Problem:
+    message = (
+        f"The folder {folder.name} holds no image and is not taken for a case. Add its images, or"
+        " leave it if it is something else."
+    )
+    return Problem("warning", message, None, folder)
 
 
 def _case_folders(root: Path, problems: list[Problem]) -> list[Path]:
     return [
         path
         for path in list_folder(root, problems)
-        if path.is_dir() and not is_hidden(path) and path.name.lower() not in _OTHER_LAYOUTS
+        if is_folder(path) and not is_hidden(path) and not _OTHER_LAYOUTS.fullmatch(path.name)
     ]
 
 
 def _files(folder: Path, problems: list[Problem]) -> list[FoundFile]:
     return [
         FoundFile(folder.name, path, name_in_case(path, folder.name))
-        for path in list_folder(folder, problems, case_id=folder.name)
-        if image_suffix(path) and not is_hidden(path)
+        for path in images_in(folder, problems, case_id=folder.name)
     ]
