@@ -1,0 +1,177 @@
+"""The one interface of all strategies, and what they share."""
+
+from __future__ import annotations
+
+import zlib
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from MDALSelectorLib.strategies.pool import (
+    MODALITY_DIFFERENCE,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    Pick,
+    Pool,
+    Ranking,
+    check_budget,
+    check_embeddings,
+    utility_column,
+)
+
+
+class Strategy(ABC):
+    """A rule that says which cases to label next.
+
+    A subclass implements `_walk`. It sees a pool that is sorted by case name, so that the order in
+    which a folder was listed cannot matter, and whose values were checked.
+
+    Attributes:
+        name: What the user calls it.
+        summary: What it does, in one sentence.
+        utility: Column of `Pool.utilities` that it ranks by; `None` if it needs none.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    utility: ClassVar[str | None] = None
+
+    def select(
+        self, pool: Pool, budget: int, *, generator: np.random.Generator
+    ) -> tuple[Pick, ...]:
+        """Choose the cases to label next.
+
+        Args:
+            pool: All cases; not changed.
+            budget: Number of cases to choose, beside those that are labelled already.
+            generator: Source of all randomness; the same state gives the same choice.
+
+        Returns:
+            `budget` picks of distinct candidates, in order of choice.
+
+        Raises:
+            UsageError: If the budget does not fit the pool, or a candidate lacks the utility.
+            ValueError: If embeddings are not finite.
+        """
+        return self.rank(pool, budget, generator=generator).picks
+
+    def rank(self, pool: Pool, budget: int, *, generator: np.random.Generator) -> Ranking:
+        """Choose the cases to label next and put all others behind them.
+
+        After the picks come the other candidates in the order in which the strategy would go on,
+        then cases that are not eligible (largest modality difference first), then labelled ones.
+
+        Args:
+            pool: All cases; not changed.
+            budget: Number of cases to choose.
+            generator: Source of all randomness.
+
+        Raises:
+            UsageError: If the budget does not fit the pool, or a candidate lacks the utility.
+            ValueError: If embeddings are not finite.
+        """
+        self._check(pool, budget)
+        rows = sorted(range(pool.n_cases), key=lambda row: pool.case_ids[row])
+        ordered = pool.taken(rows)
+        walk = self._walk(ordered, budget, generator)
+        order = [*(pick.index for pick in walk), *_not_candidates(ordered)]
+        return Ranking(
+            picks=tuple(Pick(rows[pick.index], pick.reason) for pick in walk[:budget]),
+            order=tuple(rows[index] for index in order),
+        )
+
+    @abstractmethod
+    def _walk(self, pool: Pool, budget: int, generator: np.random.Generator) -> list[Pick]:
+        """Put all candidates in order; the first `budget` of them are the choice."""
+
+    def _check(self, pool: Pool, budget: int) -> None:
+        check_budget(pool, budget)
+        check_embeddings(pool)
+        if self.utility is not None:
+            utility_column(pool, self.utility)
+
+
+def strategy_generator(seed: int, name: str) -> np.random.Generator:
+    """Return the random numbers of one strategy, whatever other strategies have drawn."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def capped_order(pool: Pool, order: Sequence[int] | IntArray, *, cap: int) -> list[int]:
+    """Put cases of patients that had their turn behind those of other patients.
+
+    No patient gets more than `cap` cases (labelled ones count) before every patient has had the
+    chance of that many; then the cap is raised by `cap`, and so on. Nobody is dropped.
+
+    Args:
+        pool: The pool.
+        order: Rows, best first.
+        cap: Cases per patient and round, at least 1.
+    """
+    rounds: list[list[int]] = []
+    used = Counter(pool.patient_ids[row] for row in np.flatnonzero(pool.labelled))
+    for row in order:
+        patient = pool.patient_ids[row]
+        number = used[patient] // cap
+        used[patient] += 1
+        rounds += [[] for _ in range(number + 1 - len(rounds))]
+        rounds[number].append(int(row))
+    return [row for members in rounds for row in members]
+
+
+def descending(values: FloatArray, rows: BoolArray | IntArray) -> IntArray:
+    """Return the given rows, largest value first; ties keep the order of the rows."""
+    indices = np.flatnonzero(rows) if rows.dtype == bool else np.asarray(rows, dtype=np.intp)
+    return np.asarray(indices[np.argsort(-values[indices], kind="stable")], dtype=np.intp)
+
+
+def farthest_first(pool: Pool, covered: Sequence[int] | IntArray) -> list[tuple[int, float]]:
+    """Walk through the candidates, each time to the one farthest from all that went before.
+
+    Args:
+        pool: Pool with finite embeddings.
+        covered: Rows that went before, beside the labelled ones; never visited. If there is none,
+            the walk starts at the candidate closest to the mean of all candidates.
+
+    Returns:
+        Row and Euclidean distance to the closest row before it; infinite for a start.
+    """
+    labelled = np.flatnonzero(pool.labelled)
+    before = [int(row) for row in np.union1d(labelled, np.asarray(covered, dtype=np.intp))]
+    is_open = pool.candidates.copy()
+    is_open[before] = False
+    distance = np.full(pool.n_cases, np.inf)
+    for row in before:
+        distance = np.minimum(distance, _distances(pool.embeddings, pool.embeddings[row]))
+    steps: list[tuple[int, float]] = []
+    for _ in range(int(is_open.sum())):
+        row = int(np.argmax(np.where(is_open, distance, -1.0)))
+        if not before and not steps:
+            row = _most_central(pool)
+        steps.append((row, float(distance[row])))
+        is_open[row] = False
+        distance = np.minimum(distance, _distances(pool.embeddings, pool.embeddings[row]))
+    return steps
+
+
+def _distances(embeddings: FloatArray, point: FloatArray) -> FloatArray:
+    """Euclidean distances to one point; rows without an embedding are infinitely far."""
+    distances = np.linalg.norm(embeddings - point, axis=1)
+    return np.where(np.isfinite(distances), distances, np.inf)
+
+
+def _most_central(pool: Pool) -> int:
+    rows = np.flatnonzero(pool.candidates)
+    distances = _distances(pool.embeddings[rows], pool.embeddings[rows].mean(axis=0))
+    return int(rows[np.argmin(distances)])
+
+
+def _not_candidates(pool: Pool) -> list[int]:
+    blank = np.full(pool.n_cases, -np.inf)
+    values = np.asarray(pool.utilities.get(MODALITY_DIFFERENCE, blank))
+    values = np.where(np.isfinite(values), values, -np.inf)
+    held_back = descending(values, ~pool.candidates & ~pool.labelled)
+    return [int(row) for row in (*held_back, *np.flatnonzero(pool.labelled))]

@@ -1,0 +1,120 @@
+"""Strategies that take the cases with the largest utility, patient by patient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from MDALSelectorLib.strategies.base import Strategy, capped_order, descending
+from MDALSelectorLib.strategies.pool import (
+    MODALITY_DIFFERENCE,
+    SCORE,
+    VOXEL_NMI,
+    FloatArray,
+    Pick,
+    Pool,
+    utility_column,
+)
+
+
+@dataclass(frozen=True)
+class _ByUtility(Strategy):
+    """The candidates with the largest utility; one case per patient before a second one.
+
+    Attributes:
+        max_per_patient: Cases that one patient may have before the others have had as many.
+    """
+
+    max_per_patient: int = 1
+
+    def _walk(self, pool: Pool, budget: int, generator: np.random.Generator) -> list[Pick]:  # noqa: ARG002
+        order = descending(self._utility(pool), pool.candidates)
+        place = {int(row): number for number, row in enumerate(order, start=1)}
+        walk = capped_order(pool, order, cap=self.max_per_patient)
+        return [Pick(row, self._reason(pool, row, place[row])) for row in walk]
+
+    def _utility(self, pool: Pool) -> FloatArray:
+        """Return what to rank by, higher first, shape `(n_cases,)`."""
+        return utility_column(pool, self.utility or MODALITY_DIFFERENCE)
+
+    def _reason(self, pool: Pool, row: int, place: int) -> str:
+        value = pool.utilities[MODALITY_DIFFERENCE][row]
+        return f"modality difference {value:.2f}, {_ordinal(place, pool, 'largest')}"
+
+
+@dataclass(frozen=True)
+class MaxMD(_ByUtility):
+    """The cases whose modalities tell the least about each other (MaxMD of MDAL; our reading)."""
+
+    name: ClassVar[str] = "MaxMD"
+    summary: ClassVar[str] = "the largest modality differences, one case per patient first"
+    utility: ClassVar[str | None] = MODALITY_DIFFERENCE
+
+
+@dataclass(frozen=True)
+class MinMD(_ByUtility):
+    """The cases whose modalities tell the most about each other: the reversed hypothesis."""
+
+    name: ClassVar[str] = "MinMD"
+    summary: ClassVar[str] = "the smallest modality differences (the reversed hypothesis)"
+    utility: ClassVar[str | None] = MODALITY_DIFFERENCE
+
+    def _utility(self, pool: Pool) -> FloatArray:
+        return -utility_column(pool, MODALITY_DIFFERENCE)
+
+    def _reason(self, pool: Pool, row: int, place: int) -> str:
+        value = pool.utilities[MODALITY_DIFFERENCE][row]
+        return f"modality difference {value:.2f}, {_ordinal(place, pool, 'smallest')}"
+
+
+@dataclass(frozen=True)
+class VoxelNMI(_ByUtility):
+    """The cases whose modalities share the least information voxel by voxel; nothing is learned."""
+
+    name: ClassVar[str] = "VoxelNMI"
+    summary: ClassVar[str] = "the lowest normalized mutual information of voxels; no learning"
+    utility: ClassVar[str | None] = VOXEL_NMI
+
+    def _utility(self, pool: Pool) -> FloatArray:
+        return -utility_column(pool, VOXEL_NMI)
+
+    def _reason(self, pool: Pool, row: int, place: int) -> str:
+        values = pool.utilities[VOXEL_NMI]
+        median = float(np.median(values[pool.candidates]))
+        return (
+            f"voxel NMI {values[row]:.3f} (median {median:.3f}), {_ordinal(place, pool, 'lowest')}"
+        )
+
+
+@dataclass(frozen=True)
+class Score(_ByUtility):
+    """The user's own score, for example an entropy that another program computed.
+
+    Attributes:
+        direction: Which end of the scale comes first.
+    """
+
+    name: ClassVar[str] = "Score"
+    summary: ClassVar[str] = "the score in a column of the user's table"
+    utility: ClassVar[str | None] = SCORE
+    direction: Literal["high", "low"] = "high"
+
+    def _utility(self, pool: Pool) -> FloatArray:
+        column = utility_column(pool, SCORE)
+        return column if self.direction == "high" else -column
+
+    def _reason(self, pool: Pool, row: int, place: int) -> str:
+        word = "highest" if self.direction == "high" else "lowest"
+        return f"score {pool.utilities[SCORE][row]:.4g}, {_ordinal(place, pool, word)}"
+
+
+def _ordinal(place: int, pool: Pool, word: str) -> str:
+    """Say a place, for example `the 3rd largest of 48`."""
+    n_candidates = int(pool.candidates.sum())
+    if place == 1:
+        return f"the {word} of {n_candidates}"
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    ending = "th" if place % 100 in (11, 12, 13) else ending
+    return f"the {place}{ending} {word} of {n_candidates}"

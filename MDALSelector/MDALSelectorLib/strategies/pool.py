@@ -1,0 +1,197 @@
+"""What a strategy chooses from, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from MultimodalImagingLib.errors import UsageError
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
+BoolArray = npt.NDArray[np.bool_]
+
+# Names of the columns of `Pool.utilities`.
+MODALITY_DIFFERENCE = "modality_difference"
+VOXEL_NMI = "voxel_nmi"
+SCORE = "score"
+
+
+@dataclass(frozen=True)
+class Pool:
+    """All cases of a cohort as a strategy sees them; row i of every array is case i.
+
+    Attributes:
+        case_ids: Distinct names, any order.
+        patient_ids: Patient of every case; several cases may belong to one patient.
+        embeddings: Fused embedding per case, unitless, shape `(n_cases, n_features)`.
+        eligible: Whether a case may be suggested, shape `(n_cases,)`; a case whose pairing must be
+            checked first is not.
+        labelled: Whether a case has its label already, shape `(n_cases,)`; it is never picked, and
+            the strategies that spread their picks treat its surroundings as covered.
+        utilities: Values to rank by, each of shape `(n_cases,)`: `modality_difference` (unitless,
+            the larger the less the modalities tell about each other), `voxel_nmi` (normalized
+            mutual information of voxels, unitless), `score` (the user's own).
+        pair_z: Standardized PMI per pair of modalities, shape `(n_cases, n_pairs)`, NaN where the
+            case lacks the pair; only needed to spread picks over it.
+    """
+
+    case_ids: tuple[str, ...]
+    patient_ids: tuple[str, ...]
+    embeddings: FloatArray
+    eligible: BoolArray
+    labelled: BoolArray
+    utilities: Mapping[str, FloatArray] = field(default_factory=dict)
+    pair_z: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse columns of different lengths and names that occur twice."""
+        if len(set(self.case_ids)) != self.n_cases:
+            twice = sorted({c for c in self.case_ids if self.case_ids.count(c) > 1})
+            msg = f"Expected distinct case names, got {', '.join(twice)} more than once."
+            raise ValueError(msg)
+        columns = {"patient_ids": len(self.patient_ids), "embeddings": len(self.embeddings)}
+        columns |= {"eligible": len(self.eligible), "labelled": len(self.labelled)}
+        columns |= {name: len(values) for name, values in self.utilities.items()}
+        columns |= {} if self.pair_z is None else {"pair_z": len(self.pair_z)}
+        wrong = {name: length for name, length in columns.items() if length != self.n_cases}
+        if wrong or self.embeddings.ndim != 2:
+            msg = (
+                f"Expected {self.n_cases} rows in every column and a matrix of embeddings,"
+                f" got {wrong} and embeddings of shape {self.embeddings.shape}."
+            )
+            raise ValueError(msg)
+
+    @property
+    def n_cases(self) -> int:
+        """Number of cases, whether they can be picked or not."""
+        return len(self.case_ids)
+
+    @property
+    def candidates(self) -> BoolArray:
+        """Which cases can be picked: eligible and not labelled, shape `(n_cases,)`."""
+        return np.logical_and(self.eligible, np.logical_not(self.labelled))
+
+    def taken(self, rows: Sequence[int] | IntArray) -> Pool:
+        """Return the pool of the given rows, in their order; arrays are copies."""
+        chosen = np.asarray(rows, dtype=np.intp)
+        return Pool(
+            case_ids=tuple(self.case_ids[row] for row in chosen),
+            patient_ids=tuple(self.patient_ids[row] for row in chosen),
+            embeddings=np.asarray(self.embeddings, dtype=np.float64)[chosen],
+            eligible=np.asarray(self.eligible, dtype=bool)[chosen],
+            labelled=np.asarray(self.labelled, dtype=bool)[chosen],
+            utilities={
+                name: np.asarray(values, dtype=np.float64)[chosen]
+                for name, values in self.utilities.items()
+            },
+            pair_z=None if self.pair_z is None else np.asarray(self.pair_z)[chosen],
+        )
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One chosen case.
+
+    Attributes:
+        index: Its row in the pool.
+        reason: Why the strategy took it; a part of a sentence, with numbers.
+    """
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """All cases of a pool in the order in which they should be labelled.
+
+    Attributes:
+        picks: The suggested cases in order of choice.
+        order: Every row of the pool once: the picks; the other candidates; those that are not
+            eligible; those that are labelled.
+    """
+
+    picks: tuple[Pick, ...]
+    order: tuple[int, ...]
+
+
+def check_budget(pool: Pool, budget: int) -> None:
+    """Refuse a budget that the pool cannot give.
+
+    Raises:
+        UsageError: If there is no candidate, or the budget is not between 1 and their number.
+    """
+    n_candidates = int(pool.candidates.sum())
+    n_labelled = int(np.asarray(pool.labelled, dtype=bool).sum())
+    held_back = pool.n_cases - n_candidates - n_labelled
+    found = (
+        f"{n_candidates} of {pool.n_cases} cases can be suggested ({n_labelled} are labelled,"
+        f" {held_back} must be checked first or cannot be ranked)"
+    )
+    if n_candidates == 0:
+        msg = f"There is no case left to suggest: {found}. Check and accept flagged cases first."
+        raise UsageError(msg)
+    if budget < 1:
+        msg = f"Expected a budget of at least 1 case, got {budget}. Give a larger budget."
+        raise UsageError(msg)
+    if budget > n_candidates:
+        msg = (
+            f"A budget of {budget} cases is too large: {found}. Give a budget of at most"
+            f" {n_candidates}, or check and accept flagged cases first."
+        )
+        raise UsageError(msg)
+
+
+def utility_column(pool: Pool, name: str) -> FloatArray:
+    """Return a column of utilities whose values are finite for every candidate.
+
+    Args:
+        pool: The pool.
+        name: Name of the column.
+
+    Returns:
+        The column, shape `(n_cases,)`; minus infinity where a case that cannot be picked has no
+        value.
+
+    Raises:
+        UsageError: If the column is absent or a candidate has no finite value in it.
+    """
+    if name not in pool.utilities:
+        known = ", ".join(sorted(pool.utilities)) or "none"
+        msg = (
+            f"This strategy ranks by '{name.replace('_', ' ')}', which was not computed for this"
+            f" cohort (there: {known}). Choose another strategy."
+        )
+        raise UsageError(msg)
+    values = np.asarray(pool.utilities[name], dtype=np.float64)
+    wrong = [pool.case_ids[i] for i in np.flatnonzero(pool.candidates & ~np.isfinite(values))]
+    if wrong:
+        msg = (
+            f"Expected a finite {name.replace('_', ' ')} for every case that can be suggested, got"
+            f" none for {_listed(wrong)}. Give them a value or leave these cases out."
+        )
+        raise UsageError(msg)
+    return np.where(np.isfinite(values), values, -np.inf)
+
+
+def check_embeddings(pool: Pool) -> None:
+    """Refuse embeddings that are not finite where they are needed.
+
+    Raises:
+        ValueError: If a candidate or a labelled case has NaN or infinities in its embedding.
+    """
+    is_finite = np.isfinite(np.asarray(pool.embeddings, dtype=np.float64)).all(axis=1)
+    needed = pool.candidates | np.asarray(pool.labelled, dtype=bool)
+    wrong = [pool.case_ids[i] for i in np.flatnonzero(needed & ~is_finite)]
+    if wrong:
+        msg = f"Expected finite embeddings, got NaN or infinities for {_listed(wrong)}."
+        raise ValueError(msg)
+
+
+def _listed(case_ids: Sequence[str]) -> str:
+    shown = ", ".join(case_ids[:5])
+    return f"case {shown}" if len(case_ids) <= 5 else f"{len(case_ids)} cases ({shown}, ...)"
