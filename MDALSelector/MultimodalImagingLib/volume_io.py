@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +18,9 @@ from MultimodalImagingLib.geometry import (
     image_from_volume,
     volume_from_image,
 )
-from MultimodalImagingLib.nifti_header import (
-    is_nifti,
-    missing_data_fault,
-    nifti_header_fault,
-    read_nifti_header,
-)
+from MultimodalImagingLib.nifti_header import is_nifti, nifti_header_fault, read_nifti_header
+from MultimodalImagingLib.text_header import payload_of_text_header
+from MultimodalImagingLib.voxel_payload import payload_fault
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -80,7 +78,7 @@ def n_components(path: Path) -> int:
     Raises:
         CohortError: If the header cannot be read.
     """
-    reader = _open(path)
+    reader = _open(path, is_thorough=False)
     return int(np.prod(reader.GetSize()[3:], dtype=int))
 
 
@@ -90,9 +88,7 @@ def read_grid(file: ImageFile) -> Grid:
     Raises:
         CohortError: If the file is missing, damaged, truncated, or not one 3-D scalar image.
     """
-    reader = _open(file.path)
-    _check_whole(file.path, is_thorough=False)
-    return _grid(reader, file)
+    return _grid(_open(file.path, is_thorough=False), file)
 
 
 def read_volume(file: ImageFile) -> Volume:
@@ -101,12 +97,11 @@ def read_volume(file: ImageFile) -> Volume:
     Raises:
         CohortError: If the file is missing, damaged, truncated, or not one 3-D scalar image.
     """
-    reader = _open(file.path)
+    reader = _open(file.path, is_thorough=True)
     grid = _grid(reader, file)
-    _check_whole(file.path, is_thorough=True)
-    if file.component is not None:
+    if reader.GetDimension() > 3:
         reader.SetExtractSize([*grid.size, *[0] * (reader.GetDimension() - 3)])
-        reader.SetExtractIndex([0, 0, 0, file.component])
+        reader.SetExtractIndex([0, 0, 0, *_position(reader.GetSize()[3:], file.component or 0)])
     try:
         image = reader.Execute()
     except RuntimeError as error:
@@ -132,12 +127,17 @@ def write_volume(path: Path, volume: Volume) -> None:
         raise CrossModalError(msg) from error
 
 
-def _open(path: Path) -> sitk.ImageFileReader:
-    """Read the header; NIfTI is looked at first because ITK repairs it silently."""
+def _open(path: Path, *, is_thorough: bool) -> sitk.ImageFileReader:
+    """Read the header, after a look at the file itself, because libraries repair silently."""
     suffix = image_suffix(path)
     if suffix is None:
         raise _unreadable(path, f"a file that is none of {', '.join(IMAGE_SUFFIXES)}")
-    _check_header(path)
+    try:
+        fault = _file_fault(path, is_thorough=is_thorough)
+    except OSError as error:
+        raise _unreadable(path, f"a file that cannot be opened ({error.strerror})") from error
+    if fault is not None:
+        raise _unreadable(path, fault)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(_READERS[suffix])
     reader.SetFileName(str(path))
@@ -148,27 +148,27 @@ def _open(path: Path) -> sitk.ImageFileReader:
     return reader
 
 
-def _check_header(path: Path) -> None:
-    try:
-        if not path.stat().st_size:
-            raise _unreadable(path, "an empty file")
-        with path.open("rb"):
-            pass
-        fault = nifti_header_fault(read_nifti_header(path)) if is_nifti(path) else None
-    except OSError as error:
-        raise _unreadable(path, f"a file that cannot be opened ({error.strerror})") from error
-    except ValueError as error:
-        raise _unreadable(path, str(error)) from error
-    if fault is not None:
-        raise _unreadable(path, fault)
-
-
-def _check_whole(path: Path, *, is_thorough: bool) -> None:
+def _file_fault(path: Path, *, is_thorough: bool) -> str | None:
+    if not path.stat().st_size:
+        return "an empty file"
     if not is_nifti(path):
-        return
-    fault = missing_data_fault(path, read_nifti_header(path), is_thorough=is_thorough)
-    if fault is not None:
-        raise _unreadable(path, fault)
+        payload = payload_of_text_header(path)
+        return None if payload is None else payload_fault(payload, is_thorough=is_thorough)
+    try:
+        header = read_nifti_header(path)
+    except ValueError as error:
+        return str(error)
+    fault = nifti_header_fault(header)
+    return fault or payload_fault(header.payload(path), is_thorough=is_thorough)
+
+
+def _position(sizes: Sequence[int], component: int) -> list[int]:
+    """Split a running number into indices along the axes beyond the third, the first fastest."""
+    index = []
+    for n in sizes:
+        component, remainder = divmod(component, n)
+        index.append(remainder)
+    return index
 
 
 def _reason(message: str) -> str:
@@ -209,7 +209,7 @@ def _check_axes(reader: sitk.ImageFileReader, file: ImageFile) -> None:
     if n_values != 1:
         raise _unreadable(file.path, f"{n_values} values per voxel", _SPLIT_ADVICE)
     n_images = int(np.prod(size[3:], dtype=int))
-    if file.component is None and len(size) > 3:
+    if file.component is None and n_images > 1:
         raise _unreadable(file.path, f"a {len(size)}-D image of {shape} voxels", _SPLIT_ADVICE)
     if file.component is not None and not 0 <= file.component < n_images:
         raise _unreadable(file.path, f"{n_images} images, not number {file.component}")
