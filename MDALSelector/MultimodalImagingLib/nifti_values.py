@@ -18,8 +18,7 @@ from MultimodalImagingLib.nifti_header import read_nifti_header
 from MultimodalImagingLib.volume_io import ImageFile
 
 _FLOAT_TYPES = {16: "f4", 64: "f8"}
-# Offset of the data type by the length of the header.
-_TYPE_OFFSET = {348: 70, 540: 12}
+_HEADER_BYTES, _TYPE_OFFSET = 348, 70
 _BLOCK_BYTES = 1 << 22
 
 
@@ -38,10 +37,9 @@ def n_non_finite(file: ImageFile) -> int:
     """
     header = read_nifti_header(file.path)
     with _open(file.path) as stream:
-        start = stream.read(540)
-        order = "<" if struct.unpack_from("<i", start)[0] in _TYPE_OFFSET else ">"
-        n_header = struct.unpack_from(f"{order}i", start)[0]
-        code = struct.unpack_from(f"{order}h", start, _TYPE_OFFSET[n_header])[0]
+        start = stream.read(_HEADER_BYTES)
+        order = "<" if struct.unpack_from("<i", start)[0] == _HEADER_BYTES else ">"
+        code = struct.unpack_from(f"{order}h", start, _TYPE_OFFSET)[0]
         if code not in _FLOAT_TYPES:
             return 0
         kind = np.dtype(order + _FLOAT_TYPES[code])
