@@ -1,0 +1,189 @@
+"""Tables and scatter plots of the scene: written from columns, read back after the scene was saved.
+
+Must not import Qt. Nodes are found again by their role, an attribute that the scene's file keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import slicer
+import vtk
+
+ROLE_ATTRIBUTE = "CrossModal.Role"
+MARKER_SIZE = 9.0
+Point = tuple[str, float, float]  # label, x, y
+
+
+@dataclass(frozen=True)
+class SeriesStyle:
+    """How the points of one group are drawn.
+
+    Attributes:
+        color: Red, green, blue, 0 to 1.
+        marker: A `MarkerStyle...` value of `vtkMRMLPlotSeriesNode`.
+        size: Size of the markers, pixels.
+    """
+
+    color: tuple[float, float, float]
+    marker: int = slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle
+    size: float = MARKER_SIZE
+
+
+def findNode(scene: slicer.vtkMRMLScene, className: str, role: str) -> slicer.vtkMRMLNode | None:
+    """Return the node of a class that has a role; `None` if there is none."""
+    for index in range(scene.GetNumberOfNodesByClass(className)):
+        node = scene.GetNthNodeByClass(index, className)
+        if node.GetAttribute(ROLE_ATTRIBUTE) == role:
+            return node
+    return None
+
+
+def findOrAddNode(
+    scene: slicer.vtkMRMLScene, className: str, role: str, *, name: str
+) -> slicer.vtkMRMLNode:
+    """Return the node of a class that has a role, made if there is none."""
+    node = findNode(scene, className, role)
+    if node is None:
+        node = scene.AddNewNodeByClass(className, scene.GenerateUniqueName(name))
+        node.SetAttribute(ROLE_ATTRIBUTE, role)
+    return node
+
+
+def setColumns(
+    node: slicer.vtkMRMLTableNode, columns: Mapping[str, Sequence[str | float | int]]
+) -> None:
+    """Replace the content of a table, which people then can read but not edit.
+
+    Args:
+        node: The table.
+        columns: Values per title, all of the same number; text, whole numbers or numbers, where
+            NaN is a missing one. Kept is what a table's file can hold, so that a saved scene comes
+            back as it was: six significant digits, and no line ends or tabs in text.
+    """
+    with slicer.util.NodeModify(node):
+        node.RemoveAllColumns()
+        for title, values in columns.items():
+            array = _array(title, values)
+            node.AddColumn(array)
+            node.SetColumnType(title, array.GetDataType())
+        node.SetUseColumnTitleAsColumnHeader(True)
+        node.SetLocked(True)
+
+
+def columnsOf(node: slicer.vtkMRMLTableNode) -> dict[str, list[str | float | int]]:
+    """Return the values of a table per title."""
+    table = node.GetTable()
+    arrays = (table.GetColumn(index) for index in range(table.GetNumberOfColumns()))
+    return {
+        array.GetName(): [array.GetValue(row) for row in range(array.GetNumberOfValues())]
+        for array in arrays
+    }
+
+
+def setScatter(
+    chart: slicer.vtkMRMLPlotChartNode,
+    table: slicer.vtkMRMLTableNode,
+    groups: Mapping[str, Sequence[Point]],
+    *,
+    styles: Mapping[str, SeriesStyle],
+) -> None:
+    """Draw points in groups, one series per group that has any.
+
+    Args:
+        chart: Receives the series; those that it does not need any more are removed.
+        table: Receives the points, three columns per group.
+        groups: Points per name of a group, in the order of drawing.
+        styles: Style per name of a group.
+    """
+    drawn = {name: points for name, points in groups.items() if points}
+    existing = seriesByName(chart)
+    with slicer.util.NodeModify(chart):
+        chart.RemoveAllPlotSeriesNodeIDs()
+        setColumns(table, _pointColumns(drawn))
+        for name in drawn:
+            series = existing.pop(name, None) or _addSeries(chart, name)
+            _setSeries(series, table, styles[name])
+            chart.AddAndObservePlotSeriesNodeID(series.GetID())
+    for series in existing.values():
+        series.GetScene().RemoveNode(series)
+
+
+def pointLabels(series: slicer.vtkMRMLPlotSeriesNode, indexes: Sequence[int]) -> list[str]:
+    """Return the labels of points of a series, each once."""
+    column = series.GetTableNode().GetTable().GetColumnByName(series.GetLabelColumnName())
+    return list(dict.fromkeys(column.GetValue(index) for index in indexes))
+
+
+def seriesByName(
+    chart: slicer.vtkMRMLPlotChartNode,
+) -> dict[str, slicer.vtkMRMLPlotSeriesNode]:
+    """Return the series of a chart by the group that they draw."""
+    nodes = (chart.GetNthPlotSeriesNode(i) for i in range(chart.GetNumberOfPlotSeriesNodes()))
+    return {node.GetName(): node for node in nodes if node is not None}
+
+
+def removeChart(chart: slicer.vtkMRMLPlotChartNode) -> None:
+    """Remove a chart and its series from the scene."""
+    scene = chart.GetScene()
+    for series in seriesByName(chart).values():
+        scene.RemoveNode(series)
+    scene.RemoveNode(chart)
+
+
+def _array(title: str, values: Sequence[str | float | int]) -> vtk.vtkAbstractArray:
+    if all(isinstance(value, str) for value in values):
+        array = vtk.vtkStringArray()
+    elif all(isinstance(value, int) for value in values):
+        array = vtk.vtkIntArray()
+    else:
+        array = vtk.vtkDoubleArray()
+    array.SetName(title)
+    for value in values:
+        array.InsertNextValue(_storable(value))
+    return array
+
+
+def _storable(value: str | float | int) -> str | float | int:
+    if isinstance(value, str):
+        return " ".join(value.split())
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def _pointColumns(groups: Mapping[str, Sequence[Point]]) -> dict[str, list[str | float]]:
+    """Columns of equal length: a group with fewer points repeats its last one.
+
+    Missing values instead would break the view, which takes the range of its axes from them.
+    """
+    length = max((len(points) for points in groups.values()), default=0)
+    columns: dict[str, list[str | float]] = {}
+    for name, points in groups.items():
+        padded = [*points, *[points[-1]] * (length - len(points))]
+        for title, values in zip(_titles(name), zip(*padded, strict=True), strict=True):
+            columns[title] = list(values)
+    return columns
+
+
+def _titles(group: str) -> tuple[str, str, str]:
+    return f"{group}: case", f"{group}: x", f"{group}: y"
+
+
+def _addSeries(chart: slicer.vtkMRMLPlotChartNode, name: str) -> slicer.vtkMRMLPlotSeriesNode:
+    return chart.GetScene().AddNewNodeByClass("vtkMRMLPlotSeriesNode", name)
+
+
+def _setSeries(
+    series: slicer.vtkMRMLPlotSeriesNode, table: slicer.vtkMRMLTableNode, style: SeriesStyle
+) -> None:
+    label, x, y = _titles(series.GetName())
+    with slicer.util.NodeModify(series):
+        series.SetAndObserveTableNodeID(table.GetID())
+        series.SetLabelColumnName(label)
+        series.SetXColumnName(x)
+        series.SetYColumnName(y)
+        series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
+        series.SetLineStyle(slicer.vtkMRMLPlotSeriesNode.LineStyleNone)
+        series.SetMarkerStyle(style.marker)
+        series.SetMarkerSize(style.size)
+        series.SetColor(*style.color)
