@@ -1,0 +1,107 @@
+"""Lines of a child process: whole ones, halves, floods, and what only looks like an event."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from MultimodalImagingLib.progress import JsonLinesReporter
+from MultimodalSlicerLib.job_events import (
+    MAX_LINE_CHARACTERS,
+    LineReader,
+    LogLine,
+    Message,
+    Progress,
+    Result,
+    parse_line,
+)
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\r\n", exclude_categories=("Cs",)))))
+def test_lines_come_out_whole_however_the_bytes_are_cut(lines: list[str]) -> None:
+    data = "".join(line + "\n" for line in lines).encode()
+    for size in (1, 2, 3, 7, len(data) + 1):
+        reader = LineReader()
+        pieces = [data[start : start + size] for start in range(0, len(data), size)]
+        assert [line for piece in pieces for line in reader.feed(piece)] == lines
+        assert reader.close() == []
+
+
+def test_the_last_line_needs_no_end() -> None:
+    reader = LineReader()
+    assert reader.feed(b"one\ntw") == ["one"]
+    assert reader.feed(b"o") == []
+    assert reader.close() == ["two"]
+    assert reader.close() == []
+
+
+def test_of_a_progress_bar_only_the_last_state_is_a_line() -> None:
+    assert LineReader().feed(b" 10%|#   |\r 20%|##  |\r100%|####|\n") == ["100%|####|"]
+
+
+def test_windows_line_ends_are_no_progress_bars() -> None:
+    assert LineReader().feed(b"one\r\ntwo\r\n") == ["one", "two"]
+
+
+def test_bytes_that_are_no_text_do_not_stop_the_reader() -> None:
+    assert LineReader().feed(b"\xff\xfe ok\n") == ["�� ok"]
+
+
+def test_an_endless_line_is_handed_out_before_it_fills_the_memory() -> None:
+    lines = LineReader().feed(b"x" * (MAX_LINE_CHARACTERS + 1))
+    assert [len(line) for line in lines] == [MAX_LINE_CHARACTERS + 1]
+
+
+def test_what_our_reporter_writes_is_understood() -> None:
+    stream = io.StringIO()
+    now = iter(range(100))
+    reporter = JsonLinesReporter(stream, clock=lambda: float(next(now)))
+    reporter.stage("Read images", 2)
+    reporter.advance()
+    reporter.advance()
+    reporter.info("Fine.")
+    reporter.warning("Look at case ü.")
+    reporter.error("It failed.")
+    reporter.result({"output": "/data/run", "n": 3})
+    events = [parse_line(line) for line in stream.getvalue().splitlines()]
+    assert events[0] == Progress("Read images", 0, 2, None)
+    assert isinstance(events[2], Progress)
+    assert (events[2].done, events[2].percent, events[2].eta_s) == (2, 100, 0.0)
+    assert events[3:6] == [
+        Message("info", "Fine."),
+        Message("warning", "Look at case ü."),
+        Message("error", "It failed."),
+    ]
+    assert events[6] == Result({"output": "/data/run", "n": 3})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "Epoch 3",
+        "{",
+        "{}",
+        '{"event": "unheard-of"}',
+        '{"event": "progress"}',
+        '{"event": "progress", "stage": "a", "done": "1", "total": 2, "eta_s": null}',
+        '{"event": "progress", "stage": "a", "done": 1, "total": 2, "eta_s": "soon"}',
+        '{"event": "error"}',
+        "{'event': 'result'}",
+        "[1, 2]",
+        "{[]}",
+    ],
+)
+def test_what_only_looks_like_an_event_is_log(line: str) -> None:
+    assert parse_line(line) == LogLine(line)
+
+
+def test_unknown_numbers_of_steps_are_no_percent() -> None:
+    line = json.dumps({"event": "progress", "stage": "a", "done": 5, "total": 0, "eta_s": None})
+    event = parse_line(line)
+    assert isinstance(event, Progress)
+    assert event.percent == 0
