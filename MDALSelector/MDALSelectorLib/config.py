@@ -1,0 +1,124 @@
+"""Settings of the estimators: frozen, checked, JSON-able with `dataclasses.asdict`. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from MultimodalImagingLib.errors import UsageError
+
+EstimatorName = Literal["auto", "gaussian", "contrastive"]
+ESTIMATORS: tuple[EstimatorName, ...] = ("auto", "gaussian", "contrastive")
+
+
+@dataclass(frozen=True)
+class CrossFitConfig:
+    """How cases are held out of the training that scores them.
+
+    Attributes:
+        n_folds: Parts that the patients are split into; each is scored by models of the others.
+        n_repeats: Times that the split is drawn anew; scores are averaged over them.
+    """
+
+    n_folds: int = 5
+    n_repeats: int = 3
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be held out."""
+        _require(self.n_folds >= 2, "at least 2 folds", self.n_folds)
+        _require(self.n_repeats >= 1, "at least 1 repeat", self.n_repeats)
+
+
+@dataclass(frozen=True)
+class NormalizationConfig:
+    """How the two-sided normalization iterates.
+
+    Attributes:
+        tolerance_nats: Largest estimated error of a score, nats; passes stop there.
+        max_passes: Most passes over the critic matrix.
+        block_rows: Rows of the critic matrix that are in memory at a time.
+        n_mixed: Earlier passes that the acceleration combines; 0 for plain alternation.
+    """
+
+    tolerance_nats: float = 1e-3
+    max_passes: int = 40
+    block_rows: int = 256
+    n_mixed: int = 5
+
+    def __post_init__(self) -> None:
+        """Refuse settings that never stop."""
+        _require(self.tolerance_nats > 0, "a positive tolerance in nats", self.tolerance_nats)
+        _require(self.max_passes >= 1, "at least 1 pass", self.max_passes)
+        _require(self.block_rows >= 1, "at least 1 row per block", self.block_rows)
+        _require(self.n_mixed >= 0, "0 or more mixed passes", self.n_mixed)
+
+
+@dataclass(frozen=True)
+class GaussianConfig:
+    """Grid of the closed-form estimator.
+
+    Attributes:
+        n_components: Numbers of principal components to try.
+        shrinkages: Shrinkages of the canonical correlations to try, unitless, in [0, 1).
+        max_component_share: Components stay below this share of the training cases.
+        max_correlation: Canonical correlations are clipped to it.
+        n_shuffles: Shuffles of the pairs for the bound that chance alone reaches.
+        n_reliability_splits: Repeats that are also scored by models of disjoint halves.
+    """
+
+    n_components: tuple[int, ...] = (2, 4, 8, 12, 16, 24, 32)
+    shrinkages: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.3)
+    max_component_share: float = 0.4
+    max_correlation: float = 0.995
+    n_shuffles: int = 20
+    n_reliability_splits: int = 3
+
+    def __post_init__(self) -> None:
+        """Refuse an empty or impossible grid."""
+        components, shrinkages = self.n_components, self.shrinkages
+        _require(
+            bool(components) and min(components) >= 1, "component numbers of at least 1", components
+        )
+        _require(
+            bool(shrinkages) and min(shrinkages) >= 0 and max(shrinkages) < 1,
+            "shrinkages in [0, 1)",
+            shrinkages,
+        )
+        share, limit = self.max_component_share, self.max_correlation
+        _require(0 < share <= 1, "a share of components in (0, 1]", share)
+        _require(0 < limit < 1, "a largest correlation in (0, 1)", limit)
+        _require(self.n_shuffles >= 0, "0 or more shuffles", self.n_shuffles)
+
+
+@dataclass(frozen=True)
+class EstimationConfig:
+    """How PMI is estimated and when a pair of modalities counts.
+
+    Attributes:
+        estimator: `auto` computes both and ranks by the one with the higher held-out bound.
+        seed: Seed of folds, networks and augmentation.
+        min_cases: Pairs that fewer cases have are not used.
+        min_bound_nats: Pairs with a held-out bound at or below it are not used, nats.
+        device: torch device; `None` for the GPU when there is one, else the CPU.
+    """
+
+    estimator: EstimatorName = "auto"
+    seed: int = 0
+    min_cases: int = 30
+    min_bound_nats: float = 0.1
+    device: str | None = None
+    cross_fit: CrossFitConfig = field(default_factory=CrossFitConfig)
+    gaussian: GaussianConfig = field(default_factory=GaussianConfig)
+    normalization: NormalizationConfig = field(default_factory=NormalizationConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse unknown names and impossible limits."""
+        _require(self.estimator in ESTIMATORS, f"an estimator of {ESTIMATORS}", self.estimator)
+        _require(self.seed >= 0, "a seed of 0 or more", self.seed)
+        _require(self.min_cases >= 4, "at least 4 cases per pair", self.min_cases)
+
+
+def _require(is_met: bool, expected: str, found: object) -> None:
+    if not is_met:
+        msg = f"Expected {expected}, got {found!r}. Correct the setting and start again."
+        raise UsageError(msg)
