@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,13 +29,17 @@ class FileMatch:
 
     Attributes:
         file: The file.
-        target: Modality, `LABEL`, `IGNORE`, or `None` if it is not used.
+        target: Modality, `LABEL`, `IGNORE`, or `None` if nothing or several things match.
         pattern: The pattern that matched; empty if there is none or none was asked.
+        part: The part of the name that it matched.
+        is_used: Whether the file is an image or the label map of a case.
     """
 
     file: FoundFile
     target: str | None
     pattern: str = ""
+    part: str = ""
+    is_used: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,13 +112,16 @@ class _Builder:
 
     def case(self, case_id: str, files: Sequence[FoundFile]) -> Case | None:
         """Build one case; `None` if it has no readable image."""
-        candidates, labels, masks = self._sort(files)
+        matches = [(file, self._match(file)) for file in files]
+        candidates, labels, masks = self._sort(matches)
         images = {
             modality: file
             for modality in sorted(candidates)
             if (file := self._only_image(case_id, modality, candidates[modality])) is not None
         }
         label = self._label(case_id, labels, masks)
+        used = {*images.values(), label} if images else set()
+        self.matches += [_file_match(*match, used) for match in matches]
         if not images:
             message = (
                 "Expected at least one readable image of a known modality, found none; the case is"
@@ -127,14 +134,13 @@ class _Builder:
         return Case(case_id, patient, images, label, attributes)
 
     def _sort(
-        self, files: Sequence[FoundFile]
+        self, matches: Iterable[tuple[FoundFile, PatternMatch]]
     ) -> tuple[dict[str, list[FoundFile]], list[FoundFile], list[FoundFile]]:
         """Sort files into images per modality, plain labels, and further masks."""
         images: dict[str, list[FoundFile]] = defaultdict(list)
         labels: list[FoundFile] = []
         masks: list[FoundFile] = []
-        for file in files:
-            match = self._match(file)
+        for file, match in matches:
             if match.target is None:
                 self.problems.append(_unmatched(file, match))
             elif match.target == LABEL:
@@ -145,15 +151,11 @@ class _Builder:
 
     def _match(self, file: FoundFile) -> PatternMatch:
         if file.is_label:
-            match = PatternMatch(LABEL, is_whole=True)
-        elif file.modality is not None:
-            match = self._patterns.match(file.modality)
-            if match.target not in (LABEL, IGNORE):
-                match = PatternMatch(self.declared[file.modality], match.expressions)
-        else:
-            match = self._patterns.match(file.name)
-        self.matches.append(FileMatch(file, match.target, " and ".join(match.expressions)))
-        return match
+            return PatternMatch(LABEL, is_whole=True)
+        match = self._patterns.match(file.name if file.modality is None else file.modality)
+        if file.modality is None or match.target in (LABEL, IGNORE):
+            return match
+        return PatternMatch(self.declared[file.modality], match.expressions, match.parts)
 
     def _only_image(
         self, case_id: str, modality: str, files: Sequence[FoundFile]
@@ -202,6 +204,13 @@ class _Builder:
             self.problems.append(_bad_spacing("warning", file, unusual))
         self.grids[file.image_file] = grid
         return file.image_file
+
+
+def _file_match(
+    file: FoundFile, match: PatternMatch, used: Collection[ImageFile | None]
+) -> FileMatch:
+    pattern, part = " and ".join(match.expressions), " and ".join(match.parts)
+    return FileMatch(file, match.target, pattern, part, file.image_file in used)
 
 
 def _bad_spacing(severity: Literal["error", "warning"], file: FoundFile, found: str) -> Problem:

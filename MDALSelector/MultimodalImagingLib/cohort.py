@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,13 +16,21 @@ from MultimodalImagingLib.modality_patterns import (
     DEFAULT_PATTERNS,
     FILE_NAME,
     ModalityPatterns,
+    parse_pattern,
     read_patterns,
 )
+from MultimodalImagingLib.record import FOLDER_NAME, default_record_folder
 from MultimodalImagingLib.volume_io import ImageFile
 
-__all__ = ["Case", "Cohort", "FileMatch", "Problem", "default_patterns", "find_cohort"]
-
-RECORD_FOLDER = ".crossmodal"
+__all__ = [
+    "Case",
+    "Cohort",
+    "FileMatch",
+    "Problem",
+    "default_patterns",
+    "find_cohort",
+    "patterns_for",
+]
 
 
 @dataclass(frozen=True)
@@ -105,9 +113,24 @@ def default_patterns(path: Path) -> ModalityPatterns:
     Raises:
         UsageError: If there is a table and it cannot be used.
     """
-    folder = path if path.is_dir() else path.parent
-    own = folder / RECORD_FOLDER / FILE_NAME
-    return read_patterns(own) if own.is_file() else DEFAULT_PATTERNS
+    root = path if path.is_dir() else path.parent
+    for folder in (root / FOLDER_NAME, default_record_folder(path)):
+        if (folder / FILE_NAME).is_file():
+            return read_patterns(folder / FILE_NAME)
+    return DEFAULT_PATTERNS
+
+
+def patterns_for(path: Path, first: Iterable[str] = ()) -> ModalityPatterns:
+    """Return the table of a cohort with the rows of the command line before all others.
+
+    Args:
+        path: The cohort.
+        first: Rows as `PATTERN=NAME`, such as `t1_gd=T1c`, `seg_final=label` or `scout=ignore`.
+
+    Raises:
+        UsageError: If a row or the cohort's table cannot be used.
+    """
+    return default_patterns(path).with_first(parse_pattern(text) for text in first)
 
 
 def _case_problems(cohort: Cohort) -> list[Problem]:

@@ -85,12 +85,14 @@ class PatternMatch:
     Attributes:
         target: Modality, `LABEL`, `IGNORE`, or `None` if nothing or more than one thing matches.
         expressions: The patterns that matched, those of different modalities if ambiguous.
+        parts: The parts of the normalized name that they matched.
         candidates: The different modalities that matched; more than one is ambiguous.
         is_whole: Whether the pattern covers the whole name, as `seg` does and `seg_pet` does not.
     """
 
     target: str | None
     expressions: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
     is_whole: bool = False
 
@@ -127,9 +129,10 @@ class ModalityPatterns:
         chosen = (special or taken)[:1] if special or _n_targets(taken) == 1 else taken
         targets = tuple(dict.fromkeys(row.target for _, row in chosen))
         return PatternMatch(
-            targets[0] if len(targets) == 1 else None,
-            tuple(row.expression for _, row in chosen),
-            targets,
+            target=targets[0] if len(targets) == 1 else None,
+            expressions=tuple(row.expression for _, row in chosen),
+            parts=tuple(text[span.start : span.stop] for span, _ in chosen),
+            candidates=targets,
             is_whole=len(chosen[0][0]) == len(text),
         )
 
