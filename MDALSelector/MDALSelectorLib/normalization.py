@@ -204,7 +204,8 @@ def _pass(critic: _BlockCritic, shift: Tensor | None, constants: Tensor) -> tupl
         row_constants[part] = known[part] + torch.log(row_sum / n_negatives[part])
         column_sum += block.T.mv(n_negatives[part] / row_sum)
     column_mean = column_sum / n_negatives
-    if not bool(((column_mean > 1e-30) & torch.isfinite(column_mean)).all()):
+    smallest = torch.finfo(constants.dtype).tiny * 1e6
+    if not bool(((column_mean > smallest) & torch.isfinite(column_mean)).all()):
         raise _RangeError
     return row_constants, constants + torch.log(column_mean).to(constants.dtype)
 
