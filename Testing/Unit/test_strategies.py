@@ -74,7 +74,7 @@ def test_voxel_nmi_takes_the_lowest_shared_information_first() -> None:
     pool = pool_of(LINE, **nmi)
     assert rows("VoxelNMI", pool, 3) == [1, 3, 0]
     first = make_strategy("VoxelNMI").select(pool, 1, generator=np.random.default_rng(0))[0]
-    assert first.reason == "voxel NMI 0.100 (median 0.350), the lowest of 6"
+    assert first.reason == "voxel NMI score 0.10 (cohort's median 0.35), the lowest of 6"
 
 
 @pytest.mark.parametrize(("direction", "expected"), [("high", [2, 0]), ("low", [1, 3])])

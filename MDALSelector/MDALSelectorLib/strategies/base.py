@@ -75,7 +75,7 @@ class Strategy(ABC):
             ValueError: If embeddings are not finite.
         """
         self._check(pool, budget)
-        rows = sorted(range(pool.n_cases), key=lambda row: pool.case_ids[row])
+        rows = pool.rows_by_name
         ordered = pool.taken(rows)
         walk = self._walk(ordered, budget, generator)
         order = [*(pick.index for pick in walk), *_not_candidates(ordered)]

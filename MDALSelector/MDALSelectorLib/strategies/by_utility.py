@@ -83,9 +83,8 @@ class VoxelNMI(_ByUtility):
     def _reason(self, pool: Pool, row: int, place: int) -> str:
         values = pool.utilities[VOXEL_NMI]
         median = float(np.median(values[pool.candidates]))
-        return (
-            f"voxel NMI {values[row]:.3f} (median {median:.3f}), {_ordinal(place, pool, 'lowest')}"
-        )
+        place_text = _ordinal(place, pool, "lowest")
+        return f"voxel NMI score {values[row]:.2f} (cohort's median {median:.2f}), {place_text}"
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,11 @@ class Pool:
         """Which cases can be picked: eligible and not labelled, shape `(n_cases,)`."""
         return np.logical_and(self.eligible, np.logical_not(self.labelled))
 
+    @property
+    def rows_by_name(self) -> tuple[int, ...]:
+        """All rows, sorted by the name of the case."""
+        return tuple(sorted(range(self.n_cases), key=self.case_ids.__getitem__))
+
     def taken(self, rows: Sequence[int] | IntArray) -> Pool:
         """Return the pool of the given rows, in their order; arrays are copies."""
         chosen = np.asarray(rows, dtype=np.intp)

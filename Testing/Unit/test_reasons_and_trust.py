@@ -1,0 +1,123 @@
+"""The sentences that people read: why a case, and how far to trust the order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from example_selection import example_scores
+
+from MDALSelectorLib.case_selection import Diagnostics, Flag
+from MDALSelectorLib.reasons import case_reason, nats, pair_statement
+from MDALSelectorLib.trust import judge_trust
+
+CT_PET, CT_T1 = ("CT", "PET"), ("CT", "T1")
+
+
+def diagnostics(**changes: object) -> Diagnostics:
+    return replace(example_scores().diagnostics, **changes)  # type: ignore[arg-type]
+
+
+def test_the_pair_that_stands_out_most_is_named_not_the_one_with_the_fewest_nats() -> None:
+    text = pair_statement(
+        {CT_PET: 0.1, CT_T1: 0.4}, {CT_PET: -0.5, CT_T1: -2.0}, {CT_PET: 0.2, CT_T1: 2.34}
+    )
+    assert text == "CT and T1 share 1.9 nats less than the cohort's median"
+
+
+def test_a_case_whose_pairs_all_share_more_says_so() -> None:
+    text = pair_statement(
+        {CT_PET: 0.5, CT_T1: 1.0}, {CT_PET: 0.4, CT_T1: 2.0}, {CT_PET: 0.2, CT_T1: 0.3}
+    )
+    assert (
+        text == "no pair of modalities shares less than the cohort's median (CT and PET: +0.3 nats)"
+    )
+
+
+def test_the_reversed_hypothesis_names_the_pair_that_shares_most() -> None:
+    pmi, z = {CT_PET: 0.1, CT_T1: 3.0}, {CT_PET: -0.5, CT_T1: 2.0}
+    medians = {CT_PET: 0.2, CT_T1: 1.0}
+    assert pair_statement(pmi, z, medians, highest=True) == (
+        "CT and T1 share 2.0 nats more than the cohort's median"
+    )
+    low = pair_statement({CT_PET: 0.1, CT_T1: 0.5}, z, medians, highest=True)
+    assert (
+        low == "no pair of modalities shares more than the cohort's median (CT and T1: -0.5 nats)"
+    )
+
+
+def test_a_single_pair_says_more_or_less_as_it_is() -> None:
+    assert "0.3 nats more" in pair_statement({CT_PET: 0.5}, {CT_PET: 1.0}, {CT_PET: 0.2})
+
+
+def test_a_case_without_scored_pairs_gets_no_statement() -> None:
+    assert pair_statement({}, {}, {CT_PET: 0.2}) == ""
+    assert pair_statement({CT_PET: 1.0}, {CT_PET: 1.0}, {}) == ""
+
+
+def test_small_amounts_keep_two_decimals() -> None:
+    assert [nats(value) for value in (1.94, 0.1, 0.094, 0.0)] == [
+        "1.9 nats",
+        "0.1 nats",
+        "0.09 nats",
+        "0.00 nats",
+    ]
+
+
+def test_reasons_start_with_what_is_in_the_way() -> None:
+    flags = (Flag("incomplete", "T1 is missing."), Flag("check pairing", "CT lies 7 mm off."))
+    assert case_reason(["PET and T1 share less", "", "alone"], flags, labelled=True) == (
+        "Already labelled. Check the pairing: CT lies 7 mm off. PET and T1 share less; alone."
+    )
+
+
+def test_names_of_modalities_at_the_start_keep_their_spelling() -> None:
+    assert case_reason(["dDWI and T1 share less"], (), labelled=False) == "dDWI and T1 share less."
+    assert case_reason(["drawn at random"], (), labelled=False) == "Drawn at random."
+    assert case_reason([], (), labelled=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "n_cases", "level"),
+    [
+        ({"r12_disjoint": 0.75}, 250, "good"),
+        ({"r12_disjoint": 0.75}, 59, "moderate"),
+        ({"r12_disjoint": 0.69}, 250, "moderate"),
+        ({"r12_disjoint": 0.39}, 250, "low"),
+        ({"r12_disjoint": -0.2}, 250, "low"),
+        ({"r12_disjoint": None, "r12_repeats": 0.9}, 250, "moderate"),
+        ({"r12_disjoint": None, "r12_repeats": None}, 250, "low"),
+        ({"bounds_nats": {"gaussian": 0.1}}, 250, "none"),
+        ({"bounds_nats": {"gaussian": 0.11}, "r12_disjoint": 0.9}, 250, "good"),
+        ({"bounds_nats": {"gaussian": 0.3}, "null_bound_nats": 0.31}, 250, "none"),
+        ({"bounds_nats": {"contrastive": 3.0}}, 250, "none"),
+        ({"pairs": ()}, 250, "none"),
+    ],
+)
+def test_trust_follows_signal_repeatability_and_size(
+    changes: dict[str, object], n_cases: int, level: str
+) -> None:
+    assert judge_trust(diagnostics(**changes), n_cases=n_cases).level == level
+
+
+def test_the_sentence_holds_the_numbers_that_it_rests_on() -> None:
+    sentence = judge_trust(diagnostics(r12_disjoint=0.64), n_cases=51).sentence
+    for part in ("0.62 nats", "0.10 nats", "r12 = 0.64", "0.64 and 0.80", "51 cases are few"):
+        assert part in sentence
+
+
+def test_without_signal_the_sentence_says_that_there_is_nothing_to_rank_by() -> None:
+    trust = judge_trust(diagnostics(bounds_nats={"gaussian": -0.02}), n_cases=250)
+    assert trust.sentence.startswith("There is too little cross-modal signal to rank by.")
+    assert "-0.02 nats" in trust.sentence
+    assert "not above the 0.10 nats" in trust.sentence
+    assert "r12" not in trust.sentence
+
+
+def test_a_large_cohort_gets_no_warning_about_its_size() -> None:
+    assert "few" not in judge_trust(diagnostics(), n_cases=60).sentence
+
+
+def test_repeats_that_share_their_data_are_not_sold_as_repeatability() -> None:
+    sentence = judge_trust(diagnostics(r12_disjoint=None), n_cases=250).sentence
+    assert "r12 = 0.81; they share most of their data" in sentence
