@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from CIMLSegmentLib.task_checks import task_problems
 from MultimodalImagingLib.errors import ModelError
@@ -129,8 +128,8 @@ class Task:
         problems = list(task_problems(self))
         if problems:
             raise ModelError(f"The task {self.name!r} cannot be used: " + " ".join(problems))
-        object.__setattr__(self, "modalities", MappingProxyType(dict(self.modalities)))
-        object.__setattr__(self, "labels", MappingProxyType(dict(self.labels)))
+        object.__setattr__(self, "modalities", dict(self.modalities))
+        object.__setattr__(self, "labels", dict(self.labels))
 
     def region(self, name: str) -> Region:
         """Return the region of that name."""

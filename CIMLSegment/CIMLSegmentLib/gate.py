@@ -1,0 +1,144 @@
+"""Cross-modality information gates: the only way from an auxiliary to a decoder.
+
+Both forms reduce the two modalities to a few channels first, so that a gate costs little beside
+the encoders. That reduction, and where the gate's noise enters, are choices of this project.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod, sqrt
+
+import torch
+from monai.networks.blocks import Convolution
+from torch import Tensor, nn
+
+from MultimodalImagingLib.errors import UsageError
+
+MOST_POSITIONS = 16**3
+
+
+@dataclass(frozen=True)
+class GateShape:
+    """Sizes of a gate.
+
+    Attributes:
+        spatial_dims: 2 or 3.
+        primary_features: Channels of the primary at this level.
+        auxiliary_features: Channels of the auxiliary at this level.
+        reduced: Channels inside the gate.
+        message_channels: Channels of the message (Cz).
+        kernel_size: Kernel of the level.
+    """
+
+    spatial_dims: int
+    primary_features: int
+    auxiliary_features: int
+    reduced: int
+    message_channels: int
+    kernel_size: tuple[int, ...]
+
+
+class SpatialGate(nn.Module):
+    """Form G: a sigmoid map decides where the auxiliary's features pass."""
+
+    def __init__(self, shape: GateShape) -> None:
+        super().__init__()
+        self.reduce_primary = _pointwise(shape, shape.primary_features, shape.reduced)
+        self.reduce_auxiliary = _pointwise(shape, shape.auxiliary_features, shape.reduced)
+        self.attend = nn.Sequential(
+            _block(shape, 2 * shape.reduced, shape.reduced),
+            _plain(shape, shape.reduced, 1, shape.kernel_size),
+        )
+        self.encode = _statistics_head(shape)
+
+    def forward(self, primary: Tensor, auxiliary: Tensor) -> tuple[Tensor, Tensor]:
+        """Return message statistics `(B, 2 Cz, …)` and the attention map `(B, …)`, 0 to 1."""
+        primary = self.reduce_primary(primary)
+        auxiliary = self.reduce_auxiliary(auxiliary)
+        attention = self.attend(torch.cat([primary, auxiliary], dim=1)).sigmoid()
+        gated = attention * auxiliary
+        return self.encode(torch.cat([gated, primary], dim=1)), attention[:, 0]
+
+
+class DotProductGate(nn.Module):
+    """Form D: each position of the primary asks all positions of the auxiliary.
+
+    The residual path from the auxiliary is there because without it the attention did not learn
+    to match positions in our tests. For at most 16^3 positions.
+    """
+
+    def __init__(self, shape: GateShape) -> None:
+        super().__init__()
+        self.query = _pointwise(shape, shape.primary_features, shape.reduced)
+        self.key = _pointwise(shape, shape.auxiliary_features, shape.reduced)
+        self.value = _pointwise(shape, shape.auxiliary_features, shape.reduced)
+        self.residual = _pointwise(shape, shape.auxiliary_features, shape.reduced)
+        self.reduce_primary = _pointwise(shape, shape.primary_features, shape.reduced)
+        self.encode = _statistics_head(shape)
+
+    def forward(self, primary: Tensor, auxiliary: Tensor) -> tuple[Tensor, Tensor]:
+        """Return message statistics `(B, 2 Cz, …)` and the attention map `(B, …)`, 0 to 1.
+
+        The map holds, for each position of the auxiliary, the largest weight that any position of
+        the primary gives it.
+
+        Raises:
+            UsageError: If the level has more than 16^3 positions.
+        """
+        spatial = primary.shape[2:]
+        check_positions(tuple(spatial))
+        query = self.query(primary).flatten(2).transpose(1, 2)
+        key = self.key(auxiliary).flatten(2)
+        weights = torch.softmax(query @ key / sqrt(key.shape[1]), dim=-1)
+        value = self.value(auxiliary).flatten(2)
+        found = (value @ weights.transpose(1, 2)).reshape(*value.shape[:2], *spatial)
+        told = torch.cat([found + self.residual(auxiliary), self.reduce_primary(primary)], dim=1)
+        return self.encode(told), weights.amax(dim=1).reshape(-1, *spatial)
+
+
+def check_positions(spatial: tuple[int, ...]) -> None:
+    """Refuse a level that is too large for dot products.
+
+    Raises:
+        UsageError: If it has more than 16^3 positions.
+    """
+    if prod(spatial) > MOST_POSITIONS:
+        msg = (
+            f"The dot-product gate needs at most {MOST_POSITIONS} positions (16 x 16 x 16), got"
+            f" {' x '.join(map(str, spatial))}. Use deeper message levels, a smaller patch, or the"
+            " spatial gate."
+        )
+        raise UsageError(msg)
+
+
+def _statistics_head(shape: GateShape) -> nn.Sequential:
+    return nn.Sequential(
+        _block(shape, 2 * shape.reduced, shape.reduced),
+        _plain(shape, shape.reduced, 2 * shape.message_channels, 1),
+    )
+
+
+def _block(shape: GateShape, n_in: int, n_out: int) -> nn.Module:
+    block: nn.Module = Convolution(
+        shape.spatial_dims,
+        n_in,
+        n_out,
+        kernel_size=shape.kernel_size,
+        act=("leakyrelu", {"negative_slope": 0.01, "inplace": True}),
+        norm=("instance", {"affine": True}),
+        bias=False,
+        adn_ordering="NA",
+    )
+    return block
+
+
+def _pointwise(shape: GateShape, n_in: int, n_out: int) -> nn.Module:
+    return _plain(shape, n_in, n_out, 1)
+
+
+def _plain(shape: GateShape, n_in: int, n_out: int, kernel: int | tuple[int, ...]) -> nn.Module:
+    layer: nn.Module = Convolution(
+        shape.spatial_dims, n_in, n_out, kernel_size=kernel, conv_only=True
+    )
+    return layer
