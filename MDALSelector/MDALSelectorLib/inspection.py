@@ -17,6 +17,7 @@ from MultimodalImagingLib.modality_patterns import FILE_NAME, IGNORE, LABEL, wri
 from MultimodalImagingLib.patient_ids import RULE
 from MultimodalImagingLib.progress import NullReporter, Reporter
 from MultimodalImagingLib.record import open_record
+from MultimodalImagingLib.volume_io import ImageFile
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,14 @@ class InspectionReport:
         }
 
     def _cases_json(self) -> list[dict[str, object]]:
+        root = self.cohort.root
         pairs = zip(self.cohort.cases, self.geometry.cases, strict=True)
         return [
             {
                 "case": case.case_id,
                 "patient": case.patient_id,
+                "files": {m: _file_json(root, case.images[m]) for m in geometry.grids},
+                "label": None if case.label is None else _file_json(root, case.label),
                 "has_label": case.label is not None,
                 "label_on": geometry.label_on,
                 "verdict": str(geometry.verdict),
@@ -230,6 +234,12 @@ def _use_rank(use: PatternUse, modalities: Sequence[str]) -> tuple[bool, int, in
 
 def _severity_rank(problem: Problem) -> int:
     return ("error", "warning", "info").index(problem.severity)
+
+
+def _file_json(root: Path, file: ImageFile) -> str:
+    """Path relative to the cohort if it is inside; `#n` names the part of a 4-D file."""
+    path = file.path.relative_to(root) if file.path.is_relative_to(root) else file.path
+    return path.as_posix() if file.component is None else f"{path.as_posix()}#{file.component}"
 
 
 def _problem_json(root: Path, problem: Problem) -> dict[str, object]:

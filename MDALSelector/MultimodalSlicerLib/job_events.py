@@ -9,7 +9,7 @@ import codecs
 import json
 from dataclasses import dataclass
 
-MAX_LINE_CHARACTERS = 1_000_000
+MAX_LINE_CHARACTERS = 32_000_000  # the result of a large cohort is one line of some megabytes
 
 
 @dataclass(frozen=True)

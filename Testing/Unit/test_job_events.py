@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from MultimodalImagingLib.progress import JsonLinesReporter
+from MultimodalSlicerLib import job_events
 from MultimodalSlicerLib.job_events import (
-    MAX_LINE_CHARACTERS,
     LineReader,
     LogLine,
     Message,
@@ -51,9 +51,22 @@ def test_bytes_that_are_no_text_do_not_stop_the_reader() -> None:
     assert LineReader().feed(b"\xff\xfe ok\n") == ["�� ok"]
 
 
-def test_an_endless_line_is_handed_out_before_it_fills_the_memory() -> None:
-    lines = LineReader().feed(b"x" * (MAX_LINE_CHARACTERS + 1))
-    assert [len(line) for line in lines] == [MAX_LINE_CHARACTERS + 1]
+def test_an_endless_line_is_handed_out_before_it_fills_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(job_events, "MAX_LINE_CHARACTERS", 1000)
+    reader = LineReader()
+    assert reader.feed(b"x" * 1000) == []
+    assert [len(line) for line in reader.feed(b"x")] == [1001]
+
+
+def test_a_result_of_some_megabytes_is_one_event() -> None:
+    content = {"cases": [{"case": f"Case {index}", "text": "x" * 900} for index in range(5000)]}
+    data = (json.dumps({"event": "result", **content}) + "\n").encode()
+    reader = LineReader()
+    chunks = [data[start : start + 65536] for start in range(0, len(data), 65536)]
+    [line] = [line for chunk in chunks for line in reader.feed(chunk)]
+    assert parse_line(line) == Result(content)
 
 
 def test_what_our_reporter_writes_is_understood() -> None:

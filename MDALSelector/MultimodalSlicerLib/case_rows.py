@@ -1,0 +1,179 @@
+"""The rows of the case table: made from a selection run, kept in a table of the scene, read back.
+
+Must not import Slicer or Qt.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from MultimodalImagingLib.record import CaseState
+
+if TYPE_CHECKING:
+    from MDALSelectorLib.case_selection import CaseSelection, RankedCase
+
+Value = str | float | int
+
+# Told apart also by people who do not see red and green apart, on light and dark backgrounds.
+STATE_COLORS: dict[CaseState, tuple[float, float, float]] = {
+    CaseState.UNLABELLED: (0.60, 0.60, 0.60),
+    CaseState.SUGGESTED: (0.90, 0.62, 0.00),
+    CaseState.IN_PROGRESS: (0.34, 0.71, 0.91),
+    CaseState.LABELLED: (0.00, 0.62, 0.45),
+    CaseState.SKIPPED: (0.80, 0.47, 0.65),
+    CaseState.CHECK_PAIRING: (0.84, 0.37, 0.00),
+}
+
+_PMI = "PMI "
+_NATS = " (nats)"
+_FILE = "file "
+_FLAG_SEPARATOR = " | "
+_LABEL = "label map"
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """What the table shows of one case.
+
+    Attributes:
+        case_id: The case.
+        state: What has been done about labeling it.
+        rank: Place in the order of labeling, from 1; `None` before a selection.
+        modality_difference: Unitless; large means that its modalities tell little about each
+            other. `None` if it could not be scored.
+        component: First principal component of its embedding, unitless.
+        pmi: Pointwise mutual information per pair of modalities, nats.
+        flags: What a person should know, each with its reason.
+        reason: Why it has its rank.
+        thumbnail: File name of its picture; empty if it has none.
+        files: Image file per modality relative to the cohort; `#n` names the part of a 4-D file.
+        label: Its label map, relative to the cohort; empty if it has none.
+    """
+
+    case_id: str
+    state: CaseState = CaseState.UNLABELLED
+    rank: int | None = None
+    modality_difference: float | None = None
+    component: float | None = None
+    pmi: Mapping[str, float] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+    reason: str = ""
+    thumbnail: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    label: str = ""
+
+
+def rows_from_selection(
+    selection: CaseSelection,
+    *,
+    found: Sequence[CaseRow],
+    states: Mapping[str, CaseState],
+) -> list[CaseRow]:
+    """Make the rows of a run, by rank.
+
+    Args:
+        selection: The run.
+        found: Rows of the cohort's cases with their files.
+        states: State of every case that the record has one of; others get the run's.
+    """
+    files = {row.case_id: row for row in found}
+    return [
+        _ranked_row(case, files.get(case.case_id, CaseRow(case.case_id)), states)
+        for case in selection.cases
+    ]
+
+
+def with_states(rows: Sequence[CaseRow], states: Mapping[str, CaseState]) -> list[CaseRow]:
+    """Return rows with the states that are given; the others keep theirs."""
+    return [replace(row, state=states.get(row.case_id, row.state)) for row in rows]
+
+
+def columns_from_rows(rows: Sequence[CaseRow]) -> dict[str, list[Value]]:
+    """Write rows as the columns of a table."""
+    pairs = _names(row.pmi for row in rows)
+    modalities = _names(row.files for row in rows)
+    columns: dict[str, list[Value]] = {
+        "rank": [row.rank or 0 for row in rows],
+        "case": [row.case_id for row in rows],
+        "state": [row.state.value for row in rows],
+        "modality difference": [_number(row.modality_difference) for row in rows],
+        "first principal component": [_number(row.component) for row in rows],
+    }
+    for pair in pairs:
+        columns[f"{_PMI}{pair}{_NATS}"] = [_number(row.pmi.get(pair)) for row in rows]
+    columns["flags"] = [_FLAG_SEPARATOR.join(row.flags) for row in rows]
+    columns["reason"] = [row.reason for row in rows]
+    columns["picture"] = [row.thumbnail for row in rows]
+    for modality in modalities:
+        columns[f"{_FILE}{modality}"] = [row.files.get(modality, "") for row in rows]
+    columns[_LABEL] = [row.label for row in rows]
+    return columns
+
+
+def rows_from_columns(columns: Mapping[str, Sequence[Value]]) -> list[CaseRow]:
+    """Read rows back from the columns of a table.
+
+    Raises:
+        ValueError: If it is not such a table.
+    """
+    try:
+        n_rows = len(columns["case"])
+        return [_row({name: values[i] for name, values in columns.items()}) for i in range(n_rows)]
+    except (KeyError, IndexError, TypeError) as error:
+        msg = f"Expected a table of ranked cases, but {error} is missing. Run the selection again."
+        raise ValueError(msg) from error
+
+
+def _ranked_row(case: RankedCase, found: CaseRow, states: Mapping[str, CaseState]) -> CaseRow:
+    return replace(
+        found,
+        state=states.get(case.case_id, CaseState(case.state)),
+        rank=case.rank,
+        modality_difference=case.modality_difference,
+        component=case.components[0] if case.components else None,
+        pmi={"-".join(pair): value for pair, value in case.pmi.items()},
+        flags=tuple(f"{flag.kind}: {flag.reason}" for flag in case.flags),
+        reason=case.reason,
+        thumbnail=case.thumbnail or "",
+    )
+
+
+def _row(values: Mapping[str, Value]) -> CaseRow:
+    flags = str(values["flags"])
+    return CaseRow(
+        case_id=str(values["case"]),
+        state=CaseState(str(values["state"])),
+        rank=int(values["rank"]) or None,
+        modality_difference=_optional(values["modality difference"]),
+        component=_optional(values["first principal component"]),
+        pmi={
+            name.removeprefix(_PMI).removesuffix(_NATS): float(value)
+            for name, value in values.items()
+            if name.startswith(_PMI) and not math.isnan(float(value))
+        },
+        flags=tuple(flags.split(_FLAG_SEPARATOR)) if flags else (),
+        reason=str(values["reason"]),
+        thumbnail=str(values["picture"]),
+        files={
+            name.removeprefix(_FILE): str(value)
+            for name, value in values.items()
+            if name.startswith(_FILE) and value
+        },
+        label=str(values[_LABEL]),
+    )
+
+
+def _names(mappings: Iterable[Mapping[str, object]]) -> list[str]:
+    return list(dict.fromkeys(name for mapping in mappings for name in mapping))
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _optional(value: Value) -> float | None:
+    number = float(value)
+    return None if math.isnan(number) else number
