@@ -42,12 +42,13 @@ def has_images(root: Path) -> bool:
 def uses_channel_files(root: Path) -> bool:
     """Tell whether images are `<case>_0000`, one file per channel, not 4-D.
 
-    Decided by the file names, because older nnU-Net datasets have the Decathlon's `dataset.json`.
+    Older nnU-Net datasets have the Decathlon's `dataset.json`: most of the file names decide then.
     """
+    if read_description(root).is_nnunet:
+        return True
     paths = [path for name in IMAGE_FOLDERS for path in images_in(root / name, [])]
-    if not paths:
-        return read_description(root).is_nnunet
-    return all(CHANNEL_NAME.match(stem(path)) for path in paths)
+    n_channel_files = sum(CHANNEL_NAME.match(stem(path)) is not None for path in paths)
+    return 2 * n_channel_files > len(paths)
 
 
 def read_description(root: Path) -> DatasetDescription:
