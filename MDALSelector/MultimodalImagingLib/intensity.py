@@ -30,9 +30,13 @@ CT_BODY_HU = -300.0
 PET_MAX_SUV = 60.0
 PET_BODY_SUV = 0.15
 
-# A robust z-score beyond this many (scaled) median absolute deviations says nothing more.
+# A robust z-score beyond this says nothing more.
 MAX_Z = 6.0
-MAD_TO_SD = 1.4826
+# The spread is taken from these percentiles (in a normal distribution 2.563 standard deviations
+# apart) and not from the MAD: body MR has two tissues, muscle and fat, and the MAD jumps when the
+# share of one of them passes one half.
+SPREAD_PERCENTILES = (10.0, 90.0)
+SPREAD_TO_SD = 2.563
 # Air is darker than this share of the typical bright tissue (MR and unknown kinds).
 AIR_SHARE = 0.2
 # Second legs and arms count as body if they have this share of the largest part's volume.
@@ -89,7 +93,8 @@ def normalize(array: FloatArray, coverage: BoolArray, *, kind: ModalityKind) -> 
     """Make the intensities of one modality comparable between cases.
 
     CT: fixed piecewise-linear curve `CT_HU` to `CT_VALUES`. PET: `asinh(SUV)`, SUV clipped to 0
-    to 60. MR and OTHER: `(value - median) / (1.4826 MAD)` inside the body, clipped to +-6.
+    to 60. MR and OTHER: robust z-score `(value - median) / ((p90 - p10) / 2.563)` with the
+    percentiles inside the body, clipped to +-6.
 
     Args:
         array: Intensities on the working grid, finite, shape `(K, J, I)`.
@@ -164,17 +169,16 @@ def _otsu(values: FloatArray, n_bins: int = 128) -> float:
 
 
 def _robust_z(array: FloatArray, body: BoolArray) -> FloatArray:
-    """Robust z-score inside the body; the 5-95 % range replaces a MAD of zero."""
+    """Robust z-score inside the body; the whole range serves where 80 % have a single value."""
     inside = array[body].astype(np.float64)
-    center = np.median(inside)
-    scale = MAD_TO_SD * np.median(np.abs(inside - center))
-    if scale <= 0:
-        low, high = np.percentile(inside, (5.0, 95.0))
-        scale = (high - low) / 3.29
-    if scale <= 0:
+    low, high = np.percentile(inside, SPREAD_PERCENTILES)
+    if low == high:
+        low, high = inside.min(), inside.max()
+    if low == high:
         msg = "The image has a single value inside the body."
         raise ValueError(msg)
-    return np.asarray(np.clip((array - center) / scale, -MAX_Z, MAX_Z), dtype=np.float32)
+    scaled = (array - np.median(inside)) * (SPREAD_TO_SD / (high - low))
+    return np.asarray(np.clip(scaled, -MAX_Z, MAX_Z), dtype=np.float32)
 
 
 def _count(mask: sitk.Image) -> int:

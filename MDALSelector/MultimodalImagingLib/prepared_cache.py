@@ -24,7 +24,7 @@ from MultimodalImagingLib.cohort import Case, Problem
 from MultimodalImagingLib.geometry import Grid
 from MultimodalImagingLib.prepared_case import BoolArray, PreparedCase, PreprocessingSpec
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # One entry: safetensors does not keep the order of several, and the files would differ.
 _ENTRY = "crossmodal"
 _UNREADABLE = (SafetensorError, OSError, KeyError, ValueError, TypeError)

@@ -65,13 +65,26 @@ def test_pet_curve_is_asinh_of_suv_and_the_same_for_every_case() -> None:
     np.testing.assert_allclose(values.flat[:4], np.arcsinh([0.0, 1.0, 10.0, 60.0]), rtol=1e-6)
 
 
-def test_mr_has_median_0_and_mad_1_inside_the_body() -> None:
+def test_mr_has_median_0_and_unit_spread_inside_the_body() -> None:
     image, _ = mr_image(np.random.default_rng(0))
     prepared = normalize(image, EVERYWHERE, kind="MR")
     inside = prepared.values[prepared.body]
     assert np.median(inside) == pytest.approx(0.0, abs=1e-6)
-    assert 1.4826 * np.median(np.abs(inside)) == pytest.approx(1.0, rel=1e-5)
+    assert np.ptp(np.percentile(inside, (10, 90))) == pytest.approx(2.563, rel=1e-5)
     assert prepared.values.dtype == np.float32
+
+
+def test_a_normal_distribution_gets_standard_deviation_1() -> None:
+    tissue = np.random.default_rng(7).normal(500.0, 40.0, SHAPE).astype(np.float32)
+    values = normalize(tissue, EVERYWHERE, kind="MR").values
+    assert values.std() == pytest.approx(1.0, rel=0.03)
+
+
+def test_mr_of_nearly_one_value_is_scaled_by_its_range() -> None:
+    image = np.full(SHAPE, 100.0, dtype=np.float32)
+    image[:2] = 120.0
+    values = normalize(image, EVERYWHERE, kind="MR").values
+    np.testing.assert_allclose(np.unique(values), [0.0, 2.563], atol=1e-5)
 
 
 def test_mr_values_do_not_depend_on_the_scanners_scale() -> None:
