@@ -1,0 +1,261 @@
+"""One pass of overlapping windows over a case: logits, attention and information together.
+
+MONAI's `sliding_window_inference` blends all outputs with one Gaussian; the maps stay at the
+resolution of their level until the end. That works without interpolation because windows start at
+multiples of the network's total stride. MONAI shrinks the Gaussian from one output to the next, so
+they go from fine to coarse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Protocol
+
+import torch
+from monai.inferers import sliding_window_inference
+from torch import Tensor, nn
+
+from CIMLSegmentLib.devices import is_out_of_memory
+from CIMLSegmentLib.inference_config import InferenceConfig
+from CIMLSegmentLib.network import CIMLNet, MessageKey
+from MultimodalImagingLib.cancellation import check_cancelled
+from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.progress import Reporter
+
+
+class MessageMap(Protocol):
+    """Computes a further map of each message for a batch of windows, as Grad-CAM does."""
+
+    def __call__(
+        self, network: CIMLNet, windows: Tensor, present: Tensor
+    ) -> Mapping[MessageKey, Tensor]:
+        """Return maps `(B, …)` at the level of each message."""
+
+
+@dataclass(frozen=True)
+class WindowedOutput:
+    """What the windows of a case add up to.
+
+    Attributes:
+        logits: Sub-task name to logits `(R, K, J, I)`, float32.
+        attention: Attention maps at the message's level, `(k, j, i)`, unitless, 0 to 1.
+        kl: Information per position of the message's level, `(k, j, i)`, nats.
+        extra: A further map per message, `(k, j, i)`; empty unless asked for.
+        sampled: Sub-task name to mean probabilities over sampled messages `(R, K, J, I)`; empty
+            unless asked for.
+    """
+
+    logits: Mapping[str, Tensor]
+    attention: Mapping[MessageKey, Tensor]
+    kl: Mapping[MessageKey, Tensor]
+    extra: Mapping[MessageKey, Tensor] = field(default_factory=dict)
+    sampled: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """Settings of the windows.
+
+    Attributes:
+        window: Voxels of a window along `(K, J, I)`, multiples of the network's total stride.
+        config: The settings of the person.
+        device: Where the network computes.
+        extra_map: Computes a further map per message; `None` for none.
+    """
+
+    window: tuple[int, ...]
+    config: InferenceConfig
+    device: torch.device
+    extra_map: MessageMap | None = None
+
+
+def predict_windows(
+    network: CIMLNet, images: Tensor, present: Sequence[bool], plan: WindowPlan, reporter: Reporter
+) -> WindowedOutput:
+    """Segment an array of any size in overlapping windows.
+
+    Results are gathered in float32 on the CPU, so that a GPU holds no more than its windows.
+
+    Args:
+        network: The network in evaluation mode; moved to the device of the plan.
+        images: Prepared images `(M, K, J, I)`, each axis a multiple of the total stride and at
+            least as long as a window.
+        present: Which modalities may send messages, per modality.
+        plan: Windows and settings.
+        reporter: Told of every finished window; cancels between layers.
+
+    Raises:
+        CrossModalError: If even one window on the CPU does not fit the memory.
+        CancelledError: If the person asked to stop.
+    """
+    stride = network.config.total_stride
+    interval = scan_interval(plan.window, stride, plan.config.overlap)
+    n_windows = [
+        -(-(size - window) // step) + 1
+        for size, window, step in zip(images.shape[1:], plan.window, interval, strict=True)
+    ]
+    reporter.stage("segment", int(torch.tensor(n_windows).prod()))
+    predictor = _WindowPredictor(network, present, plan, reporter)
+    with torch.no_grad(), stopping_between_layers(network):
+        blended = sliding_window_inference(
+            images[None],
+            plan.window,
+            plan.config.batch_size,
+            predictor,
+            # MONAI truncates to whole voxels; half a voxel keeps rounding from taking one away.
+            overlap=[
+                max(1 - (s + 0.5) / w, 0.0) for s, w in zip(interval, plan.window, strict=True)
+            ],
+            mode="gaussian",
+        )
+    outputs = (blended,) if isinstance(blended, Tensor) else blended
+    return _unpacked(outputs, network, plan)
+
+
+def scan_interval(window: Sequence[int], stride: Sequence[int], overlap: float) -> tuple[int, ...]:
+    """Return the steps between windows: multiples of the stride, nearest to the overlap."""
+    return tuple(
+        min(max(round(size * (1 - overlap) / step), 1) * step, size)
+        for size, step in zip(window, stride, strict=True)
+    )
+
+
+@contextmanager
+def stopping_between_layers(network: nn.Module) -> Iterator[None]:
+    """Let a cancelled job stop before the next layer instead of after the whole network."""
+    handles = [
+        module.register_forward_pre_hook(lambda *_: check_cancelled())
+        for module in network.modules()
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class _WindowPredictor:
+    """Runs the network on batches of windows with as much memory as there is."""
+
+    def __init__(
+        self, network: CIMLNet, present: Sequence[bool], plan: WindowPlan, reporter: Reporter
+    ) -> None:
+        self.network = network.to(plan.device)
+        self.present = torch.tensor([list(present)])
+        self.plan = plan
+        self.reporter = reporter
+        self.device = plan.device
+        self.batch_size = plan.config.batch_size
+        self.generator = torch.Generator().manual_seed(plan.config.seed)
+
+    def __call__(self, windows: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs of windows `(B, M, K, J, I)` on the CPU, fine to coarse."""
+        parts: list[list[Tensor]] = []
+        n_done = 0
+        while n_done < len(windows):
+            part = windows[n_done : n_done + self.batch_size]
+            try:
+                parts.append(self._compute(part))
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._use_less_memory(error)
+                continue
+            n_done += len(part)
+            self.reporter.advance(len(part))
+        return tuple(torch.cat(outputs) for outputs in zip(*parts, strict=True))
+
+    def _compute(self, windows: Tensor) -> list[Tensor]:
+        windows = windows.to(self.device)
+        present = self.present.expand(len(windows), -1).to(self.device)
+        mirrors = _mirror_axes(windows.ndim - 2) if self.plan.config.mirror else [()]
+        total: list[Tensor] = []
+        for axes in mirrors:
+            mirrored = self._outputs(torch.flip(windows, axes), present)
+            outputs = [torch.flip(values, axes).float().cpu() for values in mirrored]
+            total = [a.add_(b) for a, b in zip(total, outputs, strict=True)] if total else outputs
+        return [values / len(mirrors) for values in total]
+
+    def _outputs(self, windows: Tensor, present: Tensor) -> list[Tensor]:
+        output = self.network(windows, present=present)
+        outputs = [torch.cat(list(output.logits.values()), dim=1)]
+        if self.plan.config.n_samples:
+            outputs.append(self._mean_probabilities(windows, present))
+        kinds = [output.attention, output.kl]
+        if self.plan.extra_map is not None:
+            kinds.append(self.plan.extra_map(self.network, windows, present))
+        for level in self.network.config.message_levels if output.kl else ():
+            outputs.append(
+                torch.stack([m for maps in kinds for m in _at_level(maps, level)], dim=1)
+            )
+        return outputs
+
+    def _mean_probabilities(self, windows: Tensor, present: Tensor) -> Tensor:
+        n_samples = self.plan.config.n_samples
+        total: Tensor | None = None
+        for _ in range(n_samples):
+            output = self.network(windows, present=present, generator=self.generator)
+            sample = torch.cat(list(output.logits.values()), dim=1).float().sigmoid()
+            total = sample if total is None else total.add_(sample)
+        if total is None:
+            msg = "Expected at least one sample of the messages."
+            raise ValueError(msg)
+        return total / n_samples
+
+    def _use_less_memory(self, error: RuntimeError) -> None:
+        if self.batch_size > 1:
+            self.batch_size //= 2
+            self.reporter.warning(
+                f"Memory ran out on {self.device}; going on with {self.batch_size} windows at a"
+                " time."
+            )
+        elif self.device.type != "cpu":
+            self.device = torch.device("cpu")
+            self.network.to(self.device)
+            self.reporter.warning(
+                "Not even one window fits the memory of the GPU; going on with the CPU, which is"
+                " slower."
+            )
+        else:
+            msg = (
+                f"A window of {' x '.join(map(str, self.plan.window))} voxels does not fit the"
+                " memory of this computer. Close other programs, or use a model with a smaller"
+                " patch."
+            )
+            raise CrossModalError(msg) from error
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _mirror_axes(n_axes: int) -> list[tuple[int, ...]]:
+    """All subsets of the spatial axes, counted from the last so that maps share them."""
+    axes = range(-n_axes, 0)
+    return [subset for n in range(n_axes + 1) for subset in combinations(axes, n)]
+
+
+def _at_level(maps: Mapping[MessageKey, Tensor], level: int) -> list[Tensor]:
+    return [values.float() for key, values in maps.items() if key.level == level]
+
+
+def _unpacked(outputs: Sequence[Tensor], network: CIMLNet, plan: WindowPlan) -> WindowedOutput:
+    rest = list(outputs)
+    logits = _by_subtask(rest.pop(0), network)
+    sampled = _by_subtask(rest.pop(0), network) if plan.config.n_samples else {}
+    by_kind: list[dict[MessageKey, Tensor]] = [{}, {}, {}]  # attention, information, further
+    pairs = list(network.task.pairs())
+    for level, blended in zip(network.config.message_levels, rest, strict=False):
+        for number, channel in enumerate(blended[0]):
+            subtask, auxiliary = pairs[number % len(pairs)]
+            key = MessageKey(subtask.name, auxiliary, level)
+            by_kind[number // len(pairs)][key] = channel
+    attention, kl, extra = by_kind
+    return WindowedOutput(logits, attention, kl, extra, sampled)
+
+
+def _by_subtask(channels: Tensor, network: CIMLNet) -> dict[str, Tensor]:
+    subtasks = network.task.subtasks
+    parts = torch.split(channels[0], [len(subtask.regions) for subtask in subtasks])
+    return {subtask.name: part for subtask, part in zip(subtasks, parts, strict=True)}
