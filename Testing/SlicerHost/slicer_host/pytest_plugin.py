@@ -1,0 +1,135 @@
+"""Fixtures for tests in the host. Import them in a `conftest.py`:
+
+from slicer_host.pytest_plugin import *
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+__all__ = ["_pytest_no_lost_errors", "host", "load_module", "messages", "scene", "wait_until"]
+
+GL_PROBE = """
+import vtk
+window = vtk.vtkRenderWindow()
+window.SetOffScreenRendering(1)
+window.SetSize(8, 8)
+window.AddRenderer(vtk.vtkRenderer())
+window.Render()
+raise SystemExit(0 if "OpenGL version" in window.ReportCapabilities() else 1)
+"""
+
+
+def missing_parts() -> str:
+    """Return why the host cannot start here, or an empty text."""
+    try:
+        import PySide6.QtWidgets  # noqa: F401
+        import slicer
+        import vtk  # noqa: F401
+    except ImportError as error:
+        return f"The host needs the packages slicer-core and PySide6-Essentials: {error}."
+    if not hasattr(slicer, "vtkMRMLScene"):
+        return "The package slicer-core is not the one with the MRML libraries."
+    probe = subprocess.run(
+        [sys.executable, "-c", GL_PROBE], capture_output=True, check=False, timeout=60
+    )
+    if probe.returncode:
+        return "The host needs OpenGL (EGL): install what Testing/system-packages.txt lists."
+    return ""
+
+
+@pytest.fixture(scope="session")
+def host() -> Iterator[Any]:
+    """The running host; tests are skipped where it cannot start."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+    reason = missing_parts()
+    if reason:
+        pytest.skip(reason)
+    from slicer_host import host as hosting
+
+    running = hosting.start()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def scene(host: Any) -> Iterator[Any]:
+    """The scene, empty before and after the test."""
+    _clear(host)
+    yield host.core.scene
+    _clear(host)
+
+
+def _clear(host: Any) -> None:
+    from slicer_host import dialogs
+
+    dialogs.record.clear()
+    host.core.scene.Clear(0)
+    host.application.processEvents()
+
+
+@pytest.fixture(autouse=True)
+def _pytest_no_lost_errors() -> Iterator[None]:
+    """Fail a test during which a Qt slot or a VTK observer raised."""
+    errors = sys.modules.get("slicer_host.errors")
+    if errors is not None:
+        errors.drain()
+    yield
+    errors = sys.modules.get("slicer_host.errors")
+    lost = errors.drain() if errors is not None else []
+    if lost:
+        text = "; ".join(f"{type(error).__name__}: {error}" for error in lost)
+        pytest.fail(f"{len(lost)} exception(s) in Qt slots or VTK observers: {text}")
+
+
+@pytest.fixture
+def messages(host: Any) -> Any:
+    """What message boxes said; `answers` and `files` hold the answers to coming ones."""
+    from slicer_host import dialogs
+
+    dialogs.record.clear()
+    return dialogs.record
+
+
+@pytest.fixture
+def load_module(host: Any) -> Callable[[Path], Any]:
+    """Return a function that loads a module once and shows its panel (returned)."""
+
+    def load(path: Path) -> Any:
+        import slicer
+
+        name = Path(path).stem
+        if host.modules.module(name) is None:
+            host.load(path)
+        slicer.util.selectModule(name)
+        return getattr(slicer.modules, f"{name}Widget")
+
+    return load
+
+
+@pytest.fixture
+def wait_until(host: Any) -> Callable[..., None]:
+    """Return a function that handles events until a condition holds."""
+    return wait
+
+
+def wait(condition: Callable[[], bool], timeout: float = 10.0) -> None:
+    """Handle events until the condition holds; fail after `timeout` seconds."""
+    import time
+
+    import slicer
+
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"Waited {timeout} s in vain.")
+        slicer.app.processEvents()
+        time.sleep(0.005)

@@ -1,0 +1,160 @@
+"""Connections: string signatures, trimmed arguments, errors that do not get lost."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable
+from typing import Any
+
+import shiboken6
+from PySide6.QtCore import SIGNAL, QMetaObject, QObject
+
+from slicer_host import errors
+from slicer_host.pythonqt import members
+from slicer_host.pythonqt.conversion import to_python, to_qt
+
+
+class Receiver:
+    """Calls a Python function with as many of a signal's arguments as it takes."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.limit = argument_limit(function)
+
+    def __call__(self, *arguments: Any) -> None:
+        try:
+            self.function(*(to_python(argument) for argument in arguments[: self.limit]))
+        except BaseException as error:  # noqa: BLE001 - reported, and the test fails
+            errors.report(error)
+
+
+def argument_limit(function: Callable[..., Any]) -> int | None:
+    """Return how many positional arguments PythonQt passes at most; None stands for all."""
+    target = function.__func__ if isinstance(function, types.MethodType) else function
+    if not isinstance(target, types.FunctionType) or target.__code__.co_flags & inspect.CO_VARARGS:
+        return None
+    return target.__code__.co_argcount - isinstance(function, types.MethodType)
+
+
+_connections: dict[int, list[tuple[str, Receiver, Callable[[], None]]]] = {}
+
+
+def find_signal(raw: QObject, signature: str) -> str | Any:
+    """Return the normalised signature of a Qt signal, or the bound signal of a stand-in."""
+    text = QMetaObject.normalizedSignature(signature.lstrip("0123456789")).data().decode()
+    name = text.partition("(")[0]
+    real, native = members.chain(type(raw))
+    if any(text in kind.signals for kind in real):
+        attribute = getattr(type(raw), "host_signals", {}).get(text, name)
+        if not hasattr(raw, attribute):
+            msg = f"{type(raw).__name__} of the host does not emit {text} yet."
+            raise errors.HostGapError(msg)
+        return getattr(raw, attribute)
+    is_own = hasattr(raw, "host_dynamic_signals") and text in raw.host_dynamic_signals
+    if is_own or (text in members.signals(native[0]) and members.member(native[0], name)):
+        return text
+    msg = f"PythonQt: QObject::connect() signal '{signature}' does not exist on {_name(raw)}"
+    raise errors.Refusal(msg)
+
+
+def _name(raw: QObject) -> str:
+    real, native = members.chain(type(raw))
+    return real[0].name if real else native[0].__name__
+
+
+def connect(raw: QObject, signature: str, function: Callable[..., Any]) -> bool:
+    """Connect a signal to a Python function."""
+    if not callable(function):
+        msg = f"Called connect with wrong arguments: {function!r} is not callable."
+        raise ValueError(msg)
+    signal = find_signal(raw, signature)
+    receiver = Receiver(function)
+    if isinstance(signal, str):
+        link = QObject.connect(raw, SIGNAL(signal), receiver)
+        undo = _undo_native(link)
+    else:
+        signal.connect(receiver)
+        undo = _undo_bound(signal, receiver)
+    _remember(raw, _key(raw, signature), receiver, undo)
+    return True
+
+
+def _undo_native(link: Any) -> Callable[[], None]:
+    return lambda: QObject.disconnect(link)
+
+
+def _undo_bound(signal: Any, receiver: Receiver) -> Callable[[], None]:
+    return lambda: signal.disconnect(receiver)
+
+
+def _key(raw: QObject, signature: str) -> str:
+    return QMetaObject.normalizedSignature(signature.lstrip("0123456789")).data().decode()
+
+
+def _remember(raw: QObject, key: str, receiver: Receiver, undo: Callable[[], None]) -> None:
+    pointer = shiboken6.getCppPointer(raw)[0]
+    if pointer not in _connections:
+        _connections[pointer] = []
+        raw.destroyed.connect(lambda *_: _connections.pop(pointer, None))
+    _connections[pointer].append((key, receiver, undo))
+
+
+def disconnect(raw: QObject, signature: str, function: Callable[..., Any] | None = None) -> bool:
+    """Undo one connection to the function, or all connections of the signal to Python."""
+    find_signal(raw, signature)
+    known = _connections.get(shiboken6.getCppPointer(raw)[0], [])
+    key = _key(raw, signature)
+    found = [entry for entry in known if entry[0] == key and function in (None, entry[1].function)]
+    for entry in found if function is None else found[:1]:
+        known.remove(entry)
+        entry[2]()
+    return bool(found)
+
+
+def connect_slot(raw: QObject, signature: str, receiver: Any, slot: str) -> bool:
+    """Connect a signal to a slot of another wrapped object."""
+    text = QMetaObject.normalizedSignature(slot.lstrip("0123456789")).data().decode()
+    name, _, arguments = text.partition("(")
+    if not has_slot(type(receiver._raw), text):
+        msg = f"QObject::connect: No such slot {receiver.className()}::{slot}"
+        raise errors.Refusal(msg)
+    count = len([part for part in arguments.rstrip(")").split(",") if part])
+
+    def call_slot(*values: Any) -> None:
+        getattr(receiver, name)(*values[:count])
+
+    return connect(raw, signature, call_slot)
+
+
+def has_slot(raw_type: type, text: str) -> bool:
+    """Say whether the class has the slot (or signal, which can be a receiver too)."""
+    real, native = members.chain(raw_type)
+    if any(text in kind.slots or text in kind.signals for kind in real):
+        return True
+    return bool(native) and native[0].staticMetaObject.indexOfMethod(text) >= 0
+
+
+class BoundSignal:
+    """A signal of one object, as `button.clicked`."""
+
+    def __init__(self, wrapper: Any, signature: str) -> None:
+        self._wrapper = wrapper
+        self._signature = signature
+
+    def connect(self, function: Callable[..., Any]) -> bool:
+        """Connect the signal to a Python function."""
+        return connect(self._wrapper._raw, self._signature, function)
+
+    def disconnect(self, function: Callable[..., Any] | None = None) -> bool:
+        """Undo the connection to the function, or all connections."""
+        return disconnect(self._wrapper._raw, self._signature, function)
+
+    def emit(self, *arguments: Any) -> None:
+        """Emit the signal."""
+        signal = find_signal(self._wrapper._raw, self._signature)
+        if isinstance(signal, str):
+            signal = getattr(self._wrapper._raw, signal.partition("(")[0])
+        signal.emit(*(to_qt(argument) for argument in arguments))
+
+    __call__ = emit

@@ -1,0 +1,204 @@
+"""Stand-ins for collapsible sections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QEvent, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QFrame,
+    QGroupBox,
+    QPushButton,
+    QSizePolicy,
+    QStyle,
+    QStyleOption,
+    QStyleOptionButton,
+    QWidget,
+)
+
+UNLIMITED = 16777215
+
+
+def _split(arguments: tuple[Any, ...]) -> tuple[str, QWidget | None]:
+    texts = [argument for argument in arguments if isinstance(argument, str)]
+    parents = [argument for argument in arguments if isinstance(argument, QWidget)]
+    return (texts or [""])[0], (parents or [None])[0]
+
+
+class ctkCollapsibleButton(QAbstractButton):
+    """Section with a header that folds its contents away."""
+
+    contentsCollapsed = Signal(bool)
+
+    def __init__(self, *arguments: Any) -> None:
+        text, parent = _split(arguments)
+        super().__init__(parent)
+        self._collapsed = False
+        self._collapsedHeight = 0
+        self._flat = False
+        self._maximum = UNLIMITED
+        self.setText(text)
+        self.setCheckable(True)
+        self.setChecked(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self._setMargins()
+        self.toggled.connect(lambda checked: self._collapse(not checked))
+
+    def _setMargins(self) -> None:
+        self.setContentsMargins(0, self._headerHeight(), 0, 0)
+
+    def _headerHeight(self) -> int:
+        return self.fontMetrics().height() + 8
+
+    def collapsed(self) -> bool:
+        return self._collapsed
+
+    def setCollapsed(self, collapsed: bool) -> None:
+        if self.isCheckable():
+            self.setChecked(not collapsed)
+        else:
+            self._collapse(collapsed)
+
+    def collapsedHeight(self) -> int:
+        return self._collapsedHeight
+
+    def setCollapsedHeight(self, height: int) -> None:
+        self._collapsedHeight = height
+
+    def isFlat(self) -> bool:
+        return self._flat
+
+    def setFlat(self, flat: bool) -> None:
+        self._flat = flat
+
+    def contentsFrameShape(self) -> int:
+        return getattr(self, "_shape", QFrame.Shape.NoFrame)
+
+    def setContentsFrameShape(self, shape: int) -> None:
+        self._shape = QFrame.Shape(shape)
+
+    def contentsFrameShadow(self) -> int:
+        return getattr(self, "_shadow", QFrame.Shadow.Plain)
+
+    def setContentsFrameShadow(self, shadow: int) -> None:
+        self._shadow = QFrame.Shadow(shadow)
+
+    def _collapse(self, collapsed: bool) -> None:
+        if collapsed == self._collapsed:
+            return
+        self._collapsed = collapsed
+        if collapsed:
+            self._maximum = self.maximumHeight()
+            self._hidden = [child for child in self._contents() if not child.isHidden()]
+            for child in self._hidden:
+                child.hide()
+            self.setMaximumHeight(self._collapsedHeight + self._headerHeight())
+        else:
+            self.setMaximumHeight(self._maximum)
+            for child in getattr(self, "_hidden", []):
+                child.show()
+        self.updateGeometry()
+        self.contentsCollapsed.emit(collapsed)
+
+    def _contents(self) -> list[QWidget]:
+        return [child for child in self.children() if isinstance(child, QWidget)]
+
+    def childEvent(self, event: Any) -> None:
+        child = event.child()
+        if (
+            event.type() == QEvent.Type.ChildPolished
+            and self._collapsed
+            and isinstance(child, QWidget)
+        ):
+            if not child.isHidden():
+                child.hide()
+                self._hidden = [*getattr(self, "_hidden", []), child]
+        super().childEvent(event)
+
+    def hitButton(self, position: Any) -> bool:
+        return bool(position.y() <= self._headerHeight())
+
+    def sizeHint(self) -> QSize:
+        header = QSize(self.fontMetrics().horizontalAdvance(self.text()) + 40, self._headerHeight())
+        if self._collapsed:
+            return QSize(header.width(), header.height() + self._collapsedHeight)
+        return super().sizeHint().expandedTo(header)
+
+    def minimumSizeHint(self) -> QSize:
+        if self._collapsed:
+            return QSize(0, self._headerHeight() + self._collapsedHeight)
+        return super().minimumSizeHint()
+
+    def paintEvent(self, _event: Any) -> None:
+        painter = QPainter(self)
+        option = QStyleOptionButton()
+        option.initFrom(self)
+        height = self._headerHeight()
+        option.rect = QRect(0, 0, self.width(), height)
+        option.state |= QStyle.StateFlag.State_Raised
+        if not self._flat:
+            self.style().drawControl(
+                QStyle.ControlElement.CE_PushButtonBevel, option, painter, self
+            )
+        arrow = QStyleOption()
+        arrow.initFrom(self)
+        arrow.rect = QRect(8, (height - 10) // 2, 10, 10)
+        kind = "PE_IndicatorArrowRight" if self._collapsed else "PE_IndicatorArrowDown"
+        self.style().drawPrimitive(getattr(QStyle.PrimitiveElement, kind), arrow, painter, self)
+        place = QRect(24, 0, self.width() - 28, height)
+        flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+        self.style().drawItemText(
+            painter,
+            place,
+            flags | Qt.TextFlag.TextShowMnemonic,
+            self.palette(),
+            self.isEnabled(),
+            self.text(),
+        )
+
+
+class ctkCollapsibleGroupBox(QGroupBox):
+    """Group box whose check mark folds its contents away."""
+
+    def __init__(self, *arguments: Any) -> None:
+        text, parent = _split(arguments)
+        super().__init__(text, parent)
+        self._collapsedHeight = 14
+        self._maximum = self.maximumHeight()
+        self.setCheckable(True)
+        self.setChecked(True)
+        self.toggled.connect(self._expand)
+
+    def collapsed(self) -> bool:
+        return not self.isChecked()
+
+    def setCollapsed(self, collapsed: bool) -> None:
+        self.setChecked(not collapsed)
+
+    def collapsedHeight(self) -> int:
+        return self._collapsedHeight
+
+    def setCollapsedHeight(self, height: int) -> None:
+        self._collapsedHeight = height
+
+    def _expand(self, expand: bool) -> None:
+        children = [child for child in self.children() if isinstance(child, QWidget)]
+        if expand:
+            self.setMaximumHeight(self._maximum)
+        else:
+            self._maximum = self.maximumHeight()
+            self.setMaximumHeight(self._collapsedHeight + 8)
+        for child in children:
+            child.setVisible(expand)
+            child.setEnabled(True)
+        self.updateGeometry()
+
+
+class ctkExpandableWidget(QFrame):
+    """Frame with a size grip (without one here)."""
+
+
+class ctkMenuButton(QPushButton):
+    """Push button with a menu at its side."""

@@ -1,0 +1,145 @@
+"""Loading of .ui files: checked against the real classes, connections made as PythonQt would."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import Any
+
+from PySide6 import QtCore, QtUiTools, QtWidgets
+
+from slicer_host import real_names, stand_ins
+from slicer_host.errors import HostGapError, Refusal
+from slicer_host.pythonqt import members, signals
+from slicer_host.pythonqt.wrapper import wrap, wrapper_class
+
+
+def load(text: str, parent: Any = None) -> QtWidgets.QWidget:
+    """Return the root widget of a .ui file's text."""
+    root = ET.fromstring(text)
+    own = _take_own_properties(root)
+    connections = _take_connections(root)
+    loader = QtUiTools.QUiLoader()
+    for name in sorted({node.get("class", "") for node in root.iter("widget")}):
+        if not name.startswith("Q"):
+            loader.registerCustomWidget(_stand_in(name))
+    data = QtCore.QByteArray(ET.tostring(root))
+    buffer = QtCore.QBuffer(data)
+    buffer.open(QtCore.QIODevice.OpenModeFlag.ReadOnly)
+    widget = loader.load(buffer, parent)
+    if widget is None:
+        msg = f"The .ui file could not be loaded: {loader.errorString()}"
+        raise Refusal(msg)
+    for name, values in own:
+        _set_own_properties(_find(widget, name), values)
+    for connection in connections:
+        _connect(widget, connection)
+    return widget
+
+
+def _stand_in(name: str) -> type:
+    if name not in real_names.real_classes():
+        msg = (
+            f"The .ui file has a widget of class {name}, which is not in the list of real classes."
+        )
+        raise Refusal(msg)
+    found = stand_ins.find(name)
+    if found is None:
+        msg = f"The host has no stand-in for {name} yet."
+        raise HostGapError(msg)
+    return found
+
+
+def _raw_type(name: str) -> type:
+    return getattr(QtWidgets, name) if name.startswith("Q") else _stand_in(name)
+
+
+def _take_own_properties(root: ET.Element) -> list[tuple[str, list[ET.Element]]]:
+    """Check every property, and take those of stand-ins out: they are set after loading."""
+    own = []
+    for node in root.iter("widget"):
+        raw_type = _raw_type(node.get("class", ""))
+        mine = [item for item in node.findall("property") if _is_own(raw_type, item)]
+        for item in mine:
+            node.remove(item)
+        if mine:
+            own.append((node.get("name", ""), mine))
+    return own
+
+
+def _is_own(raw_type: type, item: ET.Element) -> bool:
+    name = item.get("name", "")
+    if item.get("stdset") == "0":
+        return False
+    found = members.member(raw_type, name)
+    if found is None or "property" not in found.kind:
+        msg = (
+            f"The .ui file sets the property '{name}', which {members.real_name(raw_type)} has not."
+        )
+        raise Refusal(msg)
+    return found.kind == "stand-in property"
+
+
+def _set_own_properties(raw: QtCore.QObject, items: list[ET.Element]) -> None:
+    wrapper = wrap(raw)
+    for item in items:
+        setattr(wrapper, item.get("name", ""), _value(type(raw), item[0]))
+
+
+def _value(raw_type: type, node: ET.Element) -> Any:
+    text = node.text or ""
+    if node.tag in {"bool"}:
+        return text == "true"
+    if node.tag in {"number", "uint", "longlong"}:
+        return int(text)
+    if node.tag in {"double", "float"}:
+        return float(text)
+    if node.tag in {"string", "cstring"}:
+        return text
+    if node.tag == "stringlist":
+        return [item.text or "" for item in node]
+    if node.tag in {"enum", "set"}:
+        return sum(_enumerator(raw_type, part) for part in text.split("|") if part)
+    if node.tag == "color":
+        return QtCore.Qt.GlobalColor.black if len(node) < 3 else _color(node)
+    msg = f"The host cannot set a property of kind '{node.tag}' from a .ui file yet."
+    raise HostGapError(msg)
+
+
+def _color(node: ET.Element) -> Any:
+    from PySide6.QtGui import QColor
+
+    return QColor(*(int(node.findtext(part, "0")) for part in ("red", "green", "blue")))
+
+
+def _enumerator(raw_type: type, text: str) -> int:
+    scope, _, key = text.strip().rpartition("::")
+    owner = scope.split("::")[0]
+    if owner == "Qt":
+        return int(getattr(wrapper_class(QtCore.Qt), key))
+    if owner.startswith("Q"):
+        return int(getattr(wrapper_class(getattr(QtWidgets, owner)), key))
+    return int(getattr(wrapper_class(_stand_in(owner) if owner else raw_type), key))
+
+
+def _take_connections(root: ET.Element) -> list[ET.Element]:
+    section = root.find("connections")
+    if section is None:
+        return []
+    root.remove(section)
+    return list(section.iter("connection"))
+
+
+def _find(root: QtWidgets.QWidget, name: str) -> QtCore.QObject:
+    found = root if root.objectName() == name else root.findChild(QtCore.QObject, name)
+    if found is None:
+        msg = f"The .ui file names the object '{name}', which it does not declare."
+        raise Refusal(msg)
+    return found
+
+
+def _connect(root: QtWidgets.QWidget, node: ET.Element) -> None:
+    sender = _find(root, node.findtext("sender", ""))
+    receiver = _find(root, node.findtext("receiver", ""))
+    signals.connect_slot(
+        sender, node.findtext("signal", ""), wrap(receiver), node.findtext("slot", "")
+    )
