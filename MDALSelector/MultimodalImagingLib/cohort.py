@@ -113,11 +113,13 @@ def default_patterns(path: Path) -> ModalityPatterns:
     Raises:
         UsageError: If there is a table and it cannot be used.
     """
-    root = path if path.is_dir() else path.parent
-    for folder in (root / FOLDER_NAME, default_record_folder(path)):
-        if (folder / FILE_NAME).is_file():
-            return read_patterns(folder / FILE_NAME)
-    return DEFAULT_PATTERNS
+    try:
+        root = path if path.is_dir() else path.parent
+        tables = [root / FOLDER_NAME / FILE_NAME, default_record_folder(path) / FILE_NAME]
+        found = [table for table in tables if table.is_file()]
+    except OSError:  # nobody may look there: then no table was left there
+        return DEFAULT_PATTERNS
+    return read_patterns(found[0]) if found else DEFAULT_PATTERNS
 
 
 def patterns_for(path: Path, first: Iterable[str] = ()) -> ModalityPatterns:

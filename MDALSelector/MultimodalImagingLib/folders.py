@@ -7,6 +7,8 @@ from pathlib import Path
 from MultimodalImagingLib.cases import Problem
 from MultimodalImagingLib.volume_io import image_suffix
 
+_SEPARATORS = ("_", "-", ".", " ")
+
 
 def list_folder(folder: Path, problems: list[Problem], *, case_id: str | None = None) -> list[Path]:
     """List a folder sorted by name, so that the order of the file system does not matter.
@@ -56,8 +58,9 @@ def stem(path: Path) -> str:
 def name_in_case(path: Path, case_id: str) -> str:
     """Return the name of an image file without suffix and without the case at its beginning."""
     name = stem(path)
-    if name.lower().startswith(case_id.lower()):
-        return name[len(case_id) :].lstrip("_-. ") or name
+    rest = name[len(case_id) :]
+    if name.lower().startswith(case_id.lower()) and rest[:1] in _SEPARATORS:
+        return rest.lstrip("".join(_SEPARATORS)) or name
     return name
 
 
