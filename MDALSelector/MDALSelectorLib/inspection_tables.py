@@ -68,9 +68,8 @@ def _modality_table(report: InspectionReport) -> Table:
     table = _table("modality", "images", "size", "spacing, mm", "field of view, mm", "orientation")
     for row in report.geometry.modalities:
         orientations = ", ".join(f"{name} ({n})" for name, n in row.orientations.items())
-        table.add_row(
-            row.modality, str(row.n_images), row.size, row.spacing_mm, row.extent_mm, orientations
-        )
+        sizes = (row.size, row.spacing_mm, row.extent_mm)
+        _add_row(table, row.modality, str(row.n_images), *sizes, orientations)
     return table
 
 
@@ -80,7 +79,7 @@ def _pattern_table(report: InspectionReport) -> Table:
         reason = use.part or ("no pattern" if use.target is None else "the cohort says so")
         target = use.target if use.is_used else f"not used ({use.target or 'unknown'})"
         pattern = _shortened(use.pattern)
-        table.add_row(target, str(use.n_files), use.example, reason, pattern)
+        _add_row(table, target, str(use.n_files), use.example, reason, pattern)
     return table
 
 
@@ -102,7 +101,7 @@ def _grid_table(cases: Iterable[CaseGeometry], modalities: Sequence[str]) -> Tab
     table = _table("case", *modalities, "least overlap", "verdict")
     for case in cases:
         cells = [_grid_text(case.grids.get(modality)) for modality in modalities]
-        table.add_row(case.case_id, *cells, f"{case.overlap:.0%}", case.verdict.value)
+        _add_row(table, case.case_id, *cells, f"{case.overlap:.0%}", case.verdict.value)
     return table
 
 
@@ -111,7 +110,7 @@ def _grid_text(grid: Grid | None) -> str:
         return "missing"
     size = "x".join(str(n) for n in grid.size)
     spacing = "x".join(f"{value:.2f}" for value in grid.spacing_mm)
-    return f"{size}\n{spacing} mm\n{orientation_text(grid)}"
+    return f"{size} {orientation_text(grid)}\n{spacing} mm"
 
 
 def _print_incomplete(report: InspectionReport, out: Console, *, show_all: bool) -> None:
@@ -186,6 +185,11 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column)
     return table
+
+
+def _add_row(table: Table, *cells: str) -> None:
+    """Add a row of texts as they are; a bracket in a name is no markup."""
+    table.add_row(*(Text(cell) for cell in cells))
 
 
 def _plain(text: str) -> Text:

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from MultimodalImagingLib.cases import Case
+from MultimodalImagingLib.content_checks import check_contents, check_volume
+from MultimodalImagingLib.geometry import Grid, Volume
+from MultimodalImagingLib.volume_io import ImageFile, write_volume
+
+GRID = Grid((6, 5, 4), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), tuple(np.eye(3).ravel()))
+
+
+def noise() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=GRID.array_shape).astype(np.float32)
+
+
+def written(path: Path, array: np.ndarray) -> ImageFile:
+    write_volume(path, Volume(array, GRID))
+    return ImageFile(path)
+
+
+def spoiled(value: float) -> np.ndarray:
+    array = noise()
+    array[1, 2, 3] = value
+    return array
+
+
+def test_a_varying_finite_image_and_a_mask_are_good() -> None:
+    assert check_volume(Volume(noise(), GRID)) is None
+    assert check_volume(Volume((noise() > 0).astype(np.uint8), GRID), is_label=True) is None
+    assert check_volume(Volume(noise() > 0, GRID), is_label=True) is None
+    assert check_volume(Volume(np.round(np.abs(noise())), GRID), is_label=True) is None
+
+
+@pytest.mark.parametrize(
+    ("array", "is_label", "found"),
+    [
+        (spoiled(np.nan), False, "1 voxels with NaN or infinity"),
+        (spoiled(-np.inf), True, "1 voxels with NaN or infinity"),
+        (np.full(GRID.array_shape, 3.5), False, "the same value 3.5 in all voxels"),
+        (np.zeros(GRID.array_shape, np.uint8), True, "an empty mask (no voxel above 0)"),
+        (np.zeros(GRID.array_shape, bool), True, "an empty mask (no voxel above 0)"),
+        (np.full(GRID.array_shape, 0.5), True, "values that are no label numbers"),
+        (np.full(GRID.array_shape, -1), True, "values that are no label numbers"),
+    ],
+)
+def test_what_cannot_be_used_is_named(array: np.ndarray, is_label: bool, found: str) -> None:
+    fault = check_volume(Volume(array, GRID), is_label=is_label)
+    assert fault is not None
+    assert fault.startswith(found)
+
+
+def test_all_files_of_a_case_are_read_and_all_faults_named(tmp_path: Path) -> None:
+    damaged = written(tmp_path / "adc.nii.gz", noise())
+    data = bytearray(damaged.path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    damaged.path.write_bytes(bytes(data))
+    images = {
+        "CT": written(tmp_path / "ct.nii.gz", noise()),
+        "PET": written(tmp_path / "pet.nii.gz", spoiled(np.nan)),
+        "T1": written(tmp_path / "t1.nrrd", spoiled(np.inf)),
+        "T2": written(tmp_path / "t2.nii.gz", np.zeros(GRID.array_shape, np.int16)),
+        "ADC": damaged,
+    }
+    label = written(tmp_path / "seg.nii.gz", np.zeros(GRID.array_shape, np.uint8))
+    problems = list(check_contents(Case("a", "a", images, label)))
+    advice = "Replace the file, or take it out of the cohort."
+    assert [(p.severity, str(p)) for p in problems] == [
+        (
+            "error",
+            "Case a: Expected finite, varying values in the PET image pet.nii.gz, found 1 voxels"
+            f" with NaN or infinity. {advice}",
+        ),
+        (
+            "error",
+            "Case a: Expected finite, varying values in the T1 image t1.nrrd, found 1 voxels with"
+            f" NaN or infinity. {advice}",
+        ),
+        (
+            "error",
+            "Case a: Expected finite, varying values in the T2 image t2.nii.gz, found the same"
+            f" value 0 in all voxels. {advice}",
+        ),
+        (
+            "error",
+            "Case a: Expected one 3-D image in adc.nii.gz, found damaged compressed data. Replace"
+            " the file by an intact copy, or remove it from the cohort.",
+        ),
+        (
+            "warning",
+            "Case a: Expected a label map with at least one labeled voxel in seg.nii.gz, found an"
+            " empty mask (no voxel above 0). Correct it, remove it, or leave it if there is nothing"
+            " to label.",
+        ),
+    ]
+    assert [p.path for p in problems][:1] == [tmp_path / "pet.nii.gz"]
+
+
+def test_a_good_case_has_no_faults(tmp_path: Path) -> None:
+    images = {"CT": written(tmp_path / "ct.nii.gz", noise())}
+    assert list(check_contents(Case("a", "a", images))) == []
