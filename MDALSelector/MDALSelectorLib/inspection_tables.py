@@ -44,8 +44,10 @@ def print_inspection(
     out = _console() if console is None else console
     out.print(Text(report.summary, style="bold"))
     out.print(_plain(_facts(report)))
-    out.print(_modality_table(report))
-    out.print(_pattern_table(report))
+    for table in (_modality_table(report), _pattern_table(report)):
+        out.print()
+        out.print(table)
+    out.print()
     _print_geometry(report, out, show_all=show_all)
     _print_incomplete(report, out, show_all=show_all)
     _print_problems(report, out, show_all=show_all)
@@ -77,7 +79,8 @@ def _pattern_table(report: InspectionReport) -> Table:
     table = _table("taken for", "files", "for example", "because of", "which fits the pattern")
     for use in report.patterns:
         reason = use.part or ("no pattern" if use.target is None else "the cohort says so")
-        target = use.target if use.is_used else f"not used ({use.target or 'unknown'})"
+        target = use.target or "unknown"
+        target = target if use.is_used else f"not used ({target})"
         pattern = _shortened(use.pattern)
         _add_row(table, target, str(use.n_files), use.example, reason, pattern)
     return table

@@ -130,7 +130,7 @@ def test_a_screen_shows_the_essentials_and_all_shows_everything(root: Path) -> N
     assert "PET missing in p6_visit2" in text
     assert "No pattern tells the modality of odd.nii.gz" in text
     assert "and 8 more: Further masks are not used: seg_pet.nii.gz" in text
-    assert len(text.splitlines()) <= 40
+    assert len(text.splitlines()) <= 45
     everything = printed(report, show_all=True)
     assert "more; --all shows them" not in everything
     assert "p5_visit2, p6_visit1, p6_visit2: Further masks" in everything
