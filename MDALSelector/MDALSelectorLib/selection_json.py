@@ -42,7 +42,7 @@ def selection_from_content(content: Mapping[str, Any]) -> CaseSelection:
     Raises:
         KeyError, TypeError, ValueError: If something is missing or has another type.
     """
-    diagnostics = _diagnostics(content["diagnostics"])
+    diagnostics = diagnostics_from_content(content["diagnostics"])
     pairs = [pair.pair for pair in diagnostics.pairs]
     fallback, comparison = content["fallback"], content["comparison"]
     return CaseSelection(
@@ -71,6 +71,25 @@ def rounded_numbers(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [rounded_numbers(item) for item in value]
     return value
+
+
+def diagnostics_from_content(item: Mapping[str, Any]) -> Diagnostics:
+    """Rebuild diagnostics from JSON values.
+
+    Raises:
+        KeyError, TypeError, ValueError: If something is missing or has another type.
+    """
+    return Diagnostics(
+        estimator=_text(item["estimator"]),
+        bounds_nats={_text(k): float(v) for k, v in item["bounds_nats"].items()},
+        null_bound_nats=_number(item["null_bound_nats"]),
+        rank_correlation=_number(item["rank_correlation"]),
+        r12_disjoint=_number(item["r12_disjoint"]),
+        r12_repeats=_number(item["r12_repeats"]),
+        n_folds=int(item["n_folds"]),
+        n_repeats=int(item["n_repeats"]),
+        pairs=tuple(_pair_diagnostics(pair) for pair in item["pairs"]),
+    )
 
 
 def _case_content(case: RankedCase, pairs: Sequence[Pair]) -> dict[str, Any]:
@@ -112,20 +131,6 @@ def _case(item: Mapping[str, Any], pairs: Sequence[Pair]) -> RankedCase:
 def _per_pair(values: Sequence[float | None], pairs: Sequence[Pair]) -> dict[Pair, float]:
     named = zip(pairs, values, strict=True)
     return {pair: float(value) for pair, value in named if value is not None}
-
-
-def _diagnostics(item: Mapping[str, Any]) -> Diagnostics:
-    return Diagnostics(
-        estimator=_text(item["estimator"]),
-        bounds_nats={_text(k): float(v) for k, v in item["bounds_nats"].items()},
-        null_bound_nats=_number(item["null_bound_nats"]),
-        rank_correlation=_number(item["rank_correlation"]),
-        r12_disjoint=_number(item["r12_disjoint"]),
-        r12_repeats=_number(item["r12_repeats"]),
-        n_folds=int(item["n_folds"]),
-        n_repeats=int(item["n_repeats"]),
-        pairs=tuple(_pair_diagnostics(pair) for pair in item["pairs"]),
-    )
 
 
 def _pair_diagnostics(item: Mapping[str, Any]) -> PairDiagnostics:
