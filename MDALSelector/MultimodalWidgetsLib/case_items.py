@@ -1,0 +1,100 @@
+"""The cells of the table of cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import qt
+from slicer.i18n import tr as _
+
+from MultimodalImagingLib.record import CaseState
+from MultimodalSlicerLib.case_rows import STATE_COLORS, CaseRow
+from MultimodalWidgetsLib.model_filler import SORT_ROLE, textItem
+from MultimodalWidgetsLib.pictures import bar, dot
+
+__all__ = ["SORT_ROLE", "CaseItems", "columnTitles", "setState", "stateText"]
+
+RANK, CASE, PICTURE, DIFFERENCE, STATE, FLAGS = range(6)
+SEARCH_ROLE = SORT_ROLE + 1
+LAST = 1e9  # sorts cases without a value behind all others
+HIGHLIGHT_ALPHA = 60
+
+
+class CaseItems:
+    """Makes the cells of rows that are compared with each other."""
+
+    def __init__(self, rows: Sequence[CaseRow]) -> None:
+        values = [row.modality_difference for row in rows if row.modality_difference is not None]
+        self._low, self._high = (min(values), max(values)) if values else (0.0, 0.0)
+
+    def make(self, row: CaseRow) -> list[qt.QStandardItem]:
+        """Make the cells of a row, one per title."""
+        rank = LAST if row.rank is None else row.rank
+        items = [
+            textItem("" if row.rank is None else str(row.rank), sortValue=rank),
+            textItem(row.case_id, toolTip=row.reason),
+            textItem("", sortValue=rank),
+            self._differenceItem(row),
+            textItem("", sortValue=0),
+            textItem(_flagKinds(row), sortValue=-len(row.flags), toolTip="\n".join(row.flags)),
+        ]
+        setState(items, row)
+        return items
+
+    def _differenceItem(self, row: CaseRow) -> qt.QStandardItem:
+        value = row.modality_difference
+        if value is None:
+            return textItem("", sortValue=-LAST)
+        pmi = "\n".join(f"{pair}: {nats:.2f} nats" for pair, nats in row.pmi.items())
+        item = textItem(f"{value:.2f}", sortValue=value, toolTip=pmi)
+        width = self._high - self._low
+        fraction = (value - self._low) / width if width > 0 else 1.0
+        item.setData(bar(fraction), qt.Qt.DecorationRole)
+        return item
+
+
+def columnTitles() -> list[str]:
+    """Return the titles of the columns."""
+    return [
+        _("Rank"),
+        _("Case"),
+        _("Images"),
+        _("Modality difference"),
+        _("State"),
+        _("Flags"),
+    ]
+
+
+def stateText(state: CaseState) -> str:
+    """Return the name of a state in the language of the person."""
+    return {
+        CaseState.UNLABELLED: _("unlabelled"),
+        CaseState.SUGGESTED: _("suggested"),
+        CaseState.IN_PROGRESS: _("in progress"),
+        CaseState.LABELLED: _("labelled"),
+        CaseState.SKIPPED: _("skipped"),
+        CaseState.CHECK_PAIRING: _("check pairing"),
+    }[state]
+
+
+def setState(items: Sequence[qt.QStandardItem], row: CaseRow) -> None:
+    """Show the state of a row in its cells."""
+    text = stateText(row.state)
+    items[STATE].setText(text)
+    items[STATE].setData(list(CaseState).index(row.state), SORT_ROLE)
+    items[STATE].setData(dot(STATE_COLORS[row.state]), qt.Qt.DecorationRole)
+    searched = " ".join((row.case_id, *row.flags, f"[{text}]"))
+    items[CASE].setData(searched, SEARCH_ROLE)
+    brush = _highlight() if row.state is CaseState.SUGGESTED else qt.QBrush()
+    for item in items:
+        item.setBackground(brush)
+
+
+def _flagKinds(row: CaseRow) -> str:
+    return ", ".join(flag.partition(":")[0] for flag in row.flags)
+
+
+def _highlight() -> qt.QBrush:
+    """Translucent, so that the text stays readable on light and dark backgrounds."""
+    red, green, blue = (round(255 * channel) for channel in STATE_COLORS[CaseState.SUGGESTED])
+    return qt.QBrush(qt.QColor(red, green, blue, HIGHLIGHT_ALPHA))

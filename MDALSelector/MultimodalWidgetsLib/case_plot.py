@@ -1,0 +1,56 @@
+"""A scatter plot inside a panel; a picked point is a case."""
+
+from __future__ import annotations
+
+import qt
+import slicer
+import vtk
+
+from MultimodalSlicerLib.background_process import Signal
+from MultimodalSlicerLib.table_nodes import pointLabels
+
+
+class CasePlot:
+    """Shows a chart of the scene in a plot view of its own.
+
+    Attributes:
+        picked: Emits the label of the point that was picked.
+        view: The widget.
+    """
+
+    def __init__(self, layout: qt.QLayout, name: str) -> None:
+        self.picked = Signal()
+        self._name = name
+        self.view = slicer.qMRMLPlotView()
+        self.view.setMinimumHeight(260)
+        self.view.setMRMLScene(slicer.mrmlScene)
+        self.view.setMRMLPlotViewNode(self._viewNode())
+        self.view.connect("dataSelected(vtkStringArray*,vtkCollection*)", self._onSelected)
+        layout.addWidget(self.view)
+
+    def show(self, chart: slicer.vtkMRMLPlotChartNode | None) -> None:
+        """Show a chart, or none."""
+        node = self._viewNode()
+        self.view.setMRMLPlotViewNode(node)
+        node.SetPlotChartNodeID(None if chart is None else chart.GetID())
+
+    def _viewNode(self) -> slicer.vtkMRMLPlotViewNode:
+        """The view's node is a singleton, so that a scene that is read does not bring a second."""
+        node = slicer.mrmlScene.GetSingletonNode(self._name, "vtkMRMLPlotViewNode")
+        if node is None:
+            node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLPlotViewNode")
+            node.UnRegister(None)
+            node.SetSingletonTag(self._name)
+            node.SetLayoutName(self._name)
+            node.SetInteractionMode(slicer.vtkMRMLPlotViewNode.InteractionModeSelectPoints)
+            node = slicer.mrmlScene.AddNode(node)
+        return node
+
+    def _onSelected(self, seriesIDs: vtk.vtkStringArray, selections: vtk.vtkCollection) -> None:
+        for index in range(seriesIDs.GetNumberOfValues()):
+            series = slicer.mrmlScene.GetNodeByID(seriesIDs.GetValue(index))
+            ids = selections.GetItemAsObject(index)
+            labels = pointLabels(series, [ids.GetValue(i) for i in range(ids.GetNumberOfValues())])
+            if labels:
+                self.picked.emit(labels[0])
+                return

@@ -1,0 +1,216 @@
+"""The table of cases: sorted, filtered, with pictures, bars, and states as text and color."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import qt
+from slicer.i18n import tr as _
+
+from MultimodalImagingLib.record import CaseState
+from MultimodalSlicerLib.background_process import Signal
+from MultimodalSlicerLib.case_rows import STATE_COLORS, CaseRow
+from MultimodalWidgetsLib.case_items import (
+    CASE,
+    DIFFERENCE,
+    PICTURE,
+    RANK,
+    SEARCH_ROLE,
+    SORT_ROLE,
+    STATE,
+    CaseItems,
+    columnTitles,
+    setState,
+    stateText,
+)
+from MultimodalWidgetsLib.model_filler import ModelFiller
+from MultimodalWidgetsLib.pictures import dot
+
+PICTURE_HEIGHT = 40
+MAX_PICTURE_WIDTH = 260
+
+
+@dataclass(frozen=True)
+class CaseTableWidgets:
+    """The widgets of the `.ui` file that belong to the table.
+
+    Attributes:
+        view: The table.
+        filterEdit: Text that rows must contain.
+        stateFilter: State that rows must have; its first entry means all.
+    """
+
+    view: qt.QTableView
+    filterEdit: qt.QLineEdit
+    stateFilter: qt.QComboBox
+
+
+class CaseTable:
+    """Shows `CaseRow`s.
+
+    Attributes:
+        currentChanged: Emits the ID of the case whose row became the current one.
+        activated: Emits the ID of the case whose row was double-clicked.
+        filled: Emitted when all rows are there.
+    """
+
+    def __init__(self, widgets: CaseTableWidgets) -> None:
+        self.currentChanged, self.activated, self.filled = Signal(), Signal(), Signal()
+        self._widgets = widgets
+        self._rows: dict[str, CaseRow] = {}
+        self._sourceRow: dict[str, int] = {}
+        self._pictures: _Pictures | None = None
+        self._filler: ModelFiller | None = None
+        self._proxy = qt.QSortFilterProxyModel(widgets.view)
+        self._model = qt.QStandardItemModel(0, len(columnTitles()))
+        self._setUpModels()
+        self._setUpView()
+        self._setUpFilters()
+
+    @property
+    def rows(self) -> list[CaseRow]:
+        """The rows, in the order in which they were given."""
+        return list(self._rows.values())
+
+    def row(self, caseID: str) -> CaseRow | None:
+        """Return the row of a case; `None` if it has none."""
+        return self._rows.get(caseID)
+
+    def setRows(self, rows: Sequence[CaseRow], *, pictureFolder: Path | None = None) -> None:
+        """Show other rows; they appear together, a moment later."""
+        if self._filler is not None:
+            self._filler.stop()
+        self._rows = {row.case_id: row for row in rows}
+        self._pictures = None if pictureFolder is None else _Pictures(pictureFolder)
+        self._filler = ModelFiller(self.rows, CaseItems(rows).make, self._onFilled)
+        self._filler.start(columnTitles())
+
+    def updateRow(self, row: CaseRow) -> None:
+        """Show a case's new state."""
+        self._rows[row.case_id] = row
+        index = self._sourceRow.get(row.case_id)
+        if index is not None:
+            columns = range(self._model.columnCount())
+            setState([self._model.item(index, column) for column in columns], row)
+
+    def currentCase(self) -> str:
+        """Return the case of the current row; empty if there is none."""
+        index = self._widgets.view.currentIndex()
+        return self._caseAt(index) if index.isValid() else ""
+
+    def selectCase(self, caseID: str) -> None:
+        """Make the row of a case the current one, and visible; nothing if it is filtered out."""
+        sourceRow = self._sourceRow.get(caseID)
+        if sourceRow is None or caseID == self.currentCase():
+            return
+        index = self._proxy.mapFromSource(self._model.index(sourceRow, CASE))
+        if index.isValid():
+            self._widgets.view.setCurrentIndex(index)
+            self._widgets.view.scrollTo(index)
+
+    def visibleCases(self) -> list[str]:
+        """Return the cases that pass the filters, in the order of the rows."""
+        rows = range(self._proxy.rowCount())
+        return [self._caseAt(self._proxy.index(row, CASE)) for row in rows]
+
+    def _setUpModels(self) -> None:
+        self._model.setHorizontalHeaderLabels(columnTitles())
+        self._proxy.sortRole = SORT_ROLE
+        self._proxy.filterRole = SEARCH_ROLE
+        self._proxy.filterKeyColumn = CASE
+        self._proxy.setSourceModel(self._model)
+
+    def _setUpView(self) -> None:
+        view = self._widgets.view
+        view.setModel(self._proxy)
+        view.verticalHeader().setDefaultSectionSize(PICTURE_HEIGHT + 4)
+        view.horizontalHeader().setStretchLastSection(True)
+        view.setSortingEnabled(True)
+        view.sortByColumn(RANK, qt.Qt.AscendingOrder)
+        self._selection = view.selectionModel()
+        self._selection.connect("currentRowChanged(QModelIndex,QModelIndex)", self._onCurrentRow)
+        view.connect("doubleClicked(QModelIndex)", self._onDoubleClicked)
+        view.verticalScrollBar().connect("valueChanged(int)", self._planPictures)
+        self._pictureTimer = qt.QTimer(view)
+        self._pictureTimer.setSingleShot(True)
+        self._pictureTimer.setInterval(30)
+        self._pictureTimer.connect("timeout()", self._loadPictures)
+
+    def _setUpFilters(self) -> None:
+        self._widgets.stateFilter.addItem(_("all states"))
+        for state in CaseState:
+            self._widgets.stateFilter.addItem(qt.QIcon(dot(STATE_COLORS[state])), stateText(state))
+        self._widgets.filterEdit.connect("textChanged(QString)", self._onFilter)
+        self._widgets.stateFilter.connect("currentIndexChanged(int)", self._onFilter)
+
+    def _onFilter(self, _value: object) -> None:
+        index = self._widgets.stateFilter.currentIndex
+        state = "" if index <= 0 else re.escape(f"[{stateText(list(CaseState)[index - 1])}]")
+        text = re.escape(self._widgets.filterEdit.text)
+        self._proxy.setFilterRegularExpression(f"(?i)^(?=.*{text}).*{state}")
+        self._planPictures()
+
+    def _onFilled(self, model: qt.QStandardItemModel) -> None:
+        current = self.currentCase()
+        self._model, self._filler = model, None
+        self._sourceRow = {caseID: index for index, caseID in enumerate(self._rows)}
+        self._proxy.setSourceModel(model)
+        view = self._widgets.view
+        for column in (RANK, CASE, DIFFERENCE, STATE):
+            view.resizeColumnToContents(column)
+        view.setColumnHidden(PICTURE, self._pictures is None)
+        self.selectCase(current)
+        self._planPictures()
+        self.filled.emit()
+
+    def _onCurrentRow(self, current: qt.QModelIndex, _previous: qt.QModelIndex) -> None:
+        if current.isValid():
+            self.currentChanged.emit(self._caseAt(current))
+
+    def _onDoubleClicked(self, index: qt.QModelIndex) -> None:
+        self.activated.emit(self._caseAt(index))
+
+    def _caseAt(self, index: qt.QModelIndex) -> str:
+        source = self._proxy.mapToSource(index)
+        return self._model.item(source.row(), CASE).text()
+
+    def _planPictures(self, _value: object = None) -> None:
+        self._pictureTimer.start()
+
+    def _loadPictures(self) -> None:
+        """Load the pictures of the rows that can be seen."""
+        if self._pictures is None or self._proxy.rowCount() == 0:
+            return
+        view = self._widgets.view
+        first, last = view.rowAt(0), view.rowAt(view.viewport().height - 1)
+        last = self._proxy.rowCount() - 1 if last < 0 else last
+        for row in range(max(first, 0), last + 1):
+            index = self._proxy.index(row, PICTURE)
+            item = self._model.item(self._proxy.mapToSource(index).row(), PICTURE)
+            width = self._pictures.show(item, self._rows[self._caseAt(index)].thumbnail)
+            if view.columnWidth(PICTURE) < width:
+                view.setColumnWidth(PICTURE, width)
+
+
+class _Pictures:
+    """Loads pictures into cells, each once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def show(self, item: qt.QStandardItem, name: str) -> int:
+        """Show a picture if there is one; return the width that it needs, pixels."""
+        if not name or item.data(qt.Qt.DecorationRole) is not None:
+            return 0
+        path = self._folder / name
+        picture = qt.QPixmap(str(path))
+        if picture.isNull():
+            return 0
+        size = qt.QSize(MAX_PICTURE_WIDTH, PICTURE_HEIGHT)
+        small = picture.scaled(size, qt.Qt.KeepAspectRatio, qt.Qt.SmoothTransformation)
+        item.setData(small, qt.Qt.DecorationRole)
+        item.setToolTip(f'<img src="{path.as_uri()}">')
+        return small.width() + 8

@@ -1,0 +1,106 @@
+"""What is in a cohort: names of files, geometry, problems; the names can be corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import qt
+from slicer.i18n import tr as _
+
+from MultimodalSlicerLib.background_process import Signal
+from MultimodalSlicerLib.cohort_report import CohortReport, NamePart, with_correction
+from MultimodalWidgetsLib.plain_table import PlainTable
+
+PART, TARGET, FILES, EXAMPLE = range(4)
+
+
+@dataclass(frozen=True)
+class CohortWidgets:
+    """The widgets of the `.ui` file that describe a cohort.
+
+    Attributes:
+        summaryLabel: Cases, modalities, labels.
+        tabs: Holds the three tables.
+        namesTable: Parts of file names and what they mean; can be edited.
+        geometryView: One row per case.
+        problemsView: One row per problem.
+    """
+
+    summaryLabel: qt.QLabel
+    tabs: qt.QTabWidget
+    namesTable: qt.QTableWidget
+    geometryView: qt.QTableView
+    problemsView: qt.QTableView
+
+
+class CohortSection:
+    """Shows a `CohortReport`.
+
+    Attributes:
+        corrected: Emits the corrections `PATTERN=NAME` after the person changed one.
+        report: What is shown; `None` before the first.
+    """
+
+    def __init__(self, widgets: CohortWidgets) -> None:
+        self.corrected = Signal()
+        self.report: CohortReport | None = None
+        self._widgets = widgets
+        self._corrections: list[str] = []
+        self._geometry = PlainTable(widgets.geometryView)
+        self._problems = PlainTable(widgets.problemsView)
+        titles = [_("Part of the name"), _("Modality"), _("Files"), _("Example")]
+        widgets.namesTable.setColumnCount(len(titles))
+        widgets.namesTable.setHorizontalHeaderLabels(titles)
+        widgets.namesTable.horizontalHeader().setStretchLastSection(True)
+        widgets.namesTable.connect("cellChanged(int,int)", self._onCellChanged)
+        self.show(None)
+
+    def show(self, report: CohortReport | None, *, corrections: Sequence[str] = ()) -> None:
+        """Show a cohort, or none; the corrections are those that it was read with."""
+        self.report, self._corrections = report, list(corrections)
+        modalities = () if report is None else report.modalities
+        self._widgets.summaryLabel.setText(_summary(report))
+        self._fillNames(() if report is None else report.name_parts)
+        titles = [_("Case"), _("Grids"), _("Overlap"), *modalities]
+        self._geometry.setRows(titles, () if report is None else report.geometry)
+        titles = [_("Severity"), _("Case"), _("File"), _("Problem")]
+        self._problems.setRows(titles, () if report is None else report.problems)
+        count = 0 if report is None else len(report.problems)
+        self._widgets.tabs.setTabText(2, _("Problems ({n})").format(n=count))
+
+    def _fillNames(self, parts: Sequence[NamePart]) -> None:
+        table = self._widgets.namesTable
+        wasBlocked = table.blockSignals(True)
+        table.setRowCount(len(parts))
+        for row, part in enumerate(parts):
+            for column, item in enumerate(_nameItems(part)):
+                table.setItem(row, column, item)
+        table.resizeColumnsToContents()
+        table.blockSignals(wasBlocked)
+
+    def _onCellChanged(self, row: int, column: int) -> None:
+        table = self._widgets.namesTable
+        part, target = table.item(row, PART).text(), table.item(row, TARGET).text()
+        if column in (PART, TARGET) and part.strip() and target.strip():
+            self._corrections = with_correction(self._corrections, part, target)
+            self.corrected.emit(list(self._corrections))
+
+
+def _summary(report: CohortReport | None) -> str:
+    if report is None:
+        return _("Choose the folder of a cohort and press Inspect.")
+    return _("{summary}. Layout: {layout}.").format(summary=report.summary, layout=report.layout)
+
+
+def _nameItems(part: NamePart) -> list[qt.QTableWidgetItem]:
+    texts = (part.part, part.target, str(part.n_files), part.example)
+    items = [qt.QTableWidgetItem(text) for text in texts]
+    for item in (items[FILES], items[EXAMPLE]):
+        item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
+    items[TARGET].setToolTip(
+        _("The modality of files with this part in their name; `label` and `ignore` are possible.")
+    )
+    if not part.is_used:
+        items[TARGET].setToolTip(_("These files are not used. Write what they are."))
+    return items

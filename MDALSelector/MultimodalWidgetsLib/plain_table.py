@@ -1,0 +1,49 @@
+"""A table of texts that can be sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import qt
+
+from MultimodalWidgetsLib.model_filler import SORT_ROLE, ModelFiller, textItem
+
+
+class PlainTable:
+    """Shows rows of texts."""
+
+    def __init__(self, view: qt.QTableView) -> None:
+        self._view = view
+        self._filler: ModelFiller | None = None
+        self._proxy = qt.QSortFilterProxyModel(view)
+        self._proxy.sortRole = SORT_ROLE
+        self._model = qt.QStandardItemModel(0, 0)
+        self._proxy.setSourceModel(self._model)
+        view.setModel(self._proxy)
+        view.setSortingEnabled(True)
+        view.horizontalHeader().setStretchLastSection(True)
+
+    def setRows(self, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Show other rows; a text that does not fit is whole in its tool tip."""
+        if self._filler is not None:
+            self._filler.stop()
+        self._filler = ModelFiller(rows, _items, self._onFilled)
+        self._filler.start(titles)
+
+    def text(self, row: int, column: int) -> str:
+        """Return the text of a cell, in the order that is shown."""
+        return str(self._proxy.data(self._proxy.index(row, column)))
+
+    def rowCount(self) -> int:
+        """Return the number of rows."""
+        return self._proxy.rowCount()
+
+    def _onFilled(self, model: qt.QStandardItemModel) -> None:
+        self._model, self._filler = model, None
+        self._proxy.setSourceModel(model)
+        self._proxy.sort(-1)  # as given, until a header is clicked
+        self._view.resizeColumnsToContents()
+
+
+def _items(row: Sequence[str]) -> list[qt.QStandardItem]:
+    return [textItem(text, toolTip=text) for text in row]

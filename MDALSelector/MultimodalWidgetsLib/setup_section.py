@@ -1,0 +1,112 @@
+"""Says whether the Python packages are there, installs them on a click, checks that torch works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from MultimodalSlicerLib.background_process import BackgroundProcess, Signal
+from MultimodalSlicerLib.python_requirements import (
+    TORCH,
+    ensureRequirements,
+    missingRequirements,
+    missingSentence,
+)
+
+
+@dataclass(frozen=True)
+class SetupWidgets:
+    """The widgets of the `.ui` file for the requirements.
+
+    Attributes:
+        section: Is opened when something is missing.
+        label: What is missing, or what works.
+        installButton: Installs what is missing.
+        checkButton: Checks PyTorch on all devices.
+    """
+
+    section: object
+    label: qt.QLabel
+    installButton: qt.QPushButton
+    checkButton: qt.QPushButton
+
+
+class SetupSection:
+    """Knows what is missing.
+
+    Attributes:
+        changed: Emitted when something was installed.
+        problem: What is missing and what to do, one sentence; empty if nothing is.
+    """
+
+    def __init__(
+        self,
+        widgets: SetupWidgets,
+        requirements: Sequence[str],
+        *,
+        owner: str,
+        submit: Callable[[BackgroundProcess, Callable[[BackgroundProcess], None]], None],
+    ) -> None:
+        """Look what is installed.
+
+        Args:
+            widgets: The widgets.
+            requirements: Packages of pip.
+            owner: Name of the module.
+            submit: Runs a job and calls the function when it is done.
+        """
+        self.changed = Signal()
+        self.problem = ""
+        self._widgets, self._requirements = widgets, tuple(requirements)
+        self._owner, self._submit = owner, submit
+        widgets.installButton.connect("clicked()", self.install)
+        widgets.checkButton.connect("clicked()", self.check)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look again what is installed."""
+        missing = missingRequirements([TORCH, *self._requirements])
+        self.problem = missingSentence(missing)
+        self._widgets.label.setText(self.problem or _("All Python packages are installed."))
+        self._widgets.installButton.setEnabled(bool(missing))
+        self._widgets.installButton.toolTip = (
+            _("Install the missing packages, after asking.")
+            if missing
+            else _("Nothing is missing.")
+        )
+        self._widgets.checkButton.setEnabled(TORCH not in missing)
+        self._widgets.checkButton.toolTip = (
+            _("PyTorch is not installed. Press Install.")
+            if TORCH in missing
+            else _("Run a small 3-D convolution on every device.")
+        )
+        self._widgets.section.collapsed = not missing
+        self.changed.emit()
+
+    def install(self) -> None:
+        """Install what is missing, after asking."""
+        with slicer.util.tryWithErrorDisplay(_("The packages could not be installed.")):
+            try:
+                ensureRequirements(self._requirements, requester=self._owner)
+            finally:
+                self.refresh()
+
+    def check(self) -> None:
+        """Check in a child process whether PyTorch really works."""
+        job = BackgroundProcess(
+            ["MultimodalSlicerLib.torch_check"], title=_("Check PyTorch"), owner=self._owner
+        )
+        self._submit(job, self._onChecked)
+
+    def _onChecked(self, job: BackgroundProcess) -> None:
+        devices = (job.result or {}).get("devices", [])
+        works = ", ".join(device["detail"] for device in devices if device["works"])
+        broken = " ".join(device["detail"] for device in devices if not device["works"])
+        version = (job.result or {}).get("torch", "")
+        text = _("PyTorch {version} works on: {devices}. {problems}")
+        text = text.format(version=version, devices=works, problems=broken)
+        self._widgets.label.setText(text.strip())
