@@ -29,6 +29,7 @@ _VERDICT_TEXT = {
     Verdict.APART: "modalities that do not overlap",
 }
 _SEVERITY_STYLE = {"error": "bold red", "warning": "yellow", "info": "dim"}
+_SEVERITY_NAME = {"error": "error", "warning": "warning", "info": "note"}
 
 
 def print_inspection(
@@ -137,17 +138,17 @@ def _print_problems(report: InspectionReport, out: Console, *, show_all: bool) -
     for problem in report.problems:
         groups.setdefault((problem.severity, _without_case(problem)), []).append(problem)
     counts = {
-        severity: sum(p.severity == severity for p in report.problems)
+        _SEVERITY_NAME[severity]: sum(p.severity == severity for p in report.problems)
         for severity in _SEVERITY_STYLE
     }
-    text = ", ".join(f"{n} x {severity}" for severity, n in counts.items() if n)
+    text = ", ".join(f"{n} {severity}{'s' * (n > 1)}" for severity, n in counts.items() if n)
     out.print(_plain(f"Problems: {text}."))
     shown = list(groups.items()) if show_all else list(groups.items())[:MAX_ROWS]
     for (severity, message), problems in shown:
         case_ids = [p.case_id for p in problems if p.case_id is not None]
         where = f"{_names(case_ids, show_all=show_all)}: " if case_ids else ""
         only = problems[0].message if len(problems) == 1 else message
-        line = Text(f"  {severity}: ", style=_SEVERITY_STYLE[severity])
+        line = Text(f"  {_SEVERITY_NAME[severity]}: ", style=_SEVERITY_STYLE[severity])
         out.print(line + Text(f"{where}{only}", style="default"), soft_wrap=True)
     _print_rest(sum(len(problems) for _, problems in list(groups.items())[len(shown) :]), out)
 
