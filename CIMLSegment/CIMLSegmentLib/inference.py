@@ -99,6 +99,7 @@ def segment_case(
         reporter.warning(f"{case.case_id}: {text}")
     return replace(
         result,
+        missing=tuple(m for m in model.task.modalities if m not in prepared.images),
         warnings=(*warnings, *empty),
         timings_s=timings.seconds,
         model=dict(model.identity),

@@ -73,6 +73,7 @@ class SegmentationResult:
         label_map: Label values of the task.
         contributions: Table auxiliary x region, in the task's order.
         maps: The maps that were asked for.
+        missing: Auxiliaries that the case lacked; their messages were the prior mean.
         warnings: What the person should know, full sentences.
         timings_s: Seconds per step.
         model: Identity of the model, JSON-able.
@@ -84,6 +85,7 @@ class SegmentationResult:
     label_map: Volume
     contributions: tuple[Contribution, ...] = ()
     maps: tuple[ResultMap, ...] = ()
+    missing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
     model: Mapping[str, object] = field(default_factory=dict)

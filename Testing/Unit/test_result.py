@@ -1,277 +1,285 @@
+"""Result folders: complete or absent, never replaced unasked, and read back as they were."""
+
 from __future__ import annotations
 
-import csv
-import io
+import gzip
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from example_selection import example_scores, example_selection, write_example_run
+import SimpleITK as sitk  # noqa: N813
 
-from MDALSelectorLib.case_selection import CaseSelection, Flag, RankedCase
-from MDALSelectorLib.result import (
-    read_embeddings,
-    read_selection,
-    selection_csv,
-    write_embeddings,
-    write_selection,
+from CIMLSegmentLib import result_io
+from CIMLSegmentLib.result import Contribution, ResultMap, SegmentationResult, contributions
+from CIMLSegmentLib.result_io import has_result, map_file_name, result_folder, write_result
+from CIMLSegmentLib.segmentation_nrrd import segmentation_nrrd, terminology_entry
+from CIMLSegmentLib.stored_result import find_results, read_result
+from CIMLSegmentLib.task_io import load_task
+from MultimodalImagingLib import cancellation
+from MultimodalImagingLib.errors import (
+    CancelledError,
+    CohortError,
+    CrossModalError,
+    ModelError,
+    UsageError,
 )
-from MDALSelectorLib.selection_json import content_from_selection, rounded_numbers
-from MultimodalImagingLib.errors import CohortError, CrossModalError
+from MultimodalImagingLib.geometry import Grid
+from MultimodalImagingLib.volume_io import Volume
+
+C, S = float(np.cos(0.3)), float(np.sin(0.3))
+GRID = Grid((5, 4, 3), (1.0, 2.0, 2.5), (7.0, -8.0, 9.5), (C, -S, 0, S, C, 0, 0, 0, -1))
 
 
-@pytest.fixture(scope="module")
-def selection() -> CaseSelection:
-    return example_selection()
+def brats_labels() -> np.ndarray:
+    labels = np.zeros(GRID.array_shape, dtype=np.uint8)
+    labels[0], labels[1, :2], labels[1, 2] = 2, 4, 1
+    return labels
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+def some_map(seed: int) -> Volume:
+    values = np.random.default_rng(seed).random(GRID.array_shape, dtype=np.float32)
+    return Volume(values, GRID)
 
 
-def test_a_run_that_was_written_is_read_back_as_it_was(
-    tmp_path: Path, selection: CaseSelection
-) -> None:
-    write_selection(tmp_path, selection)
-    found = read_selection(tmp_path)
-    assert content_from_selection(found) == content_from_selection(selection)
-    assert found.cases[0].pmi == pytest.approx(selection.cases[0].pmi, abs=1e-6)
-    assert found.cases[0].flags == selection.cases[0].flags
-    assert found.comparison is not None
-    assert found.comparison.n_shared == selection.comparison.n_shared  # type: ignore[union-attr]
-
-
-def test_the_same_run_gives_the_same_bytes_in_every_file(tmp_path: Path) -> None:
-    write_example_run(tmp_path / "a")
-    write_example_run(tmp_path / "b")
-    first = files(tmp_path / "a")
-    assert len(first) == 3 + 13  # 11 suggested and 2 flagged cases have a picture
-    assert first == files(tmp_path / "b")
-
-
-def test_reading_and_writing_again_changes_no_byte(
-    tmp_path: Path, selection: CaseSelection
-) -> None:
-    write_selection(tmp_path / "a", selection)
-    write_selection(tmp_path / "b", read_selection(tmp_path / "a"))
-    assert files(tmp_path / "a") == files(tmp_path / "b")
-
-
-def test_the_table_has_one_row_per_case_and_the_numbers_of_the_selection(
-    selection: CaseSelection,
-) -> None:
-    text = selection_csv(selection)
-    assert text.count("\r\n") == 52  # RFC 4180 line ends
-    rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    assert [int(row["rank"]) for row in rows] == list(range(1, 52))
-    assert sum(row["suggested"] == "yes" for row in rows) == 11
-    for row, case in zip(rows, selection.cases, strict=True):
-        assert row["case"] == case.case_id
-        assert float(row["modality difference"]) == pytest.approx(
-            case.modality_difference, abs=5e-5
-        )
-        assert row["reason"] == case.reason
-    lacking = next(row for row in rows if row["case"] == "case-005")
-    assert lacking["PMI CT-PET (nats)"]
-    assert lacking["PMI PET-T1 (nats)"] == ""
-    assert lacking["flags"] == "incomplete: T1 is missing."
-
-
-def test_texts_with_commas_quotes_line_breaks_and_other_scripts_survive(
-    tmp_path: Path, selection: CaseSelection
-) -> None:
-    odd = replace(
-        selection.cases[0],
-        case_id='患者 "1", Größe',
-        reason="first line\nsecond, line",
-        flags=(Flag("incomplete", "fehlt: T1; ž"),),
-    )
-    written = replace(selection, cases=(odd, *selection.cases[1:]))
-    write_selection(tmp_path, written)
-    assert read_selection(tmp_path).cases[0].case_id == odd.case_id
-    raw = (tmp_path / "selection.csv").read_bytes().decode("utf-8")
-    row = next(csv.DictReader(io.StringIO(raw, newline="")))
-    assert row["case"] == odd.case_id
-    assert row["reason"] == odd.reason
-
-
-def test_numbers_are_rounded_and_never_negative_zero(selection: CaseSelection) -> None:
-    assert rounded_numbers({"a": [0.12345678, -1e-9, 3], "b": (True, None)}) == {
-        "a": [0.123457, 0.0, 3],
-        "b": [True, None],
+def result(case_id: str = "patient-1", **changes: object) -> SegmentationResult:
+    shared = some_map(1)
+    content: dict[str, object] = {
+        "case_id": case_id,
+        "task": load_task("brats"),
+        "primary": "FLAIR",
+        "label_map": Volume(brats_labels(), GRID),
+        "contributions": (
+            Contribution("WT", "FLAIR", "T1", 12.5, 0.25),
+            Contribution("ET", "T1c", "T1", 0.0, None),
+        ),
+        "maps": (
+            ResultMap("attention", shared, "T1c", "T1", "TC"),
+            ResultMap("attention", shared, "T1c", "T1", "ET"),
+            ResultMap("information", some_map(2), "T1c", "T1"),
+            ResultMap("uncertainty", some_map(3), region="WT"),
+        ),
+        "missing": ("T2",),
+        "warnings": ("Something was odd.",),
+        "timings_s": {"network": 1.5},
+        "model": {"name": "small"},
     }
-    assert str(rounded_numbers(-1e-9)) == "0.0"
-    tiny = replace(selection.cases[0], modality_difference=-1e-7)
-    text = selection_csv(replace(selection, cases=(tiny, *selection.cases[1:])))
-    assert next(csv.DictReader(io.StringIO(text)))["modality difference"] == "0.0000"
+    return SegmentationResult(**{**content, **changes})  # type: ignore[arg-type]
 
 
-def test_a_folder_without_a_run_is_refused_with_what_to_give(tmp_path: Path) -> None:
-    with pytest.raises(CohortError, match=r"no .*selection\.json\. Give the folder that"):
-        read_selection(tmp_path)
+FILES = {
+    "segmentation.nii.gz",
+    "segmentation.seg.nrrd",
+    "attention_T1_to_T1c_TC.nii.gz",
+    "attention_T1_to_T1c_ET.nii.gz",
+    "information_T1_to_T1c.nii.gz",
+    "uncertainty_WT.nii.gz",
+    "result.json",
+}
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
-def test_a_truncated_file_is_refused(
-    tmp_path: Path, selection: CaseSelection, share: float
+def test_a_result_folder_holds_exactly_the_promised_files(tmp_path: Path) -> None:
+    folder = write_result(result(), tmp_path / "new" / "results")
+    assert folder == tmp_path / "new" / "results" / "patient-1"
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert [path.name for path in folder.parent.iterdir()] == ["patient-1"]
+
+
+def test_images_keep_values_and_geometry(tmp_path: Path) -> None:
+    folder = write_result(result(), tmp_path)
+    labels = sitk.ReadImage(str(folder / "segmentation.nii.gz"))
+    assert np.array_equal(sitk.GetArrayFromImage(labels), brats_labels())
+    assert labels.GetSpacing() == pytest.approx(GRID.spacing_mm)
+    assert labels.GetOrigin() == pytest.approx(GRID.origin_mm, abs=1e-5)
+    assert labels.GetDirection() == pytest.approx(GRID.direction, abs=1e-6)
+    for item in result().maps:
+        values = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / map_file_name(item))))
+        assert np.allclose(values, item.volume.array, rtol=1.3e-4, atol=0)
+        assert values.mean() == pytest.approx(item.volume.array.mean(), rel=1e-4)
+
+
+def test_reading_gives_back_what_was_written(tmp_path: Path) -> None:
+    stored = read_result(write_result(result(), tmp_path))
+    assert stored.case_id == "patient-1"
+    assert stored.task == load_task("brats")
+    assert stored.contributions == result().contributions
+    assert stored.missing == ("T2",)
+    assert stored.warnings == ("Something was odd.",)
+    assert stored.model == {"name": "small"}
+    assert [(m.kind, m.auxiliary, m.region) for m in stored.maps] == [
+        ("attention", "T1", "TC"),
+        ("attention", "T1", "ET"),
+        ("information", "T1", None),
+        ("uncertainty", None, "WT"),
+    ]
+    assert all(item.path.is_file() for item in stored.maps)
+    assert stored.maps[2].unit == "nats per voxel"
+    assert stored.maps[2].maximum == pytest.approx(float(some_map(2).array.max()))
+
+
+def test_volumes_of_nested_regions_count_their_inner_ones(tmp_path: Path) -> None:
+    stored = read_result(write_result(result(), tmp_path))
+    voxel_ml = 1.0 * 2.0 * 2.5 / 1000
+    assert stored.volumes_ml["WT"] == pytest.approx((20 + 10 + 5) * voxel_ml)
+    assert stored.volumes_ml["TC"] == pytest.approx((10 + 5) * voxel_ml)
+    assert stored.volumes_ml["ET"] == pytest.approx(10 * voxel_ml)
+
+
+def test_an_existing_result_is_kept_unless_asked(tmp_path: Path) -> None:
+    folder = write_result(result(), tmp_path)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(UsageError, match=r"holds a result already.*--overwrite"):
+        write_result(result(maps=()), tmp_path)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    write_result(result(maps=()), tmp_path, overwrite=True)
+    assert len(list(folder.iterdir())) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["patient-1"]
+
+
+def test_a_failed_write_leaves_neither_a_half_result_nor_touches_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_selection(tmp_path, selection)
-    path = tmp_path / "selection.json"
-    data = path.read_bytes()
-    path.write_bytes(data[: int(share * len(data))])
-    with pytest.raises(CohortError, match=r"selection\.json cannot be read: it is truncated"):
-        read_selection(tmp_path)
-
-
-def test_a_binary_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "selection.json").write_bytes(b"\xff\xfe\x00\x81")
-    with pytest.raises(CohortError, match="cannot be read"):
-        read_selection(tmp_path)
-
-
-def test_a_changed_number_is_found_out(tmp_path: Path, selection: CaseSelection) -> None:
-    write_selection(tmp_path, selection)
-    path = tmp_path / "selection.json"
-    document = json.loads(path.read_text())
-    document["selection"]["cases"][3]["modality_difference"] += 0.5
-    path.write_text(json.dumps(document))
-    with pytest.raises(CohortError, match="does not fit its checksum"):
-        read_selection(tmp_path)
-
-
-def test_other_white_space_and_key_order_are_no_change(
-    tmp_path: Path, selection: CaseSelection
-) -> None:
-    write_selection(tmp_path, selection)
-    path = tmp_path / "selection.json"
-    document = json.loads(path.read_text())
-    path.write_text(json.dumps(dict(reversed(document.items()))))
-    assert len(read_selection(tmp_path).cases) == 51
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"version": 2}, r"version 1 .* got 2\. Use the version of CrossModal that wrote it"),
-        ({"version": None}, "version 1 .* got None"),
-        ({"format": "something"}, "'CrossModal selection' .* got 'something'"),
-    ],
-)
-def test_an_unknown_version_or_format_is_refused(
-    tmp_path: Path, selection: CaseSelection, change: dict[str, object], message: str
-) -> None:
-    write_selection(tmp_path, selection)
-    path = tmp_path / "selection.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(CohortError, match=message):
-        read_selection(tmp_path)
-
-
-@pytest.mark.parametrize("content", ["[]", "3", '"text"', "{}"])
-def test_json_that_is_no_run_is_refused(tmp_path: Path, content: str) -> None:
-    (tmp_path / "selection.json").write_text(content)
-    with pytest.raises(CohortError, match="Expected a 'CrossModal selection'"):
-        read_selection(tmp_path)
-
-
-def _resigned(tmp_path: Path, change: object) -> None:
-    """Change the content and sign it anew, as another program that writes the format would."""
-    from MDALSelectorLib import result
-
-    path = tmp_path / "selection.json"
-    document = json.loads(path.read_text())
-    change(document["selection"])  # type: ignore[operator]
-    document["sha256"] = result._digest(document["selection"])
-    path.write_text(json.dumps(document))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda content: content.pop("trust"),
-        lambda content: content["trust"].update(level="perfect"),
-        lambda content: content["cases"][0].update(suggested="yes"),
-        lambda content: content["cases"][0].update(case=7),
-        lambda content: content["cases"][0].update(pmi_nats=[1.0]),
-        lambda content: content["cases"][0].update(thumbnail="../../etc/passwd.png"),
-        lambda content: content["cases"].pop(4),
-        lambda content: content["cases"].reverse(),
-        lambda content: content["cases"][1].update(case=content["cases"][0]["case"]),
-        lambda content: content["budget"].update(n_cases=12),
-        lambda content: content["comparison"].update(coverage_radius=[1.0]),
-        lambda content: content.update(cases="none"),
-    ],
-)
-def test_a_well_signed_file_with_wrong_content_is_refused(
-    tmp_path: Path, selection: CaseSelection, change: object
-) -> None:
-    write_selection(tmp_path, selection)
-    _resigned(tmp_path, change)
-    with pytest.raises(CohortError, match="a part is missing or wrong"):
-        read_selection(tmp_path)
-
-
-def test_embeddings_are_read_back_with_their_cases(tmp_path: Path) -> None:
-    scores = example_scores()
-    matrices = {"fused": scores.embeddings, "CT": scores.embeddings[:, :4]}
-    write_embeddings(tmp_path, matrices, case_ids=scores.case_ids)
-    case_ids, found = read_embeddings(tmp_path)
-    assert case_ids == scores.case_ids
-    assert sorted(found) == ["CT", "fused"]
-    np.testing.assert_array_equal(found["fused"], scores.embeddings.astype(np.float32))
-
-
-def test_embeddings_with_another_number_of_rows_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"2 rows, got shapes \{'fused': \(3, 1\)\}"):
-        write_embeddings(tmp_path, {"fused": np.zeros((3, 1))}, case_ids=["a", "b"])
-
-
-def test_damaged_embeddings_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(CohortError, match="cannot be read"):
-        read_embeddings(tmp_path)
-    write_embeddings(tmp_path, {"fused": np.zeros((2, 3))}, case_ids=["a", "b"])
-    path = tmp_path / "embeddings.safetensors"
-    path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(CohortError, match="Run the selection again"):
-        read_embeddings(tmp_path)
-
-
-def test_a_folder_that_cannot_be_written_is_explained(
-    tmp_path: Path, selection: CaseSelection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_selection(tmp_path, selection)
-    before = files(tmp_path)
-
-    def refuse(*_arguments: object) -> None:
+    def disk_full(path: Path, volume: Volume) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", refuse)
-    with pytest.raises(CrossModalError, match="No space left on device"):
-        write_selection(tmp_path, selection)
-    assert files(tmp_path) == before
+    write_result(result("old"), tmp_path)
+    monkeypatch.setattr(result_io, "write_volume", disk_full)
+    with pytest.raises(CrossModalError, match="No space left"):
+        write_result(result("new"), tmp_path)
+    with pytest.raises(CrossModalError, match="No space left"):
+        write_result(result("old"), tmp_path, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    assert len(list((tmp_path / "old").iterdir())) == len(FILES)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_case_with_values_that_are_not_finite_is_refused(
-    selection: CaseSelection, value: float
+def test_cancelling_while_maps_are_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ValueError, match="finite values for case"):
-        replace(selection.cases[0], modality_difference=value)
+    event = cancellation.threading.Event()
+    monkeypatch.setattr(cancellation, "_cancel_requested", event)
+    event.set()
+    with pytest.raises(CancelledError):
+        write_result(result(), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("changes", "state"),
-    [
-        ({}, "unlabelled"),
-        ({"suggested": True}, "suggested"),
-        ({"flags": (Flag("check pairing", "."),)}, "check pairing"),
-        ({"flags": (Flag("incomplete", "."),)}, "unlabelled"),
-        ({"labelled": True, "flags": (Flag("check pairing", "."),)}, "labelled"),
-    ],
-)
-def test_a_case_knows_its_state(changes: dict[str, object], state: str) -> None:
-    case = RankedCase(1, "a", "a", False, False, 0.0, {}, {}, (), (), "")
-    assert replace(case, **changes).state == state  # type: ignore[arg-type]
+def test_case_names_that_no_file_system_takes_are_changed_and_stay_different(
+    tmp_path: Path,
+) -> None:
+    names = ["a/b", "a\\b", "..", ".hidden", "täst ü", "a:b"]
+    folders = [result_folder(tmp_path, name) for name in names]
+    assert len(set(folders)) == len(names)
+    assert all(folder.parent == tmp_path for folder in folders)
+    assert folders[4].name == "täst ü"
+    assert not any(folder.name.startswith(".") for folder in folders)
+    written = write_result(result("a/b", maps=()), tmp_path)
+    assert read_result(written).case_id == "a/b"
+    assert has_result(tmp_path, "a/b")
+    assert not has_result(tmp_path, "a\\b")
+
+
+def test_modalities_with_odd_names_do_not_leave_the_folder(tmp_path: Path) -> None:
+    odd = ResultMap("information", some_map(0), "../T1", "T2/FLAIR")
+    folder = write_result(result(maps=(odd,)), tmp_path)
+    (stored,) = read_result(folder).maps
+    assert stored.path.parent == folder
+    assert stored.auxiliary == "T2/FLAIR"
+
+
+def test_finding_results_passes_over_unfinished_ones(tmp_path: Path) -> None:
+    write_result(result("b"), tmp_path)
+    write_result(result("a"), tmp_path)
+    unfinished = tmp_path / ".unfinished-1-c"
+    unfinished.mkdir()
+    (unfinished / "result.json").write_text("{}")
+    assert [path.name for path in find_results(tmp_path)] == ["a", "b"]
+    assert find_results(tmp_path / "a") == (tmp_path / "a",)
+    assert find_results(tmp_path / "nowhere") == ()
+
+
+def test_damaged_results_are_explained(tmp_path: Path) -> None:
+    folder = write_result(result(), tmp_path)
+    content = json.loads((folder / "result.json").read_text())
+    (folder / "information_T1_to_T1c.nii.gz").unlink()
+    with pytest.raises(CohortError, match=r"information_T1_to_T1c.nii.gz not found"):
+        read_result(folder)
+    (folder / "result.json").write_text(json.dumps({**content, "format_version": 99}))
+    with pytest.raises(CohortError, match="format version 1"):
+        read_result(folder)
+    (folder / "result.json").write_text("{")
+    with pytest.raises(ModelError, match="not valid JSON"):
+        read_result(folder)
+
+
+def test_a_map_on_another_grid_is_refused() -> None:
+    other = Grid(GRID.size, GRID.spacing_mm, (0.0, 0.0, 0.0), GRID.direction)
+    strange = ResultMap("information", Volume(some_map(0).array, other), "T1c", "T1")
+    with pytest.raises(ValueError, match="grid of the label map"):
+        result(maps=(strange,))
+
+
+def test_contributions_are_sums_over_the_predicted_region() -> None:
+    task = load_task("brats")
+    labels = Volume(brats_labels(), GRID)
+    told = {(s.name, a): some_map(n) for n, (s, a) in enumerate(task.pairs())}
+    table = {(c.region, c.auxiliary): c for c in contributions(labels, told, task)}
+    assert len(table) == 9
+    expected = told["TC-ET", "T2"].array[brats_labels() == 4].sum()
+    assert table["ET", "T2"].nats == pytest.approx(expected)
+    assert table["ET", "T2"].primary == "T1c"
+    for region in ("WT", "TC", "ET"):
+        entries = [c for c in table.values() if c.region == region]
+        assert sum(c.share or 0 for c in entries) == pytest.approx(1)
+        total = sum(c.nats for c in entries)
+        assert all(c.share == pytest.approx(c.nats / total) for c in entries)
+
+
+def header_of(content: bytes) -> tuple[dict[str, str], np.ndarray]:
+    text, data = content.split(b"\n\n", 1)
+    lines = text.decode().splitlines()[1:]
+    fields = dict(line.split(":=" if ":=" in line else ": ", 1) for line in lines)
+    sizes = [int(n) for n in fields["sizes"].split()]
+    voxels = np.frombuffer(gzip.decompress(data), np.uint8).reshape(sizes[::-1])
+    return fields, voxels
+
+
+def test_nested_regions_lie_in_layers_of_the_segmentation_file() -> None:
+    fields, voxels = header_of(segmentation_nrrd(Volume(brats_labels(), GRID), load_task("brats")))
+    assert fields["sizes"] == "3 5 4 3"
+    for index, (name, labels) in enumerate({"WT": (1, 2, 4), "TC": (1, 4), "ET": (4,)}.items()):
+        assert fields[f"Segment{index}_ID"] == name
+        layer, value = (int(fields[f"Segment{index}_{k}"]) for k in ("Layer", "LabelValue"))
+        assert np.array_equal(voxels[..., layer] == value, np.isin(brats_labels(), labels))
+
+
+def test_the_segmentation_file_says_where_it_lies() -> None:
+    fields, _ = header_of(segmentation_nrrd(Volume(brats_labels(), GRID), load_task("brats")))
+    directions = fields["space directions"].split()
+    assert directions[0] == "none"
+    columns = [[float(v) for v in d.strip("()").split(",")] for d in directions[1:]]
+    assert np.allclose(np.array(columns).T, GRID.direction_matrix * GRID.spacing_mm)
+    assert fields["space"] == "left-posterior-superior"
+    reference = fields["Segmentation_ConversionParameters"].split("|")[1].split(";")
+    assert np.allclose([float(v) for v in reference[:16]], GRID.affine_ras.ravel())
+    assert reference[16:22] == ["0", "4", "0", "3", "0", "2"]
+
+
+def test_terminology_without_anatomy_is_left_open() -> None:
+    entry = terminology_entry(load_task("pet-ct").regions[0].terminology)
+    assert entry.split("~")[2] == "SCT^52988006^Lesion"
+    assert entry.split("~")[5] == "^^"
+
+
+def test_label_values_above_255_are_kept(tmp_path: Path) -> None:
+    from CIMLSegmentLib.task_io import task_from_json, task_to_json
+
+    data = task_to_json(load_task("pet-ct"))
+    data["labels"] = {"lesion": 300}
+    data["regions"][0].update(labels=[300], value=300)
+    task = task_from_json(data)
+    labels = (brats_labels() > 0).astype(np.int16) * 300
+    content = segmentation_nrrd(Volume(labels, GRID), task)
+    path = tmp_path / "x.nrrd"
+    path.write_bytes(content)
+    image = sitk.ReadImage(str(path))
+    assert np.array_equal(np.squeeze(sitk.GetArrayFromImage(image)), labels)
