@@ -1,0 +1,116 @@
+"""One self-contained HTML page per run that a radiologist can read."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from MDALSelectorLib.case_selection import CaseSelection
+from MDALSelectorLib.result import read_selection
+from MultimodalImagingLib.atomic_files import write_text
+from MultimodalImagingLib.progress import Reporter
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+REPORT_NAME = "report.html"
+TEMPLATE_NAME = "report.html.j2"
+
+
+def write_report(run: Path) -> Path:
+    """Write `report.html` into the folder of a run; the same run gives the same bytes.
+
+    The page holds everything that it needs (plotly.js, pictures, styles) and forbids itself any
+    request (Content-Security-Policy).
+
+    Args:
+        run: Folder that `write_selection` filled.
+
+    Returns:
+        The page.
+
+    Raises:
+        CohortError: If the run cannot be read.
+        CrossModalError: If the page cannot be written.
+    """
+    page = render_report(run, read_selection(run))
+    path = run / REPORT_NAME
+    write_text(path, page)
+    return path
+
+
+def render_report(run: Path, selection: CaseSelection) -> str:
+    """Return the page as text.
+
+    Args:
+        run: Folder with the pictures.
+        selection: What came out of the run.
+    """
+    from markupsafe import Markup
+
+    from MDALSelectorLib import report_figures, report_view
+
+    comparison = selection.comparison
+    return str(
+        _environment()
+        .get_template(TEMPLATE_NAME)
+        .render(
+            selection=selection,
+            strategy_summary=_summary(selection.strategy),
+            rows=report_view.table_rows(selection),
+            has_patients=any(case.patient_id != case.case_id for case in selection.cases),
+            suggested=report_view.cards(run, selection.suggested),
+            to_check=report_view.cards(run, selection.to_check),
+            overlap=None if comparison is None else report_view.overlap_rows(comparison),
+            settings=list(report_view.flattened(selection.configuration)),
+            plotly_script=Markup(report_figures.plotly_script()),
+            scatter=Markup(report_figures.scatter_html(selection)),
+            pmi=Markup(report_figures.pmi_html(selection)),
+        )
+    )
+
+
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `mdal-selector report`."""
+    parser.add_argument(
+        "run", type=Path, metavar="RUN", help="folder that `mdal-selector select` wrote"
+    )
+
+
+def run_report(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Write the report of a run and say where it is.
+
+    Returns:
+        Exit code 0.
+
+    Raises:
+        CrossModalError: If the run cannot be read or the page cannot be written.
+    """
+    path = write_report(options.run)
+    reporter.result({"report": str(path)})
+    return 0
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from MDALSelectorLib import report_view
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent, encoding="utf-8"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = report_view.number
+    environment.filters["listed"] = report_view.listed
+    environment.filters["counted"] = report_view.counted
+    return environment
+
+
+def _summary(strategy: str) -> str:
+    from MDALSelectorLib.strategies import STRATEGIES
+
+    return STRATEGIES[strategy].summary if strategy in STRATEGIES else "a strategy of its own"
