@@ -49,9 +49,9 @@ def _nrrd(path: Path, data: bytes) -> Payload | None:
         return None
     n_bytes = math.prod(int(n) for n in fields["sizes"].split()) * _N_BYTES[fields["type"].lower()]
     other = fields.get("data file", fields.get("datafile"))
-    if other is None:
-        return Payload(path, end, encoding, n_bytes)
-    return _detached(path, other, encoding, n_bytes)
+    if other is not None:
+        return _detached(path, other, encoding, n_bytes)
+    return None if end is None else Payload(path, end, encoding, n_bytes)
 
 
 def _meta_image(path: Path, data: bytes) -> Payload | None:
@@ -83,7 +83,10 @@ def _detached(
     return Payload(path.parent / name, 0, encoding, n_bytes)
 
 
-def _split(data: bytes, *separators: bytes) -> tuple[str, int]:
+def _split(data: bytes, *separators: bytes) -> tuple[str, int | None]:
+    """Return the header and where it ends; `None` if that is beyond what was read."""
     found = [(data.index(s), len(s)) for s in separators if s in data]
-    start, length = min(found) if found else (len(data), 0)
+    if not found:
+        return data.decode("latin-1"), None
+    start, length = min(found)
     return data[:start].decode("latin-1"), start + length

@@ -276,6 +276,15 @@ def test_axes_that_are_not_perpendicular_are_refused(tmp_path: Path) -> None:
     assert "axes that are not perpendicular" in refusal(read_grid, nrrd)
 
 
+def test_a_file_that_ends_inside_its_header_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path / "t1.nii")
+    path.write_bytes(path.read_bytes()[:200])
+    assert "a file that ends after 200 bytes" in refusal(read_grid, path)
+    path = written(tmp_path / "t2.nii.gz")
+    path.write_bytes(path.read_bytes()[:10] + b"\xff" * 400)
+    assert "damaged compressed data" in refusal(read_grid, path)
+
+
 def test_both_byte_orders_are_read(tmp_path: Path) -> None:
     expected = numbered(kind="int16").array
     write_volume(tmp_path / "little.nii", Volume(expected, OBLIQUE))
