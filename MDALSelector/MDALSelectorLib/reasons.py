@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from MDALSelectorLib.case_selection import CHECK_PAIRING, NOT_RANKABLE, Flag, Pair
+from MDALSelectorLib.case_selection import CHECK_PAIRING, NOT_RANKABLE, Flag
+from MDALSelectorLib.diagnostics import Pair
 
 
 def pair_statement(

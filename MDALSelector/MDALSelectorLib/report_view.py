@@ -10,10 +10,10 @@ from pathlib import Path
 from MDALSelectorLib.case_selection import (
     CHECK_PAIRING,
     CaseSelection,
-    Pair,
     RankedCase,
     StrategyComparison,
 )
+from MDALSelectorLib.diagnostics import Pair
 from MDALSelectorLib.result import THUMBNAILS_NAME
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

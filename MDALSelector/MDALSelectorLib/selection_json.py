@@ -8,15 +8,17 @@ from typing import Any
 
 from MDALSelectorLib.budget import Budget
 from MDALSelectorLib.case_selection import (
-    TRUST_LEVELS,
     CaseSelection,
-    Diagnostics,
     Fallback,
     Flag,
-    Pair,
-    PairDiagnostics,
     RankedCase,
     StrategyComparison,
+)
+from MDALSelectorLib.diagnostics import (
+    TRUST_LEVELS,
+    Diagnostics,
+    Pair,
+    PairDiagnostics,
     Trust,
 )
 

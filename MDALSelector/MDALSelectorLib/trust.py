@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from MDALSelectorLib.case_selection import Diagnostics, Trust, TrustLevel
+from MDALSelectorLib.diagnostics import Diagnostics, Trust, TrustLevel
 
 # Below this bound there is nothing to rank by, whatever shuffled pairs reach, nats.
 MIN_BOUND_NATS = 0.1

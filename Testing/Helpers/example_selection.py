@@ -8,21 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from MDALSelectorLib.assembly import (
-    CohortScores,
-    SelectionRequest,
-    make_selection,
-    with_thumbnails,
-)
+from MDALSelectorLib.assembly import make_selection, with_thumbnails
 from MDALSelectorLib.budget import parse_budget
-from MDALSelectorLib.case_selection import (
-    CHECK_PAIRING,
-    INCOMPLETE,
-    CaseSelection,
-    Diagnostics,
-    Flag,
-    PairDiagnostics,
-)
+from MDALSelectorLib.case_selection import CHECK_PAIRING, INCOMPLETE, CaseSelection, Flag
+from MDALSelectorLib.cohort_scores import CohortScores, SelectionRequest
+from MDALSelectorLib.diagnostics import Diagnostics, PairDiagnostics
 from MDALSelectorLib.result import write_embeddings, write_selection
 from MDALSelectorLib.thumbnails import thumbnail_names, write_thumbnails
 from MultimodalImagingLib.geometry import Grid

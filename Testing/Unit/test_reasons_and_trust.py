@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from example_selection import example_scores
 
-from MDALSelectorLib.case_selection import Diagnostics, Flag
+from MDALSelectorLib.case_selection import Flag
+from MDALSelectorLib.diagnostics import Diagnostics
 from MDALSelectorLib.reasons import case_reason, nats, pair_statement
 from MDALSelectorLib.trust import judge_trust
 
