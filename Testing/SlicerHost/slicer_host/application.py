@@ -17,6 +17,8 @@ from slicer_host.views.picture import Rendering
 class qSlicerApplication(QApplication):
     """The application: scene, logic, settings, modules, layout, files."""
 
+    host_names = ("assemble",)
+
     startupCompleted = Signal()
     mrmlSceneChanged = Signal(object)
     renderPaused = Signal(bool)
@@ -165,6 +167,3 @@ class qSlicerApplication(QApplication):
 
     def extensionsManagerModel(self) -> Any:
         return self._parts.get("extensions")
-
-    def installTranslations(self) -> None:
-        """Nothing to install: the host speaks English."""

@@ -11,14 +11,15 @@ from PySide6.QtWidgets import (
     QMainWindow,
     QScrollArea,
     QToolBar,
+    QVBoxLayout,
     QWidget,
 )
-
-from slicer_host.pythonqt.wrapper import wrap
 
 
 class qSlicerModuleSelectorToolBar(QToolBar):
     """Choice of the module that is shown."""
+
+    host_names = ("fill",)
 
     moduleSelected = Signal(str)
 
@@ -50,28 +51,34 @@ class qSlicerModuleSelectorToolBar(QToolBar):
         return self._current
 
 
-class qSlicerModulePanel(QScrollArea):
+class qSlicerModulePanel(QWidget):
     """Holds the panel of the selected module, with enter and exit."""
+
+    host_names = ("currentModuleWidget",)
 
     def __init__(self, manager: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._manager = manager
         self._shown: Any = None
         self.setObjectName("ModulePanel")
-        self.setWidgetResizable(True)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+        self._area = QScrollArea(self)
+        self._area.setWidgetResizable(True)
+        self._area.setFrameShape(QScrollArea.Shape.NoFrame)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._area)
 
     def setModule(self, name: str) -> None:
         widget = self._manager.module(name).widgetRepresentation()
         if widget is self._shown:
             return
         if self._shown is not None:
-            self.takeWidget()
+            self._area.takeWidget()
             self._shown.exit()
             self._shown.hide()
         self._shown = widget
         if widget is not None:
-            self.setWidget(widget)
+            self._area.setWidget(widget)
             widget.show()
             widget.enter()
 
@@ -82,6 +89,8 @@ class qSlicerModulePanel(QScrollArea):
 
 class qSlicerMainWindow(QMainWindow):
     """Main window of the application."""
+
+    host_names = ("modulePanel", "viewport")
 
     initialWindowShown = Signal()
 
@@ -116,7 +125,3 @@ class qSlicerMainWindow(QMainWindow):
     def modulePanel(self) -> qSlicerModulePanel:
         """Return the module panel."""
         return self._panel
-
-    def wrapped(self) -> Any:
-        """Return the window as Python sees it."""
-        return wrap(self)

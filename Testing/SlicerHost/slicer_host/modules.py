@@ -103,6 +103,8 @@ def _call(target: Any, name: str) -> None:
 class qSlicerScriptedLoadableModule(QObject):
     """A module written in Python."""
 
+    host_names = ("load",)
+
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = path
@@ -197,6 +199,8 @@ class qSlicerModuleFactoryManager(QObject):
 
 class qSlicerModuleManager(QObject):
     """All modules by name."""
+
+    host_names = ("add", "load", "unload")
 
     moduleLoaded = Signal(str)
     moduleAboutToBeUnloaded = Signal(str)

@@ -19,7 +19,7 @@ class QtModule(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        raw_type = dialogs.REPLACEMENTS.get(name) or _find(name)
+        raw_type = raw_class(name)
         if raw_type is None:
             msg = f"module 'qt' has no attribute '{name}'"
             raise AttributeError(msg)
@@ -28,7 +28,10 @@ class QtModule(types.ModuleType):
         return found
 
 
-def _find(name: str) -> type | None:
+def raw_class(name: str) -> type | None:
+    """Return the PySide6 class, or the host's replacement of it; None where PythonQt has none."""
+    if name in dialogs.REPLACEMENTS:
+        return dialogs.REPLACEMENTS[name]
     if name not in real_names.qt_methods():
         return None
     return next((getattr(lib, name) for lib in LIBRARIES if hasattr(lib, name)), None)

@@ -87,4 +87,5 @@ def lineage(name: str) -> list[RealClass]:
 def qt_base(name: str) -> str:
     """Return the Qt class that a CTK or Slicer class derives from."""
     bases = [base for real in lineage(name) for base in real.bases if base.startswith("Q")]
+    bases = ["QWidget" if base.startswith("QVTK") else base for base in bases]
     return bases[0] if bases else "QObject"

@@ -1,7 +1,8 @@
 """Write the name lists in `slicer_host/names` from checkouts of Slicer, CTK and PythonQt.
 
-    python make_names.py --slicer SLICER --ctk CTK --pythonqt PYTHONQT
+    python make_names.py --slicer SLICER [SLICER ...] --ctk CTK [CTK ...] --pythonqt PYTHONQT
 
+With several versions of Slicer and CTK (in the same order) a name is kept if all versions have it.
 Only names are written (classes, properties, signals, slots, invokable methods, enumerators, and the
 names of the Qt methods that PythonQt wraps). Nothing else of these projects is copied.
 """
@@ -29,26 +30,48 @@ STATIC = re.compile(r"\bstatic_((?:ctk|q)[A-Za-z]\w*?)_(\w+)\(([^)]*)\)")
 def main() -> None:
     arguments = _arguments()
     wanted = CLASSES.read_text().split()
-    found = _headers(
-        [
-            arguments.ctk / "Libs",
-            arguments.slicer / "Libs",
-            arguments.slicer / "Base",
-            arguments.slicer / "Modules",
-        ]
-    )
-    _add_decorators(found, [arguments.ctk / "Libs", arguments.slicer])
-    chosen = _with_bases(found, [name for name in wanted if not name.startswith("Q")])
-    qt = _pythonqt(arguments.pythonqt, [name for name in wanted if name.startswith("Q")])
-    _write("qt", qt)
-    _write("ctk", {n: _plain(c) for n, c in chosen.items() if n.startswith("ctk")})
-    _write("slicer", {n: _plain(c) for n, c in chosen.items() if not n.startswith("ctk")})
+    own = [name for name in wanted if not name.startswith("Q")]
+    versions = [
+        _version(slicer, ctk, own)
+        for slicer, ctk in zip(arguments.slicer, arguments.ctk, strict=True)
+    ]
+    plain = {name: _common([version[name] for version in versions]) for name in own_names(versions)}
+    _write("qt", _pythonqt(arguments.pythonqt, [name for name in wanted if name.startswith("Q")]))
+    _write("ctk", {n: c for n, c in plain.items() if n.startswith("ctk")})
+    _write("slicer", {n: c for n, c in plain.items() if not n.startswith("ctk")})
+
+
+def _version(slicer: Path, ctk: Path, wanted: list[str]) -> dict[str, dict[str, object]]:
+    found = _headers([ctk / "Libs", slicer / "Libs", slicer / "Base", slicer / "Modules"])
+    _add_decorators(found, [ctk / "Libs", slicer])
+    return {name: _plain(names) for name, names in _with_bases(found, wanted).items()}
+
+
+def own_names(versions: list[dict[str, dict[str, object]]]) -> list[str]:
+    """Return the classes that all versions have."""
+    common = set.intersection(*(set(version) for version in versions))
+    for version in versions:
+        for name in sorted(set(version) - common):
+            print(f"{name} is not in all versions.")
+    return sorted(common)
+
+
+def _common(entries: list[dict[str, object]]) -> dict[str, object]:
+    last = entries[-1]
+    kept: dict[str, object] = {"bases": last["bases"]}
+    for key in ("properties", "enums"):
+        names = set.intersection(*(set(entry[key]) for entry in entries))
+        kept[key] = {name: value for name, value in last[key].items() if name in names}
+    for key in ("signals", "slots", "hidden"):
+        kept[key] = sorted(set.intersection(*(set(entry[key]) for entry in entries)))
+    return kept
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("slicer", "ctk", "pythonqt"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+    for name in ("slicer", "ctk"):
+        parser.add_argument(f"--{name}", type=Path, required=True, nargs="+")
+    parser.add_argument("--pythonqt", type=Path, required=True)
     return parser.parse_args()
 
 
@@ -84,7 +107,8 @@ def _with_bases(found: dict[str, ClassNames], wanted: list[str]) -> dict[str, Cl
         if name in chosen or name.startswith("Q"):
             continue
         if name not in found:
-            raise SystemExit(f"No header declares the class {name}.")
+            print(f"No header declares the class {name}.")
+            continue
         chosen[name] = found[name]
         pending += [base for base in found[name].bases if base.startswith(("ctk", "q"))]
     return dict(sorted(chosen.items()))

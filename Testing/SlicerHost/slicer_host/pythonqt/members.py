@@ -52,7 +52,7 @@ def member(raw_type: type, name: str) -> Member | None:
         or _enumerator(raw_type, name)
     )
     if found is None and name.endswith("_") and not name.endswith("__"):
-        return member(raw_type, name[:-1]) or None
+        return _stand_in_method(raw_type, name[:-1]) or _native_method(raw_type, name[:-1])
     return found
 
 

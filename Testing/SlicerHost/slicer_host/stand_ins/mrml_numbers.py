@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from slicer_host.stand_ins.node_combo_box import qMRMLNodeComboBox
@@ -33,19 +32,13 @@ class _WithScene:
 class qMRMLSliderWidget(_WithScene, ctkSliderWidget):
     """Slider with a unit."""
 
-    quantityChanged = Signal(str)
-
 
 class qMRMLSpinBox(_WithScene, ctkDoubleSpinBox):
     """Spin box with a unit."""
 
-    quantityChanged = Signal(str)
-
 
 class qMRMLRangeWidget(_WithScene, ctkRangeWidget):
     """Range with a unit."""
-
-    quantityChanged = Signal(str)
 
 
 class qMRMLColorTableComboBox(qMRMLNodeComboBox):

@@ -26,7 +26,6 @@ class qMRMLNodeComboBox(QWidget):
     nodeActivated = Signal(object)
     nodeAdded = Signal(object)
     nodeAddedByUser = Signal(object)
-    nodeAddedByUserAction = Signal(object)
     host_signals = {"currentNodeChanged(bool)": "currentNodeExists"}
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -202,7 +201,6 @@ class qMRMLNodeComboBox(QWidget):
         name = next(t for t in self._types if action == f"Create new {self.nodeTypeLabel(t)}")
         node = self.addNode(name)
         self.setCurrentNode(node)
-        self.nodeAddedByUserAction.emit(node)
 
     def _onIndexChanged(self, row: int) -> None:
         if self._busy or self._box.itemData(row, ACTION) is not None:

@@ -112,7 +112,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
     """Table of a segmentation's segments: visibility, colour, name."""
 
     selectionChanged = Signal(object, object)
-    segmentsAboutToBeModified = Signal(list)
+    segmentAboutToBeModified = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -169,6 +169,7 @@ class qMRMLSegmentsTableView(qMRMLWidget):
 
     def _onEdited(self, item: QTableWidgetItem) -> None:
         identity = self._table.item(item.row(), 2).data(Qt.ItemDataRole.UserRole)
+        self.segmentAboutToBeModified.emit(identity)
         if item.column() == 2:
             self._node.GetSegmentation().GetSegment(identity).SetName(item.text())
         elif item.column() == 0 and self._node.GetDisplayNode() is not None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import slicer
 import vtk
-from PySide6.QtCore import Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
@@ -19,6 +18,9 @@ APPLICATION: dict[str, Any] = {}
 class ManagedView(Picture):
     """View drawn by displayable managers."""
 
+    host_names = (
+        "displayableManagerGroup", "factory", "managers", "mrmlScene", "renderer", "setNode",
+    )  # fmt: skip
     factory = ""
     managers: tuple[str, ...] = ()
 
@@ -86,6 +88,8 @@ def _finalizer(group: Any, window: Any, interactor: Any) -> Any:
 class Bar(QWidget):
     """Coloured bar over a view, with its label."""
 
+    host_names = ("setNode", "viewColor")
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._scene: Any = None
@@ -126,8 +130,6 @@ class Bar(QWidget):
 
 class ViewWidget(QWidget):
     """Bar and view, one above the other."""
-
-    nodeAboutToBeEdited = Signal(object)
 
     def __init__(self, bar: QWidget, view: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)

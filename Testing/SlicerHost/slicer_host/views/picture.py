@@ -31,6 +31,8 @@ class Rendering:
 class Picture(QWidget):
     """Shows a render window; draws it on demand."""
 
+    host_names = ("forceRender", "image", "interactor", "renderWindow", "scheduleRender")
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._window = vtk.vtkRenderWindow()

@@ -16,6 +16,7 @@ from slicer_host.views.abstract_view import APPLICATION, Bar, ManagedView, ViewW
 class qMRMLSliceView(ManagedView):
     """Slice view: an image from the slice logic with the managers' drawings over it."""
 
+    host_names = ("setLogic",)
     factory = "vtkMRMLSliceViewDisplayableManagerFactory"
     managers = (
         "vtkMRMLVolumeGlyphSliceDisplayableManager", "vtkMRMLModelSliceDisplayableManager",
