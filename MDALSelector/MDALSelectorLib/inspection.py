@@ -89,7 +89,7 @@ class InspectionReport:
         """Return everything as plain values; paths are relative to the cohort."""
         cohort = self.cohort
         return {
-            "cohort": cohort.root.name,
+            "cohort": cohort.root.resolve().name,
             "layout": cohort.layout,
             "summary": self.summary,
             "modalities": list(cohort.modalities),
@@ -102,6 +102,7 @@ class InspectionReport:
             "labels_on": self.geometry.labels_on,
             "cases": self._cases_json(),
             "patterns": [vars(use) for use in self.patterns],
+            "pattern_table": [[row.expression, row.target] for row in cohort.patterns.rows],
             "problems": [_problem_json(cohort.root, problem) for problem in self.problems],
         }
 

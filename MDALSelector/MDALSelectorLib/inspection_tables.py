@@ -61,7 +61,9 @@ def _console() -> Console:
 def _facts(report: InspectionReport) -> str:
     cohort = report.cohort
     n_patients = len({case.patient_id for case in cohort.cases})
-    lines = [f"Cohort {cohort.root.name}, layout: {cohort.layout}, {n_patients} patients."]
+    lines = [
+        f"Cohort {cohort.root.resolve().name}, layout: {cohort.layout}, {n_patients} patients."
+    ]
     if any(case.patient_id != case.case_id for case in cohort.cases):
         lines.append(RULE)
     return "\n".join(lines)

@@ -15,11 +15,12 @@ def list_folder(folder: Path, problems: list[Problem], *, case_id: str | None = 
 
     Args:
         folder: The folder.
-        problems: Receives a problem if the folder cannot be read; the list is empty then.
+        problems: Receives a problem if the folder cannot be read; the list is empty then. Also one
+            per name that is no valid text; such names are left out.
         case_id: The case that the folder belongs to.
     """
     try:
-        return sorted(folder.iterdir(), key=lambda path: path.name)
+        paths = sorted(folder.iterdir(), key=lambda path: path.name)
     except OSError as error:
         message = (
             f"The folder {folder.name} cannot be read ({error.strerror}). Get permission to read"
@@ -27,6 +28,22 @@ def list_folder(folder: Path, problems: list[Problem], *, case_id: str | None = 
         )
         problems.append(Problem("error", message, case_id, folder))
         return []
+    problems += [_undecodable(path, case_id) for path in paths if not is_text(path.name)]
+    return [path for path in paths if is_text(path.name)]
+
+
+def is_text(name: str) -> bool:
+    """Tell whether a name is valid Unicode, which names from older systems may not be."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _undecodable(path: Path, case_id: str | None) -> Problem:
+    name = path.name.encode("ascii", "backslashreplace").decode()
+    message = (
+        f"The name {name} is not valid Unicode text, so programs cannot open it; it is not used."
+        " Rename it."
+    )
+    return Problem("error", message, case_id, path.parent)
 
 
 def is_folder(path: Path) -> bool:

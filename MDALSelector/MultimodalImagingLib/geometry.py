@@ -5,6 +5,7 @@ Positions are ITK's: LPS, mm. Arrays are indexed `(K, J, I)`; sizes and spacings
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,11 +34,14 @@ class Grid:
 
     def __post_init__(self) -> None:
         """Refuse what is not a grid."""
-        if min(self.size) < 1 or min(self.spacing_mm) <= 0:
+        if min(self.size) < 1 or not all(0 < spacing < math.inf for spacing in self.spacing_mm):
             msg = f"Expected positive size and spacing, got {self.size} and {self.spacing_mm}."
             raise ValueError(msg)
         if len(self.direction) != 9:
             msg = f"Expected 9 direction cosines, got {len(self.direction)}."
+            raise ValueError(msg)
+        if not all(math.isfinite(value) for value in (*self.origin_mm, *self.direction)):
+            msg = f"Expected finite origin and directions, got {self.origin_mm}, {self.direction}."
             raise ValueError(msg)
 
     @property

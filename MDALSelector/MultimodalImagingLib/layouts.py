@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from MultimodalImagingLib import (
@@ -15,10 +16,11 @@ from MultimodalImagingLib import (
 )
 from MultimodalImagingLib.cases import Listing, Problem
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.folders import images_in, is_folder, is_hidden, list_folder
+from MultimodalImagingLib.folders import images_in, is_folder, is_hidden, is_text, list_folder
 
 _DEPTH = 3
 _MAX_FOLDERS = 200
+_MAX_FILES = 500
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,21 @@ def list_cohort(path: Path) -> Listing:
 
 
 def _check_readable(path: Path) -> None:
-    if not path.is_dir():
+    if not is_text(str(path)):
+        name = str(path).encode("ascii", "backslashreplace").decode()
+        msg = f"The path {name} is not valid Unicode text. Rename the folder."
+        raise CohortError(msg)
+    if not is_folder(path):
         msg = f"Expected a cohort in {path}, but there is no such folder. Check the path."
         raise CohortError(msg)
-    problems: list[Problem] = []
-    list_folder(path, problems)
-    if problems:
-        msg = f"The cohort cannot be read: {problems[0].message}"
-        raise CohortError(msg)
+    try:
+        next(path.iterdir(), None)
+    except OSError as error:
+        msg = (
+            f"The folder {path} cannot be read ({error.strerror}). Get permission to read it, or"
+            " choose another."
+        )
+        raise CohortError(msg) from error
 
 
 def _unused_manifest(path: Path) -> Problem:
@@ -117,9 +126,20 @@ def _hint(path: Path) -> str:
     deeper = _first_folder_with_images(path)
     if deeper is not None:
         return f"There are images in {deeper}: give the folder above that one."
-    if any(file.suffix.lower() in (".dcm", ".ima") for file in path.rglob("*.*")):
+    if any(_is_dicom(file) for file in islice(path.rglob("*"), _MAX_FILES)):
         return "There are DICOM files: load them in Slicer, or convert them to .nii.gz first."
     return "Give a folder with images (.nii.gz, .nii, .nrrd, .nhdr, .mha, .mhd)."
+
+
+def _is_dicom(path: Path) -> bool:
+    """Tell by suffix or content whether a file is DICOM; many of them have no suffix."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return path.suffix.lower() == ".dcm" or file.read(132).endswith(b"DICM")
+    except OSError:
+        return False
 
 
 def _first_folder_with_images(path: Path) -> Path | None:

@@ -94,6 +94,8 @@ def read_grid(file: ImageFile) -> Grid:
 def read_volume(file: ImageFile) -> Volume:
     """Read an image with its own data type.
 
+    NaN and infinities of a NIfTI file arrive as 0; `nifti_values` counts them.
+
     Raises:
         CohortError: If the file is missing, damaged, truncated, or not one 3-D scalar image.
     """

@@ -233,6 +233,29 @@ def test_a_single_case_can_be_read_with_a_warning(root: Path) -> None:
     assert "Expected several cases, found one" in problem.message
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names are always Unicode on Windows")
+def test_names_that_are_no_text_are_named_and_the_rest_goes_on(root: Path) -> None:
+    image(root / "b" / "t1.nii.gz").rename(root / "b" / os.fsdecode(b"caf\xe9_t1.nii.gz"))
+    (root / os.fsdecode(b"pati\xebnt")).mkdir()
+    cohort = find_cohort(root)
+    assert len(cohort.cases) == 3
+    assert [str(problem) for problem in cohort.problems] == [
+        "The name pati\\udcebnt is not valid Unicode text, so programs cannot open it; it is not"
+        " used. Rename it.",
+        "Case b: The name caf\\udce9_t1.nii.gz is not valid Unicode text, so programs cannot open"
+        " it; it is not used. Rename it.",
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are always Unicode on Windows")
+def test_a_cohort_whose_own_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"k\xf6ln")
+    image(tmp_path / "a" / "ct.nii.gz")
+    (tmp_path / "a").rename(folder)
+    with pytest.raises(CohortError, match=r"k\\udcf6ln is not valid Unicode text"):
+        find_cohort(folder)
+
+
 def test_names_that_differ_only_in_case_are_named(root: Path) -> None:
     image(root / "B" / "ct.nii.gz")
     cohort = find_cohort(root)

@@ -93,6 +93,20 @@ def test_grids_are_the_same_within_a_tolerance_at_the_far_corner() -> None:
     assert not is_same_grid(first, grid(size=(100, 100, 99)))
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_grid_with_an_impossible_spacing_is_refused(value: float) -> None:
+    for spacing in ((value, 1.0, 1.0), (1.0, 1.0, value)):
+        with pytest.raises(ValueError, match="Expected positive size and spacing"):
+            grid(spacing=spacing)
+
+
+def test_a_grid_at_no_place_is_refused() -> None:
+    with pytest.raises(ValueError, match="Expected finite origin and directions"):
+        grid(origin=(0.0, float("nan"), 0.0))
+    with pytest.raises(ValueError, match="Expected finite origin and directions"):
+        grid(matrix=np.full((3, 3), np.inf))
+
+
 @pytest.mark.parametrize("size", [(0, 1, 1), (1, -1, 1)])
 def test_a_grid_without_voxels_is_refused(size: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="Expected positive size and spacing"):

@@ -431,9 +431,12 @@ def test_the_refusal_says_what_is_there_instead(tmp_path: Path) -> None:
     with pytest.raises(CohortError, match=r"There are images in .*case1: give the folder above"):
         find_cohort(tmp_path / "deep")
     (tmp_path / "dicom" / "series").mkdir(parents=True)
-    (tmp_path / "dicom" / "series" / "IM0001.dcm").write_bytes(b"x")
-    with pytest.raises(CohortError, match="There are DICOM files: load them in Slicer"):
-        find_cohort(tmp_path / "dicom")
+    for name, content in (("IM1.dcm", b"x"), ("IM1", bytes(128) + b"DICM" + bytes(99))):
+        path = tmp_path / "dicom" / "series" / name
+        path.write_bytes(content)
+        with pytest.raises(CohortError, match="There are DICOM files: load them in Slicer"):
+            find_cohort(tmp_path / "dicom")
+        path.unlink()
 
 
 def test_a_path_that_is_no_cohort_is_refused(tmp_path: Path) -> None:
