@@ -34,6 +34,14 @@ from MDALSelectorLib.strategies import (
 )
 from MDALSelectorLib.trust import judge_trust
 
+__all__ = [
+    "CohortScores",
+    "SelectionRequest",
+    "make_selection",
+    "principal_components",
+    "with_thumbnails",
+]
+
 FloatArray = npt.NDArray[np.float64]
 
 FALLBACK_STRATEGY = "TypiClust"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from MDALSelectorLib.case_selection import CaseSelection
 from MDALSelectorLib.result import read_selection
 from MultimodalImagingLib.atomic_files import write_text
-from MultimodalImagingLib.progress import Reporter
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -69,27 +67,6 @@ def render_report(run: Path, selection: CaseSelection) -> str:
             pmi=Markup(report_figures.pmi_html(selection)),
         )
     )
-
-
-def add_report_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `mdal-selector report`."""
-    parser.add_argument(
-        "run", type=Path, metavar="RUN", help="folder that `mdal-selector select` wrote"
-    )
-
-
-def run_report(options: argparse.Namespace, reporter: Reporter) -> int:
-    """Write the report of a run and say where it is.
-
-    Returns:
-        Exit code 0.
-
-    Raises:
-        CrossModalError: If the run cannot be read or the page cannot be written.
-    """
-    path = write_report(options.run)
-    reporter.result({"report": str(path)})
-    return 0
 
 
 def _environment() -> Environment:
