@@ -16,7 +16,8 @@ import pytest
 from example_selection import example_scores, example_selection, write_example_run
 
 from MDALSelectorLib.case_selection import CaseSelection, Flag
-from MDALSelectorLib.report import add_report_arguments, render_report, run_report, write_report
+from MDALSelectorLib.report import render_report, write_report
+from MDALSelectorLib.report_command import add_report_arguments, run_report
 from MDALSelectorLib.report_figures import plotly_script, pmi_html, scatter_html
 from MDALSelectorLib.report_view import counted, flattened, listed, number, table_rows
 from MDALSelectorLib.result import write_selection
