@@ -11,7 +11,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.errors import CohortError, CrossModalError
-from MultimodalImagingLib.geometry import Grid, is_same_grid
+from MultimodalImagingLib.geometry import Grid, image_from_volume, is_same_grid, resample
 from MultimodalImagingLib.volume_io import (
     IMAGE_SUFFIXES,
     ImageFile,
@@ -83,6 +83,21 @@ def test_what_is_written_is_read_again(tmp_path: Path, suffix: str, kind: str) -
     assert is_same_grid(found.grid, OBLIQUE)
     assert is_same_grid(read_grid(ImageFile(path)), OBLIQUE)
     assert n_components(path) == 1
+
+
+@pytest.mark.parametrize("orientation", ["RAS", "LAS", "PIL", "ASR", "SRP", "IPL"])
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd"])
+def test_an_image_stored_in_another_orientation_lies_at_the_same_place(
+    tmp_path: Path, orientation: str, suffix: str
+) -> None:
+    volume = numbered()
+    turned = sitk.DICOMOrient(image_from_volume(volume), orientation)
+    path = tmp_path / f"t1{suffix}"
+    sitk.WriteImage(turned, str(path))
+    found = read_volume(ImageFile(path))
+    assert found.grid.direction != OBLIQUE.direction
+    back = resample(found, OBLIQUE, interpolation="nearest", fill=-1.0)
+    np.testing.assert_array_equal(back.array, volume.array)
 
 
 def test_booleans_are_written_as_zero_and_one(tmp_path: Path) -> None:
