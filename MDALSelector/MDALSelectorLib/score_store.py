@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from MDALSelectorLib.assembly import CohortScores
 from MDALSelectorLib.case_selection import Flag
+from MDALSelectorLib.cohort_scores import CohortScores
 from MDALSelectorLib.selection_json import diagnostics_from_content
 from MultimodalImagingLib.atomic_files import write_bytes
 
