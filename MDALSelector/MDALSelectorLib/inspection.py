@@ -13,7 +13,14 @@ from pathlib import Path
 from MultimodalImagingLib.cohort import Cohort, FileMatch, Problem, find_cohort, patterns_for
 from MultimodalImagingLib.content_checks import check_contents
 from MultimodalImagingLib.geometry_report import GeometryReport, geometry_report
-from MultimodalImagingLib.modality_patterns import FILE_NAME, IGNORE, LABEL, write_patterns
+from MultimodalImagingLib.modality_patterns import (
+    FILE_NAME,
+    IGNORE,
+    LABEL,
+    ModalityPattern,
+    parse_pattern,
+    write_patterns,
+)
 from MultimodalImagingLib.patient_ids import RULE
 from MultimodalImagingLib.progress import NullReporter, Reporter
 from MultimodalImagingLib.record import open_record
@@ -25,11 +32,11 @@ class InspectionOptions:
     """How thoroughly a cohort is looked at.
 
     Attributes:
-        modality_rows: Rows `PATTERN=NAME` that come before the cohort's own table.
+        modality_rows: Rows that come before the cohort's own table.
         is_deep: Whether all voxels are read.
     """
 
-    modality_rows: tuple[str, ...] = ()
+    modality_rows: tuple[ModalityPattern, ...] = ()
     is_deep: bool = False
 
 
@@ -141,7 +148,7 @@ def inspect_cohort(
 
     Raises:
         CohortError: If nothing usable is there; the text lists all problems.
-        UsageError: If a pattern cannot be used.
+        UsageError: If the cohort's own pattern table cannot be used.
     """
     chosen = InspectionOptions() if options is None else options
     cohort = find_cohort(path, patterns=patterns_for(path, chosen.modality_rows))
@@ -186,7 +193,8 @@ def run_inspect(options: argparse.Namespace, reporter: Reporter) -> int:
     Returns:
         The exit code, 0.
     """
-    chosen = InspectionOptions(tuple(options.modality), options.deep)
+    rows = tuple(parse_pattern(text) for text in options.modality)
+    chosen = InspectionOptions(rows, options.deep)
     report = inspect_cohort(options.cohort, options=chosen, reporter=reporter)
     if options.save_modalities:
         path = open_record(options.cohort).folder / FILE_NAME

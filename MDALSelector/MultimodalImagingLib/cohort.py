@@ -15,8 +15,8 @@ from MultimodalImagingLib.layouts import list_cohort
 from MultimodalImagingLib.modality_patterns import (
     DEFAULT_PATTERNS,
     FILE_NAME,
+    ModalityPattern,
     ModalityPatterns,
-    parse_pattern,
     read_patterns,
 )
 from MultimodalImagingLib.record import FOLDER_NAME, default_record_folder
@@ -122,17 +122,17 @@ def default_patterns(path: Path) -> ModalityPatterns:
     return read_patterns(found[0]) if found else DEFAULT_PATTERNS
 
 
-def patterns_for(path: Path, first: Iterable[str] = ()) -> ModalityPatterns:
+def patterns_for(path: Path, rows: Iterable[ModalityPattern] = ()) -> ModalityPatterns:
     """Return the table of a cohort with the rows of the command line before all others.
 
     Args:
         path: The cohort.
-        first: Rows as `PATTERN=NAME`, such as `t1_gd=T1c`, `seg_final=label` or `scout=ignore`.
+        rows: What `parse_pattern` makes of `t1_gd=T1c`, `seg_final=label` or `scout=ignore`.
 
     Raises:
-        UsageError: If a row or the cohort's table cannot be used.
+        UsageError: If the cohort's table cannot be used.
     """
-    return default_patterns(path).with_first(parse_pattern(text) for text in first)
+    return default_patterns(path).with_first(rows)
 
 
 def _case_problems(cohort: Cohort) -> list[Problem]:

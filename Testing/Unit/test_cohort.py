@@ -145,7 +145,7 @@ def test_two_files_of_one_modality_are_both_named_and_not_used(root: Path) -> No
     assert str(problem).startswith(
         "Case b: Expected one PET image, found 2: pet.nii.gz, pet_suv.nii.gz; none of them is used."
     )
-    corrected = find_cohort(root, patterns=patterns_for(root, ["pet_suv=ignore"]))
+    corrected = find_cohort(root, patterns=patterns_for(root, [parse_pattern("pet_suv=ignore")]))
     assert modalities_of(corrected)["b"] == ("CT", "PET")
     assert corrected.problems == ()
 
@@ -159,7 +159,7 @@ def test_a_file_that_no_pattern_matches_is_named_with_the_pattern_to_add(root: P
         "Case b: No pattern tells the modality of Scan-7.nii.gz; the file is not used. Add a"
         " pattern such as `scan_7=NAME`, or `scan_7=ignore`."
     )
-    corrected = find_cohort(root, patterns=patterns_for(root, ["scan_7=ADC"]))
+    corrected = find_cohort(root, patterns=patterns_for(root, [parse_pattern("scan_7=ADC")]))
     assert modalities_of(corrected)["b"] == ("ADC", "CT", "PET")
 
 
@@ -167,7 +167,7 @@ def test_a_name_of_two_modalities_is_named_with_both(root: Path) -> None:
     image(root / "b" / "t1_to_ct.nii.gz")
     problem = the_only_problem(find_cohort(root))
     assert "The name of t1_to_ct.nii.gz fits T1 and CT; the file is not used." in problem.message
-    corrected = find_cohort(root, patterns=patterns_for(root, ["t1_to_ct=T1"]))
+    corrected = find_cohort(root, patterns=patterns_for(root, [parse_pattern("t1_to_ct=T1")]))
     assert modalities_of(corrected)["b"] == ("CT", "PET", "T1")
 
 
@@ -280,7 +280,7 @@ def test_a_table_in_the_record_of_the_cohort_is_used(root: Path) -> None:
     assert find_cohort(root).modalities == ("CT", "SUV")
     assert find_cohort(root).patterns == table
     assert find_cohort(root, patterns=DEFAULT_PATTERNS).modalities == ("CT", "PET")
-    assert patterns_for(root, ["ct=X"]).match("pet").target == "SUV"
+    assert patterns_for(root, [parse_pattern("ct=X")]).match("pet").target == "SUV"
     (record / "modalities.json").write_text("{")
     with pytest.raises(UsageError, match=r"modalities\.json, but it cannot be used"):
         find_cohort(root)

@@ -25,6 +25,7 @@ from MDALSelectorLib.inspection_tables import print_inspection
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.geometry_checks import Verdict
 from MultimodalImagingLib.geometry_report import OWN_GRID
+from MultimodalImagingLib.modality_patterns import parse_pattern
 from MultimodalImagingLib.progress import JsonLinesReporter, NullReporter, Reporter
 
 SOURCE = Path(__file__).parents[2] / "MDALSelector"
@@ -32,6 +33,7 @@ SOURCE = Path(__file__).parents[2] / "MDALSelector"
 RUN = """
 import argparse, sys
 from MDALSelectorLib.inspection import add_inspect_arguments, run_inspect
+from MultimodalImagingLib.modality_patterns import parse_pattern
 from MultimodalImagingLib.progress import NullReporter
 parser = argparse.ArgumentParser()
 add_inspect_arguments(parser)
@@ -145,12 +147,15 @@ def test_more_differing_cases_than_fit_on_a_screen_are_counted(root: Path) -> No
 
 def test_patterns_of_the_command_line_come_first(root: Path) -> None:
     report = inspect_cohort(
-        root, options=InspectionOptions(modality_rows=("odd=ADC", "seg_pet=ignore"))
+        root,
+        options=InspectionOptions(
+            modality_rows=(parse_pattern("odd=ADC"), parse_pattern("seg_pet=ignore"))
+        ),
     )
     assert report.cohort.modalities == ("ADC", "CT", "PET")
     assert {problem.severity for problem in report.problems} == set()
     with pytest.raises(UsageError, match="Expected PATTERN=NAME"):
-        inspect_cohort(root, options=InspectionOptions(modality_rows=("odd",)))
+        run([str(root), "--modality", "odd"])
 
 
 def test_voxels_are_read_only_on_request(root: Path) -> None:
