@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from MDALSelectorLib.inspection import InspectionReport
+from MDALSelectorLib.inspection_report import InspectionReport
 from MultimodalImagingLib.cohort import Problem
 from MultimodalImagingLib.geometry import Grid
 from MultimodalImagingLib.geometry_checks import Verdict, orientation_text

@@ -16,11 +16,11 @@ from rich.console import Console
 
 from MDALSelectorLib.inspection import (
     InspectionOptions,
-    InspectionReport,
     add_inspect_arguments,
     inspect_cohort,
     run_inspect,
 )
+from MDALSelectorLib.inspection_report import InspectionReport
 from MDALSelectorLib.inspection_tables import print_inspection
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.geometry_checks import Verdict
