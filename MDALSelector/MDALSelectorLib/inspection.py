@@ -24,7 +24,6 @@ from MultimodalImagingLib.modality_patterns import (
 )
 from MultimodalImagingLib.progress import NullReporter, Reporter
 from MultimodalImagingLib.record import open_record
-from MultimodalImagingLib.volume_io import ImageFile
 
 
 @dataclass(frozen=True)
@@ -150,9 +149,3 @@ def _use_rank(use: PatternUse, modalities: Sequence[str]) -> tuple[bool, int, in
 
 def _severity_rank(problem: Problem) -> int:
     return ("error", "warning", "info").index(problem.severity)
-
-
-def _file_json(root: Path, file: ImageFile) -> str:
-    """Path relative to the cohort if it is inside; `#n` names the part of a 4-D file."""
-    path = file.path.relative_to(root) if file.path.is_relative_to(root) else file.path
-    return path.as_posix() if file.component is None else f"{path.as_posix()}#{file.component}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from MultimodalImagingLib.cohort import Cohort, Problem
 from MultimodalImagingLib.geometry_report import GeometryReport
 from MultimodalImagingLib.patient_ids import RULE
+from MultimodalImagingLib.volume_io import ImageFile
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,12 @@ class InspectionReport:
             }
             for case, geometry in pairs
         ]
+
+
+def _file_json(root: Path, file: ImageFile) -> str:
+    """Path relative to the cohort if it is inside; `#n` names the part of a 4-D file."""
+    path = file.path.relative_to(root) if file.path.is_relative_to(root) else file.path
+    return path.as_posix() if file.component is None else f"{path.as_posix()}#{file.component}"
 
 
 def _problem_json(root: Path, problem: Problem) -> dict[str, object]:
