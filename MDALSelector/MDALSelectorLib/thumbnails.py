@@ -103,7 +103,7 @@ def case_strip(case: PreparedCase, *, kinds: Mapping[str, str]) -> GrayArray:
     k, field = informative_slice(case, kinds=kinds), _field_of_body(case)
     spacing = case.grid.spacing_mm[:2]
     tiles = [
-        _tile(displayed(case, modality, kind=kind)[k], spacing, field)
+        _tile(displayed(case, modality, kind=kind)[k], spacing, field, air=float(kind == "PET"))
         if modality in case.images
         else _crossed_out()
         for modality, kind in kinds.items()
@@ -201,15 +201,17 @@ def _percentile_window(values: FloatArray, body: BoolArray) -> tuple[float, floa
     return (low, high) if high > low else (low - 1.0, low + 1.0)
 
 
-def _tile(gray: FloatArray, spacing_mm: tuple[float, ...], field: _Field) -> GrayArray:
-    """Show the field of a slice of shape `(J, I)`; spacing along I and J."""
+def _tile(
+    gray: FloatArray, spacing_mm: tuple[float, ...], field: _Field, *, air: float
+) -> GrayArray:
+    """Show the field of a slice of shape `(J, I)`, outside of which there is `air`."""
     image = sitk.GetImageFromArray(gray)
     image.SetSpacing(spacing_mm)
     resampler = sitk.ResampleImageFilter()
     resampler.SetSize((TILE_PIXELS, TILE_PIXELS))
     resampler.SetOutputOrigin(field.origin_mm)
     resampler.SetOutputSpacing((field.pixel_mm, field.pixel_mm))
-    resampler.SetDefaultPixelValue(0.5)
+    resampler.SetDefaultPixelValue(air)
     resampler.SetInterpolator(sitk.sitkLinear)
     shown = sitk.GetArrayFromImage(resampler.Execute(image))
     return np.asarray(np.rint(shown * 255.0), dtype=np.uint8)

@@ -67,7 +67,7 @@ def _signal(diagnostics: Diagnostics) -> str:
     return (
         f"On cases that it had not seen, the {diagnostics.estimator} estimator finds"
         f" {bound:.2f} nats of shared information, {word} the {threshold:.2f} nats that chance"
-        " must be granted."
+        " alone could give."
     )
 
 

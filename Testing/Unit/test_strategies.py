@@ -293,3 +293,10 @@ def test_a_thousand_cases_are_ranked_by_every_strategy() -> None:
 def test_the_budget_error_is_raised_before_anything_is_computed() -> None:
     with pytest.raises(UsageError, match="at most 6"):
         rows("DiverseMD", pool_of(LINE), 7)
+
+
+@pytest.mark.parametrize("name", ["MaxMD", "MinMD", "DiverseMD"])
+def test_reasons_write_no_negative_zero(name: str) -> None:
+    pool = pool_of(LINE, np.full(6, -0.001))
+    for pick in make_strategy(name).select(pool, 6, generator=np.random.default_rng(0)):
+        assert pick.reason.startswith("modality difference 0.00,")

@@ -183,3 +183,11 @@ def test_names_of_pictures_are_distinct_on_every_disk() -> None:
 def test_the_example_grid_is_what_the_tests_assume() -> None:
     assert math.isclose(GRID.spacing_mm[0], 3.0)
     assert example_case("case-001").images["CT"].shape == GRID.array_shape
+
+
+def test_beyond_the_images_there_is_air_black_or_white_in_pet() -> None:
+    high = np.full((1, 60, 20), 0.2)
+    strip = case_strip(case_of({"a": high, "b": high}), kinds={"a": "CT", "b": "PET"})
+    assert strip[20, 2] == 0
+    assert strip[20, 164 + 2] == 255
+    assert 0 < strip[20, 80] < 255

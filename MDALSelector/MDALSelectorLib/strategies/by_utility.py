@@ -15,6 +15,7 @@ from MDALSelectorLib.strategies.pool import (
     FloatArray,
     Pick,
     Pool,
+    two_decimals,
     utility_column,
 )
 
@@ -41,7 +42,7 @@ class _ByUtility(Strategy):
 
     def _reason(self, pool: Pool, row: int, place: int) -> str:
         value = pool.utilities[MODALITY_DIFFERENCE][row]
-        return f"modality difference {value:.2f}, {_ordinal(place, pool, 'largest')}"
+        return f"modality difference {two_decimals(value)}, {_ordinal(place, pool, 'largest')}"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class MinMD(_ByUtility):
 
     def _reason(self, pool: Pool, row: int, place: int) -> str:
         value = pool.utilities[MODALITY_DIFFERENCE][row]
-        return f"modality difference {value:.2f}, {_ordinal(place, pool, 'smallest')}"
+        return f"modality difference {two_decimals(value)}, {_ordinal(place, pool, 'smallest')}"
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,9 @@ class VoxelNMI(_ByUtility):
     def _reason(self, pool: Pool, row: int, place: int) -> str:
         values = pool.utilities[VOXEL_NMI]
         median = float(np.median(values[pool.candidates]))
+        score, middle = two_decimals(values[row]), two_decimals(median)
         place_text = _ordinal(place, pool, "lowest")
-        return f"voxel NMI score {values[row]:.2f} (cohort's median {median:.2f}), {place_text}"
+        return f"voxel NMI score {score} (cohort's median {middle}), {place_text}"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from MDALSelectorLib.strategies.pool import (
     IntArray,
     Pick,
     Pool,
+    two_decimals,
     utility_column,
 )
 
@@ -66,7 +67,10 @@ class DiverseMD(Strategy):
         left = pool.candidates.copy()
         left[[pick.index for pick in picks]] = False
         return picks + [
-            Pick(int(row), f"modality difference {difference[row]:.2f}, the next after all groups")
+            Pick(
+                int(row),
+                f"modality difference {two_decimals(difference[row])}, the next after all groups",
+            )
             for row in descending(difference, left)
         ]
 
@@ -77,9 +81,8 @@ class DiverseMD(Strategy):
         n_competing = min(max(MIN_TYPICAL, math.ceil(self.gate * len(rows))), len(rows))
         competing = np.sort(rows[typical[:n_competing]])
         row = int(descending(difference, competing)[0])
-        return Pick(
-            row, f"modality difference {difference[row]:.2f}, {_place(len(rows), n_competing)}"
-        )
+        place = _place(len(rows), n_competing)
+        return Pick(row, f"modality difference {two_decimals(difference[row])}, {place}")
 
     def _points(self, pool: Pool) -> FloatArray:
         if self.space == "embedding":
