@@ -1,0 +1,45 @@
+"""The command `ciml-segmenter`: train, segment, evaluate, export."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from CIMLSegmentLib.evaluate_command import add_evaluate_arguments, run_evaluate
+from MultimodalImagingLib.command_line import Command, add_events_argument, run_command_line
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="ciml-segmenter",
+        description="Segment multimodal images and show which modality told what.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+    evaluate = _add(commands, "evaluate", "Dice, HD95 and DSCagg of results against labels")
+    add_evaluate_arguments(evaluate)
+    _set_command(evaluate, run_evaluate)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0, 1, 2 or 130."""
+    return run_command_line(build_parser(), arguments)
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+    )
+
+
+def _set_command(parser: argparse.ArgumentParser, command: Command) -> None:
+    add_events_argument(parser)
+    parser.set_defaults(run=command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
