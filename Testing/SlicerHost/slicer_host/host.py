@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 import tempfile
-import types
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +77,8 @@ def _assemble(folder: Path, *, interactive: bool) -> Host:
     APPLICATION["logic"] = core.logic
     python_modules.install()
 
+    from PySide6.QtCore import qInstallMessageHandler
+
     from slicer_host.application import qSlicerApplication
     from slicer_host.io_manager import qSlicerIOManager
     from slicer_host.layout import qSlicerLayoutManager
@@ -85,6 +86,7 @@ def _assemble(folder: Path, *, interactive: bool) -> Host:
     from slicer_host.modules import qSlicerModuleManager
     from slicer_host.pythonqt.wrapper import wrap
 
+    qInstallMessageHandler(_print_message)
     application = qSlicerApplication(folder)
     if not interactive:
         errors.install_hook()
@@ -112,6 +114,6 @@ def _add_loadable_modules(core: Any, manager: Any) -> None:
         manager.add(qSlicerLoadableModule(name))
 
 
-def install_module(name: str, module: types.ModuleType) -> None:
-    """Make a module importable under the name."""
-    sys.modules[name] = module
+def _print_message(_kind: Any, _context: Any, text: str) -> None:
+    if "propagateSizeHints" not in text:
+        print(text, file=sys.stderr)

@@ -104,6 +104,9 @@ class qSlicerLayoutManager(QObject):
                     box.addWidget(child)
                     box.setStretchFactor(box.count() - 1, int(item.GetAttribute("splitSize") or 1))
                 child.show()
+        if isinstance(box, QSplitter):
+            box.setSizes([1000 * box.widget(index).sizePolicy().horizontalStretch() or 1000
+                          for index in range(box.count())])  # fmt: skip
         return box
 
     def _view(self, element: Any) -> QWidget | None:

@@ -1,16 +1,5 @@
-import numpy as np
 import pytest
 from slicer_host import errors
-
-
-def make_volume(name="Input", values=None):
-    import slicer
-
-    volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    values = np.arange(1000, dtype=np.int16).reshape(10, 10, 10) if values is None else values
-    slicer.util.updateVolumeFromArray(volume, values)
-    volume.CreateDefaultDisplayNodes()
-    return volume
 
 
 def test_module_offers_title_and_category(demo):
@@ -22,7 +11,7 @@ def test_module_offers_title_and_category(demo):
     assert slicer.modules.HostDemoInstance.parent is module
 
 
-def test_apply_is_enabled_only_with_a_volume_and_says_why(demo):
+def test_apply_is_enabled_only_with_a_volume_and_says_why(demo, make_volume):
     assert not demo.ui.applyButton.enabled
     assert demo.ui.applyButton.toolTip == "Select a volume"
     demo.ui.inputSelector.setCurrentNode(make_volume())
@@ -30,7 +19,7 @@ def test_apply_is_enabled_only_with_a_volume_and_says_why(demo):
     assert demo.ui.applyButton.toolTip == "Threshold the volume"
 
 
-def test_apply_thresholds_and_fills_the_table(demo):
+def test_apply_thresholds_and_fills_the_table(demo, make_volume):
     demo.ui.inputSelector.setCurrentNode(make_volume())
     demo.ui.thresholdSlider.value = 200.0
     demo.ui.applyButton.click()
@@ -119,7 +108,7 @@ def test_leaving_and_entering_the_panel_calls_exit_and_enter(demo):
     assert demo._parameterNode.note == "again"
 
 
-def test_saved_scene_brings_parameters_back(demo, tmp_path):
+def test_saved_scene_brings_parameters_back(demo, tmp_path, make_volume):
     import slicer
 
     demo.ui.inputSelector.setCurrentNode(make_volume("Saved"))

@@ -31,7 +31,6 @@ class ManagedView(Picture):
         self._interactor = vtk.vtkGenericRenderWindowInteractor()
         self._interactor.SetRenderWindow(self._window)
         self._interactor.Initialize()
-        self._group = slicer.vtkMRMLDisplayableManagerGroup()
         self._scene: Any = None
         self._node: Any = None
         self._observation = Observation(self)
@@ -39,7 +38,8 @@ class ManagedView(Picture):
         for name in self.managers:
             if not factory.IsDisplayableManagerRegistered(name):
                 factory.RegisterDisplayableManager(name)
-        self._group.Initialize(factory, self._renderer)
+        self._group = factory.InstantiateDisplayableManagers(self._renderer)
+        self._group.UnRegister(None)
         self._observation.add(self._group, "UpdateEvent", "scheduleRender")
         self.destroyed.connect(_finalizer(self._group, self._window, self._interactor))
 

@@ -38,6 +38,13 @@ class qMRMLThreeDView(ManagedView):
     def setMRMLViewNode(self, node: Any) -> None:
         self.setNode(node)
 
+    def setNode(self, node: Any) -> None:
+        # The managers of Slicer 5.12 complain here of an event number that two of its enums share.
+        shown = vtk.vtkObject.GetGlobalWarningDisplay()
+        vtk.vtkObject.SetGlobalWarningDisplay(0)
+        super().setNode(node)
+        vtk.vtkObject.SetGlobalWarningDisplay(shown)
+
     def interactorObserver(self) -> Any:
         return self._style
 
