@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import slicer
 import vtk
+from vtk.util import numpy_support
 
 from MultimodalImagingLib.geometry import Grid, Volume, grid_from_affine_ras, is_same_grid
 
@@ -189,7 +190,7 @@ def segmentVolumesMl(segmentation: slicer.vtkMRMLSegmentationNode) -> dict[str, 
         if image.GetNumberOfPoints() == 0:
             volumes[segmentID] = 0.0
             continue
-        values = vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
+        values = numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
         voxelMl = float(np.prod(image.GetSpacing())) / 1000.0
         volumes[segmentID] = float(np.count_nonzero(values)) * voxelMl
     return volumes
@@ -281,7 +282,7 @@ def _checkLabels(labelMap: Volume, reference: slicer.vtkMRMLScalarVolumeNode | N
 def _orientedImage(labelMap: Volume) -> slicer.vtkOrientedImageData:
     largest = int(labelMap.array.max())
     kind = np.uint8 if largest < 256 else np.int16
-    scalars = vtk.util.numpy_support.numpy_to_vtk(labelMap.array.astype(kind).ravel(), deep=True)
+    scalars = numpy_support.numpy_to_vtk(labelMap.array.astype(kind).ravel(), deep=True)
     image = slicer.vtkOrientedImageData()
     image.SetDimensions(*labelMap.grid.size)
     image.GetPointData().SetScalars(scalars)

@@ -14,7 +14,7 @@ from MultimodalWidgetsLib.pictures import bar, dot
 
 __all__ = ["SORT_ROLE", "CaseItems", "columnTitles", "setState", "stateText"]
 
-RANK, CASE, PICTURE, DIFFERENCE, STATE, FLAGS = range(6)
+RANK, CASE, STATE, DIFFERENCE, PICTURE, FLAGS = range(6)
 SEARCH_ROLE = SORT_ROLE + 1
 LAST = 1e9  # sorts cases without a value behind all others
 HIGHLIGHT_ALPHA = 60
@@ -33,9 +33,9 @@ class CaseItems:
         items = [
             textItem("" if row.rank is None else str(row.rank), sortValue=rank),
             textItem(row.case_id, toolTip=row.reason),
-            textItem("", sortValue=rank),
-            self._differenceItem(row),
             textItem("", sortValue=0),
+            self._differenceItem(row),
+            textItem("", sortValue=rank),
             textItem(_flagKinds(row), sortValue=-len(row.flags), toolTip="\n".join(row.flags)),
         ]
         setState(items, row)
@@ -58,9 +58,9 @@ def columnTitles() -> list[str]:
     return [
         _("Rank"),
         _("Case"),
-        _("Images"),
-        _("Modality difference"),
         _("State"),
+        _("Difference"),
+        _("Images"),
         _("Flags"),
     ]
 

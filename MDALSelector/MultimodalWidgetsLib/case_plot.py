@@ -29,9 +29,10 @@ class CasePlot:
         layout.addWidget(self.view)
 
     def show(self, chart: slicer.vtkMRMLPlotChartNode | None) -> None:
-        """Show a chart, or none."""
+        """Show a chart; without one the view is hidden."""
         node = self._viewNode()
         self.view.setMRMLPlotViewNode(node)
+        self.view.setVisible(chart is not None)
         node.SetPlotChartNodeID(None if chart is None else chart.GetID())
 
     def _viewNode(self) -> slicer.vtkMRMLPlotViewNode:

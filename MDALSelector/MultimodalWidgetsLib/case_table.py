@@ -29,6 +29,7 @@ from MultimodalWidgetsLib.case_items import (
 from MultimodalWidgetsLib.model_filler import ModelFiller
 from MultimodalWidgetsLib.pictures import dot
 
+ROW_HEIGHT = 24
 PICTURE_HEIGHT = 40
 MAX_PICTURE_WIDTH = 260
 
@@ -126,7 +127,6 @@ class CaseTable:
     def _setUpView(self) -> None:
         view = self._widgets.view
         view.setModel(self._proxy)
-        view.verticalHeader().setDefaultSectionSize(PICTURE_HEIGHT + 4)
         view.horizontalHeader().setStretchLastSection(True)
         view.setSortingEnabled(True)
         view.sortByColumn(RANK, qt.Qt.AscendingOrder)
@@ -162,6 +162,8 @@ class CaseTable:
         for column in (RANK, CASE, DIFFERENCE, STATE):
             view.resizeColumnToContents(column)
         view.setColumnHidden(PICTURE, self._pictures is None)
+        height = ROW_HEIGHT if self._pictures is None else PICTURE_HEIGHT + 4
+        view.verticalHeader().setDefaultSectionSize(height)
         self.selectCase(current)
         self._planPictures()
         self.filled.emit()

@@ -1,0 +1,573 @@
+"""Panel and logic of MDALSelector: which cases of a multimodal cohort to label next."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+from MultimodalImagingLib.record import CaseState, CohortRecord, default_record_folder, open_record
+from MultimodalImagingLib.volume_io import ImageFile
+from MultimodalSlicerLib.background_process import BackgroundProcess
+from MultimodalSlicerLib.case_layout import MAX_VIEWS, CaseLayout
+from MultimodalSlicerLib.case_loader import CaseLoader, labelCenter
+from MultimodalSlicerLib.case_rows import (
+    CaseRow,
+    columns_from_rows,
+    rows_from_selection,
+    with_states,
+)
+from MultimodalSlicerLib.cohort_report import CohortReport, read_report
+from MultimodalSlicerLib.python_requirements import readRequirements
+from MultimodalSlicerLib.ranking_nodes import RankingNodes
+from MultimodalSlicerLib.selection_parameters import (
+    MDALSelectorParameterNode,
+    inspectArguments,
+    selectArguments,
+)
+from MultimodalWidgetsLib.case_plot import CasePlot
+from MultimodalWidgetsLib.case_table import CaseTable, CaseTableWidgets
+from MultimodalWidgetsLib.cohort_section import CohortSection, CohortWidgets
+from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
+from MultimodalWidgetsLib.setup_section import SetupSection, SetupWidgets
+
+MODULE = "MDALSelector"
+
+
+class MDALSelector(ScriptedLoadableModule):
+    """The module as Slicer lists it."""
+
+    def __init__(self, parent: object) -> None:
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("MDAL Selector")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
+        self.parent.dependencies = []
+        self.parent.contributors = ["CrossModal contributors"]
+        self.parent.helpText = _(
+            "Estimates for every case of a multimodal cohort how much its modalities tell about"
+            " each other, and suggests which cases to label next. No label is needed."
+        )
+        self.parent.acknowledgementText = _(
+            "The method follows Wang et al., MDAL: Modality-difference-based active learning,"
+            " Computerized Medical Imaging and Graphics, 2025."
+        )
+
+
+class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Connects the panel to the logic; computes nothing."""
+
+    def __init__(self, parent: object = None) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic: MDALSelectorLogic | None = None
+        self._parameterNode: MDALSelectorParameterNode | None = None
+        self._parameterNodeGuiTag: int | None = None
+
+    def setup(self) -> None:
+        """Load the panel and connect it."""
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MDALSelector.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = MDALSelectorLogic()
+        self._makeSections()
+        self._connect()
+        self.initializeParameterNode()
+        self.showRanking()
+
+    def cleanup(self) -> None:
+        """Let go of everything before the panel is deleted."""
+        self.jobs.cleanup()
+        self.setParameterNode(None)
+        self.removeObservers()
+
+    def enter(self) -> None:
+        """Follow the parameters while the panel is shown."""
+        self.initializeParameterNode()
+
+    def exit(self) -> None:
+        """Stop following the parameters while another module is shown."""
+        self.setParameterNode(None)
+
+    def initializeParameterNode(self) -> None:
+        """Use the parameters of the scene."""
+        self.setParameterNode(self.logic.getParameterNode())
+
+    def setParameterNode(self, parameterNode: MDALSelectorParameterNode | None) -> None:
+        """Show and follow other parameters, or none."""
+        modified = vtk.vtkCommand.ModifiedEvent
+        if self._parameterNode is not None:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self.removeObserver(self._parameterNode, modified, self.onParametersChanged)
+        self._parameterNode = parameterNode
+        if parameterNode is not None:
+            self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
+            self.addObserver(parameterNode, modified, self.onParametersChanged)
+            self.onParametersChanged()
+
+    def onParametersChanged(self, _caller: object = None, _event: object = None) -> None:
+        """Show what is not bound by itself."""
+        if self._parameterNode is None:
+            return
+        for name in ("cohortPath", "recordPath"):
+            edit, path = getattr(self.ui, f"{name}LineEdit"), getattr(self._parameterNode, name)
+            if edit.currentPath != path:
+                edit.currentPath = path
+        self.ui.strategyHintLabel.text = self._parameterNode.strategy.hint()
+        self.updateButtons()
+
+    def onPathChanged(self, _path: str) -> None:
+        """Keep what was typed or chosen."""
+        if self._parameterNode is not None:
+            with slicer.util.NodeModify(self._parameterNode):
+                self._parameterNode.cohortPath = self.ui.cohortPathLineEdit.currentPath
+                self._parameterNode.recordPath = self.ui.recordPathLineEdit.currentPath
+
+    def onManifestButton(self) -> None:
+        """Choose a CSV manifest in place of a folder."""
+        title, kinds = _("Choose a CSV manifest"), _("Manifests (*.csv)")
+        path = qt.QFileDialog.getOpenFileName(None, title, "", kinds)
+        if path:
+            self.ui.cohortPathLineEdit.currentPath = path
+
+    def onInspectButton(self) -> None:
+        """Find the cases of the cohort."""
+        with slicer.util.tryWithErrorDisplay(_("The cohort could not be inspected.")):
+            self.ui.cohortPathLineEdit.addCurrentPathToHistory()
+            self.jobs.submit(self.logic.inspection(self._parameterNode), self.onInspected)
+
+    def onInspected(self, job: BackgroundProcess) -> None:
+        """Show the cohort."""
+        with slicer.util.tryWithErrorDisplay(_("The cohort cannot be shown.")):
+            report = self.logic.finishInspection(job)
+            self.cohort.show(report, corrections=self.logic.getParameterNode().corrections)
+            self.showRanking()
+
+    def onNamesCorrected(self, corrections: Sequence[str]) -> None:
+        """Keep corrections; they count when the cohort is inspected again."""
+        self.logic.getParameterNode().corrections = list(corrections)
+        self.ui.cohortSummaryLabel.text = _("The names were corrected. Press Inspect again.")
+
+    def onResetNamesButton(self) -> None:
+        """Forget all corrections and inspect again."""
+        self._parameterNode.corrections = []
+        self.onInspectButton()
+
+    def onStartButton(self) -> None:
+        """Rank the cohort."""
+        with slicer.util.tryWithErrorDisplay(_("The selection could not be started.")):
+            self.jobs.submit(self.logic.selection(self._parameterNode), self.onSelected)
+
+    def onSelected(self, job: BackgroundProcess) -> None:
+        """Show the ranking."""
+        with slicer.util.tryWithErrorDisplay(_("The ranking cannot be shown.")):
+            self.logic.finishSelection(job)
+            self.ui.cohortCollapsibleButton.collapsed = True
+            self.showRanking()
+
+    def showRanking(self) -> None:
+        """Show the ranking of the scene, or the cases of the cohort before there is one."""
+        pictures = self.logic.pictureFolder()
+        self.cases.setRows(self.logic.rows(), pictureFolder=pictures)
+        chart = self.logic.draw()
+        self.plot.show(chart)
+        self.ui.plotHintLabel.setVisible(chart is None)
+        self._setText(self.ui.trustLabel, self.logic.ranking.trust)
+        self._setText(self.ui.reasonLabel, "")
+        self.updateButtons()
+
+    def onCasesFilled(self) -> None:
+        """Say how many cases there are."""
+        counts = (len(self.cases.visibleCases()), len(self.cases.rows))
+        self.ui.countLabel.text = _("{shown} of {all} cases").format(shown=counts[0], all=counts[1])
+
+    def onCaseSelected(self, caseID: str) -> None:
+        """Mark a case in table and plot, and say why it has its rank."""
+        self.cases.selectCase(caseID)
+        row = self.cases.row(caseID)
+        text = "" if row is None else "\n".join((row.reason, *row.flags))
+        self._setText(self.ui.reasonLabel, text)
+        self.logic.draw(caseID)
+        self.updateButtons()
+
+    def onLoadCase(self, caseID: str = "") -> None:
+        """Open a case in place of the one before."""
+        if not self.logic.mayCloseCase():
+            return
+        with slicer.util.tryWithErrorDisplay(_("The case cannot be opened."), waitCursor=True):
+            self.logic.openCase(caseID or self.cases.currentCase())
+        self.updateButtons()
+
+    def onCloseCaseButton(self) -> None:
+        """Remove the open case and bring the former layout back."""
+        if self.logic.mayCloseCase():
+            self.logic.closeCase()
+            self.updateButtons()
+
+    def onSegmentEditorButton(self) -> None:
+        """Edit the labels of the open case."""
+        with slicer.util.tryWithErrorDisplay(_("Segment Editor cannot be opened.")):
+            self.logic.prepareSegmentEditor()
+            slicer.util.selectModule("SegmentEditor")
+
+    def onAcceptPairingButton(self) -> None:
+        """Let the next selection suggest a case whose modalities seemed not to fit."""
+        with slicer.util.tryWithErrorDisplay(_("The state cannot be kept.")):
+            self.cases.updateRow(self.logic.acceptPairing(self.cases.currentCase()))
+            self.updateButtons()
+
+    def onOpenReportButton(self) -> None:
+        """Open the report in the web browser."""
+        with slicer.util.tryWithErrorDisplay(_("The report cannot be opened.")):
+            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self.logic.reportFile())))
+
+    def onExportButton(self) -> None:
+        """Write the list of cases as a table."""
+        title, kinds = _("Export the cases"), _("Tables (*.csv)")
+        path = qt.QFileDialog.getSaveFileName(None, title, "cases.csv", kinds)
+        if path:
+            with slicer.util.tryWithErrorDisplay(_("The table cannot be written.")):
+                self.logic.export(Path(path))
+
+    def onSceneStartClose(self, _caller: object, _event: object) -> None:
+        """Let go of the parameters of a scene that is about to be closed."""
+        self.setParameterNode(None)
+        self.plot.show(None)
+
+    def onSceneChanged(self, _caller: object, _event: object) -> None:
+        """Show what a scene that was closed or read brought."""
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+        self.logic.forgetCohort()
+        self.cohort.show(None)
+        self.showRanking()
+
+    def updateButtons(self) -> None:
+        """Enable what can be done now; the tool tip of the others says why not."""
+        if self._parameterNode is None:
+            return
+        problems = self.logic.problems(
+            self._parameterNode, self.cases.currentCase(), isBusy=self.jobs.isBusy
+        )
+        problems["startButton"] = self.setupSection.problem or problems["startButton"]
+        for name, problem in problems.items():
+            button = getattr(self.ui, name)
+            button.setEnabled(not problem)
+            button.toolTip = problem or self._toolTips[name]
+        case = self.logic.loader.caseID
+        self.ui.currentCaseLabel.text = (
+            _("Open: {case}").format(case=case) if case else _("No case is open.")
+        )
+
+    def _setText(self, label: qt.QLabel, text: str) -> None:
+        label.text = text
+        label.setVisible(bool(text))
+
+    def _makeSections(self) -> None:
+        ui = self.ui
+        self.jobs = JobSection(
+            JobWidgets(ui.progressBar, ui.statusLabel, ui.cancelButton, ui.logTextEdit)
+        )
+        self.cohort = CohortSection(
+            CohortWidgets(
+                *(ui.cohortSummaryLabel, ui.cohortTabs, ui.namesTable),
+                *(ui.geometryView, ui.problemsView),
+            )
+        )
+        self.cases = CaseTable(
+            CaseTableWidgets(ui.casesTableView, ui.filterLineEdit, ui.stateFilterComboBox)
+        )
+        self.plot = CasePlot(ui.plotCollapsibleButton.layout(), f"{MODULE}Plot")
+        requirements = readRequirements(Path(self.resourcePath("MDALSelector-requirements.txt")))
+        self.setupSection = SetupSection(
+            SetupWidgets(
+                *(ui.setupCollapsibleButton, ui.requirementsLabel),
+                *(ui.installButton, ui.checkButton),
+            ),
+            requirements,
+            owner=MODULE,
+            submit=self.jobs.submit,
+        )
+
+    def _connect(self) -> None:
+        buttons = {
+            "manifestButton": self.onManifestButton,
+            "inspectButton": self.onInspectButton,
+            "resetNamesButton": self.onResetNamesButton,
+            "startButton": self.onStartButton,
+            "loadCaseButton": self.onLoadCase,
+            "closeCaseButton": self.onCloseCaseButton,
+            "segmentEditorButton": self.onSegmentEditorButton,
+            "acceptPairingButton": self.onAcceptPairingButton,
+            "openReportButton": self.onOpenReportButton,
+            "exportButton": self.onExportButton,
+        }
+        self._toolTips = {name: getattr(self.ui, name).toolTip for name in buttons}
+        for name, handler in buttons.items():
+            getattr(self.ui, name).connect("clicked()", handler)
+        self.ui.cohortPathLineEdit.connect("currentPathChanged(QString)", self.onPathChanged)
+        self.ui.recordPathLineEdit.connect("currentPathChanged(QString)", self.onPathChanged)
+        self.cohort.corrected.connect(self.onNamesCorrected)
+        self.cases.currentChanged.connect(self.onCaseSelected)
+        self.cases.activated.connect(self.onLoadCase)
+        self.cases.filled.connect(self.onCasesFilled)
+        self.plot.picked.connect(self.cases.selectCase)
+        self.jobs.changed.connect(self.updateButtons)
+        self.setupSection.changed.connect(self.updateButtons)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
+
+
+class MDALSelectorLogic(ScriptedLoadableModuleLogic):
+    """What the panel does, without the panel.
+
+    Attributes:
+        ranking: The ranking of the scene.
+        loader: The case that is open.
+    """
+
+    def __init__(self) -> None:
+        ScriptedLoadableModuleLogic.__init__(self)
+        self.ranking = RankingNodes(slicer.mrmlScene)
+        self.loader = CaseLoader(slicer.mrmlScene)
+        self._layout = CaseLayout(slicer.mrmlScene, MODULE)
+        self._report: CohortReport | None = None
+        self._reportedPath = ""
+
+    def getParameterNode(self) -> MDALSelectorParameterNode:
+        """Return what the person chose in this scene."""
+        return MDALSelectorParameterNode(super().getParameterNode())
+
+    def inspection(self, parameters: MDALSelectorParameterNode) -> BackgroundProcess:
+        """Return the job that inspects the cohort."""
+        title = _("Inspect {cohort}").format(cohort=Path(parameters.cohortPath).name)
+        return BackgroundProcess(inspectArguments(parameters), title=title, owner=MODULE)
+
+    def finishInspection(self, job: BackgroundProcess) -> CohortReport:
+        """Understand what was found.
+
+        Raises:
+            ValueError: If the job said nothing useful.
+        """
+        self._report = read_report(job.result or {})
+        self._reportedPath = job.arguments[2]
+        return self._report
+
+    def forgetCohort(self) -> None:
+        """Forget what was inspected, as it belonged to another scene."""
+        self._report, self._reportedPath = None, ""
+
+    def selection(self, parameters: MDALSelectorParameterNode) -> BackgroundProcess:
+        """Return the job that ranks the cohort."""
+        title = _("Select from {cohort}").format(cohort=Path(parameters.cohortPath).name)
+        return BackgroundProcess(selectArguments(parameters), title=title, owner=MODULE)
+
+    def finishSelection(self, job: BackgroundProcess) -> None:
+        """Put the ranking of a finished run into the scene.
+
+        Raises:
+            ValueError: If the job named no run.
+            CohortError: If the run cannot be read.
+        """
+        from MDALSelectorLib.result import read_selection
+
+        run = str((job.result or {}).get("run", ""))
+        if not run:
+            raise ValueError(_("The job named no run. Start it again, and look at the log."))
+        selection = read_selection(Path(run))
+        found = () if self._report is None else self._report.rows
+        rows = rows_from_selection(selection, found=found, states=self._recordedStates())
+        self.ranking.write(rows, run=run, trust=selection.trust.sentence)
+
+    def rows(self) -> list[CaseRow]:
+        """Return the ranking of the scene, or the cases that were found before there is one."""
+        ranked = self.ranking.rows()
+        if ranked or self._report is None:
+            return ranked
+        return with_states(self._report.rows, self._recordedStates())
+
+    def draw(self, selected: str = "") -> slicer.vtkMRMLPlotChartNode | None:
+        """Draw the ranking and return the chart; `None` if there is nothing to draw."""
+        return self.ranking.draw(self.ranking.rows(), selected)
+
+    def pictureFolder(self) -> Path | None:
+        """Return where the pictures of the cases are; `None` before a selection."""
+        folder = Path(self.ranking.run) / "thumbnails"
+        return folder if self.ranking.run and folder.is_dir() else None
+
+    def reportFile(self) -> Path:
+        """Return the report of the run.
+
+        Raises:
+            FileNotFoundError: If it is gone.
+        """
+        path = Path(self.ranking.run) / "report.html"
+        if not path.is_file():
+            msg = _("The report {path} is not there any more. Start the selection again.")
+            raise FileNotFoundError(msg.format(path=path))
+        return path
+
+    def export(self, path: Path) -> None:
+        """Write the list of cases with their states as CSV."""
+        columns = columns_from_rows(self.rows())
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows(zip(*columns.values(), strict=True))
+
+    def openCase(self, caseID: str) -> None:
+        """Open the images of a case in one linked view each, with the labels as outline.
+
+        Raises:
+            ValueError: If the case or its files are unknown or cannot be read.
+        """
+        row = next((row for row in self.rows() if row.case_id == caseID), None)
+        if row is None:
+            raise ValueError(_("No case is chosen. Choose one in the table."))
+        images = {name: self._imageFile(text) for name, text in row.files.items()}
+        volumes = self.loader.open(caseID, images, self._labelFile(row))
+        segmentation = self.loader.segmentation()
+        focus = None if segmentation is None else labelCenter(segmentation)
+        shown = dict(list(volumes.items())[:MAX_VIEWS])
+        self._layout.show(shown, focus=focus)
+
+    def mayCloseCase(self) -> bool:
+        """Ask if the labels of the open case have unsaved changes."""
+        if not self.loader.hasUnsavedChanges():
+            return True
+        question = _("The labels of {case} have changes that are not saved. Discard them?")
+        return slicer.util.confirmYesNoDisplay(question.format(case=self.loader.caseID))
+
+    def closeCase(self) -> None:
+        """Remove the open case and bring the former layout back."""
+        self._layout.restore()
+        self.loader.close()
+
+    def prepareSegmentEditor(self) -> None:
+        """Choose the labels and the first image of the open case in Segment Editor.
+
+        Raises:
+            ValueError: If no case is open.
+        """
+        segmentation = self.loader.segmentationForEditing()
+        tag, className = "SegmentEditor", "vtkMRMLSegmentEditorNode"
+        node = slicer.mrmlScene.GetSingletonNode(tag, className)
+        if node is None:
+            node = slicer.mrmlScene.CreateNodeByClass(className)
+            node.UnRegister(None)
+            node.SetSingletonTag(tag)
+            node = slicer.mrmlScene.AddNode(node)
+        node.SetAndObserveSegmentationNode(segmentation)
+        node.SetAndObserveSourceVolumeNode(next(iter(self.loader.volumes().values())))
+
+    def acceptPairing(self, caseID: str) -> CaseRow:
+        """Note that the modalities of a case belong together, and return its new row.
+
+        Raises:
+            ValueError: If there is no such case.
+            CohortError: If the record cannot be written.
+        """
+        rows = {row.case_id: row for row in self.rows()}
+        if caseID not in rows:
+            raise ValueError(_("No case is chosen. Choose one in the table."))
+        parameters = self.getParameterNode()
+        record = open_record(Path(parameters.cohortPath), folder=_folder(parameters.recordPath))
+        record.change_states({caseID: CaseState.UNLABELLED})
+        parameters.acceptedCases = sorted({*parameters.acceptedCases, caseID})
+        rows[caseID] = replace(rows[caseID], state=CaseState.UNLABELLED)
+        self.ranking.update(list(rows.values()))
+        return rows[caseID]
+
+    def problems(
+        self, parameters: MDALSelectorParameterNode, caseID: str, *, isBusy: bool
+    ) -> dict[str, str]:
+        """Say for every button why it cannot be pressed now; empty if it can."""
+        busy = _("A job is running. Wait, or press Cancel.") if isBusy else ""
+        noPath = "" if parameters.cohortPath else _("Choose the folder of a cohort.")
+        isInspected = self._report is not None and self._reportedPath == parameters.cohortPath
+        noReport = "" if isInspected else _("Press Inspect first.")
+        noRun = "" if self.ranking.run else _("Select cases first.")
+        noCase = "" if caseID else _("Choose a case in the table.")
+        noOpen = "" if self.loader.caseID else _("Load a case first.")
+        return {
+            "inspectButton": busy or noPath,
+            "startButton": busy or noPath or noReport,
+            "resetNamesButton": busy or noPath,
+            "loadCaseButton": noCase,
+            "closeCaseButton": noOpen,
+            "segmentEditorButton": noOpen,
+            "acceptPairingButton": noCase or self._pairingProblem(caseID),
+            "openReportButton": noRun,
+            "exportButton": noRun and noReport and _("Inspect a cohort first."),
+        }
+
+    def _pairingProblem(self, caseID: str) -> str:
+        state = {row.case_id: row.state for row in self.rows()}.get(caseID)
+        if state is CaseState.CHECK_PAIRING:
+            return ""
+        return _("Only for cases in the state 'check pairing'.")
+
+    def _cohortRoot(self) -> Path:
+        path = Path(self.getParameterNode().cohortPath)
+        return path if path.is_dir() else path.parent
+
+    def _imageFile(self, text: str) -> ImageFile:
+        name, separator, component = text.rpartition("#")
+        if not separator:
+            return ImageFile(self._cohortRoot() / text)
+        return ImageFile(self._cohortRoot() / name, int(component))
+
+    def _labelFile(self, row: CaseRow) -> ImageFile | None:
+        """Labels that were made here come before those that the cohort brought."""
+        own = self._record().labels / f"{row.case_id}.seg.nrrd"
+        if own.is_file():
+            return ImageFile(own)
+        return self._imageFile(row.label) if row.label else None
+
+    def _record(self) -> CohortRecord:
+        """The record where it would be; nothing is created."""
+        parameters = self.getParameterNode()
+        folder = _folder(parameters.recordPath)
+        return CohortRecord(folder or default_record_folder(self._cohortRoot()))
+
+    def _recordedStates(self) -> Mapping[str, CaseState]:
+        entries = self._record().read_states().entries
+        return {caseID: entry.state for caseID, entry in entries.items()}
+
+
+class MDALSelectorTest(ScriptedLoadableModuleTest):
+    """Calls the tests in Testing/Slicer, which run unchanged in Slicer."""
+
+    def setUp(self) -> None:
+        """Begin with an empty scene."""
+        slicer.mrmlScene.Clear()
+
+    def runTest(self) -> None:
+        """Run all tests of the module."""
+        from MultimodalSlicerLib.module_tests import runModuleTests
+
+        self.setUp()
+        exitCode = runModuleTests("test_mdal_selector.py", Path(__file__))
+        if exitCode:
+            self.fail(f"The tests ended with exit code {exitCode}.")
+
+
+def _folder(path: str) -> Path | None:
+    return Path(path) if path else None

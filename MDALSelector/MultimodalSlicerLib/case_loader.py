@@ -1,0 +1,263 @@
+"""Opens the images and labels of one case, and removes what it opened before.
+
+Must not import Qt. Own nodes carry an attribute, so that they are known again in a scene that was
+saved; everything else in the scene is left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import slicer
+from vtk.util import numpy_support
+
+from MultimodalImagingLib.volume_io import ImageFile, read_volume
+from MultimodalSlicerLib.volume_nodes import (
+    SegmentStyle,
+    addVolume,
+    importLabelMap,
+    placeInFolder,
+    showOutline,
+    subjectHierarchy,
+)
+
+CASE_ATTRIBUTE = "CrossModal.Case"
+MODALITY_ATTRIBUTE = "CrossModal.Modality"
+CT_WINDOW_HU = (-160.0, 240.0)
+LABEL_COLORS = (
+    *((0.90, 0.62, 0.00), (0.34, 0.71, 0.91), (0.00, 0.62, 0.45), (0.94, 0.89, 0.26)),
+    *((0.84, 0.37, 0.00), (0.80, 0.47, 0.65)),
+)
+
+
+class CaseLoader:
+    """Knows which case of a cohort is open in a scene."""
+
+    def __init__(self, scene: slicer.vtkMRMLScene) -> None:
+        self._scene = scene
+        self._digest = ""
+
+    @property
+    def caseID(self) -> str:
+        """The case that is open; empty if there is none."""
+        nodes = self._ownNodes()
+        return nodes[0].GetAttribute(CASE_ATTRIBUTE) if nodes else ""
+
+    def volumes(self) -> dict[str, slicer.vtkMRMLScalarVolumeNode]:
+        """Return the images of the open case by modality."""
+        nodes = (node for node in self._ownNodes() if node.IsA("vtkMRMLScalarVolumeNode"))
+        return {node.GetAttribute(MODALITY_ATTRIBUTE): node for node in nodes}
+
+    def segmentation(self) -> slicer.vtkMRMLSegmentationNode | None:
+        """Return the labels of the open case; `None` if it has none yet."""
+        nodes = (node for node in self._ownNodes() if node.IsA("vtkMRMLSegmentationNode"))
+        return next(nodes, None)
+
+    def open(
+        self, caseID: str, images: Mapping[str, ImageFile], label: ImageFile | None = None
+    ) -> dict[str, slicer.vtkMRMLScalarVolumeNode]:
+        """Open a case in place of the one before.
+
+        Args:
+            caseID: The case.
+            images: File per modality.
+            label: Its labels, if there are any: a segmentation or a label map.
+
+        Returns:
+            The images by modality.
+
+        Raises:
+            ValueError: If a file is absent or cannot be read. The scene is then unchanged.
+        """
+        _checkFiles(caseID, images, label)
+        added: list[slicer.vtkMRMLNode] = []
+        try:
+            for modality, file in images.items():
+                added.append(self._addImage(caseID, modality, file))
+            if label is not None:
+                added.append(self._addLabel(caseID, label))
+        except BaseException:
+            for node in added:
+                _remove(node)
+            raise
+        self.close()
+        self._adopt(caseID, added)
+        return self.volumes()
+
+    def close(self) -> None:
+        """Remove the nodes of the open case, and its folder if nothing else is in it."""
+        hierarchy = subjectHierarchy(self._scene)
+        nodes = self._ownNodes()
+        folders = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) for node in nodes}
+        for node in nodes:
+            _remove(node)
+        for folder in folders:
+            isOurs = bool(folder) and hierarchy.GetItemAttribute(folder, CASE_ATTRIBUTE)
+            if isOurs and hierarchy.GetNumberOfItemChildren(folder) == 0:
+                hierarchy.RemoveItem(folder)
+
+    def hasUnsavedChanges(self) -> bool:
+        """Tell whether the labels differ from those that were opened and from those on disk."""
+        node = self.segmentation()
+        if node is None or _digest(node) == self._digest:
+            return False
+        return bool(node.GetModifiedSinceRead())
+
+    def segmentationForEditing(self) -> slicer.vtkMRMLSegmentationNode:
+        """Return the labels of the open case, made on the grid of its first image if needed.
+
+        Raises:
+            ValueError: If no case is open.
+        """
+        volumes = self.volumes()
+        if not volumes:
+            msg = "No case is open. Load a case first."
+            raise ValueError(msg)
+        existing = self.segmentation()
+        if existing is not None:
+            return existing
+        caseID, first = self.caseID, next(iter(volumes.values()))
+        node = self._newSegmentation(caseID)
+        node.SetReferenceImageGeometryParameterFromVolumeNode(first)
+        self._mark(node, caseID)
+        hierarchy = subjectHierarchy(self._scene)
+        placeInFolder(node, hierarchy.GetItemParent(hierarchy.GetItemByDataNode(first)))
+        self._digest = _digest(node)
+        return node
+
+    def _addImage(
+        self, caseID: str, modality: str, file: ImageFile
+    ) -> slicer.vtkMRMLScalarVolumeNode:
+        name = f"{caseID} {modality}"
+        if file.component is None:
+            node = _loadVolume(file.path, name)
+        else:  # Slicer would make a sequence of all parts of the file
+            node = addVolume(self._scene, read_volume(file), name)
+        node.SetAttribute(MODALITY_ATTRIBUTE, modality)
+        _showAsUsual(node, modality)
+        return node
+
+    def _addLabel(self, caseID: str, file: ImageFile) -> slicer.vtkMRMLSegmentationNode:
+        if file.path.name.lower().endswith(".seg.nrrd"):
+            node = _loadSegmentation(file.path, f"{caseID} labels")
+        else:
+            labelMap = read_volume(file)
+            node = self._newSegmentation(caseID)
+            values = [int(value) for value in np.unique(labelMap.array) if value]
+            importLabelMap(labelMap, _styles(values), node)
+        showOutline(node)
+        return node
+
+    def _newSegmentation(self, caseID: str) -> slicer.vtkMRMLSegmentationNode:
+        node = self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{caseID} labels")
+        node.CreateDefaultDisplayNodes()
+        return node
+
+    def _adopt(self, caseID: str, nodes: list[slicer.vtkMRMLNode]) -> None:
+        hierarchy = subjectHierarchy(self._scene)
+        folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), caseID)
+        hierarchy.SetItemAttribute(folder, CASE_ATTRIBUTE, caseID)
+        for node in nodes:
+            self._mark(node, caseID)
+            placeInFolder(node, folder)
+        segmentation = self.segmentation()
+        self._digest = "" if segmentation is None else _digest(segmentation)
+
+    def _mark(self, node: slicer.vtkMRMLNode, caseID: str) -> None:
+        node.SetAttribute(CASE_ATTRIBUTE, caseID)
+
+    def _ownNodes(self) -> list[slicer.vtkMRMLNode]:
+        classes = ("vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode")
+        nodes = [
+            self._scene.GetNthNodeByClass(index, className)
+            for className in classes
+            for index in range(self._scene.GetNumberOfNodesByClass(className))
+        ]
+        return [node for node in nodes if node.GetAttribute(CASE_ATTRIBUTE)]
+
+
+def labelCenter(node: slicer.vtkMRMLSegmentationNode) -> tuple[float, float, float] | None:
+    """Return a RAS position in mm where there is most to see; `None` if no voxel is labeled."""
+    bounds = [0.0] * 6
+    node.GetRASBounds(bounds)
+    if bounds[0] > bounds[1]:
+        return None
+    r, a, s = ((bounds[2 * axis] + bounds[2 * axis + 1]) / 2 for axis in range(3))
+    return r, a, s
+
+
+def _checkFiles(caseID: str, images: Mapping[str, ImageFile], label: ImageFile | None) -> None:
+    if not images:
+        msg = f"No image file of case {caseID} is known. Inspect the cohort again."
+        raise ValueError(msg)
+    files = [*images.values(), *([] if label is None else [label])]
+    absent = [str(file.path) for file in files if not file.path.is_file()]
+    if absent:
+        msg = (
+            f"Expected the files of case {caseID} where they were when the cohort was inspected,"
+            f" but these are gone: {', '.join(absent)}. Inspect the cohort again."
+        )
+        raise ValueError(msg)
+
+
+def _loadVolume(path: Path, name: str) -> slicer.vtkMRMLScalarVolumeNode:
+    properties = {"name": name, "show": False, "singleFile": True}
+    try:
+        return slicer.util.loadVolume(str(path), properties)
+    except RuntimeError as error:
+        msg = f"The image {path} cannot be read ({error}). Check the file."
+        raise ValueError(msg) from error
+
+
+def _loadSegmentation(path: Path, name: str) -> slicer.vtkMRMLSegmentationNode:
+    try:
+        return slicer.util.loadSegmentation(str(path), {"name": name})
+    except RuntimeError as error:
+        msg = f"The segmentation {path} cannot be read ({error}). Check the file."
+        raise ValueError(msg) from error
+
+
+def _showAsUsual(node: slicer.vtkMRMLScalarVolumeNode, modality: str) -> None:
+    """Show soft tissue in CT, and PET in dark on light, as the pictures of the cases do."""
+    display = node.GetDisplayNode()
+    if modality == "CT":
+        display.AutoWindowLevelOff()
+        display.SetWindowLevelMinMax(*CT_WINDOW_HU)
+    elif modality == "PET":
+        display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeInvertedGrey")
+
+
+def _styles(values: list[int]) -> list[SegmentStyle]:
+    return [
+        SegmentStyle(value, f"Label {value}", LABEL_COLORS[index % len(LABEL_COLORS)])
+        for index, value in enumerate(values)
+    ]
+
+
+def _remove(node: slicer.vtkMRMLNode) -> None:
+    """Remove a node with its display and storage nodes, which the scene would keep."""
+    scene = node.GetScene()
+    displays = [node.GetNthDisplayNode(i) for i in range(node.GetNumberOfDisplayNodes())]
+    storage = node.GetStorageNode()
+    scene.RemoveNode(node)
+    for other in (*displays, storage):
+        if other is not None and other.GetScene() is scene:
+            scene.RemoveNode(other)
+
+
+def _digest(node: slicer.vtkMRMLSegmentationNode) -> str:
+    """Digest of names and voxels of all segments; changes when somebody edits them."""
+    digest = hashlib.sha256()
+    segmentation = node.GetSegmentation()
+    for segmentID in segmentation.GetSegmentIDs():
+        digest.update(segmentation.GetSegment(segmentID).GetName().encode())
+        image = slicer.vtkOrientedImageData()
+        node.GetBinaryLabelmapRepresentation(segmentID, image)
+        if image.GetNumberOfPoints():
+            array = numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
+            digest.update(repr(image.GetExtent()).encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

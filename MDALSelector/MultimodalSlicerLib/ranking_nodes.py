@@ -1,0 +1,138 @@
+"""The ranking in the scene: a table and a scatter plot that are saved with it and found again.
+
+Must not import Qt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import slicer
+
+from MultimodalImagingLib.record import CaseState
+from MultimodalSlicerLib.case_rows import (
+    STATE_COLORS,
+    CaseRow,
+    columns_from_rows,
+    rows_from_columns,
+)
+from MultimodalSlicerLib.table_nodes import (
+    Point,
+    SeriesStyle,
+    columnsOf,
+    findNode,
+    findOrAddNode,
+    removeChart,
+    setColumns,
+    setScatter,
+)
+
+TABLE_ROLE, POINTS_ROLE, CHART_ROLE = "MDAL ranking", "MDAL points", "MDAL plot"
+RUN_ATTRIBUTE, TRUST_ATTRIBUTE = "MDALSelector.Run", "MDALSelector.Trust"
+SELECTED = "selected"
+SELECTED_STYLE = SeriesStyle(
+    (0.85, 0.0, 0.0), slicer.vtkMRMLPlotSeriesNode.MarkerStyleCross, size=18.0
+)
+MARKERS = {
+    CaseState.SUGGESTED: slicer.vtkMRMLPlotSeriesNode.MarkerStyleDiamond,
+    CaseState.CHECK_PAIRING: slicer.vtkMRMLPlotSeriesNode.MarkerStyleSquare,
+    CaseState.LABELLED: slicer.vtkMRMLPlotSeriesNode.MarkerStylePlus,
+}
+
+
+class RankingNodes:
+    """Writes and reads the ranking of a scene."""
+
+    def __init__(self, scene: slicer.vtkMRMLScene) -> None:
+        self._scene = scene
+
+    @property
+    def run(self) -> str:
+        """Folder of the run that the ranking comes from; empty if there is none."""
+        return self._attribute(RUN_ATTRIBUTE)
+
+    @property
+    def trust(self) -> str:
+        """How far to trust the ranking, in words."""
+        return self._attribute(TRUST_ATTRIBUTE)
+
+    def rows(self) -> list[CaseRow]:
+        """Return the rows of the ranking, none if the scene has no ranking.
+
+        Raises:
+            ValueError: If the table of the scene is not a ranking.
+        """
+        node = findNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE)
+        return [] if node is None else rows_from_columns(columnsOf(node))
+
+    def write(self, rows: Sequence[CaseRow], *, run: str, trust: str) -> None:
+        """Replace the ranking of the scene."""
+        node = findOrAddNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE, name="MDAL ranking")
+        setColumns(node, columns_from_rows(rows))
+        node.SetAttribute(RUN_ATTRIBUTE, run)
+        node.SetAttribute(TRUST_ATTRIBUTE, trust)
+
+    def update(self, rows: Sequence[CaseRow]) -> None:
+        """Write rows whose states changed."""
+        self.write(rows, run=self.run, trust=self.trust)
+
+    def draw(
+        self, rows: Sequence[CaseRow], selected: str = ""
+    ) -> slicer.vtkMRMLPlotChartNode | None:
+        """Draw the modality difference against the first principal component.
+
+        Args:
+            rows: The rows; those without a value have no point.
+            selected: Case whose point is marked.
+
+        Returns:
+            The chart; `None` if there is no point.
+        """
+        groups = _groups(rows, selected)
+        if not any(groups.values()):
+            self._removeChart()
+            return None
+        chart = findOrAddNode(self._scene, "vtkMRMLPlotChartNode", CHART_ROLE, name="MDAL plot")
+        points = findOrAddNode(self._scene, "vtkMRMLTableNode", POINTS_ROLE, name="MDAL points")
+        chart.SetXAxisTitle("first principal component")
+        chart.SetYAxisTitle("modality difference")
+        setScatter(chart, points, groups, styles=_styles())
+        return chart
+
+    def chart(self) -> slicer.vtkMRMLPlotChartNode | None:
+        """Return the plot of the scene; `None` if there is none."""
+        return findNode(self._scene, "vtkMRMLPlotChartNode", CHART_ROLE)
+
+    def _attribute(self, name: str) -> str:
+        node = findNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE)
+        return "" if node is None else node.GetAttribute(name) or ""
+
+    def _removeChart(self) -> None:
+        chart = self.chart()
+        if chart is not None:
+            removeChart(chart)
+        points = findNode(self._scene, "vtkMRMLTableNode", POINTS_ROLE)
+        if points is not None:
+            self._scene.RemoveNode(points)
+
+
+def _groups(rows: Sequence[CaseRow], selected: str) -> dict[str, list[Point]]:
+    groups: dict[str, list[Point]] = {state.value: [] for state in CaseState}
+    groups[SELECTED] = []
+    for row in rows:
+        if row.component is None or row.modality_difference is None:
+            continue
+        point = (row.case_id, row.component, row.modality_difference)
+        groups[row.state.value].append(point)
+        if row.case_id == selected:
+            groups[SELECTED].append(point)
+    return groups
+
+
+def _styles() -> dict[str, SeriesStyle]:
+    circle = slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle
+    styles = {
+        state.value: SeriesStyle(color, MARKERS.get(state, circle))
+        for state, color in STATE_COLORS.items()
+    }
+    return {**styles, SELECTED: SELECTED_STYLE}

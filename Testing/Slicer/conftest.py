@@ -1,0 +1,26 @@
+"""Runs the tests of the modules in 3D Slicer, or outside it in the host."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "Testing" / "SlicerHost"))
+
+from slicer_host.pytest_plugin import *  # noqa: E402, F403
+
+
+@pytest.fixture(scope="session", autouse=True)
+def slicer_python(host, tmp_path_factory):
+    """Slicer's Python on the path; outside Slicer a launcher of this one, with a child as there."""
+    if shutil.which("PythonSlicer") is None:
+        folder = tmp_path_factory.mktemp("bin")
+        launcher = folder / "PythonSlicer"
+        launcher.write_text(f'#!/bin/sh\n"{sys.executable}" "$@"\nexit $?\n', encoding="utf-8")
+        launcher.chmod(0o755)
+        os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
