@@ -1,0 +1,122 @@
+"""What Slicer installs is what the project has, under names that do not collide."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import struct
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODULES = ("MDALSelector", "CIMLSegment")
+
+
+@pytest.fixture(scope="module")
+def lists():
+    spec = importlib.util.spec_from_file_location("file_lists", ROOT / "Testing" / "file_lists.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["file_lists"] = module
+    spec.loader.exec_module(module)
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("The list of files is compared with git, which is not here.")
+    return module
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_file_of_a_module_is_installed_and_nothing_else(lists, module):
+    listed, tracked = lists.listed_files(module), lists.tracked_files(module)
+    advice = "Call `python Testing/file_lists.py --write`."
+    assert set(tracked.scripts) - set(listed.scripts) == set(), f"Not installed. {advice}"
+    assert set(listed.scripts) - set(tracked.scripts) == set(), f"Not in git. {advice}"
+    assert set(tracked.resources) - set(listed.resources) == set(), f"Not installed. {advice}"
+    assert set(listed.resources) - set(tracked.resources) == set(), f"Not in git. {advice}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_file_is_listed_twice(lists, module):
+    listed = lists.listed_files(module)
+    counts = Counter((*listed.scripts, *listed.resources))
+    assert [name for name, n in counts.items() if n > 1] == []
+
+
+def test_files_of_different_modules_do_not_overwrite_each_other_when_installed(lists):
+    """Slicer puts all modules of an extension into one folder, without a warning."""
+    names = [
+        name
+        for module in MODULES
+        for name in (*lists.tracked_files(module).scripts, *lists.tracked_files(module).resources)
+    ]
+    counts = Counter(name.lower() for name in names)
+    assert [name for name, n in counts.items() if n > 1] == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_module_itself_lies_where_slicer_takes_every_file_for_a_module(lists, module):
+    beside = {name for name in lists.tracked_files(module).scripts if "/" not in name}
+    assert beside <= {f"{module}.py"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_package_has_its_init_file_and_a_name_that_is_ours(lists, module):
+    scripts = lists.tracked_files(module).scripts
+    folders = {str(Path(name).parent) for name in scripts} - {"."}
+    assert {folder for folder in folders if f"{folder}/__init__.py" not in scripts} == set()
+    packages = {folder.split("/")[0] for folder in folders}
+    assert {package for package in packages if not package.endswith("Lib")} == set()
+
+
+@pytest.mark.parametrize(
+    "icon",
+    [
+        "Resources/Icons/CrossModal.png",
+        "MDALSelector/Resources/Icons/MDALSelector.png",
+        "CIMLSegment/Resources/Icons/CIMLSegment.png",
+    ],
+)
+def test_icons_are_png_of_128_by_128_pixels(icon):
+    data = (ROOT / icon).read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", data[16:24]) == (128, 128)
+
+
+def top_level() -> str:
+    return (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+
+
+def test_the_project_is_named_as_the_extension_and_depends_on_pytorch():
+    assert "project(CrossModal)" in top_level()
+    assert 'set(EXTENSION_DEPENDS "PyTorch")' in top_level()
+
+
+def test_the_extension_wizard_finds_where_a_module_is_added():
+    lines = top_level().splitlines()
+    assert "## NEXT_MODULE" in lines
+    before = lines[: lines.index("## NEXT_MODULE")]
+    assert [line for line in before if line.startswith("add_subdirectory")] == [
+        f"add_subdirectory({module})" for module in MODULES
+    ]
+
+
+@pytest.mark.parametrize("name", ["ICONURL", "SCREENSHOTURLS", "HOMEPAGE", "DESCRIPTION"])
+def test_meta_information_is_one_quoted_text_as_the_index_reads_it(name):
+    match = re.search(rf'set\(EXTENSION_{name} "([^"$]+)"\)', top_level())
+    assert match is not None
+    if name.endswith(("URL", "URLS")):
+        for url in match[1].split():
+            path = url.partition("/main/")[2]
+            assert url.startswith("https://raw.githubusercontent.com/")
+            assert path.endswith(".png")
+            assert (ROOT / path).is_file(), f"{path} is named in CMakeLists.txt but is not there."
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_are_built_with_slicers_generic_tests(module):
+    text = (ROOT / module / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert f"set(MODULE_NAME {module})" in text
+    assert "WITH_GENERIC_TESTS" in text
+    assert "slicer_add_python_unittest(SCRIPT ${MODULE_NAME}.py)" in text
