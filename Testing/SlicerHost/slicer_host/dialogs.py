@@ -25,12 +25,19 @@ class Record:
         self.files: deque[str] = deque()
         self.interactive = False
         self.testing = False
+        self.installs: list[list[str]] = []
+        self.install_effect: Callable[[list[Any]], None] | None = None
+        self.extensions: list[str] = []
+        self.server = True
 
     def clear(self) -> None:
         """Forget all messages and answers."""
         self.messages.clear()
         self.answers.clear()
         self.files.clear()
+        self.installs.clear()
+        self.extensions.clear()
+        self.install_effect, self.server, self.testing = None, True, False
 
     def answer(self, default: Any) -> Any:
         """Return the next prepared answer, or the default."""

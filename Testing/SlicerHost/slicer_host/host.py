@@ -31,15 +31,28 @@ class Host:
     def complete(self) -> None:
         """Tell the modules that the application has started."""
         self.application.startupCompleted.emit()
-        self.application.processEvents()
+        settle()
+
+    def settle(self) -> None:
+        """Handle all events that wait."""
+        settle()
 
     def close(self) -> None:
         """End the host as the application ends: modules are unloaded, the scene is closed."""
         self.application.aboutToQuit.emit()
         self.modules.unload()
-        self.core.scene.Clear(1)
-        self.application.processEvents()
+        self.core.scene.Clear(0)
+        settle()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def settle() -> None:
+    """Handle events as the running application does between two actions of a person."""
+    from PySide6.QtCore import QCoreApplication, QEvent
+
+    QCoreApplication.processEvents()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    QCoreApplication.processEvents()
 
 
 _running: list[Host] = []
@@ -85,6 +98,10 @@ def _assemble(folder: Path, *, interactive: bool) -> Host:
     from slicer_host.main_window import qSlicerMainWindow
     from slicer_host.modules import qSlicerModuleManager
     from slicer_host.pythonqt.wrapper import wrap
+    from slicer_host.stand_ins.application_parts import (
+        qSlicerCommandOptions,
+        qSlicerExtensionsManagerModel,
+    )
 
     qInstallMessageHandler(_print_message)
     application = qSlicerApplication(folder)
@@ -96,8 +113,10 @@ def _assemble(folder: Path, *, interactive: bool) -> Host:
     window.resize(1366, 768)
     layout = qSlicerLayoutManager(core, window.viewport())
     application.assemble(
-        core=core, modules=manager, io=qSlicerIOManager(core), layout=layout, window=window
-    )
+        core=core, modules=manager, io=qSlicerIOManager(core), layout=layout, window=window,
+        options=qSlicerCommandOptions(), extensions=qSlicerExtensionsManagerModel(),
+    )  # fmt: skip
+    _write_python_launcher(folder)
     _add_loadable_modules(core, manager)
     layout.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
     window.show()
@@ -110,8 +129,19 @@ def _add_loadable_modules(core: Any, manager: Any) -> None:
 
     for name, logic in core.logics.items():
         manager.add(qSlicerLoadableModule(name, logic))
-    for name in ("SegmentEditor", "DICOM", "Welcome"):
+    for name in ("DICOM", "Welcome"):
         manager.add(qSlicerLoadableModule(name))
+    for path in sorted((Path(__file__).parent / "builtin").glob("*.py")):
+        manager.load(path)
+
+
+def _write_python_launcher(folder: Path) -> None:
+    """Write the program `PythonSlicer`, which is Slicer's own Python."""
+    launcher = folder / "bin" / "PythonSlicer"
+    launcher.parent.mkdir()
+    launcher.write_text(f'#!/bin/sh\n"{sys.executable}" "$@"\nexit $?\n')  # Python is its child
+    launcher.chmod(0o755)
+    os.environ["PATH"] = f"{launcher.parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
 def _print_message(_kind: Any, _context: Any, text: str) -> None:

@@ -70,7 +70,8 @@ class qSlicerLayoutManager(QObject):
             return
         node = self._layoutNode()
         description = node.GetCurrentLayoutDescription() or ""
-        if (node.GetViewArrangement(), description) == (self._arrangement, self._description):
+        same = (node.GetViewArrangement(), description) == (self._arrangement, self._description)
+        if same or not description:  # without one while the scene is closed
             return
         self._arrangement, self._description = node.GetViewArrangement(), description
         self._arrange(node.GetLayoutRootElement())

@@ -37,7 +37,7 @@ class qSlicerModuleSelectorToolBar(QToolBar):
         self._box.clear()
         for name in self._manager.modulesNames():
             module = self._manager.module(name)
-            if hasattr(module, "load") and not module.isHidden():
+            if hasattr(module, "hasWidget") and module.hasWidget() and not module.isHidden():
                 self._box.addItem(module.title() or name, name)
 
     def selectModule(self, name: str) -> None:

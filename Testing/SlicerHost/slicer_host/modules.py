@@ -103,7 +103,7 @@ def _call(target: Any, name: str) -> None:
 class qSlicerScriptedLoadableModule(QObject):
     """A module written in Python."""
 
-    host_names = ("load",)
+    host_names = ("hasWidget", "load")
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -148,8 +148,12 @@ class qSlicerScriptedLoadableModule(QObject):
 
     isBuiltIn = isInstalled
 
+    def hasWidget(self) -> bool:
+        """Say whether the module has a panel."""
+        return hasattr(sys.modules[self.name()], f"{self.name()}Widget")
+
     def widgetRepresentation(self) -> QWidget | None:
-        if self._widget is None and hasattr(sys.modules[self.name()], f"{self.name()}Widget"):
+        if self._widget is None and self.hasWidget():
             self._widget = qSlicerScriptedLoadableModuleWidget(self)
             self._widget.create()
         return self._widget

@@ -1,6 +1,6 @@
-"""Fixtures for tests in the host. Import them in a `conftest.py`:
+"""Fixtures for tests in the host, and in the application.
 
-from slicer_host.pytest_plugin import *
+A `conftest.py` takes them with `from slicer_host.pytest_plugin import *`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from typing import Any
 
 import pytest
 
-__all__ = ["_pytest_no_lost_errors", "host", "load_module", "messages", "scene", "wait_until"]
+__all__ = [
+    "_pytest_no_lost_errors",
+    "census",
+    "host",
+    "load_module",
+    "messages",
+    "scene",
+    "wait_until",
+]
 
 GL_PROBE = """
 import vtk
@@ -47,7 +55,14 @@ def missing_parts() -> str:
 
 @pytest.fixture(scope="session")
 def host() -> Iterator[Any]:
-    """The running host; tests are skipped where it cannot start."""
+    """The running host, or the application; tests are skipped where the host cannot start."""
+    from slicer_host import in_application
+
+    if in_application.is_real_application():
+        running = in_application.RealApplication()
+        yield running
+        running.close()
+        return
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
     reason = missing_parts()
@@ -69,11 +84,9 @@ def scene(host: Any) -> Iterator[Any]:
 
 
 def _clear(host: Any) -> None:
-    from slicer_host import dialogs
-
-    dialogs.record.clear()
+    _record().clear()
     host.core.scene.Clear(0)
-    host.application.processEvents()
+    host.settle()
 
 
 @pytest.fixture(autouse=True)
@@ -93,10 +106,27 @@ def _pytest_no_lost_errors() -> Iterator[None]:
 @pytest.fixture
 def messages(host: Any) -> Any:
     """What message boxes said; `answers` and `files` hold the answers to coming ones."""
+    record = _record()
+    record.clear()
+    return record
+
+
+def _record() -> Any:
+    from slicer_host import in_application
+
+    if in_application.is_real_application():
+        return in_application.messages()
     from slicer_host import dialogs
 
-    dialogs.record.clear()
     return dialogs.record
+
+
+@pytest.fixture
+def census(host: Any) -> Callable[[], Any]:
+    """Return the function that counts nodes, observers, connections, widgets and files."""
+    from slicer_host.census import count_nodes_observers
+
+    return count_nodes_observers
 
 
 @pytest.fixture
@@ -118,18 +148,20 @@ def load_module(host: Any) -> Callable[[Path], Any]:
 @pytest.fixture
 def wait_until(host: Any) -> Callable[..., None]:
     """Return a function that handles events until a condition holds."""
-    return wait
+
+    def wait_for(condition: Callable[[], bool], timeout: float = 10.0) -> None:
+        wait(host, condition, timeout)
+
+    return wait_for
 
 
-def wait(condition: Callable[[], bool], timeout: float = 10.0) -> None:
+def wait(host: Any, condition: Callable[[], bool], timeout: float) -> None:
     """Handle events until the condition holds; fail after `timeout` seconds."""
     import time
-
-    import slicer
 
     end = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > end:
             pytest.fail(f"Waited {timeout} s in vain.")
-        slicer.app.processEvents()
+        host.settle()
         time.sleep(0.005)

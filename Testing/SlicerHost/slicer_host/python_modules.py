@@ -7,7 +7,7 @@ import sys
 import types
 from typing import Any
 
-from slicer_host import qt_module, real_names, stand_ins
+from slicer_host import optional, qt_module, real_names, stand_ins
 from slicer_host.errors import HostGapError
 from slicer_host.pythonqt.wrapper import wrapper_class
 
@@ -64,6 +64,7 @@ def install() -> None:
         made = types.ModuleType(name)
         sys.modules[f"slicer.{name}"] = made
         setattr(slicer, name, made)
+    optional.install_as_5_10()
     for name, source in ALIASES.items():
         module = importlib.import_module(source)
         sys.modules[name] = module

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2] / "Slicer"))
 
 from slicer_host.pytest_plugin import *  # noqa: E402, F403
 

@@ -156,3 +156,43 @@ def test_reload_makes_a_new_panel(demo):
     assert slicer.modules.HostDemoWidget is not demo
     slicer.modules.HostDemoWidget.ui.noteEdit.text = "after reload"
     assert slicer.modules.HostDemoWidget._parameterNode.note == "after reload"
+
+
+def test_panel_is_used_with_clicks_and_keys(demo, make_volume):
+    import drive
+
+    volume = make_volume("Clicked")
+    demo.ui.inputSelector.setCurrentNode(volume)
+    drive.click(demo.ui.invertCheckBox)
+    assert demo._parameterNode.invert is True
+    demo.ui.noteEdit.clear()
+    drive.type_text(demo.ui.noteEdit, "typed", end="Return")
+    assert demo._parameterNode.note == "typed"
+    drive.choose(demo.ui.strategyBox, "A")
+    assert demo._parameterNode.strategy == "A"
+    drive.click(demo.ui.applyButton)
+    assert demo.ui.resultTable.mrmlTableNode() is not None
+    assert demo.ui.jobButton.collapsed
+    with pytest.raises(AssertionError, match="hidden widget QPushButton 'startButton'"):
+        drive.click(demo.ui.startButton)
+    drive.click(demo.ui.jobButton)
+    assert not demo.ui.jobButton.collapsed
+    assert demo.ui.startButton.visible
+    demo.ui.startButton.enabled = False
+    with pytest.raises(AssertionError, match="disabled"):
+        drive.click(demo.ui.startButton)
+
+
+def test_nothing_is_left_after_use(demo, make_volume, census):
+    import slicer
+
+    def use():
+        demo.ui.inputSelector.setCurrentNode(make_volume())
+        demo.ui.applyButton.click()
+        slicer.mrmlScene.Clear(0)
+
+    use()
+    before = census()
+    for _ in range(5):
+        use()
+    assert census().grown(before) == {}
