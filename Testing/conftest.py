@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from MultimodalImagingLib.synthetic_cohort import write_cohort
+
 
 @pytest.fixture(scope="session")
 def real_cohorts() -> Path:
@@ -14,3 +16,10 @@ def real_cohorts() -> Path:
     if not (folder / "sts51").is_dir():
         pytest.skip("The real cohorts (folder ../shared/data beside the project) are not here.")
     return folder
+
+
+@pytest.fixture(scope="session")
+def synthetic_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic cohort of 34 cases, four modalities, with known faults; do not change it."""
+    folder = tmp_path_factory.mktemp("synthetic")
+    return write_cohort(folder, n_cases=34, seed=11)

@@ -52,7 +52,7 @@ class Factors:
         lesion_mm: Radius of the solid part of the lesion, mm.
         necrotic_share: Radius of the necrosis relative to the solid part, 0 to 1.
         edema_mm: Width of the edema, mm.
-        private_share: Strength of the modality-private factors relative to tissue contrast.
+        private_shares: Strength of each modality's private factors relative to tissue contrast.
         noise_seed: Seed of the textures and of the noise.
     """
 
@@ -62,8 +62,13 @@ class Factors:
     lesion_mm: float
     necrotic_share: float
     edema_mm: float
-    private_share: float
+    private_shares: tuple[float, ...]
     noise_seed: int
+
+    @property
+    def private_share(self) -> float:
+        """Mean strength of the private factors: the answer key of the modality difference."""
+        return sum(self.private_shares) / len(self.private_shares)
 
 
 def draw_factors(generator: np.random.Generator) -> Factors:
@@ -78,7 +83,7 @@ def draw_factors(generator: np.random.Generator) -> Factors:
         lesion_mm=float(generator.uniform(9.0, 20.0)),
         necrotic_share=float(generator.uniform(0.3, 0.75)),
         edema_mm=float(generator.uniform(4.0, 16.0)),
-        private_share=float(generator.beta(1.2, 2.0)),
+        private_shares=tuple(generator.beta(0.6, 1.4, size=len(MODALITIES)).tolist()),
         noise_seed=int(generator.integers(2**31)),
     )
 
@@ -148,9 +153,9 @@ def _render(
 ) -> Array:
     """Turn tissues into one modality's image and add what only this modality shows."""
     image = sum(BRIGHTNESS[name][modality] * membership for name, membership in tissue.items())
-    private = _smooth_field(generator, 7.0) + 0.6 * _smooth_field(generator, 16.0)
-    image = image * np.exp(0.12 * _smooth_field(generator, 30.0))
-    image = image + 0.28 * factors.private_share * private
+    private = 0.5 * _smooth_field(generator, 7.0) + _smooth_field(generator, 18.0)
+    image = image * np.exp(0.06 * _smooth_field(generator, 40.0))
+    image = image + 0.35 * factors.private_shares[modality] * private
     image = _smooth(np.asarray(image, dtype=np.float32), 0.6 * SPACING_MM)
     image = image + generator.normal(0.0, 0.035, image.shape).astype(np.float32)
     scale = generator.uniform(300.0, 900.0)  # MR has no unit: every scan has its own scale
@@ -246,7 +251,7 @@ def _shifted(volume: Volume, shift_mm: float) -> Volume:
 def _write_case(folder: Path, name: str, images: dict[str, Volume], label: Volume) -> None:
     for modality, volume in images.items():
         path = folder / "cohort" / name / f"{name}_{modality.lower()}.nii.gz"
-        _write(path, Volume(np.round(volume.array).astype(np.int16), volume.grid))
+        _write(path, Volume(np.asarray(volume.array, dtype=np.int16), volume.grid))
     _write(folder / "reference" / f"{name}.nii.gz", label)
 
 
