@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,25 +19,22 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from MultimodalImagingLib.record import CaseState, CohortRecord, default_record_folder, open_record
-from MultimodalImagingLib.volume_io import ImageFile
+from MultimodalImagingLib.record import CaseState
 from MultimodalSlicerLib.background_process import BackgroundProcess
 from MultimodalSlicerLib.case_layout import MAX_VIEWS, CaseLayout
 from MultimodalSlicerLib.case_loader import CaseLoader, labelCenter
-from MultimodalSlicerLib.case_rows import (
-    CaseRow,
-    columns_from_rows,
-    rows_from_selection,
-    with_states,
-)
+from MultimodalSlicerLib.case_rows import CaseRow, rows_from_selection, with_states
+from MultimodalSlicerLib.cohort_files import CohortFiles, write_case_table
 from MultimodalSlicerLib.cohort_report import CohortReport, read_report
 from MultimodalSlicerLib.python_requirements import readRequirements
 from MultimodalSlicerLib.ranking_nodes import RankingNodes
+from MultimodalSlicerLib.segment_editor import chooseInSegmentEditor
 from MultimodalSlicerLib.selection_parameters import (
     MDALSelectorParameterNode,
     inspectArguments,
     selectArguments,
 )
+from MultimodalSlicerLib.selection_problems import SelectionState, buttonProblems
 from MultimodalWidgetsLib.case_plot import CasePlot
 from MultimodalWidgetsLib.case_table import CaseTable, CaseTableWidgets
 from MultimodalWidgetsLib.cohort_section import CohortSection, CohortWidgets
@@ -261,10 +257,17 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Enable what can be done now; the tool tip of the others says why not."""
         if self._parameterNode is None:
             return
-        problems = self.logic.problems(
-            self._parameterNode, self.cases.currentCase(), isBusy=self.jobs.isBusy
+        row = self.cases.row(self.cases.currentCase())
+        state = SelectionState(
+            hasCohort=bool(self._parameterNode.cohortPath),
+            isInspected=self.logic.isInspected(self._parameterNode.cohortPath),
+            isBusy=self.jobs.isBusy,
+            hasRun=bool(self.logic.ranking.run),
+            caseState=None if row is None else row.state,
+            isCaseOpen=bool(self.logic.loader.caseID),
+            missing=self.setupSection.problem,
         )
-        problems["startButton"] = self.setupSection.problem or problems["startButton"]
+        problems = buttonProblems(state)
         for name, problem in problems.items():
             button = getattr(self.ui, name)
             button.setEnabled(not problem)
@@ -393,7 +396,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             raise ValueError(_("The job named no run. Start it again, and look at the log."))
         selection = read_selection(Path(run))
         found = () if self._report is None else self._report.rows
-        rows = rows_from_selection(selection, found=found, states=self._recordedStates())
+        rows = rows_from_selection(selection, found=found, states=self._files().states())
         self.ranking.write(rows, run=run, trust=selection.trust.sentence)
 
     def rows(self) -> list[CaseRow]:
@@ -401,7 +404,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         ranked = self.ranking.rows()
         if ranked or self._report is None:
             return ranked
-        return with_states(self._report.rows, self._recordedStates())
+        return with_states(self._report.rows, self._files().states())
 
     def draw(self, selected: str = "") -> slicer.vtkMRMLPlotChartNode | None:
         """Draw the ranking and return the chart; `None` if there is nothing to draw."""
@@ -425,12 +428,12 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         return path
 
     def export(self, path: Path) -> None:
-        """Write the list of cases with their states as CSV."""
-        columns = columns_from_rows(self.rows())
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(columns)
-            writer.writerows(zip(*columns.values(), strict=True))
+        """Write the list of cases with their states as CSV.
+
+        Raises:
+            CrossModalError: If the file cannot be written.
+        """
+        write_case_table(path, self.rows())
 
     def openCase(self, caseID: str) -> None:
         """Open the images of a case in one linked view each, with the labels as outline.
@@ -441,12 +444,11 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         row = next((row for row in self.rows() if row.case_id == caseID), None)
         if row is None:
             raise ValueError(_("No case is chosen. Choose one in the table."))
-        images = {name: self._imageFile(text) for name, text in row.files.items()}
-        volumes = self.loader.open(caseID, images, self._labelFile(row))
+        files = self._files()
+        volumes = self.loader.open(caseID, files.images(row), files.label(row))
         segmentation = self.loader.segmentation()
         focus = None if segmentation is None else labelCenter(segmentation)
-        shown = dict(list(volumes.items())[:MAX_VIEWS])
-        self._layout.show(shown, focus=focus)
+        self._layout.show(dict(list(volumes.items())[:MAX_VIEWS]), focus=focus)
 
     def mayCloseCase(self) -> bool:
         """Ask if the labels of the open case have unsaved changes."""
@@ -467,15 +469,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             ValueError: If no case is open.
         """
         segmentation = self.loader.segmentationForEditing()
-        tag, className = "SegmentEditor", "vtkMRMLSegmentEditorNode"
-        node = slicer.mrmlScene.GetSingletonNode(tag, className)
-        if node is None:
-            node = slicer.mrmlScene.CreateNodeByClass(className)
-            node.UnRegister(None)
-            node.SetSingletonTag(tag)
-            node = slicer.mrmlScene.AddNode(node)
-        node.SetAndObserveSegmentationNode(segmentation)
-        node.SetAndObserveSourceVolumeNode(next(iter(self.loader.volumes().values())))
+        chooseInSegmentEditor(segmentation, next(iter(self.loader.volumes().values())))
 
     def acceptPairing(self, caseID: str) -> CaseRow:
         """Note that the modalities of a case belong together, and return its new row.
@@ -487,69 +481,20 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         rows = {row.case_id: row for row in self.rows()}
         if caseID not in rows:
             raise ValueError(_("No case is chosen. Choose one in the table."))
+        self._files().change_states({caseID: CaseState.UNLABELLED})
         parameters = self.getParameterNode()
-        record = open_record(Path(parameters.cohortPath), folder=_folder(parameters.recordPath))
-        record.change_states({caseID: CaseState.UNLABELLED})
         parameters.acceptedCases = sorted({*parameters.acceptedCases, caseID})
         rows[caseID] = replace(rows[caseID], state=CaseState.UNLABELLED)
         self.ranking.update(list(rows.values()))
         return rows[caseID]
 
-    def problems(
-        self, parameters: MDALSelectorParameterNode, caseID: str, *, isBusy: bool
-    ) -> dict[str, str]:
-        """Say for every button why it cannot be pressed now; empty if it can."""
-        busy = _("A job is running. Wait, or press Cancel.") if isBusy else ""
-        noPath = "" if parameters.cohortPath else _("Choose the folder of a cohort.")
-        isInspected = self._report is not None and self._reportedPath == parameters.cohortPath
-        noReport = "" if isInspected else _("Press Inspect first.")
-        noRun = "" if self.ranking.run else _("Select cases first.")
-        noCase = "" if caseID else _("Choose a case in the table.")
-        noOpen = "" if self.loader.caseID else _("Load a case first.")
-        return {
-            "inspectButton": busy or noPath,
-            "startButton": busy or noPath or noReport,
-            "resetNamesButton": busy or noPath,
-            "loadCaseButton": noCase,
-            "closeCaseButton": noOpen,
-            "segmentEditorButton": noOpen,
-            "acceptPairingButton": noCase or self._pairingProblem(caseID),
-            "openReportButton": noRun,
-            "exportButton": noRun and noReport and _("Inspect a cohort first."),
-        }
+    def isInspected(self, path: str) -> bool:
+        """Tell whether a cohort is the one that was inspected last."""
+        return self._report is not None and self._reportedPath == path
 
-    def _pairingProblem(self, caseID: str) -> str:
-        state = {row.case_id: row.state for row in self.rows()}.get(caseID)
-        if state is CaseState.CHECK_PAIRING:
-            return ""
-        return _("Only for cases in the state 'check pairing'.")
-
-    def _cohortRoot(self) -> Path:
-        path = Path(self.getParameterNode().cohortPath)
-        return path if path.is_dir() else path.parent
-
-    def _imageFile(self, text: str) -> ImageFile:
-        name, separator, component = text.rpartition("#")
-        if not separator:
-            return ImageFile(self._cohortRoot() / text)
-        return ImageFile(self._cohortRoot() / name, int(component))
-
-    def _labelFile(self, row: CaseRow) -> ImageFile | None:
-        """Labels that were made here come before those that the cohort brought."""
-        own = self._record().labels / f"{row.case_id}.seg.nrrd"
-        if own.is_file():
-            return ImageFile(own)
-        return self._imageFile(row.label) if row.label else None
-
-    def _record(self) -> CohortRecord:
-        """The record where it would be; nothing is created."""
+    def _files(self) -> CohortFiles:
         parameters = self.getParameterNode()
-        folder = _folder(parameters.recordPath)
-        return CohortRecord(folder or default_record_folder(self._cohortRoot()))
-
-    def _recordedStates(self) -> Mapping[str, CaseState]:
-        entries = self._record().read_states().entries
-        return {caseID: entry.state for caseID, entry in entries.items()}
+        return CohortFiles(parameters.cohortPath, parameters.recordPath)
 
 
 class MDALSelectorTest(ScriptedLoadableModuleTest):
@@ -567,7 +512,3 @@ class MDALSelectorTest(ScriptedLoadableModuleTest):
         exitCode = runModuleTests("test_mdal_selector.py", Path(__file__))
         if exitCode:
             self.fail(f"The tests ended with exit code {exitCode}.")
-
-
-def _folder(path: str) -> Path | None:
-    return Path(path) if path else None

@@ -45,6 +45,8 @@ class RankingNodes:
 
     def __init__(self, scene: slicer.vtkMRMLScene) -> None:
         self._scene = scene
+        self._key: tuple[object, ...] = ()
+        self._rows: tuple[CaseRow, ...] = ()
 
     @property
     def run(self) -> str:
@@ -63,7 +65,12 @@ class RankingNodes:
             ValueError: If the table of the scene is not a ranking.
         """
         node = findNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE)
-        return [] if node is None else rows_from_columns(columnsOf(node))
+        if node is None:
+            return []
+        key = (node.GetID(), node.GetMTime(), node.GetTable().GetMTime())
+        if self._key != key:
+            self._key, self._rows = key, tuple(rows_from_columns(columnsOf(node)))
+        return list(self._rows)
 
     def write(self, rows: Sequence[CaseRow], *, run: str, trust: str) -> None:
         """Replace the ranking of the scene."""
