@@ -1,0 +1,257 @@
+"""Cases whose modalities do not seem to belong together: misaligned, swapped, or a wrong series.
+
+The limits come from the cohort itself, so that a pair of modalities that never lies well on each
+other (PET on a breathing chest) needs more before it is flagged than one that always does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from MDALSelectorLib.alignment import AlignmentMeasures, Pair
+from MDALSelectorLib.case_selection import CHECK_PAIRING, Flag
+
+FloatArray = npt.NDArray[np.float64]
+
+MAD_TO_SD = 1.4826
+# One-sided 1 % point of the normal distribution.
+NORMAL_1_PERCENT = 2.326
+# Offsets from several modalities that differ less from their mean are told as one.
+SAME_OFFSET_MM = 3.0
+# Along the positive and the negative LPS axis.
+DIRECTIONS = (("left", "right"), ("posterior", "anterior"), ("superior", "inferior"))
+
+
+@dataclass(frozen=True)
+class PairingConfig:
+    """When a case is flagged.
+
+    Attributes:
+        false_flag_rate: Expected share of well-aligned cases that are flagged as misaligned,
+            over all pairs of modalities together.
+        min_gain: Smaller gains of the edges' agreement by a shift are never flagged.
+        max_unrelated_z: Images whose agreement lies further above that with other patients' images
+            than this many standard deviations belong together.
+        min_cases: Cohorts with fewer cases are judged by the two absolute limits below.
+        absolute_gain: Gain that is flagged in a small cohort.
+        absolute_agreement: Agreement below which a modality does not belong to the others, where
+            there are too few other patients to compare with.
+        pmi_iqr: A PMI this many interquartile ranges below the first quartile is flagged.
+    """
+
+    false_flag_rate: float = 0.05
+    min_gain: float = 0.02
+    max_unrelated_z: float = 3.0
+    min_cases: int = 12
+    absolute_gain: float = 0.12
+    absolute_agreement: float = 0.15
+    pmi_iqr: float = 3.0
+
+
+def pairing_flags(
+    measures: AlignmentMeasures,
+    *,
+    pair_pmi: Mapping[Pair, FloatArray] | None = None,
+    config: PairingConfig | None = None,
+) -> dict[str, tuple[Flag, ...]]:
+    """Flag the cases whose modalities do not seem to belong together.
+
+    A modality that agrees with no other one better than with other patients' images does not belong
+    to the case. Of the rest, pairs are flagged that agree clearly better after a shift; the limit
+    is the one that the exponential tail of the cohort's gains exceeds with `false_flag_rate`.
+
+    Args:
+        measures: Alignment of all cases.
+        pair_pmi: PMI per pair in nats, same order of cases, NaN where there is none.
+        config: Limits.
+
+    Returns:
+        Flags of kind `"check pairing"` for each flagged case, in the order of the cases.
+    """
+    config = config or PairingConfig()
+    shifted = _shifted(measures, config)
+    strangers = _without_mended(_strangers(measures, config), measures, shifted)
+    surprising = _surprising(pair_pmi or {}, len(measures.case_ids), config)
+    flags: dict[str, tuple[Flag, ...]] = {}
+    for index, case_id in enumerate(measures.case_ids):
+        modalities = strangers[index]
+        pairs = [pair for pair in shifted[index] if not set(pair) & set(modalities)]
+        reasons = _stranger_reasons(measures, index, modalities)
+        reasons += _shift_reasons(measures, index, pairs)
+        reasons += [] if reasons else surprising[index]
+        if reasons:
+            flags[case_id] = tuple(Flag(CHECK_PAIRING, reason) for reason in reasons)
+    return flags
+
+
+def gain_limits(measures: AlignmentMeasures, config: PairingConfig) -> dict[Pair, float]:
+    """Return the gain above which each pair counts as misaligned.
+
+    Gains of aligned cases fall off about exponentially above their median. With the scale from the
+    median and the third quartile, which a few misaligned cases do not move, the limit is exceeded
+    by `false_flag_rate / n_pairs` of the aligned cases.
+    """
+    limits = {}
+    for pair, values in measures.gain.items():
+        known = values[np.isfinite(values)]
+        if len(known) < config.min_cases:
+            limits[pair] = config.absolute_gain
+            continue
+        median, upper = np.quantile(known, (0.5, 0.75))
+        scale = (upper - median) / math.log(2)
+        tail = math.log(0.5 * len(measures.gain) / config.false_flag_rate)
+        limits[pair] = max(float(median + scale * tail), config.min_gain)
+    return limits
+
+
+def _shifted(measures: AlignmentMeasures, config: PairingConfig) -> list[list[Pair]]:
+    """Pairs of each case that agree clearly better after a shift of at least one voxel."""
+    limits = gain_limits(measures, config)
+    distance = {p: np.linalg.norm(offset, axis=1) for p, offset in measures.offset_mm.items()}
+    return [
+        [
+            pair
+            for pair, limit in limits.items()
+            if measures.gain[pair][index] > limit and distance[pair][index] >= measures.spacing_mm
+        ]
+        for index in range(len(measures.case_ids))
+    ]
+
+
+def _strangers(measures: AlignmentMeasures, config: PairingConfig) -> list[list[str]]:
+    """Modalities of each case that agree with no other one as images of one patient do."""
+    found: list[list[str]] = [[] for _ in measures.case_ids]
+    for modality in dict.fromkeys(name for pair in measures.pairs for name in pair):
+        pairs = [pair for pair in measures.pairs if modality in pair]
+        by_z = _best([measures.unrelated_z[pair] for pair in pairs])
+        by_agreement = _best([measures.agreement[pair] for pair in pairs])
+        is_stranger = np.where(
+            np.isfinite(by_z),
+            by_z < _stranger_limit(by_z, config),
+            by_agreement < config.absolute_agreement,
+        )
+        for index in np.flatnonzero(is_stranger):
+            found[index].append(modality)
+    return found
+
+
+def _without_mended(
+    strangers: list[list[str]], measures: AlignmentMeasures, shifted: list[list[Pair]]
+) -> list[list[str]]:
+    """Drop those that a shift brings to the agreement that is usual in the cohort: only moved."""
+    usual = {
+        pair: float(np.quantile(values[np.isfinite(values)], 0.25))
+        for pair, values in measures.agreement.items()
+        if np.isfinite(values).any()
+    }
+    left = []
+    for index, modalities in enumerate(strangers):
+        mended = [
+            pair
+            for pair in shifted[index]
+            if measures.agreement[pair][index] + measures.gain[pair][index] >= usual[pair]
+        ]
+        left.append([m for m in modalities if not any(m in pair for pair in mended)])
+    return left
+
+
+def _stranger_limit(scores: FloatArray, config: PairingConfig) -> float:
+    """`max_unrelated_z`, or less where a hundredth of the good cases would lie below it.
+
+    In a small cohort, whose spread is not known well, a third of the median takes its place.
+    """
+    known = scores[np.isfinite(scores)]
+    if not len(known):
+        return config.max_unrelated_z
+    median = float(np.median(known))
+    if len(known) < config.min_cases:
+        return min(config.max_unrelated_z, median / 3)
+    spread = MAD_TO_SD * float(np.median(np.abs(known - median)))
+    return min(config.max_unrelated_z, median - NORMAL_1_PERCENT * spread)
+
+
+def _best(columns: Sequence[FloatArray]) -> FloatArray:
+    """Largest value per case, NaN where there is none."""
+    table = np.array(columns)
+    best = np.where(np.isfinite(table), table, -np.inf).max(axis=0)
+    return np.where(np.isfinite(best), best, np.nan)
+
+
+def _surprising(
+    pair_pmi: Mapping[Pair, FloatArray], n_cases: int, config: PairingConfig
+) -> list[list[str]]:
+    """Sentences about pairs whose PMI lies far below that of all other cases."""
+    found: list[list[str]] = [[] for _ in range(n_cases)]
+    for (first, second), values in pair_pmi.items():
+        known = values[np.isfinite(values)]
+        if len(known) < config.min_cases:
+            continue
+        lower, median, upper = np.quantile(known, (0.25, 0.5, 0.75))
+        limit = lower - config.pmi_iqr * (upper - lower)
+        for index in np.flatnonzero(np.isfinite(values) & (values < limit)):
+            found[index].append(
+                f"{first} and {second} share {median - values[index]:.1f} nats less than the"
+                " cohort's median, far less than any usual case. Look at both before labeling."
+            )
+    return found
+
+
+def _stranger_reasons(
+    measures: AlignmentMeasures, index: int, modalities: Sequence[str]
+) -> list[str]:
+    available = [p for p in measures.pairs if np.isfinite(measures.agreement[p][index])]
+    if len(modalities) > 1 and len(available) == 1:
+        modalities = modalities[-1:]  # of two images nobody can tell which one is wrong
+    reasons = []
+    for modality in modalities:
+        partners = [next(m for m in p if m != modality) for p in available if modality in p]
+        reasons.append(
+            f"{modality} does not seem to belong to this case: its edges agree with those of"
+            f" {_listed(partners)} hardly better than another patient's would. Wrong patient, wrong"
+            " series, or far out of place."
+        )
+    return reasons
+
+
+def _shift_reasons(measures: AlignmentMeasures, index: int, pairs: Sequence[Pair]) -> list[str]:
+    """One sentence for all pairs of a modality that is off several others, else one per pair."""
+    if not pairs:
+        return []
+    counts = Counter(modality for pair in pairs for modality in pair)
+    culprit, n_pairs = max(counts.items(), key=lambda item: item[1])
+    own = [pair for pair in pairs if n_pairs > 1 and culprit in pair]
+    groups = [(culprit, own)] if own else []
+    groups += [(pair[1], [pair]) for pair in pairs if pair not in own]
+    return [_off_text(measures, index, moved, group) for moved, group in groups]
+
+
+def _off_text(measures: AlignmentMeasures, index: int, moved: str, pairs: Sequence[Pair]) -> str:
+    """Say how far a modality lies off others; in one figure where the estimates agree."""
+    offsets = {}
+    for first, second in pairs:
+        sign = 1.0 if moved == second else -1.0
+        still = first if moved == second else second
+        offsets[still] = sign * measures.offset_mm[first, second][index]
+    mean = np.mean(list(offsets.values()), axis=0)
+    spread = max(float(np.linalg.norm(offset - mean)) for offset in offsets.values())
+    if spread <= SAME_OFFSET_MM:
+        parts = [f"{_distance_text(mean)} off {_listed(list(offsets))}"]
+    else:
+        parts = [f"{_distance_text(offset)} off {still}" for still, offset in offsets.items()]
+    return f"{moved} lies {_listed(parts)}. Check the alignment before labeling."
+
+
+def _distance_text(offset_mm: FloatArray) -> str:
+    axis = int(np.argmax(np.abs(offset_mm)))
+    side = DIRECTIONS[axis][0 if offset_mm[axis] > 0 else 1]
+    return f"about {np.linalg.norm(offset_mm):.0f} mm (mostly {side})"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + f" and {parts[-1]}"
