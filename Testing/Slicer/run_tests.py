@@ -1,7 +1,9 @@
 """Runs the tests of this folder inside 3D Slicer.
 
-    Slicer --testing --no-splash --additional-module-paths <repository>/MDALSelector \\
-        <repository>/CIMLSegment --python-script <repository>/Testing/Slicer/run_tests.py [pytest options]
+    Slicer --testing --no-splash --additional-module-paths MDALSelector CIMLSegment
+        --python-script Testing/Slicer/run_tests.py [pytest options]
+
+in one line, with full paths.
 
 The exit code is that of pytest, and 1 if anything at all goes wrong before. pytest has to be in
 Slicer's Python (`PythonSlicer -m pip install pytest`). The same tests run outside Slicer with

@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="slicer_host", description=__doc__.splitlines()[0])
     parser.add_argument("--modules", nargs="+", default=["MDALSelector", "CIMLSegment"],
-                        help="names of modules of this repository, or paths of .py files")  # fmt: skip
+                        help="modules of this repository, or paths of .py files")  # fmt: skip
     parser.add_argument("--cohort", type=Path, help="cohort folder to open in the panels")
     parser.add_argument("--volume", type=Path, nargs="*", default=[], help="volumes to load")
     parser.add_argument("--screenshot", type=Path, help="draw the window into this file and end")
@@ -66,7 +66,8 @@ def _size(text: str) -> tuple[int, int]:
 def _module_file(name: str) -> Path:
     path = Path(name) if name.endswith(".py") else REPOSITORY / name / f"{name}.py"
     if not path.is_file():
-        raise SystemExit(f"The module {name} was expected in {path}, but there is no such file.")
+        msg = f"The module {name} was expected in {path}, but there is no such file."
+        raise SystemExit(msg)
     return path.resolve()
 
 

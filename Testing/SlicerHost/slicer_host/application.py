@@ -11,6 +11,11 @@ from PySide6.QtCore import QSettings, Signal
 from PySide6.QtWidgets import QApplication
 
 from slicer_host import dialogs
+from slicer_host.io_manager import qSlicerIOManager
+from slicer_host.stand_ins.application_parts import (
+    qSlicerCommandOptions,
+    qSlicerExtensionsManagerModel,
+)
 from slicer_host.views.picture import Rendering
 
 
@@ -33,8 +38,11 @@ class qSlicerApplication(QApplication):
         self._settings = dialogs.QSettings()
 
     def assemble(self, **parts: Any) -> None:
-        """Take core, layout manager, module manager, I/O manager and main window."""
+        """Take core, layout manager and module manager; make the rest."""
         self._parts.update(parts)
+        self._parts["io"] = qSlicerIOManager(parts["core"])
+        self._parts["options"] = qSlicerCommandOptions()
+        self._parts["extensions"] = qSlicerExtensionsManagerModel()
 
     # scene and logic
 

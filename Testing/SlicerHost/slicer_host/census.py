@@ -37,7 +37,7 @@ class Census:
 
 
 def count_nodes_observers() -> Census:
-    """Count nodes by class, VTK observers of the scene and its nodes, Qt connections, widgets, files."""
+    """Count nodes by class, VTK observers of scene and nodes, Qt connections, widgets, files."""
     import slicer
     from PySide6.QtWidgets import QApplication
 

@@ -14,7 +14,7 @@ class HostGapError(Exception):
     """The real application has this, the host does not imitate it (yet)."""
 
 
-class Refusal(AttributeError):
+class RefusalError(AttributeError):
     """The real application refuses this, or only complains on its console."""
 
 

@@ -9,9 +9,9 @@ import sys
 def protect_constants() -> None:
     """Raise the reference counts of the constants out of reach.
 
-    PySide6 6.12 releases None once too often, for example in `QComboBox.itemData` of a role without a
-    value and after every Python slot that returns None. From Python 3.12 on that does no harm (None is
-    immortal there); 3.11 ends with "deallocating None" after some thousand calls.
+    PySide6 6.12 releases None once too often, for example in `QComboBox.itemData` of a role without
+    a value and after every Python slot that returns None. From Python 3.12 on that does no harm
+    (None is immortal there); 3.11 ends with "deallocating None" after some thousand calls.
     """
     if sys.version_info >= (3, 12):
         return

@@ -1,7 +1,8 @@
 """Parts of the application that not every version or installation has.
 
 By default the host is like Slicer 5.10 without the PyTorch extension: no `slicer.packaging`, no
-`PyTorchUtils`. Nothing is ever downloaded: what would be installed goes to `dialogs.record.installs`.
+`PyTorchUtils`. Nothing is ever downloaded: what would be installed is kept in
+`dialogs.record.installs`.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class SlicerModule(types.ModuleType):
 
 
 def install() -> None:
-    """Put `qt`, `ctk` and the missing parts of `slicer` in place, and take away what is too much."""
+    """Put `qt`, `ctk` and the missing parts of `slicer` in place; take away what is too much."""
     import slicer
 
     sys.modules["qt"] = qt_module.make()

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).with_name("names")
-STANDARD_METHODS = frozenset(
-    "connect disconnect parent setParent children findChild findChildren setProperty property tr "
-    "metaObject".split()
-)
+STANDARD_METHODS = frozenset((
+    "connect", "disconnect", "parent", "setParent", "children", "findChild", "findChildren",
+    "setProperty", "property", "tr", "metaObject",
+))  # fmt: skip
 # Signals that only newer versions of Qt have; the module has to work with Qt 5.15 too.
 QT6_ONLY_SIGNALS = frozenset({"checkStateChanged", "idReleased"})
 

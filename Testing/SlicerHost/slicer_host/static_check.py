@@ -105,9 +105,8 @@ def _name(node: ast.AST) -> str:
 def _attribute_problems(node: ast.Attribute, widgets: dict[str, str]) -> Iterator[tuple[int, str]]:
     name = _name(node)
     parts = name.split(".")
-    if parts[0] in {"qt", "ctk"} and len(parts) in {2, 3}:
-        yield from _class_problems(node.lineno, parts)
-    elif parts[:1] == ["slicer"] and len(parts) >= 2 and parts[1].startswith("q"):
+    is_slicer = parts[0] == "slicer" and len(parts) >= 2 and parts[1].startswith("q")
+    if is_slicer or (parts[0] in {"qt", "ctk"} and len(parts) in {2, 3}):
         yield from _class_problems(node.lineno, parts)
     elif parts[:2] == ["self", "ui"] and len(parts) >= 3:
         yield from _widget_problems(node.lineno, parts[2:], widgets)
@@ -164,7 +163,7 @@ def _signal_problems(line: int, text: str) -> Iterator[tuple[int, str]]:
 
 
 def unreal_names(kind: type) -> list[str]:
-    """Return the public names of a stand-in that its real class has neither for Python nor in C++."""
+    """Return the public names of a stand-in that its real class has neither in Python nor C++."""
     real, native = members.chain(kind)
     known = {name for one in real for name in [*one.arities, *one.hidden, *one.properties]}
     known |= {name for one in real for entry in one.properties.values() for name in entry[1:]}

@@ -8,7 +8,7 @@ from typing import Any
 from PySide6 import QtCore, QtUiTools, QtWidgets
 
 from slicer_host import real_names, stand_ins
-from slicer_host.errors import HostGapError, Refusal
+from slicer_host.errors import HostGapError, RefusalError
 from slicer_host.pythonqt import members, signals
 from slicer_host.pythonqt.wrapper import wrap, wrapper_class
 
@@ -28,7 +28,7 @@ def load(text: str, parent: Any = None) -> QtWidgets.QWidget:
     widget = loader.load(buffer, parent)
     if widget is None:
         msg = f"The .ui file could not be loaded: {loader.errorString()}"
-        raise Refusal(msg)
+        raise RefusalError(msg)
     for name, values in own:
         _set_own_properties(_find(widget, name), values)
     for connection in connections:
@@ -41,7 +41,7 @@ def _stand_in(name: str) -> type:
         msg = (
             f"The .ui file has a widget of class {name}, which is not in the list of real classes."
         )
-        raise Refusal(msg)
+        raise RefusalError(msg)
     found = stand_ins.find(name)
     if found is None:
         msg = f"The host has no stand-in for {name} yet."
@@ -75,7 +75,7 @@ def _is_own(raw_type: type, item: ET.Element) -> bool:
         msg = (
             f"The .ui file sets the property '{name}', which {members.real_name(raw_type)} has not."
         )
-        raise Refusal(msg)
+        raise RefusalError(msg)
     return found.kind == "stand-in property"
 
 
@@ -133,7 +133,7 @@ def _find(root: QtWidgets.QWidget, name: str) -> QtCore.QObject:
     found = root if root.objectName() == name else root.findChild(QtCore.QObject, name)
     if found is None:
         msg = f"The .ui file names the object '{name}', which it does not declare."
-        raise Refusal(msg)
+        raise RefusalError(msg)
     return found
 
 

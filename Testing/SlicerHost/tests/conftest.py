@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "Slicer"))
 
-from slicer_host.pytest_plugin import *  # noqa: E402, F403
+from slicer_host.pytest_plugin import *  # noqa: F403
 
 DEMO = Path(__file__).parent / "data" / "HostDemo" / "HostDemo.py"
 

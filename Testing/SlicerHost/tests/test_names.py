@@ -69,8 +69,9 @@ def test_check_finds_wrong_names(host, tmp_path):
     )
     (folder / "Wrong.ui").write_text(ui)
     source = (
-        "import qt, ctk, slicer\nqt.QLabell\nqt.Qt.AlignMiddle\nctk.ctkNothing\nslicer.qMRMLNothing\n"
-        "self.ui.noteEdit.textt\nself.ui.nothing\nself.ui.noteEdit.connect('textChange(QString)', f)\n"
+        "import qt, ctk, slicer\nqt.QLabell\nqt.Qt.AlignMiddle\nctk.ctkNothing\n"
+        "slicer.qMRMLNothing\nself.ui.noteEdit.textt\nself.ui.nothing\n"
+        "self.ui.noteEdit.connect('textChange(QString)', f)\n"
         "self.ui.thresholdSlider.setRange(0, 1)\n"
     )
     (tmp_path / "Wrong" / "Wrong.py").write_text(source)

@@ -1,6 +1,6 @@
 import pytest
 from slicer_host import errors
-from slicer_host.errors import Refusal
+from slicer_host.errors import RefusalError
 
 pytestmark = pytest.mark.usefixtures("scene")
 
@@ -23,9 +23,9 @@ def test_property_refuses_values_of_another_kind():
     box = qt.QSpinBox()
     box.value = 3.7
     assert box.value == 3
-    with pytest.raises(Refusal, match="does not accept"):
+    with pytest.raises(RefusalError, match="does not accept"):
         box.value = "abc"
-    with pytest.raises(Refusal, match="not writable"):
+    with pytest.raises(RefusalError, match="not writable"):
         box.cleanText = "7"
 
 
@@ -162,7 +162,7 @@ def test_signals_connect_to_slots_of_other_objects():
     box.connect("valueChanged(int)", slider, "setValue(int)")
     box.value = 7
     assert slider.value == 7
-    with pytest.raises(Refusal, match="No such slot"):
+    with pytest.raises(RefusalError, match="No such slot"):
         box.connect("valueChanged(int)", slider, "setNumber(int)")
 
 

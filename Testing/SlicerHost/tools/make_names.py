@@ -133,7 +133,8 @@ def _pythonqt(root: Path, wanted: list[str]) -> dict[str, list[str]]:
             wrapped.setdefault(name, set()).update(_method_names(name, body))
     missing = [name for name in wanted if name not in wrapped]
     if missing:
-        raise SystemExit(f"PythonQt does not wrap {', '.join(missing)}.")
+        msg = f"PythonQt does not wrap {', '.join(missing)}."
+        raise SystemExit(msg)
     return {name: sorted(wrapped[name]) for name in sorted(wanted)}
 
 

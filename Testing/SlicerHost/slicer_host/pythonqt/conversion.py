@@ -18,7 +18,7 @@ _UNFIT = object()
 
 
 def to_python(value: Any) -> Any:
-    """Convert what a Qt call returned: enumerators to integers, lists to tuples, objects wrapped."""
+    """Convert what a Qt call returned: enumerators to integers, lists to tuples, wrap objects."""
     if isinstance(value, enum.Enum):
         return enum_value(value)
     if isinstance(value, list | tuple):

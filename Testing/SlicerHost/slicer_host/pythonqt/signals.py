@@ -55,7 +55,7 @@ def find_signal(raw: QObject, signature: str) -> str | Any:
     if is_own or (text in members.signals(native[0]) and members.member(native[0], name)):
         return text
     msg = f"PythonQt: QObject::connect() signal '{signature}' does not exist on {_name(raw)}"
-    raise errors.Refusal(msg)
+    raise errors.RefusalError(msg)
 
 
 def _name(raw: QObject) -> str:
@@ -118,7 +118,7 @@ def connect_slot(raw: QObject, signature: str, receiver: Any, slot: str) -> bool
     name, _, arguments = text.partition("(")
     if not has_slot(type(receiver._raw), text):
         msg = f"QObject::connect: No such slot {receiver.className()}::{slot}"
-        raise errors.Refusal(msg)
+        raise errors.RefusalError(msg)
     count = len([part for part in arguments.rstrip(")").split(",") if part])
 
     def call_slot(*values: Any) -> None:

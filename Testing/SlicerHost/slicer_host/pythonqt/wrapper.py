@@ -10,11 +10,9 @@ import shiboken6
 from PySide6.QtCore import QObject
 
 from slicer_host import real_names
-from slicer_host.errors import HostGapError, Refusal
-from slicer_host.pythonqt import members
+from slicer_host.errors import RefusalError
+from slicer_host.pythonqt import access, members
 from slicer_host.pythonqt.conversion import call, to_python, to_qt
-from slicer_host.pythonqt.members import Member
-from slicer_host.pythonqt.signals import BoundSignal
 
 _wrappers: weakref.WeakValueDictionary[int, InstanceWrapper] = weakref.WeakValueDictionary()
 
@@ -75,18 +73,21 @@ class InstanceWrapper(metaclass=ClassWrapper):
         raw = self._raw
         found = members.member(self._raw_type, name)
         if found is not None:
-            return _read(self, raw, name, found)
-        return _read_unlisted(self, raw, name)
+            return access.read(self, raw, name, found)
+        return access.read_unlisted(self, raw, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         found = members.member(self._raw_type, name)
         if found is None:
-            _set_unlisted(self, name, value)
+            access.set_unlisted(self, name, value)
         elif found.kind in {"property", "stand-in property"}:
-            _write(self, name, found, value)
+            access.write(self, name, found, value)
         else:
             msg = f"{found.kind} '{name}' can not be overwritten on {type(self).__name__} object"
-            raise Refusal(msg)
+            raise RefusalError(msg)
+
+    def _is_plain(self) -> bool:
+        return type(self) is wrapper_class(self._raw_type)
 
     def className(self) -> str:
         """Return the name of the C++ class, or of the Python class derived from it."""
@@ -204,104 +205,6 @@ class ObjectWrapper(InstanceWrapper):
 
 def _pointer(raw: Any) -> int:
     return int(shiboken6.getCppPointer(raw)[0]) if shiboken6.isValid(raw) else id(raw)
-
-
-def _read(wrapper: InstanceWrapper, raw: Any, name: str, found: Member) -> Any:
-    if not shiboken6.isValid(raw):
-        msg = f"Trying to use '{name}' of a destroyed {type(wrapper).__name__} object"
-        raise ValueError(msg)
-    if found.kind == "property":
-        return to_python(found.value.read(raw))
-    if found.kind == "stand-in property":
-        return to_python(_implementation(raw, name, found.value[2], found.value[0])())
-    if found.kind == "signal":
-        return BoundSignal(wrapper, found.value)
-    if found.kind == "method":
-        function = getattr(raw, found.value.__name__)
-        return lambda *arguments: call(function, name, arguments)
-    if found.kind == "stand-in method":
-        return _stand_in_method(raw, *found.value)
-    return found.value
-
-
-def _implementation(raw: Any, name: str, method: str, owner: str) -> Any:
-    if not hasattr(raw, method or name):
-        msg = f"The host does not imitate {owner}.{name} yet."
-        raise HostGapError(msg)
-    return getattr(raw, method or name)
-
-
-def _stand_in_method(raw: Any, owner: str, name: str, arities: frozenset[int]) -> Any:
-    function = _implementation(raw, name, name, owner)
-
-    def method(*arguments: Any) -> Any:
-        if len(arguments) not in arities:
-            msg = f"Called {name} with wrong arguments: {arguments!r}"
-            raise ValueError(msg)
-        return to_python(function(*map(to_qt, arguments)))
-
-    return method
-
-
-def _read_unlisted(wrapper: InstanceWrapper, raw: Any, name: str) -> Any:
-    if isinstance(raw, QObject) and shiboken6.isValid(raw):
-        if name in [text.data().decode() for text in raw.dynamicPropertyNames()]:
-            return to_python(raw.property(name))
-        for child in raw.children():
-            if child.objectName() == name:
-                return wrap(child)
-    hidden = members.hidden_in(wrapper._raw_type, name)
-    reason = f" (a C++ method of {hidden} that Python does not see)" if hidden else ""
-    msg = f"{wrapper.className()} has no attribute named '{name}'{reason}"
-    raise Refusal(msg)
-
-
-def _write(wrapper: InstanceWrapper, name: str, found: Member, value: Any) -> None:
-    raw = wrapper._raw
-    if not shiboken6.isValid(raw):
-        msg = f"Trying to set property '{name}' on a destroyed {wrapper.className()} object"
-        raise Refusal(msg)
-    if found.kind == "stand-in property":
-        owner, _, _, setter = found.value
-        if not setter:
-            msg = f"Property '{name}' of {wrapper.className()} object is not writable"
-            raise Refusal(msg)
-        _implementation(raw, name, setter, owner)(to_qt(_typed(value, found.value[1])))
-        return
-    if not found.value.isWritable():
-        msg = f"Property '{name}' of {wrapper.className()} object is not writable"
-        raise Refusal(msg)
-    kind = found.value.typeName()
-    accepted = value is not None and raw.setProperty(found.value.name(), to_qt(_typed(value, kind)))
-    if not accepted:
-        msg = f"Property '{name}' of type '{kind}' does not accept {value!r}"
-        raise Refusal(msg)
-
-
-def _typed(value: Any, kind: str) -> Any:
-    if kind in {"int", "uint"} and isinstance(value, float):
-        return int(value)
-    if kind == "double" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind == "QStringList" and isinstance(value, str):
-        msg = f"a property of type 'QStringList' does not accept the string {value!r}"
-        raise Refusal(msg)
-    return str(value) if kind == "QString" and isinstance(value, int | float) else value
-
-
-def _set_unlisted(wrapper: InstanceWrapper, name: str, value: Any) -> None:
-    raw = wrapper.__dict__.get("_raw")
-    if isinstance(raw, QObject) and shiboken6.isValid(raw):
-        if name in [text.data().decode() for text in raw.dynamicPropertyNames()]:
-            raw.setProperty(name, to_qt(value))
-            return
-    if type(wrapper) is wrapper_class(wrapper._raw_type):
-        msg = (
-            f"'{name}' does not exist on {wrapper.className()} and creating new attributes"
-            " on C++ objects is not allowed"
-        )
-        raise Refusal(msg)
-    object.__setattr__(wrapper, name, value)
 
 
 @cache

@@ -14,9 +14,10 @@ from functools import cache
 from slicer_host import real_names
 
 MODULES = (
-    "stand_ins.containers", "stand_ins.numbers", "stand_ins.paths", "stand_ins.buttons",
-    "stand_ins.texts", "stand_ins.mrml_base", "stand_ins.node_combo_box", "stand_ins.mrml_numbers",
-    "stand_ins.segment_editor", "stand_ins.application_parts", "stand_ins.segments", "stand_ins.tables", "stand_ins.plots", "views.slice_view",
+    "stand_ins.containers", "stand_ins.numbers", "stand_ins.ranges", "stand_ins.paths",
+    "stand_ins.buttons", "stand_ins.texts", "stand_ins.mrml_base", "stand_ins.node_combo_box",
+    "stand_ins.mrml_numbers", "stand_ins.segment_editor", "stand_ins.application_parts",
+    "stand_ins.segments", "stand_ins.tables", "stand_ins.plots", "views.slice_view",
     "views.threed_view", "layout", "modules", "main_window", "io_manager", "application",
 )  # fmt: skip
 

@@ -107,14 +107,10 @@ class ctkCollapsibleButton(QAbstractButton):
 
     def childEvent(self, event: Any) -> None:
         child = event.child()
-        if (
-            event.type() == QEvent.Type.ChildPolished
-            and self._collapsed
-            and isinstance(child, QWidget)
-        ):
-            if not child.isHidden():
-                child.hide()
-                self._hidden = [*getattr(self, "_hidden", []), child]
+        is_new = event.type() == QEvent.Type.ChildPolished and isinstance(child, QWidget)
+        if self._collapsed and is_new and not child.isHidden():
+            child.hide()
+            self._hidden = [*getattr(self, "_hidden", []), child]
         super().childEvent(event)
 
     def hitButton(self, position: Any) -> bool:

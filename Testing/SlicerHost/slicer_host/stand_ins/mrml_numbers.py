@@ -7,7 +7,8 @@ from typing import Any
 from PySide6.QtWidgets import QWidget
 
 from slicer_host.stand_ins.node_combo_box import qMRMLNodeComboBox
-from slicer_host.stand_ins.numbers import ctkDoubleSpinBox, ctkRangeWidget, ctkSliderWidget
+from slicer_host.stand_ins.numbers import ctkDoubleSpinBox, ctkSliderWidget
+from slicer_host.stand_ins.ranges import ctkRangeWidget
 
 
 class _WithScene:

@@ -134,8 +134,11 @@ class qMRMLPlotView(Picture):
             plot.SetTooltipLabelFormat("%i: (%x, %y)")
         if isBar:
             return
-        pens = {series.LineStyleSolid: vtk.vtkPen.SOLID_LINE, series.LineStyleDash: vtk.vtkPen.DASH_LINE,
-                series.LineStyleDot: vtk.vtkPen.DOT_LINE}  # fmt: skip
+        pens = {
+            series.LineStyleSolid: vtk.vtkPen.SOLID_LINE,
+            series.LineStyleDash: vtk.vtkPen.DASH_LINE,
+            series.LineStyleDot: vtk.vtkPen.DOT_LINE,
+        }
         plot.GetPen().SetLineType(pens.get(series.GetLineStyle(), vtk.vtkPen.NO_PEN))
         plot.SetMarkerSize(series.GetMarkerSize())
         styles = ("None", "Cross", "Plus", "Square", "Circle", "Diamond")

@@ -228,9 +228,10 @@ def createGuiConnector(widget: Any, datatype: Any) -> Any:
             return one.create(widget, datatype)
     arguments = typing.get_args(datatype) if hasattr(datatype, "__metadata__") else (datatype,)
     kind, annotations = _without_none(arguments[0]), list(arguments[1:])
-    found = _connector(widget.className(), kind)
+    name = widget.className()
+    found = _connector(name, kind)
     if found is None:
-        msg = f"Unable to create GUI connector from datatype '{datatype}' to widget type '{widget.className()}'."
+        msg = f"Unable to create GUI connector from datatype '{datatype}' to widget type '{name}'."
         raise RuntimeError(msg)
     return found(widget, annotations, kind)
 
