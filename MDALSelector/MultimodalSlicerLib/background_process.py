@@ -120,10 +120,8 @@ class BackgroundProcess:
         self._process = qt.QProcess()
         self._process.setProcessEnvironment(childEnvironment())
         self._process.setWorkingDirectory(tempfile.gettempdir())
-        self._process.connect("readyReadStandardOutput()", self._onOutput)
-        self._process.connect("readyReadStandardError()", self._onErrorOutput)
-        self._process.connect("finished(int,QProcess::ExitStatus)", self._onFinished)
-        self._process.connect("errorOccurred(QProcess::ProcessError)", self._onError)
+        for signal, slot in self._connections().items():
+            self._process.connect(signal, slot)
         self._setState(JobState.RUNNING)
         self._process.start(program, ["-m", *self.arguments])
 
@@ -155,6 +153,14 @@ class BackgroundProcess:
         if self.errorMessage:
             lines.append(f"Error: {self.errorMessage}")
         return "\n".join([*lines, "Last lines of the error output:", *self._errorTail])
+
+    def _connections(self) -> dict[str, Callable[..., None]]:
+        return {
+            "readyReadStandardOutput()": self._onOutput,
+            "readyReadStandardError()": self._onErrorOutput,
+            "finished(int,QProcess::ExitStatus)": self._onFinished,
+            "errorOccurred(QProcess::ProcessError)": self._onError,
+        }
 
     def _onOutput(self) -> None:
         self._take(isError=False, lines=self._output.feed(_bytes(self._process, isError=False)))
@@ -218,6 +224,7 @@ class BackgroundProcess:
 
     def _finish(self, exitCode: int, isNormal: bool) -> None:
         kill(self._tree)  # what outlived its parent after a cancel
+        self._release()
         if self.state is JobState.CANCELLING or (isNormal and exitCode == EXIT_CANCELLED):
             self._setState(JobState.CANCELLED)
         elif isNormal and exitCode == 0:
@@ -225,6 +232,13 @@ class BackgroundProcess:
         else:
             self.errorMessage = self.errorMessage or self._failure(exitCode, isNormal=isNormal)
             self._setState(JobState.FAILED)
+
+    def _release(self) -> None:
+        """Undo the connections: they would keep this object alive with the process."""
+        for signal, slot in self._connections().items():
+            self._process.disconnect(signal, slot)
+        self._process.deleteLater()
+        self._process = None
 
     def _failure(self, exitCode: int, *, isNormal: bool) -> str:
         last = self._errorTail[-1].strip() if self._errorTail else "It said nothing more."

@@ -20,6 +20,7 @@ from MultimodalSlicerLib.volume_nodes import (
     addVolume,
     importLabelMap,
     placeInFolder,
+    removeNode,
     showOutline,
     subjectHierarchy,
 )
@@ -81,7 +82,7 @@ class CaseLoader:
                 added.append(self._addLabel(caseID, label))
         except BaseException:
             for node in added:
-                _remove(node)
+                removeNode(node)
             raise
         self.close()
         self._adopt(caseID, added)
@@ -93,7 +94,7 @@ class CaseLoader:
         nodes = self._ownNodes()
         folders = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) for node in nodes}
         for node in nodes:
-            _remove(node)
+            removeNode(node)
         for folder in folders:
             isOurs = bool(folder) and hierarchy.GetItemAttribute(folder, CASE_ATTRIBUTE)
             if isOurs and hierarchy.GetNumberOfItemChildren(folder) == 0:
@@ -235,17 +236,6 @@ def _styles(values: list[int]) -> list[SegmentStyle]:
         SegmentStyle(value, f"Label {value}", LABEL_COLORS[index % len(LABEL_COLORS)])
         for index, value in enumerate(values)
     ]
-
-
-def _remove(node: slicer.vtkMRMLNode) -> None:
-    """Remove a node with its display and storage nodes, which the scene would keep."""
-    scene = node.GetScene()
-    displays = [node.GetNthDisplayNode(i) for i in range(node.GetNumberOfDisplayNodes())]
-    storage = node.GetStorageNode()
-    scene.RemoveNode(node)
-    for other in (*displays, storage):
-        if other is not None and other.GetScene() is scene:
-            scene.RemoveNode(other)
 
 
 def _digest(node: slicer.vtkMRMLSegmentationNode) -> str:

@@ -222,6 +222,17 @@ def placeInFolder(node: slicer.vtkMRMLNode, folderItem: int) -> None:
         hierarchy.CreateItem(parent, node)
 
 
+def removeNode(node: slicer.vtkMRMLNode) -> None:
+    """Remove a node with its display and storage nodes, which the scene would keep."""
+    scene = node.GetScene()
+    displays = [node.GetNthDisplayNode(i) for i in range(node.GetNumberOfDisplayNodes())]
+    storage = node.GetStorageNode()
+    scene.RemoveNode(node)
+    for other in (*displays, storage):
+        if other is not None and other.GetScene() is scene:
+            scene.RemoveNode(other)
+
+
 def subjectHierarchy(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSubjectHierarchyNode:
     """Return the subject hierarchy of a scene."""
     return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
