@@ -7,7 +7,6 @@ other (PET on a breathing chest) needs more before it is flagged than one that a
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,16 +15,13 @@ import numpy.typing as npt
 
 from MDALSelectorLib.alignment import AlignmentMeasures, Pair
 from MDALSelectorLib.case_selection import CHECK_PAIRING, Flag
+from MDALSelectorLib.pairing_reasons import shift_reasons, stranger_reasons
 
 FloatArray = npt.NDArray[np.float64]
 
 MAD_TO_SD = 1.4826
 # One-sided 1 % point of the normal distribution.
 NORMAL_1_PERCENT = 2.326
-# Offsets from several modalities that differ less from their mean are told as one.
-SAME_OFFSET_MM = 3.0
-# Along the positive and the negative LPS axis.
-DIRECTIONS = (("left", "right"), ("posterior", "anterior"), ("superior", "inferior"))
 
 
 @dataclass(frozen=True)
@@ -82,8 +78,8 @@ def pairing_flags(
     for index, case_id in enumerate(measures.case_ids):
         modalities = strangers[index]
         pairs = [pair for pair in shifted[index] if not set(pair) & set(modalities)]
-        reasons = _stranger_reasons(measures, index, modalities)
-        reasons += _shift_reasons(measures, index, pairs)
+        reasons = stranger_reasons(measures, index, modalities)
+        reasons += shift_reasons(measures, index, pairs)
         reasons += [] if reasons else surprising[index]
         if reasons:
             flags[case_id] = tuple(Flag(CHECK_PAIRING, reason) for reason in reasons)
@@ -200,58 +196,3 @@ def _surprising(
                 " cohort's median, far less than any usual case. Look at both before labeling."
             )
     return found
-
-
-def _stranger_reasons(
-    measures: AlignmentMeasures, index: int, modalities: Sequence[str]
-) -> list[str]:
-    available = [p for p in measures.pairs if np.isfinite(measures.agreement[p][index])]
-    if len(modalities) > 1 and len(available) == 1:
-        modalities = modalities[-1:]  # of two images nobody can tell which one is wrong
-    reasons = []
-    for modality in modalities:
-        partners = [next(m for m in p if m != modality) for p in available if modality in p]
-        reasons.append(
-            f"{modality} does not seem to belong to this case: its edges agree with those of"
-            f" {_listed(partners)} hardly better than another patient's would. Wrong patient, wrong"
-            " series, or far out of place."
-        )
-    return reasons
-
-
-def _shift_reasons(measures: AlignmentMeasures, index: int, pairs: Sequence[Pair]) -> list[str]:
-    """One sentence for all pairs of a modality that is off several others, else one per pair."""
-    if not pairs:
-        return []
-    counts = Counter(modality for pair in pairs for modality in pair)
-    culprit, n_pairs = max(counts.items(), key=lambda item: item[1])
-    own = [pair for pair in pairs if n_pairs > 1 and culprit in pair]
-    groups = [(culprit, own)] if own else []
-    groups += [(pair[1], [pair]) for pair in pairs if pair not in own]
-    return [_off_text(measures, index, moved, group) for moved, group in groups]
-
-
-def _off_text(measures: AlignmentMeasures, index: int, moved: str, pairs: Sequence[Pair]) -> str:
-    """Say how far a modality lies off others; in one figure where the estimates agree."""
-    offsets = {}
-    for first, second in pairs:
-        sign = 1.0 if moved == second else -1.0
-        still = first if moved == second else second
-        offsets[still] = sign * measures.offset_mm[first, second][index]
-    mean = np.mean(list(offsets.values()), axis=0)
-    spread = max(float(np.linalg.norm(offset - mean)) for offset in offsets.values())
-    if spread <= SAME_OFFSET_MM:
-        parts = [f"{_distance_text(mean)} off {_listed(list(offsets))}"]
-    else:
-        parts = [f"{_distance_text(offset)} off {still}" for still, offset in offsets.items()]
-    return f"{moved} lies {_listed(parts)}. Check the alignment before labeling."
-
-
-def _distance_text(offset_mm: FloatArray) -> str:
-    axis = int(np.argmax(np.abs(offset_mm)))
-    side = DIRECTIONS[axis][0 if offset_mm[axis] > 0 else 1]
-    return f"about {np.linalg.norm(offset_mm):.0f} mm (mostly {side})"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + f" and {parts[-1]}"
