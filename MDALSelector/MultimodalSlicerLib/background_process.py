@@ -88,6 +88,7 @@ class BackgroundProcess:
         progressed: Emits the job and a `Progress`.
         messaged: Emits the job and a `Message`.
         logged: Emits the job and a line of text.
+        resulted: Emits the job whenever a result event came; the last one stays in `result`.
     """
 
     def __init__(self, arguments: Sequence[str], *, title: str, owner: str) -> None:
@@ -100,7 +101,7 @@ class BackgroundProcess:
         self.errorMessage = ""
         self.log: deque[str] = deque(maxlen=KEPT_LOG_LINES)
         self.stateChanged, self.progressed = Signal(), Signal()
-        self.messaged, self.logged = Signal(), Signal()
+        self.messaged, self.logged, self.resulted = Signal(), Signal(), Signal()
         self._process: qt.QProcess | None = None
         self._output, self._errors = LineReader(), LineReader()
         self._lines: deque[tuple[bool, str]] = deque()
@@ -206,6 +207,7 @@ class BackgroundProcess:
             self.progressed.emit(self, event)
         elif isinstance(event, Result):
             self.result = event.content
+            self.resulted.emit(self)
         elif isinstance(event, Message):
             self._handleMessage(event)
         else:
