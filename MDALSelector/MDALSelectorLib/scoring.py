@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from MDALSelectorLib.alignment import measure_alignment
 from MDALSelectorLib.case_selection import INCOMPLETE, Flag
 from MDALSelectorLib.cohort_scores import CohortScores, FloatArray
-from MDALSelectorLib.config import EstimationConfig
+from MDALSelectorLib.config import CropConfig, EstimationConfig
 from MDALSelectorLib.diagnostics import Diagnostics, PairDiagnostics
+from MDALSelectorLib.estimation import Estimation, estimate
 from MDALSelectorLib.features import cohort_features
+from MDALSelectorLib.flags import pairing_flags
+from MDALSelectorLib.fused_embedding import fused_embedding
 from MDALSelectorLib.run_facts import versions_of
 from MDALSelectorLib.score_store import load_scores, save_scores, scores_key
 from MDALSelectorLib.voxel_nmi import cohort_voxel_nmi
@@ -19,6 +24,9 @@ from MultimodalImagingLib.prepared_cache import case_key
 from MultimodalImagingLib.preprocessing import PreparedCohort
 from MultimodalImagingLib.progress import Reporter
 from MultimodalImagingLib.record import CohortRecord
+
+if TYPE_CHECKING:
+    from MDALSelectorLib.views import ViewSource
 
 
 def load_or_estimate_scores(
@@ -46,25 +54,108 @@ def load_or_estimate_scores(
 def estimate_scores(
     prepared: PreparedCohort, config: EstimationConfig, reporter: Reporter
 ) -> CohortScores:
-    features = cohort_features(
-        prepared, prepared.modalities, n_cases=len(prepared), reporter=reporter
+    """Describe, check and score all cases of a cohort; nothing is read from or kept in a record.
+
+    Args:
+        prepared: The prepared cohort.
+        config: How PMI is estimated.
+        reporter: Told about stages and steps.
+    """
+    patients = tuple(case.patient_id for case in prepared.cases)
+    features = _features(prepared, reporter)
+    measures = measure_alignment(prepared, patients, prepared.modalities, reporter=reporter)
+    estimation = estimate(
+        features,
+        case_ids=prepared.case_ids,
+        patient_ids=patients,
+        config=config,
+        source=_views(prepared, patients, config),
+        reporter=reporter,
     )
-    from MDALSelectorLib.cross_fitting import plan_cross_fit
-    from MDALSelectorLib.gaussian_estimator import gaussian_estimates, shuffled_bounds
-    patients = tuple(c.patient_id for c in prepared.cases)
-    pairs = tuple(combinations(prepared.modalities, 2))
-    plan = plan_cross_fit(patients, config=config.cross_fit, seed=config.seed)
-    estimates = gaussian_estimates(features, pairs, plan=plan, config=config.gaussian, reporter=reporter)
-    n = len(prepared)
-    pmi = np.full((n, len(pairs)), np.nan)
-    for j, e in enumerate(estimates):
-        pmi[e.case_index, j] = e.pmi
-    z = (pmi - np.nanmedian(pmi, axis=0)) / (1.4826 * np.nanmedian(np.abs(pmi - np.nanmedian(pmi, axis=0)), axis=0))
-    diag = Diagnostics("gaussian", {"gaussian": float(np.mean([e.bound_nats for e in estimates]))}, None, None, None,
-       float(np.mean([e.r12_repeats for e in estimates])), 5, 3, tuple(PairDiagnostics(e.pair, len(e.case_index), True, e.bound_nats, float(np.median(e.pmi))) for e in estimates))
-    return CohortScores(prepared.root.name, prepared.modalities, prepared.case_ids, patients, pmi, z, -np.nanmean(z, axis=1),
-       np.concatenate([np.nan_to_num(f)[:, :5] for f in features.values()], axis=1).astype(float), diag, _incomplete_flags(prepared),
-       voxel_nmi=cohort_voxel_nmi(prepared, prepared.modalities).mean)
+    pmi = _by_pair(estimation, estimation.difference.pmi_nats)
+    flags = pairing_flags(measures, pair_pmi=dict(zip(estimation.pairs, pmi.T, strict=True)))
+    return CohortScores(
+        cohort=prepared.root.name,
+        modalities=prepared.modalities,
+        case_ids=prepared.case_ids,
+        patient_ids=patients,
+        pmi_nats=pmi,
+        z=_by_pair(estimation, estimation.difference.z),
+        modality_difference=estimation.difference.values,
+        embeddings=fused_embedding(features),
+        diagnostics=diagnostics_of(estimation, config),
+        flags=_joined(_incomplete_flags(prepared), flags),
+        voxel_nmi=cohort_voxel_nmi(prepared, prepared.modalities).mean,
+    )
+
+
+def diagnostics_of(estimation: Estimation, config: EstimationConfig) -> Diagnostics:
+    """Return what speaks for and against the scores, in plain numbers."""
+    found = {e.pair: e for e in estimation.estimates[estimation.estimator]}
+    difference = estimation.difference
+    return Diagnostics(
+        estimator=estimation.estimator,
+        bounds_nats=estimation.bounds_nats,
+        null_bound_nats=estimation.null_bound_nats,
+        rank_correlation=_finite(estimation.rank_correlation),
+        r12_disjoint=_finite(difference.r12_disjoint),
+        r12_repeats=_finite(difference.r12_repeats),
+        n_folds=config.cross_fit.n_folds,
+        n_repeats=config.cross_fit.n_repeats,
+        pairs=tuple(
+            PairDiagnostics(
+                pair=pair,
+                n_cases=len(found[pair].case_index) if pair in found else 0,
+                is_used=pair in difference.used,
+                bound_nats=_finite(found[pair].bound_nats) if pair in found else None,
+                median_nats=_finite(float(np.median(found[pair].pmi))) if pair in found else None,
+                note=estimation.unused.get(pair, ""),
+            )
+            for pair in estimation.pairs
+        ),
+    )
+
+
+def _features(prepared: PreparedCohort, reporter: Reporter) -> dict[str, FloatArray]:
+    found = cohort_features(prepared, prepared.modalities, n_cases=len(prepared), reporter=reporter)
+    return {modality: values.astype(np.float64) for modality, values in found.items()}
+
+
+def _views(
+    prepared: PreparedCohort, patients: tuple[str, ...], config: EstimationConfig
+) -> ViewSource | None:
+    """Return the crops for the contrastive estimator; `None` if it is not asked for."""
+    if config.estimator == "gaussian":
+        return None
+    from MDALSelectorLib.volume_views import VolumeViews  # torch: only where it is needed
+
+    available = {
+        m: np.array([m in header.modalities for header in prepared.headers])
+        for m in prepared.modalities
+    }
+    return VolumeViews(
+        prepared, patient_ids=patients, available=available, config=CropConfig()
+    )
+
+
+def _by_pair(estimation: Estimation, values: FloatArray) -> FloatArray:
+    """Return a column for every pair of modalities, NaN for those that could not be scored."""
+    table = np.full((len(estimation.case_ids), len(estimation.pairs)), np.nan)
+    for column, pair in enumerate(estimation.difference.pairs):
+        table[:, estimation.pairs.index(pair)] = values[:, column]
+    return table
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def _joined(*tables: Mapping[str, tuple[Flag, ...]]) -> dict[str, tuple[Flag, ...]]:
+    joined: dict[str, tuple[Flag, ...]] = {}
+    for table in tables:
+        for case_id, flags in table.items():
+            joined[case_id] = joined.get(case_id, ()) + flags
+    return joined
 
 
 def _key(prepared: PreparedCohort, config: EstimationConfig) -> str:
@@ -77,7 +168,7 @@ def _key(prepared: PreparedCohort, config: EstimationConfig) -> str:
 
 
 def _incomplete_flags(prepared: PreparedCohort) -> dict[str, tuple[Flag, ...]]:
-    flags = {}
+    flags: dict[str, tuple[Flag, ...]] = {}
     for case_id, header in zip(prepared.case_ids, prepared.headers, strict=True):
         lacks = [m for m in prepared.modalities if m not in header.modalities]
         if lacks:

@@ -18,14 +18,13 @@ from MDALSelectorLib.assembly import make_selection, with_thumbnails
 from MDALSelectorLib.budget import parse_budget
 from MDALSelectorLib.case_selection import CHECK_PAIRING, CaseSelection
 from MDALSelectorLib.cohort_scores import CohortScores, SelectionRequest
-from MDALSelectorLib.inspection import patterns_for
 from MDALSelectorLib.report import write_report
 from MDALSelectorLib.result import write_embeddings, write_selection
 from MDALSelectorLib.run_facts import configuration_of, versions_of
 from MDALSelectorLib.scoring import load_or_estimate_scores
 from MDALSelectorLib.select_command import SelectionConfig
 from MDALSelectorLib.thumbnails import thumbnail_names, write_thumbnails
-from MultimodalImagingLib.cohort import Cohort, find_cohort
+from MultimodalImagingLib.cohort import Cohort, find_cohort, patterns_for
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.job_log import LoggingReporter
 from MultimodalImagingLib.modality_patterns import parse_pattern
