@@ -10,10 +10,10 @@ DEMO = Path(__file__).parent / "data" / "HostDemo" / "HostDemo.py"
 
 
 def module_files():
-    modules = [REPOSITORY / name / f"{name}.py" for name in ("MDALSelector", "CIMLSegment")]
-    library = sorted((REPOSITORY / "MDALSelector" / "MultimodalSlicerLib").glob("*.py"))
-    panels = sorted((REPOSITORY / "CIMLSegment" / "CIMLSegmentPanelLib").glob("*.py"))
-    return [DEMO, *(path for path in modules if path.is_file()), *library, *panels]
+    folders = [REPOSITORY / name for name in ("MDALSelector", "CIMLSegment")]
+    patterns = ("*.py", "*SlicerLib/*.py", "*WidgetsLib/*.py")
+    files = [path for folder in folders for pattern in patterns for path in folder.glob(pattern)]
+    return [DEMO, *sorted(files)]
 
 
 def ui_files():

@@ -127,7 +127,8 @@ class qMRMLSegmentsTableView(qMRMLWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._table)
-        self._table.selectionModel().selectionChanged.connect(self.selectionChanged)
+        model = self._table.selectionModel()
+        model.selectionChanged.connect(lambda *both: self.selectionChanged.emit(*both))
         self._table.itemChanged.connect(self._onEdited)
 
     def tableWidget(self) -> QTableWidget:
