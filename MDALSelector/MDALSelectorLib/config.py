@@ -91,6 +91,96 @@ class GaussianConfig:
 
 
 @dataclass(frozen=True)
+class ContrastiveConfig:
+    """Shape and training of the encoders.
+
+    Attributes:
+        embedding_size: Length of the embeddings that are compared.
+        hidden_size: Width of the unary heads.
+        max_steps: Most optimizer steps per fold.
+        evaluate_every: Steps between two looks at the cases that stop the training.
+        patience: Looks without improvement after which the training stops.
+        stop_share: Share of a fold's training cases that stop the training and are not trained on.
+        batch_cases: Most cases per step.
+        views_per_case: Places per case and step.
+        learning_rate: AdamW step size.
+        weight_decay: AdamW weight decay.
+        initial_scale: First value of the learned scale of the cosine (1 / temperature).
+        max_scale: Largest scale.
+        low_quantile: Quantile of a case's places that is reported beside their mean.
+        n_reliability_splits: Repeats that are also scored by models of disjoint halves.
+    """
+
+    embedding_size: int = 16
+    hidden_size: int = 32
+    max_steps: int = 300
+    evaluate_every: int = 5
+    patience: int = 8
+    stop_share: float = 0.2
+    batch_cases: int = 1024
+    views_per_case: int = 1
+    learning_rate: float = 1e-2
+    weight_decay: float = 1e-2
+    initial_scale: float = 5.0
+    max_scale: float = 100.0
+    low_quantile: float = 0.1
+    n_reliability_splits: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot be trained."""
+        sizes = (self.embedding_size, self.hidden_size, self.max_steps, self.evaluate_every)
+        _require(min(sizes) >= 1, "sizes and steps of at least 1", sizes)
+        _require(self.patience >= 1, "a patience of at least 1", self.patience)
+        _require(0 < self.stop_share <= 0.5, "a share of stop cases in (0, 0.5]", self.stop_share)
+        _require(self.batch_cases >= 2, "at least 2 cases per batch", self.batch_cases)
+        _require(self.views_per_case >= 1, "at least 1 view per case", self.views_per_case)
+        _require(self.learning_rate > 0, "a positive learning rate", self.learning_rate)
+        _require(
+            0 < self.initial_scale <= self.max_scale,
+            f"a first scale in (0, {self.max_scale}]",
+            self.initial_scale,
+        )
+        _require(0 <= self.low_quantile <= 1, "a quantile in [0, 1]", self.low_quantile)
+
+
+@dataclass(frozen=True)
+class CropConfig:
+    """Crops of volumes, their augmentation, and the encoder that sees them.
+
+    Attributes:
+        edge_voxels: Edge of the cubic crops, working voxels.
+        places_per_axis: Scored crops per axis of the body's bounding box.
+        min_body_share: Scored crops with a smaller share of body do not count.
+        channels: Outputs of the encoder's convolutions, each of which halves the crop.
+        gain: Spread of the log of the random gain of a view.
+        offset: Spread of the random offset, in units of the normalized intensities.
+        gamma: Spread of the log of the random exponent.
+        noise: Spread of the amplitude of the random noise, in the same units as the offset.
+        memory_mb: Memory for cases that have been read, MiB.
+    """
+
+    edge_voxels: int = 16
+    places_per_axis: int = 3
+    min_body_share: float = 0.3
+    channels: tuple[int, ...] = (16, 32, 64)
+    gain: float = 0.1
+    offset: float = 0.1
+    gamma: float = 0.1
+    noise: float = 0.1
+    memory_mb: int = 1024
+
+    def __post_init__(self) -> None:
+        """Refuse crops that the encoder cannot halve."""
+        n_halvings = len(self.channels)
+        _require(n_halvings >= 1, "at least one convolution", self.channels)
+        smallest = 2 ** (n_halvings + 1)
+        _require(
+            self.edge_voxels >= smallest, f"crops of at least {smallest} voxels", self.edge_voxels
+        )
+        _require(self.places_per_axis >= 1, "at least 1 place per axis", self.places_per_axis)
+
+
+@dataclass(frozen=True)
 class EstimationConfig:
     """How PMI is estimated and when a pair of modalities counts.
 
@@ -109,6 +199,7 @@ class EstimationConfig:
     device: str | None = None
     cross_fit: CrossFitConfig = field(default_factory=CrossFitConfig)
     gaussian: GaussianConfig = field(default_factory=GaussianConfig)
+    contrastive: ContrastiveConfig = field(default_factory=ContrastiveConfig)
     normalization: NormalizationConfig = field(default_factory=NormalizationConfig)
 
     def __post_init__(self) -> None:

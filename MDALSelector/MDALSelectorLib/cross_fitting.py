@@ -17,6 +17,11 @@ from scipy.stats import rankdata
 from MDALSelectorLib.config import CrossFitConfig
 from MultimodalImagingLib.errors import CohortError
 
+# Held-out pairs are compared within blocks of this many cases, and in this many blocks at most, so
+# that time and memory stay small; bounds are then at most log 256 = 5.5 nats.
+BOUND_BLOCK = 256
+MAX_BOUND_BLOCKS = 8
+
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
@@ -134,6 +139,18 @@ def spearman(first: FloatArray, second: FloatArray) -> float:
     if len(first) < 2 or bool((np.ptp(ranks, axis=1) == 0).any()):
         return float("nan")
     return float(np.corrcoef(ranks)[0, 1])
+
+
+def bound_blocks(n_cases: int) -> list[IntArray]:
+    """Return the blocks of positions that held-out bounds of all estimators are computed in.
+
+    Args:
+        n_cases: Held-out cases; fewer than two give no block.
+    """
+    if n_cases < 2:
+        return []
+    n_blocks = -(-n_cases // BOUND_BLOCK)
+    return list(np.array_split(np.arange(n_cases), n_blocks))[:MAX_BOUND_BLOCKS]
 
 
 def mean_pairwise_spearman(scores: FloatArray) -> float:

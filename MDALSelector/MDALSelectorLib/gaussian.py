@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from MDALSelectorLib.config import GaussianConfig
-from MDALSelectorLib.cross_fitting import FloatArray, IntArray
+from MDALSelectorLib.cross_fitting import FloatArray, IntArray, bound_blocks
 
 # A column that varies less than this, relative to the columns' usual spread, is constant.
 CONSTANT_COLUMN = 1e-9
-BOUND_BLOCK = 256
-MAX_BOUND_BLOCKS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +21,12 @@ class Whitening:
     Attributes:
         mean: Mean per feature, `(n_features,)`.
         axes: Maps centred features to components, largest variance first, `(n_features, k)`.
+        spreads: Standard deviations of the components before they were scaled to 1, `(k,)`.
     """
 
     mean: FloatArray
     axes: FloatArray
+    spreads: FloatArray
 
     def __call__(self, features: FloatArray) -> FloatArray:
         """Return the components, `(n_cases, k)`."""
@@ -64,16 +63,18 @@ class CanonicalCritic:
             constant - of_row[:, None] - of_column[None, :] + (u * (r / (1 - r**2))) @ v.T
         )
 
-    def bound(self, cases: IntArray) -> float:
+    def bound(self, cases: IntArray, patients: IntArray) -> float:
         """Return the symmetric InfoNCE bound on some cases, nats; NaN for fewer than two.
 
-        More than 256 cases are taken in blocks of at most 256, at most 8 of them, so that time
-        and memory stay small; the bound is then at most log 256 = 5.5 nats.
+        Args:
+            cases: Positions of the cases.
+            patients: Their patients, same shape; other cases of a patient are no negatives.
         """
-        if len(cases) < 2:
-            return float("nan")
-        blocks = np.array_split(cases, math.ceil(len(cases) / BOUND_BLOCK))[:MAX_BOUND_BLOCKS]
-        return float(np.mean([_info_nce(self.matrix(block)) for block in blocks]))
+        found = [
+            _info_nce(self.matrix(cases[block]), patients[block])
+            for block in bound_blocks(len(cases))
+        ]
+        return float(np.mean(found)) if found else float("nan")
 
 
 def whiten(features: FloatArray, *, n_components: int) -> Whitening:
@@ -97,7 +98,8 @@ def whiten(features: FloatArray, *, n_components: int) -> Whitening:
         msg = "Expected features that differ between cases, got the same for all."
         raise ValueError(msg)
     k = int(kept.sum())
-    return Whitening(mean, weights[:, None] * directions[:, :k] / np.sqrt(variances[:k]))
+    spreads = np.sqrt(variances[:k])
+    return Whitening(mean, weights[:, None] * directions[:, :k] / spreads, spreads)
 
 
 def canonical_critics(
@@ -142,11 +144,13 @@ def _principal_axes(standardized: FloatArray) -> tuple[FloatArray, FloatArray]:
     return values, standardized.T @ vectors / lengths
 
 
-def _info_nce(critic: FloatArray) -> float:
+def _info_nce(critic: FloatArray, patients: IntArray) -> float:
+    is_own = patients[:, None] == patients[None, :]
+    np.fill_diagonal(is_own, val=False)
     matched = critic.diagonal()
-    of_row = matched - _log_sum_exp(critic)
-    of_column = matched - _log_sum_exp(critic.T)
-    return float(0.5 * (of_row.mean() + of_column.mean())) + math.log(len(critic))
+    candidates = np.where(is_own, -np.inf, critic)
+    log_odds = matched - 0.5 * (_log_sum_exp(candidates) + _log_sum_exp(candidates.T))
+    return float((log_odds + np.log(len(critic) - is_own.sum(axis=1))).mean())
 
 
 def _log_sum_exp(values: FloatArray) -> FloatArray:

@@ -184,7 +184,10 @@ def _repeat(
     limit = _component_limit(n_fit, folds, pair, config)
     fitted = [_critics(f, pair, cases, config, limit=limit, partner=partner) for f in folds]
     settings = list(fitted[0][1])
-    bounds = np.array([[_bound(critics[s]) for s in settings] for _, critics in fitted])
+    patients = folds[0].split.patients[cases]
+    bounds = np.array(
+        [[_bound(critics[s], patients[held_out]) for s in settings] for held_out, critics in fitted]
+    )
     chosen = [_best_elsewhere(bounds, fold) for fold in range(len(folds))]
     pmi = np.empty(len(cases))
     for (held_out, critics), setting in zip(fitted, chosen, strict=True):
@@ -202,8 +205,8 @@ def _component_limit(
     return max(1, min(below_share, *ranks))
 
 
-def _bound(critic: CanonicalCritic) -> float:
-    return critic.bound(np.arange(len(critic.first)))
+def _bound(critic: CanonicalCritic, patients: IntArray) -> float:
+    return critic.bound(np.arange(len(patients)), patients)
 
 
 def _best_elsewhere(bounds: FloatArray, fold: int) -> int:
@@ -254,6 +257,8 @@ def _half_scores(
         positions, critics = _critics(wide, pair, cases, config, limit=limit)
         is_scored = np.isin(cases[positions], half.split.held_out)
         chooses = np.flatnonzero(~is_scored)
-        best = max(critics.values(), key=lambda critic: critic.bound(chooses))
+        patients = half.split.patients[cases[positions[chooses]]]
+        bounds = [critic.bound(chooses, patients) for critic in critics.values()]
+        best = list(critics.values())[int(np.argmax(bounds))]
         scores.append(best.matched()[is_scored])
     return np.stack(scores)

@@ -89,21 +89,6 @@ def two_sided_scores(
     return NormalizedScores(matched - a - b, a, b, n_passes, error)
 
 
-def held_out_bound(critic: Tensor) -> float:
-    """Return the symmetric InfoNCE bound on the mutual information, nats.
-
-    It is at most `log n`, and a bound only if the critic never saw the pairs.
-
-    Args:
-        critic: Critic of every row case with every column case, `(n, n)`; the diagonal holds the
-            matched pairs. `-inf` excludes a pair.
-    """
-    matched = critic.diagonal()
-    of_row = matched - critic.logsumexp(dim=1)
-    of_column = matched - critic.logsumexp(dim=0)
-    return float(0.5 * (of_row.mean() + of_column.mean())) + math.log(len(critic))
-
-
 class _RangeError(Exception):
     """The sums left the range of the number format."""
 

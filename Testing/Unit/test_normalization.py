@@ -11,7 +11,7 @@ from gaussian_toys import CORRELATIONS, make_toy
 from torch import Tensor
 
 from MDALSelectorLib.config import NormalizationConfig
-from MDALSelectorLib.normalization import held_out_bound, two_sided_scores
+from MDALSelectorLib.normalization import two_sided_scores
 
 TIGHT = NormalizationConfig(tolerance_nats=1e-9, max_passes=400, block_rows=32)
 
@@ -152,19 +152,3 @@ def test_factors_of_different_shape_and_cohorts_of_one_case_are_refused() -> Non
         two_sided_scores(rows, columns[1:])
     with pytest.raises(ValueError, match="at least two groups, got 1"):
         two_sided_scores(rows, columns, groups=torch.zeros(150, dtype=torch.long))
-
-
-def test_the_bound_of_a_constant_critic_is_zero_and_that_of_a_perfect_one_is_log_n() -> None:
-    assert held_out_bound(torch.zeros(10, 10)) == pytest.approx(0.0, abs=1e-6)
-    assert held_out_bound(100 * torch.eye(10)) == pytest.approx(math.log(10), abs=1e-5)
-
-
-def test_the_bound_equals_its_definition() -> None:
-    critic = torch.randn(9, 9, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    values = critic.numpy()
-    terms = [
-        0.5 * math.log(math.exp(values[i, i]) / np.exp(values[i]).mean())
-        + 0.5 * math.log(math.exp(values[i, i]) / np.exp(values[:, i]).mean())
-        for i in range(9)
-    ]
-    assert held_out_bound(critic) == pytest.approx(float(np.mean(terms)), abs=1e-12)

@@ -1,0 +1,187 @@
+"""Both estimators behind one call: what is used, what is refused, and what ranks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from gaussian_toys import make_toy, patients
+
+from MDALSelectorLib.config import (
+    ContrastiveConfig,
+    CrossFitConfig,
+    EstimationConfig,
+    GaussianConfig,
+)
+from MDALSelectorLib.cross_fitting import FloatArray
+from MDALSelectorLib.estimation import Estimation, estimate
+from MDALSelectorLib.views import VectorViews
+from MultimodalImagingLib.errors import CohortError, UsageError
+
+GAUSSIAN = EstimationConfig(
+    estimator="gaussian",
+    cross_fit=CrossFitConfig(n_repeats=2),
+    gaussian=GaussianConfig(
+        n_components=(4, 8), shrinkages=(0.1,), n_shuffles=10, n_reliability_splits=1
+    ),
+)
+AUTO = replace(
+    GAUSSIAN, estimator="auto", contrastive=ContrastiveConfig(max_steps=20), device="cpu"
+)
+
+
+def four_modalities(n_cases: int) -> dict[str, FloatArray]:
+    """Return features where a, b and c share much and d shares nothing."""
+    generator = np.random.default_rng(0)
+    toy = make_toy(n_cases, seed=0)
+    features = dict(toy.lifted)
+    features["c"] = features["a"] + 0.7 * generator.standard_normal(features["a"].shape)
+    features["d"] = generator.standard_normal((n_cases, 40))
+    return features
+
+
+def run(
+    features: dict[str, FloatArray],
+    config: EstimationConfig = GAUSSIAN,
+    *,
+    with_views: bool = False,
+) -> Estimation:
+    n_cases = len(next(iter(features.values())))
+    names = patients(n_cases)
+    source = VectorViews(tuple(names), features) if with_views else None
+    return estimate(features, case_ids=names, patient_ids=names, config=config, source=source)
+
+
+def test_pairs_without_signal_do_not_count_and_the_others_do() -> None:
+    found = run(four_modalities(80))
+    assert found.pairs == (("a", "b"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d"), ("c", "d"))
+    assert found.difference.used == (("a", "b"), ("a", "c"), ("b", "c"))
+    assert found.has_signal
+    assert "chance must be granted" in found.unused["a", "d"]
+    z = found.difference.z[:, [0, 1, 3]]
+    np.testing.assert_allclose(found.difference.values, -z.mean(axis=1), atol=1e-12)
+    np.testing.assert_allclose(found.difference.lowest_z, z.min(axis=1), atol=1e-12)
+
+
+def test_three_modalities_are_scored_by_their_three_pairs() -> None:
+    features = four_modalities(60)
+    del features["d"]
+    found = run(features)
+    assert found.difference.pmi_nats.shape == (60, 3)
+    assert np.isfinite(found.difference.values).all()
+
+
+def test_shuffled_pairs_have_no_signal_and_the_estimation_says_so() -> None:
+    toy = make_toy(80, seed=3)
+    order = np.random.default_rng(3).permutation(80)
+    found = run({"a": toy.lifted["a"], "b": toy.lifted["b"][order]}, AUTO, with_views=True)
+    assert not found.has_signal
+    assert set(found.estimates) == {"gaussian", "contrastive"}
+    assert np.isnan(found.difference.values).all()
+    assert max(found.bounds_nats.values()) <= max(0.1, found.null_bound_nats or 0.0)
+    assert "not more than the 0.10 nats" in found.unused["a", "b"]
+
+
+def test_a_bound_below_what_shuffles_reach_is_no_signal() -> None:
+    toy = make_toy(60, seed=0)
+    plain = run(toy.lifted)
+    bound = plain.estimates["gaussian"][0].bound_nats
+    strict = replace(GAUSSIAN, min_bound_nats=bound + 1e-6)
+    assert plain.has_signal
+    assert not run(toy.lifted, strict).has_signal
+
+
+def test_auto_ranks_by_the_higher_bound_and_reports_both() -> None:
+    toy = make_toy(60, seed=0)
+    found = run(toy.lifted, AUTO, with_views=True)
+    bounds = found.bounds_nats
+    assert found.estimator == max(bounds, key=lambda name: bounds[name])
+    assert found.rank_correlation is not None
+    assert 0.2 < found.rank_correlation <= 1
+    best = {e.pair: e.pmi for e in found.estimates[found.estimator]}
+    np.testing.assert_array_equal(found.difference.pmi_nats[:, 0], best["a", "b"])
+
+
+def test_a_single_estimator_has_no_rank_correlation() -> None:
+    found = run(make_toy(60, seed=0).lifted)
+    assert found.estimator == "gaussian"
+    assert found.rank_correlation is None
+
+
+def test_permuting_cases_permutes_everything() -> None:
+    toy = make_toy(60, seed=0)
+    names, order = patients(60), np.random.default_rng(1).permutation(60)
+    expected = run(toy.lifted, AUTO, with_views=True)
+    features = {m: values[order] for m, values in toy.lifted.items()}
+    permuted = [names[i] for i in order]
+    found = estimate(
+        features,
+        case_ids=permuted,
+        patient_ids=permuted,
+        config=AUTO,
+        source=VectorViews(tuple(permuted), features),
+    )
+    for name, estimates in expected.estimates.items():
+        np.testing.assert_array_equal(found.estimates[name][0].pmi, estimates[0].pmi[order])
+        half = estimates[0].half_pmi[:, :, order]
+        np.testing.assert_array_equal(found.estimates[name][0].half_pmi, half)
+    np.testing.assert_array_equal(found.difference.values, expected.difference.values[order])
+
+
+def test_a_case_that_lacks_a_modality_is_ranked_by_the_pairs_that_it_has() -> None:
+    features = four_modalities(70)
+    del features["d"]
+    features["c"][4] = np.nan
+    features["b"][9], features["c"][9] = np.nan, np.nan
+    found = run(features)
+    assert np.isfinite(found.difference.values[4])
+    assert np.isnan(found.difference.pmi_nats[4]).tolist() == [False, True, True]
+    assert found.difference.values[4] == pytest.approx(-found.difference.z[4, 0])
+    assert np.isnan(found.difference.values[9])
+    assert np.isnan(found.difference.lowest_z[9])
+
+
+def test_pairs_of_too_few_cases_are_left_out_with_the_reason() -> None:
+    features = four_modalities(60)
+    features["c"][:35] = np.nan
+    found = run(features)
+    assert found.unused["a", "c"] == ("25 cases have both a and c; at least 30 are needed.")
+    assert [e.pair for e in found.estimates["gaussian"]] == [("a", "b"), ("a", "d"), ("b", "d")]
+
+
+def test_a_cohort_that_is_too_small_is_an_outcome_and_no_error() -> None:
+    toy = make_toy(12, seed=0)
+    found = run(toy.lifted)
+    assert not found.has_signal
+    assert found.bounds_nats == {}
+    assert found.null_bound_nats is None
+    assert np.isnan(found.difference.values).all()
+    assert "12 cases have both a and b" in found.unused["a", "b"]
+
+
+def test_many_cases_of_few_patients_are_too_few() -> None:
+    toy = make_toy(60, seed=0)
+    names = patients(60)
+    owners = [f"p{i % 9}" for i in range(60)]
+    found = estimate(toy.lifted, case_ids=names, patient_ids=owners, config=GAUSSIAN)
+    assert "9 patients have both a and b; at least 10 are needed" in found.unused["a", "b"]
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_features_that_are_not_finite_are_refused_with_the_name_of_the_case(value: float) -> None:
+    features = make_toy(60, seed=0).lifted
+    features["b"][17, 3] = value
+    with pytest.raises(CohortError, match=r"features of b, got NaN or infinity in 1 cases .*00017"):
+        run(features)
+
+
+def test_the_contrastive_estimator_without_views_is_refused() -> None:
+    with pytest.raises(UsageError, match="contrastive estimator needs views"):
+        run(make_toy(60, seed=0).lifted, replace(GAUSSIAN, estimator="contrastive"))
+
+
+def test_the_repeatability_of_the_ranking_is_higher_between_models_that_share_cases() -> None:
+    signal = run(make_toy(100, seed=0).lifted).difference
+    assert signal.r12_disjoint > 0.4
+    assert signal.r12_repeats > signal.r12_disjoint
