@@ -120,6 +120,31 @@ def test_collapsible_button_hides_its_contents(host):
     assert got == [True, False]
 
 
+@pytest.mark.parametrize("name", ["ctkCollapsibleButton", "ctkCollapsibleGroupBox"])
+def test_what_code_hid_stays_hidden_when_a_section_is_expanded(name):
+    import ctk
+    import qt
+
+    section = getattr(ctk, name)()
+    layout = qt.QVBoxLayout(section)
+    shown, hidden, late = qt.QLabel("shown"), qt.QLabel("hidden"), qt.QLabel("late")
+    layout.addWidget(shown)
+    layout.addWidget(hidden)
+    hidden.visible = False
+    section.collapsed = True
+    section.show()
+    assert (shown.visible, hidden.visible) == (False, False)
+    shown.visible = True
+    assert not shown.visible
+    layout.addWidget(late)
+    section.collapsed = False
+    assert (shown.visible, hidden.visible) == (True, False)
+    late.visible = True
+    assert late.visible
+    section.collapsed = True
+    assert not late.visible
+
+
 def test_slider_widget_keeps_slider_and_box_together():
     import ctk
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QEvent, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -18,6 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from slicer_host.stand_ins.folding import Folding, arrow_style
+
 UNLIMITED = 16777215
 
 
@@ -27,7 +29,7 @@ def _split(arguments: tuple[Any, ...]) -> tuple[str, QWidget | None]:
     return (texts or [""])[0], (parents or [None])[0]
 
 
-class ctkCollapsibleButton(QAbstractButton):
+class ctkCollapsibleButton(Folding, QAbstractButton):
     """Section with a header that folds its contents away."""
 
     contentsCollapsed = Signal(bool)
@@ -91,27 +93,12 @@ class ctkCollapsibleButton(QAbstractButton):
         self._collapsed = collapsed
         if collapsed:
             self._maximum = self.maximumHeight()
-            self._hidden = [child for child in self._contents() if not child.isHidden()]
-            for child in self._hidden:
-                child.hide()
-            self.setMaximumHeight(self._collapsedHeight + self._headerHeight())
+            self.setMaximumHeight(self.sizeHint().height())
         else:
             self.setMaximumHeight(self._maximum)
-            for child in getattr(self, "_hidden", []):
-                child.show()
+        self.foldChildren()
         self.updateGeometry()
         self.contentsCollapsed.emit(collapsed)
-
-    def _contents(self) -> list[QWidget]:
-        return [child for child in self.children() if isinstance(child, QWidget)]
-
-    def childEvent(self, event: Any) -> None:
-        child = event.child()
-        is_new = event.type() == QEvent.Type.ChildPolished and isinstance(child, QWidget)
-        if self._collapsed and is_new and not child.isHidden():
-            child.hide()
-            self._hidden = [*getattr(self, "_hidden", []), child]
-        super().childEvent(event)
 
     def hitButton(self, position: Any) -> bool:
         return bool(position.y() <= self._headerHeight())
@@ -155,7 +142,7 @@ class ctkCollapsibleButton(QAbstractButton):
         )
 
 
-class ctkCollapsibleGroupBox(QGroupBox):
+class ctkCollapsibleGroupBox(Folding, QGroupBox):
     """Group box whose check mark folds its contents away."""
 
     def __init__(self, *arguments: Any) -> None:
@@ -163,6 +150,7 @@ class ctkCollapsibleGroupBox(QGroupBox):
         super().__init__(text, parent)
         self._collapsedHeight = 14
         self._maximum = self.maximumHeight()
+        self.setStyle(arrow_style())
         self.setCheckable(True)
         self.setChecked(True)
         self.toggled.connect(self._expand)
@@ -180,15 +168,12 @@ class ctkCollapsibleGroupBox(QGroupBox):
         self._collapsedHeight = height
 
     def _expand(self, expand: bool) -> None:
-        children = [child for child in self.children() if isinstance(child, QWidget)]
+        self.foldChildren()
         if expand:
             self.setMaximumHeight(self._maximum)
         else:
             self._maximum = self.maximumHeight()
-            self.setMaximumHeight(self._collapsedHeight + 8)
-        for child in children:
-            child.setVisible(expand)
-            child.setEnabled(True)
+            self.setMaximumHeight(self.fontMetrics().height() + self._collapsedHeight)
         self.updateGeometry()
 
 
