@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).parents[3]
+INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,9 +39,20 @@ def main(arguments: list[str] | None = None) -> int:
         _load_volume(volume)
     if options.screenshot is not None:
         return _draw(running, options.screenshot)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    code = running.application.exec()
-    running.close()
+    return _run(running)
+
+
+def _run(running: Any) -> int:
+    """Show the window until it is closed, or until the program is interrupted."""
+    from PySide6.QtCore import QTimer
+
+    application = running.application
+    signal.signal(signal.SIGINT, lambda *_: application.exit(INTERRUPTED))
+    awake = QTimer()  # lets Python see the interruption while Qt waits for events
+    awake.timeout.connect(lambda: None)
+    awake.start(200)
+    code = application.exec()
+    running.close(tell=False)
     return int(code)
 
 

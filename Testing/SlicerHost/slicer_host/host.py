@@ -36,9 +36,14 @@ class Host:
         """Handle all events that wait."""
         settle()
 
-    def close(self) -> None:
-        """End the host as the application ends: modules are unloaded, the scene is closed."""
-        self.application.aboutToQuit.emit()
+    def close(self, *, tell: bool = True) -> None:
+        """End the host as the application ends: modules are unloaded, the scene is closed.
+
+        Args:
+            tell: Emit `aboutToQuit`; Qt has done it where its event loop ran.
+        """
+        if tell:
+            self.application.aboutToQuit.emit()
         self.modules.unload()
         self.core.scene.Clear(0)
         settle()

@@ -77,10 +77,12 @@ class ManagedView(Picture):
 
 def _finalizer(group: Any, window: Any, interactor: Any) -> Any:
     def finalize(*_: Any) -> None:
+        vtk.vtkObject.SetGlobalWarningDisplay(0)  # the managers complain when they are let go
         group.SetMRMLDisplayableNode(None)
         group.SetRenderer(None)
         interactor.SetRenderWindow(None)
         window.Finalize()
+        vtk.vtkObject.SetGlobalWarningDisplay(1)
 
     return finalize
 
