@@ -22,9 +22,10 @@ from CIMLSegmentLib.result import (
 )
 from CIMLSegmentLib.result_maps import (
     OutputSpace,
+    attention_maps,
+    gradcam_maps,
     information_by_sender,
     information_maps,
-    pair_maps,
     region_probabilities,
     uncertainty_maps,
 )
@@ -186,9 +187,9 @@ def _result(
     is_small = max(space.task.labels) < 256
     labels = Volume(label_map.astype(np.uint8) if is_small else label_map, space.grid)
     information = information_by_sender(output, space)
-    maps = list(uncertainty_maps(output, space))
+    maps = [*uncertainty_maps(output, space), *gradcam_maps(output, space)]
     if config.maps:
-        maps += pair_maps("attention", output.attention, space)
+        maps += attention_maps(output, space)
         maps += information_maps(information, space.task)
     return SegmentationResult(
         case_id=case_id,

@@ -17,12 +17,12 @@ from CIMLSegmentLib.message_maps import (
     on_output_grid,
     sum_over_levels,
 )
-from CIMLSegmentLib.network import MessageKey
-from CIMLSegmentLib.result import MapKind, ResultMap
+from CIMLSegmentLib.result import ResultMap
 from CIMLSegmentLib.sliding_window import WindowedOutput
 from CIMLSegmentLib.task import Subtask, Task
 from CIMLSegmentLib.uncertainty import predictive_entropy
 from CIMLSegmentLib.window_box import WindowBox
+from CIMLSegmentLib.windowed_gradcam import scaled_together
 from MultimodalImagingLib.geometry import Grid
 from MultimodalImagingLib.volume_io import Volume
 
@@ -76,16 +76,27 @@ def information_maps(information: InformationBySender, task: Task) -> Iterator[R
         yield ResultMap("information", volume, primary, auxiliary)
 
 
-def pair_maps(
-    kind: MapKind, maps: Mapping[MessageKey, Tensor], space: OutputSpace
-) -> Iterator[ResultMap]:
+def attention_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
     """Yield the mean over levels for every region and auxiliary; regions of a sub-task share it."""
-    for subtask, auxiliary in space.task.pairs() if maps else ():
+    maps = output.attention
+    for subtask, auxiliary in space.task.pairs():
         inside = mean_over_levels(maps, subtask=subtask.name, auxiliary=auxiliary, box=space.box)
         values = np.clip(on_output_grid(inside, space.grid).array, 0, 1)
         volume = Volume(values, space.grid)
         for region in _regions_shown_by(subtask, space.task):
-            yield ResultMap(kind, volume, subtask.primary, auxiliary, region)
+            yield ResultMap("attention", volume, subtask.primary, auxiliary, region)
+
+
+def gradcam_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
+    """Yield a Grad-CAM map for every region and auxiliary; those of a region share one scale."""
+    for key, values in scaled_together(output.gradcam).items():
+        told = key.message
+        inside = mean_over_levels(
+            {told: values}, subtask=told.subtask, auxiliary=told.auxiliary, box=space.box
+        )
+        shown = np.clip(on_output_grid(inside, space.grid).array, 0, 1)
+        primary = space.task.subtask(told.subtask).primary
+        yield ResultMap("gradcam", Volume(shown, space.grid), primary, told.auxiliary, key.region)
 
 
 def uncertainty_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Protocol
 
 import torch
 from monai.inferers import sliding_window_inference
@@ -21,18 +20,10 @@ from torch import Tensor, nn
 from CIMLSegmentLib.devices import is_out_of_memory
 from CIMLSegmentLib.inference_config import InferenceConfig
 from CIMLSegmentLib.network import CIMLNet, MessageKey
+from CIMLSegmentLib.windowed_gradcam import CamKey, cam_keys, window_cams
 from MultimodalImagingLib.cancellation import check_cancelled
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.progress import Reporter
-
-
-class MessageMap(Protocol):
-    """Computes a further map of each message for a batch of windows, as Grad-CAM does."""
-
-    def __call__(
-        self, network: CIMLNet, windows: Tensor, present: Tensor
-    ) -> Mapping[MessageKey, Tensor]:
-        """Return maps `(B, …)` at the level of each message."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +34,7 @@ class WindowedOutput:
         logits: Sub-task name to logits `(R, K, J, I)`, float32.
         attention: Attention maps at the message's level, `(k, j, i)`, unitless, 0 to 1.
         kl: Information per position of the message's level, `(k, j, i)`, nats.
-        extra: A further map per message, `(k, j, i)`; empty unless asked for.
+        gradcam: Grad-CAM maps `(k, j, i)`, not scaled; empty unless asked for.
         sampled: Sub-task name to mean probabilities over sampled messages `(R, K, J, I)`; empty
             unless asked for.
     """
@@ -51,7 +42,7 @@ class WindowedOutput:
     logits: Mapping[str, Tensor]
     attention: Mapping[MessageKey, Tensor]
     kl: Mapping[MessageKey, Tensor]
-    extra: Mapping[MessageKey, Tensor] = field(default_factory=dict)
+    gradcam: Mapping[CamKey, Tensor] = field(default_factory=dict)
     sampled: Mapping[str, Tensor] = field(default_factory=dict)
 
 
@@ -63,13 +54,11 @@ class WindowPlan:
         window: Voxels of a window along `(K, J, I)`, multiples of the network's total stride.
         config: The settings of the person.
         device: Where the network computes.
-        extra_map: Computes a further map per message; `None` for none.
     """
 
     window: tuple[int, ...]
     config: InferenceConfig
     device: torch.device
-    extra_map: MessageMap | None = None
 
 
 def predict_windows(
@@ -184,13 +173,13 @@ class _WindowPredictor:
         outputs = [torch.cat(list(output.logits.values()), dim=1)]
         if self.plan.config.n_samples:
             outputs.append(self._mean_probabilities(windows, present))
-        kinds = [output.attention, output.kl]
-        if self.plan.extra_map is not None:
-            kinds.append(self.plan.extra_map(self.network, windows, present))
-        for level in self.network.config.message_levels if output.kl else ():
-            outputs.append(
-                torch.stack([m for maps in kinds for m in _at_level(maps, level)], dim=1)
-            )
+        if not output.kl:  # no sub-task has auxiliaries
+            return outputs
+        if self.plan.config.gradcam:
+            outputs.append(window_cams(self.network, windows, present))
+        for level in self.network.config.message_levels:
+            maps = [*_at_level(output.attention, level), *_at_level(output.kl, level)]
+            outputs.append(torch.stack(maps, dim=1))
         return outputs
 
     def _mean_probabilities(self, windows: Tensor, present: Tensor) -> Tensor:
@@ -244,15 +233,17 @@ def _unpacked(outputs: Sequence[Tensor], network: CIMLNet, plan: WindowPlan) -> 
     rest = list(outputs)
     logits = _by_subtask(rest.pop(0), network)
     sampled = _by_subtask(rest.pop(0), network) if plan.config.n_samples else {}
-    by_kind: list[dict[MessageKey, Tensor]] = [{}, {}, {}]  # attention, information, further
-    pairs = list(network.task.pairs())
-    for level, blended in zip(network.config.message_levels, rest, strict=False):
-        for number, channel in enumerate(blended[0]):
-            subtask, auxiliary = pairs[number % len(pairs)]
-            key = MessageKey(subtask.name, auxiliary, level)
-            by_kind[number // len(pairs)][key] = channel
-    attention, kl, extra = by_kind
-    return WindowedOutput(logits, attention, kl, extra, sampled)
+    pairs = [(subtask.name, auxiliary) for subtask, auxiliary in network.task.pairs()]
+    if not pairs:
+        return WindowedOutput(logits, {}, {}, {}, sampled)
+    cams = dict(zip(cam_keys(network), rest.pop(0)[0], strict=True)) if plan.config.gradcam else {}
+    attention: dict[MessageKey, Tensor] = {}
+    kl: dict[MessageKey, Tensor] = {}
+    for level, maps in zip(network.config.message_levels, rest, strict=True):
+        keys = [MessageKey(*pair, level) for pair in pairs]
+        attention |= zip(keys, maps[0, : len(pairs)], strict=True)
+        kl |= zip(keys, maps[0, len(pairs) :], strict=True)
+    return WindowedOutput(logits, attention, kl, cams, sampled)
 
 
 def _by_subtask(channels: Tensor, network: CIMLNet) -> dict[str, Tensor]:
