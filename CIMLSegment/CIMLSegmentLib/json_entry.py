@@ -75,9 +75,7 @@ class JsonEntry:
         values = self.value(key, list)
         for value in values:
             if not _is_a(value, kind):
-                msg = (
-                    f"Expected {key!r} in {self.where} to list {_NAMES[kind]}s, got {value!r:.80}."
-                )
+                msg = f"Expected {_NAMES[kind]} in {key!r} of {self.where}, got {value!r:.80}."
                 raise ModelError(msg)
         return tuple(values)
 
