@@ -1,0 +1,563 @@
+"""Panel and logic of CIMLSegment: segments multimodal images, shows which modality told what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+from CIMLSegmentSlicerLib.map_browser import Cell, MapBrowser, MapView
+from CIMLSegmentSlicerLib.model_summary import ModelSummary, millimeters, read_model_summary
+from CIMLSegmentSlicerLib.result_folders import ResultFolders
+from CIMLSegmentSlicerLib.result_nodes import (
+    MAP_ATTRIBUTE,
+    RESULT_ATTRIBUTE,
+    isResult,
+    removeResult,
+    resultContributions,
+    resultFacts,
+    resultImages,
+)
+from CIMLSegmentSlicerLib.segment_rows import SegmentRow, segmentRows
+from CIMLSegmentSlicerLib.segmentation_inputs import InputVerdict, checkInputs
+from CIMLSegmentSlicerLib.segmentation_parameters import MAX_INPUTS, CIMLSegmentParameterNode
+from CIMLSegmentSlicerLib.segmentation_runs import (
+    Run,
+    SegmentationRuns,
+    chosenVolumes,
+    fillVolumes,
+)
+from CIMLSegmentWidgetsLib.input_section import InputRow, InputSection
+from CIMLSegmentWidgetsLib.segments_table import showSegments
+from CIMLSegmentWidgetsLib.share_matrix import ShareMatrix
+from MultimodalImagingLib.errors import CrossModalError
+from MultimodalSlicerLib.background_process import BackgroundProcess, JobState
+from MultimodalSlicerLib.python_requirements import readRequirements
+from MultimodalSlicerLib.segment_editor import chooseInSegmentEditor
+from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
+from MultimodalWidgetsLib.setup_section import SetupSection, SetupWidgets
+
+MODULE = "CIMLSegment"
+PATHS = ("modelPath", "outputPath")
+
+
+class CIMLSegment(ScriptedLoadableModule):
+    """The module as Slicer lists it."""
+
+    def __init__(self, parent: object) -> None:
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("CIML Segment")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
+        self.parent.dependencies = ["MDALSelector"]
+        self.parent.contributors = ["CrossModal contributors"]
+        self.parent.helpText = _(
+            "Segments the volumes of a patient with a network that was trained on labelled cases,"
+            " and shows which modality told the others what, where, and how much."
+        )
+        self.parent.acknowledgementText = _(
+            "An implementation of the idea of Shen et al., Complementary information mutual"
+            " learning for multimodality medical image segmentation, Neural Networks, 2024."
+        )
+
+
+class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Connects the panel to the logic; computes nothing."""
+
+    def __init__(self, parent: object = None) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic: CIMLSegmentLogic | None = None
+        self._parameterNode: CIMLSegmentParameterNode | None = None
+        self._parameterNodeGuiTag: int | None = None
+        self._newVolumes: list[str] = []
+
+    def setup(self) -> None:
+        """Load the panel and connect it."""
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/CIMLSegment.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = CIMLSegmentLogic()
+        self._makeSections()
+        self._connect()
+        self.initializeParameterNode()
+
+    def cleanup(self) -> None:
+        """Let go of everything before the panel is deleted."""
+        self.jobs.cleanup()
+        self.setParameterNode(None)
+        self.removeObservers()
+
+    def enter(self) -> None:
+        """Follow the parameters while the panel is shown."""
+        self.initializeParameterNode()
+
+    def exit(self) -> None:
+        """Stop following the parameters while another module is shown."""
+        self.setParameterNode(None)
+
+    def initializeParameterNode(self) -> None:
+        """Use the parameters of the scene."""
+        self.setParameterNode(self.logic.getParameterNode())
+
+    def setParameterNode(self, parameterNode: CIMLSegmentParameterNode | None) -> None:
+        """Show and follow other parameters, or none."""
+        modified = vtk.vtkCommand.ModifiedEvent
+        if self._parameterNode is not None:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self.removeObserver(self._parameterNode, modified, self.onParametersChanged)
+        self._parameterNode = parameterNode
+        if parameterNode is not None:
+            self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
+            self.addObserver(parameterNode, modified, self.onParametersChanged)
+            self.onParametersChanged()
+
+    def onParametersChanged(self, _caller: object = None, _event: object = None) -> None:
+        """Show what is not bound by itself."""
+        if self._parameterNode is None:
+            return
+        for name in PATHS:
+            edit, path = getattr(self.ui, f"{name}LineEdit"), getattr(self._parameterNode, name)
+            if edit.currentPath != path:
+                edit.currentPath = path
+        self.showModel()
+        self.showResult()
+        self.showOverlay()
+        self.updateButtons()
+
+    def onPathChanged(self, _path: str) -> None:
+        """Keep what was typed or chosen."""
+        if self._parameterNode is not None:
+            with slicer.util.NodeModify(self._parameterNode):
+                for name in PATHS:
+                    path = getattr(self.ui, f"{name}LineEdit").currentPath
+                    setattr(self._parameterNode, name, path)
+
+    def showModel(self) -> None:
+        """Show the rows of another model, and choose volumes by name where none is chosen."""
+        if not self.logic.openModel(self._parameterNode.modelPath):
+            return
+        model = self.logic.model
+        self.inputs.showTask(None if model is None else model.task)
+        self.ui.modelSummaryLabel.text = self.logic.modelText()
+        if model is not None:
+            self.ui.modelPathLineEdit.addCurrentPathToHistory()
+            self.logic.match(self._parameterNode, replaces=False)
+
+    def onMatchButton(self) -> None:
+        """Choose all volumes anew by their names."""
+        with slicer.util.tryWithErrorDisplay(_("The volumes cannot be matched.")):
+            self.logic.match(self._parameterNode, replaces=True)
+            self.updateButtons()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAdded(self, _caller: object, _event: object, node: slicer.vtkMRMLNode) -> None:
+        """Choose a volume that was just loaded, once it has its name and voxels."""
+        isImage = node.IsA("vtkMRMLVolumeNode") and not node.GetAttribute(MAP_ATTRIBUTE)
+        if isImage and self._parameterNode is not None:
+            self._newVolumes.append(node.GetID())
+            qt.QTimer.singleShot(0, self.onVolumesAdded)
+
+    def onVolumesAdded(self) -> None:
+        """Choose the new volumes where none is chosen."""
+        only, self._newVolumes = self._newVolumes, []
+        if only and self._parameterNode is not None and self.logic.model is not None:
+            self.logic.match(self._parameterNode, replaces=False, only=only)
+            self.updateButtons()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeRemoved(self, _caller: object, _event: object, node: slicer.vtkMRMLNode) -> None:
+        """Remove what belongs to a result that is about to go."""
+        if isResult(node) and not slicer.mrmlScene.IsClosing():
+            self.logic.forgetResult(node)
+            self._keepFormerViews()
+
+    def onSegmentButton(self) -> None:
+        """Segment the chosen volumes."""
+        message = _("The volumes cannot be segmented.")
+        with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
+            job = self.logic.segmentation(self._parameterNode)
+            job.stateChanged.connect(self.logic.onJobState)
+            self.jobs.submit(job, self.onSegmented)
+
+    def onSegmented(self, job: BackgroundProcess) -> None:
+        """Show the segments."""
+        with slicer.util.tryWithErrorDisplay(_("The result cannot be shown."), waitCursor=True):
+            self.logic.finishSegmentation(job)
+            self._shownResult = None
+            self.onParametersChanged()
+
+    def showResult(self) -> None:
+        """Show segments and matrix of the chosen result."""
+        node = self._parameterNode.result
+        if node is self._shownResult:
+            return
+        self._shownResult = node
+        self.measure()
+        facts = resultFacts(node) if isResult(node) else None
+        told = [] if facts is None else resultContributions(node)
+        titles = {row.segmentID: row.name for row in segmentRows(node)}
+        self.matrix.show(told, titles=titles, missing=() if facts is None else facts.missing)
+        self._setText(self.ui.warningsLabel, "" if facts is None else "\n".join(facts.warnings))
+        self.ui.toldHintLabel.setVisible(not told)
+        self.ui.shareTable.setVisible(bool(told))
+
+    def measure(self) -> None:
+        """Show the segments as they are now."""
+        rows = segmentRows(self._parameterNode.result)
+        showSegments(self.ui.segmentsTable, rows)
+        self.ui.segmentsTable.setVisible(bool(rows))
+
+    def onShow3DButton(self) -> None:
+        """Show the segments in 3-D, or hide them there."""
+        message = _("The segments cannot be shown in 3-D.")
+        with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
+            self.logic.toggle3D(self._parameterNode.result)
+            self.updateButtons()
+
+    def onSegmentEditorButton(self) -> None:
+        """Correct the segments."""
+        with slicer.util.tryWithErrorDisplay(_("Segment Editor cannot be opened.")):
+            self.logic.prepareSegmentEditor(self._parameterNode.result)
+            slicer.util.selectModule("SegmentEditor")
+
+    def onCellPicked(self, region: str, primary: str, auxiliary: str) -> None:
+        """Show the map of a cell."""
+        message = _("The map cannot be shown.")
+        with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
+            cell = Cell(region, primary, auxiliary)
+            self._shownView = self.logic.mapView(self._parameterNode)
+            text = self.logic.browser.show(self._parameterNode.result, cell, self._shownView)
+            self._setText(self.ui.overlayLabel, text)
+            self._keepFormerViews()
+
+    def showOverlay(self) -> None:
+        """Follow opacity, threshold and kind of the map."""
+        view = self.logic.mapView(self._parameterNode)
+        self.ui.mapHintLabel.text = self.logic.mapHint(self._parameterNode)
+        if self.logic.browser.shown is None or view == self._shownView:
+            return
+        self._shownView = view
+        with slicer.util.tryWithErrorDisplay(_("The map cannot be shown.")):
+            self._setText(self.ui.overlayLabel, self.logic.browser.restyle(view))
+
+    def onRemoveOverlayButton(self) -> None:
+        """Show again what the views showed before."""
+        self.logic.browser.remove()
+        self._setText(self.ui.overlayLabel, "")
+        self.ui.shareTable.clearSelection()
+        self._keepFormerViews()
+
+    def onLoadMapsButton(self) -> None:
+        """Read all maps, so that they are saved with the scene."""
+        with slicer.util.tryWithErrorDisplay(_("The maps cannot be read."), waitCursor=True):
+            count = self.logic.browser.loadAll(self._parameterNode.result)
+            self._setText(self.ui.overlayLabel, _("{n} maps are in the scene.").format(n=count))
+            self.updateButtons()
+
+    def onDeleteMapsButton(self) -> None:
+        """Remove the maps of the result from the scene."""
+        self.logic.browser.delete(self._parameterNode.result)
+        self._setText(self.ui.overlayLabel, "")
+        self._keepFormerViews()
+
+    def onSceneStartClose(self, _caller: object, _event: object) -> None:
+        """Let go of the parameters of a scene that is about to be closed."""
+        self.setParameterNode(None)
+
+    def onSceneChanged(self, _caller: object, _event: object) -> None:
+        """Show what a scene that was closed or read brought."""
+        self.logic.forgetScene()
+        self._shownResult = None
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+            self.showResult()
+
+    def updateButtons(self) -> None:
+        """Enable what can be done now; the tool tip of the others says why not."""
+        if self._parameterNode is None:
+            return
+        verdict = self.logic.verdict(self._parameterNode)
+        self.inputs.showNotes(verdict.notes)
+        self.ui.verdictLabel.text = verdict.problem or verdict.sentence
+        problems = self.logic.problems(self._parameterNode, verdict, isBusy=self.jobs.isBusy)
+        problems["segmentButton"] = self.setupSection.problem or problems["segmentButton"]
+        for name, problem in problems.items():
+            button = getattr(self.ui, name)
+            button.setEnabled(not problem)
+            button.toolTip = problem or self._toolTips[name]
+        is3D = self.logic.is3D(self._parameterNode.result)
+        self.ui.show3DButton.text = _("Hide 3D") if is3D else _("Show 3D")
+
+    def _keepFormerViews(self) -> None:
+        """With the scene is kept what the views showed, so that a reopened one can go back."""
+        if self._parameterNode is not None:
+            self._parameterNode.formerViews = self.logic.browser.overlay.former
+            self.updateButtons()
+
+    def _setText(self, label: qt.QLabel, text: str) -> None:
+        label.text = text
+        label.setVisible(bool(text))
+
+    def _makeSections(self) -> None:
+        ui = self.ui
+        self._shownResult: slicer.vtkMRMLSegmentationNode | None = None
+        self._shownView: MapView | None = None
+        parts, numbers = ("Label", "Selector", "Note"), range(1, MAX_INPUTS + 1)
+        rows = [[getattr(ui, f"input{part}{number}") for part in parts] for number in numbers]
+        self.inputs = InputSection([InputRow(*row) for row in rows])
+        self.jobs = JobSection(
+            JobWidgets(
+                *(ui.segmentProgressBar, ui.segmentStatusLabel),
+                *(ui.cancelButton, ui.segmentLogTextEdit),
+            )
+        )
+        self.matrix = ShareMatrix(ui.shareTable)
+        ui.resultSelector.addAttribute("vtkMRMLSegmentationNode", RESULT_ATTRIBUTE)
+        self._setText(ui.overlayLabel, "")
+        requirements = readRequirements(Path(self.resourcePath("CIMLSegment-requirements.txt")))
+        self.setupSection = SetupSection(
+            SetupWidgets(
+                *(ui.setupCollapsibleButton, ui.requirementsLabel),
+                *(ui.installButton, ui.checkButton),
+            ),
+            requirements,
+            owner=MODULE,
+            submit=self.jobs.submit,
+        )
+
+    def _connect(self) -> None:
+        buttons = {
+            "matchButton": self.onMatchButton,
+            "segmentButton": self.onSegmentButton,
+            "show3DButton": self.onShow3DButton,
+            "measureButton": self.measure,
+            "segmentEditorButton": self.onSegmentEditorButton,
+            "removeOverlayButton": self.onRemoveOverlayButton,
+            "loadMapsButton": self.onLoadMapsButton,
+            "deleteMapsButton": self.onDeleteMapsButton,
+        }
+        self._toolTips = {name: getattr(self.ui, name).toolTip for name in buttons}
+        for name, handler in buttons.items():
+            getattr(self.ui, name).connect("clicked()", handler)
+        for name in PATHS:
+            edit = getattr(self.ui, f"{name}LineEdit")
+            edit.connect("currentPathChanged(QString)", self.onPathChanged)
+        self.matrix.picked.connect(self.onCellPicked)
+        self.jobs.changed.connect(self.updateButtons)
+        self.setupSection.changed.connect(self.updateButtons)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)
+        self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self.onNodeRemoved)
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
+
+
+class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
+    """What the panel does, without the panel.
+
+    Attributes:
+        model: The chosen model; `None` if none can be used.
+        browser: The map that is shown.
+    """
+
+    def __init__(self) -> None:
+        ScriptedLoadableModuleLogic.__init__(self)
+        self.model: ModelSummary | None = None
+        self.browser = MapBrowser(slicer.mrmlScene, MODULE)
+        self._modelPath, self._modelProblem = None, ""
+        self._folders = ResultFolders()
+        self._runs = SegmentationRuns(slicer.mrmlScene, self._folders)
+        self._running: dict[BackgroundProcess, Run] = {}
+
+    def getParameterNode(self) -> CIMLSegmentParameterNode:
+        """Return what the person chose in this scene."""
+        return CIMLSegmentParameterNode(super().getParameterNode())
+
+    def openModel(self, path: str) -> bool:
+        """Look at a model folder; tells whether it is another one than before."""
+        if path == self._modelPath:
+            return False
+        self._modelPath, self._modelProblem, self.model = path, "", None
+        try:
+            self.model = read_model_summary(Path(path)) if path else None
+        except CrossModalError as error:
+            self._modelProblem = str(error)
+        return True
+
+    def modelText(self) -> str:
+        """Describe the model, or say what is wrong with it."""
+        if self.model is None:
+            return self._modelProblem
+        task = self.model.task
+        regions = ", ".join(region.title for region in task.regions)
+        size = millimeters(self.model.spacing_mm)
+        return _("{task}: {regions}. {size}").format(task=task.name, regions=regions, size=size)
+
+    def match(
+        self, parameters: CIMLSegmentParameterNode, *, replaces: bool, only: list[str] | None = None
+    ) -> None:
+        """Choose volumes by name.
+
+        Raises:
+            ValueError: If there is no model.
+        """
+        if self.model is None:
+            raise ValueError(_("Choose the folder of a model first."))
+        fillVolumes(parameters, self.model, replaces=replaces, only=only)
+
+    def verdict(self, parameters: CIMLSegmentParameterNode) -> InputVerdict:
+        """Say what is to be said about the chosen volumes."""
+        if self.model is None:
+            text = self._modelProblem or _("Choose the folder of a trained model.")
+            return InputVerdict(text, "", {})
+        try:
+            return checkInputs(self.model, chosenVolumes(parameters, self.model))
+        except ValueError as error:
+            return InputVerdict(str(error), "", {})
+
+    def segmentation(self, parameters: CIMLSegmentParameterNode) -> BackgroundProcess:
+        """Return the job that segments the chosen volumes.
+
+        Raises:
+            ValueError: If they cannot be segmented.
+        """
+        if self.model is None:
+            raise ValueError(self.verdict(parameters).problem)
+        run = self._runs.prepare(parameters, self.model)
+        title = _("Segment {case}").format(case=run.case)
+        job = BackgroundProcess(run.arguments, title=title, owner=MODULE)
+        self._running[job] = run
+        return job
+
+    def finishSegmentation(self, job: BackgroundProcess) -> None:
+        """Put the result of a finished job into the scene.
+
+        Raises:
+            ValueError: If the scene that it belongs to was closed.
+            CohortError: If the result cannot be read.
+        """
+        run = self._running.pop(job, None)
+        if run is None:
+            raise ValueError(_("The scene was closed while its volumes were segmented."))
+        self.getParameterNode().result = self._runs.finish(run)
+
+    def onJobState(self, job: BackgroundProcess) -> None:
+        """Remove the files of a job that failed or was cancelled."""
+        if job.state in (JobState.FAILED, JobState.CANCELLED):
+            run = self._running.pop(job, None)
+            if run is not None:
+                self._runs.drop(run)
+
+    def forgetResult(self, node: slicer.vtkMRMLSegmentationNode) -> None:
+        """Remove maps, tables and temporary files of a result."""
+        if self.browser.shown is not None and self.browser.shown[0] is node:
+            self.browser.remove()
+        folder = self._runs.temporaryFolder(node)
+        removeResult(node)
+        self._folders.remove(Path(folder))
+
+    def forgetScene(self) -> None:
+        """Forget what belonged to a scene that was closed, and take over from one that was read."""
+        for job in list(self._running):
+            self._runs.drop(self._running.pop(job))
+        self.browser.overlay.former = self.getParameterNode().formerViews
+        self.browser.shown = None
+
+    def segmentRows(self, node: slicer.vtkMRMLSegmentationNode | None) -> list[SegmentRow]:
+        """Return the segments of a result as they are now."""
+        return segmentRows(node)
+
+    def is3D(self, node: slicer.vtkMRMLSegmentationNode | None) -> bool:
+        """Tell whether the segments have surfaces that are shown."""
+        display = None if node is None else node.GetDisplayNode()
+        if display is None:
+            return False
+        name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+        hasSurface = node.GetSegmentation().ContainsRepresentation(name)
+        return bool(hasSurface and display.GetVisibility3D())
+
+    def toggle3D(self, node: slicer.vtkMRMLSegmentationNode) -> None:
+        """Show the segments in 3-D views, or hide them there."""
+        isShown = self.is3D(node)
+        if not isShown:
+            node.CreateClosedSurfaceRepresentation()
+        node.GetDisplayNode().SetVisibility3D(not isShown)
+
+    def prepareSegmentEditor(self, node: slicer.vtkMRMLSegmentationNode) -> None:
+        """Choose the segments and the primary image in Segment Editor.
+
+        Raises:
+            ValueError: If the image is gone.
+        """
+        images = resultImages(node)
+        image = images.get(resultFacts(node).primary) or next(iter(images.values()), None)
+        if image is None:
+            raise ValueError(_("The images of this result are not in the scene any more."))
+        chooseInSegmentEditor(node, image)
+
+    def mapView(self, parameters: CIMLSegmentParameterNode) -> MapView:
+        """Return how maps are to be shown."""
+        return MapView(
+            kind=parameters.mapKind,
+            opacity=parameters.overlayOpacity,
+            threshold=parameters.overlayThreshold,
+            isSideBySide=parameters.isSideBySide,
+            isInterpolated=parameters.isInterpolated,
+        )
+
+    def mapHint(self, parameters: CIMLSegmentParameterNode) -> str:
+        """Say what the chosen maps show and what they do not."""
+        node = parameters.result
+        resolution = resultFacts(node).resolution if isResult(node) else ""
+        return parameters.mapKind.hint(resolution)
+
+    def problems(
+        self, parameters: CIMLSegmentParameterNode, verdict: InputVerdict, *, isBusy: bool
+    ) -> Mapping[str, str]:
+        """Say for every button why it cannot be pressed now; empty if it can."""
+        busy = _("A job is running. Wait, or press Cancel.") if isBusy else ""
+        noModel = "" if self.model is not None else _("Choose the folder of a trained model first.")
+        noResult = "" if isResult(parameters.result) else _("Segment a case, or choose a result.")
+        noOverlay = "" if self.browser.overlay.former else _("No map is shown.")
+        return {
+            "matchButton": noModel,
+            "segmentButton": busy or verdict.problem,
+            "show3DButton": noResult,
+            "measureButton": noResult,
+            "segmentEditorButton": noResult,
+            "removeOverlayButton": noOverlay,
+            "loadMapsButton": noResult,
+            "deleteMapsButton": noResult,
+        }
+
+
+class CIMLSegmentTest(ScriptedLoadableModuleTest):
+    """Calls the tests in Testing/Slicer, which run unchanged in Slicer."""
+
+    def setUp(self) -> None:
+        """Begin with an empty scene."""
+        slicer.mrmlScene.Clear()
+
+    def runTest(self) -> None:
+        """Run all tests of the module."""
+        from MultimodalSlicerLib.module_tests import runModuleTests
+
+        self.setUp()
+        exitCode = runModuleTests("test_ciml_segment.py", Path(__file__))
+        if exitCode:
+            self.fail(f"The tests ended with exit code {exitCode}.")

@@ -1,0 +1,1 @@
+"""What CIMLSegment does with the scene: inputs, results, overlays. Imports no Qt."""

@@ -1,0 +1,196 @@
+"""Shows the maps of a result one after the other, all on the same scale. Must not import Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import slicer
+from slicer.i18n import tr as _
+
+from CIMLSegmentSlicerLib.map_overlay import MapOverlay, Overlay
+from CIMLSegmentSlicerLib.result_nodes import (
+    MAP_ATTRIBUTE,
+    MapKey,
+    mapNode,
+    mapNodes,
+    removeMaps,
+    resultFacts,
+    resultImages,
+    scaleTop,
+)
+from CIMLSegmentSlicerLib.segmentation_parameters import MapKind
+from MultimodalSlicerLib.volume_nodes import OverlayStyle
+
+COLOR_NODES = {
+    MapKind.INFORMATION: "vtkMRMLColorTableNodeFileViridis.txt",
+    MapKind.ATTENTION: "vtkMRMLColorTableNodeFileInferno.txt",
+    MapKind.GRADCAM: "vtkMRMLColorTableNodeFileInferno.txt",
+    MapKind.UNCERTAINTY: "vtkMRMLColorTableNodeFilePlasma.txt",
+}
+UNITS = {
+    MapKind.INFORMATION: "nats per voxel",
+    MapKind.ATTENTION: "unitless",
+    MapKind.GRADCAM: "unitless",
+    MapKind.UNCERTAINTY: "nats",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the matrix.
+
+    Attributes:
+        region: Segment ID of the region.
+        primary: The modality that listened.
+        auxiliary: The modality that told.
+    """
+
+    region: str
+    primary: str
+    auxiliary: str
+
+
+@dataclass(frozen=True)
+class MapView:
+    """How maps are shown.
+
+    Attributes:
+        kind: Which maps.
+        opacity: Of the map over the image, 0 to 1.
+        threshold: Values below this share of the scale are hidden, percent.
+        isSideBySide: Whether the primary image is shown beside.
+        isInterpolated: Whether voxels are blended on the screen.
+    """
+
+    kind: MapKind
+    opacity: float
+    threshold: float
+    isSideBySide: bool
+    isInterpolated: bool
+
+
+class MapBrowser:
+    """Knows which map of which result is shown.
+
+    Attributes:
+        overlay: Draws it.
+        shown: What is shown; `None` if nothing is.
+    """
+
+    def __init__(self, scene: slicer.vtkMRMLScene, prefix: str) -> None:
+        self.overlay = MapOverlay(scene, prefix)
+        self.shown: tuple[slicer.vtkMRMLSegmentationNode, Cell] | None = None
+
+    def show(self, node: slicer.vtkMRMLSegmentationNode, cell: Cell, view: MapView) -> str:
+        """Show a map and return what is seen, in words.
+
+        Raises:
+            ValueError: If there is no such map, region or image. The views are then unchanged.
+        """
+        _checkRegion(node, cell)
+        image, primary = _images(node, cell, view)
+        key = mapKey(cell, view.kind)
+        volume = mapNode(node, key)
+        style = self._style(node, view)
+        below = cell.primary if view.kind is MapKind.UNCERTAINTY else cell.auxiliary
+        overlay = Overlay(
+            volume=volume,
+            image=image,
+            primary=primary,
+            labels=(_("{name} with map").format(name=below), cell.primary),
+            segmentation=node,
+            segmentID=cell.region,
+            legend=f"{key.title(_regionTitle(node, cell))}\n{UNITS[view.kind]}",
+        )
+        if self.shown is not None and self.shown[0] is not node:
+            self.remove()
+        self.overlay.show(overlay, style, opacity=view.opacity)
+        self.shown = (node, cell)
+        return _description(overlay, style, view)
+
+    def restyle(self, view: MapView) -> str:
+        """Show the same cell in another way; returns what is seen, in words."""
+        return "" if self.shown is None else self.show(*self.shown, view)
+
+    def remove(self) -> None:
+        """Show again what was shown before the first map."""
+        self.overlay.restore()
+        self.shown = None
+
+    def loadAll(self, node: slicer.vtkMRMLSegmentationNode) -> int:
+        """Read all maps of a result into the scene and return their number.
+
+        Raises:
+            ValueError: If a file is gone.
+        """
+        keys = [key for _name, _top, key in resultFacts(node).files]
+        for key in keys:
+            mapNode(node, key)
+        return len(keys)
+
+    def delete(self, node: slicer.vtkMRMLSegmentationNode) -> None:
+        """Remove the maps of a result from views and scene."""
+        if self.shown is not None and self.shown[0] is node:
+            self.remove()
+        removeMaps(node)
+
+    def _style(self, node: slicer.vtkMRMLSegmentationNode, view: MapView) -> OverlayStyle:
+        top = scaleTop(node, view.kind.value)
+        style = OverlayStyle(
+            low=0.0,
+            high=top,
+            threshold=top * view.threshold / 100,
+            colorNodeID=COLOR_NODES[view.kind],
+            isInterpolated=view.isInterpolated,
+        )
+        mark = f'"kind": "{view.kind.value}"'
+        same = [item for item in mapNodes(node) if mark in item.GetAttribute(MAP_ATTRIBUTE)]
+        self.overlay.setStyle(same, style)
+        return style
+
+
+def mapKey(cell: Cell, kind: MapKind) -> MapKey:
+    """Return which map belongs to a cell."""
+    if kind is MapKind.UNCERTAINTY:
+        return MapKey(kind.value, None, None, cell.region)
+    region = None if kind is MapKind.INFORMATION else cell.region
+    return MapKey(kind.value, cell.primary, cell.auxiliary, region)
+
+
+def _regionTitle(node: slicer.vtkMRMLSegmentationNode, cell: Cell) -> str:
+    segment = node.GetSegmentation().GetSegment(cell.region)
+    return segment.GetName() if segment else cell.region
+
+
+def _checkRegion(node: slicer.vtkMRMLSegmentationNode, cell: Cell) -> None:
+    if node.GetSegmentation().GetSegment(cell.region) is None:
+        msg = _("The segment of the region {name} was removed. Segment again to see its maps.")
+        raise ValueError(msg.format(name=cell.region))
+    if node.GetSegmentCenterRAS(cell.region) is None:
+        msg = _("{name} was not found in this case, so there is no map to show.")
+        raise ValueError(msg.format(name=_regionTitle(node, cell)))
+
+
+def _images(
+    node: slicer.vtkMRMLSegmentationNode, cell: Cell, view: MapView
+) -> tuple[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLScalarVolumeNode | None]:
+    """The image below the map and, for the side-by-side layout, the one beside it."""
+    images = resultImages(node)
+    primary = images.get(cell.primary)
+    image = primary if view.kind is MapKind.UNCERTAINTY else images.get(cell.auxiliary, primary)
+    if image is None:
+        msg = _("The images of this result are not in the scene any more. Load them again.")
+        raise ValueError(msg)
+    return image, (primary or image) if view.isSideBySide else None
+
+
+def _description(overlay: Overlay, style: OverlayStyle, view: MapView) -> str:
+    title = overlay.legend.partition("\n")[0]
+    text = _("{title}, over '{image}'. Scale 0 to {top} {unit}; below {threshold} hidden.")
+    return text.format(
+        title=title,
+        image=overlay.image.GetName(),
+        top=f"{style.high:.3g}",
+        unit=UNITS[view.kind],
+        threshold=f"{style.threshold:.2g}",
+    )

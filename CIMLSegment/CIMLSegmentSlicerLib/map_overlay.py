@@ -1,0 +1,155 @@
+"""Lays a map over the image that it is about, outlines its region, and takes both away again.
+
+Must not import Qt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import slicer
+
+from CIMLSegmentSlicerLib.view_state import (
+    COMPOSITE,
+    SLICE,
+    nodesOf,
+    restoreViewState,
+    setSegmentsState,
+    viewState,
+)
+from MultimodalSlicerLib.case_layout import CaseLayout
+from MultimodalSlicerLib.volume_nodes import OverlayStyle, styleOverlay
+
+ALPHA = slicer.vtkMRMLSliceCompositeNode.Alpha
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """What is shown.
+
+    Attributes:
+        volume: The map.
+        image: The image below it.
+        primary: The image beside it, for the side-by-side layout; `None` for the usual views.
+        labels: Titles of the two views.
+        segmentation: Holds the region.
+        segmentID: The region.
+        legend: Title of the legend.
+    """
+
+    volume: slicer.vtkMRMLScalarVolumeNode
+    image: slicer.vtkMRMLScalarVolumeNode
+    primary: slicer.vtkMRMLScalarVolumeNode | None
+    labels: tuple[str, str]
+    segmentation: slicer.vtkMRMLSegmentationNode
+    segmentID: str
+    legend: str
+
+
+class MapOverlay:
+    """Shows one map at a time.
+
+    Attributes:
+        former: What the views showed before, as text; empty if no overlay is shown.
+    """
+
+    def __init__(self, scene: slicer.vtkMRMLScene, prefix: str) -> None:
+        self._scene = scene
+        self._layout = CaseLayout(scene, prefix)
+        self._prefix = prefix
+        self.former = ""
+
+    def show(self, overlay: Overlay, style: OverlayStyle, *, opacity: float) -> None:
+        """Show a map in place of the one before; the slices go to the middle of its region."""
+        if not self.former:
+            self.former = viewState(self._scene, overlay.segmentation)
+        styleOverlay(overlay.volume, style)
+        self._hideLegends(overlay.volume)
+        _showLegend(overlay.volume, overlay.legend)
+        _showOutline(overlay.segmentation, overlay.segmentID)
+        center = overlay.segmentation.GetSegmentCenterRAS(overlay.segmentID)
+        if overlay.primary is None:
+            self._showInAllViews(overlay, opacity, center)
+        else:
+            self._showSideBySide(overlay, opacity, center)
+
+    def setStyle(
+        self, volumes: Sequence[slicer.vtkMRMLScalarVolumeNode], style: OverlayStyle
+    ) -> None:
+        """Change scale, threshold and colors of maps; all of a kind have the same."""
+        for volume in volumes:
+            styleOverlay(volume, style)
+
+    def setOpacity(self, volumes: Sequence[slicer.vtkMRMLVolumeNode], opacity: float) -> None:
+        """Change how much of the image is seen below the maps."""
+        shown = {volume.GetID() for volume in volumes}
+        for node in nodesOf(self._scene, COMPOSITE):
+            if node.GetForegroundVolumeID() in shown:
+                node.SetForegroundOpacity(opacity)
+
+    def restore(self) -> None:
+        """Show again what was shown before the first map."""
+        if not self.former:
+            return
+        self._hideLegends(None)
+        self._layout.restore()
+        restoreViewState(self._scene, self.former)
+        self.former = ""
+
+    def forget(self) -> None:
+        """Forget what was shown, as its scene is gone."""
+        self.former = ""
+
+    def _showInAllViews(
+        self, overlay: Overlay, opacity: float, center: Sequence[float] | None
+    ) -> None:
+        self._layout.restore()
+        own = {node.GetID() for node in self._layout.compositeNodes()}
+        for node in nodesOf(self._scene, COMPOSITE):
+            if node.GetID() not in own:
+                _setLayers(node, overlay, opacity)
+        for node in nodesOf(self._scene, SLICE):
+            if center is not None:
+                node.JumpSliceByOffsetting(*center)
+
+    def _showSideBySide(
+        self, overlay: Overlay, opacity: float, center: Sequence[float] | None
+    ) -> None:
+        volumes = dict(zip(overlay.labels, (overlay.image, overlay.primary), strict=True))
+        focus = None if center is None else tuple(center)
+        self._layout.show(volumes, focus=focus)
+        _setLayers(self._layout.compositeNodes()[0], overlay, opacity)
+
+    def _hideLegends(self, shown: slicer.vtkMRMLScalarVolumeNode | None) -> None:
+        for legend in nodesOf(self._scene, "vtkMRMLColorLegendDisplayNode"):
+            volume = legend.GetDisplayableNode()
+            isOurs = legend.GetAttribute("CIMLSegment.Legend") is not None
+            if isOurs and volume is not shown:
+                legend.SetVisibility(False)
+
+
+def _setLayers(node: slicer.vtkMRMLSliceCompositeNode, overlay: Overlay, opacity: float) -> None:
+    with slicer.util.NodeModify(node):
+        node.SetBackgroundVolumeID(overlay.image.GetID())
+        node.SetForegroundVolumeID(overlay.volume.GetID())
+        node.SetLabelVolumeID(None)
+        node.SetCompositing(ALPHA)
+        node.SetForegroundOpacity(opacity)
+
+
+def _showOutline(segmentation: slicer.vtkMRMLSegmentationNode, segmentID: str) -> None:
+    segments = segmentation.GetSegmentation().GetSegmentIDs()
+    state = {"visible": True, "fill": False, "outline": True, "opacity": 1.0}
+    shown = {item: item == segmentID for item in segments}
+    setSegmentsState(segmentation, {**state, "segments": shown})
+
+
+def _showLegend(volume: slicer.vtkMRMLScalarVolumeNode, title: str) -> None:
+    legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(volume)
+    with slicer.util.NodeModify(legend):
+        legend.SetAttribute("CIMLSegment.Legend", "1")
+        legend.SetTitleText(title)
+        legend.SetLabelFormat("%.2g")
+        legend.SetNumberOfLabels(5)
+        legend.SetVisibility(True)

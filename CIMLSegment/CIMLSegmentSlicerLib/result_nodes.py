@@ -1,0 +1,361 @@
+"""A result in the scene: segments, tables and, when somebody asks for one, maps.
+
+Must not import Qt. The segmentation node knows all the rest by references and one attribute, so
+that a scene that was saved knows it again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import slicer
+
+from CIMLSegmentLib.result import Contribution
+from CIMLSegmentLib.stored_result import StoredMap, StoredResult
+from MultimodalImagingLib.volume_io import ImageFile, read_volume
+from MultimodalSlicerLib.table_nodes import columnsOf, setColumns
+from MultimodalSlicerLib.volume_nodes import (
+    addVolume,
+    placeBeside,
+    placeInFolder,
+    removeNode,
+    segmentVolumesMl,
+    subjectHierarchy,
+)
+
+RESULT_ATTRIBUTE = "CIMLSegment.Result"
+MAP_ATTRIBUTE = "CIMLSegment.Map"
+IMAGE_ROLE, TABLE_ROLE, MAP_ROLE = "CIMLSegment.Image", "CIMLSegment.Table", "CIMLSegment.Maps"
+FOLDER_ATTRIBUTE = "CIMLSegment.Folder"
+
+
+@dataclass(frozen=True)
+class MapKey:
+    """Which map of a result.
+
+    Attributes:
+        kind: `information`, `attention`, `gradcam` or `uncertainty`.
+        primary: The modality that listened; `None` for uncertainty.
+        auxiliary: The modality that told; `None` for uncertainty.
+        region: The region; `None` for information.
+    """
+
+    kind: str
+    primary: str | None
+    auxiliary: str | None
+    region: str | None
+
+    def title(self, regionTitle: str = "") -> str:
+        """Return the name for people, for example `Attention CT → PET (Lesion)`."""
+        names = {"gradcam": "Grad-CAM"}
+        parts = [names.get(self.kind, self.kind.capitalize())]
+        if self.auxiliary:
+            parts.append(f"{self.auxiliary} \N{RIGHTWARDS ARROW} {self.primary}")
+        if self.region:
+            parts.append(f"({regionTitle or self.region})")
+        return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class ResultFacts:
+    """What a result is, kept with its segmentation.
+
+    Attributes:
+        case: The case.
+        folder: Where its files were.
+        primary: The modality whose grid it has.
+        modalities: Modalities with an image, in the order of the references.
+        missing: Auxiliaries that the case lacked.
+        resolution: Finest detail of the maps, as text in mm; may be empty.
+        files: File name, largest value and key of every map.
+        warnings: What the person should know.
+    """
+
+    case: str
+    folder: str
+    primary: str
+    modalities: tuple[str, ...]
+    missing: tuple[str, ...]
+    resolution: str
+    files: tuple[tuple[str, float, MapKey], ...]
+    warnings: tuple[str, ...]
+
+
+def addResult(
+    target: slicer.vtkMRMLSegmentationNode,
+    result: StoredResult,
+    images: Mapping[str, slicer.vtkMRMLScalarVolumeNode],
+    *,
+    resolution: str = "",
+) -> None:
+    """Put a result into a segmentation, with its tables beside it.
+
+    Args:
+        target: Receives the segments in place of those that it has.
+        result: The result.
+        images: Image per modality that is in the scene.
+        resolution: Finest detail of the maps, as text.
+
+    Raises:
+        ValueError: If the file cannot be read. The scene is then unchanged.
+    """
+    scene = target.GetScene()
+    loaded = _readSegmentation(scene, result.segmentation)
+    removeResult(target)
+    with slicer.util.NodeModify(target):
+        target.GetSegmentation().DeepCopy(loaded)
+        target.CreateDefaultDisplayNodes()
+        _setReference(target, images.get(result.primary))
+        _setFacts(target, result, tuple(images), resolution)
+        for index, node in enumerate(images.values()):
+            target.SetNodeReferenceID(f"{IMAGE_ROLE}{index}", node.GetID())
+    if result.primary in images:
+        placeBeside(target, images[result.primary])
+    _addTables(target, result)
+
+
+def resultNodes(scene: slicer.vtkMRMLScene) -> Iterator[slicer.vtkMRMLSegmentationNode]:
+    """Yield the segmentations of a scene that are results."""
+    for index in range(scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")):
+        node = scene.GetNthNodeByClass(index, "vtkMRMLSegmentationNode")
+        if isResult(node):
+            yield node
+
+
+def isResult(node: slicer.vtkMRMLNode | None) -> bool:
+    """Tell whether a node is the segmentation of a result."""
+    return node is not None and bool(node.GetAttribute(RESULT_ATTRIBUTE))
+
+
+def resultFacts(node: slicer.vtkMRMLSegmentationNode) -> ResultFacts:
+    """Return what a result is.
+
+    Raises:
+        ValueError: If the attribute was changed by somebody.
+    """
+    try:
+        data = json.loads(node.GetAttribute(RESULT_ATTRIBUTE))
+        files = tuple((name, top, MapKey(**key)) for name, top, key in data.pop("files"))
+        texts = {name: tuple(data.pop(name)) for name in ("modalities", "missing", "warnings")}
+        return ResultFacts(files=files, **texts, **data)
+    except (TypeError, ValueError, KeyError) as error:
+        msg = f"The notes of the result '{node.GetName()}' cannot be read. Segment again."
+        raise ValueError(msg) from error
+
+
+def resultImages(
+    node: slicer.vtkMRMLSegmentationNode,
+) -> dict[str, slicer.vtkMRMLScalarVolumeNode]:
+    """Return the images of a result that are still in the scene, by modality."""
+    found = {
+        modality: node.GetNodeReference(f"{IMAGE_ROLE}{index}")
+        for index, modality in enumerate(resultFacts(node).modalities)
+    }
+    return {modality: image for modality, image in found.items() if image is not None}
+
+
+def resultContributions(node: slicer.vtkMRMLSegmentationNode) -> list[Contribution]:
+    """Return the table of who told what; empty if somebody removed it."""
+    table = node.GetNthNodeReference(TABLE_ROLE, 0)
+    if table is None:
+        return []
+    columns = columnsOf(table)
+    rows = zip(*(columns[name] for name in _COLUMNS), strict=True)
+    return [
+        Contribution(region, primary, auxiliary, nats, None if math.isnan(share) else share)
+        for region, primary, auxiliary, nats, share in rows
+    ]
+
+
+def mapNode(node: slicer.vtkMRMLSegmentationNode, key: MapKey) -> slicer.vtkMRMLScalarVolumeNode:
+    """Return the volume of a map, read from its file when it is wanted for the first time.
+
+    Raises:
+        ValueError: If the result has no such map, or its file is gone.
+    """
+    for existing in mapNodes(node):
+        if existing.GetAttribute(MAP_ATTRIBUTE) == _keyText(key):
+            return existing
+    facts = resultFacts(node)
+    name = next((name for name, _top, other in facts.files if other == key), None)
+    if name is None:
+        msg = f"This result has no map '{key.title()}'. Segment again with such maps."
+        raise ValueError(msg)
+    path = Path(facts.folder) / name
+    if not path.is_file():
+        msg = (
+            f"The file of the map '{key.title()}' is not there any more ({path}). Segment again,"
+            " or choose a folder that keeps results."
+        )
+        raise ValueError(msg)
+    return _addMap(node, key, path)
+
+
+def mapNodes(node: slicer.vtkMRMLSegmentationNode) -> list[slicer.vtkMRMLScalarVolumeNode]:
+    """Return the maps of a result that are in the scene."""
+    count = node.GetNumberOfNodeReferences(MAP_ROLE)
+    found = [node.GetNthNodeReference(MAP_ROLE, index) for index in range(count)]
+    return [item for item in found if item is not None]
+
+
+def scaleTop(node: slicer.vtkMRMLSegmentationNode, kind: str) -> float:
+    """Return the upper end of the scale that all maps of a kind share."""
+    fixed = {"attention": 1.0, "gradcam": 1.0, "uncertainty": math.log(2.0)}
+    if kind in fixed:
+        return fixed[kind]
+    tops = [top for _name, top, key in resultFacts(node).files if key.kind == kind]
+    return max(tops, default=1.0) or 1.0
+
+
+def removeMaps(node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Remove the maps of a result from the scene; they can be read again."""
+    for item in mapNodes(node):
+        removeNode(item)
+    node.RemoveNodeReferenceIDs(MAP_ROLE)
+    hierarchy = subjectHierarchy(node.GetScene())
+    folder = _mapFolder(node)
+    if folder and hierarchy.GetNumberOfItemChildren(folder) == 0:
+        hierarchy.RemoveItem(folder)
+
+
+def removeResult(node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Remove what belongs to a result, but not its segmentation."""
+    if not isResult(node):
+        return
+    removeMaps(node)
+    count = node.GetNumberOfNodeReferences(TABLE_ROLE)
+    tables = [node.GetNthNodeReference(TABLE_ROLE, index) for index in range(count)]
+    for table in tables:
+        if table is not None:
+            removeNode(table)
+    for index in range(len(resultFacts(node).modalities)):
+        node.RemoveNodeReferenceIDs(f"{IMAGE_ROLE}{index}")
+    node.RemoveNodeReferenceIDs(TABLE_ROLE)
+    node.RemoveAttribute(RESULT_ATTRIBUTE)
+
+
+_COLUMNS = ("region", "primary", "auxiliary", "information (nats)", "share")
+
+
+def _readSegmentation(scene: slicer.vtkMRMLScene, path: Path) -> slicer.vtkSegmentation:
+    """Read the segments without leaving a node, so that the scene's file has its own copy."""
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    storage = scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
+    try:
+        storage.SetFileName(str(path))
+        if not storage.ReadData(node):
+            msg = f"The segmentation {path} cannot be read. Segment the case again."
+            raise ValueError(msg)
+        segmentation = slicer.vtkSegmentation()
+        segmentation.DeepCopy(node.GetSegmentation())
+        return segmentation
+    finally:
+        scene.RemoveNode(storage)
+        removeNode(node)
+
+
+def _setReference(
+    target: slicer.vtkMRMLSegmentationNode, primary: slicer.vtkMRMLScalarVolumeNode | None
+) -> None:
+    """The file brought the geometry; where the image was not bent, its node may give it."""
+    if primary is None:
+        return
+    transform = primary.GetParentTransformNode()
+    if transform is None or transform.IsTransformToWorldLinear():
+        target.SetReferenceImageGeometryParameterFromVolumeNode(primary)
+    else:
+        role = target.GetReferenceImageGeometryReferenceRole()
+        target.SetNodeReferenceID(role, primary.GetID())
+
+
+def _setFacts(
+    target: slicer.vtkMRMLSegmentationNode,
+    result: StoredResult,
+    modalities: tuple[str, ...],
+    resolution: str,
+) -> None:
+    facts = ResultFacts(
+        case=result.case_id,
+        folder=str(result.folder),
+        primary=result.primary,
+        modalities=modalities,
+        missing=result.missing,
+        resolution=resolution,
+        files=tuple((item.path.name, item.maximum, _keyOf(item)) for item in result.maps),
+        warnings=result.warnings,
+    )
+    target.SetAttribute(RESULT_ATTRIBUTE, json.dumps(asdict(facts)))
+
+
+def _keyOf(item: StoredMap) -> MapKey:
+    return MapKey(item.kind, item.primary, item.auxiliary, item.region)
+
+
+def _keyText(key: MapKey) -> str:
+    return json.dumps(asdict(key))
+
+
+def _addTables(target: slicer.vtkMRMLSegmentationNode, result: StoredResult) -> None:
+    told = result.contributions
+    shares = [math.nan if item.share is None else item.share for item in told]
+    values: Sequence[Sequence[str | float]] = (
+        [item.region for item in told],
+        [item.primary for item in told],
+        [item.auxiliary for item in told],
+        [item.nats for item in told],
+        shares,
+    )
+    _addTable(target, f"{result.case_id} contributions", dict(zip(_COLUMNS, values, strict=True)))
+    volumes = segmentVolumesMl(target)
+    segments = target.GetSegmentation()
+    columns = {
+        "segment": [segments.GetSegment(item).GetName() for item in volumes],
+        "volume (ml)": list(volumes.values()),
+    }
+    _addTable(target, f"{result.case_id} volumes", columns)
+
+
+def _addTable(
+    target: slicer.vtkMRMLSegmentationNode,
+    name: str,
+    columns: Mapping[str, Sequence[str | float]],
+) -> None:
+    scene = target.GetScene()
+    table = scene.AddNewNodeByClass("vtkMRMLTableNode", scene.GenerateUniqueName(name))
+    setColumns(table, columns)
+    target.AddNodeReferenceID(TABLE_ROLE, table.GetID())
+    placeBeside(table, target)
+
+
+def _addMap(
+    node: slicer.vtkMRMLSegmentationNode, key: MapKey, path: Path
+) -> slicer.vtkMRMLScalarVolumeNode:
+    region = node.GetSegmentation().GetSegment(key.region or "")
+    title = key.title(region.GetName() if region else "")
+    scene = node.GetScene()
+    volume = addVolume(scene, read_volume(ImageFile(path)), scene.GenerateUniqueName(title))
+    volume.SetAttribute(MAP_ATTRIBUTE, _keyText(key))
+    node.AddNodeReferenceID(MAP_ROLE, volume.GetID())
+    placeInFolder(volume, _mapFolder(node) or _newMapFolder(node))
+    return volume
+
+
+def _mapFolder(node: slicer.vtkMRMLSegmentationNode) -> int:
+    """Item of the folder that holds the maps of a result; 0 if there is none."""
+    hierarchy = subjectHierarchy(node.GetScene())
+    item = hierarchy.GetItemByDataNode(node)
+    text = hierarchy.GetItemAttribute(item, FOLDER_ATTRIBUTE) if item else ""
+    folder = hierarchy.GetItemChildWithName(hierarchy.GetItemParent(item), text) if text else 0
+    return folder or 0
+
+
+def _newMapFolder(node: slicer.vtkMRMLSegmentationNode) -> int:
+    hierarchy = subjectHierarchy(node.GetScene())
+    item = hierarchy.GetItemByDataNode(node)
+    name = f"{node.GetName()} maps"
+    hierarchy.SetItemAttribute(item, FOLDER_ATTRIBUTE, name)
+    return hierarchy.CreateFolderItem(hierarchy.GetItemParent(item), name)

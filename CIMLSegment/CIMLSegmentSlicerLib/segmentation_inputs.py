@@ -1,0 +1,172 @@
+"""Checks the volumes that a model gets, and writes them to files where transforms put them.
+
+Must not import Qt. Nothing here changes the scene.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813
+import slicer
+import vtk
+
+from CIMLSegmentLib.task import Task
+from CIMLSegmentSlicerLib.input_matching import modalityOfName
+from CIMLSegmentSlicerLib.model_summary import ModelSummary, millimeters
+from MultimodalImagingLib.geometry import Grid, Volume, grid_from_affine_ras, image_from_volume
+from MultimodalImagingLib.geometry_checks import Verdict, case_verdict
+from MultimodalSlicerLib.volume_nodes import gridFromNode, volumeFromNode, volumeProblem
+
+Nodes = Mapping[str, slicer.vtkMRMLNode | None]
+
+
+@dataclass(frozen=True)
+class InputVerdict:
+    """What is to be said about the volumes before they are segmented.
+
+    Attributes:
+        problem: Why nothing can be done, one sentence with what to do; empty if it can.
+        sentence: How the volumes lie to each other, and what will happen.
+        notes: Remark per modality, empty if there is none.
+    """
+
+    problem: str
+    sentence: str
+    notes: Mapping[str, str]
+
+
+def checkInputs(model: ModelSummary, nodes: Nodes) -> InputVerdict:
+    """Look at the chosen volumes.
+
+    Args:
+        model: The model that gets them.
+        nodes: Volume per modality of the model; `None` where none is chosen.
+    """
+    task = model.task
+    notes = {name: _problem(name, node, task) for name, node in nodes.items()}
+    problem = next((text for text in notes.values() if text), "") or _duplicate(nodes)
+    if problem:
+        return InputVerdict(problem, "", notes)
+    chosen = {name: node for name, node in nodes.items() if node is not None}
+    verdict, overlap = case_verdict({name: worldGrid(node) for name, node in chosen.items()})
+    remarks = {name: _remark(name, node, task) for name, node in nodes.items()}
+    if verdict is Verdict.APART:
+        return InputVerdict(_apart(chosen), "", remarks)
+    return InputVerdict("", _sentence(verdict, overlap, model, chosen), remarks)
+
+
+def worldGrid(node: slicer.vtkMRMLVolumeNode) -> Grid:
+    """Return the grid where parent transforms put a volume; its bounding box if they bend it."""
+    transform = node.GetParentTransformNode()
+    if transform is None:
+        return gridFromNode(node)
+    if not transform.IsTransformToWorldLinear():
+        return _boundingGrid(node)
+    toWorld = vtk.vtkMatrix4x4()
+    transform.GetMatrixTransformToWorld(toWorld)
+    grid = gridFromNode(node)
+    return grid_from_affine_ras(_array(toWorld) @ grid.affine_ras, grid.size)
+
+
+def exportVolumes(nodes: Mapping[str, slicer.vtkMRMLVolumeNode], folder: Path) -> dict[str, Path]:
+    """Write volumes where their parent transforms put them; the nodes stay as they are.
+
+    Args:
+        nodes: Volume per modality.
+        folder: Receives one file per modality; must exist.
+
+    Returns:
+        File per modality.
+
+    Raises:
+        ValueError: If a volume has no voxels, or the same value everywhere.
+        RuntimeError: If a file cannot be written.
+    """
+    files = {}
+    for index, (modality, node) in enumerate(nodes.items(), start=1):
+        volume = volumeFromNode(node)
+        _checkContent(node.GetName(), volume)
+        files[modality] = folder / f"image_{index}.nrrd"
+        sitk.WriteImage(image_from_volume(volume), str(files[modality]), False)
+    return files
+
+
+def _problem(modality: str, node: slicer.vtkMRMLNode | None, task: Task) -> str:
+    if node is not None:
+        return volumeProblem(node) or ""
+    if modality in task.primaries:
+        return f"Choose the volume of {modality}: the model cannot segment without it."
+    return ""
+
+
+def _duplicate(nodes: Nodes) -> str:
+    seen: dict[str, str] = {}
+    for modality, node in nodes.items():
+        if node is None:
+            continue
+        other = seen.setdefault(node.GetID(), modality)
+        if other != modality:
+            name = node.GetName()
+            return f"'{name}' is chosen for {other} and for {modality}. Choose another volume."
+    return ""
+
+
+def _remark(modality: str, node: slicer.vtkMRMLNode | None, task: Task) -> str:
+    if node is None:
+        return f"Without {modality} the result may be worse."
+    said = modalityOfName(node.GetName(), task)
+    if said is not None and said != modality:
+        return f"'{node.GetName()}' is named like {said}, not like {modality}. Is it right?"
+    return ""
+
+
+def _apart(chosen: Mapping[str, slicer.vtkMRMLVolumeNode]) -> str:
+    names = " and ".join(f"'{node.GetName()}'" for node in chosen.values())
+    return (
+        f"{names} do not overlap in space. Choose volumes of the same patient, or register them"
+        " first."
+    )
+
+
+def _sentence(
+    verdict: Verdict,
+    overlap: float,
+    model: ModelSummary,
+    chosen: Mapping[str, slicer.vtkMRMLVolumeNode],
+) -> str:
+    texts = {
+        Verdict.SAME_GRID: "All volumes have the same grid.",
+        Verdict.SAME_SPACE: "The volumes have different grids in the same space.",
+        Verdict.PARTIAL: f"The volumes overlap in part only ({overlap:.0%} of the smaller one).",
+    }
+    sentences = [texts[verdict]]
+    if model.spacing_mm:
+        sentences.append(f"They are resampled to {millimeters(model.spacing_mm)} on the fly.")
+    moved = [node.GetName() for node in chosen.values() if node.GetParentTransformNode()]
+    if moved:
+        sentences.append(f"Parent transforms are honored: {', '.join(moved)}.")
+    return " ".join(sentences)
+
+
+def _boundingGrid(node: slicer.vtkMRMLVolumeNode) -> Grid:
+    bounds = [0.0] * 6
+    node.GetRASBounds(bounds)
+    low, high = np.array(bounds[::2]), np.array(bounds[1::2])
+    size = np.asarray(node.GetImageData().GetDimensions())
+    affine = np.diag([*((high - low) / size), 1.0])
+    affine[:3, 3] = low + (high - low) / size / 2
+    return grid_from_affine_ras(affine, tuple(int(n) for n in size))
+
+
+def _array(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
+    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+
+
+def _checkContent(name: str, volume: Volume) -> None:
+    if volume.array.min() == volume.array.max():
+        msg = f"'{name}' has the value {volume.array.flat[0]:g} everywhere. Choose another volume."
+        raise ValueError(msg)

@@ -1,0 +1,219 @@
+"""What a person chooses in CIMLSegment: kept in the scene, and as command lines."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
+
+MAX_INPUTS = 8  # rows of the panel
+
+
+class MapKind(enum.Enum):
+    """The maps of a result; the values are those of `result.json`."""
+
+    INFORMATION = "information"
+    ATTENTION = "attention"
+    GRADCAM = "gradcam"
+    UNCERTAINTY = "uncertainty"
+
+    def label(self) -> str:
+        """Return the text of the combo box."""
+        return {
+            MapKind.INFORMATION: _("Information (nats per voxel)"),
+            MapKind.ATTENTION: _("Attention (0 to 1)"),
+            MapKind.GRADCAM: _("Grad-CAM (0 to 1)"),
+            MapKind.UNCERTAINTY: _("Uncertainty (nats)"),
+        }[self]
+
+    def hint(self, resolution: str) -> str:
+        """Say what the map shows and what it does not.
+
+        Args:
+            resolution: Size of its finest details in mm; may be empty.
+        """
+        text = {
+            MapKind.INFORMATION: _(
+                "How much the primary modality was told by the other one at each place, in nats."
+            ),
+            MapKind.ATTENTION: _(
+                "Where the gate let the other modality through: 0 closed, 1 open. An open gate"
+                " does not mean that something was said."
+            ),
+            MapKind.GRADCAM: _("Which places of the message raise the score of the region."),
+            MapKind.UNCERTAINTY: _(
+                "How undecided the model is about the region at each place: 0 certain, 0.69 even."
+            ),
+        }[self]
+        detail = _(" No finer than {mm}.").format(mm=resolution) if resolution else ""
+        return text + detail + " " + _("Model attribution, not clinical evidence.")
+
+
+class SegmentDevice(enum.Enum):
+    """What the network runs on, as the command line calls it."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+    def label(self) -> str:
+        """Return the text of the combo box."""
+        names = {SegmentDevice.CPU: _("CPU"), SegmentDevice.CUDA: _("NVIDIA GPU")}
+        return names.get(self, _("Automatic"))
+
+
+class TaskPreset(enum.Enum):
+    """Tasks that come with the program, or a file."""
+
+    BRATS = "brats"
+    PET_CT = "pet-ct"
+    PET_CT_MR = "pet-ct-mr"
+    SINGLE_TARGET = "single-target"
+    FILE = ""
+
+    def label(self) -> str:
+        """Return the text of the combo box."""
+        return {
+            TaskPreset.BRATS: _("Brain tumor, BraTS (FLAIR, T1, T1c, T2)"),
+            TaskPreset.PET_CT: _("Lesion in PET/CT"),
+            TaskPreset.PET_CT_MR: _("Lesion in PET/CT/MR"),
+            TaskPreset.SINGLE_TARGET: _("One target, all modalities of the cohort"),
+            TaskPreset.FILE: _("From a task file"),
+        }[self]
+
+
+@parameterNodeWrapper
+class CIMLSegmentParameterNode:
+    """Everything that the person chose.
+
+    Attributes:
+        modelPath: Folder of the trained model.
+        volume1: Volume of the model's first modality, and so on.
+        target: Segmentation to be replaced; `None` for a new one.
+        result: Segmentation whose maps are shown.
+        device: What the network runs on.
+        wantsGradcam: Whether Grad-CAM maps are computed.
+        wantsUncertainty: Whether uncertainty maps are computed.
+        usesMirroring: Whether mirror images are averaged.
+        outputPath: Folder that keeps results; empty for a temporary one.
+        mapKind: Which maps are shown.
+        overlayOpacity: Of the map over the image.
+        overlayThreshold: Values below this share of the scale are hidden, percent.
+        isSideBySide: Whether the map is shown beside the primary image.
+        isInterpolated: Whether the map is blended between voxels.
+        formerViews: What the views showed before the overlay, as JSON.
+        cohortPath: Cohort for training and batch.
+        recordPath: Folder of the cohort's record; empty for the usual place.
+        taskPreset: Task to train.
+        taskPath: Task file, for `TaskPreset.FILE`.
+        primary: Primary modality where the task leaves it open.
+        trainingSteps: Most optimizer steps.
+        trainedModelPath: Folder that receives the trained model.
+        batchPath: Folder that receives the results of a cohort.
+    """
+
+    modelPath: str
+    volume1: slicer.vtkMRMLNode
+    volume2: slicer.vtkMRMLNode
+    volume3: slicer.vtkMRMLNode
+    volume4: slicer.vtkMRMLNode
+    volume5: slicer.vtkMRMLNode
+    volume6: slicer.vtkMRMLNode
+    volume7: slicer.vtkMRMLNode
+    volume8: slicer.vtkMRMLNode
+    target: slicer.vtkMRMLSegmentationNode
+    result: slicer.vtkMRMLSegmentationNode
+    device: SegmentDevice
+    wantsGradcam: bool
+    wantsUncertainty: bool
+    usesMirroring: bool
+    outputPath: str
+    mapKind: MapKind
+    overlayOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.6
+    overlayThreshold: Annotated[float, WithinRange(0.0, 100.0)] = 20.0
+    isSideBySide: bool
+    isInterpolated: bool
+    formerViews: str
+    cohortPath: str
+    recordPath: str
+    taskPreset: TaskPreset = TaskPreset.PET_CT
+    taskPath: str
+    primary: str
+    trainingSteps: Annotated[int, Minimum(1)] = 5000
+    trainedModelPath: str
+    batchPath: str
+
+
+def inputVolume(parameters: CIMLSegmentParameterNode, index: int) -> slicer.vtkMRMLNode | None:
+    """Return the volume of the model's n-th modality, from 0."""
+    return getattr(parameters, f"volume{index + 1}")
+
+
+def setInputVolume(
+    parameters: CIMLSegmentParameterNode, index: int, node: slicer.vtkMRMLNode | None
+) -> None:
+    """Choose the volume of the model's n-th modality, from 0."""
+    setattr(parameters, f"volume{index + 1}", node)
+
+
+def segmentArguments(
+    parameters: CIMLSegmentParameterNode, images: Mapping[str, Path], *, caseID: str, output: Path
+) -> list[str]:
+    """Return the command that segments one case.
+
+    Args:
+        parameters: What the person chose.
+        images: File per modality.
+        caseID: Name of the case.
+        output: Receives a folder of that name.
+    """
+    arguments = ["CIMLSegmentLib", "segment", "--events", "--case-id", caseID]
+    for modality, path in images.items():
+        arguments += ["--image", f"{modality}={path}"]
+    return [*arguments, "--output", str(output), *_modelOptions(parameters)]
+
+
+def batchArguments(
+    parameters: CIMLSegmentParameterNode, cases: Sequence[str], *, output: Path
+) -> list[str]:
+    """Return the command that segments cases of the cohort."""
+    arguments = ["CIMLSegmentLib", "segment", parameters.cohortPath, "--events"]
+    for case in cases:
+        arguments += ["--case", case]
+    return [*arguments, "--output", str(output), *_modelOptions(parameters)]
+
+
+def _modelOptions(parameters: CIMLSegmentParameterNode) -> list[str]:
+    """`--uncertainty` comes last, as a number may follow it."""
+    options = ["--model", parameters.modelPath, "--device", parameters.device.value, "--attention"]
+    chosen = {
+        "--gradcam": parameters.wantsGradcam,
+        "--mirror": parameters.usesMirroring,
+        "--uncertainty": parameters.wantsUncertainty,
+    }
+    return options + [name for name, isChosen in chosen.items() if isChosen]
+
+
+def trainArguments(parameters: CIMLSegmentParameterNode, *, output: Path) -> list[str]:
+    """Return the command that trains a model on the labelled cases of the cohort."""
+    options = {
+        "--task": parameters.taskPreset.value or parameters.taskPath,
+        "--output": str(output),
+        "--steps": str(parameters.trainingSteps),
+        "--device": parameters.device.value,
+        "--primary": parameters.primary.strip(),
+    }
+    arguments = ["CIMLSegmentLib", "train", parameters.cohortPath, "--events"]
+    for name, value in options.items():
+        arguments += [name, value] if value else []
+    return arguments
+
+
+def inspectArguments(parameters: CIMLSegmentParameterNode) -> list[str]:
+    """Return the command that finds the cases of the cohort."""
+    return ["MDALSelectorLib", "inspect", parameters.cohortPath, "--events"]

@@ -1,0 +1,189 @@
+"""From chosen volumes to a job, and from its result files to the scene.
+
+Must not import Qt. A run remembers nodes by ID: they may be gone when it is finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import slicer
+
+from CIMLSegmentLib.result_io import has_result, result_folder
+from CIMLSegmentLib.stored_result import read_result
+from CIMLSegmentSlicerLib.input_matching import InputMatch, matchVolumes
+from CIMLSegmentSlicerLib.model_summary import ModelSummary, millimeters
+from CIMLSegmentSlicerLib.result_folders import ResultFolders
+from CIMLSegmentSlicerLib.result_nodes import addResult, isResult, resultFacts
+from CIMLSegmentSlicerLib.segmentation_inputs import checkInputs, exportVolumes
+from CIMLSegmentSlicerLib.segmentation_parameters import (
+    MAX_INPUTS,
+    CIMLSegmentParameterNode,
+    inputVolume,
+    segmentArguments,
+    setInputVolume,
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A case that is being segmented.
+
+    Attributes:
+        arguments: The command.
+        case: Name of the case.
+        folder: Temporary folder of the run.
+        output: Receives the result's folder.
+        images: ID of the volume of every modality.
+        target: ID of the segmentation to be replaced; empty for a new one.
+        name: Name of a new segmentation.
+        resolution: Finest detail of the maps, as text.
+    """
+
+    arguments: tuple[str, ...]
+    case: str
+    folder: Path
+    output: Path
+    images: Mapping[str, str]
+    target: str
+    name: str
+    resolution: str
+
+
+class SegmentationRuns:
+    """Prepares and finishes runs in a scene."""
+
+    def __init__(self, scene: slicer.vtkMRMLScene, folders: ResultFolders) -> None:
+        self._scene = scene
+        self._folders = folders
+
+    def prepare(self, parameters: CIMLSegmentParameterNode, model: ModelSummary) -> Run:
+        """Check the volumes and write them to files.
+
+        Raises:
+            ValueError: If they cannot be segmented; nothing is left then.
+        """
+        nodes = chosenVolumes(parameters, model)
+        problem = checkInputs(model, nodes).problem
+        if problem:
+            raise ValueError(problem)
+        chosen = {modality: node for modality, node in nodes.items() if node is not None}
+        folder = self._folders.new()
+        try:
+            files = exportVolumes(chosen, folder)
+        except BaseException:
+            self._folders.remove(folder)
+            raise
+        return _run(parameters, model, chosen, files=files, folder=folder)
+
+    def finish(self, run: Run) -> slicer.vtkMRMLSegmentationNode:
+        """Put the result of a finished run into the scene.
+
+        Raises:
+            CohortError: If its files cannot be read. The scene is then unchanged.
+        """
+        result = read_result(result_folder(run.output, run.case))
+        for path in run.folder.glob("image_*"):
+            path.unlink()
+        found = {name: self._scene.GetNodeByID(identity) for name, identity in run.images.items()}
+        images = {name: node for name, node in found.items() if node is not None}
+        target = self._scene.GetNodeByID(run.target) if run.target else None
+        isNew = target is None
+        before = "" if isNew else self.temporaryFolder(target)
+        node = target or self._newSegmentation(run.name)
+        try:
+            addResult(node, result, images, resolution=run.resolution)
+        except BaseException:
+            if isNew:
+                self._scene.RemoveNode(node)
+            raise
+        if before:
+            self._folders.remove(Path(before))
+        return node
+
+    def drop(self, run: Run) -> None:
+        """Remove the files of a run that came to nothing."""
+        self._folders.remove(run.folder)
+
+    def temporaryFolder(self, node: slicer.vtkMRMLSegmentationNode) -> str:
+        """Return the folder that a result's files are in; empty if it is no result."""
+        return resultFacts(node).folder if isResult(node) else ""
+
+    def _newSegmentation(self, name: str) -> slicer.vtkMRMLSegmentationNode:
+        unique = self._scene.GenerateUniqueName(name)
+        return self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", unique)
+
+
+def chosenVolumes(
+    parameters: CIMLSegmentParameterNode, model: ModelSummary
+) -> dict[str, slicer.vtkMRMLNode | None]:
+    """Return the chosen volume of every modality of a model.
+
+    Raises:
+        ValueError: If the model has more modalities than the panel has rows.
+    """
+    if len(model.modalities) > MAX_INPUTS:
+        msg = (
+            f"The model has {len(model.modalities)} modalities, this panel has room for"
+            f" {MAX_INPUTS}. Use the command line for it."
+        )
+        raise ValueError(msg)
+    return {name: inputVolume(parameters, index) for index, name in enumerate(model.modalities)}
+
+
+def fillVolumes(
+    parameters: CIMLSegmentParameterNode,
+    model: ModelSummary,
+    *,
+    replaces: bool,
+    only: Sequence[str] | None = None,
+) -> InputMatch:
+    """Choose volumes by name.
+
+    Args:
+        parameters: Receives the volumes.
+        model: The model that gets them.
+        replaces: Whether chosen volumes may be replaced.
+        only: IDs of the volumes that may be chosen now; all by default.
+    """
+    match = matchVolumes(parameters.parameterNode.GetScene(), model.task)
+    with slicer.util.NodeModify(parameters):
+        for index, modality in enumerate(model.modalities[:MAX_INPUTS]):
+            node = match.nodes.get(modality)
+            isAllowed = only is None or (node is not None and node.GetID() in only)
+            if isAllowed and (replaces or inputVolume(parameters, index) is None):
+                setInputVolume(parameters, index, node)
+    return match
+
+
+def _run(
+    parameters: CIMLSegmentParameterNode,
+    model: ModelSummary,
+    chosen: Mapping[str, slicer.vtkMRMLVolumeNode],
+    *,
+    files: Mapping[str, Path],
+    folder: Path,
+) -> Run:
+    primary = chosen[model.task.subtasks[0].primary].GetName()
+    output = Path(parameters.outputPath) if parameters.outputPath else folder
+    case = _freeName(output, primary.strip() or "case")
+    return Run(
+        arguments=tuple(segmentArguments(parameters, files, caseID=case, output=output)),
+        case=case,
+        folder=folder,
+        output=output,
+        images={modality: node.GetID() for modality, node in chosen.items()},
+        target=parameters.target.GetID() if parameters.target else "",
+        name=f"{primary} segmentation",
+        resolution=millimeters(model.map_spacing_mm),
+    )
+
+
+def _freeName(output: Path, case: str) -> str:
+    """A result is never replaced by another one."""
+    name, number = case, 2
+    while has_result(output, name):
+        name, number = f"{case} ({number})", number + 1
+    return name

@@ -1,0 +1,62 @@
+"""One row per modality of the model: which volume it is, and what is odd about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import qt
+from slicer.i18n import tr as _
+
+from CIMLSegmentLib.task import Task
+
+
+@dataclass(frozen=True)
+class InputRow:
+    """The widgets of the `.ui` file for one modality.
+
+    Attributes:
+        label: Name and part of the modality.
+        selector: Chooses the volume.
+        note: What is odd about it.
+    """
+
+    label: qt.QLabel
+    selector: object
+    note: qt.QLabel
+
+
+class InputSection:
+    """Shows as many rows as the model has modalities."""
+
+    def __init__(self, rows: Sequence[InputRow]) -> None:
+        self._rows = tuple(rows)
+        self.showTask(None)
+
+    def showTask(self, task: Task | None) -> None:
+        """Show the modalities of a task, or none."""
+        modalities = () if task is None else tuple(task.modalities)
+        for index, row in enumerate(self._rows):
+            isUsed = index < len(modalities)
+            row.label.setVisible(isUsed)
+            row.selector.setVisible(isUsed)
+            row.note.setVisible(False)
+            if isUsed:
+                self._showModality(row, modalities[index], task)
+
+    def showNotes(self, notes: Mapping[str, str]) -> None:
+        """Show a remark below each volume; the order is that of the model."""
+        for row, text in zip(self._rows, notes.values(), strict=False):
+            row.note.setText(text)
+            row.note.setVisible(bool(text))
+
+    def _showModality(self, row: InputRow, modality: str, task: Task) -> None:
+        isPrimary = modality in task.primaries
+        part = _("primary") if isPrimary else _("auxiliary")
+        row.label.setText(_("{modality} ({part}):").format(modality=modality, part=part))
+        row.selector.toolTip = (
+            _("The volume that shows {modality}. The result lies on its grid.")
+            if modality == task.subtasks[0].primary
+            else _("The volume that shows {modality}.")
+        ).format(modality=modality)
+        row.selector.noneDisplay = _("Choose a volume") if isPrimary else _("None")

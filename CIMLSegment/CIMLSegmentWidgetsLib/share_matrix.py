@@ -1,0 +1,142 @@
+"""The matrix of who told what: auxiliaries in rows, regions in columns, shares in the cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import qt
+from slicer.i18n import tr as _
+
+from CIMLSegmentLib.result import Contribution
+from MultimodalSlicerLib.background_process import Signal
+
+# Ten support points of Viridis, from low to high, as the maps of information have them.
+COLORS = (
+    *("440154", "482878", "3e4989", "31688e", "26828e"),
+    *("1f9e89", "35b779", "6ece58", "b5de2b", "fde725"),
+)
+Column = tuple[str, str]  # region, primary
+
+
+class ShareMatrix:
+    """Shows contributions; a click is a map.
+
+    Attributes:
+        picked: Emits region, primary and auxiliary of the cell that was clicked.
+    """
+
+    def __init__(self, table: qt.QTableWidget) -> None:
+        self.picked = Signal()
+        self._table = table
+        self._columns: list[Column] = []
+        self._auxiliaries: list[str] = []
+        table.connect("cellClicked(int,int)", self._onClicked)
+        table.connect("cellActivated(int,int)", self._onClicked)
+
+    def show(
+        self,
+        contributions: Sequence[Contribution],
+        *,
+        titles: Mapping[str, str],
+        missing: Sequence[str],
+    ) -> None:
+        """Show other contributions.
+
+        Args:
+            contributions: The cells.
+            titles: Name for people of every region.
+            missing: Auxiliaries that the case lacked.
+        """
+        self._columns = list(dict.fromkeys((c.region, c.primary) for c in contributions))
+        self._auxiliaries = list(dict.fromkeys(c.auxiliary for c in contributions))
+        table = self._table
+        table.clear()
+        table.setRowCount(len(self._auxiliaries))
+        table.setColumnCount(len(self._columns))
+        heads = [
+            _("{region}\nin {primary}").format(region=titles.get(region, region), primary=primary)
+            for region, primary in self._columns
+        ]
+        table.setHorizontalHeaderLabels(heads)
+        table.setVerticalHeaderLabels(
+            [_("{name} (missing)").format(name=n) if n in missing else n for n in self._auxiliaries]
+        )
+        cells = {(c.region, c.primary, c.auxiliary): c for c in contributions}
+        for row, auxiliary in enumerate(self._auxiliaries):
+            for column, (region, primary) in enumerate(self._columns):
+                item = _cell(cells.get((region, primary, auxiliary)), titles.get(region, region))
+                table.setItem(row, column, item)
+        self._fit()
+
+    def mark(self, region: str, primary: str, auxiliary: str) -> None:
+        """Make the cell of a map the current one."""
+        if (region, primary) in self._columns and auxiliary in self._auxiliaries:
+            row, column = self._auxiliaries.index(auxiliary), self._columns.index((region, primary))
+            self._table.setCurrentCell(row, column)
+
+    def _onClicked(self, row: int, column: int) -> None:
+        if self._table.item(row, column).text():
+            region, primary = self._columns[column]
+            self.picked.emit(region, primary, self._auxiliaries[row])
+
+    def _fit(self) -> None:
+        """As high as its rows: a matrix is small and should be seen whole."""
+        table = self._table
+        table.resizeRowsToContents()
+        heights = sum(table.rowHeight(row) for row in range(table.rowCount))
+        table.setFixedHeight(heights + table.horizontalHeader().sizeHint.height() + 6)
+
+
+def _cell(contribution: Contribution | None, title: str) -> qt.QTableWidgetItem:
+    if contribution is None:
+        item = qt.QTableWidgetItem("")
+        item.setFlags(qt.Qt.NoItemFlags)
+        return item
+    share = contribution.share
+    item = qt.QTableWidgetItem("\N{EN DASH}" if share is None else f"{share:.0%}")
+    item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
+    item.setTextAlignment(qt.Qt.AlignCenter)
+    item.setToolTip(_toolTip(contribution, title))
+    if share is not None:
+        color = shareColor(share)
+        item.setBackground(qt.QBrush(color))
+        item.setForeground(qt.QBrush(readableOn(color)))
+    return item
+
+
+def _toolTip(contribution: Contribution, title: str) -> str:
+    if contribution.share is None:
+        return _(
+            "Nothing was told about {region}: it was not found, or no message was sent."
+        ).format(region=title)
+    text = _(
+        "{auxiliary} told {primary} {nats} nats inside {region}: {share} of what all auxiliaries"
+        " told. Click to see where. Model attribution, not clinical evidence."
+    )
+    return text.format(
+        auxiliary=contribution.auxiliary,
+        primary=contribution.primary,
+        nats=f"{contribution.nats:.3g}",
+        region=title,
+        share=f"{contribution.share:.0%}",
+    )
+
+
+def shareColor(share: float) -> qt.QColor:
+    """Return the color of a share, 0 to 1."""
+    position = min(max(share, 0.0), 1.0) * (len(COLORS) - 1)
+    left = min(int(position), len(COLORS) - 2)
+    low, high = (_channels(COLORS[index]) for index in (left, left + 1))
+    weight = position - left
+    mixed = [round(a + weight * (b - a)) for a, b in zip(low, high, strict=True)]
+    return qt.QColor(*mixed)
+
+
+def readableOn(color: qt.QColor) -> qt.QColor:
+    """Return black or white, whichever is easier to read on a color."""
+    luminance = 0.299 * color.red() + 0.587 * color.green() + 0.114 * color.blue()
+    return qt.QColor(0, 0, 0) if luminance > 128 else qt.QColor(255, 255, 255)
+
+
+def _channels(text: str) -> list[int]:
+    return [int(text[start : start + 2], 16) for start in (0, 2, 4)]

@@ -1,0 +1,136 @@
+"""Ready-made models and results for tests of the CIMLSegment panel; no torch is needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from CIMLSegmentLib.merging import region_masks
+from CIMLSegmentLib.result import Contribution, ResultMap, SegmentationResult, contributions
+from CIMLSegmentLib.result_io import write_result
+from CIMLSegmentLib.task import Task
+from CIMLSegmentLib.task_io import load_task, task_to_json
+from MultimodalImagingLib.geometry import Grid, Volume
+
+BODY, LESION = (5.0, -11.0, 40.0), (15.0, -3.0, 36.0)
+IDENTITY = tuple(np.eye(3).ravel().tolist())
+
+
+def grid(
+    size: tuple[int, int, int] = (30, 34, 26),
+    spacing: tuple[float, float, float] = (2.0, 2.0, 2.0),
+    direction: np.ndarray | None = None,
+) -> Grid:
+    """A grid whose middle is the middle of the body."""
+    matrix = np.eye(3) if direction is None else direction
+    origin = np.array(BODY) - matrix @ (np.array(spacing) * (np.array(size) - 1) / 2)
+    return Grid(size, spacing, tuple(origin.tolist()), tuple(matrix.ravel().tolist()))
+
+
+def oblique(degrees: float = 20.0) -> np.ndarray:
+    """Directions turned about the long axis of the body."""
+    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+
+
+def ball(on: Grid, center: tuple[float, float, float], radius: float) -> np.ndarray:
+    """Membership 0 to 1 of a ball in LPS mm with a soft rim."""
+    k, j, i = np.meshgrid(*(np.arange(n) for n in on.array_shape), indexing="ij")
+    index = np.stack([i, j, k, np.ones_like(i)], axis=-1)
+    position = (index @ on.index_to_lps.T)[..., :3]
+    distance = np.linalg.norm(position - np.array(center), axis=-1)
+    return np.clip((radius - distance) / 2 + 0.5, 0, 1)
+
+
+def image(modality: str, on: Grid) -> Volume:
+    """A phantom: a body with a lesion, as a modality shows it."""
+    body, lesion = ball(on, BODY, 24), ball(on, LESION, 9)
+    noise = np.random.default_rng(7).normal(0, 1, size=on.array_shape)
+    values = {
+        "PET": 0.02 + 0.98 * body + 5 * lesion + 0.05 * noise,
+        "CT": -1000 + 1040 * body + 15 * lesion + 12 * noise,
+        "T1": body * (300 + 80 * lesion + 20 * noise),
+    }.get(modality, body * (200 + 120 * lesion + 20 * noise))
+    return Volume(values.astype(np.float32), on)
+
+
+def write_model_json(folder: Path, task_name: str = "pet-ct-mr") -> Path:
+    """Write what the panel reads of a model; its weights are empty."""
+    folder.mkdir(parents=True, exist_ok=True)
+    task = load_task(task_name)
+    content = {
+        "format_version": 1,
+        "task": task_to_json(task),
+        "preprocessing": {"spacing_mm": [2.0, 2.0, 2.0]},
+        "network": {"message_levels": [1, 2], "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]]},
+    }
+    (folder / "model.json").write_text(json.dumps(content), encoding="utf-8")
+    (folder / "model.safetensors").write_bytes(b"")
+    return folder
+
+
+def make_result(on: Grid, task: Task, *, case: str = "case", is_empty: bool = False):
+    """A result with all kinds of maps on a grid of the first primary; values are made up."""
+    lesion = ball(on, LESION, 9)
+    labels = np.zeros(on.array_shape, dtype=np.uint8)
+    if not is_empty:
+        for shrink, region in enumerate(task.regions):
+            labels[ball(on, LESION, 9 - 2.5 * shrink) > 0.5] = region.value
+    maps, information = [], {}
+    for number, (subtask, auxiliary) in enumerate(task.pairs(), start=1):
+        values = (ball(on, LESION, 6 + 3 * number) * (0.5 + number)).astype(np.float32)
+        information[subtask.name, auxiliary] = Volume(values, on)
+        pair = (subtask.primary, auxiliary)
+        maps.append(ResultMap("information", Volume(values, on), *pair))
+        for kind in ("attention", "gradcam"):
+            shown = np.clip(values / (1.0 + number), 0, 1).astype(np.float32)
+            maps += [ResultMap(kind, Volume(shown, on), *pair, name) for name in subtask.regions]
+    doubt = (4 * lesion * (1 - lesion) * np.log(2)).astype(np.float32)
+    maps += [
+        ResultMap("uncertainty", Volume(doubt, on), region=region.name) for region in task.regions
+    ]
+    label_map = Volume(labels, on)
+    return SegmentationResult(
+        case_id=case,
+        task=task,
+        primary=task.subtasks[0].primary,
+        label_map=label_map,
+        contributions=contributions(label_map, information, task),
+        maps=tuple(maps),
+        timings_s={"network": 1.0},
+        model={"name": "made up"},
+    )
+
+
+def write_example(folder: Path, on: Grid, *, task_name: str = "pet-ct-mr", **options) -> Path:
+    """Write a result folder and return it."""
+    return write_result(make_result(on, load_task(task_name), **options), folder)
+
+
+def expected_shares(on: Grid, task: Task) -> dict[tuple[str, str], float]:
+    """Share per region and auxiliary, computed anew from the arrays."""
+    result = make_result(on, task)
+    masks = region_masks(result.label_map.array, task)
+    told: dict[tuple[str, str], float] = {}
+    for item in result.maps:
+        if item.kind == "information":
+            for region, mask in masks.items():
+                told[region, item.auxiliary] = float(item.volume.array[mask].sum())
+    totals = {region: sum(v for (r, _), v in told.items() if r == region) for region in masks}
+    return {key: value / totals[key[0]] for key, value in told.items()}
+
+
+__all__ = [
+    "BODY",
+    "LESION",
+    "Contribution",
+    "expected_shares",
+    "grid",
+    "image",
+    "make_result",
+    "oblique",
+    "write_example",
+    "write_model_json",
+]
