@@ -241,9 +241,10 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 self.logic.export(Path(path))
 
     def onSceneStartClose(self, _caller: object, _event: object) -> None:
-        """Let go of the parameters of a scene that is about to be closed."""
+        """Let go of a scene that is about to be closed."""
         self.setParameterNode(None)
         self.plot.show(None)
+        self.logic.leaveLayout()
 
     def onSceneChanged(self, _caller: object, _event: object) -> None:
         """Show what a scene that was closed or read brought."""
@@ -456,6 +457,10 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             return True
         question = _("The labels of {case} have changes that are not saved. Discard them?")
         return slicer.util.confirmYesNoDisplay(question.format(case=self.loader.caseID))
+
+    def leaveLayout(self) -> None:
+        """Bring the layout back that was there before a case was opened."""
+        self._layout.restore()
 
     def closeCase(self) -> None:
         """Remove the open case and bring the former layout back."""

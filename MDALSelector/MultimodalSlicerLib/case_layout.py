@@ -79,8 +79,9 @@ class CaseLayout:
                 composite.SetBackgroundVolumeID(None)
                 composite.SetForegroundVolumeID(None)
                 composite.SetLabelVolumeID(None)
-        if self._former is not None and self.isShown:
-            self._layoutNode().SetViewArrangement(self._former)
+        if self.isShown:
+            usual = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView  # after a scene was read
+            self._layoutNode().SetViewArrangement(self._former or usual)
         self._former = None
 
     def compositeNodes(self) -> list[slicer.vtkMRMLSliceCompositeNode]:

@@ -7,17 +7,19 @@ saved; everything else in the scene is left alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import slicer
 from vtk.util import numpy_support
 
+from MultimodalImagingLib.geometry import is_same_grid
 from MultimodalImagingLib.volume_io import ImageFile, read_volume
 from MultimodalSlicerLib.volume_nodes import (
     SegmentStyle,
     addVolume,
+    gridFromNode,
     importLabelMap,
     placeInFolder,
     removeNode,
@@ -79,7 +81,7 @@ class CaseLoader:
             for modality, file in images.items():
                 added.append(self._addImage(caseID, modality, file))
             if label is not None:
-                added.append(self._addLabel(caseID, label))
+                added.append(self._addLabel(caseID, label, added))
         except BaseException:
             for node in added:
                 removeNode(node)
@@ -141,14 +143,18 @@ class CaseLoader:
         _showAsUsual(node, modality)
         return node
 
-    def _addLabel(self, caseID: str, file: ImageFile) -> slicer.vtkMRMLSegmentationNode:
+    def _addLabel(
+        self, caseID: str, file: ImageFile, volumes: Sequence[slicer.vtkMRMLScalarVolumeNode]
+    ) -> slicer.vtkMRMLSegmentationNode:
         if file.path.name.lower().endswith(".seg.nrrd"):
             node = _loadSegmentation(file.path, f"{caseID} labels")
         else:
             labelMap = read_volume(file)
             node = self._newSegmentation(caseID)
             values = [int(value) for value in np.unique(labelMap.array) if value]
-            importLabelMap(labelMap, _styles(values), node)
+            sameGrid = (v for v in volumes if is_same_grid(gridFromNode(v), labelMap.grid))
+            reference = next(sameGrid, None)
+            importLabelMap(labelMap, _styles(values), node, reference=reference)
         showOutline(node)
         return node
 

@@ -53,5 +53,9 @@ class CasePlot:
             ids = selections.GetItemAsObject(index)
             labels = pointLabels(series, [ids.GetValue(i) for i in range(ids.GetNumberOfValues())])
             if labels:
-                self.picked.emit(labels[0])
+                self._planPick(labels[0])
                 return
+
+    def _planPick(self, label: str) -> None:
+        """Tell it a moment later: the chart still handles the click, and may be changed by it."""
+        qt.QTimer.singleShot(0, lambda: self.picked.emit(label))

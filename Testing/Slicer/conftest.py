@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "Testing" / "SlicerHost"))
+sys.path[:0] = [str(ROOT / "Testing" / "SlicerHost"), str(Path(__file__).parent)]
 
 from slicer_host.pytest_plugin import *  # noqa: E402, F403
 

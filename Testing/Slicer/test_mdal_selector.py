@@ -1,0 +1,814 @@
+"""The MDALSelector panel, driven as a person drives it: in Slicer, or outside it in the host."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from slicer_host import errors
+
+ROOT = Path(__file__).parents[2]
+MODULE = ROOT / "MDALSelector" / "MDALSelector.py"
+
+
+@pytest.fixture(scope="session")
+def small_cohort(host, tmp_path_factory):
+    from runs import write_small_cohort
+
+    return write_small_cohort(tmp_path_factory.mktemp("small") / "cohort")
+
+
+@pytest.fixture(scope="session")
+def phantom_cohort(host, tmp_path_factory):
+    """Twelve phantoms with four modalities: the smallest cohort that can be ranked."""
+    from MultimodalImagingLib.synthetic_cohort import write_cohort
+
+    return write_cohort(tmp_path_factory.mktemp("phantoms"), n_cases=12, seed=0)
+
+
+@pytest.fixture
+def panel(scene, load_module, messages, tmp_path):
+    """The panel in an empty scene; the record is a folder of the test."""
+    panel = load_module(MODULE)
+    panel.ui.recordPathLineEdit.currentPath = str(tmp_path / "record")
+    for name in ("cohort", "selection", "cases", "plot", "labelling", "report", "setup"):
+        getattr(panel.ui, f"{name}CollapsibleButton").collapsed = False
+    for name in ("advancedGroupBox", "logGroupBox"):
+        getattr(panel.ui, name).collapsed = False
+    yield panel
+    panel.jobs.cancel()
+    from MultimodalSlicerLib.job_queue import jobQueue
+
+    jobQueue().killAll()
+
+
+@pytest.fixture
+def drive(host):
+    import drive
+
+    return drive
+
+
+@pytest.fixture
+def inspect(panel, drive, wait_until):
+    """Return a function that inspects a cohort and waits for the table."""
+
+    def inspect(path):
+        panel.ui.cohortPathLineEdit.currentPath = str(path)
+        drive.click(panel.ui.inspectButton)
+        wait_until(lambda: not panel.jobs.isBusy, 60.0)
+        if panel.cohort.report is not None:
+            n_cases = panel.cohort.report.n_cases
+            wait_until(lambda: len(panel.cases.visibleCases()) == n_cases)
+
+    return inspect
+
+
+class FinishedJob:
+    """What the panel needs of a job that is done."""
+
+    def __init__(self, result):
+        self.result = result
+        self.arguments = ("MDALSelectorLib", "select", "cohort")
+
+
+@pytest.fixture
+def show_run(panel, wait_until, tmp_path):
+    """Return a function that shows a ready-made run of some cases."""
+
+    def show_run(n_cases, **options):
+        from runs import write_run
+
+        run = write_run(tmp_path / f"run{n_cases}", n_cases, **options)
+        panel.onSelected(FinishedJob({"run": str(run)}))
+        wait_until(lambda: len(panel.cases.visibleCases()) == n_cases, 30.0)
+        return run
+
+    return show_run
+
+
+def row_texts(panel):
+    model = panel.ui.casesTableView.model()
+    columns = range(model.columnCount())
+    return [
+        [str(model.data(model.index(row, column)) or "") for column in columns]
+        for row in range(model.rowCount())
+    ]
+
+
+def states(panel):
+    return {row.case_id: row.state.value for row in panel.cases.rows}
+
+
+# --- an empty panel ---------------------------------------------------------------------------
+
+
+def test_an_empty_panel_says_what_to_do_next(panel):
+    ui = panel.ui
+    assert "Choose the folder" in ui.cohortSummaryLabel.text
+    assert ui.inspectButton.toolTip == "Choose the folder of a cohort."
+    for name in ("inspect", "start", "cancel", "loadCase", "closeCase", "openReport", "export"):
+        button = getattr(ui, f"{name}Button")
+        assert not button.enabled
+        assert button.toolTip.endswith(".")
+    assert not ui.plotHintLabel.isHidden()
+    assert ui.currentCaseLabel.text == "No case is open."
+
+
+def test_every_disabled_button_gives_a_reason_and_every_enabled_one_says_what_it_does(
+    panel, inspect, small_cohort
+):
+    before = panel.ui.startButton.toolTip
+    inspect(small_cohort)
+    assert panel.ui.startButton.enabled
+    assert panel.ui.startButton.toolTip != before
+    assert panel.ui.startButton.toolTip.startswith("Rank the cases")
+
+
+def test_choices_of_the_panel_are_kept_in_the_scene(panel, drive):
+    ui, parameters = panel.ui, panel._parameterNode
+    drive.choose(ui.strategyComboBox, "TypiClust")
+    drive.choose(ui.budgetUnitComboBox, "cases")
+    drive.choose(ui.estimatorComboBox, "Gaussian (closed form)")
+    drive.choose(ui.deviceComboBox, "CPU")
+    ui.budgetSpinBox.value = 7
+    ui.seedSpinBox.value = 3
+    ui.cohortPathLineEdit.currentPath = "/data/cohort"
+    from MultimodalSlicerLib.selection_parameters import selectArguments
+
+    record = ui.recordPathLineEdit.currentPath
+    assert selectArguments(parameters) == [
+        *("MDALSelectorLib", "select", "/data/cohort", "--events"),
+        *("--budget", "7", "--strategy", "TypiClust", "--seed", "3"),
+        *("--estimator", "gaussian", "--labelled", "auto", "--device", "cpu", "--record", record),
+    ]
+    assert "typical" in ui.strategyHintLabel.text
+
+
+def test_the_strategies_and_estimators_are_those_of_the_command():
+    from MDALSelectorLib.config import ESTIMATORS
+    from MDALSelectorLib.select_command import LABELLED_RULES
+    from MDALSelectorLib.strategies import STRATEGIES
+    from MultimodalSlicerLib.selection_parameters import Estimator, LabelledRule, Strategy
+
+    assert [strategy.value for strategy in Strategy] == list(STRATEGIES)
+    assert [estimator.value for estimator in Estimator] == list(ESTIMATORS)
+    assert [rule.value for rule in LabelledRule] == list(LABELLED_RULES)
+    assert all(strategy.hint().endswith(".") for strategy in Strategy)
+
+
+def test_the_command_line_understands_what_the_panel_asks_for(panel):
+    from MDALSelectorLib.__main__ import build_parser
+    from MultimodalSlicerLib.selection_parameters import inspectArguments, selectArguments
+
+    parameters = panel._parameterNode
+    parameters.cohortPath = "/data/cohort"
+    parameters.corrections = ["t1_gd=T1c", "foo=label"]
+    parameters.acceptedCases = ["A", "B"]
+    parameters.keepsModalityNames = True
+    parameters.scoreColumn = "entropy"
+    options = build_parser().parse_args(selectArguments(parameters)[1:])
+    assert options.modality == ["t1_gd=T1c", "foo=label"]
+    assert options.accept == ["A", "B"]
+    assert options.budget == "20%"
+    assert options.score_column == "entropy"
+    assert options.device is None
+    options = build_parser().parse_args(inspectArguments(parameters)[1:])
+    assert options.save_modalities
+    assert options.events
+
+
+# --- cohort -----------------------------------------------------------------------------------
+
+
+def test_inspecting_shows_cases_names_geometry_and_problems(panel, inspect, small_cohort):
+    inspect(small_cohort)
+    assert "3 cases" in panel.ui.cohortSummaryLabel.text
+    assert panel.cases.visibleCases() == ["case-0001", "case-0002", "case-0003"]
+    names = panel.ui.namesTable
+    assert {names.item(row, 1).text() for row in range(names.rowCount)} == {"CT", "PET", "label"}
+    assert panel.cohort._geometry.rowCount() == 3
+    times = "\N{MULTIPLICATION SIGN}"
+    assert f"22{times}24{times}20, 4{times}4{times}5 mm, LPS" in panel.cohort._geometry.text(0, 3)
+    assert panel.ui.cohortTabs.tabText(2) == "Problems (0)"
+    assert panel.ui.statusLabel.text == "Done."
+
+
+def test_a_folder_is_chosen_with_the_browse_button(panel, messages, small_cohort):
+    messages.files.append(str(small_cohort))
+    panel.ui.cohortPathLineEdit.browse()
+    assert panel._parameterNode.cohortPath == str(small_cohort)
+    assert panel.ui.inspectButton.enabled
+
+
+def test_a_manifest_is_chosen_in_place_of_a_folder(panel, drive, messages):
+    messages.files.append("/data/cohort.csv")
+    drive.click(panel.ui.manifestButton)
+    assert panel._parameterNode.cohortPath == "/data/cohort.csv"
+    drive.click(panel.ui.manifestButton)  # nothing chosen
+    assert panel._parameterNode.cohortPath == "/data/cohort.csv"
+
+
+def test_a_folder_that_is_no_cohort_is_told_and_the_panel_stays_usable(
+    panel, inspect, messages, tmp_path
+):
+    (tmp_path / "empty").mkdir()
+    inspect(tmp_path / "empty")
+    assert panel.ui.statusLabel.text.startswith("Failed: ")
+    assert len(messages.messages) == 1
+    assert panel.ui.inspectButton.enabled
+    assert not panel.ui.startButton.enabled
+
+
+def test_a_report_that_makes_no_sense_is_told(panel, messages):
+    with pytest.raises(ValueError, match="Inspect it again"):
+        panel.onInspected(FinishedJob({"summary": "?"}))
+    assert "The cohort cannot be shown." in messages.messages[0]
+
+
+def test_a_corrected_name_counts_when_the_cohort_is_inspected_again(
+    panel, inspect, drive, wait_until, small_cohort
+):
+    inspect(small_cohort)
+    names = panel.ui.namesTable
+    row = next(row for row in range(names.rowCount) if names.item(row, 0).text() == "ct")
+    names.item(row, 1).setText("CTA")
+    assert "Press Inspect again" in panel.ui.cohortSummaryLabel.text
+    assert list(panel._parameterNode.corrections) == ["ct=CTA"]
+    inspect(small_cohort)
+    assert panel.cohort.report.modalities == ("CTA", "PET")
+    drive.click(panel.ui.resetNamesButton)
+    wait_until(lambda: not panel.jobs.isBusy, 30.0)
+    assert panel.cohort.report.modalities == ("CT", "PET")
+    assert list(panel._parameterNode.corrections) == []
+
+
+# --- jobs -------------------------------------------------------------------------------------
+
+
+def test_a_selection_runs_from_the_folder_to_the_highlighted_list(
+    panel, inspect, drive, wait_until, phantom_cohort
+):
+    inspect(phantom_cohort)
+    drive.choose(panel.ui.budgetUnitComboBox, "cases")
+    panel.ui.budgetSpinBox.value = 3
+    drive.choose(panel.ui.estimatorComboBox, "Gaussian (closed form)")
+    seen = []
+    panel.ui.statusLabel.text = ""
+    drive.click(panel.ui.startButton)
+    assert not panel.ui.startButton.enabled
+    assert panel.ui.startButton.toolTip == "A job is running. Wait, or press Cancel."
+    assert panel.ui.cancelButton.enabled
+
+    def is_over():
+        seen.append(panel.ui.statusLabel.text)
+        return not panel.jobs.isBusy
+
+    wait_until(is_over, 120.0)
+    assert panel.ui.statusLabel.text == "Done."
+    assert any(" of 12" in text for text in seen)
+    wait_until(lambda: panel.cases.rows[0].rank == 1)
+    assert [row.state.value for row in panel.cases.rows[:3]] == ["suggested"] * 3
+    assert [row.rank for row in panel.cases.rows] == list(range(1, 13))
+    assert all(row.files for row in panel.cases.rows)
+    assert Path(panel.logic.ranking.run).is_dir()
+    assert panel.ui.openReportButton.enabled
+    assert "record of the cohort" in panel.ui.logTextEdit.toPlainText()
+    assert not panel.ui.trustLabel.isHidden()
+
+
+def test_an_impossible_budget_is_told_by_the_command(
+    panel, inspect, drive, wait_until, messages, small_cohort
+):
+    inspect(small_cohort)
+    drive.choose(panel.ui.budgetUnitComboBox, "cases")
+    panel.ui.budgetSpinBox.value = 50
+    drive.click(panel.ui.startButton)
+    wait_until(lambda: not panel.jobs.isBusy, 60.0)
+    assert "50" in panel.ui.statusLabel.text
+    assert "Exit code: 2" in messages.messages[0]
+    assert panel.ui.startButton.enabled
+
+
+@pytest.mark.parametrize("button", ["inspectButton", "startButton"])
+def test_cancel_ends_a_job_at_once_and_the_panel_stays_usable(
+    panel, inspect, drive, wait_until, small_cohort, button
+):
+    from MultimodalImagingLib.record import CohortRecord
+
+    inspect(small_cohort)
+    drive.click(getattr(panel.ui, button))
+    drive.click(panel.ui.cancelButton)
+    assert panel.ui.statusLabel.text in {"Cancelling…", "Cancelled."}
+    wait_until(lambda: not panel.jobs.isBusy, 2.5)
+    assert panel.ui.statusLabel.text == "Cancelled."
+    assert getattr(panel.ui, button).enabled
+    CohortRecord(Path(panel._parameterNode.recordPath)).read_states()
+
+
+def test_cancel_in_the_middle_of_a_stage_leaves_a_valid_record(
+    panel, inspect, drive, wait_until, small_cohort
+):
+    from MultimodalImagingLib.record import CohortRecord
+
+    inspect(small_cohort)
+    drive.click(panel.ui.startButton)
+    wait_until(lambda: panel.jobs.job.progress is not None, 60.0)
+    drive.click(panel.ui.cancelButton)
+    wait_until(lambda: not panel.jobs.isBusy, 2.5)
+    assert panel.ui.statusLabel.text == "Cancelled."
+    assert CohortRecord(Path(panel._parameterNode.recordPath)).read_states().entries == {}
+
+
+def test_a_job_goes_on_while_another_module_is_shown(
+    panel, inspect, drive, wait_until, small_cohort
+):
+    import slicer
+
+    panel.ui.cohortPathLineEdit.currentPath = str(small_cohort)
+    drive.click(panel.ui.inspectButton)
+    slicer.util.selectModule("Data")
+    wait_until(lambda: not panel.jobs.isBusy, 60.0)
+    slicer.util.selectModule("MDALSelector")
+    assert "3 cases" in panel.ui.cohortSummaryLabel.text
+    assert panel.ui.startButton.enabled
+    assert panel._parameterNode.cohortPath == str(small_cohort)
+
+
+def test_a_second_job_waits_in_line_and_says_for_what(panel, drive, wait_until, small_cohort):
+    from MultimodalSlicerLib.background_process import BackgroundProcess
+    from MultimodalSlicerLib.job_queue import jobQueue
+
+    other = BackgroundProcess(["timeit", "-n1", "-r1", "-s", "import time", "time.sleep(1)"],
+                              title="Train", owner="CIMLSegment")  # fmt: skip
+    jobQueue().submit(other)
+    panel.ui.cohortPathLineEdit.currentPath = str(small_cohort)
+    drive.click(panel.ui.inspectButton)
+    assert panel.ui.statusLabel.text == "Waiting for: Train"
+    wait_until(lambda: not panel.jobs.isBusy, 60.0)
+    assert panel.ui.statusLabel.text == "Done."
+
+
+def test_a_result_that_names_no_run_is_told(panel, messages):
+    with pytest.raises(ValueError, match="named no run"):
+        panel.onSelected(FinishedJob(None))
+    assert "The ranking cannot be shown." in messages.messages[0]
+
+
+def test_a_run_that_is_gone_is_told(panel, messages, tmp_path):
+    from MultimodalImagingLib.errors import CohortError
+
+    with pytest.raises(CohortError):
+        panel.onSelected(FinishedJob({"run": str(tmp_path / "gone")}))
+    assert "gone" in messages.messages[0]
+
+
+# --- the table --------------------------------------------------------------------------------
+
+
+def test_suggested_cases_come_first_with_state_bar_and_reason(panel, show_run):
+    show_run(20)
+    texts = row_texts(panel)
+    assert [row[0] for row in texts] == [str(n) for n in range(1, 21)]
+    assert [row[2] for row in texts[:5]] == ["suggested"] * 4 + ["check pairing"]
+    assert texts[4][5] == "check pairing"
+    assert texts[19][3] == ""
+    index = panel.cases._model.item(4, 5)
+    assert "4 nats too little" in index.toolTip()
+
+
+def test_clicking_a_title_sorts_numbers_as_numbers_and_unknown_ones_last(panel, show_run, drive):
+    show_run(20)
+    view = panel.ui.casesTableView
+    view.sortByColumn(3, 0)
+    values = [float(row[3]) for row in row_texts(panel) if row[3]]
+    assert values == sorted(values)
+    view.sortByColumn(3, 1)
+    values = [float(row[3]) for row in row_texts(panel) if row[3]]
+    assert values == sorted(values, reverse=True)
+    assert row_texts(panel)[-1][3] == ""
+    view.sortByColumn(0, 0)
+    assert [row[0] for row in row_texts(panel)][:11] == [str(n) for n in range(1, 12)]
+
+
+def test_the_filter_finds_names_and_flags_in_any_case(panel, show_run, drive):
+    show_run(20)
+    drive.type_text(panel.ui.filterLineEdit, "CASE-0007")
+    assert panel.cases.visibleCases() == ["case-0007"]
+    panel.ui.filterLineEdit.text = "nats too"
+    assert len(panel.cases.visibleCases()) == 1
+    panel.ui.filterLineEdit.text = "("
+    assert panel.cases.visibleCases() == []
+    panel.ui.filterLineEdit.text = ""
+    assert len(panel.cases.visibleCases()) == 20
+
+
+def test_the_state_filter_shows_one_state(panel, show_run, drive):
+    show_run(20)
+    drive.choose(panel.ui.stateFilterComboBox, "suggested")
+    assert {states(panel)[case] for case in panel.cases.visibleCases()} == {"suggested"}
+    assert len(panel.cases.visibleCases()) == 4
+    panel.ui.filterLineEdit.text = panel.cases.visibleCases()[0]
+    assert len(panel.cases.visibleCases()) == 1
+    panel.ui.filterLineEdit.text = ""
+    drive.choose(panel.ui.stateFilterComboBox, "all states")
+    assert len(panel.cases.visibleCases()) == 20
+
+
+def test_the_state_is_written_and_not_told_by_color_alone(panel, show_run):
+    import qt
+
+    show_run(20)
+    for row in range(20):
+        item = panel.cases._model.item(row, 2)
+        assert item.text() in {"suggested", "check pairing", "unlabelled"}
+        assert item.data(qt.Qt.DecorationRole) is not None
+    color = panel.cases._model.item(0, 1).background().color()
+    assert 0 < color.alpha() < 128  # lets the palette's own background through, dark or light
+
+
+def test_pictures_are_loaded_for_the_rows_that_can_be_seen(panel, show_run, wait_until):
+    import qt
+
+    show_run(200)
+
+    def loaded():
+        return [
+            row
+            for row in range(200)
+            if panel.cases._model.item(row, 4).data(qt.Qt.DecorationRole) is not None
+        ]
+
+    wait_until(lambda: len(loaded()) > 0)
+    assert len(loaded()) < 60
+    panel.ui.casesTableView.scrollToBottom()
+    wait_until(lambda: 199 in loaded())
+
+
+def test_a_run_without_pictures_hides_their_column(panel, show_run):
+    show_run(5, with_pictures=False)
+    assert panel.ui.casesTableView.isColumnHidden(4)
+
+
+# --- the plot ---------------------------------------------------------------------------------
+
+
+def pick(panel, series_name, index):
+    """Select a point of a chart as its mouse interaction does."""
+    import vtk
+
+    chart = panel.plot.view.chart()
+    plots = [chart.GetPlot(n) for n in range(chart.GetNumberOfPlots())]
+    plot = next(plot for plot in plots if plot.GetLabel() == series_name)
+    selection = vtk.vtkIdTypeArray()
+    selection.InsertNextValue(index)
+    plot.SetSelection(selection)
+    chart.InvokeEvent(vtk.vtkCommand.SelectionChangedEvent)
+
+
+def test_every_state_is_a_series_of_the_plot(panel, show_run):
+    from MultimodalSlicerLib.table_nodes import seriesByName
+
+    show_run(20)
+    series = seriesByName(panel.logic.ranking.chart())
+    assert list(series) == ["unlabelled", "suggested", "check pairing"]
+    assert panel.ui.plotHintLabel.isHidden()
+
+
+def test_picking_a_point_picks_the_row(panel, show_run, wait_until):
+    from MultimodalSlicerLib.table_nodes import pointLabels, seriesByName
+
+    show_run(20)
+    [case] = pointLabels(seriesByName(panel.logic.ranking.chart())["suggested"], [2])
+    pick(panel, "suggested", 2)
+    wait_until(lambda: panel.cases.currentCase() == case)
+
+
+def test_picking_a_row_marks_the_point_and_tells_the_reason(panel, show_run, drive):
+    from MultimodalSlicerLib.table_nodes import pointLabels, seriesByName
+
+    show_run(20)
+    drive.click_cell(panel.ui.casesTableView, 3, 1)
+    case = panel.cases.currentCase()
+    selected = seriesByName(panel.logic.ranking.chart())["selected"]
+    assert pointLabels(selected, [0]) == [case]
+    assert "number 4 of 20" in panel.ui.reasonLabel.text
+    drive.click_cell(panel.ui.casesTableView, 4, 1)
+    assert "check pairing: CT and PET" in panel.ui.reasonLabel.text
+
+
+# --- cases ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ranked(panel, inspect, show_run, small_cohort):
+    """The small cohort, inspected, with a ranking of its three cases."""
+    inspect(small_cohort)
+    show_run(3)
+    return panel
+
+
+def test_a_double_click_opens_a_case_in_one_linked_view_per_modality(ranked, drive):
+    drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
+    case = ranked.cases.currentCase()
+    loader, layout = ranked.logic.loader, ranked.logic._layout
+    assert loader.caseID == case
+    assert layout.isShown
+    shown = [composite.GetBackgroundVolumeID() for composite in layout.compositeNodes()[:2]]
+    assert shown == [volume.GetID() for volume in loader.volumes().values()]
+    assert all(composite.GetHotLinkedControl() for composite in layout.compositeNodes()[:2])
+    assert not loader.segmentation().GetDisplayNode().GetVisibility2DFill()
+    assert ranked.ui.currentCaseLabel.text == f"Open: {case}"
+
+
+def test_closing_a_case_brings_the_former_layout_back(ranked, drive):
+    import slicer
+
+    before = slicer.app.layoutManager().layout
+    drive.click_cell(ranked.ui.casesTableView, 0, 1)
+    drive.click(ranked.ui.loadCaseButton)
+    assert slicer.app.layoutManager().layout != before
+    drive.click(ranked.ui.closeCaseButton)
+    assert slicer.app.layoutManager().layout == before
+    assert not ranked.ui.closeCaseButton.enabled
+    assert ranked.ui.closeCaseButton.toolTip == "Load a case first."
+
+
+def edit_labels(loader):
+    node = loader.segmentation()
+    node.GetSegmentation().GetNthSegment(0).SetName("edited")
+
+
+def test_unsaved_labels_are_only_discarded_when_the_person_says_so(ranked, drive, messages):
+    import qt
+
+    drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
+    loader, first = ranked.logic.loader, ranked.logic.loader.caseID
+    edit_labels(loader)
+    messages.answers.append(qt.QMessageBox.No)
+    drive.click_cell(ranked.ui.casesTableView, 1, 1, double=True)
+    assert loader.caseID == first
+    assert first in messages.messages[0]
+    messages.answers.append(qt.QMessageBox.No)
+    drive.click(ranked.ui.closeCaseButton)
+    assert loader.caseID == first
+    messages.answers.append(qt.QMessageBox.Yes)
+    drive.click(ranked.ui.closeCaseButton)
+    assert loader.caseID == ""
+
+
+def test_a_case_whose_files_are_gone_is_told_and_the_open_one_stays(
+    panel, inspect, show_run, drive, messages, tmp_path
+):
+    from runs import write_small_cohort
+
+    cohort = write_small_cohort(tmp_path / "cohort")
+    inspect(cohort)
+    show_run(3)
+    drive.click_cell(panel.ui.casesTableView, 0, 1, double=True)
+    first, second = panel.logic.loader.caseID, panel.cases.visibleCases()[1]
+    (cohort / second / "pet.nii.gz").unlink()
+    with errors.expected(ValueError, "Inspect the cohort again"):
+        drive.click_cell(panel.ui.casesTableView, 1, 1, double=True)
+    assert "The case cannot be opened." in messages.messages[0]
+    assert panel.logic.loader.caseID == first
+
+
+def test_own_labels_come_before_those_of_the_cohort(ranked, drive, tmp_path):
+    import slicer
+
+    case = ranked.cases.visibleCases()[0]
+    drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
+    node = ranked.logic.loader.segmentation()
+    node.GetSegmentation().GetNthSegment(0).SetName("made here")
+    folder = tmp_path / "record" / "labels"
+    folder.mkdir(parents=True)
+    assert slicer.util.saveNode(node, str(folder / f"{case}.seg.nrrd"))
+    drive.click(ranked.ui.closeCaseButton)
+    drive.click(ranked.ui.loadCaseButton)
+    segmentation = ranked.logic.loader.segmentation().GetSegmentation()
+    assert segmentation.GetNthSegment(0).GetName() == "made here"
+
+
+def test_segment_editor_opens_on_the_labels_of_the_case(ranked, drive):
+    import slicer
+
+    drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
+    drive.click(ranked.ui.segmentEditorButton)
+    node = slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+    assert node.GetSegmentationNode() is ranked.logic.loader.segmentation()
+    assert slicer.util.selectedModule() == "SegmentEditor"
+
+
+def test_segment_editor_without_a_case_is_told(panel, messages):
+    with pytest.raises(ValueError, match="Load a case first"):
+        panel.onSegmentEditorButton()
+    assert len(messages.messages) == 1
+
+
+def test_a_pairing_that_was_checked_may_be_suggested_next_time(ranked, drive, tmp_path):
+    from MultimodalImagingLib.record import CohortRecord
+
+    drive.click_cell(ranked.ui.casesTableView, 0, 1)
+    assert not ranked.ui.acceptPairingButton.enabled
+    assert "check pairing" in ranked.ui.acceptPairingButton.toolTip
+    drive.click_cell(ranked.ui.casesTableView, 1, 1)
+    case = ranked.cases.currentCase()
+    assert states(ranked)[case] == "check pairing"
+    drive.click(ranked.ui.acceptPairingButton)
+    assert states(ranked)[case] == "unlabelled"
+    assert row_texts(ranked)[1][2] == "unlabelled"
+    assert list(ranked._parameterNode.acceptedCases) == [case]
+    entry = CohortRecord(tmp_path / "record").read_states().entries[case]
+    assert entry.state.value == "unlabelled"
+    assert not ranked.ui.acceptPairingButton.enabled
+
+
+def test_a_record_that_cannot_be_written_is_told(ranked, drive, messages, tmp_path):
+    from MultimodalImagingLib.errors import UsageError
+
+    (tmp_path / "file").write_text("no folder")
+    ranked.ui.recordPathLineEdit.currentPath = str(tmp_path / "file" / "record")
+    drive.click_cell(ranked.ui.casesTableView, 1, 1)
+    with errors.expected(UsageError):
+        drive.click(ranked.ui.acceptPairingButton)
+    assert "The state cannot be kept." in messages.messages[0]
+    assert states(ranked)[ranked.cases.currentCase()] == "check pairing"
+
+
+def test_closing_the_scene_brings_the_former_layout_back(ranked, drive):
+    import slicer
+
+    before = slicer.app.layoutManager().layout
+    drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
+    slicer.mrmlScene.Clear(0)
+    assert slicer.app.layoutManager().layout == before
+
+
+# --- report -----------------------------------------------------------------------------------
+
+
+def test_the_report_opens_in_the_browser(panel, show_run, drive, messages):
+    run = show_run(5)
+    drive.click(panel.ui.openReportButton)
+    assert messages.messages == [f"open {(run / 'report.html').as_uri()}"]
+
+
+def test_a_report_that_is_gone_is_told(panel, show_run, drive, messages):
+    run = show_run(5)
+    (run / "report.html").unlink()
+    with errors.expected(FileNotFoundError, "Start the selection again"):
+        drive.click(panel.ui.openReportButton)
+    assert "The report cannot be opened." in messages.messages[0]
+
+
+def test_the_list_is_exported_with_its_states(panel, show_run, drive, messages, tmp_path):
+    show_run(5)
+    messages.files.append(str(tmp_path / "cases.csv"))
+    drive.click(panel.ui.exportButton)
+    with (tmp_path / "cases.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert [row["state"] for row in rows[:2]] == ["suggested", "check pairing"]
+
+
+def test_an_export_that_fails_is_told(panel, show_run, drive, messages, tmp_path):
+    from MultimodalImagingLib.errors import CrossModalError
+
+    show_run(5)
+    messages.files.append(str(tmp_path / "absent" / "cases.csv"))
+    with errors.expected((CrossModalError, OSError)):
+        drive.click(panel.ui.exportButton)
+    assert "The table cannot be written." in messages.messages[0]
+
+
+def test_an_export_that_is_called_off_writes_nothing(panel, show_run, drive, messages):
+    show_run(5)
+    drive.click(panel.ui.exportButton)
+    assert messages.messages == []
+
+
+# --- scenes -----------------------------------------------------------------------------------
+
+
+def drawn(columns):
+    """Points of the plot without the mark of the row that is chosen in the table."""
+    return {name: values for name, values in columns.items() if not name.startswith("selected:")}
+
+
+def test_a_saved_scene_brings_list_plot_states_and_case_back(ranked, drive, wait_until, tmp_path):
+    import slicer
+
+    from MultimodalSlicerLib.table_nodes import columnsOf, seriesByName
+
+    drive.click_cell(ranked.ui.casesTableView, 1, 1)
+    drive.click(ranked.ui.acceptPairingButton)
+    drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
+    texts, rows = row_texts(ranked), ranked.cases.rows
+    case, trust = ranked.logic.loader.caseID, ranked.ui.trustLabel.text
+    points = seriesByName(ranked.logic.ranking.chart())["suggested"].GetTableNode()
+    columns = drawn(columnsOf(points))
+    parameters = ranked._parameterNode.cohortPath
+    assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+
+    slicer.mrmlScene.Clear(0)
+    wait_until(lambda: ranked.cases.rows == [])
+    assert ranked._parameterNode.cohortPath == ""
+    assert not ranked.ui.plotHintLabel.isHidden()
+
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    wait_until(lambda: len(ranked.cases.visibleCases()) == 3)
+    assert row_texts(ranked) == texts
+    assert ranked.cases.rows == rows
+    assert ranked.ui.trustLabel.text == trust
+    assert ranked.logic.loader.caseID == case
+    assert ranked._parameterNode.cohortPath == parameters
+    chart = ranked.logic.ranking.chart()
+    assert drawn(columnsOf(seriesByName(chart)["suggested"].GetTableNode())) == columns
+    assert ranked.plot.view.chart().GetNumberOfPlots() == chart.GetNumberOfPlotSeriesNodes()
+    drive.click_cell(ranked.ui.casesTableView, 2, 1, double=True)
+    assert ranked.logic.loader.caseID == ranked.cases.currentCase()
+
+
+def test_a_scene_without_a_ranking_shows_none(panel, show_run, wait_until):
+    import slicer
+
+    show_run(5)
+    slicer.mrmlScene.Clear(0)
+    wait_until(lambda: panel.cases.visibleCases() == [])
+    assert not panel.ui.openReportButton.enabled
+    assert panel.ui.trustLabel.isHidden()
+
+
+def test_showing_a_run_again_adds_no_nodes(panel, show_run, census):
+    show_run(30)
+    before = census()
+    for _ in range(3):
+        panel.showRanking()
+        panel.onCaseSelected(panel.cases.visibleCases()[0])
+        panel.logic.draw()
+    grown = census().grown(before)
+    assert not {name for name in grown if name.startswith("vtkMRML")}, grown
+    assert "observers" not in grown
+    assert "widgets" not in grown
+
+
+# --- setup ------------------------------------------------------------------------------------
+
+
+def test_missing_packages_are_named_and_start_waits_for_them(
+    panel, inspect, small_cohort, monkeypatch
+):
+    from MultimodalWidgetsLib import setup_section
+
+    inspect(small_cohort)
+    monkeypatch.setattr(setup_section, "missingRequirements", lambda names: ["torch>=2.0"])
+    panel.setupSection.refresh()
+    assert "torch" in panel.ui.requirementsLabel.text
+    assert not panel.ui.startButton.enabled
+    assert panel.ui.startButton.toolTip == "Python packages are missing: torch. Press Install."
+    assert panel.ui.installButton.enabled
+    assert not panel.ui.checkButton.enabled
+    assert panel.ui.inspectButton.enabled
+    monkeypatch.undo()
+    panel.setupSection.refresh()
+    assert panel.ui.startButton.enabled
+
+
+def test_torch_is_checked_in_a_child_process(panel, drive, wait_until):
+    drive.click(panel.ui.checkButton)
+    wait_until(lambda: not panel.jobs.isBusy, 60.0)
+    assert panel.ui.requirementsLabel.text.startswith("PyTorch ")
+    assert "cpu" in panel.ui.requirementsLabel.text
+
+
+def test_an_installation_that_fails_is_told_and_looked_at_again(
+    panel, drive, messages, monkeypatch
+):
+    from MultimodalWidgetsLib import setup_section
+
+    monkeypatch.setattr(setup_section, "missingRequirements", lambda names: ["monai>=1.3"])
+    panel.setupSection.refresh()
+
+    def fail(requirements, *, requester):
+        msg = "No network."
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(setup_section, "ensureRequirements", fail)
+    with errors.expected(RuntimeError, "No network"):
+        drive.click(panel.ui.installButton)
+    assert "The packages could not be installed." in messages.messages[0]
+    assert panel.ui.installButton.enabled
+
+
+def test_the_panel_can_be_left_for_good(host, scene, load_module, census):
+    import slicer
+
+    panel = load_module(MODULE)
+    slicer.util.reloadScriptedModule("MDALSelector")
+    again = slicer.modules.MDALSelectorWidget
+    assert again is not panel
+    again.ui.cohortPathLineEdit.currentPath = "/data/other"
+    assert again._parameterNode.cohortPath == "/data/other"
+    assert panel._parameterNode is None
