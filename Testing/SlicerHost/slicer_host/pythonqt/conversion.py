@@ -7,6 +7,7 @@ import enum
 import inspect
 import types
 import typing
+from collections.abc import Callable
 from typing import Any
 
 import shiboken6
@@ -17,53 +18,77 @@ from slicer_host.pythonqt.enums import EnumValue, enum_value, to_qt_enum
 _UNFIT = object()
 
 
+class Wrapped:
+    """Base of all wrapper objects: `_raw` is the object of PySide6."""
+
+    __slots__ = ()
+    _raw: Any
+
+
+_PLAIN = (bool, int, float, str, bytes, type(None))
+_wrap: list[Callable[[Any], Any]] = []  # the wrapper module adds its function here
+_known_kinds: dict[Any, list[Any]] = {}
+_lenient_names: set[str] = set()
+
+
 def to_python(value: Any) -> Any:
     """Convert what a Qt call returned: enumerators to integers, lists to tuples, wrap objects."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, enum.Enum):
         return enum_value(value)
     if isinstance(value, list | tuple):
         return tuple(to_python(item) for item in value)
     if isinstance(value, dict):
         return {key: to_python(item) for key, item in value.items()}
-    if isinstance(value, shiboken6.Shiboken.Object):
-        from slicer_host.pythonqt.wrapper import wrap
-
-        return wrap(value)
-    return value
+    return _wrap[0](value) if isinstance(value, shiboken6.Shiboken.Object) else value
 
 
 def to_qt(value: Any) -> Any:
     """Convert an argument that Python passes to Qt."""
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, Wrapped):
+        return value._raw
     if isinstance(value, EnumValue):
         return to_qt_enum(value)
     if isinstance(value, tuple):
         return tuple(to_qt(item) for item in value)
-    if isinstance(value, list):
-        return [to_qt(item) for item in value]
-    return getattr(value, "_raw", value) if _is_wrapper(value) else value
-
-
-def _is_wrapper(value: Any) -> bool:
-    from slicer_host.pythonqt.wrapper import InstanceWrapper
-
-    return isinstance(value, InstanceWrapper)
+    return [to_qt(item) for item in value] if isinstance(value, list) else value
 
 
 def call(function: Any, name: str, arguments: tuple[Any, ...], *, bound: bool = True) -> Any:
     """Call a function of PySide6 with the leniency of PythonQt for numbers, strings and enums."""
     raw = [to_qt(argument) for argument in arguments]
+    if name in _lenient_names:
+        raw = _fit_as_before(function, raw)
     try:
         return to_python(function(*raw))
     except (TypeError, ValueError) as error:
         if "argument" not in str(error):
             raise
-        for candidate in _candidates(function, raw, bound=bound):
-            return to_python(function(*candidate))
+        for kinds, candidate in _candidates(function, raw, bound=bound):
+            result = function(*candidate)
+            _lenient_names.add(name)
+            _known_kinds[_key(function, raw)] = kinds
+            return to_python(result)
         msg = f"Called {name} with wrong arguments: {tuple(arguments)!r}\n{error}"
         raise ValueError(msg) from None
 
 
-def _candidates(function: Any, raw: list[Any], *, bound: bool) -> list[list[Any]]:
+def _key(function: Any, raw: list[Any]) -> tuple[Any, ...]:
+    return (getattr(function, "__qualname__", ""), *map(type, raw))
+
+
+def _fit_as_before(function: Any, raw: list[Any]) -> list[Any]:
+    kinds = _known_kinds.get(_key(function, raw))
+    if kinds is None:
+        return raw
+    fitted = [_fit(value, kind) for value, kind in zip(raw, kinds, strict=False)]
+    return raw if any(value is _UNFIT for value in fitted) else fitted
+
+
+def _candidates(function: Any, raw: list[Any], *, bound: bool) -> list[tuple[list[Any], list[Any]]]:
     signatures = get_signature(getattr(function, "kind", function))
     overloads = signatures if isinstance(signatures, list) else [signatures]
     drops_self = bound or hasattr(function, "kind")
@@ -73,7 +98,7 @@ def _candidates(function: Any, raw: list[Any], *, bound: bool) -> list[list[Any]
         kinds = kinds[1:] if drops_self and "self" in signature.parameters else kinds
         fitted = [_fit(value, kind) for value, kind in zip(raw, kinds, strict=False)]
         if len(kinds) >= len(raw) and not any(value is _UNFIT for value in fitted):
-            found.append(fitted)
+            found.append((kinds, fitted))
     return found
 
 

@@ -11,8 +11,8 @@ from PySide6.QtCore import QObject
 
 from slicer_host import real_names
 from slicer_host.errors import RefusalError
-from slicer_host.pythonqt import access, members
-from slicer_host.pythonqt.conversion import call, to_python, to_qt
+from slicer_host.pythonqt import access, conversion, members
+from slicer_host.pythonqt.conversion import Wrapped, call, to_python, to_qt
 
 _wrappers: weakref.WeakValueDictionary[int, InstanceWrapper] = weakref.WeakValueDictionary()
 
@@ -30,6 +30,7 @@ class ClassWrapper(type):
             return override
         found = members.member(cls._raw_type, name)
         if found is not None and found.kind == "enum":
+            type.__setattr__(cls, name, found.value)  # found at once from now on
             return found.value
         if found is not None and found.kind == "method":
             return _unbound(found.value, name)
@@ -47,7 +48,7 @@ def _unbound(function: Any, name: str) -> Any:
     return lambda *arguments: call(function, name, arguments, bound=False)
 
 
-class InstanceWrapper(metaclass=ClassWrapper):
+class InstanceWrapper(Wrapped, metaclass=ClassWrapper):
     """One Qt object as Python sees it."""
 
     _raw_type: type = object
@@ -57,9 +58,7 @@ class InstanceWrapper(metaclass=ClassWrapper):
         if keywords:
             msg = f"Called {type(self).__name__} with wrong arguments: {arguments}, {keywords}"
             raise ValueError(msg)
-        from slicer_host.pythonqt.shells import construction_type
-
-        kind = construction_type(type(self))
+        kind = type(self)._raw_type if self._is_plain() else _shell(type(self))
         raw = call(_Unwrapped(kind), kind.__name__, arguments, bound=False)
         object.__setattr__(self, "_raw", raw.raw)
         if kind is not self._raw_type:
@@ -203,6 +202,12 @@ class ObjectWrapper(InstanceWrapper):
         return self._raw.metaObject()
 
 
+def _shell(kind: type[InstanceWrapper]) -> type:
+    from slicer_host.pythonqt.shells import construction_type
+
+    return construction_type(kind)
+
+
 def _pointer(raw: Any) -> int:
     return int(shiboken6.getCppPointer(raw)[0]) if shiboken6.isValid(raw) else id(raw)
 
@@ -237,6 +242,9 @@ def wrap(raw: Any) -> InstanceWrapper:
     if pointer:
         _wrappers[pointer] = made
     return made
+
+
+conversion._wrap.append(wrap)
 
 
 @cache
