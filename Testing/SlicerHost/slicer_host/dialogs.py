@@ -134,6 +134,60 @@ QFileDialog.host_static = {
 }
 
 
+class QDialog(QtWidgets.QDialog):
+    """Dialog that is not waited for: it gives the prepared answer, or is rejected."""
+
+    def exec(self) -> int:
+        """Record the title and return the answer."""
+        if record.interactive:
+            return super().exec()
+        record.messages.append(self.windowTitle())
+        self.done(int(record.answer(0)))
+        return self.result()
+
+    exec_ = exec
+
+
+class QMenu(QtWidgets.QMenu):
+    """Menu that is not waited for: the prepared answer is the text of the chosen entry."""
+
+    def exec(self, *arguments: Any) -> Any:
+        """Trigger and return the chosen action."""
+        if record.interactive:
+            return super().exec(*arguments)
+        entries = {action.text().replace("&", ""): action for action in self.actions()}
+        chosen = entries.get(record.answer(None))
+        if chosen is not None and chosen.isEnabled():
+            chosen.trigger()
+            return chosen
+        return None
+
+    exec_ = popup = exec
+
+
+class QInputDialog(QtWidgets.QInputDialog):
+    """Input dialog whose static functions return the prepared answer, without a second value."""
+
+
+def _input(kind: str, place: int, default: Any) -> Callable[..., Any]:
+    def ask(parent: Any, title: str, label: str, *rest: Any) -> Any:
+        if record.interactive:
+            function = getattr(QtWidgets.QInputDialog, kind)
+            return function(to_qt(parent), title, label, *map(to_qt, rest))[0]
+        record.messages.append(label)
+        return record.answer(rest[place] if len(rest) > place else default)
+
+    return ask
+
+
+QInputDialog.host_static = {
+    "getText": _input("getText", 1, ""),
+    "getInt": _input("getInt", 0, 0),
+    "getDouble": _input("getDouble", 0, 0.0),
+    "getItem": _input("getItem", 9, ""),
+}
+
+
 class QTimer(QtCore.QTimer):
     """Timer whose single shots report the exceptions of what they call."""
 
@@ -194,7 +248,15 @@ class QUiLoader(QtUiTools.QUiLoader):
         return ui_loader.load(text, parent)
 
 
-REPLACEMENTS: dict[str, type] = {
-    kind.__name__: kind
-    for kind in (QMessageBox, QFileDialog, QTimer, QSettings, QDesktopServices, QUiLoader)
-}
+_REPLACED = (
+    QMessageBox,
+    QFileDialog,
+    QDialog,
+    QMenu,
+    QInputDialog,
+    QTimer,
+    QSettings,
+    QDesktopServices,
+    QUiLoader,
+)
+REPLACEMENTS: dict[str, type] = {kind.__name__: kind for kind in _REPLACED}

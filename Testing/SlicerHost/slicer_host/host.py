@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -20,6 +21,7 @@ class Host:
     window: Any
     layout: Any
     modules: Any
+    _told: int = 0
 
     def load(self, *paths: Path) -> None:
         """Load scripted modules from their `.py` files, in this order."""
@@ -28,8 +30,13 @@ class Host:
         self.window.moduleSelector().fill()
 
     def complete(self) -> None:
-        """Tell the modules that the application has started."""
-        self.application.startupCompleted.emit()
+        """Tell the modules that were loaded since the last time that Slicer has started."""
+        from slicer_host.pythonqt import signals
+
+        waiting = signals.receivers(self.application, "startupCompleted()")
+        told, self._told = self._told, len(waiting)
+        for receiver in waiting[told:]:
+            receiver()
         settle()
 
     def settle(self) -> None:
@@ -76,6 +83,7 @@ def start(*, interactive: bool = False) -> Host:
     from slicer_host import assembly
 
     folder = Path(tempfile.mkdtemp(prefix="slicer-host-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     assembly.prepare(interactive=interactive)
     core = assembly.make_core(folder)
     _running.append(Host(folder, core, *assembly.make_application(core)))

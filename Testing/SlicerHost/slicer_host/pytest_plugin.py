@@ -139,6 +139,7 @@ def load_module(host: Any) -> Callable[[Path], Any]:
         name = Path(path).stem
         if host.modules.module(name) is None:
             host.load(path)
+            host.complete()
         slicer.util.selectModule(name)
         return getattr(slicer.modules, f"{name}Widget")
 

@@ -11,6 +11,14 @@ def test_module_offers_title_and_category(demo):
     assert slicer.modules.HostDemoInstance.parent is module
 
 
+def test_startup_is_told_once(demo, host):
+    import slicer
+
+    assert slicer.modules.HostDemoInstance.startupCount == 1
+    host.complete()
+    assert slicer.modules.HostDemoInstance.startupCount == 1
+
+
 def test_apply_is_enabled_only_with_a_volume_and_says_why(demo, make_volume):
     assert not demo.ui.applyButton.enabled
     assert demo.ui.applyButton.toolTip == "Select a volume"

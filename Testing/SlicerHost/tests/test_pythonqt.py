@@ -324,6 +324,24 @@ def test_file_dialogs_return_a_string(messages):
     assert qt.QFileDialog.getSaveFileName(None, "Save") == ""
 
 
+def test_dialogs_and_menus_are_not_waited_for(messages):
+    import qt
+
+    dialog = qt.QDialog()
+    dialog.windowTitle = "Choose"
+    assert dialog.exec_() == qt.QDialog.Rejected
+    messages.answers.append(qt.QDialog.Accepted)
+    assert dialog.exec_() == qt.QDialog.Accepted
+    menu, chosen = qt.QMenu(), []
+    menu.addAction("&Skip").connect("triggered()", lambda: chosen.append("skip"))
+    messages.answers.append("Skip")
+    assert menu.exec_(qt.QPoint(0, 0)).text == "&Skip"
+    assert chosen == ["skip"]
+    messages.answers.append("typed")
+    assert qt.QInputDialog.getText(None, "Title", "Name:") == "typed"
+    assert messages.messages == ["Choose", "Choose", "Name:"]
+
+
 def test_settings_stay_in_the_host(host):
     import qt
     import slicer

@@ -112,6 +112,12 @@ def disconnect(raw: QObject, signature: str, function: Callable[..., Any] | None
     return bool(found)
 
 
+def receivers(raw: QObject, signature: str) -> list[Receiver]:
+    """Return what is connected to a signal from Python, in the order of connecting."""
+    entries = _connections.get(shiboken6.getCppPointer(raw)[0], [])
+    return [receiver for key, receiver, _ in entries if key == signature]
+
+
 def connect_slot(raw: QObject, signature: str, receiver: Any, slot: str) -> bool:
     """Connect a signal to a slot of another wrapped object."""
     text = QMetaObject.normalizedSignature(slot.lstrip("0123456789")).data().decode()
