@@ -68,9 +68,24 @@ def inspect(panel, drive, wait_until):
 class FinishedJob:
     """What the panel needs of a job that is done."""
 
-    def __init__(self, result):
+    def __init__(self, result, cohort="cohort"):
         self.result = result
-        self.arguments = ("MDALSelectorLib", "select", "cohort")
+        self.arguments = ("MDALSelectorLib", "inspect", str(cohort))
+
+
+@pytest.fixture
+def know(panel, wait_until):
+    """Return a function that shows a cohort as after an inspection, without its job."""
+
+    def know(path):
+        from MDALSelectorLib.inspection import inspect_cohort
+
+        panel.ui.cohortPathLineEdit.currentPath = str(path)
+        content = inspect_cohort(Path(path)).to_json()
+        panel.onInspected(FinishedJob(content, path))
+        wait_until(lambda: len(panel.cases.visibleCases()) == content["n_cases"])
+
+    return know
 
 
 @pytest.fixture
@@ -117,10 +132,10 @@ def test_an_empty_panel_says_what_to_do_next(panel):
 
 
 def test_every_disabled_button_gives_a_reason_and_every_enabled_one_says_what_it_does(
-    panel, inspect, small_cohort
+    panel, know, small_cohort
 ):
     before = panel.ui.startButton.toolTip
-    inspect(small_cohort)
+    know(small_cohort)
     assert panel.ui.startButton.enabled
     assert panel.ui.startButton.toolTip != before
     assert panel.ui.startButton.toolTip.startswith("Rank the cases")
@@ -248,9 +263,9 @@ def test_a_corrected_name_counts_when_the_cohort_is_inspected_again(
 
 
 def test_a_selection_runs_from_the_folder_to_the_highlighted_list(
-    panel, inspect, drive, wait_until, phantom_cohort
+    panel, know, drive, wait_until, phantom_cohort
 ):
-    inspect(phantom_cohort)
+    know(phantom_cohort)
     drive.choose(panel.ui.budgetUnitComboBox, "cases")
     panel.ui.budgetSpinBox.value = 3
     drive.choose(panel.ui.estimatorComboBox, "Gaussian (closed form)")
@@ -279,9 +294,9 @@ def test_a_selection_runs_from_the_folder_to_the_highlighted_list(
 
 
 def test_an_impossible_budget_is_told_by_the_command(
-    panel, inspect, drive, wait_until, messages, small_cohort
+    panel, know, drive, wait_until, messages, small_cohort
 ):
-    inspect(small_cohort)
+    know(small_cohort)
     drive.choose(panel.ui.budgetUnitComboBox, "cases")
     panel.ui.budgetSpinBox.value = 50
     drive.click(panel.ui.startButton)
@@ -293,11 +308,11 @@ def test_an_impossible_budget_is_told_by_the_command(
 
 @pytest.mark.parametrize("button", ["inspectButton", "startButton"])
 def test_cancel_ends_a_job_at_once_and_the_panel_stays_usable(
-    panel, inspect, drive, wait_until, small_cohort, button
+    panel, know, drive, wait_until, small_cohort, button
 ):
     from MultimodalImagingLib.record import CohortRecord
 
-    inspect(small_cohort)
+    know(small_cohort)
     drive.click(getattr(panel.ui, button))
     drive.click(panel.ui.cancelButton)
     assert panel.ui.statusLabel.text in {"Cancelling…", "Cancelled."}
@@ -308,11 +323,11 @@ def test_cancel_ends_a_job_at_once_and_the_panel_stays_usable(
 
 
 def test_cancel_in_the_middle_of_a_stage_leaves_a_valid_record(
-    panel, inspect, drive, wait_until, small_cohort
+    panel, know, drive, wait_until, small_cohort
 ):
     from MultimodalImagingLib.record import CohortRecord
 
-    inspect(small_cohort)
+    know(small_cohort)
     drive.click(panel.ui.startButton)
     wait_until(lambda: panel.jobs.job.progress is not None, 60.0)
     drive.click(panel.ui.cancelButton)
@@ -502,9 +517,9 @@ def test_picking_a_row_marks_the_point_and_tells_the_reason(panel, show_run, dri
 
 
 @pytest.fixture
-def ranked(panel, inspect, show_run, small_cohort):
-    """The small cohort, inspected, with a ranking of its three cases."""
-    inspect(small_cohort)
+def ranked(panel, know, show_run, small_cohort):
+    """The small cohort with a ranking of its three cases."""
+    know(small_cohort)
     show_run(3)
     return panel
 
@@ -559,12 +574,12 @@ def test_unsaved_labels_are_only_discarded_when_the_person_says_so(ranked, drive
 
 
 def test_a_case_whose_files_are_gone_is_told_and_the_open_one_stays(
-    panel, inspect, show_run, drive, messages, tmp_path
+    panel, know, show_run, drive, messages, tmp_path
 ):
     from runs import write_small_cohort
 
     cohort = write_small_cohort(tmp_path / "cohort")
-    inspect(cohort)
+    know(cohort)
     show_run(3)
     drive.click_cell(panel.ui.casesTableView, 0, 1, double=True)
     first, second = panel.logic.loader.caseID, panel.cases.visibleCases()[1]
@@ -758,11 +773,11 @@ def test_showing_a_run_again_adds_no_nodes(panel, show_run, census):
 
 
 def test_missing_packages_are_named_and_start_waits_for_them(
-    panel, inspect, small_cohort, monkeypatch
+    panel, know, small_cohort, monkeypatch
 ):
     from MultimodalWidgetsLib import setup_section
 
-    inspect(small_cohort)
+    know(small_cohort)
     monkeypatch.setattr(setup_section, "missingRequirements", lambda names: ["torch>=2.0"])
     panel.setupSection.refresh()
     assert "torch" in panel.ui.requirementsLabel.text
