@@ -50,6 +50,7 @@ from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
 from MultimodalWidgetsLib.setup_section import SetupSection, SetupWidgets
 
 MODULE = "CIMLSegment"
+NOTHING_YET = "nothing yet"
 PATHS = ("modelPath", "outputPath")
 
 
@@ -197,7 +198,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show the segments."""
         with slicer.util.tryWithErrorDisplay(_("The result cannot be shown."), waitCursor=True):
             self.logic.finishSegmentation(job)
-            self._shownResult = None
+            self._shownResult = NOTHING_YET
             self.onParametersChanged()
 
     def showResult(self) -> None:
@@ -281,7 +282,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneChanged(self, _caller: object, _event: object) -> None:
         """Show what a scene that was closed or read brought."""
         self.logic.forgetScene()
-        self._shownResult = None
+        self._shownResult = NOTHING_YET
         if self.parent.isEntered:
             self.initializeParameterNode()
             self.showResult()
@@ -314,7 +315,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _makeSections(self) -> None:
         ui = self.ui
-        self._shownResult: slicer.vtkMRMLSegmentationNode | None = None
+        self._shownResult: slicer.vtkMRMLSegmentationNode | str | None = NOTHING_YET
         self._shownView: MapView | None = None
         parts, numbers = ("Label", "Selector", "Note"), range(1, MAX_INPUTS + 1)
         rows = [[getattr(ui, f"input{part}{number}") for part in parts] for number in numbers]

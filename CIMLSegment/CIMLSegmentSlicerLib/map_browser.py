@@ -100,7 +100,8 @@ class MapBrowser:
             labels=(_("{name} with map").format(name=below), cell.primary),
             segmentation=node,
             segmentID=cell.region,
-            legend=f"{key.title(_regionTitle(node, cell))}\n{UNITS[view.kind]}",
+            legend=_legend(key, _regionTitle(node, cell), view.kind),
+            title=key.title(_regionTitle(node, cell)),
         )
         if self.shown is not None and self.shown[0] is not node:
             self.remove()
@@ -184,11 +185,17 @@ def _images(
     return image, (primary or image) if view.isSideBySide else None
 
 
+def _legend(key: MapKey, regionTitle: str, kind: MapKind) -> str:
+    """Title of the legend: short lines, and no arrows, which the fonts of views lack."""
+    route = f"{key.auxiliary} to {key.primary}" if key.auxiliary else regionTitle
+    name = MapKey(key.kind, None, None, None).title()
+    return f"{name}\n{route}\n{UNITS[kind]}"
+
+
 def _description(overlay: Overlay, style: OverlayStyle, view: MapView) -> str:
-    title = overlay.legend.partition("\n")[0]
     text = _("{title}, over '{image}'. Scale 0 to {top} {unit}; below {threshold} hidden.")
     return text.format(
-        title=title,
+        title=overlay.title,
         image=overlay.image.GetName(),
         top=f"{style.high:.3g}",
         unit=UNITS[view.kind],

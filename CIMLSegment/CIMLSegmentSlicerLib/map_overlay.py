@@ -21,6 +21,7 @@ from CIMLSegmentSlicerLib.view_state import (
 from MultimodalSlicerLib.case_layout import CaseLayout
 from MultimodalSlicerLib.volume_nodes import OverlayStyle, styleOverlay
 
+LEGEND_POSITION, LEGEND_SIZE, LEGEND_FONT = (0.97, 0.5), (0.12, 0.5), 14
 ALPHA = slicer.vtkMRMLSliceCompositeNode.Alpha
 
 
@@ -36,6 +37,7 @@ class Overlay:
         segmentation: Holds the region.
         segmentID: The region.
         legend: Title of the legend.
+        title: Name of the map for people.
     """
 
     volume: slicer.vtkMRMLScalarVolumeNode
@@ -45,6 +47,7 @@ class Overlay:
     segmentation: slicer.vtkMRMLSegmentationNode
     segmentID: str
     legend: str
+    title: str
 
 
 class MapOverlay:
@@ -65,14 +68,14 @@ class MapOverlay:
         if not self.former:
             self.former = viewState(self._scene, overlay.segmentation)
         styleOverlay(overlay.volume, style)
-        self._hideLegends(overlay.volume)
-        _showLegend(overlay.volume, overlay.legend)
         _showOutline(overlay.segmentation, overlay.segmentID)
         center = overlay.segmentation.GetSegmentCenterRAS(overlay.segmentID)
         if overlay.primary is None:
             self._showInAllViews(overlay, opacity, center)
         else:
             self._showSideBySide(overlay, opacity, center)
+        self._hideLegends(overlay.volume)
+        _showLegend(overlay.volume, overlay.legend)
 
     def setStyle(
         self, volumes: Sequence[slicer.vtkMRMLScalarVolumeNode], style: OverlayStyle
@@ -150,6 +153,9 @@ def _showLegend(volume: slicer.vtkMRMLScalarVolumeNode, title: str) -> None:
     with slicer.util.NodeModify(legend):
         legend.SetAttribute("CIMLSegment.Legend", "1")
         legend.SetTitleText(title)
-        legend.SetLabelFormat("%.2g")
         legend.SetNumberOfLabels(5)
+        legend.SetPosition(*LEGEND_POSITION)
+        legend.SetSize(*LEGEND_SIZE)
+        legend.GetTitleTextProperty().SetFontSize(LEGEND_FONT)
+        legend.GetLabelTextProperty().SetFontSize(LEGEND_FONT)
         legend.SetVisibility(True)

@@ -30,7 +30,6 @@ from MultimodalSlicerLib.volume_nodes import (
 RESULT_ATTRIBUTE = "CIMLSegment.Result"
 MAP_ATTRIBUTE = "CIMLSegment.Map"
 IMAGE_ROLE, TABLE_ROLE, MAP_ROLE = "CIMLSegment.Image", "CIMLSegment.Table", "CIMLSegment.Maps"
-FOLDER_ATTRIBUTE = "CIMLSegment.Folder"
 
 
 @dataclass(frozen=True)
@@ -213,11 +212,11 @@ def scaleTop(node: slicer.vtkMRMLSegmentationNode, kind: str) -> float:
 
 def removeMaps(node: slicer.vtkMRMLSegmentationNode) -> None:
     """Remove the maps of a result from the scene; they can be read again."""
+    hierarchy = subjectHierarchy(node.GetScene())
+    folder = _mapFolder(node)
     for item in mapNodes(node):
         removeNode(item)
     node.RemoveNodeReferenceIDs(MAP_ROLE)
-    hierarchy = subjectHierarchy(node.GetScene())
-    folder = _mapFolder(node)
     if folder and hierarchy.GetNumberOfItemChildren(folder) == 0:
         hierarchy.RemoveItem(folder)
 
@@ -339,23 +338,21 @@ def _addMap(
     scene = node.GetScene()
     volume = addVolume(scene, read_volume(ImageFile(path)), scene.GenerateUniqueName(title))
     volume.SetAttribute(MAP_ATTRIBUTE, _keyText(key))
-    node.AddNodeReferenceID(MAP_ROLE, volume.GetID())
     placeInFolder(volume, _mapFolder(node) or _newMapFolder(node))
+    node.AddNodeReferenceID(MAP_ROLE, volume.GetID())
     return volume
 
 
 def _mapFolder(node: slicer.vtkMRMLSegmentationNode) -> int:
-    """Item of the folder that holds the maps of a result; 0 if there is none."""
+    """Item of the folder that holds the maps of a result; 0 if none is in the scene."""
     hierarchy = subjectHierarchy(node.GetScene())
-    item = hierarchy.GetItemByDataNode(node)
-    text = hierarchy.GetItemAttribute(item, FOLDER_ATTRIBUTE) if item else ""
-    folder = hierarchy.GetItemChildWithName(hierarchy.GetItemParent(item), text) if text else 0
-    return folder or 0
+    parents = (hierarchy.GetItemParent(hierarchy.GetItemByDataNode(m)) for m in mapNodes(node))
+    return next((item for item in parents if hierarchy.GetItemAttribute(item, MAP_ATTRIBUTE)), 0)
 
 
 def _newMapFolder(node: slicer.vtkMRMLSegmentationNode) -> int:
     hierarchy = subjectHierarchy(node.GetScene())
-    item = hierarchy.GetItemByDataNode(node)
-    name = f"{node.GetName()} maps"
-    hierarchy.SetItemAttribute(item, FOLDER_ATTRIBUTE, name)
-    return hierarchy.CreateFolderItem(hierarchy.GetItemParent(item), name)
+    parent = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node))
+    folder = hierarchy.CreateFolderItem(parent, f"{node.GetName()} maps")
+    hierarchy.SetItemAttribute(folder, MAP_ATTRIBUTE, "1")
+    return folder

@@ -30,6 +30,7 @@ class ShareMatrix:
         self._table = table
         self._columns: list[Column] = []
         self._auxiliaries: list[str] = []
+        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
         table.connect("cellClicked(int,int)", self._onClicked)
         table.connect("cellActivated(int,int)", self._onClicked)
 
