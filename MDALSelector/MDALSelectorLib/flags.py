@@ -19,10 +19,6 @@ from MDALSelectorLib.pairing_reasons import shift_reasons, stranger_reasons
 
 FloatArray = npt.NDArray[np.float64]
 
-MAD_TO_SD = 1.4826
-# One-sided 1 % point of the normal distribution.
-NORMAL_1_PERCENT = 2.326
-
 
 @dataclass(frozen=True)
 class PairingConfig:
@@ -34,6 +30,8 @@ class PairingConfig:
         min_gain: Smaller gains of the edges' agreement by a shift are never flagged.
         max_unrelated_z: Images whose agreement lies further above that with other patients' images
             than this many standard deviations belong together.
+        min_usual_z: A modality whose median distance in the cohort is less than that says nothing
+            about who belongs to whom.
         min_cases: Cohorts with fewer cases are judged by the two absolute limits below.
         absolute_gain: Gain that is flagged in a small cohort.
         absolute_agreement: Agreement below which a modality does not belong to the others, where
@@ -44,6 +42,7 @@ class PairingConfig:
     false_flag_rate: float = 0.05
     min_gain: float = 0.02
     max_unrelated_z: float = 3.0
+    min_usual_z: float = 3.0
     min_cases: int = 12
     absolute_gain: float = 0.12
     absolute_agreement: float = 0.15
@@ -158,18 +157,14 @@ def _without_mended(
 
 
 def _stranger_limit(scores: FloatArray, config: PairingConfig) -> float:
-    """`max_unrelated_z`, or less where a hundredth of the good cases would lie below it.
+    """Return a third of the usual distance, at most `max_unrelated_z`.
 
-    In a small cohort, whose spread is not known well, a third of the median takes its place.
+    Images of other patients lie around 0 with unit spread, own ones around the median with a spread
+    that grows with it; a third of the way up, few of either kind are on the wrong side.
     """
     known = scores[np.isfinite(scores)]
-    if not len(known):
-        return config.max_unrelated_z
-    median = float(np.median(known))
-    if len(known) < config.min_cases:
-        return min(config.max_unrelated_z, median / 3)
-    spread = MAD_TO_SD * float(np.median(np.abs(known - median)))
-    return min(config.max_unrelated_z, median - NORMAL_1_PERCENT * spread)
+    usual = float(np.median(known)) if len(known) else 0.0
+    return min(config.max_unrelated_z, usual / 3) if usual >= config.min_usual_z else -math.inf
 
 
 def _best(columns: Sequence[FloatArray]) -> FloatArray:
