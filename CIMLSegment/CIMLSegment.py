@@ -244,6 +244,12 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             text = self.logic.browser.show(self._parameterNode.result, cell, self._shownView)
             self._setText(self.ui.overlayLabel, text)
             self._keepFormerViews()
+            qt.QTimer.singleShot(0, self.fitViews)
+
+    def fitViews(self) -> None:
+        """Show the map once more when new views have got their size."""
+        if self._parameterNode is not None and self._parameterNode.isSideBySide:
+            self.logic.browser.restyle(self.logic.mapView(self._parameterNode))
 
     def showOverlay(self) -> None:
         """Follow opacity, threshold and kind of the map."""
@@ -254,6 +260,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._shownView = view
         with slicer.util.tryWithErrorDisplay(_("The map cannot be shown.")):
             self._setText(self.ui.overlayLabel, self.logic.browser.restyle(view))
+            qt.QTimer.singleShot(0, self.fitViews)
 
     def onRemoveOverlayButton(self) -> None:
         """Show again what the views showed before."""

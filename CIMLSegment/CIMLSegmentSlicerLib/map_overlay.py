@@ -21,6 +21,7 @@ from CIMLSegmentSlicerLib.view_state import (
 from MultimodalSlicerLib.case_layout import CaseLayout
 from MultimodalSlicerLib.volume_nodes import OverlayStyle, styleOverlay
 
+LEGEND_ATTRIBUTE = "CIMLSegment.Legend"
 LEGEND_POSITION, LEGEND_SIZE, LEGEND_FONT = (0.97, 0.5), (0.12, 0.5), 14
 ALPHA = slicer.vtkMRMLSliceCompositeNode.Alpha
 
@@ -74,7 +75,7 @@ class MapOverlay:
             self._showInAllViews(overlay, opacity, center)
         else:
             self._showSideBySide(overlay, opacity, center)
-        self._hideLegends(overlay.volume)
+        self._removeLegends()
         _showLegend(overlay.volume, overlay.legend)
 
     def setStyle(
@@ -95,7 +96,7 @@ class MapOverlay:
         """Show again what was shown before the first map."""
         if not self.former:
             return
-        self._hideLegends(None)
+        self._removeLegends()
         self._layout.restore()
         restoreViewState(self._scene, self.former)
         self.former = ""
@@ -124,12 +125,11 @@ class MapOverlay:
         self._layout.show(volumes, focus=focus)
         _setLayers(self._layout.compositeNodes()[0], overlay, opacity)
 
-    def _hideLegends(self, shown: slicer.vtkMRMLScalarVolumeNode | None) -> None:
-        for legend in nodesOf(self._scene, "vtkMRMLColorLegendDisplayNode"):
-            volume = legend.GetDisplayableNode()
-            isOurs = legend.GetAttribute("CIMLSegment.Legend") is not None
-            if isOurs and volume is not shown:
-                legend.SetVisibility(False)
+    def _removeLegends(self) -> None:
+        legends = tuple(nodesOf(self._scene, "vtkMRMLColorLegendDisplayNode"))
+        for legend in legends:
+            if legend.GetAttribute(LEGEND_ATTRIBUTE):
+                self._scene.RemoveNode(legend)
 
 
 def _setLayers(node: slicer.vtkMRMLSliceCompositeNode, overlay: Overlay, opacity: float) -> None:
@@ -149,9 +149,10 @@ def _showOutline(segmentation: slicer.vtkMRMLSegmentationNode, segmentID: str) -
 
 
 def _showLegend(volume: slicer.vtkMRMLScalarVolumeNode, title: str) -> None:
+    """Add a legend; views draw only those that were added after them, so none is used again."""
     legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(volume)
     with slicer.util.NodeModify(legend):
-        legend.SetAttribute("CIMLSegment.Legend", "1")
+        legend.SetAttribute(LEGEND_ATTRIBUTE, "1")
         legend.SetTitleText(title)
         legend.SetNumberOfLabels(5)
         legend.SetPosition(*LEGEND_POSITION)

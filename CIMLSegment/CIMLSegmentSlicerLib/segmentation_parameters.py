@@ -50,7 +50,8 @@ class MapKind(enum.Enum):
                 "How undecided the model is about the region at each place: 0 certain, 0.69 even."
             ),
         }[self]
-        detail = _(" No finer than {mm}.").format(mm=resolution) if resolution else ""
+        isMessage = bool(resolution) and self is not MapKind.UNCERTAINTY
+        detail = _(" No finer than {mm}.").format(mm=resolution) if isMessage else ""
         return text + detail + " " + _("Model attribution, not clinical evidence.")
 
 
