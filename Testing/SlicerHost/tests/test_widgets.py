@@ -187,6 +187,18 @@ def test_path_edit_remembers_its_history(tmp_path, messages):
     assert got[-1] == str(tmp_path)
 
 
+def test_path_edit_tells_only_paths_that_fit_its_filters():
+    import ctk
+
+    edit, got = ctk.ctkPathLineEdit(), []
+    edit.nameFilters = ["Tables (*.csv *.tsv)"]
+    edit.connect("currentPathChanged(QString)", got.append)
+    edit.connect("validInputChanged(bool)", got.append)
+    edit.currentPath = "/a/b"
+    edit.currentPath = "/a/b.csv"
+    assert got == [False, "/a/b.csv", True]
+
+
 def test_directory_button_asks_for_a_folder(tmp_path, messages):
     import ctk
 

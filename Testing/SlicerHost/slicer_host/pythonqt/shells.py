@@ -20,6 +20,8 @@ def construction_type(wrapper: type[InstanceWrapper]) -> type:
     if wrapper is wrapper_class(raw_type):
         return raw_type
     own = {name: _override(name) for name in _overridden(wrapper, raw_type)}
+    if not own and not issubclass(raw_type, QObject):
+        return raw_type
     return type(raw_type)(raw_type.__name__, (raw_type,), own | {"_host_wrapper": None})
 
 

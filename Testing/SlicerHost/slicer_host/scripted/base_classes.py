@@ -143,6 +143,7 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        super(unittest.TestCase, self).__init__()  # of mixins; TestCase itself does not call it
         self.messageDelay = 0
 
     def delayDisplay(self, message: str, requestedDelay: Any = None, msec: Any = None) -> None:

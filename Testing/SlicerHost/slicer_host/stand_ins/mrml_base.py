@@ -55,6 +55,24 @@ def _remove(tags: list[tuple[Any, int]]) -> None:
     tags.clear()
 
 
+class qSlicerWidget(QWidget):
+    """Widget of a module that knows the scene."""
+
+    mrmlSceneChanged = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._scene: Any = None
+
+    def mrmlScene(self) -> Any:
+        return self._scene
+
+    def setMRMLScene(self, scene: Any) -> None:
+        if scene is not self._scene:
+            self._scene = scene
+            self.mrmlSceneChanged.emit(scene)
+
+
 class qMRMLWidget(QWidget):
     """Widget that tells its children the scene."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -115,8 +116,9 @@ class ctkDoubleSlider(QWidget):
 
     def _show(self) -> None:
         width = self._maximum - self._minimum
+        share = (self._value - self._minimum) / width if 0 < width < math.inf else 0.0
         self._busy = True
-        self._slider.setValue(round(STEPS * (self._value - self._minimum) / width) if width else 0)
+        self._slider.setValue(round(STEPS * share))
         self._busy = False
 
     def minimum(self) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,9 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, 
 
 from slicer_host import dialogs
 
-HISTORY = 10
-DIRECTORIES, FILES = 0x001, 0x002
-READABLE, WRITABLE = 0x010, 0x020
+HISTORY = 5
+FILES = 0x002
+WRITABLE = 0x020
 
 
 class ctkPathLineEdit(QWidget):
@@ -29,7 +31,7 @@ class ctkPathLineEdit(QWidget):
         self._browse = QToolButton(self, text="...")
         self._filters, self._options, self._label, self._key = 0x003, 0, "", ""
         self._nameFilters: list[str] = []
-        self._wasValid = False
+        self._wasValid = True
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._box, 1)
@@ -52,20 +54,12 @@ class ctkPathLineEdit(QWidget):
         self._box.setEditText(path)
 
     def _onEdited(self, path: str) -> None:
-        valid = self._isValid(path)
+        valid = accepts_name(self._nameFilters, path)
+        if valid:
+            self.currentPathChanged.emit(path)
         if valid != self._wasValid:
             self._wasValid = valid
             self.validInputChanged.emit(valid)
-        self.currentPathChanged.emit(path)
-
-    def _isValid(self, path: str) -> bool:
-        if not path:
-            return False
-        is_directory, is_file = Path(path).is_dir(), Path(path).is_file()
-        wanted = (self._filters & DIRECTORIES and is_directory) or (
-            self._filters & FILES and is_file
-        )
-        return bool(wanted)
 
     def browse(self) -> None:
         if dialogs.record.interactive:
@@ -76,32 +70,46 @@ class ctkPathLineEdit(QWidget):
             self.setCurrentPath(path)
 
     def _ask(self) -> str:
-        if self._filters & FILES:
-            if self._filters & WRITABLE and not self._filters & READABLE:
-                return QFileDialog.getSaveFileName(self, self._label, self.currentPath())[0]
-            names = ";;".join(self._nameFilters)
-            return QFileDialog.getOpenFileName(self, self._label, self.currentPath(), names)[0]
-        return QFileDialog.getExistingDirectory(self, self._label, self.currentPath())
+        if not self._filters & FILES:
+            return QFileDialog.getExistingDirectory(self, self._label, self.currentPath())
+        names = ";;".join(self._nameFilters)
+        saves = self._filters & WRITABLE
+        ask = QFileDialog.getSaveFileName if saves else QFileDialog.getOpenFileName
+        return ask(self, self._label, self.currentPath(), names)[0]
+
+    def _fullKey(self) -> str:
+        return f"ctkPathLineEdit/{self._key or self.objectName()}"
+
+    def _history(self) -> list[str]:
+        value = dialogs.QSettings().value(self._fullKey())
+        return [value] if isinstance(value, str) else list(value or [])
 
     def addCurrentPathToHistory(self) -> None:
         path = self.currentPath()
-        if not self._key or not path:
+        if not path:
             return
-        settings = dialogs.QSettings()
-        known = [item for item in _as_list(settings.value(self._key)) if item != path]
-        settings.setValue(self._key, [path, *known][:HISTORY])
-        self.retrieveHistory()
+        known = [item for item in self._history() if item != path]
+        dialogs.QSettings().setValue(self._fullKey(), [path, *known])
+        row = self._box.findText(path)
+        if row >= 0:
+            self._box.removeItem(row)
+        while self._box.count() >= HISTORY:
+            self._box.removeItem(self._box.count() - 1)
+        self._box.insertItem(0, path)
+        self._box.setCurrentIndex(0)
 
     def retrieveHistory(self) -> None:
-        if not self._key:
-            return
         path = self.currentPath()
-        blocked = self._box.blockSignals(True)
+        blocked = self.blockSignals(True)
         self._box.clear()
-        known = _as_list(dialogs.QSettings().value(self._key))
-        self._box.addItems(known)
-        self._box.blockSignals(blocked)
-        self._box.setEditText(path or (known[0] if known else ""))
+        self._box.addItems(self._history()[:HISTORY])
+        if path:
+            self.setCurrentPath(path)
+        else:
+            self._box.setCurrentIndex(-1)
+        self.blockSignals(blocked)
+        if not path:
+            self._box.setCurrentIndex(0)
 
     def settingKey(self) -> str:
         return self._key
@@ -159,10 +167,14 @@ class ctkPathLineEdit(QWidget):
         """Accept: the host always adjusts to the minimum contents length."""
 
 
-def _as_list(value: Any) -> list[str]:
-    if value is None:
-        return []
-    return [value] if isinstance(value, str) else list(value)
+def accepts_name(filters: list[str], path: str) -> bool:
+    """Say whether a path fits one of the patterns in name filters; every path does without."""
+    patterns = [
+        pattern
+        for text in filters
+        for pattern in (re.search(r"\(([^)]*)\)", text) or re.match(r"(.*)", text))[1].split()
+    ]
+    return not patterns or any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
 
 
 class ctkDirectoryButton(QWidget):
@@ -176,23 +188,29 @@ class ctkDirectoryButton(QWidget):
         texts = [argument for argument in arguments if isinstance(argument, str)]
         super().__init__((parents or [None])[0])
         self._button = QPushButton(self)
-        self._directory, self._text, self._caption = str(Path.cwd()), "", ""
+        self._directory, self._text, self._caption = (texts or ["."])[0], "", ""
         self._options = 1
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._button)
         self._button.clicked.connect(lambda: self.browse())
-        self.setDirectory((texts or ["."])[0])
+        self._show()
 
     def directory(self) -> str:
         return self._directory
 
     def setDirectory(self, directory: str) -> None:
         path = str(Path(directory).absolute())
-        changed, self._directory = path != self._directory, path
-        self._button.setText(self._text or path)
+        changed = path != str(Path(self._directory).absolute())
+        if changed:
+            self._directory = path
+            self._show()
+        self.directorySelected.emit(path)
         if changed:
             self.directoryChanged.emit(path)
+
+    def _show(self) -> None:
+        self._button.setText(self._text or str(Path(self._directory).absolute()))
 
     def browse(self) -> None:
         if dialogs.record.interactive:
@@ -201,7 +219,6 @@ class ctkDirectoryButton(QWidget):
             path = dialogs.record.files.popleft() if dialogs.record.files else ""
         if path:
             self.setDirectory(path)
-            self.directorySelected.emit(path)
 
     def caption(self) -> str:
         return self._caption
@@ -214,7 +231,7 @@ class ctkDirectoryButton(QWidget):
 
     def setText(self, text: str) -> None:
         self._text = text
-        self._button.setText(text or self._directory)
+        self._show()
 
     def icon(self) -> QIcon:
         return self._button.icon()

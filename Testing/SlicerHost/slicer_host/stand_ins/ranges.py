@@ -1,9 +1,11 @@
-"""Stand-in for the range widget of CTK."""
+"""Stand-ins for the widgets of CTK that edit a range."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QWidget
 
 
 class ctkRangeWidget(QWidget):
@@ -103,3 +105,67 @@ class ctkRangeWidget(QWidget):
     def setSuffix(self, suffix: str) -> None:
         self._low.setSuffix(suffix)
         self._high.setSuffix(suffix)
+
+
+class ctkDoubleRangeSlider(QWidget):
+    """Range without numbers; the host shows the ends as text."""
+
+    minimumValueChanged = Signal(float)
+    maximumValueChanged = Signal(float)
+    valuesChanged = Signal(float, float)
+    rangeChanged = Signal(float, float)
+    positionsChanged = Signal(float, float)
+
+    def __init__(self, *arguments: Any) -> None:
+        parents = [argument for argument in arguments if isinstance(argument, QWidget)]
+        super().__init__((parents or [None])[0])
+        self._range, self._values, self._step = (0.0, 99.0), (0.0, 99.0), 1.0
+        self._label = QLabel(self)
+        QHBoxLayout(self).addWidget(self._label)
+
+    def minimum(self) -> float:
+        return self._range[0]
+
+    def maximum(self) -> float:
+        return self._range[1]
+
+    def setMinimum(self, minimum: float) -> None:
+        self.setRange(minimum, max(minimum, self._range[1]))
+
+    def setMaximum(self, maximum: float) -> None:
+        self.setRange(min(maximum, self._range[0]), maximum)
+
+    def setRange(self, minimum: float, maximum: float) -> None:
+        if (minimum, maximum) != self._range:
+            self._range = (minimum, maximum)
+            self.setValues(*self._values)
+            self.rangeChanged.emit(minimum, maximum)
+
+    def minimumValue(self) -> float:
+        return self._values[0]
+
+    def maximumValue(self) -> float:
+        return self._values[1]
+
+    def setMinimumValue(self, value: float) -> None:
+        self.setValues(value, max(value, self._values[1]))
+
+    def setMaximumValue(self, value: float) -> None:
+        self.setValues(min(value, self._values[0]), value)
+
+    def setValues(self, low: float, high: float) -> None:
+        ends = [min(max(value, self._range[0]), self._range[1]) for value in sorted((low, high))]
+        old, self._values = self._values, (ends[0], ends[1])
+        self._label.setText(f"{ends[0]:g} - {ends[1]:g}")
+        if old[0] != ends[0]:
+            self.minimumValueChanged.emit(ends[0])
+        if old[1] != ends[1]:
+            self.maximumValueChanged.emit(ends[1])
+        if old != self._values:
+            self.valuesChanged.emit(*ends)
+
+    def singleStep(self) -> float:
+        return self._step
+
+    def setSingleStep(self, step: float) -> None:
+        self._step = step
