@@ -1,8 +1,16 @@
+import dataclasses
+
+import pytest
 import torch
 
 from CIMLSegmentLib.config import NetworkConfig
-from CIMLSegmentLib.gradcam import CamTarget, message_gradcam, scale_together
-from CIMLSegmentLib.network import MessageKey, build_network
+from CIMLSegmentLib.gradcam import (
+    CamTarget,
+    message_gradcam,
+    most_informative_level,
+    scale_together,
+)
+from CIMLSegmentLib.network import CIMLOutput, MessageKey, build_network
 from CIMLSegmentLib.task_io import load_task
 
 CONFIG = NetworkConfig(
@@ -19,16 +27,19 @@ TARGET = CamTarget("TC-ET", "ET", 1)
 KEYS = [MessageKey("TC-ET", auxiliary, 1) for auxiliary in ("FLAIR", "T1", "T2")]
 
 
-def test_maps_are_those_of_the_formula():
-    maps = message_gradcam(NET, IMAGES, TARGET)
+@pytest.mark.parametrize("kind", ["position", "mean"])
+def test_maps_are_those_of_the_formula(kind):
+    maps = message_gradcam(NET, IMAGES, dataclasses.replace(TARGET, weights=kind))
     assert list(maps) == KEYS
     output = NET(IMAGES)
     logits = output.logits["TC-ET"][:, 1]
     score = logits[logits > 0].sum()
     for key in KEYS:
         z = output.messages[key]
-        weights = torch.autograd.grad(score, z, retain_graph=True)[0].mean(dim=(2, 3))
-        expected = sum(weights[:, c, None, None] * z[:, c] for c in range(3)).clamp(min=0)
+        weights = torch.autograd.grad(score, z, retain_graph=True)[0]
+        if kind == "mean":
+            weights = weights.mean(dim=(2, 3), keepdim=True).expand_as(z)
+        expected = sum(weights[:, c] * z[:, c] for c in range(3)).clamp(min=0)
         assert maps[key].shape == (2, 8, 8)
         assert torch.allclose(maps[key], expected.detach(), atol=1e-6)
 
@@ -67,3 +78,16 @@ def test_maps_are_interpolated_to_the_image():
         assert values.shape == (2, 16, 16)
         assert values.min() >= 0
         assert values.max() <= 1
+
+
+def test_most_informative_level_is_the_one_with_most_nats_in_that_subtask():
+    kl = {
+        MessageKey("WT", "T1", 1): torch.full((1, 4, 4), 1.0),
+        MessageKey("WT", "T2", 2): torch.full((1, 2, 2), 3.0),
+        MessageKey("WT", "T1", 2): torch.full((1, 2, 2), 2.0),
+        MessageKey("TC-ET", "T1", 1): torch.full((1, 4, 4), 9.0),
+    }
+    assert most_informative_level(CIMLOutput({}, kl=kl), "WT") == 2
+    assert most_informative_level(CIMLOutput({}, kl=kl), "TC-ET") == 1
+    with pytest.raises(ValueError, match="no auxiliary"):
+        most_informative_level(CIMLOutput({}, kl=kl), "other")
