@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from CIMLSegmentLib.evaluate_command import add_evaluate_arguments, run_evaluate
+from CIMLSegmentLib.report_command import add_report_arguments, run_report
+from CIMLSegmentLib.segment_command import add_segment_arguments, run_segment
 from MultimodalImagingLib.command_line import Command, add_events_argument, run_command_line
 
 
@@ -17,9 +19,15 @@ def build_parser() -> argparse.ArgumentParser:
         description="Segment multimodal images and show which modality told what.",
     )
     commands = parser.add_subparsers(required=True, metavar="command")
+    segment = _add(commands, "segment", "segment cases with a trained model")
+    add_segment_arguments(segment)
+    _set_command(segment, run_segment)
     evaluate = _add(commands, "evaluate", "Dice, HD95 and DSCagg of results against labels")
     add_evaluate_arguments(evaluate)
     _set_command(evaluate, run_evaluate)
+    report = _add(commands, "report", "one page with pictures of results and who told what")
+    add_report_arguments(report)
+    _set_command(report, run_report)
     return parser
 
 

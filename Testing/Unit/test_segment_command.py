@@ -1,0 +1,227 @@
+"""The command `segment`: what goes in, what comes out, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk  # noqa: N813
+from example_segmentation import Model, bright_voxels, grid, write_case
+
+from CIMLSegmentLib.__main__ import main
+from CIMLSegmentLib.case_input import case_of_images, cases_of_path, chosen_cases
+from CIMLSegmentLib.stored_result import read_result
+from MultimodalImagingLib import cancellation
+from MultimodalImagingLib.errors import CohortError, UsageError
+from MultimodalImagingLib.volume_io import Volume, write_volume
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Models that were loaded; each is the network that finds bright voxels."""
+    folders: list[Path] = []
+
+    def load_model(folder: Path) -> Model:
+        folders.append(folder)
+        return bright_voxels()
+
+    stub = types.ModuleType("CIMLSegmentLib.model")
+    stub.load_model = load_model  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "CIMLSegmentLib.model", stub)
+    return folders
+
+
+@pytest.fixture
+def cohort(tmp_path: Path) -> Path:
+    for case_id in ("a", "b", "c"):
+        write_case(tmp_path / "cohort" / case_id, grid())
+    return tmp_path / "cohort"
+
+
+def run(*arguments: object, events: bool = True) -> int:
+    texts = [str(argument) for argument in arguments]
+    return main(["segment", *texts, "--model", "model", "--device", "cpu"] + ["--events"] * events)
+
+
+def events_of(capsys: pytest.CaptureFixture[str]) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_cohort_is_segmented_case_by_case(
+    cohort: Path, tmp_path: Path, loaded: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(cohort, "--output", tmp_path / "out", "--attention") == 0
+    events = events_of(capsys)
+    assert loaded == [Path("model")]
+    assert [path.name for path in sorted((tmp_path / "out").iterdir())] == ["a", "b", "c"]
+    finished = [e["case"] for e in events if e["event"] == "result" and "case" in e]
+    assert finished == ["a", "b", "c"]
+    assert events[-1]["done"] == ["a", "b", "c"]
+    assert {e["stage"] for e in events if e["event"] == "progress"} >= {"segment", "write"}
+    stored = read_result(tmp_path / "out" / "a")
+    assert [m.kind for m in stored.maps] == ["attention", "information"]
+    assert stored.volumes_ml["lesion"] > 0
+
+
+def test_one_case_comes_from_its_folder(cohort: Path, tmp_path: Path, loaded: list[Path]) -> None:
+    assert run(cohort / "b", "--output", tmp_path / "out") == 0
+    assert read_result(tmp_path / "out" / "b").case_id == "b"
+
+
+def test_one_case_comes_from_named_files(cohort: Path, tmp_path: Path, loaded: list[Path]) -> None:
+    shutil.copy(cohort / "a" / "pet.nii.gz", tmp_path / "x1.nii.gz")
+    shutil.copy(cohort / "a" / "ct.nii.gz", tmp_path / "x2.nii.gz")
+    images = ["--image", f"PET={tmp_path / 'x1.nii.gz'}", "--image", f"CT={tmp_path / 'x2.nii.gz'}"]
+    assert run(*images, "--case-id", "mine", "--output", tmp_path / "out") == 0
+    named = sitk.ReadImage(str(tmp_path / "out" / "mine" / "segmentation.nii.gz"))
+    assert run(cohort, "--case", "a", "--output", tmp_path / "out") == 0
+    found = sitk.ReadImage(str(tmp_path / "out" / "a" / "segmentation.nii.gz"))
+    assert np.array_equal(sitk.GetArrayFromImage(named), sitk.GetArrayFromImage(found))
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a", "mine"]
+
+
+def test_a_case_that_fails_does_not_stop_the_others(
+    cohort: Path, tmp_path: Path, loaded: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (cohort / "b" / "pet.nii.gz").unlink()
+    assert run(cohort, "--output", tmp_path / "out") == 1
+    events = events_of(capsys)
+    assert events[-1]["done"] == ["a", "c"]
+    assert "b lacks PET" in events[-1]["failed"]["b"]
+    assert any(e["event"] == "error" and "b lacks PET" in e["message"] for e in events)
+    assert not (tmp_path / "out" / "b").exists()
+
+
+def test_results_are_kept_unless_overwrite_is_said(
+    cohort: Path, tmp_path: Path, loaded: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    assert run(cohort, "--case", "a", "--output", output) == 0
+    before = (output / "a" / "result.json").stat().st_mtime_ns
+    assert run(cohort, "--case", "a", "--output", output) == 2
+    assert "Use --overwrite" in events_of(capsys)[-1]["message"]
+    assert run(cohort, "--output", output) == 0
+    events = events_of(capsys)
+    assert events[-1]["kept"] == ["a"]
+    assert events[-1]["done"] == ["b", "c"]
+    assert any(e["event"] == "info" and "holds a result already" in e["message"] for e in events)
+    assert (output / "a" / "result.json").stat().st_mtime_ns == before
+    n_loaded = len(loaded)
+    assert run(cohort, "--output", output) == 0
+    assert len(loaded) == n_loaded  # nothing to do, so no model is needed
+    assert run(cohort, "--case", "a", "--output", output, "--overwrite") == 0
+    assert (output / "a" / "result.json").stat().st_mtime_ns != before
+
+
+def test_cancelling_keeps_finished_cases_and_leaves_no_half_one(
+    cohort: Path, tmp_path: Path, loaded: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import CIMLSegmentLib.segmentation_job as job
+
+    original = job.segment_case
+
+    def cancel_in_the_second_case(case: object, *args: object, **options: object) -> object:
+        if getattr(case, "case_id", "") == "b":
+            cancellation._cancel_requested.set()
+        return original(case, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(job, "segment_case", cancel_in_the_second_case)
+    assert run(cohort, "--output", tmp_path / "out") == 130
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a"]
+    assert read_result(tmp_path / "out" / "a").case_id == "a"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ((), "got neither"),
+        (("{cohort}", "--image", "PET=x.nii.gz"), "got both"),
+        (("--image", "PET"), "MODALITY=FILE"),
+        (("--image", "PET=nowhere.nii.gz"), "nowhere"),
+        (("{cohort}", "--case", "zz"), "no case zz"),
+        (("{cohort}/nothing",), "no such folder"),
+        (("{cohort}", "--overlap", "1.5"), "overlap"),
+        (("{cohort}", "--uncertainty", "1"), "at least 2 samples"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_a_sentence(
+    cohort: Path,
+    tmp_path: Path,
+    loaded: list[Path],
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    complaint: str,
+) -> None:
+    filled = [text.format(cohort=cohort) for text in arguments]
+    assert run(*filled, "--output", tmp_path / "out") == 2
+    message = events_of(capsys)[-1]["message"]
+    assert complaint in message
+    assert message.endswith(".")
+    assert not loaded
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_images_get_a_sentence(
+    cohort: Path, tmp_path: Path, loaded: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = cohort / "a" / "pet.nii.gz"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    flat = sitk.GetImageFromArray(np.ones((20, 20), np.float32))
+    sitk.WriteImage(flat, str(cohort / "b" / "pet.nii.gz"))
+    empty = np.zeros(grid().array_shape, np.float32)
+    write_volume(cohort / "c" / "pet.nii.gz", Volume(empty, grid()))
+    assert run(cohort, "--output", tmp_path / "out") == 1
+    failed = events_of(capsys)[-1]["failed"]
+    assert sorted(failed) == ["a", "b", "c"]
+    assert all("PET" in text for text in failed.values())
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_paths_may_hold_any_letters(tmp_path: Path, loaded: list[Path]) -> None:
+    cohort = tmp_path / "Köhorte 患者"
+    write_case(cohort / "Fäll 1", grid())
+    write_case(cohort / "Fäll 2", grid())
+    assert run(cohort, "--case", "Fäll 1", "--output", tmp_path / "ergebnis ß") == 0
+    assert read_result(tmp_path / "ergebnis ß" / "Fäll 1").case_id == "Fäll 1"
+
+
+def test_an_output_that_cannot_be_written_is_explained(
+    cohort: Path, tmp_path: Path, loaded: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    assert run(cohort, "--case", "a", "--output", tmp_path / "file" / "out") == 1
+    message = events_of(capsys)[-1]["message"]
+    assert "cannot be written" in message
+    assert "--output" in message
+
+
+def test_names_of_files_can_be_corrected(tmp_path: Path) -> None:
+    from MultimodalImagingLib.modality_patterns import parse_pattern
+
+    write_case(tmp_path / "x", grid())
+    (tmp_path / "x" / "pet.nii.gz").rename(tmp_path / "x" / "uptake.nii.gz")
+    ((case,), _) = cases_of_path(tmp_path / "x")
+    assert "PET" not in case.images
+    ((case,), _) = cases_of_path(tmp_path / "x", (parse_pattern("uptake=PET"),))
+    assert case.images["PET"].path.name == "uptake.nii.gz"
+
+
+def test_named_images_must_be_unambiguous(tmp_path: Path) -> None:
+    path = tmp_path / "x.nii.gz"
+    path.touch()
+    with pytest.raises(UsageError, match="PET twice"):
+        case_of_images([f"PET={path}", f"PET={path}"], None)
+    assert case_of_images([f"PET={path}"], None).case_id == tmp_path.name
+
+
+def test_chosen_cases_are_those_asked_for(cohort: Path) -> None:
+    cases, _ = cases_of_path(cohort)
+    assert [case.case_id for case in chosen_cases(cases, ["c", "a"])] == ["a", "c"]
+    assert chosen_cases(cases, []) == cases
+    with pytest.raises(CohortError, match=r"no case y and no case z"):
+        chosen_cases(cases, ["y", "z", "a"])
