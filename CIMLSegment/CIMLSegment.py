@@ -18,6 +18,7 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
+from CIMLSegmentSlicerLib.cohort_work import CohortWork
 from CIMLSegmentSlicerLib.map_browser import Cell, MapBrowser, MapView
 from CIMLSegmentSlicerLib.model_summary import ModelSummary, millimeters, read_model_summary
 from CIMLSegmentSlicerLib.result_folders import ResultFolders
@@ -28,9 +29,14 @@ from CIMLSegmentSlicerLib.result_nodes import (
     removeResult,
     resultContributions,
     resultFacts,
-    resultImages,
 )
-from CIMLSegmentSlicerLib.segment_rows import SegmentRow, segmentRows
+from CIMLSegmentSlicerLib.segment_display import (
+    isShown3D,
+    jumpToSegments,
+    prepareSegmentEditor,
+    toggle3D,
+)
+from CIMLSegmentSlicerLib.segment_rows import segmentRows
 from CIMLSegmentSlicerLib.segmentation_inputs import InputVerdict, checkInputs
 from CIMLSegmentSlicerLib.segmentation_parameters import MAX_INPUTS, CIMLSegmentParameterNode
 from CIMLSegmentSlicerLib.segmentation_runs import (
@@ -39,19 +45,22 @@ from CIMLSegmentSlicerLib.segmentation_runs import (
     chosenVolumes,
     fillVolumes,
 )
+from CIMLSegmentWidgetsLib.cohort_panel import CohortPanel
 from CIMLSegmentWidgetsLib.input_section import InputRow, InputSection
 from CIMLSegmentWidgetsLib.segments_table import showSegments
 from CIMLSegmentWidgetsLib.share_matrix import ShareMatrix
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalSlicerLib.background_process import BackgroundProcess, JobState
 from MultimodalSlicerLib.python_requirements import readRequirements
-from MultimodalSlicerLib.segment_editor import chooseInSegmentEditor
 from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
 from MultimodalWidgetsLib.setup_section import SetupSection, SetupWidgets
 
 MODULE = "CIMLSegment"
 NOTHING_YET = "nothing yet"
-PATHS = ("modelPath", "outputPath")
+PATHS = (
+    *("modelPath", "outputPath", "cohortPath"),
+    *("taskPath", "trainedModelPath", "batchPath"),
+)
 
 
 class CIMLSegment(ScriptedLoadableModule):
@@ -99,6 +108,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def cleanup(self) -> None:
         """Let go of everything before the panel is deleted."""
         self.jobs.cleanup()
+        self.cohort.cleanup()
         self.setParameterNode(None)
         self.removeObservers()
 
@@ -137,6 +147,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.showModel()
         self.showResult()
         self.showOverlay()
+        self.cohort.follow(self._parameterNode)
         self.updateButtons()
 
     def onPathChanged(self, _path: str) -> None:
@@ -197,9 +208,18 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSegmented(self, job: BackgroundProcess) -> None:
         """Show the segments."""
         with slicer.util.tryWithErrorDisplay(_("The result cannot be shown."), waitCursor=True):
-            self.logic.finishSegmentation(job)
-            self._shownResult = NOTHING_YET
-            self.onParametersChanged()
+            self.onResult(self.logic.finishSegmentation(job))
+
+    def onResult(self, node: slicer.vtkMRMLSegmentationNode) -> None:
+        """Show a result that is new in the scene."""
+        self._shownResult = NOTHING_YET
+        self.logic.getParameterNode().result = node
+        jumpToSegments(node)
+        self.onParametersChanged()
+
+    def onModelChosen(self, folder: str) -> None:
+        """Use another model."""
+        self.ui.modelPathLineEdit.currentPath = folder
 
     def showResult(self) -> None:
         """Show segments and matrix of the chosen result."""
@@ -226,13 +246,13 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show the segments in 3-D, or hide them there."""
         message = _("The segments cannot be shown in 3-D.")
         with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
-            self.logic.toggle3D(self._parameterNode.result)
+            toggle3D(self._parameterNode.result)
             self.updateButtons()
 
     def onSegmentEditorButton(self) -> None:
         """Correct the segments."""
         with slicer.util.tryWithErrorDisplay(_("Segment Editor cannot be opened.")):
-            self.logic.prepareSegmentEditor(self._parameterNode.result)
+            prepareSegmentEditor(self._parameterNode.result)
             slicer.util.selectModule("SegmentEditor")
 
     def onCellPicked(self, region: str, primary: str, auxiliary: str) -> None:
@@ -290,6 +310,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show what a scene that was closed or read brought."""
         self.logic.forgetScene()
         self._shownResult = NOTHING_YET
+        self.cohort.show()
         if self.parent.isEntered:
             self.initializeParameterNode()
             self.showResult()
@@ -303,11 +324,15 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.verdictLabel.text = verdict.problem or verdict.sentence
         problems = self.logic.problems(self._parameterNode, verdict, isBusy=self.jobs.isBusy)
         problems["segmentButton"] = self.setupSection.problem or problems["segmentButton"]
+        hasModel, missing = self.logic.model is not None, self.setupSection.problem
+        problems |= self.cohort.problems(
+            self._parameterNode, hasModel=hasModel, setupProblem=missing
+        )
         for name, problem in problems.items():
             button = getattr(self.ui, name)
             button.setEnabled(not problem)
             button.toolTip = problem or self._toolTips[name]
-        is3D = self.logic.is3D(self._parameterNode.result)
+        is3D = isShown3D(self._parameterNode.result)
         self.ui.show3DButton.text = _("Hide 3D") if is3D else _("Show 3D")
 
     def _keepFormerViews(self) -> None:
@@ -333,6 +358,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 *(ui.cancelButton, ui.segmentLogTextEdit),
             )
         )
+        self.cohort = CohortPanel(ui, self.logic.work, self.logic.getParameterNode)
         self.matrix = ShareMatrix(ui.shareTable)
         ui.resultSelector.addAttribute("vtkMRMLSegmentationNode", RESULT_ATTRIBUTE)
         self._setText(ui.overlayLabel, "")
@@ -357,6 +383,10 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             "removeOverlayButton": self.onRemoveOverlayButton,
             "loadMapsButton": self.onLoadMapsButton,
             "deleteMapsButton": self.onDeleteMapsButton,
+            "inspectButton": self.cohort.onInspectButton,
+            "trainButton": self.cohort.onTrainButton,
+            "useModelButton": self.cohort.onUseModelButton,
+            "batchButton": self.cohort.onBatchButton,
         }
         self._toolTips = {name: getattr(self.ui, name).toolTip for name in buttons}
         for name, handler in buttons.items():
@@ -366,6 +396,9 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             edit.connect("currentPathChanged(QString)", self.onPathChanged)
         self.matrix.picked.connect(self.onCellPicked)
         self.jobs.changed.connect(self.updateButtons)
+        self.cohort.changed.connect(self.updateButtons)
+        self.cohort.modelChosen.connect(self.onModelChosen)
+        self.cohort.resultOpened.connect(self.onResult)
         self.setupSection.changed.connect(self.updateButtons)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)
@@ -381,12 +414,14 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
     Attributes:
         model: The chosen model; `None` if none can be used.
         browser: The map that is shown.
+        work: Training and batch.
     """
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self.model: ModelSummary | None = None
         self.browser = MapBrowser(slicer.mrmlScene, MODULE)
+        self.work = CohortWork(slicer.mrmlScene)
         self._modelPath, self._modelProblem = None, ""
         self._folders = ResultFolders()
         self._runs = SegmentationRuns(slicer.mrmlScene, self._folders)
@@ -452,8 +487,8 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
         self._running[job] = run
         return job
 
-    def finishSegmentation(self, job: BackgroundProcess) -> None:
-        """Put the result of a finished job into the scene.
+    def finishSegmentation(self, job: BackgroundProcess) -> slicer.vtkMRMLSegmentationNode:
+        """Put the result of a finished job into the scene and return its segmentation.
 
         Raises:
             ValueError: If the scene that it belongs to was closed.
@@ -462,7 +497,7 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
         run = self._running.pop(job, None)
         if run is None:
             raise ValueError(_("The scene was closed while its volumes were segmented."))
-        self.getParameterNode().result = self._runs.finish(run)
+        return self._runs.finish(run)
 
     def onJobState(self, job: BackgroundProcess) -> None:
         """Remove the files of a job that failed or was cancelled."""
@@ -485,38 +520,7 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
             self._runs.drop(self._running.pop(job))
         self.browser.overlay.former = self.getParameterNode().formerViews
         self.browser.shown = None
-
-    def segmentRows(self, node: slicer.vtkMRMLSegmentationNode | None) -> list[SegmentRow]:
-        """Return the segments of a result as they are now."""
-        return segmentRows(node)
-
-    def is3D(self, node: slicer.vtkMRMLSegmentationNode | None) -> bool:
-        """Tell whether the segments have surfaces that are shown."""
-        display = None if node is None else node.GetDisplayNode()
-        if display is None:
-            return False
-        name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
-        hasSurface = node.GetSegmentation().ContainsRepresentation(name)
-        return bool(hasSurface and display.GetVisibility3D())
-
-    def toggle3D(self, node: slicer.vtkMRMLSegmentationNode) -> None:
-        """Show the segments in 3-D views, or hide them there."""
-        isShown = self.is3D(node)
-        if not isShown:
-            node.CreateClosedSurfaceRepresentation()
-        node.GetDisplayNode().SetVisibility3D(not isShown)
-
-    def prepareSegmentEditor(self, node: slicer.vtkMRMLSegmentationNode) -> None:
-        """Choose the segments and the primary image in Segment Editor.
-
-        Raises:
-            ValueError: If the image is gone.
-        """
-        images = resultImages(node)
-        image = images.get(resultFacts(node).primary) or next(iter(images.values()), None)
-        if image is None:
-            raise ValueError(_("The images of this result are not in the scene any more."))
-        chooseInSegmentEditor(node, image)
+        self.work.forgetScene()
 
     def mapView(self, parameters: CIMLSegmentParameterNode) -> MapView:
         """Return how maps are to be shown."""

@@ -155,6 +155,7 @@ def _showLegend(volume: slicer.vtkMRMLScalarVolumeNode, title: str) -> None:
         legend.SetAttribute(LEGEND_ATTRIBUTE, "1")
         legend.SetTitleText(title)
         legend.SetNumberOfLabels(5)
+        legend.SetLabelFormat("%.2g")
         legend.SetPosition(*LEGEND_POSITION)
         legend.SetSize(*LEGEND_SIZE)
         legend.GetTitleTextProperty().SetFontSize(LEGEND_FONT)

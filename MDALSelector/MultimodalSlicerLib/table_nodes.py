@@ -24,11 +24,13 @@ class SeriesStyle:
         color: Red, green, blue, 0 to 1.
         marker: A `MarkerStyle...` value of `vtkMRMLPlotSeriesNode`.
         size: Size of the markers, pixels.
+        line: A `LineStyle...` value: how the points are joined.
     """
 
     color: tuple[float, float, float]
     marker: int = slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle
     size: float = MARKER_SIZE
+    line: int = slicer.vtkMRMLPlotSeriesNode.LineStyleNone
 
 
 def findNode(scene: slicer.vtkMRMLScene, className: str, role: str) -> slicer.vtkMRMLNode | None:
@@ -183,7 +185,7 @@ def _setSeries(
         series.SetXColumnName(x)
         series.SetYColumnName(y)
         series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
-        series.SetLineStyle(slicer.vtkMRMLPlotSeriesNode.LineStyleNone)
+        series.SetLineStyle(style.line)
         series.SetMarkerStyle(style.marker)
         series.SetMarkerSize(style.size)
         series.SetColor(*style.color)

@@ -1,0 +1,114 @@
+"""The cases of a cohort: to be trained on, to be segmented, and what became of them.
+
+Must not import Slicer or Qt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from CIMLSegmentLib.stored_result import find_results, read_result
+from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.record import CaseState, open_record
+from MultimodalSlicerLib.case_rows import CaseRow
+from MultimodalSlicerLib.cohort_files import CohortFiles
+
+LABELLED, UNLABELLED, SEGMENTED, FAILED = "labelled", "unlabelled", "segmented", "failed"
+
+
+@dataclass(frozen=True)
+class BatchCase:
+    """A case and what became of it.
+
+    Attributes:
+        row: The case with its files.
+        state: `labelled`, `unlabelled`, `segmented` or `failed`.
+        folder: Its result; empty before.
+        detail: Volumes of the regions, or why it failed.
+    """
+
+    row: CaseRow
+    state: str
+    folder: str = ""
+    detail: str = ""
+
+
+class CohortCases:
+    """The cases of one cohort.
+
+    Attributes:
+        files: Where the cohort lies.
+        cases: Its cases by name.
+    """
+
+    def __init__(self, files: CohortFiles, rows: Sequence[CaseRow]) -> None:
+        states = files.states()
+        self.files = files
+        self.cases = {row.case_id: BatchCase(row, _state(row, states)) for row in rows}
+
+    @property
+    def unlabelled(self) -> list[str]:
+        """Cases that are still to be segmented: without label and without result."""
+        return [name for name, case in self.cases.items() if case.state in (UNLABELLED, FAILED)]
+
+    @property
+    def n_labelled(self) -> int:
+        """Number of cases to train on."""
+        return sum(case.state == LABELLED for case in self.cases.values())
+
+    def find(self, folder: Path) -> None:
+        """Take over the results that a folder holds already."""
+        for path in find_results(folder):
+            self.take(path)
+
+    def take(self, folder: Path) -> None:
+        """Take over a result; one that cannot be read is a failed case."""
+        try:
+            result = read_result(folder)
+        except CrossModalError as error:
+            self.fail(folder.name, str(error))
+            return
+        case = self.cases.get(result.case_id)
+        if case is not None and case.state != LABELLED:
+            detail = _volumes(result.volumes_ml)
+            changed = replace(case, state=SEGMENTED, folder=str(folder), detail=detail)
+            self.cases[result.case_id] = changed
+
+    def fail(self, name: str, reason: str) -> None:
+        """Note why a case has no result."""
+        if name in self.cases and self.cases[name].state != LABELLED:
+            self.cases[name] = replace(self.cases[name], state=FAILED, folder="", detail=reason)
+
+
+def default_model_folder(files: CohortFiles, task: str) -> Path:
+    """Return a folder in the cohort's record that holds no model yet.
+
+    Raises:
+        UsageError: If the record cannot be created.
+    """
+    models = open_record(files.root, folder=_folder(files)).models
+    models.mkdir(parents=True, exist_ok=True)
+    number, folder = 2, models / task
+    while folder.exists():
+        number, folder = number + 1, models / f"{task}-{number}"
+    return folder
+
+
+def default_result_folder(files: CohortFiles, model: Path) -> Path:
+    """Return the folder of a model's results in the cohort's record; nothing is created."""
+    return files.record.folder / "results" / model.name
+
+
+def _folder(files: CohortFiles) -> Path | None:
+    return Path(files.record_path) if files.record_path else None
+
+
+def _state(row: CaseRow, states: Mapping[str, CaseState]) -> str:
+    is_labelled = bool(row.label) or states.get(row.case_id) is CaseState.LABELLED
+    return LABELLED if is_labelled else UNLABELLED
+
+
+def _volumes(volumes_ml: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {volume:.1f} ml" for name, volume in volumes_ml.items())

@@ -1,0 +1,173 @@
+"""What training and batch do with a cohort and with the scene. Must not import Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+
+from CIMLSegmentLib.stored_result import read_result
+from CIMLSegmentSlicerLib.cohort_cases import (
+    SEGMENTED,
+    CohortCases,
+    default_model_folder,
+    default_result_folder,
+)
+from CIMLSegmentSlicerLib.result_nodes import addResult
+from CIMLSegmentSlicerLib.segmentation_parameters import (
+    CIMLSegmentParameterNode,
+    TaskPreset,
+    batchArguments,
+    trainArguments,
+)
+from CIMLSegmentSlicerLib.training_nodes import TrainingNodes
+from MultimodalSlicerLib.case_loader import CaseLoader
+from MultimodalSlicerLib.cohort_files import CohortFiles
+from MultimodalSlicerLib.cohort_report import CohortReport, read_report
+
+
+class CohortWork:
+    """Knows the cohort that was inspected.
+
+    Attributes:
+        cases: Its cases; `None` before it was inspected.
+        curve: The course of the training.
+        loader: The case that is open.
+        trained: Folder of the model that was trained last; empty before.
+    """
+
+    def __init__(self, scene: slicer.vtkMRMLScene) -> None:
+        self._scene = scene
+        self.cases: CohortCases | None = None
+        self.curve = TrainingNodes(scene)
+        self.loader = CaseLoader(scene)
+        self.trained = ""
+        self._report: CohortReport | None = None
+        self._opened: tuple[str, int] = ("", 0)
+
+    def finishInspection(
+        self, content: Mapping[str, object], parameters: CIMLSegmentParameterNode
+    ) -> None:
+        """Take over what was found in the cohort.
+
+        Raises:
+            ValueError: If the job said nothing useful.
+            CohortError: If the record cannot be read.
+        """
+        report = read_report(content)
+        files = CohortFiles(parameters.cohortPath, parameters.recordPath)
+        self.cases = CohortCases(files, report.rows)
+        self._report = report
+        if parameters.modelPath or parameters.batchPath:
+            self.cases.find(self.resultFolder(parameters))
+
+    def isInspected(self, parameters: CIMLSegmentParameterNode) -> bool:
+        """Tell whether what is known is about the cohort that is chosen now."""
+        return self.cases is not None and self.cases.files.path == parameters.cohortPath
+
+    def summary(self, parameters: CIMLSegmentParameterNode) -> str:
+        """Say what there is to train on and to segment."""
+        if not self.isInspected(parameters):
+            return _("Choose the folder of a cohort and press Inspect.")
+        text = _(
+            "{labelled} labelled cases, {unlabelled} still to be segmented, modalities: {names}."
+        )
+        return text.format(
+            labelled=self.cases.n_labelled,
+            unlabelled=len(self.cases.unlabelled),
+            names=", ".join(self._report.modalities),
+        )
+
+    def training(self, parameters: CIMLSegmentParameterNode) -> tuple[list[str], Path]:
+        """Return the command that trains, and the folder that receives the model.
+
+        Raises:
+            UsageError: If the folder cannot be created.
+        """
+        name = parameters.taskPreset.value or Path(parameters.taskPath).stem
+        output = Path(parameters.trainedModelPath or default_model_folder(self.cases.files, name))
+        return trainArguments(parameters, output=output), output
+
+    def batch(self, parameters: CIMLSegmentParameterNode) -> list[str]:
+        """Return the command that segments all unlabelled cases."""
+        output = self.resultFolder(parameters)
+        return batchArguments(parameters, self.cases.unlabelled, output=output)
+
+    def resultFolder(self, parameters: CIMLSegmentParameterNode) -> Path:
+        """Return where the results of the batch go."""
+        if parameters.batchPath:
+            return Path(parameters.batchPath)
+        return default_result_folder(self.cases.files, Path(parameters.modelPath))
+
+    def takeEvent(self, content: Mapping[str, object]) -> bool:
+        """Take over a finished or failed case; tells whether anything changed."""
+        if self.cases is None:
+            return False
+        if isinstance(content.get("folder"), str):
+            self.cases.take(Path(str(content["folder"])))
+            return True
+        failed = content.get("failed")
+        for name, reason in failed.items() if isinstance(failed, dict) else ():
+            self.cases.fail(name, str(reason))
+        return bool(failed)
+
+    def openResult(self, name: str) -> slicer.vtkMRMLSegmentationNode:
+        """Load a segmented case with its result in place of the case before.
+
+        Raises:
+            ValueError: If it has no result yet, or a file cannot be read.
+        """
+        case = None if self.cases is None else self.cases.cases.get(name)
+        if case is None or case.state != SEGMENTED:
+            raise ValueError(_("{name} has no result that could be opened.").format(name=name))
+        result = read_result(Path(case.folder))
+        images = self.loader.open(name, self.cases.files.images(case.row))
+        self._removeOpened()
+        node = self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{name} segmentation")
+        addResult(node, result, images)
+        self._opened = (node.GetID(), node.GetSegmentation().GetMTime())
+        return node
+
+    def mayClose(self) -> bool:
+        """Ask if the labels of the open case have unsaved changes."""
+        if not self.loader.hasUnsavedChanges():
+            return True
+        question = _("The labels of {case} have changes that are not saved. Discard them?")
+        return slicer.util.confirmYesNoDisplay(question.format(case=self.loader.caseID))
+
+    def problems(self, parameters: CIMLSegmentParameterNode, *, hasModel: bool) -> dict[str, str]:
+        """Say for every button why it cannot be pressed now; empty if it can."""
+        noPath = "" if parameters.cohortPath else _("Choose the folder of a cohort.")
+        isKnown = self.isInspected(parameters)
+        notKnown = noPath or ("" if isKnown else _("Press Inspect first."))
+        noModel = "" if hasModel else _("Choose the folder of a trained model above.")
+        return {
+            "inspectButton": noPath,
+            "trainButton": notKnown or self._trainingProblem(parameters),
+            "useModelButton": "" if self.trained else _("Train a model first."),
+            "batchButton": noModel or notKnown or self._batchProblem(),
+        }
+
+    def forgetScene(self) -> None:
+        """Forget what belonged to another scene."""
+        self._opened = ("", 0)
+        self.cases, self._report = None, None
+
+    def _trainingProblem(self, parameters: CIMLSegmentParameterNode) -> str:
+        if not self.cases.n_labelled:
+            return _("The cohort has no labelled case. Label some first.")
+        if parameters.taskPreset is TaskPreset.FILE and not parameters.taskPath:
+            return _("Choose the task file.")
+        return ""
+
+    def _batchProblem(self) -> str:
+        return "" if self.cases.unlabelled else _("All cases are labelled or segmented.")
+
+    def _removeOpened(self) -> None:
+        """Remove the result that was opened before, unless somebody edited it."""
+        identity, time = self._opened
+        node = self._scene.GetNodeByID(identity) if identity else None
+        if node is not None and node.GetSegmentation().GetMTime() == time:
+            self._scene.RemoveNode(node)

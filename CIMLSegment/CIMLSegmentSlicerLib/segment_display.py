@@ -1,0 +1,49 @@
+"""Shows segments in 3-D, opens them in Segment Editor, goes to them. Must not import Qt."""
+
+from __future__ import annotations
+
+import slicer
+from slicer.i18n import tr as _
+
+from CIMLSegmentSlicerLib.result_nodes import resultFacts, resultImages
+from CIMLSegmentSlicerLib.view_state import SLICE, nodesOf
+from MultimodalSlicerLib.segment_editor import chooseInSegmentEditor
+
+
+def isShown3D(node: slicer.vtkMRMLSegmentationNode | None) -> bool:
+    """Tell whether the segments have surfaces that are shown."""
+    display = None if node is None else node.GetDisplayNode()
+    if display is None:
+        return False
+    name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+    return bool(node.GetSegmentation().ContainsRepresentation(name) and display.GetVisibility3D())
+
+
+def toggle3D(node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Show the segments in 3-D views, or hide them there."""
+    isShown = isShown3D(node)
+    if not isShown:
+        node.CreateClosedSurfaceRepresentation()
+    node.GetDisplayNode().SetVisibility3D(not isShown)
+
+
+def prepareSegmentEditor(node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Choose the segments and the primary image in Segment Editor.
+
+    Raises:
+        ValueError: If the image is gone.
+    """
+    images = resultImages(node)
+    image = images.get(resultFacts(node).primary) or next(iter(images.values()), None)
+    if image is None:
+        raise ValueError(_("The images of this result are not in the scene any more."))
+    chooseInSegmentEditor(node, image)
+
+
+def jumpToSegments(node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Move the slices to the first segment that has voxels."""
+    centers = (node.GetSegmentCenterRAS(item) for item in node.GetSegmentation().GetSegmentIDs())
+    center = next((found for found in centers if found is not None), None)
+    if center is not None:
+        for sliceNode in nodesOf(node.GetScene(), SLICE):
+            sliceNode.JumpSliceByOffsetting(*center)

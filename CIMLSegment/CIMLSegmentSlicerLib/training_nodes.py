@@ -1,0 +1,90 @@
+"""The course of a training in the scene: a table and a plot that are saved with it.
+
+Must not import Qt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import slicer
+
+from MultimodalSlicerLib.table_nodes import (
+    Point,
+    SeriesStyle,
+    findNode,
+    findOrAddNode,
+    removeChart,
+    setScatter,
+)
+
+POINTS_ROLE, CHART_ROLE = "CIML training", "CIML training plot"
+LOSS, DICE = "loss", "validation Dice"
+_SOLID = slicer.vtkMRMLPlotSeriesNode.LineStyleSolid
+_CIRCLE = slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle
+_DIAMOND = slicer.vtkMRMLPlotSeriesNode.MarkerStyleDiamond
+STYLES = {
+    LOSS: SeriesStyle((0.84, 0.37, 0.0), _CIRCLE, size=5.0, line=_SOLID),
+    DICE: SeriesStyle((0.0, 0.45, 0.70), _DIAMOND, size=9.0, line=_SOLID),
+}
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What a training told at a step.
+
+    Attributes:
+        step: Optimizer step.
+        loss: Mean loss since the last point; `None` if not told.
+        dice: Mean validation Dice, 0 to 1; `None` if not validated.
+    """
+
+    step: int
+    loss: float | None
+    dice: float | None
+
+
+def curvePoint(content: Mapping[str, object]) -> CurvePoint | None:
+    """Understand an event of a training; `None` if it is about something else."""
+    step, loss, dice = (content.get(name) for name in ("step", "loss", "dice"))
+    if not isinstance(step, int) or isinstance(step, bool):
+        return None
+    values = [value if isinstance(value, int | float) else None for value in (loss, dice)]
+    return None if values == [None, None] else CurvePoint(step, *values)
+
+
+class TrainingNodes:
+    """Writes the course of one training at a time."""
+
+    def __init__(self, scene: slicer.vtkMRMLScene) -> None:
+        self._scene = scene
+        self._points: list[CurvePoint] = []
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._points = []
+        chart, table = self.chart(), findNode(self._scene, "vtkMRMLTableNode", POINTS_ROLE)
+        if chart is not None:
+            removeChart(chart)
+        if table is not None:
+            self._scene.RemoveNode(table)
+
+    def add(self, point: CurvePoint) -> slicer.vtkMRMLPlotChartNode:
+        """Draw one more point and return the chart."""
+        self._points.append(point)
+        table = findOrAddNode(self._scene, "vtkMRMLTableNode", POINTS_ROLE, name="CIML training")
+        chart = findOrAddNode(self._scene, "vtkMRMLPlotChartNode", CHART_ROLE, name="CIML training")
+        chart.SetXAxisTitle("step")
+        chart.SetYAxisTitle("loss, validation Dice")
+        setScatter(chart, table, self._groups(), styles=STYLES)
+        return chart
+
+    def chart(self) -> slicer.vtkMRMLPlotChartNode | None:
+        """Return the plot of the scene; `None` if there is none."""
+        return findNode(self._scene, "vtkMRMLPlotChartNode", CHART_ROLE)
+
+    def _groups(self) -> dict[str, list[Point]]:
+        losses = [(str(p.step), float(p.step), p.loss) for p in self._points if p.loss is not None]
+        dices = [(str(p.step), float(p.step), p.dice) for p in self._points if p.dice is not None]
+        return {LOSS: losses, DICE: dices}

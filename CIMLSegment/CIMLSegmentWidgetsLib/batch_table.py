@@ -1,0 +1,39 @@
+"""The cases of a cohort with what became of them; a double click opens a finished one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import qt
+from slicer.i18n import tr as _
+
+from CIMLSegmentSlicerLib.cohort_cases import BatchCase
+from MultimodalSlicerLib.background_process import Signal
+from MultimodalWidgetsLib.plain_table import PlainTable
+
+
+class BatchTable:
+    """Shows cases.
+
+    Attributes:
+        activated: Emits the name of the case that was double-clicked.
+    """
+
+    def __init__(self, view: qt.QTableView) -> None:
+        self.activated = Signal()
+        self._table = PlainTable(view)
+        view.connect("doubleClicked(QModelIndex)", self._onDoubleClicked)
+        self.show(())
+
+    def show(self, cases: Sequence[BatchCase]) -> None:
+        """Show other cases."""
+        titles = [_("Case"), _("State"), _("Result")]
+        self._table.setRows(titles, [(c.row.case_id, c.state, c.detail) for c in cases])
+
+    def texts(self) -> list[tuple[str, str, str]]:
+        """Return what is shown, in the order that is shown."""
+        rows = range(self._table.rowCount())
+        return [tuple(self._table.text(row, column) for column in range(3)) for row in rows]
+
+    def _onDoubleClicked(self, index: qt.QModelIndex) -> None:
+        self.activated.emit(self._table.text(index.row(), 0))

@@ -1,0 +1,171 @@
+"""The sections Train and Batch: jobs on a whole cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+
+from CIMLSegmentSlicerLib.cohort_work import CohortWork
+from CIMLSegmentSlicerLib.segmentation_parameters import (
+    CIMLSegmentParameterNode,
+    TaskPreset,
+    inspectArguments,
+)
+from CIMLSegmentSlicerLib.training_nodes import curvePoint
+from CIMLSegmentWidgetsLib.batch_table import BatchTable
+from MultimodalSlicerLib.background_process import BackgroundProcess, Signal
+from MultimodalWidgetsLib.case_plot import CasePlot
+from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
+
+
+class CohortPanel:
+    """Connects the two sections to the work.
+
+    Attributes:
+        changed: Emitted when buttons have to be looked at again.
+        modelChosen: Emits the folder of a model that shall be used.
+        resultOpened: Emits the segmentation of a case that was opened.
+        training: Shows the inspection and the training.
+        batch: Shows the batch.
+    """
+
+    def __init__(
+        self, ui: object, work: CohortWork, parameters: Callable[[], CIMLSegmentParameterNode]
+    ) -> None:
+        """Connect the widgets.
+
+        Args:
+            ui: Holds the widgets of the `.ui` file by name.
+            work: Does the work.
+            parameters: Returns what the person chose in the present scene.
+        """
+        self.changed, self.modelChosen, self.resultOpened = Signal(), Signal(), Signal()
+        self._ui, self.work, self._parameters = ui, work, parameters
+        self.training = JobSection(
+            JobWidgets(
+                *(ui.trainProgressBar, ui.trainStatusLabel),
+                *(ui.trainCancelButton, ui.trainLogTextEdit),
+            )
+        )
+        self.batch = JobSection(
+            JobWidgets(
+                *(ui.batchProgressBar, ui.batchStatusLabel),
+                *(ui.batchCancelButton, ui.batchLogTextEdit),
+            )
+        )
+        self.plot = CasePlot(ui.curveWidget.layout(), "CIMLSegmentPlot")
+        self.table = BatchTable(ui.batchView)
+        self.table.activated.connect(self.onOpenResult)
+        for section in (self.training, self.batch):
+            section.changed.connect(self.changed.emit)
+        self.show()
+
+    def cleanup(self) -> None:
+        """Let go of the jobs; they go on."""
+        self.training.cleanup()
+        self.batch.cleanup()
+
+    def show(self) -> None:
+        """Show what is known of the cohort, and the course of the training."""
+        cases = () if self.work.cases is None else tuple(self.work.cases.cases.values())
+        self.table.show(cases)
+        self.plot.show(self.work.curve.chart())
+        self.follow(self._parameters())
+
+    def follow(self, parameters: CIMLSegmentParameterNode) -> None:
+        """Show what follows from the chosen cohort and task."""
+        text = self.work.summary(parameters)
+        self._ui.batchSummaryLabel.setText(text)
+        trained = _("The model is in {folder}.").format(folder=self.work.trained)
+        self._ui.trainSummaryLabel.setText(f"{text} {trained}" if self.work.trained else text)
+        isFile = parameters.taskPreset is TaskPreset.FILE
+        isOpen = isFile or parameters.taskPreset is TaskPreset.SINGLE_TARGET
+        for name, isVisible in (("taskPath", isFile), ("primary", isOpen)):
+            getattr(self._ui, f"{name}Label").setVisible(isVisible)
+            getattr(self._ui, f"{name}LineEdit").setVisible(isVisible)
+
+    def onInspectButton(self) -> None:
+        """Find the cases of the cohort."""
+        with slicer.util.tryWithErrorDisplay(_("The cohort could not be inspected.")):
+            self._ui.cohortPathLineEdit.addCurrentPathToHistory()
+            parameters = self._parameters()
+            job = self._job(inspectArguments(parameters), _("Inspect {name}"))
+            self.training.submit(job, self.onInspected)
+
+    def onInspected(self, job: BackgroundProcess) -> None:
+        """Show the cases."""
+        with slicer.util.tryWithErrorDisplay(_("The cohort cannot be shown.")):
+            self.work.finishInspection(job.result or {}, self._parameters())
+            self.show()
+            self.changed.emit()
+
+    def onTrainButton(self) -> None:
+        """Train on the labelled cases."""
+        with slicer.util.tryWithErrorDisplay(_("The training could not be started.")):
+            arguments, output = self.work.training(self._parameters())
+            self.work.curve.clear()
+            self.plot.show(None)
+            job = self._job(arguments, _("Train on {name}"))
+            job.resulted.connect(self.onTrainingEvent)
+            self.training.submit(job, lambda _job: self.onTrained(output))
+
+    def onTrainingEvent(self, job: BackgroundProcess) -> None:
+        """Draw one more point of the curve."""
+        point = curvePoint(job.result or {})
+        if point is not None:
+            self.plot.show(self.work.curve.add(point))
+
+    def onTrained(self, output: Path) -> None:
+        """Offer the model."""
+        self.work.trained = str(output)
+        self.follow(self._parameters())
+        self.changed.emit()
+
+    def onUseModelButton(self) -> None:
+        """Choose the trained model for segmentation."""
+        self.modelChosen.emit(self.work.trained)
+
+    def onBatchButton(self) -> None:
+        """Segment all unlabelled cases."""
+        with slicer.util.tryWithErrorDisplay(_("The cases cannot be segmented.")):
+            job = self._job(self.work.batch(self._parameters()), _("Segment the cases of {name}"))
+            job.resulted.connect(self.onBatchEvent)
+            self.batch.submit(job, self.onBatchEvent)
+
+    def onBatchEvent(self, job: BackgroundProcess) -> None:
+        """Show a case that is finished."""
+        if self.work.takeEvent(job.result or {}):
+            self.show()
+        self.changed.emit()
+
+    def onOpenResult(self, name: str) -> None:
+        """Load a segmented case."""
+        if not self.work.mayClose():
+            return
+        message = _("The result cannot be opened.")
+        with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
+            self.resultOpened.emit(self.work.openResult(name))
+
+    def problems(
+        self, parameters: CIMLSegmentParameterNode, *, hasModel: bool, setupProblem: str
+    ) -> dict[str, str]:
+        """Say for every button why it cannot be pressed now; empty if it can."""
+        problems = self.work.problems(parameters, hasModel=hasModel)
+        busy = _("A job is running. Wait, or press Cancel.")
+        sections = {
+            "inspectButton": self.training,
+            "trainButton": self.training,
+            "batchButton": self.batch,
+        }
+        for name, section in sections.items():
+            problems[name] = (busy if section.isBusy else "") or problems[name]
+        for name in ("trainButton", "batchButton"):
+            problems[name] = setupProblem or problems[name]
+        return problems
+
+    def _job(self, arguments: list[str], title: str) -> BackgroundProcess:
+        name = Path(self._parameters().cohortPath).name
+        return BackgroundProcess(arguments, title=title.format(name=name), owner="CIMLSegment")
