@@ -43,6 +43,7 @@ class qSlicerLayoutManager(QObject):
         self._observation.add(core.layout_logic.GetLayoutNode(), "ModifiedEvent", "_onLayout")
         self._observation.add(core.scene, core.scene.EndCloseEvent, "_onSceneClosed")
         self._observation.add(core.scene, core.scene.EndImportEvent, "_onLayout")
+        self._observation.add_with_node(core.scene, core.scene.NodeRemovedEvent, self._onRemoved)
 
     def layoutLogic(self) -> Any:
         return self._core.layout_logic
@@ -144,6 +145,23 @@ class qSlicerLayoutManager(QObject):
         widget.setMRMLScene(self._scene)
         widget.setMRMLSliceNode(node)
         return widget
+
+    def _onRemoved(self, node: Any) -> None:
+        """Delete the widget of a view node that was removed."""
+        widget = self._widgets.pop(node.GetID(), None) if node is not None else None
+        if widget is None:
+            return
+        logics = self._core.logic
+        collection = (
+            logics.GetSliceLogics() if hasattr(widget, "sliceLogic") else logics.GetViewLogics()
+        )
+        if hasattr(widget, "logic"):
+            collection.RemoveItem(widget.logic())
+        if hasattr(widget, "release"):
+            widget.release()
+        widget.hide()
+        widget.setParent(None)
+        widget.deleteLater()
 
     # access
 

@@ -146,6 +146,37 @@ def test_closing_the_scene_keeps_the_views(two_views):
     assert manager.sliceWidget("CaseA").mrmlSliceNode().GetScene() is slicer.mrmlScene
 
 
+def test_views_go_with_their_nodes(scene, census):
+    import slicer
+
+    manager = slicer.app.layoutManager()
+    node = manager.layoutLogic().GetLayoutNode()
+
+    def use(number):
+        text = CUSTOM.replace("CaseA", f"Left{number}").replace("CaseB", f"Right{number}")
+        node.AddLayoutDescription(6600 + number, text)
+        manager.setLayout(6600 + number)
+        widgets = [manager.sliceWidget(f"{side}{number}") for side in ("Left", "Right")]
+        nodes = [[w.mrmlSliceNode(), w.mrmlSliceCompositeNode()] for w in widgets]
+        manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+        for view, composite in nodes:
+            scene.RemoveNode(composite)
+            scene.RemoveNode(view)
+        assert manager.sliceWidget(f"Left{number}") is None
+
+    use(0)
+    before, logics = census(), manager.mrmlSliceLogics().GetNumberOfItems()
+    for number in range(1, 5):
+        use(number)
+    grown = census().grown(before)
+    # As in the application, the slice model of a removed view stays in the scene: reuse views.
+    assert set(grown) == {
+        "vtkMRMLLinearTransformNode", "vtkMRMLModelNode", "vtkMRMLSliceDisplayNode", "observers",
+    }  # fmt: skip
+    assert manager.mrmlSliceLogics().GetNumberOfItems() == logics
+    slicer.mrmlScene.Clear(0)
+
+
 def make_chart(count=3):
     import slicer
 

@@ -181,6 +181,8 @@ class qMRMLSliceControllerWidget(Bar):
 class qMRMLSliceWidget(ViewWidget):
     """Slice view with its bar and its logic."""
 
+    host_names = ("release",)
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(qMRMLSliceControllerWidget(), qMRMLSliceView(), parent)
         self._connection: Any = None
@@ -229,6 +231,16 @@ class qMRMLSliceWidget(ViewWidget):
             self._view.setImageDataConnection(connection)
         if self._bar.mrmlSliceNode() is not None:
             self._bar._onNode()
+
+    def release(self) -> None:
+        """Let go of the logic and the nodes before the widget is deleted."""
+        self._observation.remove()
+        self._bar._observation.remove()
+        self._view._observation.remove()
+        self._view.setImageDataConnection(None)
+        self._view.setLogic(None)
+        self._view.setNode(None)
+        self._logic.SetMRMLScene(None)
 
     def imageDataConnection(self) -> Any:
         return self._connection
