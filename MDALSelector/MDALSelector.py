@@ -21,14 +21,12 @@ from slicer.util import VTKObservationMixin
 
 from MultimodalImagingLib.record import CaseState
 from MultimodalSlicerLib.background_process import BackgroundProcess
-from MultimodalSlicerLib.case_layout import MAX_VIEWS, CaseLayout
-from MultimodalSlicerLib.case_loader import CaseLoader, labelCenter
 from MultimodalSlicerLib.case_rows import CaseRow, rows_from_selection, with_states
+from MultimodalSlicerLib.case_session import CaseSession
 from MultimodalSlicerLib.cohort_files import CohortFiles, write_case_table
 from MultimodalSlicerLib.cohort_report import CohortReport, read_report
 from MultimodalSlicerLib.python_requirements import readRequirements
 from MultimodalSlicerLib.ranking_nodes import RankingNodes
-from MultimodalSlicerLib.segment_editor import chooseInSegmentEditor
 from MultimodalSlicerLib.selection_parameters import (
     MDALSelectorParameterNode,
     inspectArguments,
@@ -170,7 +168,11 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.jobs.submit(self.logic.selection(self._parameterNode), self.onSelected)
 
     def onSelected(self, job: BackgroundProcess) -> None:
-        """Show the ranking."""
+        """Show the ranking, unless the scene has changed to another cohort meanwhile."""
+        if job.arguments[2] != self.logic.getParameterNode().cohortPath:
+            text = _("Done. The cohort was changed meanwhile; inspect {cohort} to see the ranking.")
+            self.ui.statusLabel.text = text.format(cohort=job.arguments[2])
+            return
         with slicer.util.tryWithErrorDisplay(_("The ranking cannot be shown.")):
             self.logic.finishSelection(job)
             self.ui.cohortCollapsibleButton.collapsed = True
@@ -203,7 +205,7 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onLoadCase(self, caseID: str = "") -> None:
         """Open a case in place of the one before."""
-        if not self.logic.mayCloseCase():
+        if not self._mayCloseCase():
             return
         with slicer.util.tryWithErrorDisplay(_("The case cannot be opened."), waitCursor=True):
             self.logic.openCase(caseID or self.cases.currentCase())
@@ -211,14 +213,14 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onCloseCaseButton(self) -> None:
         """Remove the open case and bring the former layout back."""
-        if self.logic.mayCloseCase():
-            self.logic.closeCase()
+        if self._mayCloseCase():
+            self.logic.session.close()
             self.updateButtons()
 
     def onSegmentEditorButton(self) -> None:
         """Edit the labels of the open case."""
         with slicer.util.tryWithErrorDisplay(_("Segment Editor cannot be opened.")):
-            self.logic.prepareSegmentEditor()
+            self.logic.session.prepareSegmentEditor()
             slicer.util.selectModule("SegmentEditor")
 
     def onAcceptPairingButton(self) -> None:
@@ -244,7 +246,7 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Let go of a scene that is about to be closed."""
         self.setParameterNode(None)
         self.plot.show(None)
-        self.logic.leaveLayout()
+        self.logic.session.layout.restore()
 
     def onSceneChanged(self, _caller: object, _event: object) -> None:
         """Show what a scene that was closed or read brought."""
@@ -265,7 +267,7 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             isBusy=self.jobs.isBusy,
             hasRun=bool(self.logic.ranking.run),
             caseState=None if row is None else row.state,
-            isCaseOpen=bool(self.logic.loader.caseID),
+            isCaseOpen=bool(self.logic.session.caseID),
             missing=self.setupSection.problem,
         )
         problems = buttonProblems(state)
@@ -273,10 +275,18 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             button = getattr(self.ui, name)
             button.setEnabled(not problem)
             button.toolTip = problem or self._toolTips[name]
-        case = self.logic.loader.caseID
+        case = self.logic.session.caseID
         self.ui.currentCaseLabel.text = (
             _("Open: {case}").format(case=case) if case else _("No case is open.")
         )
+
+    def _mayCloseCase(self) -> bool:
+        """Ask if the labels of the open case have unsaved changes."""
+        session = self.logic.session
+        if not session.loader.hasUnsavedChanges():
+            return True
+        question = _("The labels of {case} have changes that are not saved. Discard them?")
+        return slicer.util.confirmYesNoDisplay(question.format(case=session.caseID))
 
     def _setText(self, label: qt.QLabel, text: str) -> None:
         label.text = text
@@ -284,28 +294,13 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _makeSections(self) -> None:
         ui = self.ui
-        self.jobs = JobSection(
-            JobWidgets(ui.progressBar, ui.statusLabel, ui.cancelButton, ui.logTextEdit)
-        )
-        self.cohort = CohortSection(
-            CohortWidgets(
-                *(ui.cohortSummaryLabel, ui.cohortTabs, ui.namesTable),
-                *(ui.geometryView, ui.problemsView),
-            )
-        )
-        self.cases = CaseTable(
-            CaseTableWidgets(ui.casesTableView, ui.filterLineEdit, ui.stateFilterComboBox)
-        )
+        self.jobs = JobSection(JobWidgets.fromUi(ui))
+        self.cohort = CohortSection(CohortWidgets.fromUi(ui))
+        self.cases = CaseTable(CaseTableWidgets.fromUi(ui))
         self.plot = CasePlot(ui.plotCollapsibleButton.layout(), f"{MODULE}Plot")
         requirements = readRequirements(Path(self.resourcePath("MDALSelector-requirements.txt")))
         self.setupSection = SetupSection(
-            SetupWidgets(
-                *(ui.setupCollapsibleButton, ui.requirementsLabel),
-                *(ui.installButton, ui.checkButton),
-            ),
-            requirements,
-            owner=MODULE,
-            submit=self.jobs.submit,
+            SetupWidgets.fromUi(ui), requirements, owner=MODULE, submit=self.jobs.submit
         )
 
     def _connect(self) -> None:
@@ -344,14 +339,13 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
 
     Attributes:
         ranking: The ranking of the scene.
-        loader: The case that is open.
+        session: The case that is open.
     """
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self.ranking = RankingNodes(slicer.mrmlScene)
-        self.loader = CaseLoader(slicer.mrmlScene)
-        self._layout = CaseLayout(slicer.mrmlScene, MODULE)
+        self.session = CaseSession(slicer.mrmlScene, MODULE)
         self._report: CohortReport | None = None
         self._reportedPath = ""
 
@@ -365,13 +359,23 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         return BackgroundProcess(inspectArguments(parameters), title=title, owner=MODULE)
 
     def finishInspection(self, job: BackgroundProcess) -> CohortReport:
-        """Understand what was found.
+        """Understand what was found, and bring the ranking of the cohort up to date.
+
+        A ranking of another cohort is removed from the scene; without one, the last run of the
+        cohort is opened.
 
         Raises:
             ValueError: If the job said nothing useful.
+            CohortError: If the record or the last run cannot be read.
         """
-        self._report = read_report(job.result or {})
-        self._reportedPath = job.arguments[2]
+        self._report, self._reportedPath = read_report(job.result or {}), job.arguments[2]
+        if self.ranking.cohort != self._reportedPath:
+            self.ranking.remove()
+            run = self._files().latest_run()
+            if run is not None:
+                self.openRun(run)
+        elif self.ranking.run:
+            self.ranking.update(with_states(self.ranking.rows(), self._files().states()))
         return self._report
 
     def forgetCohort(self) -> None:
@@ -390,15 +394,24 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             ValueError: If the job named no run.
             CohortError: If the run cannot be read.
         """
-        from MDALSelectorLib.result import read_selection
-
         run = str((job.result or {}).get("run", ""))
         if not run:
             raise ValueError(_("The job named no run. Start it again, and look at the log."))
-        selection = read_selection(Path(run))
+        self.openRun(Path(run))
+
+    def openRun(self, run: Path) -> None:
+        """Put the ranking of a run into the scene, with the states of the record.
+
+        Raises:
+            CohortError: If the run or the record cannot be read.
+        """
+        from MDALSelectorLib.result import read_selection
+
+        selection = read_selection(run)
         found = () if self._report is None else self._report.rows
         rows = rows_from_selection(selection, found=found, states=self._files().states())
-        self.ranking.write(rows, run=run, trust=selection.trust.sentence)
+        cohort, trust = self.getParameterNode().cohortPath, selection.trust.sentence
+        self.ranking.write(rows, run=str(run), trust=trust, cohort=cohort)
 
     def rows(self) -> list[CaseRow]:
         """Return the ranking of the scene, or the cases that were found before there is one."""
@@ -442,39 +455,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         Raises:
             ValueError: If the case or its files are unknown or cannot be read.
         """
-        row = next((row for row in self.rows() if row.case_id == caseID), None)
-        if row is None:
-            raise ValueError(_("No case is chosen. Choose one in the table."))
-        files = self._files()
-        volumes = self.loader.open(caseID, files.images(row), files.label(row))
-        segmentation = self.loader.segmentation()
-        focus = None if segmentation is None else labelCenter(segmentation)
-        self._layout.show(dict(list(volumes.items())[:MAX_VIEWS]), focus=focus)
-
-    def mayCloseCase(self) -> bool:
-        """Ask if the labels of the open case have unsaved changes."""
-        if not self.loader.hasUnsavedChanges():
-            return True
-        question = _("The labels of {case} have changes that are not saved. Discard them?")
-        return slicer.util.confirmYesNoDisplay(question.format(case=self.loader.caseID))
-
-    def leaveLayout(self) -> None:
-        """Bring the layout back that was there before a case was opened."""
-        self._layout.restore()
-
-    def closeCase(self) -> None:
-        """Remove the open case and bring the former layout back."""
-        self._layout.restore()
-        self.loader.close()
-
-    def prepareSegmentEditor(self) -> None:
-        """Choose the labels and the first image of the open case in Segment Editor.
-
-        Raises:
-            ValueError: If no case is open.
-        """
-        segmentation = self.loader.segmentationForEditing()
-        chooseInSegmentEditor(segmentation, next(iter(self.loader.volumes().values())))
+        self.session.open(self._row(caseID), self._files())
 
     def acceptPairing(self, caseID: str) -> CaseRow:
         """Note that the modalities of a case belong together, and return its new row.
@@ -483,19 +464,22 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             ValueError: If there is no such case.
             CohortError: If the record cannot be written.
         """
-        rows = {row.case_id: row for row in self.rows()}
-        if caseID not in rows:
-            raise ValueError(_("No case is chosen. Choose one in the table."))
-        self._files().change_states({caseID: CaseState.UNLABELLED})
+        changed = replace(self._row(caseID), state=CaseState.UNLABELLED)
+        self._files().change_states({caseID: changed.state})
         parameters = self.getParameterNode()
         parameters.acceptedCases = sorted({*parameters.acceptedCases, caseID})
-        rows[caseID] = replace(rows[caseID], state=CaseState.UNLABELLED)
-        self.ranking.update(list(rows.values()))
-        return rows[caseID]
+        self.ranking.update(with_states(self.ranking.rows(), {caseID: changed.state}))
+        return changed
 
     def isInspected(self, path: str) -> bool:
         """Tell whether a cohort is the one that was inspected last."""
         return self._report is not None and self._reportedPath == path
+
+    def _row(self, caseID: str) -> CaseRow:
+        row = next((row for row in self.rows() if row.case_id == caseID), None)
+        if row is None:
+            raise ValueError(_("No case is chosen. Choose one in the table."))
+        return row
 
     def _files(self) -> CohortFiles:
         parameters = self.getParameterNode()

@@ -66,6 +66,12 @@ class CohortFiles:
             return ImageFile(own)
         return self._image_file(row.label) if row.label else None
 
+    def latest_run(self) -> Path | None:
+        """Return the folder of the last selection that was finished; `None` if there is none."""
+        runs = self.record.folder / "runs"
+        names = sorted(path.parent.name for path in runs.glob("*/selection.json"))
+        return runs / names[-1] if names else None
+
     @property
     def _record_folder(self) -> Path | None:
         return Path(self.record_path) if self.record_path else None

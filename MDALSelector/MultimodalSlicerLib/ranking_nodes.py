@@ -29,6 +29,7 @@ from MultimodalSlicerLib.table_nodes import (
 
 TABLE_ROLE, POINTS_ROLE, CHART_ROLE = "MDAL ranking", "MDAL points", "MDAL plot"
 RUN_ATTRIBUTE, TRUST_ATTRIBUTE = "MDALSelector.Run", "MDALSelector.Trust"
+COHORT_ATTRIBUTE = "MDALSelector.Cohort"
 SELECTED = "selected"
 SELECTED_STYLE = SeriesStyle(
     (0.85, 0.0, 0.0), slicer.vtkMRMLPlotSeriesNode.MarkerStyleCross, size=18.0
@@ -58,6 +59,11 @@ class RankingNodes:
         """How far to trust the ranking, in words."""
         return self._attribute(TRUST_ATTRIBUTE)
 
+    @property
+    def cohort(self) -> str:
+        """Folder or manifest that was ranked."""
+        return self._attribute(COHORT_ATTRIBUTE)
+
     def rows(self) -> list[CaseRow]:
         """Return the rows of the ranking, none if the scene has no ranking.
 
@@ -72,16 +78,24 @@ class RankingNodes:
             self._key, self._rows = key, tuple(rows_from_columns(columnsOf(node)))
         return list(self._rows)
 
-    def write(self, rows: Sequence[CaseRow], *, run: str, trust: str) -> None:
+    def write(self, rows: Sequence[CaseRow], *, run: str, trust: str, cohort: str) -> None:
         """Replace the ranking of the scene."""
         node = findOrAddNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE, name="MDAL ranking")
         setColumns(node, columns_from_rows(rows))
         node.SetAttribute(RUN_ATTRIBUTE, run)
         node.SetAttribute(TRUST_ATTRIBUTE, trust)
+        node.SetAttribute(COHORT_ATTRIBUTE, cohort)
 
     def update(self, rows: Sequence[CaseRow]) -> None:
         """Write rows whose states changed."""
-        self.write(rows, run=self.run, trust=self.trust)
+        self.write(rows, run=self.run, trust=self.trust, cohort=self.cohort)
+
+    def remove(self) -> None:
+        """Remove the ranking and its plot from the scene."""
+        self._removeChart()
+        node = findNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE)
+        if node is not None:
+            self._scene.RemoveNode(node)
 
     def draw(
         self, rows: Sequence[CaseRow], selected: str = ""

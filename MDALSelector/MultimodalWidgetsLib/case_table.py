@@ -48,6 +48,15 @@ class CaseTableWidgets:
     filterEdit: qt.QLineEdit
     stateFilter: qt.QComboBox
 
+    @classmethod
+    def fromUi(cls, ui: object) -> CaseTableWidgets:
+        """Find the widgets by the names that the `.ui` files give them."""
+        return cls(
+            view=ui.casesTableView,
+            filterEdit=ui.filterLineEdit,
+            stateFilter=ui.stateFilterComboBox,
+        )
+
 
 class CaseTable:
     """Shows `CaseRow`s.
@@ -161,6 +170,8 @@ class CaseTable:
         view = self._widgets.view
         for column in (RANK, CASE, DIFFERENCE, STATE):
             view.resizeColumnToContents(column)
+        modalities = dict.fromkeys(name for row in self.rows for name in row.files)
+        self._model.horizontalHeaderItem(PICTURE).setToolTip(", ".join(modalities))
         view.setColumnHidden(PICTURE, self._pictures is None)
         height = ROW_HEIGHT if self._pictures is None else PICTURE_HEIGHT + 4
         view.verticalHeader().setDefaultSectionSize(height)

@@ -33,6 +33,17 @@ class CohortWidgets:
     geometryView: qt.QTableView
     problemsView: qt.QTableView
 
+    @classmethod
+    def fromUi(cls, ui: object) -> CohortWidgets:
+        """Find the widgets by the names that the `.ui` files give them."""
+        return cls(
+            summaryLabel=ui.cohortSummaryLabel,
+            tabs=ui.cohortTabs,
+            namesTable=ui.namesTable,
+            geometryView=ui.geometryView,
+            problemsView=ui.problemsView,
+        )
+
 
 class CohortSection:
     """Shows a `CohortReport`.

@@ -30,6 +30,16 @@ class JobWidgets:
     cancelButton: qt.QPushButton
     logEdit: qt.QPlainTextEdit
 
+    @classmethod
+    def fromUi(cls, ui: object) -> JobWidgets:
+        """Find the widgets by the names that the `.ui` files give them."""
+        return cls(
+            progressBar=ui.progressBar,
+            statusLabel=ui.statusLabel,
+            cancelButton=ui.cancelButton,
+            logEdit=ui.logTextEdit,
+        )
+
 
 class JobSection:
     """Submits jobs and shows the one that was submitted last.

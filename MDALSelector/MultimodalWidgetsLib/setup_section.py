@@ -34,6 +34,16 @@ class SetupWidgets:
     installButton: qt.QPushButton
     checkButton: qt.QPushButton
 
+    @classmethod
+    def fromUi(cls, ui: object) -> SetupWidgets:
+        """Find the widgets by the names that the `.ui` files give them."""
+        return cls(
+            section=ui.setupCollapsibleButton,
+            label=ui.requirementsLabel,
+            installButton=ui.installButton,
+            checkButton=ui.checkButton,
+        )
+
 
 class SetupSection:
     """Knows what is missing.

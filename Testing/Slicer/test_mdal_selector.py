@@ -74,6 +74,12 @@ class FinishedJob:
 
 
 @pytest.fixture
+def finished(panel):
+    """Return a function that makes a job of the present cohort that is done."""
+    return lambda result: FinishedJob(result, panel.logic.getParameterNode().cohortPath)
+
+
+@pytest.fixture
 def know(panel, wait_until):
     """Return a function that shows a cohort as after an inspection, without its job."""
 
@@ -89,14 +95,14 @@ def know(panel, wait_until):
 
 
 @pytest.fixture
-def show_run(panel, wait_until, tmp_path):
+def show_run(panel, wait_until, tmp_path, finished):
     """Return a function that shows a ready-made run of some cases."""
 
     def show_run(n_cases, **options):
         from runs import write_run
 
         run = write_run(tmp_path / f"run{n_cases}", n_cases, **options)
-        panel.onSelected(FinishedJob({"run": str(run)}))
+        panel.onSelected(finished({"run": str(run)}))
         wait_until(lambda: len(panel.cases.visibleCases()) == n_cases, 30.0)
         return run
 
@@ -236,9 +242,9 @@ def test_a_folder_that_is_no_cohort_is_told_and_the_panel_stays_usable(
     assert not panel.ui.startButton.enabled
 
 
-def test_a_report_that_makes_no_sense_is_told(panel, messages):
+def test_a_report_that_makes_no_sense_is_told(panel, messages, finished):
     with pytest.raises(ValueError, match="Inspect it again"):
-        panel.onInspected(FinishedJob({"summary": "?"}))
+        panel.onInspected(finished({"summary": "?"}))
     assert "The cohort cannot be shown." in messages.messages[0]
 
 
@@ -365,18 +371,61 @@ def test_a_second_job_waits_in_line_and_says_for_what(panel, drive, wait_until, 
     assert panel.ui.statusLabel.text == "Done."
 
 
-def test_a_result_that_names_no_run_is_told(panel, messages):
+def test_a_result_that_names_no_run_is_told(panel, messages, finished):
     with pytest.raises(ValueError, match="named no run"):
-        panel.onSelected(FinishedJob(None))
+        panel.onSelected(finished(None))
     assert "The ranking cannot be shown." in messages.messages[0]
 
 
-def test_a_run_that_is_gone_is_told(panel, messages, tmp_path):
+def test_a_run_that_is_gone_is_told(panel, messages, tmp_path, finished):
     from MultimodalImagingLib.errors import CohortError
 
     with pytest.raises(CohortError):
-        panel.onSelected(FinishedJob({"run": str(tmp_path / "gone")}))
+        panel.onSelected(finished({"run": str(tmp_path / "gone")}))
     assert "gone" in messages.messages[0]
+
+
+def test_a_ranking_of_a_cohort_that_was_left_meanwhile_is_not_shown(panel, tmp_path):
+    from runs import write_run
+
+    panel.ui.cohortPathLineEdit.currentPath = "/data/other"
+    run = write_run(tmp_path / "run", 3)
+    panel.onSelected(FinishedJob({"run": str(run)}, "/data/former"))
+    assert panel.cases.rows == []
+    assert "/data/former" in panel.ui.statusLabel.text
+
+
+def test_inspecting_another_cohort_takes_the_former_ranking_away(ranked, know, tmp_path):
+    from runs import write_small_cohort
+
+    know(write_small_cohort(tmp_path / "other", 2))
+    assert [row.rank for row in ranked.cases.rows] == [None, None]
+    assert ranked.logic.ranking.run == ""
+    assert not ranked.ui.openReportButton.enabled
+
+
+def test_inspecting_again_shows_the_states_of_the_record(ranked, know, small_cohort, tmp_path):
+    from MultimodalImagingLib.record import CaseState, open_record
+
+    case = ranked.cases.rows[0].case_id
+    open_record(small_cohort, folder=tmp_path / "record").change_states({case: CaseState.LABELLED})
+    know(small_cohort)
+    assert states(ranked)[case] == "labelled"
+    assert [row.rank for row in ranked.cases.rows] == [1, 2, 3]
+
+
+def test_the_last_run_of_a_cohort_is_opened_when_one_comes_back_to_it(
+    panel, know, small_cohort, tmp_path
+):
+    from runs import write_run
+
+    write_run(tmp_path / "record" / "runs" / "001-DiverseMD", 3)
+    last = write_run(tmp_path / "record" / "runs" / "002-MaxMD", 3)
+    (tmp_path / "record" / "runs" / "003-broken").mkdir()
+    know(small_cohort)
+    assert panel.logic.ranking.run == str(last)
+    assert [row.rank for row in panel.cases.rows] == [1, 2, 3]
+    assert all(row.files for row in panel.cases.rows)
 
 
 # --- the table --------------------------------------------------------------------------------
@@ -527,7 +576,7 @@ def ranked(panel, know, show_run, small_cohort):
 def test_a_double_click_opens_a_case_in_one_linked_view_per_modality(ranked, drive):
     drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
     case = ranked.cases.currentCase()
-    loader, layout = ranked.logic.loader, ranked.logic._layout
+    loader, layout = ranked.logic.session.loader, ranked.logic.session.layout
     assert loader.caseID == case
     assert layout.isShown
     shown = [composite.GetBackgroundVolumeID() for composite in layout.compositeNodes()[:2]]
@@ -559,7 +608,7 @@ def test_unsaved_labels_are_only_discarded_when_the_person_says_so(ranked, drive
     import qt
 
     drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
-    loader, first = ranked.logic.loader, ranked.logic.loader.caseID
+    loader, first = ranked.logic.session.loader, ranked.logic.session.loader.caseID
     edit_labels(loader)
     messages.answers.append(qt.QMessageBox.No)
     drive.click_cell(ranked.ui.casesTableView, 1, 1, double=True)
@@ -582,12 +631,12 @@ def test_a_case_whose_files_are_gone_is_told_and_the_open_one_stays(
     know(cohort)
     show_run(3)
     drive.click_cell(panel.ui.casesTableView, 0, 1, double=True)
-    first, second = panel.logic.loader.caseID, panel.cases.visibleCases()[1]
+    first, second = panel.logic.session.loader.caseID, panel.cases.visibleCases()[1]
     (cohort / second / "pet.nii.gz").unlink()
     with errors.expected(ValueError, "Inspect the cohort again"):
         drive.click_cell(panel.ui.casesTableView, 1, 1, double=True)
     assert "The case cannot be opened." in messages.messages[0]
-    assert panel.logic.loader.caseID == first
+    assert panel.logic.session.loader.caseID == first
 
 
 def test_own_labels_come_before_those_of_the_cohort(ranked, drive, tmp_path):
@@ -595,14 +644,14 @@ def test_own_labels_come_before_those_of_the_cohort(ranked, drive, tmp_path):
 
     case = ranked.cases.visibleCases()[0]
     drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
-    node = ranked.logic.loader.segmentation()
+    node = ranked.logic.session.loader.segmentation()
     node.GetSegmentation().GetNthSegment(0).SetName("made here")
     folder = tmp_path / "record" / "labels"
     folder.mkdir(parents=True)
     assert slicer.util.saveNode(node, str(folder / f"{case}.seg.nrrd"))
     drive.click(ranked.ui.closeCaseButton)
     drive.click(ranked.ui.loadCaseButton)
-    segmentation = ranked.logic.loader.segmentation().GetSegmentation()
+    segmentation = ranked.logic.session.loader.segmentation().GetSegmentation()
     assert segmentation.GetNthSegment(0).GetName() == "made here"
 
 
@@ -612,7 +661,7 @@ def test_segment_editor_opens_on_the_labels_of_the_case(ranked, drive):
     drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
     drive.click(ranked.ui.segmentEditorButton)
     node = slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
-    assert node.GetSegmentationNode() is ranked.logic.loader.segmentation()
+    assert node.GetSegmentationNode() is ranked.logic.session.loader.segmentation()
     assert slicer.util.selectedModule() == "SegmentEditor"
 
 
@@ -721,7 +770,7 @@ def test_a_saved_scene_brings_list_plot_states_and_case_back(ranked, drive, wait
     drive.click(ranked.ui.acceptPairingButton)
     drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
     texts, rows = row_texts(ranked), ranked.cases.rows
-    case, trust = ranked.logic.loader.caseID, ranked.ui.trustLabel.text
+    case, trust = ranked.logic.session.loader.caseID, ranked.ui.trustLabel.text
     points = seriesByName(ranked.logic.ranking.chart())["suggested"].GetTableNode()
     columns = drawn(columnsOf(points))
     parameters = ranked._parameterNode.cohortPath
@@ -737,13 +786,13 @@ def test_a_saved_scene_brings_list_plot_states_and_case_back(ranked, drive, wait
     assert row_texts(ranked) == texts
     assert ranked.cases.rows == rows
     assert ranked.ui.trustLabel.text == trust
-    assert ranked.logic.loader.caseID == case
+    assert ranked.logic.session.loader.caseID == case
     assert ranked._parameterNode.cohortPath == parameters
     chart = ranked.logic.ranking.chart()
     assert drawn(columnsOf(seriesByName(chart)["suggested"].GetTableNode())) == columns
     assert ranked.plot.view.chart().GetNumberOfPlots() == chart.GetNumberOfPlotSeriesNodes()
     drive.click_cell(ranked.ui.casesTableView, 2, 1, double=True)
-    assert ranked.logic.loader.caseID == ranked.cases.currentCase()
+    assert ranked.logic.session.loader.caseID == ranked.cases.currentCase()
 
 
 def test_a_scene_without_a_ranking_shows_none(panel, show_run, wait_until):
