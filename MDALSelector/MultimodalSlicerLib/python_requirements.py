@@ -53,8 +53,8 @@ def ensureRequirements(requirements: Sequence[str], *, requester: str) -> None:
     Raises:
         RuntimeError: If the person declined, or the PyTorch extension cannot do it.
     """
-    if missingRequirements([TORCH]):
-        _installTorch()
+    if missingRequirements([TORCH]) and not _installTorch():
+        return
     missing = missingRequirements(requirements)
     if missing:
         _installPackages(missing, requester)
@@ -86,17 +86,19 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def _installTorch() -> None:
+def _installTorch() -> bool:
+    """Return whether the rest can be installed now; otherwise Slicer restarts first."""
     try:
         import PyTorchUtils
     except ImportError:
         _installPyTorchExtension()
-        return
+        return False
     torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
         askConfirmation=True, torchVersionRequirement=TORCH.removeprefix("torch")
     )
     if torch is None:
         raise RuntimeError(_("PyTorch was not installed. Press Install again to try once more."))
+    return True
 
 
 def _installPyTorchExtension() -> None:
