@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from xml.sax.saxutils import escape, quoteattr
+from html import escape
 
 import slicer
 import vtk
@@ -145,7 +145,7 @@ def layoutXML(names: Sequence[str], labels: Sequence[str]) -> str:
 
 def _viewXML(name: str, label: str, color: str) -> str:
     return (
-        f'<item><view class="vtkMRMLSliceNode" singletontag={quoteattr(name)}>'
+        f'<item><view class="vtkMRMLSliceNode" singletontag="{escape(name)}">'
         '<property name="orientation" action="default">Axial</property>'
         f'<property name="viewlabel" action="default">{escape(label)}</property>'
         f'<property name="viewcolor" action="default">{color}</property>'

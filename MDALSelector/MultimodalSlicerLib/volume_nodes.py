@@ -225,7 +225,8 @@ def placeInFolder(node: slicer.vtkMRMLNode, folderItem: int) -> None:
 def removeNode(node: slicer.vtkMRMLNode) -> None:
     """Remove a node with its display and storage nodes, which the scene would keep."""
     scene = node.GetScene()
-    displays = [node.GetNthDisplayNode(i) for i in range(node.GetNumberOfDisplayNodes())]
+    count = node.GetNumberOfDisplayNodes() if node.IsA("vtkMRMLDisplayableNode") else 0
+    displays = [node.GetNthDisplayNode(index) for index in range(count)]
     storage = node.GetStorageNode()
     scene.RemoveNode(node)
     for other in (*displays, storage):
