@@ -100,12 +100,15 @@ def task_from_json(data: object, *, cohort: CohortModalities | None = None) -> T
 
 
 def task_to_json(task: Task) -> dict[str, Any]:
-    """Return the JSON form of a task; `task_from_json` restores an equal task."""
+    """Return the JSON form of a task; `task_from_json` restores an equal task.
+
+    Modalities are a list here, because their order counts and objects may be written sorted.
+    """
     return {
         "format_version": FORMAT_VERSION,
         "name": task.name,
         "description": task.description,
-        "modalities": dict(task.modalities),
+        "modalities": [{"name": m, "kind": kind} for m, kind in task.modalities.items()],
         "labels": {name: value for value, name in task.labels.items()},
         "regions": [_region_to_json(region) for region in task.regions],
         "subtasks": [
@@ -125,12 +128,26 @@ def task_to_json(task: Task) -> dict[str, Any]:
 
 
 def _modalities(entry: JsonEntry, cohort: CohortModalities | None) -> dict[str, str]:
+    if isinstance(entry.data["modalities"], list):
+        return _listed_modalities(entry.items("modalities", "modality"))
     if entry.data["modalities"] != _ALL_OF_COHORT:
         return entry.mapping("modalities", str)
     if cohort is None:
         msg = 'The task takes the modalities of a cohort ("all"), but no cohort was given.'
         raise ModelError(msg)
     return dict(cohort.kinds)
+
+
+def _listed_modalities(entries: list[JsonEntry]) -> dict[str, str]:
+    kinds: dict[str, str] = {}
+    for entry in entries:
+        entry.check_keys(("name", "kind"), optional=())
+        name = entry.value("name", str)
+        if name in kinds:
+            msg = f"The modality {name!r} occurs twice; give each its own name."
+            raise ModelError(msg)
+        kinds[name] = entry.value("kind", str)
+    return kinds
 
 
 def _region(entry: JsonEntry) -> Region:

@@ -36,7 +36,9 @@ def test_presets_are_the_four_documented_ones():
 @pytest.mark.parametrize("name", ["brats", "pet-ct", "pet-ct-mr", "single-target"])
 def test_every_preset_survives_a_round_trip_through_json(name):
     task = load_task(name, cohort=COHORT)
-    assert task_from_json(json.loads(json.dumps(task_to_json(task)))) == task
+    restored = task_from_json(json.loads(json.dumps(task_to_json(task), sort_keys=True)))
+    assert restored == task
+    assert list(restored.modalities) == list(task.modalities)
 
 
 def test_brats_assigns_flair_to_the_whole_tumor_and_t1c_to_core_and_enhancing_tumor():
@@ -107,6 +109,10 @@ FAULTS = {
         "uses modality 'PET'; the task has FLAIR, T1c, T1, T2",
     ),
     "unused modality": (lambda d: d["modalities"].update(CT="CT"), "No sub-task uses modality"),
+    "listed modality twice": (
+        lambda d: d.update(modalities=[{"name": "T1", "kind": "MR"}] * 2),
+        "modality 'T1' occurs twice",
+    ),
     "unknown kind": (lambda d: d["modalities"].update(T1="MRI"), "kind 'MRI'; use one of MR, CT"),
     "primary also auxiliary": (
         lambda d: d["subtasks"][0]["auxiliaries"].append("FLAIR"),
