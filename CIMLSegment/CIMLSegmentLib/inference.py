@@ -16,6 +16,7 @@ from CIMLSegmentLib.inference_config import InferenceConfig
 from CIMLSegmentLib.merging import merge_regions
 from CIMLSegmentLib.network import CIMLNet
 from CIMLSegmentLib.result import (
+    ResultMap,
     SegmentationResult,
     contributions,
     empty_region_warnings,
@@ -187,10 +188,10 @@ def _result(
     is_small = max(space.task.labels) < 256
     labels = Volume(label_map.astype(np.uint8) if is_small else label_map, space.grid)
     information = information_by_sender(output, space)
-    maps = [*uncertainty_maps(output, space), *gradcam_maps(output, space)]
+    maps: list[ResultMap] = []
     if config.maps:
-        maps += attention_maps(output, space)
-        maps += information_maps(information, space.task)
+        maps += [*attention_maps(output, space), *information_maps(information, space.task)]
+    maps += [*gradcam_maps(output, space), *uncertainty_maps(output, space)]
     return SegmentationResult(
         case_id=case_id,
         task=space.task,

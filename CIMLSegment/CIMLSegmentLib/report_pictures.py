@@ -49,7 +49,6 @@ class TileRow:
         tiles: The pictures.
         colors: Colors of the legend; empty for none.
         top: What the last color means, with unit.
-        is_map: Whether the pictures carry a map.
     """
 
     title: str
@@ -89,6 +88,11 @@ def case_pictures(result: StoredResult, case: Case) -> tuple[tuple[TileRow, ...]
     return tuple(row for row in rows if row is not None and row.tiles), plane.side_mm
 
 
+def short_number(value: float) -> str:
+    """Return a number with three digits, without an exponent where people expect none."""
+    return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
 def _image_row(scene: _Scene) -> TileRow:
     tiles = []
     for modality in scene.result.task.modalities:
@@ -122,7 +126,7 @@ def _information_row(scene: _Scene) -> TileRow | None:
         _tile(item, volume, scene, top=top, colors=INFERNO)
         for item, volume in zip(maps, volumes, strict=True)
     )
-    text = f"{top * per_ml:.3g} nats/ml"
+    text = f"{short_number(top * per_ml)} nats/ml"
     return TileRow("Information: how much an auxiliary told", tiles, INFERNO, text)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from CIMLSegmentLib.evaluation_files import JSON_FILE
 from CIMLSegmentLib.json_entry import read_json
 from CIMLSegmentLib.map_pictures import legend_stops, region_colors
-from CIMLSegmentLib.report_pictures import TileRow, case_pictures
+from CIMLSegmentLib.report_pictures import TileRow, case_pictures, short_number
 from CIMLSegmentLib.result import Contribution
 from CIMLSegmentLib.stored_result import StoredResult, find_results, read_result
 from CIMLSegmentLib.task import Task
@@ -201,7 +201,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda share: f"{100 * share:.0f} %"
-    environment.filters["short"] = lambda value: f"{value:.3g}"
+    environment.filters["short"] = short_number
     environment.filters["ml"] = _ml
     environment.filters["legend"] = lambda colors: ", ".join(legend_stops(colors))
     return environment
