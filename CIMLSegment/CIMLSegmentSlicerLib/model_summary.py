@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from CIMLSegmentLib.json_entry import JsonEntry, read_json
+from CIMLSegmentLib.config import NetworkConfig
+from CIMLSegmentLib.json_entry import read_json
+from CIMLSegmentLib.model_description import description_from_json
 from CIMLSegmentLib.task import Task
-from CIMLSegmentLib.task_io import task_from_json
 from MultimodalImagingLib.errors import ModelError
 
 MODEL_FILE, WEIGHTS_FILE = "model.json", "model.safetensors"
@@ -22,7 +23,7 @@ class ModelSummary:
     Attributes:
         folder: The model folder.
         task: What it segments.
-        spacing_mm: Voxels that images are resampled to, `(I, J, K)`; empty if the file has none.
+        spacing_mm: Voxels that images are resampled to, `(I, J, K)`.
         map_spacing_mm: Voxels of the finest messages, which is as fine as a map can be.
     """
 
@@ -50,14 +51,10 @@ def read_model_summary(folder: Path) -> ModelSummary:
             " Choose the folder that training wrote."
         )
         raise ModelError(msg)
-    entry = JsonEntry(read_json(folder / MODEL_FILE), f"the model {folder / MODEL_FILE}")
-    if "task" not in entry.data:
-        msg = f"The file {entry.where} names no task. Choose the folder that training wrote."
-        raise ModelError(msg)
-    spacing = _spacing(entry)
-    return ModelSummary(
-        folder, task_from_json(entry.data["task"]), spacing, _map_spacing(entry, spacing)
-    )
+    data = read_json(folder / MODEL_FILE)
+    model = description_from_json(data, where=f"the file {folder / MODEL_FILE}")
+    spacing = model.preprocessing.spacing_mm
+    return ModelSummary(folder, model.task, spacing, _map_spacing(model.network, spacing))
 
 
 def millimeters(spacing_mm: Sequence[float]) -> str:
@@ -67,21 +64,10 @@ def millimeters(spacing_mm: Sequence[float]) -> str:
     return " \N{MULTIPLICATION SIGN} ".join(f"{value:.3g}" for value in spacing_mm) + " mm"
 
 
-def _spacing(entry: JsonEntry) -> tuple[float, ...]:
-    preprocessing = entry.data.get("preprocessing")
-    if not isinstance(preprocessing, dict):
-        return ()
-    values = preprocessing.get("spacing_mm")
-    return tuple(map(float, values)) if isinstance(values, list) else ()
-
-
-def _map_spacing(entry: JsonEntry, spacing: tuple[float, ...]) -> tuple[float, ...]:
+def _map_spacing(
+    network: NetworkConfig, spacing_mm: tuple[float, float, float]
+) -> tuple[float, ...]:
     """Spacing of the first level with messages; strides are `(K, J, I)`, spacings `(I, J, K)`."""
-    network = entry.data.get("network")
-    if not spacing or not isinstance(network, dict):
-        return ()
-    levels, strides = network.get("message_levels"), network.get("strides")
-    if not levels or not strides:
-        return ()
-    steps = [prod(axis) for axis in zip(*strides[: min(levels) + 1], strict=True)]
-    return tuple(step * value for step, value in zip(reversed(steps), spacing, strict=False))
+    strides = network.strides[: min(network.message_levels) + 1]
+    steps = [prod(axis) for axis in zip(*strides, strict=True)]
+    return tuple(step * value for step, value in zip(reversed(steps), spacing_mm, strict=False))

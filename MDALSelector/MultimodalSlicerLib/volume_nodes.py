@@ -232,6 +232,10 @@ def removeNode(node: slicer.vtkMRMLNode) -> None:
     for other in (*displays, storage):
         if other is not None and other.GetScene() is scene:
             scene.RemoveNode(other)
+    hierarchy = subjectHierarchy(scene)
+    item = hierarchy.GetItemByDataNode(node)
+    if item:  # only where the application does not do it by itself
+        hierarchy.RemoveItem(item, False, False)
 
 
 def subjectHierarchy(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSubjectHierarchyNode:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
 from CIMLSegmentLib.merging import region_masks
+from CIMLSegmentLib.model_description import ModelDescription, description_to_json
 from CIMLSegmentLib.result import Contribution, ResultMap, SegmentationResult, contributions
 from CIMLSegmentLib.result_io import write_result
 from CIMLSegmentLib.task import Task
-from CIMLSegmentLib.task_io import load_task, task_to_json
+from CIMLSegmentLib.task_io import load_task
 from MultimodalImagingLib.geometry import Grid, Volume
+from MultimodalImagingLib.prepared_case import PreprocessingSpec
 
 BODY, LESION = (5.0, -11.0, 40.0), (15.0, -3.0, 36.0)
 IDENTITY = tuple(np.eye(3).ravel().tolist())
@@ -56,18 +59,44 @@ def image(modality: str, on: Grid) -> Volume:
     return Volume(values.astype(np.float32), on)
 
 
+def describe_model(task_name: str = "pet-ct-mr") -> ModelDescription:
+    """A small network on 2 mm voxels whose messages begin at 4 mm."""
+    task = load_task(task_name)
+    network = NetworkConfig(
+        features=(4, 6, 8),
+        strides=((1, 1, 1), (2, 2, 2), (2, 2, 2)),
+        kernel_sizes=((3, 3, 3),) * 3,
+        message_levels=(1, 2),
+        message_channels=2,
+        gate_channels=3,
+    )
+    spec = PreprocessingSpec((2.0, 2.0, 2.0), dict(task.modalities))
+    return ModelDescription(task, network, TrainingConfig(patch_size=(16, 16, 16)), spec)
+
+
 def write_model_json(folder: Path, task_name: str = "pet-ct-mr") -> Path:
     """Write what the panel reads of a model; its weights are empty."""
     folder.mkdir(parents=True, exist_ok=True)
-    task = load_task(task_name)
-    content = {
-        "format_version": 1,
-        "task": task_to_json(task),
-        "preprocessing": {"spacing_mm": [2.0, 2.0, 2.0]},
-        "network": {"message_levels": [1, 2], "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]]},
-    }
+    content = description_to_json(describe_model(task_name))
     (folder / "model.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "model.safetensors").write_bytes(b"")
+    return folder
+
+
+def write_model(folder: Path, task_name: str = "pet-ct-mr") -> Path:
+    """Write a whole model with random weights that decide; needs torch."""
+    import torch
+
+    from CIMLSegmentLib.model import TrainedModel, save_model
+    from CIMLSegmentLib.network import build_network
+
+    description = describe_model(task_name)
+    network = build_network(description.task, description.network, seed=3)
+    with torch.no_grad():  # an untrained network is near 0 everywhere
+        for head in network.decoders:
+            for parameter in head.heads.parameters():
+                parameter.mul_(20)
+    save_model(folder, TrainedModel(network, description))
     return folder
 
 
@@ -126,11 +155,13 @@ __all__ = [
     "BODY",
     "LESION",
     "Contribution",
+    "describe_model",
     "expected_shares",
     "grid",
     "image",
     "make_result",
     "oblique",
     "write_example",
+    "write_model",
     "write_model_json",
 ]
