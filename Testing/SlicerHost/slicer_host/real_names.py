@@ -14,7 +14,8 @@ STANDARD_METHODS = frozenset((
     "setProperty", "property", "tr", "metaObject",
 ))  # fmt: skip
 # Signals that only newer versions of Qt have; the module has to work with Qt 5.15 too.
-QT6_ONLY_SIGNALS = frozenset({"checkStateChanged", "idReleased"})
+QT6_ONLY_SIGNALS = frozenset({"checkStateChanged"})
+QT6_ONLY_PROPERTIES = frozenset({"autoAcceptChildRows", "labelDrawingMode", "updateThreshold"})
 
 
 @dataclass(frozen=True)

@@ -217,3 +217,51 @@ def test_window_mode_names_a_missing_module():
     done = run_window("--modules", "Nothing", "--screenshot", "unused.png")
     assert done.returncode == 1
     assert "The module Nothing was expected in" in done.stderr
+
+
+def test_tests_are_skipped_with_a_sentence_where_opengl_is_missing(monkeypatch):
+    from slicer_host import pytest_plugin
+
+    assert pytest_plugin.missing_parts() == ""
+    monkeypatch.setattr(pytest_plugin, "GL_PROBE", "raise SystemExit(1)")
+    assert "system-packages.txt" in pytest_plugin.missing_parts()
+
+
+def test_views_react_to_mouse_and_keys(scene, host, make_volume):
+    import slicer
+    from PySide6.QtCore import QPoint, Qt
+    from PySide6.QtTest import QTest
+
+    volume = make_volume()
+    slicer.util.setSliceViewerLayers(background=volume, fit=True)
+    widget = host.layout.sliceWidget("Red")
+    before = widget.sliceLogic().GetSliceOffset()
+    QTest.keyClick(widget.sliceView(), Qt.Key.Key_F)
+    assert widget.sliceLogic().GetSliceOffset() == before + 1
+    view = host.layout.threeDWidget(0).threeDView()
+    camera = view.cameraNode()
+    place = camera.GetPosition()
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=QPoint(50, 50))
+    QTest.mouseMove(view, QPoint(90, 90))
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=QPoint(90, 90))
+    assert camera.GetPosition() != place
+
+
+def test_window_level_follows_the_mouse_in_its_mode(scene, host, make_volume):
+    import slicer
+    from PySide6.QtCore import QPoint, Qt
+    from PySide6.QtTest import QTest
+
+    volume = make_volume()
+    slicer.util.setSliceViewerLayers(background=volume, fit=True)
+    interaction = slicer.app.applicationLogic().GetInteractionNode()
+    interaction.SetCurrentInteractionMode(interaction.AdjustWindowLevel)
+    view, display = host.layout.sliceWidget("Red").sliceView(), volume.GetDisplayNode()
+    before = display.GetWindow()
+    center = QPoint(view.width() // 2, view.height() // 2)
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=center)
+    for step in (20, 40):
+        QTest.mouseMove(view, center + QPoint(step, step))
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=center + QPoint(40, 40))
+    assert display.GetWindow() != before
+    interaction.SetCurrentInteractionMode(interaction.ViewTransform)

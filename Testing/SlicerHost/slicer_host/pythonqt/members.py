@@ -65,6 +65,8 @@ def _property(raw_type: type, name: str) -> Member | None:
         return None
     if name == "singleShot" and native[0].__name__ == "QTimer":
         return None
+    if name in real_names.QT6_ONLY_PROPERTIES:
+        return None
     name = "objectName" if name == "name" else name
     meta = native[0].staticMetaObject
     index = meta.indexOfProperty(name)

@@ -129,12 +129,12 @@ class HostDemoWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(self.logic.getParameterNode())
 
     def setParameterNode(self, parameterNode):
-        if self._parameterNode:
+        if self._parameterNode and self._guiTag is not None:
             self._parameterNode.disconnectGui(self._guiTag)
             self.removeObserver(
                 self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._checkCanApply
             )
-        self._parameterNode = parameterNode
+        self._parameterNode, self._guiTag = parameterNode, None
         if self._parameterNode:
             self._guiTag = self._parameterNode.connectGui(self.ui)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._checkCanApply)
