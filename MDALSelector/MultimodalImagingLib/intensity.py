@@ -79,11 +79,14 @@ def kind_problem(array: FloatArray, coverage: BoolArray, kind: ModalityKind) -> 
     """Say why the values cannot be in the unit that the kind stands for; `None` if they can.
 
     CT is expected in HU, PET in SUV. Values that span less than 100 HU between their 1st and 99th
-    percentile are no CT of a body; a 99th percentile beyond SUV 150 is an activity in Bq/ml.
+    percentile are no CT of a body; a tenth of the voxels above 800 and next to none below -200 HU
+    are raw values, whose zero is air. A 99th percentile beyond SUV 150 is an activity in Bq/ml.
     """
-    low, high = np.percentile(array[coverage], (1.0, 99.0))
+    low, tenth, ninetieth, high = np.percentile(array[coverage], (1.0, 10.0, 90.0, 99.0))
     if kind == "CT" and high - low < 100.0:
         return f"Expected Hounsfield units, found only values from {low:.4g} to {high:.4g}"
+    if kind == "CT" and tenth > -200.0 and ninetieth > 800.0:
+        return f"Expected Hounsfield units, found mostly values from {tenth:.4g} to {ninetieth:.4g}"
     if kind == "PET" and high > 150.0:
         return f"Expected standardized uptake values (SUV), found values up to {high:.4g}"
     return None

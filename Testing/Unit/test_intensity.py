@@ -157,7 +157,9 @@ def test_units_that_cannot_be_are_named() -> None:
     assert "Hounsfield" in str(kind_problem(unit, EVERYWHERE, "CT"))
     assert "SUV" in str(kind_problem(30_000 * unit, EVERYWHERE, "PET"))
     assert kind_problem(10 * unit, EVERYWHERE, "PET") is None
-    assert kind_problem(2000 * unit - 1000, EVERYWHERE, "CT") is None
+    thorax = np.where(unit < 0.5, -1000.0, np.where(unit < 0.9, 40.0, 600.0)).astype(np.float32)
+    assert kind_problem(thorax, EVERYWHERE, "CT") is None
+    assert "Hounsfield" in str(kind_problem(thorax + 1024.0, EVERYWHERE, "CT"))
     assert kind_problem(unit, EVERYWHERE, "MR") is None
 
 
