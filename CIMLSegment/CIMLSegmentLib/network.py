@@ -58,7 +58,7 @@ class CIMLNet(nn.Module):
         self.task = task
         self.config = config
         self.encoders = nn.ModuleList(
-            Encoder(config, n_levels=_levels_needed(task, config, modality))
+            Encoder(config, n_levels=levels_needed(task, config, modality))
             for modality in task.modalities
         )
         self.channels = nn.ModuleList(MessageChannel(config) for _ in task.pairs())
@@ -168,9 +168,9 @@ class _Exchange:
         statistics, attention = gated
         message, kl = gaussian_message(statistics, generator=self.generator)
         absent = ~self.present[:, source]
-        self.attention[key] = _zero_where(absent, attention)
-        self.kl[key] = _zero_where(absent, kl)
-        self.messages[key] = _zero_where(absent, message)
+        self.attention[key] = zero_where(absent, attention)
+        self.kl[key] = zero_where(absent, kl)
+        self.messages[key] = zero_where(absent, message)
         return self.messages[key]
 
 
@@ -198,12 +198,14 @@ def check_images(images: Tensor, task: Task, config: NetworkConfig) -> None:
         raise ValueError(msg)
 
 
-def _zero_where(absent: Tensor, values: Tensor) -> Tensor:
+def zero_where(absent: Tensor, values: Tensor) -> Tensor:
+    """Return values `(B, …)` with 0 in the samples that `absent` `(B,)` marks."""
     mask = absent.reshape(-1, *[1] * (values.ndim - 1))
     return values.masked_fill(mask, 0)
 
 
-def _levels_needed(task: Task, config: NetworkConfig, modality: str) -> int:
+def levels_needed(task: Task, config: NetworkConfig, modality: str) -> int:
+    """Return how many levels of a modality are read by a decoder or a gate."""
     return config.n_levels if modality in task.primaries else config.message_levels[-1] + 1
 
 
