@@ -16,7 +16,7 @@ mkdir -p "$output"
 cohort=${1:-}
 if [ -z "$cohort" ]; then
   cohort=$output/synthetic/cohort
-  [ -d "$cohort" ] || "$root/.venv/bin/python" -m MultimodalImagingLib.synthetic_cohort "$output/synthetic" --cases 36
+  [ -f "$output/synthetic/factors.csv" ] || "$root/.venv/bin/python" -m MultimodalImagingLib.synthetic_cohort "$output/synthetic" --cases 36
 fi
 if [ "$panels" = yes ]; then
   export PYTHONPATH="$root/Testing/SlicerHost:$root/MDALSelector:$root/CIMLSegment"

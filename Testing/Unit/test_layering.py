@@ -26,7 +26,8 @@ def pure_modules() -> list[str]:
 
 def imported_packages(statement: str) -> set[str]:
     """Top-level packages that are loaded after a statement in a fresh interpreter."""
-    code = f"{statement}\nimport sys\nprint(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    listing = "print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    code = f"{statement}\nimport sys\n{listing}"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, SOURCES))}
     run = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True

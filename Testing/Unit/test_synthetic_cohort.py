@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.synthetic_cohort import (
     LABELS,
@@ -51,7 +51,8 @@ def test_cohort_holds_the_known_faults_and_the_answer_key(tmp_path: Path) -> Non
     assert rows["case-002"]["known fault"] == "lacks T1"
 
     def read(case: str, modality: str) -> np.ndarray:
-        return sitk.GetArrayFromImage(sitk.ReadImage(str(cohort / case / f"{case}_{modality}.nii.gz")))
+        path = cohort / case / f"{case}_{modality}.nii.gz"
+        return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
 
     assert rows["case-004"]["known fault"] == "FLAIR of case-008"
     heads = {m: read("case-004", m) > 0 for m in ("t1", "flair")}
