@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from MDALSelectorLib.assembly import make_selection, with_thumbnails
 from MDALSelectorLib.budget import parse_budget
-from MDALSelectorLib.case_selection import CHECK_PAIRING, CaseSelection
+from MDALSelectorLib.case_selection import CaseSelection
 from MDALSelectorLib.cohort_scores import CohortScores, SelectionRequest
 from MDALSelectorLib.report import write_report
 from MDALSelectorLib.result import write_embeddings, write_selection
@@ -74,7 +74,8 @@ def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
             versions=versions_of(),
         )
         _write_run(run, selection, scores, prepared)
-        _note_states(record, selection, told)
+        _note_states(record, selection)
+        _tell_outcome(selection, told)
     return run
 
 
@@ -208,7 +209,7 @@ def selection_ids(selection: CaseSelection) -> tuple[str, ...]:
     return tuple(case.case_id for case in selection.cases)
 
 
-def _note_states(record: CohortRecord, selection: CaseSelection, reporter: Reporter) -> None:
+def _note_states(record: CohortRecord, selection: CaseSelection) -> None:
     """Bring the record up to date; what people decided (labelled, skipped, ...) stays."""
     states = record.read_states()
     open_states = (CaseState.UNLABELLED, CaseState.SUGGESTED, CaseState.CHECK_PAIRING)
@@ -220,7 +221,16 @@ def _note_states(record: CohortRecord, selection: CaseSelection, reporter: Repor
     changes = {case: state for case, state in changes.items() if states.of(case) is not state}
     if changes:
         record.change_states(changes, seen_revision=states.revision)
-    n_check = len([case for case in selection.cases if case.state == CHECK_PAIRING])
-    reporter.info(
-        f"{len(selection.suggested)} cases are suggested; {n_check} must be checked before."
-    )
+
+
+def _tell_outcome(selection: CaseSelection, reporter: Reporter) -> None:
+    if selection.fallback is not None:
+        asked, used = selection.fallback.asked, selection.fallback.used
+        reporter.warning(f"{used} was used in place of {asked}. {selection.fallback.reason}")
+    else:
+        reporter.info(selection.trust.sentence)
+    if selection.to_check:
+        names = ", ".join(case.case_id for case in selection.to_check)
+        reporter.info(f"Check whether the images of these cases belong together: {names}.")
+    names = ", ".join(case.case_id for case in selection.suggested)
+    reporter.info(f"Label next, in this order: {names}.")
