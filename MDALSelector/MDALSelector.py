@@ -182,12 +182,18 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show the ranking of the scene, or the cases of the cohort before there is one."""
         pictures = self.logic.pictureFolder()
         self.cases.setRows(self.logic.rows(), pictureFolder=pictures)
-        chart = self.logic.draw()
-        self.plot.show(chart)
-        self.ui.plotHintLabel.setVisible(chart is None)
-        self._setText(self.ui.trustLabel, self.logic.ranking.trust)
+        self.plot.show(self.logic.draw())
+        self._setText(self.ui.plotHintLabel, self.logic.plotHint())
+        self.showTrust()
         self._setText(self.ui.reasonLabel, "")
         self.updateButtons()
+
+    def showTrust(self) -> None:
+        """Show how far to trust the ranking: in one sentence, and all of it as tool tip."""
+        trust = self.logic.ranking.trust
+        first = trust.partition(". ")[0].rstrip(".")
+        self._setText(self.ui.trustLabel, f"{first}." if first else "")
+        self.ui.trustLabel.toolTip = trust
 
     def onCasesFilled(self) -> None:
         """Say how many cases there are."""
@@ -423,6 +429,14 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
     def draw(self, selected: str = "") -> slicer.vtkMRMLPlotChartNode | None:
         """Draw the ranking and return the chart; `None` if there is nothing to draw."""
         return self.ranking.draw(self.ranking.rows(), selected)
+
+    def plotHint(self) -> str:
+        """Say what the plot does not show; empty if it shows all."""
+        if self.ranking.chart() is None:
+            return _("The plot appears after a selection.")
+        outliers = self.ranking.outliers()
+        text = _("Not shown, as their difference is far from the others: {cases}.")
+        return text.format(cases=", ".join(row.case_id for row in outliers)) if outliers else ""
 
     def pictureFolder(self) -> Path | None:
         """Return where the pictures of the cases are; `None` before a selection."""

@@ -91,6 +91,24 @@ def with_states(rows: Sequence[CaseRow], states: Mapping[str, CaseState]) -> lis
     return [replace(row, state=states.get(row.case_id, row.state)) for row in rows]
 
 
+def usual_range(values: Iterable[float]) -> tuple[float, float]:
+    """Return the smallest and the largest value that are no outliers.
+
+    Outliers are farther than three quartile distances from the quartiles [1]; without them, the
+    values of all other cases can be told apart in a bar or a plot.
+
+    References:
+        [1] Tukey, Exploratory Data Analysis, 1977: values that are "far out".
+    """
+    ordered = sorted(values)
+    if not ordered:
+        return 0.0, 0.0
+    low, high = ordered[len(ordered) // 4], ordered[(3 * len(ordered) - 1) // 4]
+    reach = 3.0 * (high - low)
+    usual = [value for value in ordered if low - reach <= value <= high + reach]
+    return usual[0], usual[-1]
+
+
 def columns_from_rows(rows: Sequence[CaseRow]) -> dict[str, list[Value]]:
     """Write rows as the columns of a table."""
     pairs = _names(row.pmi for row in rows)

@@ -15,6 +15,7 @@ from MultimodalSlicerLib.case_rows import (
     CaseRow,
     columns_from_rows,
     rows_from_columns,
+    usual_range,
 )
 from MultimodalSlicerLib.table_nodes import (
     Point,
@@ -30,6 +31,7 @@ from MultimodalSlicerLib.table_nodes import (
 TABLE_ROLE, POINTS_ROLE, CHART_ROLE = "MDAL ranking", "MDAL points", "MDAL plot"
 RUN_ATTRIBUTE, TRUST_ATTRIBUTE = "MDALSelector.Run", "MDALSelector.Trust"
 COHORT_ATTRIBUTE = "MDALSelector.Cohort"
+RANGE_MARGIN = 0.05  # of the range, above and below the points
 SELECTED = "selected"
 SELECTED_STYLE = SeriesStyle(
     (0.85, 0.0, 0.0), slicer.vtkMRMLPlotSeriesNode.MarkerStyleCross, size=18.0
@@ -117,12 +119,18 @@ class RankingNodes:
         points = findOrAddNode(self._scene, "vtkMRMLTableNode", POINTS_ROLE, name="MDAL points")
         chart.SetXAxisTitle("first principal component")
         chart.SetYAxisTitle("modality difference")
-        setScatter(chart, points, groups, styles=_styles())
+        with slicer.util.NodeModify(chart):
+            setScatter(chart, points, groups, styles=_styles())
+            _setRange(chart, rows)
         return chart
 
     def chart(self) -> slicer.vtkMRMLPlotChartNode | None:
         """Return the plot of the scene; `None` if there is none."""
         return findNode(self._scene, "vtkMRMLPlotChartNode", CHART_ROLE)
+
+    def outliers(self) -> list[CaseRow]:
+        """Return the rows whose difference is so large or small that the plot leaves it out."""
+        return _outliers(self.rows())
 
     def _attribute(self, name: str) -> str:
         node = findNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE)
@@ -135,6 +143,26 @@ class RankingNodes:
         points = findNode(self._scene, "vtkMRMLTableNode", POINTS_ROLE)
         if points is not None:
             self._scene.RemoveNode(points)
+
+
+def _setRange(chart: slicer.vtkMRMLPlotChartNode, rows: Sequence[CaseRow]) -> None:
+    """Leave outliers out, or nothing else could be told apart."""
+    isAuto = not _outliers(rows)
+    chart.SetYAxisRangeAuto(isAuto)
+    if not isAuto:
+        low, high = usual_range(_differences(rows))
+        margin = RANGE_MARGIN * (high - low)
+        chart.SetYAxisRange(low - margin, high + margin)
+
+
+def _outliers(rows: Sequence[CaseRow]) -> list[CaseRow]:
+    low, high = usual_range(_differences(rows))
+    scored = (row for row in rows if row.modality_difference is not None)
+    return [row for row in scored if not low <= row.modality_difference <= high]
+
+
+def _differences(rows: Sequence[CaseRow]) -> list[float]:
+    return [row.modality_difference for row in rows if row.modality_difference is not None]
 
 
 def _groups(rows: Sequence[CaseRow], selected: str) -> dict[str, list[Point]]:

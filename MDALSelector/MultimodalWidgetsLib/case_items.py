@@ -8,7 +8,7 @@ import qt
 from slicer.i18n import tr as _
 
 from MultimodalImagingLib.record import CaseState
-from MultimodalSlicerLib.case_rows import STATE_COLORS, CaseRow
+from MultimodalSlicerLib.case_rows import STATE_COLORS, CaseRow, usual_range
 from MultimodalWidgetsLib.model_filler import SORT_ROLE, textItem
 from MultimodalWidgetsLib.pictures import bar, dot
 
@@ -24,8 +24,8 @@ class CaseItems:
     """Makes the cells of rows that are compared with each other."""
 
     def __init__(self, rows: Sequence[CaseRow]) -> None:
-        values = [row.modality_difference for row in rows if row.modality_difference is not None]
-        self._low, self._high = (min(values), max(values)) if values else (0.0, 0.0)
+        values = (row.modality_difference for row in rows)
+        self._low, self._high = usual_range(value for value in values if value is not None)
 
     def make(self, row: CaseRow) -> list[qt.QStandardItem]:
         """Make the cells of a row, one per title."""

@@ -22,7 +22,7 @@ class CasePlot:
         self.picked = Signal()
         self._name = name
         self.view = slicer.qMRMLPlotView()
-        self.view.setMinimumHeight(260)
+        self.view.setMinimumHeight(230)
         self.view.setMRMLScene(slicer.mrmlScene)
         self.view.setMRMLPlotViewNode(self._viewNode())
         self.view.connect("dataSelected(vtkStringArray*,vtkCollection*)", self._onSelected)

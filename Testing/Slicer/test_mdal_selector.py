@@ -540,6 +540,26 @@ def test_every_state_is_a_series_of_the_plot(panel, show_run):
     assert panel.ui.plotHintLabel.isHidden()
 
 
+def test_outliers_do_not_squeeze_the_others_and_are_named(panel, show_run, wait_until):
+    from dataclasses import replace
+
+    show_run(20)
+    rows = panel.logic.rows()
+    usual = [row.modality_difference for row in rows if row.modality_difference is not None]
+    rows[4] = replace(rows[4], modality_difference=400.0)
+    panel.logic.ranking.update(rows)
+    panel.showRanking()
+    chart = panel.logic.ranking.chart()
+    assert not chart.GetYAxisRangeAuto()
+    assert chart.GetYAxisRange()[1] < max(usual) + 1
+    assert rows[4].case_id in panel.ui.plotHintLabel.text
+    rows[4] = replace(rows[4], modality_difference=0.0)
+    panel.logic.ranking.update(rows)
+    panel.showRanking()
+    assert chart.GetYAxisRangeAuto()
+    assert panel.ui.plotHintLabel.isHidden()
+
+
 def test_picking_a_point_picks_the_row(panel, show_run, wait_until):
     from MultimodalSlicerLib.table_nodes import pointLabels, seriesByName
 
