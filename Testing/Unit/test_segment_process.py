@@ -1,0 +1,115 @@
+"""The program `ciml-segmenter segment` as a process: start, events, cancelling, a real model."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from example_segmentation import SMALL, four_sequences, pet_ct, write_case
+
+from CIMLSegmentLib.__main__ import main
+from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
+from CIMLSegmentLib.model import TrainedModel, save_model
+from CIMLSegmentLib.model_description import ModelDescription
+from CIMLSegmentLib.network import build_network
+from CIMLSegmentLib.stored_result import read_result
+from CIMLSegmentLib.task import Task
+from CIMLSegmentLib.task_io import load_task
+from MultimodalImagingLib.geometry import Grid
+from MultimodalImagingLib.preprocessing import PreprocessingSpec
+
+ROOT = Path(__file__).parents[2]
+WIDE = NetworkConfig(
+    features=(32, 48, 64),
+    strides=SMALL.strides,
+    kernel_sizes=SMALL.kernel_sizes,
+    message_levels=(1, 2),
+)
+LARGE = Grid((96, 96, 96), (2.0, 2.0, 2.0), (-90.0, -106.0, -55.0), (1, 0, 0, 0, 1, 0, 0, 0, 1.0))
+
+
+def write_model(folder: Path, task: Task, network: NetworkConfig, patch: int) -> Path:
+    description = ModelDescription(
+        task,
+        network,
+        TrainingConfig(patch_size=(patch,) * 3),
+        PreprocessingSpec((2.0, 2.0, 2.0), dict(task.modalities)),
+    )
+    save_model(folder, TrainedModel(build_network(task, network, seed=0), description))
+    return folder
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    path = os.pathsep.join([str(ROOT / "MDALSelector"), str(ROOT / "CIMLSegment")])
+    return subprocess.Popen(
+        [sys.executable, "-m", "CIMLSegmentLib", *map(str, arguments), "--events"],
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_sigterm_cancels_within_two_seconds_and_leaves_whole_files(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model", pet_ct(), WIDE, 64)
+    write_case(tmp_path / "case", LARGE)
+    output = tmp_path / "out"
+    process = start("segment", tmp_path / "case", "--model", model, "--output", output)
+    assert process.stdout is not None
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["event"] == "progress" and event["stage"] == "segment":
+            break
+    time.sleep(0.3)  # now it is inside the network
+    begin = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    waited = time.monotonic() - begin
+    assert process.returncode == 130
+    assert json.loads(out.splitlines()[-1])["event"] == "error"
+    assert not output.exists() or not list(output.iterdir())
+    # On a computer that is busy with other things, the time on its clock says little.
+    busy = os.getloadavg()[0] > 1.5 * (os.cpu_count() or 1)
+    assert waited < (20 if busy else 2)
+
+
+def test_two_processes_write_the_same_bytes_but_for_times(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model", load_task("brats"), SMALL, 16)
+    four_sequences(tmp_path / "case", without=("T2",))
+    arguments = ["segment", tmp_path / "case", "--model", model, "--attention", "--gradcam"]
+    arguments += ["--uncertainty", "2", "--seed", "3", "--output"]
+    process = start(*arguments, tmp_path / "first")
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, out + err
+    assert main([*map(str, arguments), str(tmp_path / "second")]) == 0
+    first, second = tmp_path / "first" / "case", tmp_path / "second" / "case"
+    names = sorted(path.name for path in first.iterdir())
+    assert names == sorted(path.name for path in second.iterdir())
+    assert len(names) == 3 + 9 + 6 + 9 + 3
+    for name in set(names) - {"result.json"}:
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+    contents = [json.loads((f / "result.json").read_text()) for f in (first, second)]
+    assert contents[0].pop("timings_s").keys() == contents[1].pop("timings_s").keys()
+    assert contents[0] == contents[1]
+    stored = read_result(first)
+    assert stored.missing == ("T2",)
+    assert stored.model["task"] == "brats"
+
+
+def test_a_folder_that_is_no_model_is_refused_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    four_sequences(tmp_path / "case")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights.pkl").write_bytes(b"\x80\x04.")
+    arguments = ["segment", tmp_path / "case", "--model", tmp_path / "model", "--events"]
+    assert main([*map(str, arguments), "--output", str(tmp_path / "out")]) == 2
+    message = json.loads(capsys.readouterr().out.splitlines()[-1])["message"]
+    assert "weights.pkl" in message
+    assert not (tmp_path / "out").exists()
