@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from CIMLSegmentLib.evaluate_command import add_evaluate_arguments, run_evaluate
+from CIMLSegmentLib.export_command import add_export_arguments, run_export
 from CIMLSegmentLib.report_command import add_report_arguments, run_report
 from CIMLSegmentLib.segment_command import add_segment_arguments, run_segment
 from MultimodalImagingLib.command_line import Command, add_events_argument, run_command_line
@@ -28,6 +29,9 @@ def build_parser() -> argparse.ArgumentParser:
     report = _add(commands, "report", "one page with pictures of results and who told what")
     add_report_arguments(report)
     _set_command(report, run_report)
+    export = _add(commands, "export", "write a trained model as a MONAI bundle")
+    add_export_arguments(export)
+    _set_command(export, run_export)
     return parser
 
 

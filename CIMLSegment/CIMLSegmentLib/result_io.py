@@ -5,24 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from CIMLSegmentLib.atomic_folder import new_folder
 from CIMLSegmentLib.merging import region_masks
 from CIMLSegmentLib.result import MAP_UNITS, ResultMap, SegmentationResult
 from CIMLSegmentLib.segmentation_nrrd import segmentation_nrrd
 from CIMLSegmentLib.task_io import task_to_json
 from MultimodalImagingLib.atomic_files import write_bytes, write_json
 from MultimodalImagingLib.cancellation import check_cancelled
-from MultimodalImagingLib.errors import CrossModalError, UsageError
+from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.volume_io import Volume, write_volume
 
 FORMAT_VERSION = 1
@@ -33,7 +31,6 @@ SEGMENTATION_FILE = "segmentation.seg.nrrd"
 # Maps are kept with 12 of 23 bits of their mantissa: 0.01 %, and half the file.
 _DROPPED_BITS = 11
 _FORBIDDEN = re.compile(r'[\x00-\x1f/\\:*?"<>|]')
-_UNFINISHED, _REPLACED = ".unfinished-", ".replaced-"
 
 
 def result_folder(output: Path, case_id: str) -> Path:
@@ -65,7 +62,7 @@ def write_result(result: SegmentationResult, output: Path, *, overwrite: bool = 
     folder = result_folder(output, result.case_id)
     if folder.exists() and not overwrite:
         raise UsageError(existing_result_message(folder))
-    with _explained(folder), _new_folder(folder) as temporary:
+    with new_folder(folder) as temporary:
         _write_files(result, temporary)
     return folder
 
@@ -180,45 +177,6 @@ def _map_content(item: ResultMap) -> dict[str, Any]:
         "region": item.region,
         "maximum": float(item.volume.array.max()),
     }
-
-
-@contextmanager
-def _new_folder(target: Path) -> Iterator[Path]:
-    """Give a folder to fill, and put it in the place of the target when it is whole."""
-    token = secrets.token_hex(4)
-    temporary = target.with_name(f"{_UNFINISHED}{token}-{target.name}")
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        _exchange(temporary, target, target.with_name(f"{_REPLACED}{token}-{target.name}"))
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _exchange(new: Path, target: Path, aside: Path) -> None:
-    if not target.exists():
-        new.rename(target)
-        return
-    target.rename(aside)
-    try:
-        new.rename(target)
-    except OSError:
-        aside.rename(target)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-@contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        msg = (
-            f"The result folder {folder} cannot be written: {reason}. Nothing was changed there."
-            " Free space or choose another --output."
-        )
-        raise CrossModalError(msg) from error
 
 
 def _safe(name: str) -> str:

@@ -1,0 +1,70 @@
+"""What the configuration of an exported bundle names: load a model, segment a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from CIMLSegmentLib.case_input import cases_of_path
+from CIMLSegmentLib.inference_config import InferenceConfig
+from CIMLSegmentLib.model import TrainedModel, load_model
+from CIMLSegmentLib.segmentation_job import (
+    Outcome,
+    SegmentationJob,
+    cases_to_do,
+    segment_cases,
+)
+from MultimodalImagingLib.errors import CrossModalError, UsageError
+from MultimodalImagingLib.terminal_progress import TerminalReporter
+
+
+def load(folder: str) -> TrainedModel:
+    """Load the model of the bundle.
+
+    Raises:
+        ModelError: If it is damaged, or comes with files that could execute code.
+    """
+    return load_model(Path(folder))
+
+
+def settings(**values: object) -> InferenceConfig:
+    """Return checked settings of segmentation.
+
+    Raises:
+        UsageError: If a value is out of range.
+    """
+    return InferenceConfig(**values)  # type: ignore[arg-type]
+
+
+class BundleSegmenter:
+    """Segments the cases of a folder and writes a result folder for each."""
+
+    def __init__(
+        self,
+        model: TrainedModel,
+        config: InferenceConfig,
+        dataset: str,
+        output: str,
+        *,
+        overwrite: bool = False,
+    ) -> None:
+        if not dataset:
+            msg = "Expected a folder of images, got none. Give one with --dataset_dir."
+            raise UsageError(msg)
+        self.model = model
+        self.dataset = Path(dataset)
+        self.job = SegmentationJob(config, Path(output), overwrite)
+
+    def run(self) -> Outcome:
+        """Segment all cases.
+
+        Raises:
+            CrossModalError: If some case failed.
+        """
+        cases, _ = cases_of_path(self.dataset)
+        with TerminalReporter() as reporter:
+            todo = cases_to_do(cases, self.job, reporter)
+            outcome = segment_cases(todo, self.model, self.job, reporter=reporter)
+        if outcome.failed:
+            msg = f"{len(outcome.failed)} cases were not segmented: {'; '.join(outcome.failed)}."
+            raise CrossModalError(msg)
+        return outcome
