@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -110,8 +110,11 @@ def _attention_row(scene: _Scene) -> TileRow | None:
 
 
 def _gradcam_row(scene: _Scene) -> TileRow | None:
-    maps = _one_per_pair(_maps(scene, "gradcam"))
-    tiles = tuple(_map_tile(item, scene, top=1.0, colors=VIRIDIS) for item in maps)
+    tiles = tuple(
+        replace(tile, title=f"{item.region}: {tile.title}")
+        for item in _maps(scene, "gradcam")
+        for tile in [_map_tile(item, scene, top=1.0, colors=VIRIDIS)]
+    )
     return TileRow("Grad-CAM: which messages raise the prediction", tiles, VIRIDIS, "1")
 
 
