@@ -21,9 +21,9 @@ from CIMLSegmentLib.task import Task
 from CIMLSegmentLib.task_io import task_from_json, task_to_json
 from MultimodalImagingLib.errors import ModelError, UsageError
 from MultimodalImagingLib.prepared_case import PreprocessingSpec
+from MultimodalImagingLib.version import CROSSMODAL_VERSION
 
 FORMAT_VERSION = 1
-CROSSMODAL_VERSION = "0.1.0"
 
 _PACKAGES = ("numpy", "SimpleITK", "torch", "monai", "safetensors")
 _KEYS = (

@@ -8,9 +8,9 @@ from importlib import metadata
 
 from MDALSelectorLib.select_command import SelectionConfig
 from MultimodalImagingLib.prepared_case import PreprocessingSpec
+from MultimodalImagingLib.version import CROSSMODAL_VERSION
 
 PACKAGES = ("numpy", "SimpleITK", "torch", "monai", "scikit-learn", "scipy")
-CROSSMODAL_VERSION = "0.1.0"
 
 
 def configuration_of(config: SelectionConfig, spec: PreprocessingSpec) -> dict[str, object]:
