@@ -1,0 +1,618 @@
+"""The CIMLSegment panel, driven as a person drives it: in Slicer, or outside it in the host."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "Testing" / "Helpers"))
+
+from slicer_host import errors  # noqa: E402
+
+MODULE = ROOT / "CIMLSegment" / "CIMLSegment.py"
+BUTTONS = (
+    *("match", "segment", "cancel", "show3D", "measure", "segmentEditor", "removeOverlay"),
+    *("loadMaps", "deleteMaps", "inspect", "train", "trainCancel", "useModel", "batch"),
+    *("batchCancel", "install", "check"),
+)
+
+
+@pytest.fixture(scope="session")
+def model(host, tmp_path_factory):
+    """A small model with random weights for PET, CT and T1."""
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    import example_result
+
+    return example_result.write_model(tmp_path_factory.mktemp("models") / "small")
+
+
+@pytest.fixture
+def panel(scene, load_module, messages):
+    """The panel in an empty scene, all sections open."""
+    load_module(ROOT / "MDALSelector" / "MDALSelector.py")
+    panel = load_module(MODULE)
+    for name in ("inputs", "segment", "segments", "told", "train", "batch", "setup"):
+        getattr(panel.ui, f"{name}CollapsibleButton").collapsed = False
+    for name in ("segmentAdvanced", "segmentLog", "trainLog", "batchLog"):
+        getattr(panel.ui, f"{name}GroupBox").collapsed = False
+    yield panel
+    from MultimodalSlicerLib.job_queue import jobQueue
+
+    jobQueue().killAll()
+    panel.logic.browser.remove()
+
+
+@pytest.fixture
+def drive(host):
+    import drive
+
+    return drive
+
+
+@pytest.fixture
+def volumes(panel):
+    """PET, CT and T1 of a phantom on three grids, shown as a person would have them."""
+    import example_result as example
+    import slicer
+
+    from MultimodalSlicerLib.volume_nodes import addVolume
+
+    grids = {
+        "PET": example.grid(),
+        "CT": example.grid((60, 64, 20), (1.0, 1.0, 3.0)),
+        "T1": example.grid((40, 40, 16), (1.6, 1.6, 4.0), example.oblique()),
+    }
+    nodes = {
+        name: addVolume(slicer.mrmlScene, example.image(name, on), f"Patient {name}")
+        for name, on in grids.items()
+    }
+    slicer.util.setSliceViewerLayers(background=nodes["PET"], fit=True)
+    slicer.app.processEvents()
+    return nodes
+
+
+@pytest.fixture
+def segmented(panel, volumes, tmp_path):
+    """Return a function that puts a ready-made result into the scene as a finished job does."""
+    import example_result as example
+    import slicer
+
+    def segmented(**options):
+        folder = example.write_model_json(tmp_path / "model")
+        panel.ui.modelPathLineEdit.currentPath = str(folder)
+        run = panel.logic._runs.prepare(panel._parameterNode, panel.logic.model)
+        example.write_example(run.output, example.grid(), case=run.case, **options)
+        job = FinishedJob()
+        panel.logic._running[job] = run
+        panel.onSegmented(job)
+        slicer.app.processEvents()
+        return panel._parameterNode.result
+
+    return segmented
+
+
+class FinishedJob:
+    """What the panel needs of a job that is done."""
+
+    result = None
+
+
+def selector(panel, index):
+    return getattr(panel.ui, f"inputSelector{index}")
+
+
+def choose_volume(panel, index, node):
+    selector(panel, index).setCurrentNode(node)
+    import slicer
+
+    slicer.app.processEvents()
+
+
+def census_of_scene():
+    import slicer
+
+    counts = {}
+    for index in range(slicer.mrmlScene.GetNumberOfNodes()):
+        name = slicer.mrmlScene.GetNthNode(index).GetClassName()
+        counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+def shown_state():
+    import slicer
+
+    from CIMLSegmentSlicerLib.view_state import viewState
+
+    return viewState(slicer.mrmlScene, slicer.modules.CIMLSegmentWidget._parameterNode.result)
+
+
+# --- an empty panel ---------------------------------------------------------------------------
+
+
+def test_an_empty_panel_says_what_to_do_next(panel):
+    ui = panel.ui
+    assert ui.verdictLabel.text == "Choose the folder of a trained model."
+    assert ui.segmentButton.toolTip == "Choose the folder of a trained model."
+    assert "Choose the folder of a cohort" in ui.trainSummaryLabel.text
+    assert not ui.toldHintLabel.isHidden()
+    assert ui.segmentsTable.isHidden()
+    assert ui.shareTable.isHidden()
+    assert all(selector(panel, index).isHidden() for index in range(1, 9))
+
+
+def test_every_button_says_what_it_does_or_why_it_cannot(panel):
+    for name in BUTTONS:
+        assert getattr(panel.ui, f"{name}Button").toolTip.endswith("."), name
+    for name in BUTTONS[:14]:
+        assert not getattr(panel.ui, f"{name}Button").enabled, name
+
+
+def test_a_folder_without_a_model_is_named(panel, tmp_path):
+    panel.ui.modelPathLineEdit.currentPath = str(tmp_path)
+    assert "model.json" in panel.ui.modelSummaryLabel.text
+    assert not panel.ui.segmentButton.enabled
+    assert "Choose the folder that training wrote" in panel.ui.segmentButton.toolTip
+
+
+# --- inputs -----------------------------------------------------------------------------------
+
+
+def test_volumes_are_matched_by_name_when_a_model_is_chosen(panel, volumes, model):
+    panel.ui.modelPathLineEdit.currentPath = str(model)
+    assert [selector(panel, index).currentNode() for index in (1, 2, 3)] == list(volumes.values())
+    assert panel.ui.inputLabel1.text == "PET (primary):"
+    assert panel.ui.inputLabel3.text == "T1 (auxiliary):"
+    assert selector(panel, 4).isHidden()
+    assert "overlap" in panel.ui.verdictLabel.text
+    assert panel.ui.segmentButton.enabled
+
+
+def test_a_volume_that_is_loaded_later_is_matched_too(panel, model):
+    import example_result as example
+    import slicer
+
+    from MultimodalSlicerLib.volume_nodes import addVolume
+
+    panel.ui.modelPathLineEdit.currentPath = str(model)
+    assert panel.ui.segmentButton.toolTip.startswith("Choose the volume of PET")
+    node = addVolume(slicer.mrmlScene, example.image("PET", example.grid()), "late PET")
+    slicer.app.processEvents()
+    assert selector(panel, 1).currentNode() is node
+    assert panel.ui.segmentButton.enabled
+
+
+def test_a_volume_that_the_person_removed_stays_removed(panel, volumes, model):
+    import example_result as example
+    import slicer
+
+    from MultimodalSlicerLib.volume_nodes import addVolume
+
+    panel.ui.modelPathLineEdit.currentPath = str(model)
+    choose_volume(panel, 2, None)
+    addVolume(slicer.mrmlScene, example.image("T1", example.grid()), "T2 of another day")
+    slicer.app.processEvents()
+    assert selector(panel, 2).currentNode() is None
+    assert panel.ui.inputNote2.text == "Without CT the result may be worse."
+    assert panel.ui.segmentButton.enabled
+
+
+def test_match_by_name_chooses_anew(panel, volumes, model, drive):
+    panel.ui.modelPathLineEdit.currentPath = str(model)
+    choose_volume(panel, 1, volumes["CT"])
+    assert not panel.ui.segmentButton.enabled
+    assert "is chosen for PET and for CT" in panel.ui.segmentButton.toolTip
+    drive.click(panel.ui.matchButton)
+    assert selector(panel, 1).currentNode() is volumes["PET"]
+    assert panel.ui.segmentButton.enabled
+
+
+def test_of_two_candidates_none_is_chosen(panel, volumes, model, drive):
+    import example_result as example
+    import slicer
+
+    from MultimodalSlicerLib.volume_nodes import addVolume
+
+    addVolume(slicer.mrmlScene, example.image("PET", example.grid()), "Patient PET late")
+    panel.ui.modelPathLineEdit.currentPath = str(model)
+    assert selector(panel, 1).currentNode() is None
+    assert not panel.ui.segmentButton.enabled
+    assert panel.ui.inputNote1.text.startswith("'Patient PET' and 'Patient PET late' could both be")
+
+
+def test_what_cannot_be_segmented_is_said_and_nothing_happens(panel, volumes, model):
+    import slicer
+    import vtk
+
+    panel.ui.modelPathLineEdit.currentPath = str(model)
+    label = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    label.SetAndObserveImageData(volumes["CT"].GetImageData())
+    image = vtk.vtkImageData()
+    image.SetDimensions(5, 5, 5)
+    image.AllocateScalars(vtk.VTK_FLOAT, 4)
+    vector = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "4-D")
+    vector.SetAndObserveImageData(image)
+    wrong = {
+        "label map": label,
+        "4 values per voxel": vector,
+        "no voxels": slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty"),
+        "sequence": slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "series"),
+    }
+    for text, node in wrong.items():
+        choose_volume(panel, 2, node)
+        before = census_of_scene()
+        assert not panel.ui.segmentButton.enabled
+        assert text in panel.ui.segmentButton.toolTip
+        assert text in panel.ui.inputNote2.text
+        with errors.expected(ValueError, text) if False else pytest.raises(ValueError, match=text):
+            panel.logic.segmentation(panel._parameterNode)
+        assert census_of_scene() == before
+
+
+def test_a_volume_without_content_is_refused_when_the_button_is_pressed(
+    panel, volumes, model, drive, messages
+):
+    import slicer
+
+    panel.ui.modelPathLineEdit.currentPath = str(model)
+    slicer.util.updateVolumeFromArray(volumes["CT"], np.zeros((4, 5, 6), np.float32))
+    before = census_of_scene()
+    with errors.expected(ValueError, "the value 0 everywhere"):
+        drive.click(panel.ui.segmentButton)
+    assert "The volumes cannot be segmented." in messages.messages[0]
+    assert "Choose another volume" in messages.messages[0]
+    assert census_of_scene() == before
+    assert not panel.jobs.isBusy
+
+
+# --- segmenting -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def segment(panel, volumes, model, drive, wait_until):
+    """Return a function that segments the phantom with the small model."""
+
+    def segment(**checks):
+        panel.ui.modelPathLineEdit.currentPath = str(model)
+        for name, value in checks.items():
+            getattr(panel.ui, f"{name}CheckBox").checked = value
+        drive.click(panel.ui.segmentButton)
+        wait_until(lambda: not panel.jobs.isBusy, 120.0)
+        return panel._parameterNode.result
+
+    return segment
+
+
+def test_three_volumes_on_three_grids_become_a_segmentation_with_every_map(
+    panel, volumes, segment, drive, messages, wait_until
+):
+    import slicer
+
+    from CIMLSegmentSlicerLib.segmentation_parameters import MapKind
+
+    node = segment(gradcam=True, uncertainty=True)
+    assert messages.messages == []
+    assert panel.ui.segmentStatusLabel.text == "Done."
+    assert node.GetName() == "Patient PET segmentation"
+    role = node.GetReferenceImageGeometryReferenceRole()
+    assert node.GetNodeReference(role) is volumes["PET"]
+    assert panel.ui.segmentsTable.item(0, 0).text() == "Gross tumor volume"
+    assert float(panel.ui.segmentsTable.item(0, 1).text()) > 0
+    assert panel.ui.shareTable.rowCount == 2
+    total = sum(int(panel.ui.shareTable.item(row, 0).text()[:-1]) for row in range(2))
+    assert total in (99, 100, 101)
+    before = shown_state()
+    for kind in MapKind:
+        drive.choose(panel.ui.mapKindComboBox, kind.label())
+        for row in range(2):
+            drive.click_cell(panel.ui.shareTable, row, 0)
+            red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
+            shown = slicer.mrmlScene.GetNodeByID(red.GetForegroundVolumeID())
+            assert kind.value in shown.GetAttribute("CIMLSegment.Map")
+            expected = "PET" if kind is MapKind.UNCERTAINTY else ("CT", "T1")[row]
+            assert red.GetBackgroundVolumeID() == volumes[expected].GetID()
+    assert messages.messages == []
+    drive.click(panel.ui.removeOverlayButton)
+    assert shown_state() == before
+
+
+def test_the_job_leaves_no_copies_of_the_images(panel, segment):
+    node = segment()
+    from CIMLSegmentSlicerLib.result_nodes import resultFacts
+
+    folder = Path(resultFacts(node).folder)
+    assert folder.is_dir()
+    assert not list(folder.parent.glob("image_*"))
+
+
+def test_a_parent_transform_moves_the_result(panel, volumes, segment):
+    import slicer
+
+    first = segment()
+    center = np.array(first.GetSegmentCenterRAS("GTV"))
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    matrix = slicer.util.arrayFromTransformMatrix(transform)
+    matrix[:3, 3] = (20.0, -5.0, 7.0)
+    slicer.util.updateTransformMatrixFromArray(transform, matrix)
+    for node in volumes.values():
+        node.SetAndObserveTransformNodeID(transform.GetID())
+    second = segment()
+    assert second is not first
+    moved = np.array(second.GetSegmentCenterRAS("GTV"))
+    assert np.allclose(moved, center + matrix[:3, 3], atol=0.5)
+    assert second.GetParentTransformNode() is None
+
+
+def test_a_new_result_never_replaces_an_older_one(panel, segment):
+    first = segment()
+    second = segment()
+    assert first is not second
+    assert first.GetScene() is not None
+    assert second.GetName() == "Patient PET segmentation_1"
+
+
+def test_a_chosen_segmentation_is_replaced(panel, segment, scene):
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "mine")
+    node.GetSegmentation().AddEmptySegment("old", "old")
+    panel.ui.targetSelector.setCurrentNode(node)
+    assert segment() is node
+    assert list(node.GetSegmentation().GetSegmentIDs()) == ["GTV"]
+    assert node.GetName() == "mine"
+
+
+def test_a_missing_auxiliary_is_said_in_the_result(panel, volumes, model, segment):
+    panel.ui.modelPathLineEdit.currentPath = str(model)
+    choose_volume(panel, 2, None)
+    segment()
+    assert "CT" in panel.ui.warningsLabel.text
+    assert panel.ui.shareTable.verticalHeaderItem(0).text() == "CT (missing)"
+
+
+def test_cancel_ends_the_job_and_leaves_the_scene(panel, volumes, model, drive, wait_until):
+    panel.ui.modelPathLineEdit.currentPath = str(model)
+    before = census_of_scene()
+    drive.click(panel.ui.segmentButton)
+    assert panel.ui.segmentButton.toolTip == "A job is running. Wait, or press Cancel."
+    drive.click(panel.ui.cancelButton)
+    wait_until(lambda: not panel.jobs.isBusy, 5.0)
+    assert panel.ui.segmentStatusLabel.text == "Cancelled."
+    assert census_of_scene() == before
+    assert panel.ui.segmentButton.enabled
+    assert not panel.logic._running
+
+
+def test_a_job_that_fails_says_why_and_leaves_the_scene(
+    panel, volumes, drive, wait_until, messages, tmp_path
+):
+    import example_result as example
+
+    broken = example.write_model_json(tmp_path / "broken")
+    panel.ui.modelPathLineEdit.currentPath = str(broken)
+    before = census_of_scene()
+    drive.click(panel.ui.segmentButton)
+    wait_until(lambda: not panel.jobs.isBusy, 60.0)
+    assert len(messages.messages) == 1
+    assert "model" in messages.messages[0]
+    assert census_of_scene() == before
+    assert panel.ui.segmentStatusLabel.text.startswith("Failed: ")
+    assert not panel.logic._running
+
+
+def test_a_job_goes_on_while_another_module_is_shown(
+    panel, volumes, model, drive, wait_until, load_module
+):
+    import slicer
+
+    panel.ui.modelPathLineEdit.currentPath = str(model)
+    drive.click(panel.ui.segmentButton)
+    slicer.util.selectModule("MDALSelector")
+    wait_until(lambda: not panel.jobs.isBusy, 120.0)
+    slicer.util.selectModule("CIMLSegment")
+    assert panel._parameterNode.result is not None
+    assert panel.ui.shareTable.rowCount == 2
+
+
+def test_a_scene_that_is_closed_meanwhile_gets_no_result(
+    panel, volumes, model, drive, wait_until, messages
+):
+    import slicer
+
+    panel.ui.modelPathLineEdit.currentPath = str(model)
+    drive.click(panel.ui.segmentButton)
+    slicer.mrmlScene.Clear(0)
+    before = census_of_scene()
+    wait_until(lambda: not panel.jobs.isBusy, 120.0)
+    slicer.app.processEvents()
+    assert census_of_scene() == before
+    errors.drain()
+
+
+# --- what is shown ----------------------------------------------------------------------------
+
+
+def test_opacity_threshold_and_scale_follow_the_sliders(panel, segmented, drive):
+    import slicer
+
+    node = segmented()
+    drive.click_cell(panel.ui.shareTable, 0, 0)
+    red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
+    panel.ui.opacitySlider.value = 0.3
+    assert red.GetForegroundOpacity() == pytest.approx(0.3)
+    panel.ui.thresholdSlider.value = 50
+    from CIMLSegmentSlicerLib.result_nodes import mapNodes, scaleTop
+
+    display = mapNodes(node)[0].GetScalarVolumeDisplayNode()
+    top = scaleTop(node, "information")
+    assert display.GetLowerThreshold() == pytest.approx(top / 2)
+    assert display.GetWindowLevelMax() == pytest.approx(top)
+    panel.ui.interpolateCheckBox.checked = True
+    assert display.GetInterpolate()
+
+
+def test_side_by_side_shows_auxiliary_and_primary_and_goes_back(panel, segmented, drive, volumes):
+    import slicer
+
+    segmented()
+    before = shown_state()
+    layout = slicer.app.layoutManager().layout
+    panel.ui.sideBySideCheckBox.checked = True
+    drive.click_cell(panel.ui.shareTable, 1, 0)
+    manager = slicer.app.layoutManager()
+    assert manager.layout != layout
+    first, second = (
+        manager.sliceWidget(f"CIMLSegment{number}").mrmlSliceCompositeNode() for number in (1, 2)
+    )
+    assert first.GetBackgroundVolumeID() == volumes["T1"].GetID()
+    assert first.GetForegroundVolumeID() is not None
+    assert second.GetBackgroundVolumeID() == volumes["PET"].GetID()
+    assert second.GetForegroundVolumeID() is None
+    drive.click(panel.ui.removeOverlayButton)
+    assert manager.layout == layout
+    restored = __import__("json").loads(shown_state())
+    for name, layers in __import__("json").loads(before)["layers"].items():
+        assert restored["layers"][name] == layers
+
+
+def test_cells_are_readable_and_tell_what_they_are(panel, segmented):
+    segmented()
+    table = panel.ui.shareTable
+    for row in range(table.rowCount):
+        item = table.item(row, 0)
+        assert item.text().endswith("%")
+        background, text = item.background().color(), item.foreground().color()
+        contrast = abs(background.lightness() - text.lightness())
+        assert contrast > 90
+        assert "not clinical evidence" in item.toolTip()
+
+
+def test_a_region_that_was_not_found_is_said(panel, segmented, drive, messages):
+    segmented(is_empty=True)
+    assert panel.ui.segmentsTable.item(0, 1).text() == "not found"
+    with errors.expected(ValueError, "was not found in this case"):
+        drive.click_cell(panel.ui.shareTable, 0, 0)
+    assert "there is no map to show" in messages.messages[0]
+    assert not panel.ui.removeOverlayButton.enabled
+
+
+def test_a_map_whose_file_is_gone_is_said_and_the_views_stay(panel, segmented, drive, messages):
+    import shutil
+
+    from CIMLSegmentSlicerLib.result_nodes import resultFacts
+
+    node = segmented()
+    shutil.rmtree(resultFacts(node).folder)
+    before = shown_state()
+    with errors.expected(ValueError, "is not there any more"):
+        drive.click_cell(panel.ui.shareTable, 0, 0)
+    assert "The map cannot be shown." in messages.messages[0]
+    assert shown_state() == before
+    with errors.expected(ValueError):
+        drive.click(panel.ui.loadMapsButton)
+    assert "The maps cannot be read." in messages.messages[1]
+
+
+def test_all_maps_can_be_added_and_deleted(panel, segmented, drive):
+    segmented()
+    before = census_of_scene()
+    drive.click(panel.ui.loadMapsButton)
+    assert panel.ui.overlayLabel.text == "7 maps are in the scene."
+    drive.click_cell(panel.ui.shareTable, 0, 0)
+    drive.click(panel.ui.deleteMapsButton)
+    assert census_of_scene() == before
+    assert not panel.ui.removeOverlayButton.enabled
+
+
+def test_show_3d_shows_and_hides_the_segments(panel, segmented, drive):
+    node = segmented()
+    drive.click(panel.ui.show3DButton)
+    assert node.GetDisplayNode().GetVisibility3D()
+    assert panel.ui.show3DButton.text == "Hide 3D"
+    drive.click(panel.ui.show3DButton)
+    assert not node.GetDisplayNode().GetVisibility3D()
+
+
+def test_volumes_are_measured_again_after_an_edit(panel, segmented, drive):
+    node = segmented()
+    before = float(panel.ui.segmentsTable.item(0, 1).text())
+    assert before > 0
+    node.GetSegmentation().GetSegment("GTV").RemoveAllRepresentations()
+    drive.click(panel.ui.measureButton)
+    assert panel.ui.segmentsTable.item(0, 1).text() == "not found"
+
+
+def test_segment_editor_opens_on_the_result(panel, segmented, drive, volumes, messages):
+    import slicer
+
+    node = segmented()
+    drive.click(panel.ui.segmentEditorButton)
+    editor = slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+    assert editor.GetSegmentationNode() is node
+    assert editor.GetSourceVolumeNode() is volumes["PET"]
+    slicer.util.selectModule("CIMLSegment")
+    for volume in volumes.values():
+        slicer.mrmlScene.RemoveNode(volume)
+    with errors.expected(ValueError, "not in the scene any more"):
+        drive.click(panel.ui.segmentEditorButton)
+    assert "Segment Editor cannot be opened." in messages.messages[0]
+
+
+def test_a_result_is_forgotten_with_its_segmentation(panel, segmented, drive, scene):
+    from CIMLSegmentSlicerLib.result_nodes import resultFacts
+
+    before = census_of_scene()
+    node = segmented()
+    folder = Path(resultFacts(node).folder)
+    drive.click_cell(panel.ui.shareTable, 0, 0)
+    scene.RemoveNode(node)
+    import slicer
+
+    slicer.app.processEvents()
+    left = census_of_scene()
+    left.pop("vtkMRMLSegmentationDisplayNode", None)
+    assert left == before
+    assert not folder.exists()
+    assert not panel.ui.removeOverlayButton.enabled
+    assert panel.ui.shareTable.isHidden()
+
+
+def test_a_saved_scene_comes_back_with_matrix_and_overlay(panel, segmented, drive, tmp_path):
+    import slicer
+
+    segmented()
+    drive.click_cell(panel.ui.shareTable, 0, 0)
+    texts = [panel.ui.shareTable.item(row, 0).text() for row in range(2)]
+    path = tmp_path / "scene.mrb"
+    assert slicer.util.saveScene(str(path))
+    slicer.mrmlScene.Clear(0)
+    assert panel.ui.shareTable.isHidden()
+    slicer.util.loadScene(str(path))
+    slicer.app.processEvents()
+    assert [panel.ui.shareTable.item(row, 0).text() for row in range(2)] == texts
+    assert panel.ui.removeOverlayButton.enabled
+    drive.click(panel.ui.removeOverlayButton)
+    red = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
+    assert red.GetForegroundVolumeID() is None
+    drive.click_cell(panel.ui.shareTable, 0, 0)
+    assert red.GetForegroundVolumeID() is not None
+
+
+def test_fifty_results_shown_and_removed_leave_nothing(panel, segmented, drive, scene, census):
+    def once():
+        node = segmented()
+        drive.click_cell(panel.ui.shareTable, 0, 0)
+        drive.click(panel.ui.removeOverlayButton)
+        display = node.GetDisplayNode()
+        scene.RemoveNode(node)
+        scene.RemoveNode(display)
+
+    for _ in range(3):
+        once()
+    before = census()
+    for _ in range(50):
+        once()
+    after = census()
+    assert after.grown(before) == {}
+    assert after.memory_mb - before.memory_mb < 50
