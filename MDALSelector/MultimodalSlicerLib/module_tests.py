@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from pathlib import Path
 
@@ -24,9 +23,9 @@ def runModuleTests(name: str, moduleFile: Path) -> int:
     if not path.is_file():
         logger.warning("The tests of %s are part of the sources only; nothing was run.", name)
         return 0
-    if importlib.util.find_spec("pytest") is None:
+    try:
+        import pytest
+    except ImportError:
         logger.warning("Install pytest in Slicer's Python to run %s; nothing was run.", path)
         return 0
-    import pytest
-
     return int(pytest.main([str(path), "-q", "-p", "no:cacheprovider", "--import-mode=importlib"]))

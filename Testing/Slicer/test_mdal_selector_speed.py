@@ -128,3 +128,34 @@ def test_showing_an_inspected_cohort(panel, standstill):
     }
     job = FinishedJob(content)
     assert standstill("showing a cohort", lambda: panel.onInspected(job)) < LIMIT_S
+
+
+def test_a_job_that_writes_a_lot(panel, standstill, monkeypatch, tmp_path):
+    from MultimodalSlicerLib import background_process, child_python
+
+    (tmp_path / "chatty.py").write_text(
+        "import json\n"
+        "for n in range(4000):\n"
+        "    print(f'line {n} of a long log, as training writes it')\n"
+        "    print(json.dumps({'event': 'progress', 'stage': 'Train', 'done': n, 'total': 4000,"
+        " 'eta_s': 1.0}))\n",
+        encoding="utf-8",
+    )
+
+    def environment():
+        found = child_python.childEnvironment()
+        found.insert("PYTHONPATH", f"{tmp_path}{os.pathsep}{found.value('PYTHONPATH')}")
+        return found
+
+    monkeypatch.setattr(background_process, "childEnvironment", environment)
+
+    def action():
+        job = background_process.BackgroundProcess(["chatty"], title="Chatty", owner="MDALSelector")
+        panel.jobs.submit(job, lambda job: None)
+
+    def is_over():
+        return panel.jobs.job is not None and panel.jobs.job.state.isOver
+
+    seconds = standstill("a job with 8000 lines", action, is_over)
+    assert panel.jobs.job.state.value == "done"
+    assert seconds < LIMIT_S / 3

@@ -66,3 +66,43 @@ def test_a_module_file_imports_nothing_heavy_and_is_quick(host, name):
     seconds = min(result["seconds"] for result in results)
     print(f"{name}: {seconds * 1000:.0f} ms over Slicer's own imports")
     assert seconds < LIMIT_S
+
+
+class FakePytest:
+    """Keeps what pytest was asked for."""
+
+    def __init__(self, code):
+        self.code, self.calls = code, []
+
+    def main(self, arguments):
+        self.calls.append(arguments)
+        return self.code
+
+
+def test_reload_and_test_runs_the_tests_of_the_module(host, scene, load_module, monkeypatch):
+    import slicer
+
+    load_module(ROOT / "MDALSelector" / "MDALSelector.py")
+    fake = FakePytest(0)
+    monkeypatch.setitem(sys.modules, "pytest", fake)
+    slicer.modules.MDALSelectorInstance.runTest(msec=0)
+    assert Path(fake.calls[0][0]) == ROOT / "Testing" / "Slicer" / "test_mdal_selector.py"
+    fake.code = 1
+    with pytest.raises(AssertionError, match="exit code 1"):
+        slicer.modules.MDALSelectorInstance.runTest(msec=0)
+
+
+def test_without_pytest_nothing_is_run_and_the_log_says_so(host, monkeypatch, caplog):
+    from MultimodalSlicerLib.module_tests import runModuleTests
+
+    monkeypatch.setitem(sys.modules, "pytest", None)
+    module = ROOT / "MDALSelector" / "MDALSelector.py"
+    assert runModuleTests("test_mdal_selector.py", module) == 0
+    assert "Install pytest" in caplog.text
+
+
+def test_an_installed_module_has_no_tests_and_says_so(host, tmp_path, caplog):
+    from MultimodalSlicerLib.module_tests import runModuleTests
+
+    assert runModuleTests("test_mdal_selector.py", tmp_path / "lib" / "MDALSelector.py") == 0
+    assert "part of the sources only" in caplog.text
