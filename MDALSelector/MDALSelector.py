@@ -32,7 +32,7 @@ from MultimodalSlicerLib.selection_parameters import (
     inspectArguments,
     selectArguments,
 )
-from MultimodalSlicerLib.selection_problems import SelectionState, buttonProblems
+from MultimodalSlicerLib.selection_problems import SelectionState, buttonProblems, plotHint
 from MultimodalWidgetsLib.case_plot import CasePlot
 from MultimodalWidgetsLib.case_table import CaseTable, CaseTableWidgets
 from MultimodalWidgetsLib.cohort_section import CohortSection, CohortWidgets
@@ -180,10 +180,10 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def showRanking(self) -> None:
         """Show the ranking of the scene, or the cases of the cohort before there is one."""
-        pictures = self.logic.pictureFolder()
+        pictures = self.logic.ranking.pictureFolder
         self.cases.setRows(self.logic.rows(), pictureFolder=pictures)
         self.plot.show(self.logic.draw())
-        self._setText(self.ui.plotHintLabel, self.logic.plotHint())
+        self._setText(self.ui.plotHintLabel, plotHint(self.logic.ranking))
         self.showTrust()
         self._setText(self.ui.reasonLabel, "")
         self.updateButtons()
@@ -238,7 +238,7 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onOpenReportButton(self) -> None:
         """Open the report in the web browser."""
         with slicer.util.tryWithErrorDisplay(_("The report cannot be opened.")):
-            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self.logic.reportFile())))
+            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self.logic.ranking.reportFile())))
 
     def onExportButton(self) -> None:
         """Write the list of cases as a table."""
@@ -429,31 +429,6 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
     def draw(self, selected: str = "") -> slicer.vtkMRMLPlotChartNode | None:
         """Draw the ranking and return the chart; `None` if there is nothing to draw."""
         return self.ranking.draw(self.ranking.rows(), selected)
-
-    def plotHint(self) -> str:
-        """Say what the plot does not show; empty if it shows all."""
-        if self.ranking.chart() is None:
-            return _("The plot appears after a selection.")
-        outliers = self.ranking.outliers()
-        text = _("Not shown, as their difference is far from the others: {cases}.")
-        return text.format(cases=", ".join(row.case_id for row in outliers)) if outliers else ""
-
-    def pictureFolder(self) -> Path | None:
-        """Return where the pictures of the cases are; `None` before a selection."""
-        folder = Path(self.ranking.run) / "thumbnails"
-        return folder if self.ranking.run and folder.is_dir() else None
-
-    def reportFile(self) -> Path:
-        """Return the report of the run.
-
-        Raises:
-            FileNotFoundError: If it is gone.
-        """
-        path = Path(self.ranking.run) / "report.html"
-        if not path.is_file():
-            msg = _("The report {path} is not there any more. Start the selection again.")
-            raise FileNotFoundError(msg.format(path=path))
-        return path
 
     def export(self, path: Path) -> None:
         """Write the list of cases with their states as CSV.

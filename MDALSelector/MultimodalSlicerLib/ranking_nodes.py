@@ -6,6 +6,7 @@ Must not import Qt.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import slicer
 
@@ -65,6 +66,24 @@ class RankingNodes:
     def cohort(self) -> str:
         """Folder or manifest that was ranked."""
         return self._attribute(COHORT_ATTRIBUTE)
+
+    @property
+    def pictureFolder(self) -> Path | None:
+        """Folder of the pictures of the cases; `None` if there are none."""
+        folder = Path(self.run) / "thumbnails"
+        return folder if self.run and folder.is_dir() else None
+
+    def reportFile(self) -> Path:
+        """Return the report of the run.
+
+        Raises:
+            FileNotFoundError: If it is gone.
+        """
+        path = Path(self.run) / "report.html"
+        if not path.is_file():
+            msg = f"The report {path} is not there any more. Start the selection again."
+            raise FileNotFoundError(msg)
+        return path
 
     def rows(self) -> list[CaseRow]:
         """Return the rows of the ranking, none if the scene has no ranking.

@@ -1,4 +1,4 @@
-"""Why a button of MDALSelector cannot be pressed now, in words."""
+"""What MDALSelector cannot do or show now, in words."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from slicer.i18n import tr as _
 
 from MultimodalImagingLib.record import CaseState
+from MultimodalSlicerLib.ranking_nodes import RankingNodes
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,15 @@ def buttonProblems(state: SelectionState) -> dict[str, str]:
         "openReportButton": noRun,
         "exportButton": "" if state.hasRun or state.isInspected else noReport,
     }
+
+
+def plotHint(ranking: RankingNodes) -> str:
+    """Say what the plot does not show; empty if it shows all."""
+    if ranking.chart() is None:
+        return _("The plot appears after a selection.")
+    outliers = ranking.outliers()
+    text = _("Not shown, as their difference is far from the others: {cases}.")
+    return text.format(cases=", ".join(row.case_id for row in outliers)) if outliers else ""
 
 
 def _pairingProblem(caseState: CaseState | None) -> str:
