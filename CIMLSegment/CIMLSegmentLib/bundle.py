@@ -11,9 +11,10 @@ from typing import Any
 
 from CIMLSegmentLib.atomic_folder import new_folder
 from CIMLSegmentLib.model import TrainedModel, load_model, save_model
-from CIMLSegmentLib.model_description import CROSSMODAL_VERSION, current_versions
+from CIMLSegmentLib.model_description import current_versions
 from MultimodalImagingLib.atomic_files import write_json, write_text
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.version import CROSSMODAL_VERSION
 
 CONFIG_FILE = Path("configs") / "inference.json"
 METADATA_FILE = Path("configs") / "metadata.json"
@@ -60,7 +61,7 @@ def inference_config() -> dict[str, Any]:
         "output_dir": "$@bundle_root + '/eval'",
         "device": "auto",
         "overlap": 0.5,
-        "sw_batch_size": 2,
+        "sw_batch_size": None,
         "mirror": False,
         "attention": False,
         "uncertainty_samples": 0,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 from MultimodalImagingLib.errors import UsageError
+
+VOXELS_AT_A_TIME = 4 * 96**3
 
 
 @dataclass(frozen=True)
@@ -14,7 +18,9 @@ class InferenceConfig:
     Attributes:
         device: `auto` (the first GPU, else the CPU), `cpu`, `cuda` or `cuda:<index>`.
         overlap: Share of a window's length that it has in common with the next, 0 to below 1.
-        batch_size: Windows computed at a time; halved when memory runs out.
+        batch_size: Windows computed at a time, halved when memory runs out; `None` for as many as
+            have `VOXELS_AT_A_TIME` together, at least 2 (PyTorch's convolutions of a single
+            volume are slower per volume on CPUs) and at most 16.
         mirror: Whether to average over the mirror images along all axes (8 times the work).
         maps: Whether the result holds attention and information maps.
         gradcam: Whether it also holds Grad-CAM maps of the messages.
@@ -24,7 +30,7 @@ class InferenceConfig:
 
     device: str = "auto"
     overlap: float = 0.5
-    batch_size: int = 2
+    batch_size: int | None = None
     mirror: bool = False
     maps: bool = False
     gradcam: bool = False
@@ -40,7 +46,7 @@ class InferenceConfig:
         if not 0 <= self.overlap < 1:
             msg = f"Expected an overlap of windows of 0 to below 1, got {self.overlap}."
             raise UsageError(msg)
-        if self.batch_size < 1:
+        if self.batch_size is not None and self.batch_size < 1:
             msg = f"Expected at least one window at a time, got {self.batch_size}."
             raise UsageError(msg)
         if self.n_samples < 0 or self.n_samples == 1:
@@ -49,3 +55,9 @@ class InferenceConfig:
                 " none."
             )
             raise UsageError(msg)
+
+    def windows_at_a_time(self, window: Sequence[int]) -> int:
+        """Return how many windows of a size, in voxels per axis, are computed together."""
+        if self.batch_size is not None:
+            return self.batch_size
+        return min(max(VOXELS_AT_A_TIME // prod(window), 2), 16)

@@ -83,9 +83,8 @@ def _add_computing_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-size",
         type=int,
-        default=defaults.batch_size,
         metavar="WINDOWS",
-        help="windows at a time (default %(default)s)",
+        help="windows at a time; by default as many as are quick and fit the memory",
     )
     parser.add_argument("--seed", type=int, default=0, help="same seed, same files (default 0)")
 

@@ -92,7 +92,7 @@ def predict_windows(
         blended = sliding_window_inference(
             images[None],
             plan.window,
-            plan.config.batch_size,
+            predictor.batch_size,
             predictor,
             # MONAI truncates to whole voxels; half a voxel keeps rounding from taking one away.
             overlap=[
@@ -137,7 +137,7 @@ class _WindowPredictor:
         self.plan = plan
         self.reporter = reporter
         self.device = plan.device
-        self.batch_size = plan.config.batch_size
+        self.batch_size = plan.config.windows_at_a_time(plan.window)
         self.generator = torch.Generator().manual_seed(plan.config.seed)
 
     def __call__(self, windows: Tensor) -> tuple[Tensor, ...]:
@@ -234,7 +234,7 @@ def _unpacked(outputs: Sequence[Tensor], network: CIMLNet, plan: WindowPlan) -> 
     logits = _by_subtask(rest.pop(0), network)
     sampled = _by_subtask(rest.pop(0), network) if plan.config.n_samples else {}
     pairs = [(subtask.name, auxiliary) for subtask, auxiliary in network.task.pairs()]
-    if not pairs:
+    if not pairs or not rest:  # the baselines of an evaluation send no messages
         return WindowedOutput(logits, {}, {}, {}, sampled)
     cams = dict(zip(cam_keys(network), rest.pop(0)[0], strict=True)) if plan.config.gradcam else {}
     attention: dict[MessageKey, Tensor] = {}

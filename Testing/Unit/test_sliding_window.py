@@ -329,6 +329,14 @@ def test_settings_out_of_range_are_refused(settings: dict[str, float], complaint
         InferenceConfig(**settings)  # type: ignore[arg-type]
 
 
+def test_as_many_windows_are_computed_together_as_make_sense() -> None:
+    automatic = InferenceConfig()
+    assert automatic.windows_at_a_time((96, 96, 96)) == 4
+    assert automatic.windows_at_a_time((160, 160, 160)) == 2
+    assert automatic.windows_at_a_time((16, 16, 16)) == 16
+    assert InferenceConfig(batch_size=3).windows_at_a_time((160, 160, 160)) == 3
+
+
 def test_a_task_without_auxiliaries_has_no_maps() -> None:
     from CIMLSegmentLib.task_io import CohortModalities
 
