@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from MultimodalImagingLib.errors import CrossModalError
 
 # Hidden, so that nobody takes one for a finished folder.
 _UNFINISHED, _REPLACED = ".unfinished-", ".replaced-"
+_TOKEN_LENGTH = 8
 
 
 @contextmanager
@@ -23,7 +25,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     Raises:
         CrossModalError: If the folder cannot be written.
     """
-    token = secrets.token_hex(4)
+    token = secrets.token_hex(_TOKEN_LENGTH // 2)
     temporary = target.with_name(f"{_UNFINISHED}{token}-{target.name}")
     with _explained(target):
         try:
@@ -32,6 +34,27 @@ def new_folder(target: Path) -> Iterator[Path]:
             _exchange(temporary, target, target.with_name(f"{_REPLACED}{token}-{target.name}"))
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def tidy_up(parent: Path, *, older_than_s: float = 86400.0) -> None:
+    """Mend what killed processes left in a folder.
+
+    Unfinished folders are removed. A folder that was about to be replaced gets its name back if
+    its successor never arrived.
+
+    Args:
+        parent: The folder; nothing happens if it does not exist.
+        older_than_s: Younger remains may belong to a process that still writes.
+    """
+    for path in sorted(parent.glob(".*")) if parent.is_dir() else []:
+        prefix = next((p for p in (_UNFINISHED, _REPLACED) if path.name.startswith(p)), None)
+        if prefix is None or time.time() - path.stat().st_mtime < older_than_s:
+            continue
+        target = parent / path.name[len(prefix) + _TOKEN_LENGTH + 1 :]
+        if prefix == _REPLACED and not target.exists():
+            path.rename(target)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _exchange(new: Path, target: Path, aside: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from CIMLSegmentLib.atomic_folder import tidy_up
 from CIMLSegmentLib.case_input import (
     add_modality_argument,
     case_of_images,
@@ -126,6 +127,7 @@ def run_segment(options: argparse.Namespace, reporter: Reporter) -> int:
         segment_cases,
     )
 
+    tidy_up(options.output)
     job = SegmentationJob(config, options.output, options.overwrite)
     todo = cases_to_do(cases, job, reporter)
     outcome = Outcome({}, {})
