@@ -12,9 +12,10 @@ from CIMLSegmentLib.atomic_folder import new_folder, tidy_up
 from MultimodalImagingLib.errors import CrossModalError
 
 
-def fill(target: Path, text: str) -> None:
+def fill(target: Path, text: str, *, divide_by: int = 1) -> None:
     with new_folder(target) as folder:
         (folder / "file").write_text(text)
+        _ = 1 / divide_by
 
 
 def age(path: Path) -> None:
@@ -41,9 +42,8 @@ def test_an_older_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_the_older_folder_and_nothing_else(tmp_path: Path) -> None:
     fill(tmp_path / "a", "old")
-    with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "a") as folder:
-        (folder / "file").write_text("new")
-        _ = 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        fill(tmp_path / "a", "new", divide_by=0)
     assert (tmp_path / "a" / "file").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
