@@ -166,7 +166,6 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.inputs.showTask(None if model is None else model.task)
         self.ui.modelSummaryLabel.text = self.logic.modelText()
         if model is not None:
-            self.ui.modelPathLineEdit.addCurrentPathToHistory()
             self.logic.match(self._parameterNode, replaces=False)
 
     def onMatchButton(self) -> None:
@@ -201,6 +200,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Segment the chosen volumes."""
         message = _("The volumes cannot be segmented.")
         with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
+            self._rememberModel()
             job = self.logic.segmentation(self._parameterNode)
             job.stateChanged.connect(self.logic.onJobState)
             self.jobs.submit(job, self.onSegmented)
@@ -340,6 +340,13 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNode is not None:
             self._parameterNode.formerViews = self.logic.browser.overlay.former
             self.updateButtons()
+
+    def _rememberModel(self) -> None:
+        """Offer the model's folder again next time; the widget is emptied for a moment."""
+        edit = self.ui.modelPathLineEdit
+        wasBlocked = edit.blockSignals(True)
+        edit.addCurrentPathToHistory()
+        edit.blockSignals(wasBlocked)
 
     def _setText(self, label: qt.QLabel, text: str) -> None:
         label.text = text

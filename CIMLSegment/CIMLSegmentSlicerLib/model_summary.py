@@ -8,12 +8,12 @@ from math import prod
 from pathlib import Path
 
 from CIMLSegmentLib.config import NetworkConfig
-from CIMLSegmentLib.json_entry import read_json
+from CIMLSegmentLib.json_entry import JsonEntry, read_json
 from CIMLSegmentLib.model_description import description_from_json
 from CIMLSegmentLib.task import Task
 from MultimodalImagingLib.errors import ModelError
 
-MODEL_FILE, WEIGHTS_FILE = "model.json", "model.safetensors"
+MODEL_FILE, WEIGHTS_FILE, CHECKSUM = "model.json", "model.safetensors", "weights_sha256"
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,10 @@ def read_model_summary(folder: Path) -> ModelSummary:
             " Choose the folder that training wrote."
         )
         raise ModelError(msg)
-    data = read_json(folder / MODEL_FILE)
-    model = description_from_json(data, where=f"the file {folder / MODEL_FILE}")
+    where = f"the file {folder / MODEL_FILE}"
+    content = JsonEntry(read_json(folder / MODEL_FILE), where).data
+    content.pop(CHECKSUM, None)  # of the weights, which are checked when they are used
+    model = description_from_json(content, where=where)
     spacing = model.preprocessing.spacing_mm
     return ModelSummary(folder, model.task, spacing, _map_spacing(model.network, spacing))
 
