@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -197,24 +198,37 @@ def _create(kind: str, task: Task, config: NetworkConfig) -> Baseline:
 def _matched_config(kind: str, task: Task, config: NetworkConfig) -> NetworkConfig:
     with torch.device("meta"):  # counts parameters without making them
         wanted = n_parameters(CIMLNet(task, config))
+
+        def difference(candidate: NetworkConfig) -> int:
+            return n_parameters(_create(kind, task, candidate)) - wanted
+
         low, high = 0.2, 8.0
         for _ in range(_N_HALVINGS):
             middle = (low + high) / 2
-            scaled = _scaled(config, middle)
-            if n_parameters(_create(kind, task, scaled)) < wanted:
+            if difference(_scaled(config, middle)) < 0:
                 low = middle
             else:
                 high = middle
-        candidates = [_scaled(config, low), _scaled(config, high)]
-        counts = [n_parameters(_create(kind, task, candidate)) for candidate in candidates]
-    best = min(range(2), key=lambda index: abs(counts[index] - wanted))
-    if abs(counts[best] - wanted) > LARGEST_DIFFERENCE * wanted:
+        scaled = [_scaled(config, low), _scaled(config, high)]
+        nearby = [*scaled, *(other for start in scaled for other in _neighbors(start))]
+        best = min(nearby, key=lambda candidate: abs(difference(candidate)))
+        surplus = difference(best)
+    if abs(surplus) > LARGEST_DIFFERENCE * wanted:
         msg = (
             f"No widths give the baseline {kind} the {wanted} parameters of the network within"
-            f" 5 %; the nearest has {counts[best]}. Use a wider network."
+            f" 5 %; the nearest has {wanted + surplus}. Use a wider network."
         )
         raise UsageError(msg)
-    return candidates[best]
+    return best
+
+
+def _neighbors(config: NetworkConfig) -> Iterator[NetworkConfig]:
+    """Yield the configurations whose width differs by one channel at one level."""
+    for level, width in enumerate(config.features):
+        for other in (width - 1, width + 1):
+            if other > 0:
+                features = (*config.features[:level], other, *config.features[level + 1 :])
+                yield replace(config, features=features)
 
 
 def _scaled(config: NetworkConfig, factor: float) -> NetworkConfig:

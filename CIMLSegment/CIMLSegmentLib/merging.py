@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +15,7 @@ LabelArray = npt.NDArray[np.int16]
 FloatArray = npt.NDArray[np.floating]
 
 
-class _Logits(Protocol):
-    def __getitem__(self, index: int, /) -> _Logits: ...
-    def __add__(self, other: _Logits, /) -> _Logits: ...
-    def __truediv__(self, other: int, /) -> _Logits: ...
-
-
-LogitsT = TypeVar("LogitsT", bound=_Logits)
+LogitsT = TypeVar("LogitsT")
 
 
 def region_logits(subtask_logits: Mapping[str, LogitsT], task: Task) -> dict[str, LogitsT]:
@@ -35,11 +29,14 @@ def region_logits(subtask_logits: Mapping[str, LogitsT], task: Task) -> dict[str
     Returns:
         Region name to logits `(…)`: the mean where several sub-tasks predict the same region.
     """
-    found: dict[str, list[LogitsT]] = {region.name: [] for region in task.regions}
+    found: dict[str, list[Any]] = {region.name: [] for region in task.regions}
     for subtask in task.subtasks:
+        channels = cast("Any", subtask_logits[subtask.name])
         for channel, region in enumerate(subtask.regions):
-            found[region].append(subtask_logits[subtask.name][channel])  # type: ignore[arg-type]
-    return {region: _mean(channels) for region, channels in found.items()}
+            found[region].append(channels[channel])
+    return {
+        region: sum(channels[1:], channels[0]) / len(channels) for region, channels in found.items()
+    }
 
 
 def merge_regions(probabilities: Mapping[str, FloatArray], task: Task) -> LabelArray:
@@ -73,13 +70,6 @@ def merge_regions(probabilities: Mapping[str, FloatArray], task: Task) -> LabelA
 def region_masks(label_map: npt.NDArray[np.generic], task: Task) -> dict[str, MaskArray]:
     """Return the mask of each region in a label map; values unknown to the task count for none."""
     return {region.name: np.isin(label_map, region.labels) for region in task.regions}
-
-
-def _mean(channels: list[LogitsT]) -> LogitsT:
-    total = channels[0]
-    for channel in channels[1:]:
-        total = total + channel  # type: ignore[assignment]
-    return total if len(channels) == 1 else total / len(channels)  # type: ignore[return-value]
 
 
 def _check_probabilities(probabilities: Mapping[str, FloatArray], task: Task) -> None:
