@@ -37,13 +37,13 @@ from CIMLSegmentSlicerLib.segment_display import (
     toggle3D,
 )
 from CIMLSegmentSlicerLib.segment_rows import segmentRows
-from CIMLSegmentSlicerLib.segmentation_inputs import InputVerdict, checkInputs
+from CIMLSegmentSlicerLib.segmentation_inputs import InputVerdict
 from CIMLSegmentSlicerLib.segmentation_parameters import MAX_INPUTS, CIMLSegmentParameterNode
 from CIMLSegmentSlicerLib.segmentation_runs import (
     Run,
     SegmentationRuns,
-    chosenVolumes,
     fillVolumes,
+    judgeVolumes,
 )
 from CIMLSegmentWidgetsLib.cohort_panel import CohortPanel
 from CIMLSegmentWidgetsLib.input_section import InputRow, InputSection
@@ -476,7 +476,7 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
             text = self._modelProblem or _("Choose the folder of a trained model.")
             return InputVerdict(text, "", {})
         try:
-            return checkInputs(self.model, chosenVolumes(parameters, self.model))
+            return judgeVolumes(parameters, self.model)
         except ValueError as error:
             return InputVerdict(str(error), "", {})
 

@@ -208,6 +208,7 @@ def trainArguments(parameters: CIMLSegmentParameterNode, *, output: Path) -> lis
         "--steps": str(parameters.trainingSteps),
         "--device": parameters.device.value,
         "--primary": parameters.primary.strip(),
+        "--record": parameters.recordPath,
     }
     arguments = ["CIMLSegmentLib", "train", parameters.cohortPath, "--events"]
     for name, value in options.items():

@@ -6,7 +6,7 @@ Must not import Qt. A run remembers nodes by ID: they may be gone when it is fin
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import slicer
@@ -17,7 +17,7 @@ from CIMLSegmentSlicerLib.input_matching import InputMatch, matchVolumes
 from CIMLSegmentSlicerLib.model_summary import ModelSummary, millimeters
 from CIMLSegmentSlicerLib.result_folders import ResultFolders
 from CIMLSegmentSlicerLib.result_nodes import addResult, isResult, resultFacts
-from CIMLSegmentSlicerLib.segmentation_inputs import checkInputs, exportVolumes
+from CIMLSegmentSlicerLib.segmentation_inputs import InputVerdict, checkInputs, exportVolumes
 from CIMLSegmentSlicerLib.segmentation_parameters import (
     MAX_INPUTS,
     CIMLSegmentParameterNode,
@@ -131,6 +131,19 @@ def chosenVolumes(
         )
         raise ValueError(msg)
     return {name: inputVolume(parameters, index) for index, name in enumerate(model.modalities)}
+
+
+def judgeVolumes(parameters: CIMLSegmentParameterNode, model: ModelSummary) -> InputVerdict:
+    """Say what is to be said about the chosen volumes, and why none is chosen where none is.
+
+    Raises:
+        ValueError: If the model has more modalities than the panel has rows.
+    """
+    nodes = chosenVolumes(parameters, model)
+    verdict = checkInputs(model, nodes)
+    hints = matchVolumes(parameters.parameterNode.GetScene(), model.task).notes
+    missing = {name: hints[name] for name in hints if nodes[name] is None}
+    return replace(verdict, notes={**verdict.notes, **missing})
 
 
 def fillVolumes(

@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from CIMLSegmentSlicerLib.cohort_work import CohortWork
+from CIMLSegmentSlicerLib.model_summary import MODEL_FILE
 from CIMLSegmentSlicerLib.segmentation_parameters import (
     CIMLSegmentParameterNode,
     TaskPreset,
@@ -110,7 +111,8 @@ class CohortPanel:
             self.plot.show(None)
             job = self._job(arguments, _("Train on {name}"))
             job.resulted.connect(self.onTrainingEvent)
-            self.training.submit(job, lambda _job: self.onTrained(output))
+            job.stateChanged.connect(lambda job: self.onTrainingState(job, output))
+            self.training.submit(job, lambda _job: None)
 
     def onTrainingEvent(self, job: BackgroundProcess) -> None:
         """Draw one more point of the curve."""
@@ -118,11 +120,12 @@ class CohortPanel:
         if point is not None:
             self.plot.show(self.work.curve.add(point))
 
-    def onTrained(self, output: Path) -> None:
-        """Offer the model."""
-        self.work.trained = str(output)
-        self.follow(self._parameters())
-        self.changed.emit()
+    def onTrainingState(self, job: BackgroundProcess, output: Path) -> None:
+        """Offer the best model when the training is over, also if it was cancelled."""
+        if job.state.isOver and (output / MODEL_FILE).is_file():
+            self.work.trained = str(output)
+            self.follow(self._parameters())
+            self.changed.emit()
 
     def onUseModelButton(self) -> None:
         """Choose the trained model for segmentation."""

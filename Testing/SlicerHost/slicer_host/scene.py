@@ -118,6 +118,7 @@ def _observe_hierarchy(scene: Any) -> None:
     scene.AddObserver(scene.NodeAddedEvent, added)
     scene.AddObserver(scene.NodeAboutToBeRemovedEvent, removed)
     scene.AddObserver(scene.EndImportEvent, imported, 10.0)
+    scene.AddObserver(scene.EndBatchProcessEvent, imported, 10.0)  # a scene in a bundle
     scene.AddObserver(scene.EndCloseEvent, lambda *_: _hierarchy(scene))
     _hierarchy(scene)
 
