@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.atomic_files import is_writable_folder
+from MultimodalImagingLib.errors import CrossModalError, UsageError
 
 # Hidden, so that nobody takes one for a finished folder.
 _UNFINISHED, _REPLACED = ".unfinished-", ".replaced-"
@@ -34,6 +35,21 @@ def new_folder(target: Path) -> Iterator[Path]:
             _exchange(temporary, target, target.with_name(f"{_REPLACED}{token}-{target.name}"))
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_can_hold_folders(parent: Path) -> None:
+    """Refuse a place where no folder can be made, before hours of work are lost on it.
+
+    Raises:
+        UsageError: If the folder, or the first one above it that exists, cannot be written.
+    """
+    existing = next(path for path in (parent, *parent.absolute().parents) if path.exists())
+    if not is_writable_folder(existing):
+        reason = "may not be written" if existing.is_dir() else "is no folder"
+        msg = (
+            f"Results cannot be written to {parent}: {existing} {reason}. Choose another --output."
+        )
+        raise UsageError(msg)
 
 
 def tidy_up(parent: Path, *, older_than_s: float = 86400.0) -> None:

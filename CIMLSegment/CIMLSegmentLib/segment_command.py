@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from CIMLSegmentLib.atomic_folder import tidy_up
+from CIMLSegmentLib.atomic_folder import check_can_hold_folders, tidy_up
 from CIMLSegmentLib.case_input import (
     add_modality_argument,
     case_of_images,
@@ -17,6 +20,9 @@ from CIMLSegmentLib.inference_config import InferenceConfig
 from MultimodalImagingLib.cohort import Case
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.progress import Reporter
+
+if TYPE_CHECKING:
+    from CIMLSegmentLib.segmentation_job import Outcome, SegmentationJob
 
 N_SAMPLES = 10
 
@@ -109,7 +115,7 @@ def config_from_options(options: argparse.Namespace) -> InferenceConfig:
 
 
 def run_segment(options: argparse.Namespace, reporter: Reporter) -> int:
-    """Run the `segment` command.
+    """Run the `segment` command; processes that `torchrun` started share the cases.
 
     Returns:
         Exit code 0, or 1 if some cases failed.
@@ -119,30 +125,36 @@ def run_segment(options: argparse.Namespace, reporter: Reporter) -> int:
     """
     config = config_from_options(options)
     cases = _cases(options, reporter)
-    from CIMLSegmentLib.model import load_model
-    from CIMLSegmentLib.segmentation_job import (
-        Outcome,
-        SegmentationJob,
-        cases_to_do,
-        segment_cases,
-    )
-
+    check_can_hold_folders(options.output)
     tidy_up(options.output)
-    job = SegmentationJob(config, options.output, options.overwrite)
-    todo = cases_to_do(cases, job, reporter)
-    outcome = Outcome({}, {})
-    if todo:
-        outcome = segment_cases(todo, load_model(options.model), job, reporter=reporter)
-    chosen = {case.case_id for case in todo}
+    from CIMLSegmentLib.processes import joined_processes
+    from CIMLSegmentLib.segmentation_job import Outcome, SegmentationJob, cases_to_do
+
+    with joined_processes(config.device) as processes:
+        own = [cases[index] for index in processes.share(len(cases))]
+        config = replace(config, device=str(processes.device))
+        job = SegmentationJob(config, options.output, options.overwrite, len(cases) > 1)
+        todo = cases_to_do(own, job, reporter)
+        outcome = _segment(todo, options.model, job, reporter) if todo else Outcome({}, {})
+        processes.wait()
     reporter.result(
         {
             "output": str(options.output),
             "done": list(outcome.done),
-            "kept": [case.case_id for case in cases if case.case_id not in chosen],
+            "kept": [case.case_id for case in own if case not in todo],
             "failed": dict(outcome.failed),
         }
     )
     return 1 if outcome.failed else 0
+
+
+def _segment(
+    cases: Sequence[Case], model: Path, job: SegmentationJob, reporter: Reporter
+) -> Outcome:
+    from CIMLSegmentLib.model import load_model
+    from CIMLSegmentLib.segmentation_job import segment_cases
+
+    return segment_cases(cases, load_model(model), job, reporter=reporter)
 
 
 def _cases(options: argparse.Namespace, reporter: Reporter) -> tuple[Case, ...]:

@@ -22,11 +22,13 @@ class SegmentationJob:
         config: How to segment.
         output: Receives a folder per case.
         overwrite: Whether older results are replaced; else their cases are passed over.
+        goes_on: Whether a case that fails is reported and the next one begun.
     """
 
     config: InferenceConfig
     output: Path
     overwrite: bool = False
+    goes_on: bool = True
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,14 @@ def cases_to_do(
     """Leave out cases that have a result, and say so.
 
     Raises:
-        UsageError: If there is one case only and it has a result.
+        UsageError: If a case has a result and the job does not go on.
     """
     todo = []
     for case in cases:
         folder = result_folder(job.output, case.case_id)
         if job.overwrite or not folder.exists():
             todo.append(case)
-        elif len(cases) == 1:
+        elif not job.goes_on:
             raise UsageError(existing_result_message(folder))
         else:
             reporter.info(existing_result_message(folder))
@@ -68,7 +70,7 @@ def segment_cases(
     """Segment cases and write their results as they are finished.
 
     Raises:
-        CrossModalError: If there is one case only and it fails.
+        CrossModalError: If a case fails and the job does not go on.
         CancelledError: If the person asked to stop; finished results are kept.
     """
     done: dict[str, Path] = {}
@@ -80,7 +82,7 @@ def segment_cases(
         except CancelledError:
             raise
         except CrossModalError as error:
-            if len(cases) == 1:
+            if not job.goes_on:
                 raise
             failed[case.case_id] = str(error)
             reporter.error(f"Case {case.case_id} was not segmented. {error}")

@@ -190,14 +190,49 @@ def test_paths_may_hold_any_letters(tmp_path: Path, loaded: list[Path]) -> None:
     assert read_result(tmp_path / "ergebnis ß" / "Fäll 1").case_id == "Fäll 1"
 
 
-def test_an_output_that_cannot_be_written_is_explained(
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(
     cohort: Path, tmp_path: Path, loaded: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("not a folder")
-    assert run(cohort, "--case", "a", "--output", tmp_path / "file" / "out") == 1
-    message = events_of(capsys)[-1]["message"]
-    assert "cannot be written" in message
-    assert "--output" in message
+    (tmp_path / "protected").mkdir()
+    (tmp_path / "protected").chmod(0o555)
+    for place, reason in (("file", "is no folder"), ("protected", "may not be written")):
+        assert run(cohort, "--case", "a", "--output", tmp_path / place / "out") == 2
+        message = events_of(capsys)[-1]["message"]
+        assert reason in message
+        assert "--output" in message
+    assert not loaded
+
+
+def test_four_dimensional_files_are_refused_where_one_image_is_expected(
+    tmp_path: Path, loaded: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_case(tmp_path / "a", grid())
+    volume = sitk.ReadImage(str(tmp_path / "a" / "pet.nii.gz"))
+    sitk.WriteImage(sitk.JoinSeries([volume, volume]), str(tmp_path / "4d.nii.gz"))
+    images = ["--image", f"PET={tmp_path / '4d.nii.gz'}", "--image", f"CT={tmp_path}/a/ct.nii.gz"]
+    assert run(*images, "--output", tmp_path / "out") == 2
+    assert "4d.nii.gz" in events_of(capsys)[-1]["message"]
+
+
+def test_processes_of_one_job_share_the_cases(
+    cohort: Path, tmp_path: Path, loaded: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from contextlib import nullcontext
+
+    import torch
+
+    from CIMLSegmentLib import processes
+
+    for rank, expected in ((0, ["a", "c"]), (1, ["b"])):
+        share = processes.Processes(rank, 2, torch.device("cpu"))
+        monkeypatch.setattr(processes.Processes, "wait", lambda _: None)
+        monkeypatch.setattr(
+            processes, "joined_processes", lambda _, share=share: nullcontext(share)
+        )
+        output = tmp_path / f"rank {rank}"
+        assert run(cohort, "--output", output) == 0
+        assert sorted(path.name for path in output.iterdir()) == expected
 
 
 def test_names_of_files_can_be_corrected(tmp_path: Path) -> None:
