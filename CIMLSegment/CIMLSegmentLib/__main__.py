@@ -10,6 +10,7 @@ from CIMLSegmentLib.evaluate_command import add_evaluate_arguments, run_evaluate
 from CIMLSegmentLib.export_command import add_export_arguments, run_export
 from CIMLSegmentLib.report_command import add_report_arguments, run_report
 from CIMLSegmentLib.segment_command import add_segment_arguments, run_segment
+from CIMLSegmentLib.train_command import add_train_arguments, run_train
 from MultimodalImagingLib.command_line import Command, add_events_argument, run_command_line
 
 
@@ -20,6 +21,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="Segment multimodal images and show which modality told what.",
     )
     commands = parser.add_subparsers(required=True, metavar="command")
+    train = _add(commands, "train", "train a network on the labelled cases of a cohort")
+    add_train_arguments(train)
+    _set_command(train, run_train)
     segment = _add(commands, "segment", "segment cases with a trained model")
     add_segment_arguments(segment)
     _set_command(segment, run_segment)
