@@ -71,9 +71,7 @@ class CohortWork:
         """Say what there is to train on and to segment."""
         if not self.isInspected(parameters):
             return _("Choose the folder of a cohort and press Inspect.")
-        text = _(
-            "{labelled} labelled cases, {unlabelled} still to be segmented, modalities: {names}."
-        )
+        text = _("Labelled cases: {labelled}. To be segmented: {unlabelled}. Modalities: {names}.")
         return text.format(
             labelled=self.cases.n_labelled,
             unlabelled=len(self.cases.unlabelled),

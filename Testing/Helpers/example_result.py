@@ -59,7 +59,9 @@ def image(modality: str, on: Grid) -> Volume:
     return Volume(values.astype(np.float32), on)
 
 
-def describe_model(task_name: str = "pet-ct-mr") -> ModelDescription:
+def describe_model(
+    task_name: str = "pet-ct-mr", patch_size: tuple[int, ...] = (16, 16, 16)
+) -> ModelDescription:
     """A small network on 2 mm voxels whose messages begin at 4 mm."""
     task = load_task(task_name)
     network = NetworkConfig(
@@ -71,7 +73,7 @@ def describe_model(task_name: str = "pet-ct-mr") -> ModelDescription:
         gate_channels=3,
     )
     spec = PreprocessingSpec((2.0, 2.0, 2.0), dict(task.modalities))
-    return ModelDescription(task, network, TrainingConfig(patch_size=(16, 16, 16)), spec)
+    return ModelDescription(task, network, TrainingConfig(patch_size=patch_size), spec)
 
 
 def write_model_json(folder: Path, task_name: str = "pet-ct-mr") -> Path:
@@ -83,14 +85,16 @@ def write_model_json(folder: Path, task_name: str = "pet-ct-mr") -> Path:
     return folder
 
 
-def write_model(folder: Path, task_name: str = "pet-ct-mr") -> Path:
+def write_model(
+    folder: Path, task_name: str = "pet-ct-mr", *, patch_size: tuple[int, ...] = (16, 16, 16)
+) -> Path:
     """Write a whole model with random weights that decide; needs torch."""
     import torch
 
     from CIMLSegmentLib.model import TrainedModel, save_model
     from CIMLSegmentLib.network import build_network
 
-    description = describe_model(task_name)
+    description = describe_model(task_name, patch_size)
     network = build_network(description.task, description.network, seed=3)
     with torch.no_grad():  # an untrained network is near 0 everywhere
         for head in network.decoders:

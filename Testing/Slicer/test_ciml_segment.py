@@ -31,6 +31,16 @@ def model(host, tmp_path_factory):
     return example_result.write_model(tmp_path_factory.mktemp("models") / "small")
 
 
+@pytest.fixture(scope="session")
+def large_model(host, tmp_path_factory):
+    """The same with larger windows, for whole patients."""
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    import example_result
+
+    folder = tmp_path_factory.mktemp("models") / "large"
+    return example_result.write_model(folder, patch_size=(64, 64, 64))
+
+
 @pytest.fixture
 def panel(scene, load_module, messages):
     """The panel in an empty scene, all sections open."""
@@ -618,3 +628,160 @@ def test_fifty_results_shown_and_removed_leave_nothing(panel, segmented, drive, 
     after = census()
     assert after.grown(before) == {}
     assert after.memory_mb - before.memory_mb < 50
+
+
+# --- cohorts ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cohort(panel, tmp_path):
+    """Three cases of PET and CT on coarse voxels; the first is labelled."""
+    from runs import write_small_cohort
+
+    folder = write_small_cohort(tmp_path / "cohort")
+    for number in (2, 3):
+        (folder / f"case-000{number}" / "seg.nii.gz").unlink()
+    panel._parameterNode.recordPath = str(tmp_path / "record")
+    panel.ui.cohortPathLineEdit.currentPath = str(folder)
+    return folder
+
+
+@pytest.fixture
+def inspected(panel, cohort, drive, wait_until):
+    drive.click(panel.ui.inspectButton)
+    wait_until(lambda: not panel.cohort.training.isBusy, 60.0)
+    wait_until(lambda: len(panel.cohort.table.texts()) == 3)
+    return cohort
+
+
+def test_a_cohort_is_inspected_and_its_cases_are_listed(panel, inspected):
+    text = panel.ui.trainSummaryLabel.text
+    assert text.startswith("Labelled cases: 1. To be segmented: 2. Modalities: ")
+    states = {name: state for name, state, _ in panel.cohort.table.texts()}
+    assert states == {
+        "case-0001": "labelled",
+        "case-0002": "unlabelled",
+        "case-0003": "unlabelled",
+    }
+    assert panel.ui.trainButton.enabled
+    assert panel.ui.batchButton.toolTip == "Choose the folder of a trained model above."
+
+
+def test_a_cohort_that_is_not_there_is_said(panel, drive, wait_until, messages, tmp_path):
+    panel.ui.cohortPathLineEdit.currentPath = str(tmp_path / "nothing")
+    drive.click(panel.ui.inspectButton)
+    wait_until(lambda: not panel.cohort.training.isBusy, 60.0)
+    assert len(messages.messages) == 1
+    assert "nothing" in messages.messages[0]
+    assert not panel.ui.trainButton.enabled
+
+
+def test_the_fields_of_a_task_are_shown_when_it_needs_them(panel, drive):
+    from CIMLSegmentSlicerLib.segmentation_parameters import TaskPreset
+
+    assert panel.ui.taskPathLineEdit.isHidden()
+    drive.choose(panel.ui.taskComboBox, TaskPreset.FILE.label())
+    assert not panel.ui.taskPathLineEdit.isHidden()
+    drive.choose(panel.ui.taskComboBox, TaskPreset.SINGLE_TARGET.label())
+    assert panel.ui.taskPathLineEdit.isHidden()
+    assert not panel.ui.primaryLineEdit.isHidden()
+
+
+def test_a_training_that_cannot_start_says_why(panel, inspected, drive, wait_until, messages):
+    from CIMLSegmentSlicerLib.segmentation_parameters import TaskPreset
+
+    drive.choose(panel.ui.taskComboBox, TaskPreset.BRATS.label())
+    drive.click(panel.ui.trainButton)
+    wait_until(lambda: not panel.cohort.training.isBusy, 120.0)
+    assert len(messages.messages) == 1
+    assert panel.ui.trainStatusLabel.text.startswith("Failed: ")
+    assert not panel.ui.useModelButton.enabled
+
+
+def test_a_training_can_be_cancelled(panel, inspected, drive, wait_until, messages):
+    drive.click(panel.ui.trainButton)
+    assert panel.ui.trainButton.toolTip == "A job is running. Wait, or press Cancel."
+    drive.click(panel.ui.trainCancelButton)
+    wait_until(lambda: not panel.cohort.training.isBusy, 5.0)
+    assert panel.ui.trainStatusLabel.text == "Cancelled."
+    assert messages.messages == []
+
+
+def test_the_course_of_a_training_is_drawn_while_it_runs(panel, scene):
+    import slicer
+
+    for step in (50, 100, 150):
+        for content in ({"step": step, "loss": 2.0 / step}, {"step": step, "dice": step / 200}):
+            job = FinishedJob()
+            job.result = content
+            panel.cohort.onTrainingEvent(job)
+    slicer.app.processEvents()
+    chart = panel.cohort.work.curve.chart()
+    assert chart.GetNumberOfPlotSeriesNodes() == 2
+    series = {chart.GetNthPlotSeriesNode(index).GetName() for index in range(2)}
+    assert series == {"loss", "validation Dice"}
+    table = chart.GetNthPlotSeriesNode(0).GetTableNode().GetTable()
+    assert table.GetNumberOfRows() == 3
+    assert panel.cohort.plot.view.visible
+
+
+def test_the_best_model_is_offered_also_after_a_cancel(panel, inspected, drive, tmp_path):
+    import example_result as example
+
+    from MultimodalSlicerLib.background_process import JobState
+
+    job = FinishedJob()
+    job.state = JobState.CANCELLED
+    folder = example.write_model_json(tmp_path / "trained")
+    panel.cohort.onTrainingState(job, folder)
+    assert str(folder) in panel.ui.trainSummaryLabel.text
+    drive.click(panel.ui.useModelButton)
+    assert panel._parameterNode.modelPath == str(folder)
+    assert panel.logic.model.modalities == ("PET", "CT", "T1")
+
+
+def test_all_unlabelled_cases_are_segmented_and_can_be_opened(
+    panel, inspected, model, drive, wait_until, messages
+):
+    panel.ui.modelPathLineEdit.currentPath = str(model)
+    panel.ui.batchPathLineEdit.currentPath = str(inspected.parent / "results")
+    drive.click(panel.ui.batchButton)
+    wait_until(lambda: not panel.cohort.batch.isBusy, 200.0)
+    assert messages.messages == []
+    wait_until(lambda: len(panel.cohort.table.texts()) == 3)
+    states = {name: state for name, state, _ in panel.cohort.table.texts()}
+    assert states["case-0002"] == states["case-0003"] == "segmented"
+    assert not panel.ui.batchButton.enabled
+    row = [name for name, _, _ in panel.cohort.table.texts()].index("case-0003")
+    drive.click_cell(panel.ui.batchView, row, 0, double=True)
+    assert panel._parameterNode.result.GetName() == "case-0003 segmentation"
+    assert set(panel.cohort.work.loader.volumes()) == {"PET", "CT"}
+    first = [name for name, _, _ in panel.cohort.table.texts()].index("case-0001")
+    with errors.expected(ValueError, "has no result that could be opened"):
+        drive.click_cell(panel.ui.batchView, first, 0, double=True)
+    assert "The result cannot be opened." in messages.messages[0]
+
+
+@pytest.mark.cohort
+def test_a_patient_on_three_native_grids_becomes_a_segmentation_with_overlays(
+    panel, large_model, drive, wait_until, messages, real_cohorts
+):
+    import slicer
+
+    case = real_cohorts / "sts51_native" / "STS_001"
+    if not case.is_dir():
+        pytest.skip("The cohort sts51_native is not here.")
+    for name in ("pet", "ct", "t1"):
+        slicer.util.loadVolume(str(case / f"{name}.nii.gz"), {"name": f"STS_001_{name}"})
+    slicer.app.processEvents()
+    panel.ui.modelPathLineEdit.currentPath = str(large_model)
+    assert panel.ui.segmentButton.enabled, panel.ui.segmentButton.toolTip
+    drive.click(panel.ui.segmentButton)
+    wait_until(lambda: not panel.jobs.isBusy, 900.0)
+    assert messages.messages == []
+    before = shown_state()
+    for row in range(panel.ui.shareTable.rowCount):
+        drive.click_cell(panel.ui.shareTable, row, 0)
+        assert panel.ui.overlayLabel.text.startswith("Information ")
+    drive.click(panel.ui.removeOverlayButton)
+    assert shown_state() == before
