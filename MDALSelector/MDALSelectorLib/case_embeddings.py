@@ -81,8 +81,8 @@ class CaseEmbeddings:
         return PairEmbeddings(
             cases=self.cases[joint],
             patients=torch.from_numpy(patients[self.cases[joint]]).to(device),
-            rows=rows.reshape(len(joint), n_views, -1),
-            columns=columns.reshape(len(joint), n_views, -1),
+            rows=rows.reshape(len(joint), n_views, rows.shape[1]),
+            columns=columns.reshape(len(joint), n_views, rows.shape[1]),
             counts=torch.from_numpy(self.counts[joint]).to(device),
         )
 

@@ -105,7 +105,9 @@ class ContrastiveConfig:
         views_per_case: Places per case and step.
         learning_rate: AdamW step size.
         weight_decay: AdamW weight decay.
-        initial_scale: First value of the learned scale of the cosine (1 / temperature).
+        scale_rate_factor: The scale of the cosine is learned so many times faster.
+        initial_scale: First value of the learned scale of the cosine (1 / temperature). A large
+            one drives embeddings that are not yet apart all together.
         max_scale: Largest scale.
         low_quantile: Quantile of a case's places that is reported beside their mean.
         n_reliability_splits: Repeats that are also scored by models of disjoint halves.
@@ -113,15 +115,16 @@ class ContrastiveConfig:
 
     embedding_size: int = 16
     hidden_size: int = 32
-    max_steps: int = 300
-    evaluate_every: int = 5
-    patience: int = 8
+    max_steps: int = 150
+    evaluate_every: int = 10
+    patience: int = 4
     stop_share: float = 0.2
-    batch_cases: int = 1024
-    views_per_case: int = 1
-    learning_rate: float = 1e-2
+    batch_cases: int = 32
+    views_per_case: int = 4
+    learning_rate: float = 5e-3
     weight_decay: float = 1e-2
-    initial_scale: float = 5.0
+    scale_rate_factor: float = 10.0
+    initial_scale: float = 2.0
     max_scale: float = 100.0
     low_quantile: float = 0.1
     n_reliability_splits: int = 0
@@ -200,6 +203,7 @@ class EstimationConfig:
     cross_fit: CrossFitConfig = field(default_factory=CrossFitConfig)
     gaussian: GaussianConfig = field(default_factory=GaussianConfig)
     contrastive: ContrastiveConfig = field(default_factory=ContrastiveConfig)
+    crops: CropConfig = field(default_factory=CropConfig)
     normalization: NormalizationConfig = field(default_factory=NormalizationConfig)
 
     def __post_init__(self) -> None:

@@ -56,10 +56,8 @@ def train_fold(
     """
     inner = split.inner(config.stop_share)
     generator = torch.Generator().manual_seed(split.seed)
-    model = _new_model(source, inner.fit, config, generator).to(device)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
+    model = _new_model(source, inner.fit, config, generator, device)
+    optimizer = _optimizer(model, config)
     best = _Best(model, config.patience)
     for step in range(1, config.max_steps + 1):
         check_cancelled()
@@ -78,6 +76,19 @@ def train_fold(
                 break
     best.restore()
     return TrainedFold(model.eval(), inner, best.step, best.bound_nats)
+
+
+def _optimizer(model: ContrastiveModel, config: ContrastiveConfig) -> torch.optim.Optimizer:
+    """Let the temperature follow the embeddings quickly; a slow one holds everything up."""
+    others = [p for name, p in model.named_parameters() if name != "log_scale"]
+    scale_rate = config.learning_rate * config.scale_rate_factor
+    return torch.optim.AdamW(
+        [
+            {"params": others, "weight_decay": config.weight_decay},
+            {"params": [model.log_scale], "lr": scale_rate, "weight_decay": 0.0},
+        ],
+        lr=config.learning_rate,
+    )
 
 
 class _Best:
@@ -103,13 +114,21 @@ class _Best:
 
 
 def _new_model(
-    source: ViewSource, cases: IntArray, config: ContrastiveConfig, generator: torch.Generator
+    source: ViewSource,
+    cases: IntArray,
+    config: ContrastiveConfig,
+    generator: torch.Generator,
+    device: torch.device,
 ) -> ContrastiveModel:
     encoders = [
         source.make_encoder(m, cases[source.available[m][cases]], generator=generator)
         for m in source.modalities
     ]
-    return ContrastiveModel(encoders, config, generator=generator)
+    model = ContrastiveModel(encoders, config, generator=generator).to(device).eval()
+    views, _ = source.evaluation_views(_draw_batch(cases, config.batch_cases, generator))
+    for index, modality in enumerate(source.modalities):
+        model.settle(index, views[modality].flatten(0, 1).to(device))
+    return model
 
 
 def _draw_batch(cases: IntArray, n_cases: int, generator: torch.Generator) -> IntArray:

@@ -50,7 +50,12 @@ class VectorEncoder(nn.Module):
 
 
 class VolumeEncoder(nn.Sequential):
-    """Three strided 3-D convolutions and the mean over what is left of the crop."""
+    """Strided 3-D convolutions and the mean over what is left of the crop.
+
+    Maps are normalized per crop over all channels together (group normalization with one group).
+    Instance normalization per channel would remove how strongly each filter answers, which is most
+    of what the mean over the crop can say: with it encoders cannot tell smooth from rough noise.
+    """
 
     def __init__(self, channels: Sequence[int]) -> None:
         """Build the layers.
@@ -59,9 +64,11 @@ class VolumeEncoder(nn.Sequential):
             channels: Outputs of each convolution; every one halves the crop.
         """
         widths = (1, *channels)
+        per_crop = ("GROUP", {"num_groups": 1})
+        norms = [per_crop] * (len(channels) - 1) + [None]
         blocks = [
-            Convolution(3, n_in, n_out, strides=2, act="LEAKYRELU", norm="INSTANCE")
-            for n_in, n_out in pairwise(widths)
+            Convolution(3, n_in, n_out, strides=2, act="LEAKYRELU", norm=norm)
+            for (n_in, n_out), norm in zip(pairwise(widths), norms, strict=True)
         ]
         super().__init__(*blocks, _SpatialMean())
 
@@ -114,23 +121,36 @@ class ContrastiveModel(nn.Module):
         n_modalities, hidden = len(encoders), config.hidden_size
         self.encoders = nn.ModuleList(encoder for encoder, _ in encoders)
         self.projections = nn.ModuleList(nn.Linear(n, config.embedding_size) for _, n in encoders)
-        last = [nn.Linear(hidden, n_modalities) for _ in encoders]
-        self.unary_heads = nn.ModuleList(
-            nn.Sequential(nn.Linear(n, hidden), nn.GELU(), layer)
-            for (_, n), layer in zip(encoders, last, strict=True)
-        )
+        self.unary_hidden = nn.ModuleList(nn.Linear(n, hidden) for _, n in encoders)
+        unary = [nn.Linear(hidden, n_modalities) for _ in encoders]
+        self.unary_heads = nn.ModuleList(unary)
         _draw_weights(self, generator)
-        for layer in last:
-            nn.init.zeros_(layer.weight)
+        for head in unary:
+            nn.init.zeros_(head.weight)
         first = math.log(config.initial_scale)
         self.log_scale = nn.Parameter(torch.full((n_modalities, n_modalities), first))
         self._max_log_scale = math.log(config.max_scale)
+
+    def settle(self, modality: int, views: Tensor) -> None:
+        """Start the heads on centered features of unit spread, as some training views give them.
+
+        Untrained convolutions give all crops nearly the same features; without this the first
+        steps only remove what they have in common.
+        """
+        with torch.no_grad():
+            features = self.encoders[modality](views)
+            center = features.mean(dim=0)
+            spread = (features - center).square().mean().sqrt()
+            for layer in (self.projections[modality], self.unary_hidden[modality]):
+                layer.weight /= spread.clamp(min=1e-6)
+                layer.bias -= layer.weight @ center
 
     def encode(self, modality: int, views: Tensor) -> Encoded:
         """Encode views of one modality, `(n_views, ...)`."""
         features = self.encoders[modality](views)
         embeddings = F.normalize(self.projections[modality](features), dim=1)
-        return Encoded(embeddings, self.unary_heads[modality](features))
+        hidden = F.gelu(self.unary_hidden[modality](features))
+        return Encoded(embeddings, self.unary_heads[modality](hidden))
 
     def factors(
         self, pair: tuple[int, int], first: Encoded, second: Encoded

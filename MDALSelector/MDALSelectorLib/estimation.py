@@ -164,7 +164,8 @@ def _run(
         return gaussian_estimates(
             data.features or {}, pairs, plan=plan, config=config.gaussian, reporter=reporter
         )
-    from MDALSelectorLib.contrastive_estimator import contrastive_estimates, contrastive_settings
+    from MDALSelectorLib.contrastive_estimator import contrastive_estimates
+    from MDALSelectorLib.fold_scores import contrastive_settings
 
     return contrastive_estimates(
         data.source,

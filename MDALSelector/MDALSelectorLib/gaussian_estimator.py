@@ -1,43 +1,24 @@
 """Cross-fitted closed-form PMI of all pairs of modalities, and what chance alone would reach.
 
 Scores come out of folds only: no function here scores a case with statistics that it is part of.
-The setting (number of components, shrinkage) of a fold is the one with the highest mean held-out
-bound in the *other* folds, so neither the scores nor the bound of a fold choose for themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from MDALSelectorLib.config import GaussianConfig
-from MDALSelectorLib.cross_fitting import CrossFitPlan, FloatArray, IntArray, Split
-from MDALSelectorLib.gaussian import (
-    CanonicalCritic,
-    canonical_critics,
-    whiten,
+from MDALSelectorLib.cross_fitting import CrossFitPlan, FloatArray, IntArray
+from MDALSelectorLib.gaussian_folds import (
+    RepeatScores,
+    fold_components,
+    half_scores,
+    repeat_scores,
 )
-from MDALSelectorLib.pair_estimate import (
-    BoolArray,
-    ModalityPair,
-    PairEstimate,
-    has_modality,
-    joint_cases,
-)
+from MDALSelectorLib.pair_estimate import ModalityPair, PairEstimate, has_modality, joint_cases
 from MultimodalImagingLib.progress import NullReporter, Reporter
-
-Setting = tuple[int, float]
-_Scored = tuple[IntArray, dict[Setting, CanonicalCritic]]
-
-
-@dataclass(frozen=True, eq=False)
-class _Components:
-    """Whitened components of every modality for one split; NaN rows where it is missing."""
-
-    split: Split
-    of_modality: Mapping[str, FloatArray]
 
 
 def gaussian_estimates(
@@ -63,15 +44,15 @@ def gaussian_estimates(
     reporter = reporter or NullReporter()
     available = has_modality(features)
     cases = {pair: joint_cases(available, pair) for pair in pairs}
-    results: dict[ModalityPair, list[_Repeat]] = {pair: [] for pair in pairs}
+    results: dict[ModalityPair, list[RepeatScores]] = {pair: [] for pair in pairs}
     reporter.stage("PMI, Gaussian", plan.n_repeats * len(plan.seeds[0]))
     for repeat in range(plan.n_repeats):
         folds = []
         for split in plan.splits(repeat):
-            folds.append(_components(features, available, split, config))
+            folds.append(fold_components(features, split, config))
             reporter.advance()
         for pair in pairs:
-            results[pair].append(_repeat(folds, pair, cases[pair], config))
+            results[pair].append(repeat_scores(folds, pair, cases[pair], config))
     halves = _half_pmi(features, cases, plan=plan, config=config)
     return tuple(
         PairEstimate(
@@ -110,7 +91,7 @@ def shuffled_bounds(
         Bound per pair and shuffle, nats, `(n_shuffles,)`.
     """
     available = has_modality(features)
-    folds = [_components(features, available, split, config) for split in plan.splits(0)]
+    folds = [fold_components(features, split, config) for split in plan.splits(0)]
     bounds = {}
     for pair in pairs:
         cases = joint_cases(available, pair)
@@ -119,99 +100,9 @@ def shuffled_bounds(
             _shuffled_within(plan.fold_of_case[0], cases, generator)
             for _ in range(config.n_shuffles)
         ]
-        shuffled = [_repeat(folds, pair, cases, config, partner=p).bound for p in partners]
+        shuffled = [repeat_scores(folds, pair, cases, config, partner=p).bound for p in partners]
         bounds[pair] = np.array(shuffled)
     return bounds
-
-
-@dataclass(frozen=True, eq=False)
-class _Repeat:
-    pmi: FloatArray
-    bound: float
-    settings: list[Setting]
-
-
-def _components(
-    features: Mapping[str, FloatArray],
-    available: Mapping[str, BoolArray],
-    split: Split,
-    config: GaussianConfig,
-) -> _Components:
-    components = {}
-    for modality, values in features.items():
-        seen = split.fit[available[modality][split.fit]]
-        rows = available[modality]
-        whitening = whiten(values[seen], n_components=max(config.n_components))
-        projected = np.full((len(values), whitening.axes.shape[1]), np.nan)
-        projected[rows] = whitening(values[rows])
-        components[modality] = projected
-    return _Components(split, components)
-
-
-def _critics(
-    components: _Components,
-    pair: ModalityPair,
-    cases: IntArray,
-    config: GaussianConfig,
-    *,
-    limit: int,
-    partner: IntArray | None = None,
-) -> _Scored:
-    """Return the positions in `cases` that are held out, and their critic per setting."""
-    partner = cases if partner is None else partner
-    is_held_out = np.isin(cases, components.split.held_out)
-    first, second = (components.of_modality[modality] for modality in pair)
-    k = min(first.shape[1], second.shape[1])
-    first, second = first[cases, :k], second[partner, :k]
-    critics = canonical_critics(
-        (first[~is_held_out], second[~is_held_out]),
-        (first[is_held_out], second[is_held_out]),
-        config,
-        n_components=min(limit, k),
-    )
-    return np.flatnonzero(is_held_out), dict(critics)
-
-
-def _repeat(
-    folds: Sequence[_Components],
-    pair: ModalityPair,
-    cases: IntArray,
-    config: GaussianConfig,
-    *,
-    partner: IntArray | None = None,
-) -> _Repeat:
-    n_fit = min(int(np.isin(cases, fold.split.fit).sum()) for fold in folds)
-    limit = _component_limit(n_fit, folds, pair, config)
-    fitted = [_critics(f, pair, cases, config, limit=limit, partner=partner) for f in folds]
-    settings = list(fitted[0][1])
-    patients = folds[0].split.patients[cases]
-    bounds = np.array(
-        [[_bound(critics[s], patients[held_out]) for s in settings] for held_out, critics in fitted]
-    )
-    chosen = [_best_elsewhere(bounds, fold) for fold in range(len(folds))]
-    pmi = np.empty(len(cases))
-    for (held_out, critics), setting in zip(fitted, chosen, strict=True):
-        pmi[held_out] = critics[settings[setting]].matched()
-    bound = np.nanmean([bounds[fold, setting] for fold, setting in enumerate(chosen)])
-    return _Repeat(pmi, float(bound), [settings[setting] for setting in chosen])
-
-
-def _component_limit(
-    n_fit: int, folds: Iterable[_Components], pair: ModalityPair, config: GaussianConfig
-) -> int:
-    """Return the number of components that every fold can have."""
-    ranks = [int(fold.of_modality[modality].shape[1]) for fold in folds for modality in pair]
-    below_share = int(np.ceil(config.max_component_share * n_fit)) - 1
-    return max(1, min(below_share, *ranks))
-
-
-def _bound(critic: CanonicalCritic, patients: IntArray) -> float:
-    return critic.bound(np.arange(len(patients)), patients)
-
-
-def _best_elsewhere(bounds: FloatArray, fold: int) -> int:
-    """Return the setting with the highest mean bound over the other folds."""
-    return int(np.nanmean(np.delete(bounds, fold, axis=0), axis=0).argmax())
 
 
 def _shuffled_within(
@@ -232,33 +123,12 @@ def _half_pmi(
     config: GaussianConfig,
 ) -> dict[ModalityPair, FloatArray]:
     """Score every case twice, by models of disjoint halves of its split's training cases."""
-    available = has_modality(features)
     n_splits = min(config.n_reliability_splits, plan.n_repeats)
     scores = {pair: np.full((n_splits, 2, len(c)), np.nan) for pair, c in cases.items()}
     for repeat in range(n_splits):
         for split in plan.splits(repeat):
-            halves = [_components(features, available, h, config) for h in split.halves()]
+            halves = [fold_components(features, h, config) for h in split.halves()]
             for pair, indices in cases.items():
                 held_out = np.isin(indices, split.held_out)
-                scores[pair][repeat][:, held_out] = _half_scores(halves, pair, indices, config)
+                scores[pair][repeat][:, held_out] = half_scores(halves, pair, indices, config)
     return scores
-
-
-def _half_scores(
-    halves: Sequence[_Components], pair: ModalityPair, cases: IntArray, config: GaussianConfig
-) -> FloatArray:
-    """Score the held-out cases with both halves; each half's cases choose the other's setting."""
-    n_fit = min(int(np.isin(cases, half.split.fit).sum()) for half in halves)
-    limit = _component_limit(n_fit, halves, pair, config)
-    scores = []
-    for half, other in (halves, halves[::-1]):
-        unseen = np.sort(np.concatenate([half.split.held_out, other.split.fit]))
-        wide = replace(half, split=replace(half.split, held_out=unseen))
-        positions, critics = _critics(wide, pair, cases, config, limit=limit)
-        is_scored = np.isin(cases[positions], half.split.held_out)
-        chooses = np.flatnonzero(~is_scored)
-        patients = half.split.patients[cases[positions[chooses]]]
-        bounds = [critic.bound(chooses, patients) for critic in critics.values()]
-        best = list(critics.values())[int(np.argmax(bounds))]
-        scores.append(best.matched()[is_scored])
-    return np.stack(scores)

@@ -11,7 +11,7 @@ import numpy as np
 from MDALSelectorLib.alignment import measure_alignment
 from MDALSelectorLib.case_selection import INCOMPLETE, Flag
 from MDALSelectorLib.cohort_scores import CohortScores, FloatArray
-from MDALSelectorLib.config import CropConfig, EstimationConfig
+from MDALSelectorLib.config import EstimationConfig
 from MDALSelectorLib.diagnostics import Diagnostics, PairDiagnostics
 from MDALSelectorLib.estimation import Estimation, estimate
 from MDALSelectorLib.features import cohort_features
@@ -133,9 +133,7 @@ def _views(
         m: np.array([m in header.modalities for header in prepared.headers])
         for m in prepared.modalities
     }
-    return VolumeViews(
-        prepared, patient_ids=patients, available=available, config=CropConfig()
-    )
+    return VolumeViews(prepared, patient_ids=patients, available=available, config=config.crops)
 
 
 def _by_pair(estimation: Estimation, values: FloatArray) -> FloatArray:

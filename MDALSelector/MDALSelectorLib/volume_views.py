@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,7 @@ class VolumeViews:
         self._cases, self._config = cases, config
         self._patient_ids, self._available = tuple(patient_ids), dict(available)
         self._memory: dict[int, _CropCase] = {}
+        self._lock = Lock()
 
     @property
     def patient_ids(self) -> tuple[str, ...]:
@@ -116,6 +118,10 @@ class VolumeViews:
         return VolumeEncoder(channels), channels[-1]
 
     def _load(self, index: int) -> _CropCase:
+        with self._lock:
+            return self._loaded(index)
+
+    def _loaded(self, index: int) -> _CropCase:
         if index not in self._memory:
             loaded = _CropCase.from_prepared(self._cases[index], self.modalities, self._config)
             limit = self._config.memory_mb * 2**20
