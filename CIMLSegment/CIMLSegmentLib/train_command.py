@@ -12,11 +12,12 @@ from CIMLSegmentLib.case_input import add_modality_argument, modality_rows
 from CIMLSegmentLib.config import TrainingConfig
 from CIMLSegmentLib.task import Task
 from CIMLSegmentLib.task_io import CohortModalities, load_task, preset_names
+from CIMLSegmentLib.training_spacing import training_spacing
 from MultimodalImagingLib.cases import Case
 from MultimodalImagingLib.cohort import Cohort, find_cohort, patterns_for
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.prepared_case import PreprocessingSpec
-from MultimodalImagingLib.preprocessing import default_spec, modality_kind
+from MultimodalImagingLib.preprocessing import modality_kind
 from MultimodalImagingLib.progress import Reporter
 from MultimodalImagingLib.record import CohortRecord, open_record
 from MultimodalImagingLib.volume_io import ImageFile
@@ -92,7 +93,9 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     record = open_record(cohort.root, folder=options.record)
     cases = labelled_cases(cohort, record, options.labels)
     reporter.info(f"{len(cases)} of {len(cohort.cases)} cases have a label map.")
-    job = PreparationJob(task, _spec(options, cohort, task), cohort.root, record.cache)
+    job = PreparationJob(
+        task, _spec(options, cases or cohort.cases, task), cohort.root, record.cache
+    )
     prepared = prepare_training_set(cases, job, reporter=reporter)
     result = train(
         prepared,
@@ -144,11 +147,10 @@ def _task(options: argparse.Namespace, cohort: Cohort) -> Task:
     return load_task(options.task, cohort=CohortModalities(kinds, options.primary))
 
 
-def _spec(options: argparse.Namespace, cohort: Cohort, task: Task) -> PreprocessingSpec:
-    spacing = default_spec(cohort).spacing_mm
+def _spec(options: argparse.Namespace, cases: Sequence[Case], task: Task) -> PreprocessingSpec:
     if options.spacing is not None:
-        spacing = (options.spacing,) * 3
-    return PreprocessingSpec(spacing, dict(task.modalities))
+        return PreprocessingSpec((options.spacing,) * 3, dict(task.modalities))
+    return PreprocessingSpec(training_spacing(cases, task), dict(task.modalities))
 
 
 def _training_job(options: argparse.Namespace, prepared: TrainingSet) -> TrainingJob:
