@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from CIMLSegmentLib.stored_result import find_results, read_result
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record import CaseState, open_record
 from MultimodalSlicerLib.case_rows import CaseRow
@@ -60,11 +59,15 @@ class CohortCases:
 
     def find(self, folder: Path) -> None:
         """Take over the results that a folder holds already."""
+        from CIMLSegmentLib.stored_result import find_results
+
         for path in find_results(folder):
             self.take(path)
 
     def take(self, folder: Path) -> None:
         """Take over a result; one that cannot be read is a failed case."""
+        from CIMLSegmentLib.stored_result import read_result
+
         try:
             result = read_result(folder)
         except CrossModalError as error:

@@ -8,7 +8,6 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
-from CIMLSegmentLib.stored_result import read_result
 from CIMLSegmentSlicerLib.cohort_cases import (
     SEGMENTED,
     CohortCases,
@@ -117,6 +116,8 @@ class CohortWork:
         Raises:
             ValueError: If it has no result yet, or a file cannot be read.
         """
+        from CIMLSegmentLib.stored_result import read_result
+
         case = None if self.cases is None else self.cases.cases.get(name)
         if case is None or case.state != SEGMENTED:
             raise ValueError(_("{name} has no result that could be opened.").format(name=name))

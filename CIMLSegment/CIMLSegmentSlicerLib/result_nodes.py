@@ -11,11 +11,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import slicer
 
 from CIMLSegmentLib.result import Contribution
-from CIMLSegmentLib.stored_result import StoredMap, StoredResult
 from MultimodalImagingLib.volume_io import ImageFile, read_volume
 from MultimodalSlicerLib.table_nodes import columnsOf, setColumns
 from MultimodalSlicerLib.volume_nodes import (
@@ -26,6 +26,9 @@ from MultimodalSlicerLib.volume_nodes import (
     segmentVolumesMl,
     subjectHierarchy,
 )
+
+if TYPE_CHECKING:
+    from CIMLSegmentLib.stored_result import StoredMap, StoredResult
 
 RESULT_ATTRIBUTE = "CIMLSegment.Result"
 MAP_ATTRIBUTE = "CIMLSegment.Map"

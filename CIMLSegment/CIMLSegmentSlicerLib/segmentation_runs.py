@@ -11,8 +11,6 @@ from pathlib import Path
 
 import slicer
 
-from CIMLSegmentLib.result_io import has_result, result_folder
-from CIMLSegmentLib.stored_result import read_result
 from CIMLSegmentSlicerLib.input_matching import InputMatch, matchVolumes
 from CIMLSegmentSlicerLib.model_summary import ModelSummary, millimeters
 from CIMLSegmentSlicerLib.result_folders import ResultFolders
@@ -84,6 +82,9 @@ class SegmentationRuns:
         Raises:
             CohortError: If its files cannot be read. The scene is then unchanged.
         """
+        from CIMLSegmentLib.result_io import result_folder
+        from CIMLSegmentLib.stored_result import read_result
+
         result = read_result(result_folder(run.output, run.case))
         for path in run.folder.glob("image_*"):
             path.unlink()
@@ -196,6 +197,8 @@ def _run(
 
 def _freeName(output: Path, case: str) -> str:
     """A result is never replaced by another one."""
+    from CIMLSegmentLib.result_io import has_result
+
     name, number = case, 2
     while has_result(output, name):
         name, number = f"{case} ({number})", number + 1
