@@ -59,7 +59,7 @@ def load(name):
     return json.loads(lines[0].removeprefix("RESULT "))
 
 
-@pytest.mark.parametrize("name", ["MDALSelector"])
+@pytest.mark.parametrize("name", ["MDALSelector", "CIMLSegment"])
 def test_a_module_file_imports_nothing_heavy_and_is_quick(host, name):
     results = [load(name) for _ in range(2)]
     assert set(results[0]["new"]) & HEAVY == set()
