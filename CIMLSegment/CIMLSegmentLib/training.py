@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from CIMLSegmentLib.best_network import STATE_FOLDER
 from CIMLSegmentLib.config_checks import GATES
 from CIMLSegmentLib.gate import check_positions
 from CIMLSegmentLib.model_description import ModelDescription, ModelFacts, current_versions
@@ -15,7 +16,7 @@ from CIMLSegmentLib.processes import Processes, joined_processes
 from CIMLSegmentLib.task import Task
 from CIMLSegmentLib.training_cases import TrainingSet
 from CIMLSegmentLib.training_job import TrainingJob, TrainingResult
-from CIMLSegmentLib.training_run import STATE_FOLDER, TrainingData, TrainingRun
+from CIMLSegmentLib.training_run import TrainingData, TrainingRun
 from CIMLSegmentLib.training_state import STATE_NAME
 from MultimodalImagingLib.errors import CrossModalError, UsageError
 from MultimodalImagingLib.progress import NullReporter, Reporter

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import nn
 
 from CIMLSegmentLib.baselines import Baseline, build_any
+from CIMLSegmentLib.best_network import STATE_FOLDER, keep_best, read_best
 from CIMLSegmentLib.dataset import Batch, PatchSource, batches
 from CIMLSegmentLib.devices import is_out_of_memory
 from CIMLSegmentLib.losses import CIMLLoss, beta_share
-from CIMLSegmentLib.model import TrainedModel, load_model, save_model
 from CIMLSegmentLib.model_description import ModelDescription
 from CIMLSegmentLib.network import CIMLNet
 from CIMLSegmentLib.optimization import (
@@ -24,17 +24,14 @@ from CIMLSegmentLib.optimization import (
     set_learning_rate,
 )
 from CIMLSegmentLib.processes import Processes, without_averaging
+from CIMLSegmentLib.stopping import stopping_within_steps
 from CIMLSegmentLib.training_case import TrainingCase
 from CIMLSegmentLib.training_job import TrainingJob
 from CIMLSegmentLib.training_log import LossMeans, TrainingLog
 from CIMLSegmentLib.training_state import Progress, read_state, write_state
 from CIMLSegmentLib.validation import validate_cases, validation_plan
-from MultimodalImagingLib.atomic_files import write_bytes
 from MultimodalImagingLib.errors import CancelledError, CrossModalError
 from MultimodalImagingLib.progress import Reporter
-
-STATE_FOLDER = "training"
-BEST_BASELINE_NAME = "best.safetensors"
 
 _LOG_INTERVAL = 10
 
@@ -116,13 +113,8 @@ class TrainingRun:
         numbers = self.processes.share(config.batch_size)
         ready = batches(self.source, steps, numbers, n_workers=self.job.n_workers or 0)
         try:
-            self.reporter.advance(self.progress.step)
-            for batch in ready:
-                self._step(batch)
-                self._after_step()
-                self.reporter.advance()
-                if self.has_converged:
-                    break
+            with stopping_within_steps(self.network):
+                self._make_steps(ready)
         except CancelledError:
             self._write_state()
             if self.progress.best_step == 0:
@@ -130,15 +122,20 @@ class TrainingRun:
             raise
         self.processes.wait()
 
+    def _make_steps(self, ready: Iterator[Batch]) -> None:
+        self.reporter.advance(self.progress.step)
+        for batch in ready:
+            self._step(batch)
+            self._after_step()
+            self.reporter.advance()
+            if self.has_converged:
+                return
+
     def best_network(self) -> CIMLNet | Baseline:
         """Return the best network on the CPU; in other processes than the first, the last one."""
-        if not self.processes.is_first:
-            return self.network
-        if self.job.kind == "ciml":
-            return load_model(self.data.folder).network
-        best = safetensors.torch.load_file(self._state_folder / BEST_BASELINE_NAME)
-        self.network.cpu().load_state_dict(best)
-        return self.network.eval()
+        return (
+            read_best(self.data.folder, self.network) if self.processes.is_first else self.network
+        )
 
     @property
     def _state_folder(self) -> Path:
@@ -250,17 +247,14 @@ class TrainingRun:
         """Make the present network the best one."""
         self.progress.best_step = self.progress.step
         self.progress.best_metrics = metrics
-        if not self.processes.is_first:
-            return
-        if isinstance(self.network, CIMLNet):
-            description = self.data.description
-            facts = replace(description.facts, metrics=metrics, step=self.progress.step)
-            save_model(
-                self.data.folder, TrainedModel(self.network, replace(description, facts=facts))
+        if self.processes.is_first:
+            keep_best(
+                self.data.folder,
+                self.network,
+                self.data.description,
+                step=self.progress.step,
+                metrics=metrics,
             )
-        else:
-            weights = {name: v.detach().cpu() for name, v in self.network.state_dict().items()}
-            write_bytes(self._state_folder / BEST_BASELINE_NAME, safetensors.torch.save(weights))
 
     def _write_state(self) -> None:
         self._written_at = time.monotonic()
