@@ -23,19 +23,23 @@ def region_logits(subtask_logits: Mapping[str, LogitsT], task: Task) -> dict[str
 
     Args:
         subtask_logits: Sub-task name to logits `(R, …)`, channels in the order of its regions;
-            numpy arrays or tensors.
+            numpy arrays or tensors. A sub-task may be absent, if its primary is.
         task: The task.
 
     Returns:
-        Region name to logits `(…)`: the mean where several sub-tasks predict the same region.
+        Region name to logits `(…)`: the mean where several sub-tasks predict the same region;
+        without the regions that no sub-task predicts.
     """
     found: dict[str, list[Any]] = {region.name: [] for region in task.regions}
     for subtask in task.subtasks:
-        channels = cast("Any", subtask_logits[subtask.name])
-        for channel, region in enumerate(subtask.regions):
-            found[region].append(channels[channel])
+        if subtask.name in subtask_logits:
+            channels = cast("Any", subtask_logits[subtask.name])
+            for channel, region in enumerate(subtask.regions):
+                found[region].append(channels[channel])
     return {
-        region: sum(channels[1:], channels[0]) / len(channels) for region, channels in found.items()
+        region: sum(channels[1:], channels[0]) / len(channels)
+        for region, channels in found.items()
+        if channels
     }
 
 

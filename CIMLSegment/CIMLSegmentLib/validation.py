@@ -17,7 +17,7 @@ from CIMLSegmentLib.metrics import dice, hausdorff95
 from CIMLSegmentLib.network import CIMLNet
 from CIMLSegmentLib.processes import Processes
 from CIMLSegmentLib.sliding_window import WindowPlan, predict_windows
-from CIMLSegmentLib.task import Task
+from CIMLSegmentLib.task import Subtask, Task
 from CIMLSegmentLib.training_case import FloatArray, TrainingCase
 from MultimodalImagingLib.progress import NullReporter
 
@@ -124,18 +124,20 @@ def _probabilities(
         NullReporter(),
     )
     network.train(was_training)
-    logits = region_logits(output.logits, network.task)
-    return {name: values[inner].float().sigmoid().numpy() for name, values in logits.items()}
+    with_primary = {s.name: output.logits[s.name] for s in _possible_subtasks(network.task, case)}
+    found = {name: np.zeros(case.shape, np.float32) for name in network.task.region_names}
+    for name, values in region_logits(with_primary, network.task).items():
+        found[name] = values[inner].float().sigmoid().numpy()
+    return found
 
 
 def _scored_regions(task: Task, case: TrainingCase) -> list[str]:
-    seen = {
-        region
-        for subtask in task.subtasks
-        for region in subtask.regions
-        if subtask.primary in case.modalities
-    }
+    seen = {region for subtask in _possible_subtasks(task, case) for region in subtask.regions}
     return [name for name in task.region_names if name in seen]
+
+
+def _possible_subtasks(task: Task, case: TrainingCase) -> list[Subtask]:
+    return [subtask for subtask in task.subtasks if subtask.primary in case.modalities]
 
 
 def _named_metrics(regions: tuple[str, ...], sums: Tensor) -> dict[str, float]:

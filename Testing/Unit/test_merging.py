@@ -94,6 +94,10 @@ def test_several_subtasks_on_one_region_give_the_mean_of_their_logits():
     assert torch.equal(region_logits(tensors, task)["lesion"], torch.ones(2, 2, 2).double())
 
 
+def test_subtask_without_its_primary_leaves_its_regions_to_others_or_out():
+    assert set(region_logits({"WT": np.zeros((1, 3))}, load_task("brats"))) == {"WT"}
+
+
 def test_channels_follow_the_regions_of_each_subtask():
     logits = {"WT": np.zeros((1, 3)), "TC-ET": np.stack([np.ones(3), np.full(3, 2.0)])}
     merged = region_logits(logits, load_task("brats"))
