@@ -52,9 +52,7 @@ class VectorEncoder(nn.Module):
 class VolumeEncoder(nn.Sequential):
     """Strided 3-D convolutions and the mean over what is left of the crop.
 
-    Maps are normalized per crop over all channels together (group normalization with one group).
-    Instance normalization per channel would remove how strongly each filter answers, which is most
-    of what the mean over the crop can say: with it encoders cannot tell smooth from rough noise.
+    The last convolution is not normalized: the mean of an instance-normalized map says little.
     """
 
     def __init__(self, channels: Sequence[int]) -> None:
@@ -64,8 +62,7 @@ class VolumeEncoder(nn.Sequential):
             channels: Outputs of each convolution; every one halves the crop.
         """
         widths = (1, *channels)
-        per_crop = ("GROUP", {"num_groups": 1})
-        norms = [per_crop] * (len(channels) - 1) + [None]
+        norms = ["INSTANCE"] * (len(channels) - 1) + [None]
         blocks = [
             Convolution(3, n_in, n_out, strides=2, act="LEAKYRELU", norm=norm)
             for (n_in, n_out), norm in zip(pairwise(widths), norms, strict=True)
