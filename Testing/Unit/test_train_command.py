@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from CIMLSegmentLib.__main__ import main
+from CIMLSegmentLib.train_command import labelled_cases
+from MultimodalImagingLib.cohort import find_cohort
+from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.geometry import Grid
+from MultimodalImagingLib.record import open_record
+from MultimodalImagingLib.volume_io import Volume, write_volume
+
+GRID = Grid((6, 5, 4), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0), tuple(np.eye(3).ravel()))
+
+
+def write(path: Path, values: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_volume(path, Volume(values, GRID))
+
+
+@pytest.fixture
+def cohort_folder(tmp_path: Path) -> Path:
+    generator = np.random.default_rng(0)
+    for case in "abc":
+        for modality in ("flair", "t1"):
+            image = generator.normal(size=GRID.array_shape).astype(np.float32)
+            write(tmp_path / "cohort" / case / f"{modality}.nii.gz", image)
+    label = np.ones(GRID.array_shape, dtype=np.uint8)
+    write(tmp_path / "cohort" / "a" / "seg.nii.gz", label)
+    return tmp_path / "cohort"
+
+
+def test_labels_of_the_record_come_before_those_of_the_cohort(cohort_folder: Path) -> None:
+    record = open_record(cohort_folder)
+    label = np.ones(GRID.array_shape, dtype=np.uint8)
+    for case in "ab":
+        write(record.labels / f"{case}.nii.gz", label)
+    found = {c.case_id: c.label for c in labelled_cases(find_cohort(cohort_folder), record, None)}
+    assert sorted(found) == ["a", "b"]
+    assert all(file is not None and file.path.parent == record.labels for file in found.values())
+
+
+def test_label_files_of_the_cohort_are_found(cohort_folder: Path) -> None:
+    record = open_record(cohort_folder)
+    found = labelled_cases(find_cohort(cohort_folder), record, None)
+    assert [case.case_id for case in found] == ["a"]
+
+
+def test_a_folder_of_labels_is_the_only_source_if_it_is_given(
+    cohort_folder: Path, tmp_path: Path
+) -> None:
+    write(tmp_path / "mine" / "c.nii.gz", np.ones(GRID.array_shape, dtype=np.uint8))
+    record = open_record(cohort_folder)
+    found = labelled_cases(find_cohort(cohort_folder), record, tmp_path / "mine")
+    assert [case.case_id for case in found] == ["c"]
+    with pytest.raises(UsageError, match="Correct --labels"):
+        labelled_cases(find_cohort(cohort_folder), record, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--task", "nothing-of-that-name"), "nothing-of-that-name"),
+        (("--task", "single-target", "--primary", "PET"), "Give --primary one of FLAIR, T1."),
+    ],
+)
+def test_wrong_options_are_explained_and_exit_with_2(
+    cohort_folder: Path,
+    tmp_path: Path,
+    options: tuple[str, ...],
+    sentence: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["train", str(cohort_folder), "--output", str(tmp_path / "model"), *options]
+    assert main(arguments) == 2
+    assert sentence in capsys.readouterr().err.replace("\n", " ")
+    assert not (tmp_path / "model").exists()
