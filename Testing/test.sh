@@ -5,9 +5,10 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 "$root/Testing/setup.sh"
 cd "$root"
+workers=$(nproc)  # before OMP_NUM_THREADS, which nproc would take for the answer
 export PYTHONHASHSEED=0 OMP_NUM_THREADS=1 QT_QPA_PLATFORM=offscreen VTK_DEFAULT_OPENGL_WINDOW=vtkEGLRenderWindow
 python=.venv/bin/python
 "$python" -m ruff check .
 "$python" -m ruff format --check .
 "$python" -m mypy MDALSelector/MultimodalImagingLib MDALSelector/MDALSelectorLib CIMLSegment/CIMLSegmentLib
-"$python" -m pytest --numprocesses "$(nproc)" --dist loadfile "$@"
+"$python" -m pytest --numprocesses "$workers" --dist loadfile "$@"
