@@ -90,7 +90,7 @@ def test_unknown_baseline_is_refused():
 
 def test_too_narrow_a_network_cannot_be_matched():
     tiny = NetworkConfig(
-        features=(1, 1),
+        features=(2, 2),
         strides=((1, 1, 1), (2, 2, 2)),
         kernel_sizes=((3, 3, 3),) * 2,
         message_levels=(1,),

@@ -93,7 +93,7 @@ def test_order_of_the_folder_listing_does_not_matter(
     synthetic_cohort: Path, first_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed = Path.iterdir
-    monkeypatch.setattr(Path, "iterdir", lambda self: sorted(listed(self), reverse=True))
+    monkeypatch.setattr(Path, "iterdir", lambda self: iter(sorted(listed(self), reverse=True)))
     select(synthetic_cohort, tmp_path, "--budget", "20%", "--output", f"{tmp_path}/run")
     assert reproducible_files(tmp_path / "run") == reproducible_files(first_run / "run")
 
