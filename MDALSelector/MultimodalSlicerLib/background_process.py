@@ -236,11 +236,15 @@ class BackgroundProcess:
             self._setState(JobState.FAILED)
 
     def _release(self) -> None:
-        """Undo the connections: they would keep this object alive with the process."""
+        """Let go of the process, but not yet: it may still be within the signal that is handled.
+
+        PythonQt deletes it with the last reference, at once. The connections would keep this object
+        alive with it.
+        """
+        process, self._process = self._process, None
         for signal, slot in self._connections().items():
-            self._process.disconnect(signal, slot)
-        self._process.deleteLater()
-        self._process = None
+            process.disconnect(signal, slot)
+        qt.QTimer.singleShot(0, process.deleteLater)
 
     def _failure(self, exitCode: int, *, isNormal: bool) -> str:
         last = self._errorTail[-1].strip() if self._errorTail else "It said nothing more."

@@ -282,3 +282,50 @@ def test_proxy_models_can_filter_in_python():
     proxy = Filter()
     proxy.setSourceModel(model)
     assert [proxy.index(row, 0).data() for row in range(proxy.rowCount())] == ["abc", "b"]
+
+
+def test_an_object_must_outlive_a_signal_of_its_own():
+    import qt
+
+    held = [qt.QPushButton()]
+    held[0].connect("clicked()", held.clear)
+    with errors.expected(RefusalError, "QPushButton lost its last reference within a signal"):
+        held[0].click()
+
+
+def test_deleting_later_does_not_keep_an_object_within_its_signal():
+    import qt
+
+    held = [qt.QPushButton()]
+
+    def drop():
+        held[0].deleteLater()
+        held.clear()
+
+    held[0].connect("clicked()", drop)
+    with errors.expected(RefusalError, "lost its last reference"):
+        held[0].click()
+
+
+def test_an_object_that_is_held_until_its_signal_is_over_can_go(wait_until):
+    import qt
+
+    gone, held = [], [qt.QPushButton()]
+    held[0].connect("destroyed()", lambda: gone.append(True))
+
+    def drop():
+        qt.QTimer.singleShot(0, held.pop().deleteLater)
+
+    held[0].connect("clicked()", drop)
+    held[0].click()
+    wait_until(lambda: gone)
+
+
+def test_children_may_lose_their_wrapper_within_a_signal():
+    import qt
+
+    parent = qt.QWidget()
+    held = [qt.QPushButton(parent)]
+    held[0].connect("clicked()", held.clear)
+    held[0].click()
+    assert len(parent.children()) == 1

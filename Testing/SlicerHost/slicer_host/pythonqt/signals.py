@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import shiboken6
-from PySide6.QtCore import SIGNAL, QMetaObject, QObject
+from PySide6.QtCore import SIGNAL, QMetaObject, QObject, QTimer
 
 from slicer_host import errors
 from slicer_host.pythonqt import members
@@ -16,17 +17,36 @@ from slicer_host.pythonqt.conversion import to_python, to_qt
 
 
 class Receiver:
-    """Calls a Python function with as many of a signal's arguments as it takes."""
+    """Calls a Python function with as many of a signal's arguments as it takes.
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    The sender must outlive the call: PythonQt deletes an object that Python made and that has no
+    parent together with its wrapper, also within a signal of its own, which then crashes.
+    """
+
+    def __init__(self, function: Callable[..., Any], sender: QObject) -> None:
         self.function = function
         self.limit = argument_limit(function)
+        self._sender = weakref.ref(sender)
 
     def __call__(self, *arguments: Any) -> None:
+        from slicer_host.pythonqt.wrapper import is_held
+
+        sender = self._sender()
+        was_held = sender is not None and is_held(sender)
         try:
             self.function(*(to_python(argument) for argument in arguments[: self.limit]))
         except BaseException as error:  # noqa: BLE001 - reported, and the test fails
             errors.report(error)
+        if was_held and not is_held(sender):
+            errors.report(errors.RefusalError(_TOO_EARLY.format(name=_name(sender))))
+            QTimer.singleShot(0, lambda: sender)  # here it lives on, so that only the test fails
+
+
+_TOO_EARLY = (
+    "A {name} lost its last reference within a signal of its own. PythonQt deletes it at once, and"
+    " the application crashes. Keep it until the signal is over, for example by"
+    " qt.QTimer.singleShot(0, object.deleteLater)."
+)
 
 
 def argument_limit(function: Callable[..., Any]) -> int | None:
@@ -69,7 +89,7 @@ def connect(raw: QObject, signature: str, function: Callable[..., Any]) -> bool:
         msg = f"Called connect with wrong arguments: {function!r} is not callable."
         raise ValueError(msg)
     signal = find_signal(raw, signature)
-    receiver = Receiver(function)
+    receiver = Receiver(function, raw)
     if isinstance(signal, str):
         link = QObject.connect(raw, SIGNAL(signal), receiver)
         undo = _undo_native(link)

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import shiboken6
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QCoreApplication, QEvent, QObject
 
 from slicer_host import real_names
 from slicer_host.errors import RefusalError
@@ -15,6 +15,14 @@ from slicer_host.pythonqt import access, conversion, members
 from slicer_host.pythonqt.conversion import Wrapped, call, to_python, to_qt
 
 _wrappers: weakref.WeakValueDictionary[int, InstanceWrapper] = weakref.WeakValueDictionary()
+
+
+def is_held(raw: QObject) -> bool:
+    """Say whether an object lives on in PythonQt: its wrapper is in use, or it has an owner."""
+    if not shiboken6.isValid(raw):
+        return False
+    pointer = shiboken6.getCppPointer(raw)[0]
+    return pointer in _wrappers or not shiboken6.ownedByPython(raw)
 
 
 class ClassWrapper(type):
@@ -155,6 +163,10 @@ class ObjectWrapper(InstanceWrapper):
         from slicer_host.pythonqt import signals
 
         return signals.disconnect(self._raw, signal, function)
+
+    def deleteLater(self) -> None:
+        """Delete the object in the event loop; until then it belongs to whom it belonged."""
+        QCoreApplication.postEvent(self._raw, QEvent(QEvent.Type.DeferredDelete))
 
     def parent(self) -> Any:
         """Return the parent object."""
