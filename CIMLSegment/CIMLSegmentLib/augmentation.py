@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from monai.transforms import (
-    Compose,
-    RandAdjustContrastd,
+    Flip,
+    RandAdjustContrast,
     RandAffined,
-    RandFlipd,
-    RandGaussianNoised,
-    RandGaussianSmoothd,
-    RandScaleIntensityd,
-    RandShiftIntensityd,
+    RandGaussianNoise,
+    RandGaussianSmooth,
+    Randomizable,
+    RandScaleIntensity,
+    RandShiftIntensity,
 )
 from torch import Tensor
 
@@ -24,13 +27,26 @@ from CIMLSegmentLib.training_case import FloatArray, MaskArray
 IMAGES, TARGETS = "images", "targets"
 
 # Habits of nnU-Net, milder in the geometry; not those of the paper, which are not public to us.
+_FLIP_SHARE = 0.5
+_AFFINE_SHARE = 0.3
+_INTENSITY_SHARE = 0.15
 _LARGEST_TURN = math.radians(20)
 _LARGEST_SCALING = 0.2
+_INTENSITIES: tuple[Callable[[], Any], ...] = (
+    partial(RandGaussianNoise, prob=1, std=0.1),
+    partial(RandGaussianSmooth, prob=1, **{f"sigma_{axis}": (0.5, 1.0) for axis in "xyz"}),
+    partial(RandScaleIntensity, prob=1, factors=0.25),
+    partial(RandShiftIntensity, prob=1, offsets=0.1),
+    partial(RandAdjustContrast, prob=1, gamma=(0.7, 1.5)),
+)
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """Random changes of a patch.
+
+    Which changes a patch gets is drawn here, and only those are built: seeding one of MONAI's
+    random transforms costs as much as many of them take.
 
     Attributes:
         spatial_dims: 2 or 3.
@@ -54,48 +70,47 @@ class Augmentation:
         Returns:
             Images and masks, float32.
         """
-        data = {IMAGES: torch.from_numpy(images), TARGETS: torch.from_numpy(targets).float()}
-        if geometry and self.strength > 0:
-            data = self._geometry().set_random_state(seed)(data)
-        channels = {str(channel): data[IMAGES][channel][None] for channel in range(len(images))}
-        if self.strength > 0:
-            channels = self._intensities(list(channels)).set_random_state(seed + 1)(channels)
-        plain = [_plain(values) for values in channels.values()]
-        return torch.cat(plain), (_plain(data[TARGETS]) > 0.5).float()
+        generator = np.random.default_rng(seed)
+        changed, masks = torch.from_numpy(images), torch.from_numpy(targets).float()
+        if geometry:
+            changed, masks = self.move(changed, masks, generator)
+        channels = [self._recolored(channel[None], generator) for channel in changed]
+        return torch.cat(channels), (masks > 0.5).float()
 
-    def _geometry(self) -> Compose:
-        keys = [IMAGES, TARGETS]
-        flips = [
-            RandFlipd(keys, prob=0.5 * self.strength, spatial_axis=axis)
-            for axis in range(self.spatial_dims)
-        ]
-        n_turns = 3 if self.spatial_dims == 3 else 1
-        affine = RandAffined(
-            keys,
-            prob=0.3 * self.strength,
-            rotate_range=(_LARGEST_TURN,) * n_turns,
+    def move(
+        self, images: Tensor, targets: Tensor, generator: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Flip, turn and scale images `(M, …)` and masks `(R, …)` together."""
+        drawn = generator.random(self.spatial_dims) < _FLIP_SHARE * self.strength
+        axes = [int(axis) for axis in np.flatnonzero(drawn)]
+        if axes:
+            flip = Flip(spatial_axis=axes)
+            images, targets = _plain(flip(images)), _plain(flip(targets))
+        if generator.random() < _AFFINE_SHARE * self.strength:
+            moved = _seeded(self._affine(), generator)({IMAGES: images, TARGETS: targets})
+            images, targets = _plain(moved[IMAGES]), _plain(moved[TARGETS])
+        return images, targets
+
+    def _affine(self) -> RandAffined:
+        return RandAffined(
+            [IMAGES, TARGETS],
+            prob=1,
+            rotate_range=(_LARGEST_TURN,) * (3 if self.spatial_dims == 3 else 1),
             scale_range=(_LARGEST_SCALING,) * self.spatial_dims,
             mode=("bilinear", "nearest"),
             padding_mode="zeros",
         )
-        return Compose([*flips, affine])
 
-    def _intensities(self, channels: list[str]) -> Compose:
-        share = 0.15 * self.strength
-        changes = []
-        for channel in channels:
-            changes += [
-                RandGaussianNoised([channel], prob=share, std=0.1),
-                RandGaussianSmoothd([channel], prob=share, **_sigmas()),
-                RandScaleIntensityd([channel], factors=0.25, prob=share),
-                RandShiftIntensityd([channel], offsets=0.1, prob=share),
-                RandAdjustContrastd([channel], prob=share, gamma=(0.7, 1.5)),
-            ]
-        return Compose(changes)
+    def _recolored(self, image: Tensor, generator: np.random.Generator) -> Tensor:
+        """Change the intensities of one modality, `(1, …)`."""
+        for build in _INTENSITIES:
+            if generator.random() < _INTENSITY_SHARE * self.strength:
+                image = _plain(_seeded(build(), generator)(image))
+        return image
 
 
-def _sigmas() -> dict[str, tuple[float, float]]:
-    return {f"sigma_{axis}": (0.5, 1.0) for axis in "xyz"}
+def _seeded(transform: Randomizable, generator: np.random.Generator) -> Any:
+    return transform.set_random_state(seed=int(generator.integers(2**31 - 1)))
 
 
 def _plain(values: Tensor) -> Tensor:

@@ -177,7 +177,9 @@ def run_all(bench: Bench, names: Sequence[str], *, n_parallel: int) -> list[dict
     bench.cases()
     found = []
     with ProcessPoolExecutor(n_parallel, mp_context=get_context("spawn")) as pool:
-        tasks = [pool.submit(run, bench, name, fold) for fold in range(N_FOLDS) for name in names]
+        pairs = [(name, fold) for fold in range(N_FOLDS) for name in names if name in ARMS]
+        pairs += [(name, fold) for name in names if name in VARIANTS for fold in range(N_FOLDS)]
+        tasks = [pool.submit(run, bench, *pair) for pair in pairs]
         for finished in as_completed(tasks):
             done = finished.result()
             found.append(done)

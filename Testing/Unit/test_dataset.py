@@ -126,12 +126,12 @@ def test_all_modalities_and_masks_get_the_same_geometry(shape):
     augmentation = Augmentation(len(shape), 1.0)
     moved = 0
     for seed in range(12):
-        data = {"images": torch.from_numpy(images), "targets": torch.from_numpy(masks).float()}
-        data = augmentation._geometry().set_random_state(seed)(data)
-        changed = data["images"].numpy()
+        tensors = torch.from_numpy(images), torch.from_numpy(masks).float()
+        moved_images, moved_masks = augmentation.move(*tensors, np.random.default_rng(seed))
+        changed = moved_images.numpy()
         assert np.allclose(changed[1], 2 * changed[0], atol=1e-5)
         assert np.allclose(changed[2], -changed[0], atol=1e-5)
-        agreement = (changed[0] > 0.5) == (data["targets"][0].numpy() > 0.5)
+        agreement = (changed[0] > 0.5) == (moved_masks[0].numpy() > 0.5)
         assert agreement.mean() > 0.97
         moved += not np.array_equal(changed, images)
     assert moved >= 8
