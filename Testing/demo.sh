@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the main job without Slicer: Testing/demo.sh [COHORT]
+# Runs the main job without Slicer: Testing/demo.sh [COHORT [--labels FOLDER] [--task TASK] [--primary MODALITY]]
+#   inspect, select, train on the labels of the suggested cases, segment the rest, evaluate, report.
 # Opens the panels of both modules without Slicer: Testing/demo.sh --panels [COHORT]
 # Without a cohort folder a synthetic one is made first. Everything that is written goes to
 # demo-output/ (or the folder named by the variable DEMO_OUTPUT); the cohort itself stays untouched.
@@ -11,16 +12,20 @@ if [ "${1:-}" = --panels ]; then
   shift
 fi
 "$root/Testing/setup.sh"
+python=$root/.venv/bin/python
 output=${DEMO_OUTPUT:-$root/demo-output}
-mkdir -p "$output"
-cohort=${1:-}
-if [ -z "$cohort" ]; then
-  cohort=$output/synthetic/cohort
-  [ -f "$output/synthetic/factors.csv" ] || "$root/.venv/bin/python" -m MultimodalImagingLib.synthetic_cohort "$output/synthetic" --cases 36
+if [ $# -eq 0 ]; then
+  output=$output/synthetic
+  mkdir -p "$output"
+  [ -f "$output/factors.csv" ] || "$python" -m MultimodalImagingLib.synthetic_cohort "$output" --cases 36
+  set -- "$output/cohort" --labels "$output/reference"
+else
+  path=$(realpath -- "$1")
+  output=$output/$(basename -- "$path")-$(printf %s "$path" | sha256sum | cut -c1-6)
+  mkdir -p "$output"
 fi
 if [ "$panels" = yes ]; then
   export PYTHONPATH="$root/Testing/SlicerHost:$root/MDALSelector:$root/CIMLSegment"
-  exec "$root/.venv/bin/python" -m slicer_host --cohort "$cohort"
+  exec "$python" -m slicer_host --cohort "$1"
 fi
-"$root/.venv/bin/mdal-selector" inspect "$cohort"
-"$root/.venv/bin/mdal-selector" select "$cohort" --budget 20% --strategy DiverseMD --record "$output/record"
+exec "$python" "$root/Testing/Helpers/main_job.py" "$@" --output "$output"

@@ -34,18 +34,25 @@ class NetworkPlan:
     network: NetworkConfig
 
 
-def plan_for_cases(cases: TrainingSet, *, base_features: int = BASE_FEATURES) -> NetworkPlan:
-    """Plan for the median size of prepared cases, patches of at most 96^3 voxels."""
+def plan_for_cases(
+    cases: TrainingSet, *, base_features: int = BASE_FEATURES, largest_patch: int = LARGEST_PATCH
+) -> NetworkPlan:
+    """Plan for the median size of prepared cases."""
     median = np.median([case.shape for case in cases.cases], axis=0)
     return plan_network(
         [int(size) for size in median],
         tuple(reversed(cases.preprocessing.spacing_mm)),
         base_features=base_features,
+        largest_patch=largest_patch,
     )
 
 
 def plan_network(
-    size: Sequence[int], spacing_mm: Sequence[float], *, base_features: int = BASE_FEATURES
+    size: Sequence[int],
+    spacing_mm: Sequence[float],
+    *,
+    base_features: int = BASE_FEATURES,
+    largest_patch: int = LARGEST_PATCH,
 ) -> NetworkPlan:
     """Plan for images of a size and spacing.
 
@@ -56,8 +63,9 @@ def plan_network(
         size: Voxels of a typical image, per axis `(K, J, I)` or `(J, I)`.
         spacing_mm: Spacing along the same axes, mm.
         base_features: Channels at full resolution; doubled per level up to 16 times.
+        largest_patch: A patch has at most as many voxels as a cube (a square) of this side.
     """
-    patch = _patch(size, spacing_mm)
+    patch = _patch(size, spacing_mm, largest_patch)
     strides, kernels = _levels(patch, spacing_mm)
     n_levels = len(strides)
     total = [prod(steps) for steps in zip(*strides, strict=True)]
@@ -74,9 +82,9 @@ def plan_network(
     )
 
 
-def _patch(size: Sequence[int], spacing_mm: Sequence[float]) -> list[int]:
-    """Cut the physically longest axis until the patch has at most 96^3 (96^2) voxels."""
-    most = LARGEST_PATCH ** len(size)
+def _patch(size: Sequence[int], spacing_mm: Sequence[float], largest: int) -> list[int]:
+    """Cut the physically longest axis until the patch is small enough."""
+    most = largest ** len(size)
     patch = [max(n, 2 * _FEWEST_POSITIONS) for n in size]
     while prod(patch) > most:
         length = [n * spacing for n, spacing in zip(patch, spacing_mm, strict=True)]

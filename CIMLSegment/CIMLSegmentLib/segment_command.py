@@ -47,6 +47,11 @@ def add_segment_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="segment only this case of the cohort; may be given several times",
     )
+    parser.add_argument(
+        "--unseen",
+        action="store_true",
+        help="leave out the cases that the model was trained or validated with",
+    )
     parser.add_argument("--model", type=Path, required=True, help="folder of a trained model")
     parser.add_argument("--output", type=Path, required=True, help="receives one folder per case")
     parser.add_argument(
@@ -125,6 +130,8 @@ def run_segment(options: argparse.Namespace, reporter: Reporter) -> int:
     """
     config = config_from_options(options)
     cases = _cases(options, reporter)
+    if options.unseen:
+        cases = _unseen(cases, options.model, reporter)
     check_can_hold_folders(options.output)
     tidy_up(options.output)
     from CIMLSegmentLib.processes import joined_processes
@@ -155,6 +162,16 @@ def _segment(
     from CIMLSegmentLib.segmentation_job import segment_cases
 
     return segment_cases(cases, load_model(model), job, reporter=reporter)
+
+
+def _unseen(cases: tuple[Case, ...], model: Path, reporter: Reporter) -> tuple[Case, ...]:
+    from CIMLSegmentLib.model_files import read_model_files
+
+    facts = read_model_files(model)[1].facts
+    seen = {*facts.training_cases, *facts.validation_cases}
+    unseen = tuple(case for case in cases if case.case_id not in seen)
+    reporter.info(f"{len(unseen)} of {len(cases)} cases are new to the model.")
+    return unseen
 
 
 def _cases(options: argparse.Namespace, reporter: Reporter) -> tuple[Case, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from CIMLSegmentLib.case_input import add_modality_argument, modality_rows
 from CIMLSegmentLib.config import TrainingConfig
+from CIMLSegmentLib.network_plan import LARGEST_PATCH
 from CIMLSegmentLib.task import Task
 from CIMLSegmentLib.task_io import CohortModalities, load_task, preset_names
 from CIMLSegmentLib.training_spacing import training_spacing
@@ -20,6 +21,7 @@ from MultimodalImagingLib.prepared_case import PreprocessingSpec
 from MultimodalImagingLib.preprocessing import modality_kind
 from MultimodalImagingLib.progress import Reporter
 from MultimodalImagingLib.record import CohortRecord, open_record
+from MultimodalImagingLib.selection_file import cases_labelled_before, suggested_cases
 from MultimodalImagingLib.volume_io import ImageFile
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from CIMLSegmentLib.training_cases import TrainingSet
 
 KINDS = ("ciml", "early-fusion", "concatenation", "primary-alone")
+SMALLEST_SIDE = 16  # below that, patches hold too little for two levels
 LABEL_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 
@@ -47,6 +50,13 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         help="label maps that are named like the cases; default: the label files of the cohort and"
         " of its record",
     )
+    parser.add_argument(
+        "--suggested-by",
+        type=Path,
+        metavar="RUN",
+        help="train only on cases that this run of `mdal-selector select` suggested or counted as"
+        " labelled; the labels of other cases are not read",
+    )
     parser.add_argument("--record", type=Path, help="folder of the cohort's record")
     parser.add_argument("--resume", action="store_true", help="go on with an earlier training")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
@@ -60,6 +70,14 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=defaults.n_steps, help="most training steps")
     parser.add_argument("--batch-size", type=int, default=defaults.batch_size, help="patches")
     parser.add_argument("--features", type=int, default=8, help="channels at full resolution")
+    parser.add_argument(
+        "--largest-patch",
+        type=_side,
+        default=LARGEST_PATCH,
+        metavar="VOXELS",
+        help="patches have at most as many voxels as a cube of this side (default %(default)s);"
+        " smaller ones are quicker and see less around a voxel",
+    )
     parser.add_argument(
         "--beta", type=float, default=defaults.beta, help="weight of the information, per nat"
     )
@@ -93,6 +111,8 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     record = open_record(cohort.root, folder=options.record)
     cases = labelled_cases(cohort, record, options.labels)
     reporter.info(f"{len(cases)} of {len(cohort.cases)} cases have a label map.")
+    if options.suggested_by is not None:
+        cases = known_to_run(cases, options.suggested_by, reporter)
     job = PreparationJob(
         task, _spec(options, cases or cohort.cases, task), cohort.root, record.cache
     )
@@ -133,9 +153,40 @@ def labelled_cases(cohort: Cohort, record: CohortRecord, folder: Path | None) ->
     return tuple(found)
 
 
+def known_to_run(cases: Sequence[Case], run: Path, reporter: Reporter) -> tuple[Case, ...]:
+    """Keep the labelled cases that a selection run suggested, or counted as labelled.
+
+    Raises:
+        UsageError: If none of them has a label map.
+        CohortError: If the run cannot be read.
+    """
+    suggested = suggested_cases(run)
+    wanted = {*suggested, *cases_labelled_before(run)}
+    kept = tuple(case for case in cases if case.case_id in wanted)
+    missing = sorted(set(suggested) - {case.case_id for case in kept})
+    if not kept:
+        msg = (
+            f"None of the {len(suggested)} cases that {run} suggests has a label map:"
+            f" {', '.join(missing)}. Label them, for example in the module MDALSelector of 3D"
+            " Slicer, or give the folder of their label maps with --labels."
+        )
+        raise UsageError(msg)
+    reporter.info(f"{len(kept)} of them were suggested or labelled in the run {run.name}.")
+    if missing:
+        reporter.warning(f"Suggested, but without a label map: {', '.join(missing)}.")
+    return kept
+
+
 def _label_in(folder: Path, case_id: str) -> Path | None:
     files = (folder / f"{case_id}{suffix}" for suffix in LABEL_SUFFIXES)
     return next((file for file in files if file.is_file()), None)
+
+
+def _side(text: str) -> int:
+    if not text.isdecimal() or int(text) < SMALLEST_SIDE:
+        msg = f"expected a whole number of at least {SMALLEST_SIDE} voxels, got {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
 
 
 def _task(options: argparse.Namespace, cohort: Cohort) -> Task:
@@ -157,7 +208,9 @@ def _training_job(options: argparse.Namespace, prepared: TrainingSet) -> Trainin
     from CIMLSegmentLib.network_plan import plan_for_cases
     from CIMLSegmentLib.training import TrainingJob
 
-    plan = plan_for_cases(prepared, base_features=options.features)
+    plan = plan_for_cases(
+        prepared, base_features=options.features, largest_patch=options.largest_patch
+    )
     training = TrainingConfig(
         patch_size=plan.patch_size,
         batch_size=options.batch_size,

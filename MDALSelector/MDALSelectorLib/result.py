@@ -8,12 +8,10 @@ run gives the same bytes: no time stamps, sorted keys, fixed number formats.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +22,14 @@ from MDALSelectorLib.selection_json import (
     rounded_numbers,
     selection_from_content,
 )
-from MultimodalImagingLib.atomic_files import write_bytes, write_json, write_text
+from MultimodalImagingLib.atomic_files import write_bytes, write_text
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.selection_file import (
+    FORMAT_VERSION,
+    JSON_NAME,
+    read_selection_content,
+    write_selection_content,
+)
 
 __all__ = [
     "CSV_NAME",
@@ -42,12 +46,9 @@ __all__ = [
 ]
 
 CSV_NAME = "selection.csv"
-JSON_NAME = "selection.json"
 EMBEDDINGS_NAME = "embeddings.safetensors"
 THUMBNAILS_NAME = "thumbnails"
 
-FORMAT = "CrossModal selection"
-FORMAT_VERSION = 1
 # One entry: safetensors does not keep the order of several, and the bytes would differ.
 _ENTRY = "crossmodal"
 
@@ -67,8 +68,7 @@ def write_selection(run: Path, selection: CaseSelection) -> None:
     run.mkdir(parents=True, exist_ok=True)
     content = content_from_selection(selection)
     write_text(run / CSV_NAME, selection_csv(selection))
-    document = {"format": FORMAT, "version": FORMAT_VERSION, "selection": content}
-    write_json(run / JSON_NAME, document | {"sha256": _digest(content)})
+    write_selection_content(run, content)
 
 
 def read_selection(run: Path) -> CaseSelection:
@@ -78,22 +78,13 @@ def read_selection(run: Path) -> CaseSelection:
         CohortError: If the run has no selection, or it is truncated, changed, or of a version that
             this program does not know.
     """
-    path = run / JSON_NAME
-    document = _read_document(path)
-    _check_version(path, document)
-    content = document.get("selection")
-    if not isinstance(content, dict) or document.get("sha256") != _digest(content):
-        msg = (
-            f"{path} was changed or damaged after the run: its content does not fit its checksum."
-            " Restore the file, or run the selection again."
-        )
-        raise CohortError(msg)
+    content = read_selection_content(run)
     try:
         return selection_from_content(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         msg = (
-            f"Expected a selection of version {FORMAT_VERSION} in {path}, but a part is missing or"
-            f" wrong ({type(error).__name__}: {error}). Run the selection again."
+            f"Expected a selection of version {FORMAT_VERSION} in {run / JSON_NAME}, but a part is"
+            f" missing or wrong ({type(error).__name__}: {error}). Run the selection again."
         )
         raise CohortError(msg) from error
 
@@ -167,45 +158,6 @@ def read_embeddings(run: Path) -> tuple[tuple[str, ...], dict[str, npt.NDArray[n
             " Run the selection again."
         )
         raise CohortError(msg) from error
-
-
-def _read_document(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        msg = (
-            f"Expected the folder of a selection run, but there is no {path}. Give the folder that"
-            " `mdal-selector select` wrote (its option --output)."
-        )
-        raise CohortError(msg) from error
-    except (OSError, ValueError) as error:
-        msg = (
-            f"{path} cannot be read: it is truncated or not what this program wrote ({error})."
-            " Restore the file, or run the selection again."
-        )
-        raise CohortError(msg) from error
-    return document if isinstance(document, dict) else {}
-
-
-def _check_version(path: Path, document: Mapping[str, Any]) -> None:
-    found_format, found_version = document.get("format"), document.get("version")
-    if found_format != FORMAT:
-        msg = (
-            f"Expected a '{FORMAT}' in {path}, got {found_format!r}. Give the folder that"
-            " `mdal-selector select` wrote (its option --output)."
-        )
-        raise CohortError(msg)
-    if found_version != FORMAT_VERSION:
-        msg = (
-            f"Expected version {FORMAT_VERSION} of the format in {path}, got {found_version!r}."
-            " Use the version of CrossModal that wrote it, or run the selection again."
-        )
-        raise CohortError(msg)
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _fixed(value: float | None) -> str:

@@ -54,6 +54,18 @@ def test_every_plan_can_be_built_and_holds_its_own_patch(spacing):
         assert math.prod(plan.patch_size) <= 1.6 * 96**3
 
 
+@pytest.mark.parametrize("spacing", [(1, 1, 1), (3, 1, 1), (0.5, 2, 9)])
+@pytest.mark.parametrize("side", [16, 32])
+def test_patches_can_be_kept_small(spacing, side):
+    for size in itertools.product(sizes, repeat=3):
+        plan = plan_network(size, spacing, largest_patch=side)
+        stride = plan.network.total_stride
+        assert all(n % step == 0 for n, step in zip(plan.patch_size, stride, strict=True))
+        assert math.prod(plan.patch_size) <= max(1.6 * side**3, 8**3)
+        assert 0 not in plan.network.message_levels
+    assert plan_network((48, 64, 56), (3, 3, 3), largest_patch=32).patch_size == (32, 32, 32)
+
+
 def test_planned_network_runs(tmp_path):
     cases = bright_balls(tmp_path, 2)
     plan = plan_for_cases(cases)

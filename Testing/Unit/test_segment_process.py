@@ -8,14 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from example_segmentation import SMALL, four_sequences, pet_ct, write_case
+from example_segmentation import SMALL, four_sequences, grid, pet_ct, write_case
 
 from CIMLSegmentLib.__main__ import main
 from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
-from CIMLSegmentLib.model import TrainedModel, save_model
+from CIMLSegmentLib.model import TrainedModel, load_model, save_model
 from CIMLSegmentLib.model_description import ModelDescription
 from CIMLSegmentLib.network import build_network
 from CIMLSegmentLib.stored_result import read_result
@@ -113,3 +114,21 @@ def test_a_folder_that_is_no_model_is_refused_in_a_sentence(
     message = json.loads(capsys.readouterr().out.splitlines()[-1])["message"]
     assert "weights.pkl" in message
     assert not (tmp_path / "out").exists()
+
+
+def test_unseen_leaves_out_what_the_model_was_trained_or_validated_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for case_id in ("a", "b", "c", "d"):
+        write_case(tmp_path / "cohort" / case_id, grid())
+    model = write_model(tmp_path / "model", pet_ct(), SMALL, 16)
+    description = load_model(model).description
+    facts = replace(description.facts, training_cases=("a", "d"), validation_cases=("b",))
+    network = build_network(description.task, description.network, seed=0)
+    save_model(model, TrainedModel(network, replace(description, facts=facts)))
+    arguments = ["segment", tmp_path / "cohort", "--model", model, "--output", tmp_path / "out"]
+    assert main([*map(str, arguments), "--device", "cpu", "--unseen", "--events"]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert events[-1]["done"] == ["c"]
+    assert any("1 of 4 cases are new to the model." in str(e.get("message")) for e in events)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["c"]

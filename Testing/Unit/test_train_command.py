@@ -6,11 +6,17 @@ import numpy as np
 import pytest
 
 from CIMLSegmentLib.__main__ import main
-from CIMLSegmentLib.train_command import labelled_cases
+from CIMLSegmentLib.train_command import known_to_run, labelled_cases
 from MultimodalImagingLib.cohort import find_cohort
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.geometry import Grid
+from MultimodalImagingLib.progress import NullReporter
 from MultimodalImagingLib.record import open_record
+from MultimodalImagingLib.selection_file import (
+    cases_labelled_before,
+    suggested_cases,
+    write_selection_content,
+)
 from MultimodalImagingLib.volume_io import Volume, write_volume
 
 GRID = Grid((6, 5, 4), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0), tuple(np.eye(3).ravel()))
@@ -78,3 +84,56 @@ def test_wrong_options_are_explained_and_exit_with_2(
     assert main(arguments) == 2
     assert sentence in capsys.readouterr().err.replace("\n", " ")
     assert not (tmp_path / "model").exists()
+
+
+def write_selection_of(run: Path, *, suggested: str, labelled: str) -> Path:
+    cases = [
+        {"rank": rank, "case": case, "suggested": case in suggested, "labelled": case in labelled}
+        for rank, case in enumerate("cab", start=1)
+    ]
+    run.mkdir()
+    write_selection_content(run, {"cases": cases})
+    return run
+
+
+def test_only_cases_that_a_run_suggested_or_knew_as_labelled_are_trained_on(
+    cohort_folder: Path, tmp_path: Path
+) -> None:
+    label = np.ones(GRID.array_shape, dtype=np.uint8)
+    for case in "abc":
+        write(tmp_path / "mine" / f"{case}.nii.gz", label)
+    cohort = find_cohort(cohort_folder)
+    cases = labelled_cases(cohort, open_record(cohort_folder), tmp_path / "mine")
+    run = write_selection_of(tmp_path / "run", suggested="c", labelled="b")
+    assert [c.case_id for c in known_to_run(cases, run, NullReporter())] == ["b", "c"]
+    assert suggested_cases(run) == ("c",)
+    assert cases_labelled_before(run) == ("b",)
+
+
+def test_a_run_without_any_label_says_what_to_label(
+    cohort_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write_selection_of(tmp_path / "run", suggested="bc", labelled="")
+    arguments = ["--task", "single-target", "--primary", "FLAIR", "--output", str(tmp_path / "m")]
+    assert main(["train", str(cohort_folder), *arguments, "--suggested-by", str(run)]) == 2
+    text = capsys.readouterr().err.replace("\n", " ")
+    assert "has a label map: b, c." in text
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_folder_that_is_no_run_is_refused(
+    cohort_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--task", "single-target", "--primary", "FLAIR", "--output", str(tmp_path / "m")]
+    assert main(["train", str(cohort_folder), *arguments, "--suggested-by", str(tmp_path)]) == 2
+    assert "mdal-selector select" in capsys.readouterr().err.replace("\n", " ")
+    (tmp_path / "selection.json").write_text("{")
+    assert main(["train", str(cohort_folder), *arguments, "--suggested-by", str(tmp_path)]) == 2
+    assert "truncated" in capsys.readouterr().err.replace("\n", " ")
+
+
+@pytest.mark.parametrize("side", ["0", "-32", "15", "big"])
+def test_a_patch_that_is_none_is_refused(side: str, tmp_path: Path) -> None:
+    arguments = ["train", str(tmp_path), "--task", "pet-ct", "--output", str(tmp_path / "m")]
+    with pytest.raises(SystemExit):
+        main([*arguments, "--largest-patch", side])

@@ -1,0 +1,243 @@
+"""The main job with the project's own commands; `Testing/demo.sh` starts it.
+
+Select, take the labels of the suggested cases (and of no other), train, segment the rest with maps,
+evaluate where there are labels to compare with, and write both reports. Every command is shown as a
+person would type it. What is there from an earlier run is used again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from CIMLSegmentLib.evaluate_command import reference_labels
+from CIMLSegmentLib.task_io import CohortModalities, load_task
+from CIMLSegmentLib.train_command import labelled_cases
+from MultimodalImagingLib.atomic_files import write_json
+from MultimodalImagingLib.cohort import Cohort, find_cohort
+from MultimodalImagingLib.errors import CohortError, CrossModalError, UsageError
+from MultimodalImagingLib.preprocessing import modality_kind
+from MultimodalImagingLib.record import CohortRecord, default_record_folder
+from MultimodalImagingLib.selection_file import cases_labelled_before, suggested_cases
+from MultimodalImagingLib.volume_io import ImageFile
+
+PROGRAMS = {"mdal-selector": "MDALSelectorLib", "ciml-segmenter": "CIMLSegmentLib"}
+GUESSED_TASKS = ("brats", "pet-ct-mr", "pet-ct")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the commands are asked for besides their folders.
+
+    Attributes:
+        select: Options of `mdal-selector select`.
+        train: Options of `ciml-segmenter train`.
+        segment: Options of `ciml-segmenter segment`.
+    """
+
+    select: tuple[str, ...] = ("--budget", "20%", "--strategy", "DiverseMD")
+    # The usual network, with as many patches and as small ones as fit some minutes of 2 cores.
+    train: tuple[str, ...] = ("--steps", "400", "--largest-patch", "32", "--validate-every", "50")
+    segment: tuple[str, ...] = ("--attention",)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One cohort and where everything about it goes.
+
+    Attributes:
+        cohort: The cohort's folder; nothing is written there.
+        labels: Label maps named like the cases; `None` for those of the cohort.
+        task: Preset or file; `None` to choose by the modalities.
+        primary: Primary modality, for tasks that leave it open.
+        folder: Receives everything.
+    """
+
+    cohort: Path
+    labels: Path | None
+    task: str | None
+    primary: str | None
+    folder: Path
+
+
+def main(arguments: Sequence[str], settings: Settings | None = None) -> int:
+    """Run the job of a command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="Testing/demo.sh", description=__doc__.splitlines()[0])
+    parser.add_argument("cohort", type=Path)
+    parser.add_argument("--labels", type=Path, help="label maps named like the cases")
+    parser.add_argument("--task", help="preset or JSON file; default: by the modalities")
+    parser.add_argument("--primary", help="primary modality, for tasks that leave it open")
+    parser.add_argument("--output", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    job = Job(options.cohort, options.labels, options.task, options.primary, options.output)
+    try:
+        run_main_job(job, settings or Settings())
+    except CrossModalError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    except subprocess.CalledProcessError as error:
+        return error.returncode  # the command has said why
+    return 0
+
+
+def run_main_job(job: Job, settings: Settings) -> None:
+    """Do everything that can be done with the labels that there are.
+
+    Raises:
+        CrossModalError: If the cohort cannot be used.
+        subprocess.CalledProcessError: If a command fails.
+    """
+    selection = _select(job, settings)
+    cohort = find_cohort(job.cohort)
+    labels = _labels_to_train_on(selection, cohort, job)
+    if not labels:
+        _say(
+            "None of the suggested cases has a label map yet: label them in the module MDALSelector"
+            " of 3D Slicer, or put their label maps into the cohort, and start this again to train"
+            " and to segment the rest."
+        )
+        _end({"Which cases to label next": selection / "report.html"})
+        return
+    task = _task(job, cohort)
+    round_folder = _round_folder(job, labels, settings)
+    model, results = round_folder / "model", round_folder / "segmentation"
+    _train(job, task, labels, model, selection, settings)
+    _run(
+        "ciml-segmenter",
+        ("segment", job.cohort, "--model", model, "--output", results, "--unseen"),
+        settings.segment,
+    )
+    _evaluate(job, results)
+    _run("ciml-segmenter", ("report", results, "--images", job.cohort))
+    _end(
+        {
+            "Which cases to label next": selection / "report.html",
+            "Segmentation, and which modality told what": results / "report.html",
+        }
+    )
+
+
+def _select(job: Job, settings: Settings) -> Path:
+    selection = job.folder / "selection"
+    try:
+        suggested_cases(selection)
+        is_done = (selection / "report.html").is_file()
+    except CohortError:
+        is_done = False
+    if is_done:
+        _say(f"The selection of an earlier run is used. To select again, remove {selection}")
+        return selection
+    _run("mdal-selector", ("inspect", job.cohort))
+    _run(
+        "mdal-selector",
+        ("select", job.cohort, *settings.select),
+        ("--record", job.folder / "record", "--output", selection),
+    )
+    return selection
+
+
+def _labels_to_train_on(selection: Path, cohort: Cohort, job: Job) -> Mapping[str, ImageFile]:
+    """Find label maps of the cases that were suggested, or labelled before the selection."""
+    record = CohortRecord(default_record_folder(cohort.root))
+    wanted = {*suggested_cases(selection), *cases_labelled_before(selection)}
+    found = labelled_cases(cohort, record, job.labels)
+    return {c.case_id: c.label for c in found if c.case_id in wanted and c.label is not None}
+
+
+def _round_folder(job: Job, labels: Mapping[str, ImageFile], settings: Settings) -> Path:
+    """Return the folder of the training with just these labels, a new one if there was none."""
+    files = {case_id: file.path.stat() for case_id, file in sorted(labels.items())}
+    inputs = {
+        "labels": {case_id: [stat.st_size, stat.st_mtime_ns] for case_id, stat in files.items()},
+        "task": job.task,
+        "primary": job.primary,
+        "train": list(settings.train),
+    }
+    number = 1
+    while (note := job.folder / f"round-{number}" / "inputs.json").is_file():
+        if json.loads(note.read_text(encoding="utf-8")) == inputs:
+            return note.parent
+        number += 1
+    note.parent.mkdir(parents=True, exist_ok=True)
+    write_json(note, inputs)
+    return note.parent
+
+
+def _task(job: Job, cohort: Cohort) -> tuple[str, ...]:
+    primary = () if job.primary is None else ("--primary", job.primary)
+    if job.task is not None:
+        return ("--task", job.task, *primary)
+    kinds = {modality: modality_kind(modality) for modality in cohort.modalities}
+    for name in GUESSED_TASKS:
+        task = load_task(name, cohort=CohortModalities(kinds, None))
+        if set(task.modalities) <= set(cohort.modalities):
+            _say(f"The cohort has {', '.join(task.modalities)}: the task {name} is taken.")
+            return ("--task", name)
+    msg = (
+        f"No preset fits a cohort with {', '.join(cohort.modalities)}. Start again with"
+        " --task single-target --primary MODALITY, or with --task and a JSON file of yours."
+    )
+    raise UsageError(msg)
+
+
+def _train(
+    job: Job,
+    task: tuple[str, ...],
+    labels: Mapping[str, ImageFile],
+    model: Path,
+    selection: Path,
+    settings: Settings,
+) -> None:
+    where = _label_options(job, labels)
+    _run(
+        "ciml-segmenter",
+        ("train", job.cohort, *task, *where, "--suggested-by", selection, *settings.train),
+        ("--record", job.folder / "record", "--output", model, "--resume"),
+    )
+
+
+def _label_options(job: Job, labels: Mapping[str, ImageFile]) -> tuple[str | Path, ...]:
+    if job.labels is not None:
+        return ("--labels", job.labels)
+    made_here = CohortRecord(default_record_folder(job.cohort)).labels
+    if any(file.path.parent == made_here for file in labels.values()):
+        return ("--labels", made_here)
+    return ()
+
+
+def _evaluate(job: Job, results: Path) -> None:
+    reference = job.cohort if job.labels is None else job.labels
+    try:
+        known = reference_labels(reference)
+    except CohortError:
+        known = {}
+    if not any((results / case_id).is_dir() for case_id in known):
+        _say("None of the segmented cases has a label map to compare with.")
+        return
+    _run("ciml-segmenter", ("evaluate", results, "--reference", reference))
+
+
+def _run(program: str, *arguments: Sequence[str | Path]) -> None:
+    words = [str(word) for part in arguments for word in part]
+    _say(f"$ {shlex.join([program, *words])}")
+    subprocess.run([sys.executable, "-m", PROGRAMS[program], *words], check=True)
+
+
+def _end(pages: Mapping[str, Path]) -> None:
+    _say("Open in a browser:")
+    for title, page in pages.items():
+        print(f"  {title}: {page.resolve()}")
+
+
+def _say(text: str) -> None:
+    print(f"\n{text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,200 @@
+"""The demonstration's whole path on a small cohort, and which labels it opens on the way."""
+
+from __future__ import annotations
+
+import csv
+import ctypes
+import json
+import os
+import shutil
+import struct
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import main_job
+import pytest
+
+from MultimodalImagingLib.selection_file import suggested_cases
+from MultimodalImagingLib.synthetic_cohort import write_cohort
+
+SMALL = main_job.Settings(
+    select=("--budget", "3", "--strategy", "MaxMD", "--estimator", "gaussian"),
+    train=("--steps", "2", "--features", "2", "--largest-patch", "32", "--validate-every", "2"),
+    segment=("--attention", "--overlap", "0"),
+)
+ROOT = Path(__file__).parents[2]
+
+
+class OpenedFiles:
+    """Names of the files of a folder that any process opens; the kernel tells (inotify)."""
+
+    IN_OPEN = 0x20
+
+    def __init__(self, folder: Path) -> None:
+        self._library = ctypes.CDLL(None, use_errno=True)
+        self._queue = self._library.inotify_init1(os.O_NONBLOCK)
+        watch = self._library.inotify_add_watch(self._queue, os.fsencode(folder), self.IN_OPEN)
+        assert self._queue >= 0
+        assert watch >= 0
+
+    def take(self) -> set[str]:
+        """Return what was opened since the last call."""
+        names: set[str] = set()
+        while data := self._read():
+            while data:
+                length = struct.unpack_from("iIII", data)[3]
+                names.add(data[16 : 16 + length].rstrip(b"\0").decode())
+                data = data[16 + length :]
+        return names - {""}  # the folder itself
+
+    def close(self) -> None:
+        os.close(self._queue)
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._queue, 65536)
+        except BlockingIOError:
+            return b""
+
+
+def snapshot(folder: Path) -> dict[Path, tuple[int, int]]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
+
+
+@pytest.fixture(scope="module")
+def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("synthetic")
+    write_cohort(folder, n_cases=12, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        folders = [str(ROOT / "MDALSelector"), str(ROOT / "CIMLSegment")]
+        patch.setenv("PYTHONPATH", os.pathsep.join(folders))
+        yield
+
+
+@pytest.fixture(scope="module")
+def opened(synthetic: Path) -> Mapping[str, set[str]]:
+    """Run the whole job; returns which reference labels were opened up to the end of a command."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux tells which files other processes open")
+    watch = OpenedFiles(synthetic / "reference")
+    found: dict[str, set[str]] = {}
+    run = main_job._run
+
+    def run_and_note(program: str, *arguments: Sequence[str | Path]) -> None:
+        run(program, *arguments)
+        found[str(arguments[0][0])] = watch.take()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(main_job, "_run", run_and_note)
+        assert main_job.main(arguments_of(synthetic), SMALL) == 0
+    watch.close()
+    return found
+
+
+def arguments_of(synthetic: Path) -> list[str]:
+    labels = ["--labels", str(synthetic / "reference")]
+    return [str(synthetic / "cohort"), *labels, "--output", str(synthetic / "output")]
+
+
+def test_no_label_of_an_unselected_case_is_opened_before_the_evaluation(
+    synthetic: Path, opened: Mapping[str, set[str]]
+) -> None:
+    suggested = suggested_cases(synthetic / "output" / "selection")
+    assert len(suggested) == 3
+    assert list(opened) == ["inspect", "select", "train", "segment", "evaluate", "report"]
+    assert opened["inspect"] == opened["select"] == opened["segment"] == set()
+    assert opened["train"] == {f"{case_id}.nii.gz" for case_id in suggested}
+    assert opened["evaluate"] >= {f"case-{n:03d}.nii.gz" for n in range(1, 13)} - opened["train"]
+
+
+def test_the_rest_is_segmented_evaluated_and_shown(
+    synthetic: Path, opened: Mapping[str, set[str]]
+) -> None:
+    output = synthetic / "output"
+    suggested = set(suggested_cases(output / "selection"))
+    model = json.loads((output / "round-1" / "model" / "model.json").read_text())
+    assert {*model["training_cases"], *model["validation_cases"]} == suggested
+    results = output / "round-1" / "segmentation"
+    rest = {f"case-{n:03d}" for n in range(1, 13)} - suggested
+    assert {path.name for path in results.iterdir() if path.is_dir()} == rest
+    with (results / "evaluation.csv").open() as file:
+        assert {row["case"] for row in csv.DictReader(file)} == rest
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert all(f'id="case-{n}"' in page for n in range(1, len(rest) + 1))
+    assert "T1c to FLAIR" in page
+    assert (output / "selection" / "report.html").is_file()
+
+
+def test_a_second_run_uses_what_is_there(
+    synthetic: Path, opened: Mapping[str, set[str]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    kept = [synthetic / "output" / "round-1" / "model" / "model.safetensors"]
+    kept += sorted((synthetic / "output").glob("round-1/segmentation/case-*/result.json"))
+    before = [path.stat().st_mtime_ns for path in kept]
+    assert main_job.main(arguments_of(synthetic), SMALL) == 0
+    assert [path.stat().st_mtime_ns for path in kept] == before
+    assert len(kept) == 10
+    text = capfd.readouterr().out
+    assert "The selection of an earlier run is used." in text
+    assert "round-1/segmentation/report.html" in text.splitlines()[-1]
+    assert not (synthetic / "output" / "round-2").exists()
+
+
+def test_a_cohort_without_labels_ends_with_what_to_do_and_stays_untouched(
+    synthetic: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = snapshot(synthetic / "cohort")
+    arguments = [str(synthetic / "cohort"), "--output", str(tmp_path / "output")]
+    assert main_job.main(arguments, SMALL) == 0
+    text = capfd.readouterr().out
+    assert "label them in the module MDALSelector of 3D Slicer" in text
+    assert str(tmp_path / "output" / "selection" / "report.html") in text.splitlines()[-1]
+    assert not list((tmp_path / "output").glob("round-*"))
+    assert snapshot(synthetic / "cohort") == before
+
+
+def test_labels_that_a_person_made_since_are_trained_on(
+    synthetic: Path,
+    tmp_path: Path,
+    opened: Mapping[str, set[str]],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    cohort = tmp_path / "cohort"
+    shutil.copytree(synthetic / "cohort", cohort)
+    shutil.copytree(synthetic / "output" / "selection", tmp_path / "output" / "selection")
+    suggested = suggested_cases(tmp_path / "output" / "selection")[:2]
+    (cohort / ".crossmodal" / "labels").mkdir(parents=True)
+    for case_id in suggested:
+        made = cohort / ".crossmodal" / "labels" / f"{case_id}.nii.gz"
+        shutil.copy(synthetic / "reference" / made.name, made)
+    before = snapshot(cohort)
+    assert main_job.main([str(cohort), "--output", str(tmp_path / "output")], SMALL) == 0
+    model = json.loads((tmp_path / "output" / "round-1" / "model" / "model.json").read_text())
+    assert {*model["training_cases"], *model["validation_cases"]} == set(suggested)
+    assert "None of the segmented cases has a label map to compare with." in capfd.readouterr().out
+    assert (tmp_path / "output" / "round-1" / "segmentation" / "report.html").is_file()
+    assert snapshot(cohort) == before
+
+
+def test_a_cohort_that_no_preset_fits_is_explained(
+    synthetic: Path,
+    tmp_path: Path,
+    opened: Mapping[str, set[str]],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    cohort = tmp_path / "cohort"
+    shutil.copytree(synthetic / "cohort", cohort)
+    for image in cohort.rglob("*_t2.nii.gz"):
+        image.unlink()
+    output = tmp_path / "output"
+    shutil.copytree(synthetic / "output" / "selection", output / "selection")
+    arguments = [str(cohort), "--labels", str(synthetic / "reference"), "--output", str(output)]
+    assert main_job.main(arguments, SMALL) == 2
+    assert "--task single-target --primary MODALITY" in capfd.readouterr().err
