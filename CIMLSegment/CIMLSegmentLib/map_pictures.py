@@ -31,7 +31,8 @@ CT_WINDOW_HU = (-160.0, 240.0)
 PET_WINDOW_SUV = (0.0, 10.0)
 PERCENTILES = (1.0, 99.5)
 MAX_OPACITY = 0.75
-JPEG_QUALITY = 92
+DOT_PIXELS = 4
+JPEG_QUALITY = 88
 
 # Ten support points of matplotlib's maps (CC0), from low to high.
 INFERNO = "000004 1b0c41 4a0c6b 781c6d a52c60 cf4446 ed6925 fb9b06 f7d13d fcffa4"
@@ -127,6 +128,18 @@ def with_outlines(picture: ColorArray, label_map: Volume, task: Task, plane: Pla
         inside = _on_plane(mask, plane) > 0.5
         rim = inside & ~_eroded(inside)
         result[rim] = region.color
+    return result
+
+
+def with_reference(picture: ColorArray, reference: Volume, task: Task, plane: Plane) -> ColorArray:
+    """Draw the outline of every region of a reference label map as white dots."""
+    result = picture.copy()
+    rows, columns = np.indices(picture.shape[:2]) // DOT_PIXELS
+    dots = (rows + columns) % 2 == 0
+    for region in task.regions:
+        mask = np.isin(reference.array, region.labels).astype(np.float32)
+        inside = _on_plane(Volume(mask, reference.grid), plane) > 0.5
+        result[inside & ~_eroded(inside) & dots] = 255
     return result
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from CIMLSegmentLib.map_pictures import (
     INFERNO,
     VIRIDIS,
+    ColorArray,
     GrayArray,
     Plane,
     best_plane,
@@ -20,6 +21,7 @@ from CIMLSegmentLib.map_pictures import (
     top_of_maps,
     with_map,
     with_outlines,
+    with_reference,
 )
 from CIMLSegmentLib.result import MapKind
 from CIMLSegmentLib.stored_result import StoredMap, StoredResult
@@ -63,14 +65,18 @@ class _Scene:
     label_map: Volume
     plane: Plane
     grays: Mapping[str, GrayArray]
+    reference: Volume | None
 
 
-def case_pictures(result: StoredResult, case: Case) -> tuple[tuple[TileRow, ...], float]:
+def case_pictures(
+    result: StoredResult, case: Case, reference: ImageFile | None = None
+) -> tuple[tuple[TileRow, ...], float]:
     """Draw the pictures of a case.
 
     Args:
         result: Its stored result.
         case: Its images.
+        reference: A label map to compare with, if there is one.
 
     Returns:
         Rows of pictures, and the length of their sides, mm.
@@ -82,7 +88,8 @@ def case_pictures(result: StoredResult, case: Case) -> tuple[tuple[TileRow, ...]
         for modality, kind in result.task.modalities.items()
         if modality in case.images
     }
-    scene = _Scene(result, label_map, plane, grays)
+    truth = None if reference is None else read_volume(reference)
+    scene = _Scene(result, label_map, plane, grays, truth)
     rows = [_image_row(scene), _attention_row(scene), _information_row(scene)]
     rows += [_uncertainty_row(scene), _gradcam_row(scene)]
     return tuple(row for row in rows if row is not None and row.tiles), plane.side_mm
@@ -98,9 +105,12 @@ def _image_row(scene: _Scene) -> TileRow:
     for modality in scene.result.task.modalities:
         picture = None
         if modality in scene.grays:
-            picture = _outlined(plain(scene.grays[modality]), scene)
+            picture = _compared(plain(scene.grays[modality]), scene)
         tiles.append(Tile(modality, picture))
-    return TileRow("Images with the segmentation", tuple(tiles))
+    title = "Images with the segmentation"
+    if scene.reference is not None:
+        title += " (lines) and the reference (white dots)"
+    return TileRow(title, tuple(tiles))
 
 
 def _attention_row(scene: _Scene) -> TileRow | None:
@@ -175,6 +185,16 @@ def _colored(
     return _outlined(with_map(gray, volume, scene.plane, top=top, colors=colors), scene)
 
 
-def _outlined(picture: np.ndarray, scene: _Scene) -> str:
+def _compared(picture: ColorArray, scene: _Scene) -> str:
     drawn = with_outlines(picture, scene.label_map, scene.result.task, scene.plane)
+    if scene.reference is not None:
+        drawn = with_reference(drawn, scene.reference, scene.result.task, scene.plane)
+    return _embedded(drawn)
+
+
+def _outlined(picture: ColorArray, scene: _Scene) -> str:
+    return _embedded(with_outlines(picture, scene.label_map, scene.result.task, scene.plane))
+
+
+def _embedded(drawn: ColorArray) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg(drawn)).decode("ascii")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,13 @@ from MultimodalImagingLib.atomic_files import write_text
 from MultimodalImagingLib.cases import Case
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.progress import Reporter
+from MultimodalImagingLib.volume_io import ImageFile
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 REPORT_NAME = "report.html"
+MOST_PICTURED = 60  # some 200 kB each
 TEMPLATE_NAME = "segmentation_report.html.j2"
 
 
@@ -42,6 +44,19 @@ class ShareRow:
 
 
 @dataclass(frozen=True)
+class RegionScore:
+    """How well a region of a case agrees with the reference.
+
+    Attributes:
+        dice: Dice, 0 to 1.
+        hd95_mm: 95th percentile of the surface distances, mm.
+    """
+
+    dice: float
+    hd95_mm: float
+
+
+@dataclass(frozen=True)
 class CaseView:
     """One case on the page.
 
@@ -50,7 +65,7 @@ class CaseView:
         rows: Rows of pictures.
         side_mm: Length of the pictures' sides, mm.
         table: Who told what.
-        scores: Region to Dice, if the results were evaluated.
+        scores: Agreement per region, if the results were evaluated.
         note: Why there are no pictures; empty if there are.
     """
 
@@ -58,21 +73,38 @@ class CaseView:
     rows: tuple[TileRow, ...]
     side_mm: float
     table: tuple[ShareRow, ...]
-    scores: Mapping[str, float]
+    scores: Mapping[str, RegionScore]
     note: str = ""
 
 
+@dataclass(frozen=True)
+class ReportRequest:
+    """What a page is made of.
+
+    Attributes:
+        folder: Output folder of `segment`.
+        images: Cases with their images; a case without is described without pictures.
+        references: Label maps to draw beside the results, by case.
+        chosen: Cases to show; empty for all.
+    """
+
+    folder: Path
+    images: Mapping[str, Case]
+    references: Mapping[str, ImageFile] = field(default_factory=dict)
+    chosen: tuple[str, ...] = ()
+
+
 def write_segmentation_report(
-    folder: Path, cases: Mapping[str, Case], *, reporter: Reporter
+    request: ReportRequest, *, output: Path | None = None, reporter: Reporter
 ) -> Path:
-    """Write `report.html` into a folder of results.
+    """Write a page about a folder of results.
 
     The page holds everything that it needs and forbids itself any request. An `evaluation.json` in
-    the folder is shown too.
+    the folder is shown too. So that browsers can open it, only the first 60 cases have pictures.
 
     Args:
-        folder: Output folder of `segment`.
-        cases: The images, by case; a case without images is described without pictures.
+        request: What to show.
+        output: The page; `None` for `report.html` in the folder.
         reporter: Told of every case.
 
     Returns:
@@ -83,16 +115,15 @@ def write_segmentation_report(
         ModelError: If a result cannot be read.
         CrossModalError: If the page cannot be written.
     """
-    results = [read_result(path) for path in find_results(folder)]
-    _check(results, folder)
-    evaluation = _evaluation(folder)
+    results = _results(request)
+    evaluation = _evaluation(request.folder)
     reporter.stage("draw", len(results))
     views = []
-    for result in results:
-        views.append(_view(result, cases.get(result.case_id), evaluation))
+    for number, result in enumerate(results):
+        views.append(_view(result, request, evaluation, with_pictures=number < MOST_PICTURED))
         reporter.advance()
-    path = folder / REPORT_NAME
-    write_text(path, render(views, evaluation, folder.resolve().name))
+    path = request.folder / REPORT_NAME if output is None else output
+    write_text(path, render(views, evaluation, request.folder.resolve().name))
     return path
 
 
@@ -142,18 +173,27 @@ def mean_table(results: Sequence[StoredResult]) -> tuple[ShareRow, ...]:
     return share_table(means, results[0].task)
 
 
-def _view(result: StoredResult, case: Case | None, evaluation: Mapping[str, Any]) -> CaseView:
+def _view(
+    result: StoredResult,
+    request: ReportRequest,
+    evaluation: Mapping[str, Any],
+    *,
+    with_pictures: bool,
+) -> CaseView:
     rows: tuple[TileRow, ...] = ()
     side, note = 0.0, ""
-    if case is None:
+    case = request.images.get(result.case_id)
+    if not with_pictures:
+        note = f"No pictures: a page shows those of {MOST_PICTURED} cases. Choose with --case."
+    elif case is None:
         note = "Its images were not given, so there are no pictures."
     else:
         try:
-            rows, side = case_pictures(result, case)
+            rows, side = case_pictures(result, case, request.references.get(result.case_id))
         except CohortError as error:
             note = f"No pictures: {error}"
     scores = {
-        score["region"]: float(score["dice"])
+        score["region"]: RegionScore(float(score["dice"]), float(score["hd95_mm"]))
         for score in evaluation.get("scores", ())
         if score["case_id"] == result.case_id
     }
@@ -161,11 +201,17 @@ def _view(result: StoredResult, case: Case | None, evaluation: Mapping[str, Any]
     return CaseView(result, rows, side, table, scores, note)
 
 
-def _check(results: Sequence[StoredResult], folder: Path) -> None:
+def _results(request: ReportRequest) -> list[StoredResult]:
+    folder = request.folder
+    results = [read_result(path) for path in find_results(folder)]
     if not results:
         msg = (
             f"Expected results of `ciml-segmenter segment` in {folder}, found none. Check the path."
         )
+        raise CohortError(msg)
+    unknown = sorted(set(request.chosen) - {result.case_id for result in results})
+    if unknown:
+        msg = f"There is no result of {', '.join(unknown)} in {folder}. Correct --case."
         raise CohortError(msg)
     other = next((r for r in results if r.task != results[0].task), None)
     if other is not None:
@@ -174,6 +220,7 @@ def _check(results: Sequence[StoredResult], folder: Path) -> None:
             f" another one in {other.case_id}. Put them into folders of their own."
         )
         raise CohortError(msg)
+    return [r for r in results if not request.chosen or r.case_id in request.chosen]
 
 
 def _evaluation(folder: Path) -> Mapping[str, Any]:

@@ -113,8 +113,8 @@ def run_main_job(job: Job, settings: Settings) -> None:
         ("segment", job.cohort, "--model", model, "--output", results, "--unseen"),
         settings.segment,
     )
-    _evaluate(job, results)
-    _run("ciml-segmenter", ("report", results, "--images", job.cohort))
+    reference = _evaluate(job, results)
+    _run("ciml-segmenter", ("report", results, "--images", job.cohort), reference)
     _end(
         {
             "Which cases to label next": selection / "report.html",
@@ -211,7 +211,8 @@ def _label_options(job: Job, labels: Mapping[str, ImageFile]) -> tuple[str | Pat
     return ()
 
 
-def _evaluate(job: Job, results: Path) -> None:
+def _evaluate(job: Job, results: Path) -> tuple[str | Path, ...]:
+    """Evaluate if a segmented case has a label map; returns the option that names the labels."""
     reference = job.cohort if job.labels is None else job.labels
     try:
         known = reference_labels(reference)
@@ -219,8 +220,10 @@ def _evaluate(job: Job, results: Path) -> None:
         known = {}
     if not any((results / case_id).is_dir() for case_id in known):
         _say("None of the segmented cases has a label map to compare with.")
-        return
-    _run("ciml-segmenter", ("evaluate", results, "--reference", reference))
+        return ()
+    option = ("--reference", reference)
+    _run("ciml-segmenter", ("evaluate", results), option)
+    return option
 
 
 def _run(program: str, *arguments: Sequence[str | Path]) -> None:

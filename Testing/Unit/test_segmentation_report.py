@@ -6,6 +6,7 @@ import base64
 import html.parser
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from example_segmentation import BODY, LESION, bright_voxels, grid, rotation, write_case
 
+from CIMLSegmentLib import segmentation_report
 from CIMLSegmentLib.__main__ import main
 from CIMLSegmentLib.inference import segment_case
 from CIMLSegmentLib.inference_config import InferenceConfig
@@ -28,11 +30,13 @@ from CIMLSegmentLib.map_pictures import (
     top_of_maps,
     with_map,
     with_outlines,
+    with_reference,
 )
 from CIMLSegmentLib.report_pictures import short_number
 from CIMLSegmentLib.result import Contribution
 from CIMLSegmentLib.result_io import write_result
 from CIMLSegmentLib.segmentation_report import share_table
+from CIMLSegmentLib.stored_result import read_result
 from CIMLSegmentLib.task_io import load_task
 from MultimodalImagingLib.geometry import Grid
 from MultimodalImagingLib.progress import NullReporter
@@ -206,7 +210,7 @@ def test_the_page_shows_every_case_and_loads_nothing(
                 "dsc_agg": 0.88,
             }
         ],
-        "scores": [{"case_id": "c", "region": "lesion", "dice": 0.77}],
+        "scores": [{"case_id": "c", "region": "lesion", "dice": 0.77, "hd95_mm": 4.2}],
         "n_cases": 2,
         "rules": "Rules.",
     }
@@ -219,7 +223,8 @@ def test_the_page_shows_every_case_and_loads_nothing(
     assert len(page.sources) == 2 * (2 + 1 + 1)  # PET, CT, attention, information
     assert all(s.startswith("data:image/jpeg;base64,") for s in page.sources)
     assert "a&b" in page.text
-    assert "(Dice 0.77)" in page.text
+    assert "(Dice 0.77, HD95 4 mm)" in page.text
+    assert "Model attribution, not clinical evidence." in page.text
     assert "0.875 ± 0.100" in page.text
     assert "100 %" in page.text
     assert "default-src 'none'" in source
@@ -257,3 +262,42 @@ def test_nothing_to_report_is_explained(tmp_path: Path, capsys: pytest.CaptureFi
     arguments = ["report", str(tmp_path), "--images", str(tmp_path / "cohort"), "--events"]
     assert main(arguments) == 2
     assert "found none" in capsys.readouterr().out
+
+
+def test_chosen_cases_are_shown_with_the_reference(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "references").mkdir()
+    shutil.copy(read_result(results / "c").label_map, tmp_path / "references" / "c.nii.gz")
+    page = tmp_path / "c.html"
+    arguments = ["report", str(results), "--images", str(tmp_path / "cohort"), "--events"]
+    arguments += ["--reference", str(tmp_path / "references"), "--output", str(page)]
+    assert main([*arguments, "--case", "c"]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "and the reference (white dots)" in text
+    assert text.count("<img") == 4
+    assert "a&amp;b" not in text
+    assert not (results / "report.html").exists()
+    assert main([*arguments, "--case", "nobody"]) == 2
+    assert "Correct --case." in capsys.readouterr().out
+
+
+def test_the_reference_is_drawn_as_white_dots_on_its_rim() -> None:
+    task = load_task("pet-ct")
+    drawn = with_reference(np.zeros((40, 40, 3), np.uint8), labels_with_box(), task, PLANE)
+    rows, columns = np.nonzero((drawn == 255).all(axis=2))
+    outline = with_outlines(np.zeros((40, 40, 3), np.uint8), labels_with_box(), task, PLANE)
+    on_rim = outline.any(axis=2)
+    assert on_rim[rows, columns].all()
+    assert 0.3 < len(rows) / on_rim.sum() < 0.7
+
+
+def test_a_page_has_pictures_of_so_many_cases_only(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segmentation_report, "MOST_PICTURED", 1)
+    main(["report", str(results), "--images", str(tmp_path / "cohort"), "--events"])
+    text = (results / "report.html").read_text(encoding="utf-8")
+    assert text.count("<img") == 4
+    assert "Choose with --case." in text
+    assert ">c</h2>" in text
