@@ -53,6 +53,7 @@ from MultimodalImagingLib.errors import CrossModalError
 from MultimodalSlicerLib.background_process import BackgroundProcess, JobState
 from MultimodalSlicerLib.python_requirements import readRequirements
 from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
+from MultimodalWidgetsLib.path_edits import followPath, rememberPath
 from MultimodalWidgetsLib.setup_section import SetupSection, SetupWidgets
 
 MODULE = "CIMLSegment"
@@ -150,8 +151,8 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.cohort.follow(self._parameterNode)
         self.updateButtons()
 
-    def onPathChanged(self, _path: str) -> None:
-        """Keep what was typed or chosen."""
+    def onPathChanged(self, _value: object) -> None:
+        """Keep what was typed, chosen or emptied."""
         if self._parameterNode is not None:
             with slicer.util.NodeModify(self._parameterNode):
                 for name in PATHS:
@@ -200,7 +201,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Segment the chosen volumes."""
         message = _("The volumes cannot be segmented.")
         with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
-            self._rememberModel()
+            rememberPath(self.ui.modelPathLineEdit)
             job = self.logic.segmentation(self._parameterNode)
             job.stateChanged.connect(self.logic.onJobState)
             self.jobs.submit(job, self.onSegmented)
@@ -341,13 +342,6 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNode.formerViews = self.logic.browser.overlay.former
             self.updateButtons()
 
-    def _rememberModel(self) -> None:
-        """Offer the model's folder again next time; the widget is emptied for a moment."""
-        edit = self.ui.modelPathLineEdit
-        wasBlocked = edit.blockSignals(True)
-        edit.addCurrentPathToHistory()
-        edit.blockSignals(wasBlocked)
-
     def _setText(self, label: qt.QLabel, text: str) -> None:
         label.text = text
         label.setVisible(bool(text))
@@ -399,8 +393,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         for name, handler in buttons.items():
             getattr(self.ui, name).connect("clicked()", handler)
         for name in PATHS:
-            edit = getattr(self.ui, f"{name}LineEdit")
-            edit.connect("currentPathChanged(QString)", self.onPathChanged)
+            followPath(getattr(self.ui, f"{name}LineEdit"), self.onPathChanged)
         self.matrix.picked.connect(self.onCellPicked)
         self.jobs.changed.connect(self.updateButtons)
         self.cohort.changed.connect(self.updateButtons)

@@ -37,6 +37,7 @@ from MultimodalWidgetsLib.case_plot import CasePlot
 from MultimodalWidgetsLib.case_table import CaseTable, CaseTableWidgets
 from MultimodalWidgetsLib.cohort_section import CohortSection, CohortWidgets
 from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
+from MultimodalWidgetsLib.path_edits import followPath, rememberPath
 from MultimodalWidgetsLib.setup_section import SetupSection, SetupWidgets
 
 MODULE = "MDALSelector"
@@ -125,8 +126,8 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.strategyHintLabel.text = self._parameterNode.strategy.hint()
         self.updateButtons()
 
-    def onPathChanged(self, _path: str) -> None:
-        """Keep what was typed or chosen."""
+    def onPathChanged(self, _value: object) -> None:
+        """Keep what was typed, chosen or emptied."""
         if self._parameterNode is not None:
             with slicer.util.NodeModify(self._parameterNode):
                 self._parameterNode.cohortPath = self.ui.cohortPathLineEdit.currentPath
@@ -142,7 +143,7 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onInspectButton(self) -> None:
         """Find the cases of the cohort."""
         with slicer.util.tryWithErrorDisplay(_("The cohort could not be inspected.")):
-            self.ui.cohortPathLineEdit.addCurrentPathToHistory()
+            rememberPath(self.ui.cohortPathLineEdit)
             self.jobs.submit(self.logic.inspection(self._parameterNode), self.onInspected)
 
     def onInspected(self, job: BackgroundProcess) -> None:
@@ -325,8 +326,8 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._toolTips = {name: getattr(self.ui, name).toolTip for name in buttons}
         for name, handler in buttons.items():
             getattr(self.ui, name).connect("clicked()", handler)
-        self.ui.cohortPathLineEdit.connect("currentPathChanged(QString)", self.onPathChanged)
-        self.ui.recordPathLineEdit.connect("currentPathChanged(QString)", self.onPathChanged)
+        followPath(self.ui.cohortPathLineEdit, self.onPathChanged)
+        followPath(self.ui.recordPathLineEdit, self.onPathChanged)
         self.cohort.corrected.connect(self.onNamesCorrected)
         self.cases.currentChanged.connect(self.onCaseSelected)
         self.cases.activated.connect(self.onLoadCase)

@@ -20,6 +20,7 @@ from CIMLSegmentWidgetsLib.batch_table import BatchTable
 from MultimodalSlicerLib.background_process import BackgroundProcess, Signal
 from MultimodalWidgetsLib.case_plot import CasePlot
 from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
+from MultimodalWidgetsLib.path_edits import rememberPath
 
 
 class CohortPanel:
@@ -91,7 +92,7 @@ class CohortPanel:
     def onInspectButton(self) -> None:
         """Find the cases of the cohort."""
         with slicer.util.tryWithErrorDisplay(_("The cohort could not be inspected.")):
-            self._ui.cohortPathLineEdit.addCurrentPathToHistory()
+            rememberPath(self._ui.cohortPathLineEdit)
             parameters = self._parameters()
             job = self._job(inspectArguments(parameters), _("Inspect {name}"))
             self.training.submit(job, self.onInspected)

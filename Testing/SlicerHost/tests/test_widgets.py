@@ -196,7 +196,32 @@ def test_path_edit_tells_only_paths_that_fit_its_filters():
     edit.connect("validInputChanged(bool)", got.append)
     edit.currentPath = "/a/b"
     edit.currentPath = "/a/b.csv"
-    assert got == [False, "/a/b.csv", True]
+    edit.currentPath = "/a/c"
+    assert got == ["/a/b.csv", True, False]
+
+
+def test_path_edit_does_not_tell_the_empty_path():
+    import ctk
+
+    edit, got = ctk.ctkPathLineEdit(), []
+    edit.connect("currentPathChanged(QString)", got.append)
+    edit.connect("validInputChanged(bool)", got.append)
+    edit.currentPath = "/a/b"
+    edit.currentPath = ""
+    assert got == ["/a/b", True, False]
+
+
+def test_path_edit_is_emptied_for_a_moment_when_it_remembers_a_path_again():
+    import ctk
+
+    edit, got = ctk.ctkPathLineEdit(), []
+    edit.settingKey = "Test/Again"
+    edit.currentPath = "/a/b"
+    edit.addCurrentPathToHistory()
+    edit.connect("currentPathChanged(QString)", got.append)
+    edit.connect("validInputChanged(bool)", got.append)
+    edit.addCurrentPathToHistory()
+    assert got == [False, "/a/b", True]
 
 
 def test_directory_button_asks_for_a_folder(tmp_path, messages):

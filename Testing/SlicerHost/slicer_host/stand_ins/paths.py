@@ -31,7 +31,7 @@ class ctkPathLineEdit(QWidget):
         self._browse = QToolButton(self, text="...")
         self._filters, self._options, self._label, self._key = 0x003, 0, "", ""
         self._nameFilters: list[str] = []
-        self._wasValid = True
+        self._wasValid = False
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._box, 1)
@@ -168,13 +168,13 @@ class ctkPathLineEdit(QWidget):
 
 
 def accepts_name(filters: list[str], path: str) -> bool:
-    """Say whether a path fits one of the patterns in name filters; every path does without."""
+    """Say whether a path fits one of the patterns in name filters; none: all but the empty one."""
     patterns = [
         pattern
         for text in filters
         for pattern in (re.search(r"\(([^)]*)\)", text) or re.match(r"(.*)", text))[1].split()
     ]
-    return not patterns or any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns or ["?*"])
 
 
 class ctkDirectoryButton(QWidget):

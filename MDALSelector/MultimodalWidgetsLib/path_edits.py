@@ -1,0 +1,24 @@
+"""What `ctkPathLineEdit`s need beyond what they do by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+PATH_SIGNALS = ("currentPathChanged(QString)", "validInputChanged(bool)")
+
+
+def followPath(edit: object, changed: Callable[[object], None]) -> None:
+    """Call a function whenever the path changes, also when the field was emptied.
+
+    A `ctkPathLineEdit` tells paths only. That it was emptied shows in its input, which is not
+    valid any more.
+    """
+    for signal in PATH_SIGNALS:
+        edit.connect(signal, changed)
+
+
+def rememberPath(edit: object) -> None:
+    """Offer the path again next time, and tell nobody: the field is emptied for a moment."""
+    wasBlocked = edit.blockSignals(True)
+    edit.addCurrentPathToHistory()
+    edit.blockSignals(wasBlocked)
