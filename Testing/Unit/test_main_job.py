@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import ctypes
+import importlib
 import json
 import os
 import shutil
 import struct
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -80,7 +82,7 @@ def environment() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def opened(synthetic: Path) -> Mapping[str, set[str]]:
-    """Run the whole job; returns which reference labels were opened up to the end of a command."""
+    """Run the whole job as people do; returns which reference labels were opened up to the end of a command."""
     if not sys.platform.startswith("linux"):
         pytest.skip("only Linux tells which files other processes open")
     watch = OpenedFiles(synthetic / "reference")
@@ -96,6 +98,18 @@ def opened(synthetic: Path) -> Mapping[str, set[str]]:
         assert main_job.main(arguments_of(synthetic), SMALL) == 0
     watch.close()
     return found
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the starts of Python and torch; `opened` has them."""
+
+    def run(words: Sequence[str], *, check: bool) -> None:
+        code = importlib.import_module(f"{words[2]}.__main__").main(words[3:])
+        if check and code:
+            raise subprocess.CalledProcessError(code, words)
+
+    monkeypatch.setattr(main_job.subprocess, "run", run)
 
 
 def arguments_of(synthetic: Path) -> list[str]:
@@ -132,6 +146,7 @@ def test_the_rest_is_segmented_evaluated_and_shown(
     assert (output / "selection" / "report.html").is_file()
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_second_run_uses_what_is_there(
     synthetic: Path, opened: Mapping[str, set[str]], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,6 +162,7 @@ def test_a_second_run_uses_what_is_there(
     assert not (synthetic / "output" / "round-2").exists()
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_cohort_without_labels_ends_with_what_to_do_and_stays_untouched(
     synthetic: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -160,6 +176,7 @@ def test_a_cohort_without_labels_ends_with_what_to_do_and_stays_untouched(
     assert snapshot(synthetic / "cohort") == before
 
 
+@pytest.mark.usefixtures("in_process")
 def test_labels_that_a_person_made_since_are_trained_on(
     synthetic: Path,
     tmp_path: Path,
