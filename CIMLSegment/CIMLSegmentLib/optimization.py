@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,12 +83,3 @@ def choose_precision(name: str, device: torch.device) -> Precision:
     if chosen == torch.float16 and device.type == "cpu":
         chosen = torch.bfloat16  # fp16 arithmetic on the CPU is slow or absent
     return Precision(chosen, device.type)
-
-
-@contextmanager
-def fastest_convolutions() -> Iterator[None]:
-    """Let cuDNN try its algorithms on the first patch of a size; all patches have the same."""
-    with torch.backends.cudnn.flags(
-        enabled=True, benchmark=True, deterministic=False, allow_tf32=True
-    ):
-        yield

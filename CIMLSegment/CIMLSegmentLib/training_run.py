@@ -19,7 +19,6 @@ from CIMLSegmentLib.model_description import ModelDescription
 from CIMLSegmentLib.network import CIMLNet
 from CIMLSegmentLib.optimization import (
     choose_precision,
-    fastest_convolutions,
     learning_rate,
     make_optimizer,
     set_learning_rate,
@@ -150,8 +149,7 @@ class TrainingRun:
         set_learning_rate(self.optimizer, learning_rate(self.progress.step, self.job.training))
         while True:
             try:
-                with fastest_convolutions():
-                    self._gradients(batch)
+                self._gradients(batch)
                 break
             except RuntimeError as error:
                 if not is_out_of_memory(error):

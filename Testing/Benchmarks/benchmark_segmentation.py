@@ -160,7 +160,8 @@ def figures(runs: list[Run]) -> list[float]:
 
 def run_command(case: Path, device: str, model: Path, *, maps: bool, threads: int) -> Run:
     """Segment one case as a person would."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)}
+    paths = [*PATHS, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     if device == "cpu":
         environment |= {"OMP_NUM_THREADS": str(threads)}
         environment |= {"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(threads)}

@@ -5,8 +5,9 @@ python Testing/Evidence/ciml_comparison.py ../shared/data/sts51 --work /tmp/comp
 Five folds of patients. Every arm is trained on the other folds with the same steps, patches,
 augmentation, random absences and seed, and has the number of parameters of CIML's network within
 5 %. A fifth of the training patients chooses the best state; `--variants` compares settings by
-those patients alone, so that the test folds stay untouched. Runs that are finished are kept in
-`--work`, so a killed comparison goes on.
+those patients alone, so that the test folds stay untouched. `--unprepared` trains all arms without
+random absences, so that a missing image is new to them. Runs that are finished are kept in
+`--work`, so a killed comparison goes on; only folds that all arms finished are compared.
 """
 
 from __future__ import annotations
@@ -70,6 +71,11 @@ ARMS = {
     "concatenation": Arm("concatenation"),
     "PET alone": Arm("primary-alone"),
 }
+UNPREPARED = {
+    f"{name}, none withheld": replace(arm, training={"absence": 0.0})
+    for name, arm in ARMS.items()
+    if arm.kind != "primary-alone"
+}
 VARIANTS = {
     "beta 0": Arm("ciml", training={"beta": 0.0}),
     "beta 0.001": Arm("ciml", training={"beta": 1e-3}),
@@ -81,6 +87,7 @@ VARIANTS = {
     "messages of 16 channels": Arm("ciml", {"message_channels": 16, "gate_channels": 32}),
     "deep supervision": Arm("ciml", {"deep_supervision": True}),
 }
+KNOWN = ARMS | UNPREPARED | VARIANTS
 
 
 @dataclass(frozen=True)
@@ -140,7 +147,7 @@ def run(bench: Bench, name: str, fold: int) -> dict[str, Any]:
     cases = bench.cases()
     tested = folds(cases)[fold]
     rest = cases.subset([case.case_id for case in cases.cases if case.case_id not in tested])
-    job = bench.job({**ARMS, **VARIANTS}[name], cases)
+    job = bench.job(KNOWN[name], cases)
     began = time.monotonic()
     result = train(
         rest, TASK, job, output=file.with_suffix(""), reporter=NullReporter(), resume=True
@@ -160,6 +167,7 @@ def run(bench: Bench, name: str, fold: int) -> dict[str, Any]:
         "arm": name,
         "fold": fold,
         "seed": bench.seed,
+        "machine": f"{machine_name(plan.device)}, PyTorch {torch.__version__}",
         "n_parameters": n_parameters(result.network),
         "best_step": result.best_step,
         "validation": {"dice": result.metrics["dice"], "n_cases": len(result.split.validation)},
@@ -171,13 +179,18 @@ def run(bench: Bench, name: str, fold: int) -> dict[str, Any]:
     return found
 
 
+def machine_name(device: torch.device) -> str:
+    """Return the name of a GPU, or CPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+
+
 def run_all(bench: Bench, names: Sequence[str], *, n_parallel: int) -> list[dict[str, Any]]:
     """Make all runs, several at a time, each in a process of its own."""
     (bench.work / "runs").mkdir(parents=True, exist_ok=True)
     bench.cases()
     found = []
     with ProcessPoolExecutor(n_parallel, mp_context=get_context("spawn")) as pool:
-        pairs = [(name, fold) for fold in range(N_FOLDS) for name in names if name in ARMS]
+        pairs = [(name, fold) for fold in range(N_FOLDS) for name in names if name not in VARIANTS]
         pairs += [(name, fold) for name in names if name in VARIANTS for fold in range(N_FOLDS)]
         tasks = [pool.submit(run, bench, *pair) for pair in pairs]
         for finished in as_completed(tasks):
@@ -220,16 +233,17 @@ def difference(first: Mapping[str, float], second: Mapping[str, float]) -> str:
 
 
 def test_table(by_arm: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
-    """Yield the rows of the comparison on the test folds."""
+    """Yield the rows of the comparison on the test folds; the first arm is CIML."""
     yield "| arm | parameters | Dice | CIML minus this | HD95, mm |"
     yield "|---|---|---|---|---|"
-    own = dice_of(by_arm["CIML"], "nothing")
+    first = next(iter(by_arm))
+    own = dice_of(by_arm[first], "nothing")
     for name, runs in by_arm.items():
         dice = dice_of(runs, "nothing")
         hd95 = [
             score["hd95_mm"][REGION] for one in runs for score in one["scores"]["nothing"].values()
         ]
-        other = "" if name == "CIML" else difference(own, dice)
+        other = "" if name == first else difference(own, dice)
         mean, error = mean_and_error(hd95)
         yield (
             f"| {name} | {runs[0]['n_parameters']:,} | {shown(list(dice.values()))} | {other} |"
@@ -237,37 +251,43 @@ def test_table(by_arm: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[st
         )
 
 
-def missing_table(by_arm: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
-    """Yield how much Dice falls when an auxiliary is missing at test time."""
-    yield f"| arm | {' | '.join(f'without {a}: fall | CIML falls less by' for a in AUXILIARIES)} |"
-    yield f"|---|{'---|---|' * len(AUXILIARIES)}"
-
-    def fall(runs: Sequence[Mapping[str, Any]], auxiliary: str) -> dict[str, float]:
-        whole, without = dice_of(runs, "nothing"), dice_of(runs, auxiliary)
-        return {case: whole[case] - without[case] for case in whole}
-
+def missing_table(
+    by_arm: Mapping[str, Sequence[Mapping[str, Any]]], auxiliary: str
+) -> Iterator[str]:
+    """Yield what happens when an auxiliary is missing at test time; the first arm is CIML."""
+    yield f"| without {auxiliary} | Dice | CIML minus this | Dice falls by | CIML falls less by |"
+    yield "|---|---|---|---|---|"
+    first = next(iter(by_arm))
+    own, own_fall = dice_of(by_arm[first], auxiliary), fall(by_arm[first], auxiliary)
     for name, runs in by_arm.items():
-        cells = []
-        for auxiliary in AUXILIARIES:
-            falls = fall(runs, auxiliary)
-            cells.append(shown(list(falls.values()), sign="+"))
-            own = fall(by_arm["CIML"], auxiliary)
-            cells.append("" if name in ("CIML", "PET alone") else difference(falls, own))
-        yield f"| {name} | {' | '.join(cells)} |"
+        dice, lost = dice_of(runs, auxiliary), fall(runs, auxiliary)
+        others = ["", ""] if name == first else [difference(own, dice), difference(lost, own_fall)]
+        texts = [shown(list(dice.values())), others[0], shown(list(lost.values()), sign="+")]
+        yield f"| {name} | {' | '.join([*texts, others[1]])} |"
 
 
-def validation_table(by_arm: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
+def fall(runs: Sequence[Mapping[str, Any]], auxiliary: str) -> dict[str, float]:
+    """Return by how much Dice of each case falls without an auxiliary."""
+    whole, without = dice_of(runs, "nothing"), dice_of(runs, auxiliary)
+    return {case: whole[case] - without[case] for case in whole}
+
+
+def validation_table(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the settings' Dice on the patients that choose among states."""
     yield "| setting | validation Dice, mean over folds | per fold | information, nats per voxel |"
     yield "|---|---|---|---|"
-    for name, runs in by_arm.items():
-        dice = [one["validation"]["dice"] for one in sorted(runs, key=lambda r: r["fold"])]
-        per_fold = " ".join(f"{value:.3f}" for value in dice)
-        yield f"| {name} | {shown(dice)} | {per_fold} | {information(runs)} |"
+    for name in KNOWN:
+        found = sorted((r for r in runs if r["arm"] == name), key=lambda r: r["fold"])
+        if len(found) == N_FOLDS:
+            dice = [one["validation"]["dice"] for one in found]
+            per_fold = " ".join(f"{value:.3f}" for value in dice)
+            yield f"| {name} | {shown(dice)} | {per_fold} | {information(found)} |"
 
 
 def information(runs: Sequence[Mapping[str, Any]]) -> str:
     """Return what the auxiliaries told at the end of training, mean over folds."""
+    if KNOWN[runs[0]["arm"]].kind != "ciml":
+        return ""
     sums: dict[str, list[float]] = {auxiliary: [] for auxiliary in AUXILIARIES}
     for one in runs:
         last: dict[str, float] = {name: v for entry in one["log"] for name, v in entry.items()}
@@ -279,20 +299,32 @@ def information(runs: Sequence[Mapping[str, Any]]) -> str:
 
 def report(bench: Bench, runs: Sequence[Mapping[str, Any]]) -> str:
     """Return the page with all tables."""
-    by_arm = {name: [r for r in runs if r["arm"] == name] for name in (*ARMS, *VARIANTS)}
-    by_arm = {name: found for name, found in by_arm.items() if len(found) == N_FOLDS}
-    main_arms = {name: found for name, found in by_arm.items() if name in ARMS}
-    device = choose_device(bench.device)
-    machine = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    machines = ", ".join(sorted({one["machine"] for one in runs}))
     lines = [
-        f"{len(dice_of(runs, 'nothing'))} cases, {N_FOLDS} folds of patients, {bench.steps} steps"
-        f" of {bench.batch_size} patches, seed {bench.seed}, {machine}, torch"
-        f" {torch.__version__}. Mean ± standard error over cases; p: Wilcoxon, two-sided.",
+        f"{bench.steps} steps of {bench.batch_size} patches, seed {bench.seed}, {machines}."
+        " Mean ± standard error over cases; p: Wilcoxon's signed-rank test, two-sided."
     ]
-    if "CIML" in main_arms:
-        lines += ["", *test_table(main_arms), "", *missing_table(main_arms)]
-    lines += ["", *validation_table(by_arm)]
+    for group in (ARMS, UNPREPARED):
+        by_arm = finished(runs, list(group))
+        if by_arm:
+            n_cases = len(dice_of(next(iter(by_arm.values())), "nothing"))
+            lines += ["", f"{n_cases} cases of the test folds:", "", *test_table(by_arm)]
+            by_arm.pop("PET alone", None)  # nothing can be missing there
+            for auxiliary in AUXILIARIES:
+                lines += ["", *missing_table(by_arm, auxiliary)]
+    lines += ["", "Patients that choose among the states:", "", *validation_table(runs)]
     return "\n".join(lines) + "\n"
+
+
+def finished(
+    runs: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the runs of arms in the folds that all of them finished; none if there are none."""
+    done = {name: {r["fold"] for r in runs if r["arm"] == name} for name in names}
+    common = set.intersection(*done.values())
+    if not common:
+        return {}
+    return {name: [r for r in runs if r["arm"] == name and r["fold"] in common] for name in names}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -302,6 +334,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, required=True, help="folder for models and results")
     parser.add_argument("--report", type=Path, help="receives the tables (Markdown)")
     parser.add_argument("--arms", nargs="*", default=list(ARMS), choices=list(ARMS), metavar="ARM")
+    parser.add_argument(
+        "--unprepared", action="store_true", help="also without random absences in training"
+    )
     parser.add_argument(
         "--variants", nargs="*", default=[], choices=list(VARIANTS), metavar="SETTING"
     )
@@ -320,7 +355,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.device,
         options.seed,
     )
-    runs = run_all(bench, [*options.arms, *options.variants], n_parallel=options.parallel)
+    names = [*options.arms, *(UNPREPARED if options.unprepared else ()), *options.variants]
+    runs = run_all(bench, names, n_parallel=options.parallel)
     text = report(bench, runs)
     print(text)
     if options.report is not None:
