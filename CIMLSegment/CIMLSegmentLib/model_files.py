@@ -62,12 +62,14 @@ def write_model_files(
 def read_model_files(folder: Path) -> tuple[dict[str, Tensor], ModelDescription]:
     """Read and check the two files.
 
+    The description first: if a training replaces both meanwhile, the weights are the newer ones.
+
     Raises:
         ModelError: If they are not a model that this version can trust and use.
     """
     _refuse_executables(folder)
-    data = _bytes(folder / WEIGHTS_NAME)
     content = _outer_content(folder)
+    data = _bytes(folder / WEIGHTS_NAME)
     if content is None or content.get(_CHECKSUM) != _sha256(data):
         content = _newer_content(folder, data, content)
     kept = {name: value for name, value in content.items() if name not in _CHECKSUMS}

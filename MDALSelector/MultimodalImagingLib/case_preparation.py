@@ -61,8 +61,9 @@ def prepare_case(
 ) -> PreparedCase:
     """Bring all modalities of a case onto one grid and make their intensities comparable.
 
-    An unreadable, non-finite or constant image is reported as an error in `problems`, and its
-    modality counts as missing in this case; the others go on.
+    An image that is unreadable, non-finite, constant or nowhere in the reference's field of view is
+    reported as an error in `problems`, and its modality counts as missing in this case; the others
+    go on.
 
     Args:
         case: The case.
@@ -98,11 +99,14 @@ def _prepare(
     crop: Crop,
 ) -> PreparedCase:
     grids = {m: _read_grid(case_id, m, file) for m, file in files.items()}
-    region = _region(case_id, grids, spec, reference=reference or next(iter(files)), crop=crop)
+    reference = reference or next(iter(files))
+    region = _region(case_id, grids, spec, reference=reference, crop=crop)
     images: dict[str, NormalizedImage] = {}
     problems: list[Problem] = []
     for modality, file in files.items():
         covered = region.coverage[modality]
+        if not covered.any():
+            raise _unusable(case_id, modality, file, _elsewhere(grids, modality, reference))
         array = _on_grid(case_id, modality, file, region.grid, spec.kinds[modality])
         kind, warning = _effective_kind(case_id, file, array, covered, spec.kinds[modality])
         problems += [warning] if warning else []
@@ -209,16 +213,25 @@ def _unusable(case_id: str, modality: str, file: ImageFile, text: str) -> _Unusa
     return _UnusableImageError(modality, Problem("error", message, case_id, file.path))
 
 
-def _no_overlap(case_id: str, grids: Mapping[str, Grid]) -> str:
+def _elsewhere(grids: Mapping[str, Grid], modality: str, reference: str) -> str:
+    both = {name: grids[name] for name in (reference, modality)}
+    return f"Expected a field of view that meets that of {reference}, found LPS mm {_boxes(both)}."
+
+
+def _boxes(grids: Mapping[str, Grid]) -> str:
     boxes = []
     for modality, grid in grids.items():
         low, high = grid.corners_lps.min(axis=0), grid.corners_lps.max(axis=0)
         sides = " x ".join(f"{a:.0f}..{b:.0f}" for a, b in zip(low, high, strict=True))
         boxes.append(f"{modality} {sides}")
+    return "; ".join(boxes)
+
+
+def _no_overlap(case_id: str, grids: Mapping[str, Grid]) -> str:
     return (
         f"Case {case_id}: the modalities need a common field of view of at least"
         f" {MIN_VOXELS_PER_AXIS} working voxels along each axis, and have none (LPS mm:"
-        f" {'; '.join(boxes)}). The case is left out; check that the files belong together and are"
+        f" {_boxes(grids)}). The case is left out; check that the files belong together and are"
         " in the same space."
     )
 

@@ -212,6 +212,24 @@ def test_a_case_without_a_common_field_of_view_is_refused_with_the_boxes(tmp_pat
         prepare_case(written(tmp_path, images), SPEC)
 
 
+@pytest.mark.parametrize(("modality", "kind"), [("T1", "MR"), ("PET", "PET")])
+def test_an_image_from_elsewhere_is_missing_in_a_segmentation_and_the_others_go_on(
+    tmp_path: Path, modality: str, kind: str
+) -> None:
+    images = native_images()
+    images[modality] = ellipsoid_image(
+        size=(40, 40, 20), spacing=(1.0, 1.0, 4.0), values=(3.0, 40.0), center=(400.0, 0.0, 0.0)
+    )
+    case = written(tmp_path, images)
+    assert SPEC.kinds[modality] == kind
+    prepared = prepare_case(case, SPEC, reference="CT", crop="reference")
+    assert modality not in prepared.modalities
+    (problem,) = prepared.problems
+    assert problem.severity == "error"
+    for part in ("meets that of CT", f"{modality} 380..420", f"{modality}.nii.gz", "as missing"):
+        assert part in problem.message
+
+
 def test_a_case_without_its_reference_is_refused_and_the_reason_given(tmp_path: Path) -> None:
     images = native_images()
     images["CT"] = images["CT"] * 0.0

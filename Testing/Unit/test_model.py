@@ -144,6 +144,20 @@ def test_interrupted_save_leaves_the_old_or_the_new_model(monkeypatch, folder, n
     assert torch.equal(logits(load_model(folder)), logits(new))
 
 
+def test_model_that_training_replaces_while_it_is_read_is_read(monkeypatch, folder):
+    read, later = model_files._bytes, [example(step=20)]
+
+    def read_and_replace(path):
+        data = read(path)
+        if later:
+            save_model(folder, later.pop())
+        return data
+
+    monkeypatch.setattr(model_files, "_bytes", read_and_replace)
+    assert load_model(folder).facts.step == 20
+    assert torch.equal(logits(load_model(folder)), logits(example(step=20)))
+
+
 def test_weights_of_another_model_are_refused(folder, tmp_path):
     save_model(tmp_path / "other", example(cases=("x",), step=50))
     (tmp_path / "other" / "model.safetensors").replace(folder / "model.safetensors")
