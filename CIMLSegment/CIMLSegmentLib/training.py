@@ -18,6 +18,7 @@ from CIMLSegmentLib.training_cases import TrainingSet
 from CIMLSegmentLib.training_job import TrainingJob, TrainingResult
 from CIMLSegmentLib.training_run import TrainingData, TrainingRun
 from CIMLSegmentLib.training_state import STATE_NAME
+from MultimodalImagingLib.atomic_files import remove_unfinished_files
 from MultimodalImagingLib.errors import CrossModalError, UsageError
 from MultimodalImagingLib.progress import NullReporter, Reporter
 
@@ -146,6 +147,8 @@ def _claim_folder(output: Path, processes: Processes, *, resume: bool) -> bool:
     processes.wait()
     try:
         (output / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
+        for folder in (output, output / STATE_FOLDER):
+            remove_unfinished_files(folder)
     except OSError as error:
         msg = f"The model folder {output} cannot be made: {error.strerror}. Choose another one."
         raise CrossModalError(msg) from error

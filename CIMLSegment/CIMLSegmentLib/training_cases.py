@@ -28,6 +28,7 @@ from CIMLSegmentLib.training_case import (
     write_training_case,
 )
 from CIMLSegmentLib.window_box import BoolArray, window_box
+from MultimodalImagingLib.atomic_files import remove_unfinished_files
 from MultimodalImagingLib.cohort import Case
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.prepared_cache import case_key
@@ -98,6 +99,7 @@ def prepare_training_set(
         CohortError: If no case can be used.
     """
     labelled = [case for case in cases if case.label is not None]
+    remove_unfinished_files(job.cache)
     reporter.stage("Prepare labelled cases", len(labelled))
     found: list[TrainingCase] = []
     pool = ThreadPoolExecutor(max_workers=min(MAX_WORKERS, os.cpu_count() or 1))

@@ -8,7 +8,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from MultimodalImagingLib.errors import CrossModalError
@@ -94,9 +94,10 @@ def remove_unfinished_files(folder: Path, *, older_than_s: float = 86400.0) -> i
     """
     n_removed = 0
     for path in folder.glob(f"{_PREFIX}*"):
-        if time.time() - path.stat().st_mtime >= older_than_s:
-            path.unlink(missing_ok=True)
-            n_removed += 1
+        with suppress(FileNotFoundError):  # another process tidies up too
+            if time.time() - path.stat().st_mtime >= older_than_s:
+                path.unlink()
+                n_removed += 1
     return n_removed
 
 

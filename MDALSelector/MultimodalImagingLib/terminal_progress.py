@@ -91,11 +91,14 @@ class TerminalReporter:
         self._print(f"Error: {text}", style="bold red")
 
     def result(self, content: Mapping[str, object]) -> None:
-        """Print one line per entry."""
+        """Print one line per entry, or one for all while a stage goes on."""
+        entries = [f"{key}: {_text(value)}" for key, value in content.items()]
+        if self._stage.done < self._stage.total:
+            self._print(", ".join(entries))
+            return
         self.close()
-        for key, value in content.items():
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            self._print(f"{key}: {text}")
+        for entry in entries:
+            self._print(entry)
 
     def _is_line_due(self) -> bool:
         is_last = self._stage.done == self._stage.total
@@ -112,6 +115,12 @@ class TerminalReporter:
 
     def _print(self, text: str, *, style: str | None = None) -> None:
         self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _new_bar(console: Console) -> Progress:

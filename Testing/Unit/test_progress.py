@@ -151,6 +151,18 @@ def test_a_terminal_gets_a_bar_that_is_taken_away() -> None:
     assert text.rstrip().endswith("\x1b[?25h") or "\x1b[?25h" in text  # the cursor is back
 
 
+def test_a_result_within_a_stage_is_one_line_and_leaves_the_bar() -> None:
+    stream = io.StringIO()
+    with TerminalReporter(Console(file=stream, force_terminal=True, width=200)) as reporter:
+        reporter.stage("Train", 4)
+        reporter.advance(2)
+        reporter.result({"step": 2, "loss": 0.123456789})
+        reporter.advance(2)
+    text = stream.getvalue()
+    assert "step: 2, loss: 0.1235" in text
+    assert "4/4" in text
+
+
 def test_the_log_holds_stage_times_and_messages_and_passes_all_on(tmp_path: Path) -> None:
     clock, stream = Clock(), io.StringIO()
     inner = JsonLinesReporter(stream, clock=clock)

@@ -157,6 +157,19 @@ def test_resume_without_a_state_starts_anew(balls, straight, tmp_path):
     assert same(weights(tmp_path / "m"), weights(straight[0].folder))
 
 
+def test_remains_of_killed_trainings_are_removed_when_they_are_a_day_old(balls, tmp_path):
+    run(balls, tmp_path / "m")
+    remains = [tmp_path / "m" / ".unfinished-a", tmp_path / "m" / "training" / ".unfinished-b"]
+    young = tmp_path / "m" / ".unfinished-c"
+    for path in (*remains, young):
+        path.write_bytes(b"half")
+    for path in remains:
+        os.utime(path, (time.time() - 90_000,) * 2)
+    run(balls, tmp_path / "m", resume=True)
+    assert not any(path.exists() for path in remains)
+    assert young.exists()
+
+
 def test_folder_with_a_model_is_not_overwritten(balls, straight):
     folder = straight[0].folder
     before = weights(folder)

@@ -98,5 +98,3 @@ def test_training_command_killed_20_times_reaches_the_undisturbed_figures(cohort
     weights = [model.network.state_dict() for model in (killed, whole)]
     print("weights equal:", all(torch.equal(v, weights[1][n]) for n, v in weights[0].items()))
     assert (disturbed / "model" / "training" / STATE_NAME).is_file()
-    left = [path.name for path in disturbed.rglob("*") if path.name.endswith(".tmp")]
-    print("temporary files left:", left)
