@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from math import prod
 from typing import Any, TypeVar
@@ -140,6 +141,17 @@ def config_from_json(kind: type[ConfigT], data: object, *, where: str) -> Config
     entry.check_keys(known, optional=known)
     hints = typing.get_type_hints(kind)
     return kind(**{name: _typed(entry, name, hints[name]) for name in entry.data})
+
+
+def changed_config(config: ConfigT, changes: Mapping[str, object], *, where: str) -> ConfigT:
+    """Return a configuration with some of its values replaced by parsed JSON.
+
+    Raises:
+        ModelError: If a key is unknown or has the wrong type.
+        UsageError: If a value is out of range.
+    """
+    present = config_to_json(config)  # type: ignore[arg-type]
+    return config_from_json(type(config), {**present, **changes}, where=where)
 
 
 def _typed(entry: JsonEntry, name: str, hint: Any) -> Any:

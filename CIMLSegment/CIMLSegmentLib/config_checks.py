@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import TYPE_CHECKING
 
 from MultimodalImagingLib.errors import UsageError
@@ -71,10 +72,10 @@ def training_problems(config: TrainingConfig) -> Iterator[str]:
     """Yield a sentence for each value of a training configuration that is out of range."""
     positive = ("batch_size", "accumulation", "n_steps", "validation_interval", "patience")
     for name in (*positive, "learning_rate", "gradient_clip"):
-        if getattr(config, name) <= 0:
+        if not 0 < getattr(config, name) < inf:
             yield f"Expected {name} above 0, got {getattr(config, name)}."
     for name in ("warmup_steps", "weight_decay", "beta", "augmentation", "seed"):
-        if getattr(config, name) < 0:
+        if not 0 <= getattr(config, name) < inf:
             yield f"Expected {name} of at least 0, got {getattr(config, name)}."
     for name in ("beta_warmup", "foreground_share", "absence", "validation_share", "augmentation"):
         if not 0 <= getattr(config, name) <= 1:

@@ -14,6 +14,7 @@ import torch
 from CIMLSegmentLib.devices import choose_device
 from CIMLSegmentLib.inference_config import InferenceConfig
 from CIMLSegmentLib.merging import merge_regions
+from CIMLSegmentLib.model_description import Intensities
 from CIMLSegmentLib.network import CIMLNet
 from CIMLSegmentLib.result import (
     ResultMap,
@@ -39,6 +40,9 @@ from MultimodalImagingLib.preprocessing import PreparedCase, PreprocessingSpec, 
 from MultimodalImagingLib.progress import Reporter
 from MultimodalImagingLib.volume_io import Volume, read_grid
 
+# Means of cases of one cohort lie within about one standard deviation of the voxels.
+MOST_SDS_OFF = 3.0
+
 
 class SegmentationModel(Protocol):
     """What segmentation needs of a trained model."""
@@ -54,6 +58,10 @@ class SegmentationModel(Protocol):
     @property
     def preprocessing(self) -> PreprocessingSpec:
         """How its training images were prepared."""
+
+    @property
+    def intensities(self) -> Mapping[str, Intensities]:
+        """Prepared intensities of its training cases, per modality."""
 
     @property
     def patch_size(self) -> tuple[int, ...]:
@@ -88,7 +96,7 @@ def segment_case(
     _check(case, model)
     with timings.step("read and prepare"):
         prepared = prepare_case(case, model.preprocessing, reference=primary, crop="reference")
-        warnings = _input_warnings(prepared, model.task)
+        warnings = [*_input_warnings(prepared, model.task), *_unlike_training(prepared, model)]
     for text in warnings:
         reporter.warning(text)
     with timings.step("network"):
@@ -179,6 +187,21 @@ def _input_warnings(prepared: PreparedCase, task: Task) -> list[str]:
         " prior mean (they say nothing), so the result may be worse."
         for modality in missing
     ]
+
+
+def _unlike_training(prepared: PreparedCase, model: SegmentationModel) -> Iterator[str]:
+    """Name images whose mean inside the body is far from what the model was trained on."""
+    for modality, known in model.intensities.items():
+        if modality not in prepared.images:
+            continue
+        mean = float(prepared.images[modality][prepared.bodies[modality]].mean())
+        if abs(mean - known.mean) > MOST_SDS_OFF * known.sd:
+            yield (
+                f"The {modality} image of case {prepared.case_id} is unlike those that the model"
+                f" was trained on: its prepared mean is {mean:.2g}, theirs was {known.mean:.2g}"
+                f" with a standard deviation of {known.sd:.2g}. Check that it is {modality}, and"
+                " its unit."
+            )
 
 
 def _result(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
-from CIMLSegmentLib.model_description import ModelDescription, ModelFacts
+from CIMLSegmentLib.model_description import Intensities, ModelDescription, ModelFacts
 from CIMLSegmentLib.model_files import read_model_files, write_model_files
 from CIMLSegmentLib.network import CIMLNet, build_network
 from CIMLSegmentLib.task import Task
@@ -56,6 +56,11 @@ class TrainedModel:
     def facts(self) -> ModelFacts:
         """Training cases, metrics, intensities, versions."""
         return self.description.facts
+
+    @property
+    def intensities(self) -> Mapping[str, Intensities]:
+        """Prepared intensities of its training cases, per modality."""
+        return self.facts.intensities
 
     @property
     def patch_size(self) -> tuple[int, ...]:

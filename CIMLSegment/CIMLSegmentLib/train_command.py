@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from CIMLSegmentLib.case_input import add_modality_argument, modality_rows
-from CIMLSegmentLib.config import TrainingConfig
+from CIMLSegmentLib.config import TrainingConfig, changed_config
+from CIMLSegmentLib.json_entry import JsonEntry, read_json
 from CIMLSegmentLib.network_plan import LARGEST_PATCH
 from CIMLSegmentLib.task import Task
 from CIMLSegmentLib.task_io import CohortModalities, load_task, preset_names
@@ -94,6 +96,13 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
         "--kind", default="ciml", choices=KINDS, help="the method, or a baseline to compare with"
     )
     parser.add_argument("--seed", type=int, default=defaults.seed, help="default 0")
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        metavar="FILE",
+        help="JSON with `network` and `training`: any of the values of these names in the"
+        " model.json of a model; what it names counts before options and plan",
+    )
 
 
 def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -101,6 +110,7 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     from CIMLSegmentLib.training import train  # torch: only when it is needed
     from CIMLSegmentLib.training_cases import PreparationJob, prepare_training_set
 
+    settings = read_settings(options.settings)
     cohort = find_cohort(
         options.cohort, patterns=patterns_for(options.cohort, modality_rows(options))
     )
@@ -120,7 +130,7 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     result = train(
         prepared,
         task,
-        _training_job(options, prepared),
+        _training_job(options, prepared, settings),
         output=options.output,
         reporter=reporter,
         resume=options.resume,
@@ -177,6 +187,20 @@ def known_to_run(cases: Sequence[Case], run: Path, reporter: Reporter) -> tuple[
     return kept
 
 
+def read_settings(path: Path | None) -> Mapping[str, Mapping[str, object]]:
+    """Read the values of `network` and `training` that a person wants to have otherwise.
+
+    Raises:
+        ModelError: If the file cannot be read, is no JSON, or has other keys.
+    """
+    kinds = ("network", "training")
+    if path is None:
+        return {kind: {} for kind in kinds}
+    entry = JsonEntry(read_json(path), f"the settings {path.name}")
+    entry.check_keys(kinds, optional=kinds)
+    return {kind: entry.value(kind, dict, {}) for kind in kinds}
+
+
 def _label_in(folder: Path, case_id: str) -> Path | None:
     files = (folder / f"{case_id}{suffix}" for suffix in LABEL_SUFFIXES)
     return next((file for file in files if file.is_file()), None)
@@ -200,11 +224,18 @@ def _task(options: argparse.Namespace, cohort: Cohort) -> Task:
 
 def _spec(options: argparse.Namespace, cases: Sequence[Case], task: Task) -> PreprocessingSpec:
     if options.spacing is not None:
+        if not 0 < options.spacing < inf:
+            msg = f"Expected a --spacing above 0 mm, got {options.spacing}."
+            raise UsageError(msg)
         return PreprocessingSpec((options.spacing,) * 3, dict(task.modalities))
     return PreprocessingSpec(training_spacing(cases, task), dict(task.modalities))
 
 
-def _training_job(options: argparse.Namespace, prepared: TrainingSet) -> TrainingJob:
+def _training_job(
+    options: argparse.Namespace,
+    prepared: TrainingSet,
+    settings: Mapping[str, Mapping[str, object]],
+) -> TrainingJob:
     from CIMLSegmentLib.network_plan import plan_for_cases
     from CIMLSegmentLib.training import TrainingJob
 
@@ -221,9 +252,10 @@ def _training_job(options: argparse.Namespace, prepared: TrainingSet) -> Trainin
         seed=options.seed,
     )
     chosen: Sequence[str] | None = options.validation_case
+    where = f"the settings {options.settings}"
     return TrainingJob(
-        training,
-        plan.network,
+        changed_config(training, settings["training"], where=where),
+        changed_config(plan.network, settings["network"], where=where),
         kind=options.kind,
         device=options.device,
         validation_cases=None if chosen is None else tuple(chosen),

@@ -141,7 +141,7 @@ def _claim_folder(output: Path, processes: Processes, *, resume: bool) -> bool:
     has_state = (output / STATE_FOLDER / STATE_NAME).is_file()
     is_taken = has_state or any((output / n).exists() for n in (DESCRIPTION_NAME, WEIGHTS_NAME))
     if is_taken and not (resume and has_state):
-        advice = "" if not has_state else " Or go on with its training (resume)."
+        advice = "" if not has_state else " Or go on with its training (--resume)."
         msg = f"The folder {output} already holds a model. Choose another one.{advice}"
         raise UsageError(msg)
     processes.wait()

@@ -120,15 +120,16 @@ def prepare_training_set(
         for warning in case.warnings:
             reporter.warning(f"Case {case.case_id}: {warning}")
     if not found:
-        raise CohortError(_nothing_usable(len(cases), len(labelled), job))
+        raise CohortError(_nothing_usable(len(labelled), job))
     return TrainingSet(tuple(found), job.spec)
 
 
-def _nothing_usable(n_cases: int, n_labelled: int, job: PreparationJob) -> str:
+def _nothing_usable(n_labelled: int, job: PreparationJob) -> str:
+    found = f"none of {n_labelled} that can be used" if n_labelled else "no label map"
     return (
-        f"Expected labelled cases with {' or '.join(job.task.primaries)} to train on, found none"
-        f" among {n_cases} cases of {job.root.name}, {n_labelled} of which have a label map. Label"
-        " some cases, or correct the modality patterns."
+        f"Expected cases of {job.root.name} with a label map and"
+        f" {' or '.join(job.task.primaries)} to train on, found {found}. Label some cases, give a"
+        " folder of label maps, or correct the modality patterns."
     )
 
 

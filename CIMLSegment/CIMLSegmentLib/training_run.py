@@ -208,9 +208,10 @@ class TrainingRun:
 
     def _after_step(self) -> None:
         config, step = self.job.training, self.progress.step
-        if step % _LOG_INTERVAL == 0 or step == config.n_steps:
+        is_validated = step % config.validation_interval == 0 or step == config.n_steps
+        if step % _LOG_INTERVAL == 0 or is_validated:
             self._tell_loss()
-        if step % config.validation_interval == 0 or step == config.n_steps:
+        if is_validated:
             self._validate()
             self._write_state()
         elif time.monotonic() - self._written_at > self.job.state_interval_s:

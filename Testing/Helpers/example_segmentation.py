@@ -11,6 +11,7 @@ import SimpleITK as sitk  # noqa: N813
 import torch
 
 from CIMLSegmentLib.config import NetworkConfig
+from CIMLSegmentLib.model_description import Intensities
 from CIMLSegmentLib.network import CIMLNet, CIMLOutput, MessageKey, build_network
 from CIMLSegmentLib.task import Task
 from CIMLSegmentLib.task_io import load_task
@@ -40,6 +41,7 @@ class Model:
     spacing_mm: float = 2.0
     patch_size: tuple[int, ...] = (16, 16, 16)
     identity: Mapping[str, object] = field(default_factory=lambda: {"name": "small"})
+    intensities: Mapping[str, Intensities] = field(default_factory=dict)
 
     @property
     def preprocessing(self) -> PreprocessingSpec:

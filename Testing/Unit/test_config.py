@@ -6,6 +6,7 @@ import pytest
 from CIMLSegmentLib.config import (
     NetworkConfig,
     TrainingConfig,
+    changed_config,
     config_from_json,
     config_to_json,
 )
@@ -51,6 +52,8 @@ def test_wrong_keys_and_types_are_refused_with_a_sentence(data, message):
     [
         ({"n_steps": 0}, "n_steps above 0"),
         ({"beta": -1.0}, "beta of at least 0"),
+        ({"beta": float("nan")}, "beta of at least 0"),
+        ({"learning_rate": float("inf")}, "learning_rate above 0"),
         ({"absence": 1.5}, "absence within 0 to 1"),
         ({"augmentation": 2.0}, "augmentation within 0 to 1"),
         ({"patch_size": (1,)}, "patch size of 2 or 3"),
@@ -63,3 +66,17 @@ def test_wrong_keys_and_types_are_refused_with_a_sentence(data, message):
 def test_values_out_of_range_are_refused_with_a_sentence(change, message):
     with pytest.raises(UsageError, match=message):
         TrainingConfig(**change)
+
+
+def test_changes_keep_the_rest_of_a_configuration():
+    planned = NetworkConfig(
+        features=(4, 8, 16),
+        strides=((1,) * 3, (2,) * 3, (2,) * 3),
+        kernel_sizes=((3,) * 3,) * 3,
+        message_levels=(1, 2),
+    )
+    changed = changed_config(planned, {"gate": "dot-product", "message_levels": [2]}, where="here")
+    expected = dataclasses.replace(planned, gate="dot-product", message_levels=(2,))
+    assert changed == expected
+    with pytest.raises(ModelError, match="Unknown key 'gates' in here; did you mean 'gate'"):
+        changed_config(planned, {"gates": "spatial"}, where="here")

@@ -26,6 +26,7 @@ from CIMLSegmentLib.config import NetworkConfig
 from CIMLSegmentLib.gradcam import CamTarget, message_gradcam
 from CIMLSegmentLib.inference import predict_prepared, segment_case
 from CIMLSegmentLib.inference_config import InferenceConfig
+from CIMLSegmentLib.model_description import Intensities
 from CIMLSegmentLib.network import CIMLNet, MessageKey
 from CIMLSegmentLib.result import SegmentationResult
 from CIMLSegmentLib.sliding_window import WindowPlan, predict_windows
@@ -252,6 +253,16 @@ def test_an_image_full_of_nan_is_treated_as_missing(tmp_path: Path) -> None:
     )
     result = segment(case, random_network(load_task("brats")))
     assert any("NaN" in text for text in result.warnings)
+
+
+def test_an_image_unlike_those_of_the_training_is_said(tmp_path: Path) -> None:
+    case = write_case(tmp_path, grid())
+    usual, other = Intensities(0.9, 0.5, 0.0, 3.0), Intensities(0.0, 0.1, -0.2, 0.2)
+    for known, unlike in ((usual, False), (other, True)):
+        model = bright_voxels(intensities={"PET": known, "T1": known})
+        warnings = segment(case, model).warnings
+        assert any("PET image of case c1 is unlike those" in text for text in warnings) is unlike
+        assert not any("T1" in text for text in warnings)
 
 
 def test_an_empty_region_is_said(tmp_path: Path) -> None:

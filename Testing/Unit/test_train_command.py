@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from CIMLSegmentLib.__main__ import main
+from CIMLSegmentLib.model import load_model
 from CIMLSegmentLib.train_command import known_to_run, labelled_cases
 from MultimodalImagingLib.cohort import find_cohort
 from MultimodalImagingLib.errors import UsageError
@@ -71,6 +73,9 @@ def test_a_folder_of_labels_is_the_only_source_if_it_is_given(
     [
         (("--task", "nothing-of-that-name"), "nothing-of-that-name"),
         (("--task", "single-target", "--primary", "PET"), "Give --primary one of FLAIR, T1."),
+        (("--task", "single-target", "--primary", "T1", "--spacing", "-1"), "--spacing above 0"),
+        (("--task", "single-target", "--primary", "T1", "--steps", "0"), "n_steps above 0"),
+        (("--task", "single-target", "--settings", "nothing.json"), "nothing.json"),
     ],
 )
 def test_wrong_options_are_explained_and_exit_with_2(
@@ -137,3 +142,30 @@ def test_a_patch_that_is_none_is_refused(side: str, tmp_path: Path) -> None:
     arguments = ["train", str(tmp_path), "--task", "pet-ct", "--output", str(tmp_path / "m")]
     with pytest.raises(SystemExit):
         main([*arguments, "--largest-patch", side])
+
+
+def test_settings_of_a_file_count_before_the_plan(cohort_folder: Path, tmp_path: Path) -> None:
+    settings = {"network": {"gate": "dot-product"}, "training": {"patience": 3, "accumulation": 2}}
+    (tmp_path / "mine.json").write_text(json.dumps(settings))
+    arguments = ["train", str(cohort_folder), "--task", "single-target", "--primary", "T1"]
+    arguments += ["--steps", "1", "--device", "cpu", "--output", str(tmp_path / "model")]
+    assert main([*arguments, "--settings", str(tmp_path / "mine.json")]) == 0
+    description = load_model(tmp_path / "model").description
+    assert description.network.gate == "dot-product"
+    assert (description.training.patience, description.training.accumulation) == (3, 2)
+    assert description.training.n_steps == 1
+
+
+def test_unknown_settings_are_explained(
+    cohort_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", str(cohort_folder), "--task", "single-target", "--primary", "T1"]
+    arguments += ["--device", "cpu", "--output", str(tmp_path / "model")]
+    for content, sentence in (
+        ({"net": {}}, "Unknown key 'net' in the settings mine.json"),
+        ({"network": {"gates": "spatial"}}, "did you mean 'gate'"),
+    ):
+        (tmp_path / "mine.json").write_text(json.dumps(content))
+        assert main([*arguments, "--settings", str(tmp_path / "mine.json")]) == 2
+        assert sentence in capsys.readouterr().err.replace("\n", " ")
+    assert not (tmp_path / "model").exists()

@@ -144,9 +144,16 @@ def test_unusable_cases_are_left_out_and_said(synthetic, tmp_path):
     assert any("whole numbers in the label map half.nii.gz" in text for text in reporter.warnings)
 
 
-def test_cohort_without_labels_is_refused_with_numbers(synthetic, tmp_path):
+def test_cohort_without_labels_is_refused(synthetic, tmp_path):
     cases = [dataclasses.replace(case, label=None) for case in synthetic.cases]
-    with pytest.raises(CohortError, match=r"found none among 5 cases .* 0 of which have a label"):
+    with pytest.raises(CohortError, match=r"FLAIR or T1c to train on, found no label map"):
+        prepare_training_set(cases, job(synthetic, tmp_path), reporter=NullReporter())
+
+
+def test_cohort_without_a_usable_label_is_refused_with_the_number(synthetic, tmp_path):
+    cases = [dataclasses.replace(case, images={}) for case in synthetic.cases]
+    n_labelled = sum(case.label is not None for case in cases)
+    with pytest.raises(CohortError, match=rf"found none of {n_labelled} that can be used"):
         prepare_training_set(cases, job(synthetic, tmp_path), reporter=NullReporter())
 
 
