@@ -5,13 +5,17 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Union
 
 import slicer
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
 
 MAX_INPUTS = 8  # rows of the panel
+
+# Concrete classes, as Slicer asks one of each for its name; images of all kinds derive from the
+# first. A sequence can be chosen to be told why it cannot be used.
+Volume = Union[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSequenceNode, None]  # noqa: UP007
 
 
 class MapKind(enum.Enum):
@@ -119,14 +123,14 @@ class CIMLSegmentParameterNode:
     """
 
     modelPath: str
-    volume1: slicer.vtkMRMLNode
-    volume2: slicer.vtkMRMLNode
-    volume3: slicer.vtkMRMLNode
-    volume4: slicer.vtkMRMLNode
-    volume5: slicer.vtkMRMLNode
-    volume6: slicer.vtkMRMLNode
-    volume7: slicer.vtkMRMLNode
-    volume8: slicer.vtkMRMLNode
+    volume1: Volume
+    volume2: Volume
+    volume3: Volume
+    volume4: Volume
+    volume5: Volume
+    volume6: Volume
+    volume7: Volume
+    volume8: Volume
     target: slicer.vtkMRMLSegmentationNode
     result: slicer.vtkMRMLSegmentationNode
     device: SegmentDevice

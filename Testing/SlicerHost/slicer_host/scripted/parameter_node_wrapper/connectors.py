@@ -8,9 +8,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-import slicer
-
-from slicer_host.scripted.parameter_node_wrapper.serializers import PATHS, _without_none
+from slicer_host.scripted.parameter_node_wrapper.serializers import PATHS, node_classes
 from slicer_host.scripted.parameter_node_wrapper.validators import (
     Choice,
     Maximum,
@@ -192,7 +190,8 @@ class NodeConnector(GuiConnector):
     signal = "currentNodeChanged"
 
     def prepare(self, annotations: list[Any]) -> None:
-        self._widget.nodeTypes = [self._kind.__name__]
+        """Make one node of each class for its name, which an abstract class refuses."""
+        self._widget.nodeTypes = [kind().GetClassName() for kind in node_classes(self._kind)]
 
     def read(self) -> Any:
         return self._widget.currentNode()
@@ -227,7 +226,7 @@ def createGuiConnector(widget: Any, datatype: Any) -> Any:
         if one.canRepresent(widget, datatype):
             return one.create(widget, datatype)
     arguments = typing.get_args(datatype) if hasattr(datatype, "__metadata__") else (datatype,)
-    kind, annotations = _without_none(arguments[0]), list(arguments[1:])
+    kind, annotations = arguments[0], list(arguments[1:])
     name = widget.className()
     found = _connector(name, kind)
     if found is None:
@@ -257,6 +256,7 @@ def _connector(widget: str, kind: Any) -> type[GuiConnector] | None:
     is_class = isinstance(kind, type)
     if is_class and issubclass(kind, enum.Enum) and widget in ("QComboBox", "ctkComboBox"):
         return ChoiceConnector
-    if is_class and issubclass(kind, slicer.vtkMRMLNode) and widget == "qMRMLNodeComboBox":
+    is_node = is_class or typing.get_origin(kind) is typing.Union
+    if is_node and node_classes(kind) and widget == "qMRMLNodeComboBox":
         return NodeConnector
     return None

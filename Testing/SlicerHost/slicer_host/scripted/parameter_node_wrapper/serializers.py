@@ -91,6 +91,36 @@ class NodeSerializer(Serializer):
         return node.GetNodeReference(name)
 
 
+class NodeUnionSerializer(Serializer):
+    """Keeps a node of one of several classes under `name.index`; the index is that of its class."""
+
+    def validators(self) -> list[Validator]:
+        wanted = IsInstance(tuple(self.kind))
+        return [wanted] if type(None) in self.kind else [NotNone(), wanted]
+
+    def default(self) -> None:
+        return None
+
+    def isIn(self, node: Any, name: str) -> bool:
+        return any(node.HasParameter(f"{name}.{index}") for index in range(len(self.kind)))
+
+    def write(self, node: Any, name: str, value: Any) -> None:
+        names = [f"{name}.{index}" for index in range(len(self.kind))]
+        with slicer.util.NodeModify(node):
+            for one in names:
+                node.UnsetParameter(one)
+                node.RemoveNodeReferenceIDs(one)
+            if value is None:
+                BoolSerializer(bool).write(node, names[self.kind.index(type(None))], True)
+            else:
+                found = next(i for i, kind in enumerate(self.kind) if isinstance(value, kind))
+                NodeSerializer(self.kind[found]).write(node, names[found], value)
+
+    def read(self, node: Any, name: str) -> Any:
+        index = next(i for i in range(len(self.kind)) if node.HasParameter(f"{name}.{i}"))
+        return node.GetNodeReference(f"{name}.{index}")
+
+
 class ListSerializer(Serializer):
     """Keeps each item under `name.index`, and the length under `name.len`."""
 
@@ -132,7 +162,6 @@ def serializer_for(kind: Any) -> Serializer:
     Raises:
         TypeError: If the host does not imitate fields of this type.
     """
-    kind = _without_none(kind)
     if kind is bool:
         return BoolSerializer(kind)
     if kind in (int, float):
@@ -145,14 +174,14 @@ def serializer_for(kind: Any) -> Serializer:
         return EnumSerializer(kind)
     if isinstance(kind, type) and issubclass(kind, slicer.vtkMRMLNode):
         return NodeSerializer(kind)
+    if typing.get_origin(kind) in {typing.Union, types.UnionType} and node_classes(kind):
+        return NodeUnionSerializer(typing.get_args(kind))
     msg = f"Unable to create serializer for type: {kind} (the host offers a part of the types only)"
     raise TypeError(msg)
 
 
-def _without_none(kind: Any) -> Any:
-    if typing.get_origin(kind) in {typing.Union, types.UnionType}:
-        left = [part for part in typing.get_args(kind) if part is not type(None)]
-        is_node = len(left) == 1 and isinstance(left[0], type)
-        if is_node and issubclass(left[0], slicer.vtkMRMLNode):
-            return left[0]
-    return kind
+def node_classes(kind: Any) -> tuple[type, ...]:
+    """Return the node classes of a type or a union, empty if there are others beside `None`."""
+    parts = [part for part in typing.get_args(kind) or (kind,) if part is not type(None)]
+    is_node = all(isinstance(p, type) and issubclass(p, slicer.vtkMRMLNode) for p in parts)
+    return tuple(parts) if is_node else ()
