@@ -43,7 +43,7 @@ class Settings:
 
     select: tuple[str, ...] = ("--budget", "20%", "--strategy", "DiverseMD")
     # The usual network, with as many patches and as small ones as fit some minutes of 2 cores.
-    train: tuple[str, ...] = ("--steps", "600", "--largest-patch", "32", "--validate-every", "100")
+    train: tuple[str, ...] = ("--steps", "800", "--largest-patch", "32", "--validate-every", "100")
     segment: tuple[str, ...] = ("--attention",)
 
 

@@ -133,11 +133,9 @@ def test_the_rest_is_segmented_evaluated_and_shown(
 ) -> None:
     output = synthetic / "output"
     suggested = set(suggested_cases(output / "selection"))
-    model = json.loads((output / "round-1" / "model" / "model.json").read_text())
-    assert {*model["training_cases"], *model["validation_cases"]} == suggested
     results = output / "round-1" / "segmentation"
     rest = {f"case-{n:03d}" for n in range(1, 13)} - suggested
-    assert {path.name for path in results.iterdir() if path.is_dir()} == rest
+    check_round(output / "round-1", list(suggested), list(rest))
     with (results / "evaluation.csv").open() as file:
         assert {row["case"] for row in csv.DictReader(file)} == rest
     page = (results / "report.html").read_text(encoding="utf-8")
@@ -176,6 +174,16 @@ def test_a_cohort_without_labels_ends_with_what_to_do_and_stays_untouched(
     assert snapshot(synthetic / "cohort") == before
 
 
+def small_copy(synthetic: Path, folder: Path) -> tuple[Path, list[str], list[str]]:
+    """Copy the selection and four cases; returns the cohort, two suggested cases, two others."""
+    shutil.copytree(synthetic / "output" / "selection", folder / "output" / "selection")
+    suggested = list(suggested_cases(folder / "output" / "selection")[:2])
+    others = [f"case-{n:03d}" for n in range(1, 13) if f"case-{n:03d}" not in suggested][-2:]
+    for case_id in (*suggested, *others):
+        shutil.copytree(synthetic / "cohort" / case_id, folder / "cohort" / case_id)
+    return folder / "cohort", suggested, others
+
+
 @pytest.mark.usefixtures("in_process")
 def test_labels_that_a_person_made_since_are_trained_on(
     synthetic: Path,
@@ -183,21 +191,43 @@ def test_labels_that_a_person_made_since_are_trained_on(
     opened: Mapping[str, set[str]],
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    cohort = tmp_path / "cohort"
-    shutil.copytree(synthetic / "cohort", cohort)
-    shutil.copytree(synthetic / "output" / "selection", tmp_path / "output" / "selection")
-    suggested = suggested_cases(tmp_path / "output" / "selection")[:2]
+    cohort, suggested, others = small_copy(synthetic, tmp_path)
     (cohort / ".crossmodal" / "labels").mkdir(parents=True)
     for case_id in suggested:
         made = cohort / ".crossmodal" / "labels" / f"{case_id}.nii.gz"
         shutil.copy(synthetic / "reference" / made.name, made)
     before = snapshot(cohort)
     assert main_job.main([str(cohort), "--output", str(tmp_path / "output")], SMALL) == 0
-    model = json.loads((tmp_path / "output" / "round-1" / "model" / "model.json").read_text())
-    assert {*model["training_cases"], *model["validation_cases"]} == set(suggested)
     assert "None of the segmented cases has a label map to compare with." in capfd.readouterr().out
-    assert (tmp_path / "output" / "round-1" / "segmentation" / "report.html").is_file()
+    check_round(tmp_path / "output" / "round-1", suggested, others)
     assert snapshot(cohort) == before
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_labelled_cohort_is_compared_with_the_labels_that_were_not_trained_on(
+    synthetic: Path, tmp_path: Path, opened: Mapping[str, set[str]]
+) -> None:
+    cohort, suggested, others = small_copy(synthetic, tmp_path)
+    for case_id in (*suggested, *others):
+        label = cohort / case_id / f"{case_id}_seg.nii.gz"
+        shutil.copy(synthetic / "reference" / f"{case_id}.nii.gz", label)
+    before = snapshot(cohort)
+    assert main_job.main([str(cohort), "--output", str(tmp_path / "output")], SMALL) == 0
+    check_round(tmp_path / "output" / "round-1", suggested, others)
+    with (tmp_path / "output" / "round-1" / "segmentation" / "evaluation.csv").open() as file:
+        assert {row["case"] for row in csv.DictReader(file)} == set(others)
+    assert snapshot(cohort) == before
+    another = main_job.Settings(SMALL.select, (*SMALL.train, "--seed", "1"), SMALL.segment)
+    assert main_job.main([str(cohort), "--output", str(tmp_path / "output")], another) == 0
+    check_round(tmp_path / "output" / "round-2", suggested, others)  # the first one is kept
+
+
+def check_round(folder: Path, trained: list[str], segmented: list[str]) -> None:
+    model = json.loads((folder / "model" / "model.json").read_text())
+    assert {*model["training_cases"], *model["validation_cases"]} == set(trained)
+    results = folder / "segmentation"
+    assert {path.name for path in results.iterdir() if path.is_dir()} == set(segmented)
+    assert (results / "report.html").is_file()
 
 
 def test_a_cohort_that_no_preset_fits_is_explained(
