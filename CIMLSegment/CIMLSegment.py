@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import qt
@@ -151,13 +152,10 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.cohort.follow(self._parameterNode)
         self.updateButtons()
 
-    def onPathChanged(self, _value: object) -> None:
+    def onPathChanged(self, name: str, path: str) -> None:
         """Keep what was typed, chosen or emptied."""
         if self._parameterNode is not None:
-            with slicer.util.NodeModify(self._parameterNode):
-                for name in PATHS:
-                    path = getattr(self.ui, f"{name}LineEdit").currentPath
-                    setattr(self._parameterNode, name, path)
+            setattr(self._parameterNode, name, path)
 
     def showModel(self) -> None:
         """Show the rows of another model, and choose volumes by name where none is chosen."""
@@ -393,7 +391,8 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         for name, handler in buttons.items():
             getattr(self.ui, name).connect("clicked()", handler)
         for name in PATHS:
-            followPath(getattr(self.ui, f"{name}LineEdit"), self.onPathChanged)
+            edit = getattr(self.ui, f"{name}LineEdit")
+            followPath(edit, partial(self.onPathChanged, name))
         self.matrix.picked.connect(self.onCellPicked)
         self.jobs.changed.connect(self.updateButtons)
         self.cohort.changed.connect(self.updateButtons)

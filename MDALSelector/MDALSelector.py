@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import qt
@@ -41,6 +42,7 @@ from MultimodalWidgetsLib.path_edits import followPath, rememberPath
 from MultimodalWidgetsLib.setup_section import SetupSection, SetupWidgets
 
 MODULE = "MDALSelector"
+PATHS = ("cohortPath", "recordPath")
 
 
 class MDALSelector(ScriptedLoadableModule):
@@ -119,19 +121,17 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show what is not bound by itself."""
         if self._parameterNode is None:
             return
-        for name in ("cohortPath", "recordPath"):
+        for name in PATHS:
             edit, path = getattr(self.ui, f"{name}LineEdit"), getattr(self._parameterNode, name)
             if edit.currentPath != path:
                 edit.currentPath = path
         self.ui.strategyHintLabel.text = self._parameterNode.strategy.hint()
         self.updateButtons()
 
-    def onPathChanged(self, _value: object) -> None:
+    def onPathChanged(self, name: str, path: str) -> None:
         """Keep what was typed, chosen or emptied."""
         if self._parameterNode is not None:
-            with slicer.util.NodeModify(self._parameterNode):
-                self._parameterNode.cohortPath = self.ui.cohortPathLineEdit.currentPath
-                self._parameterNode.recordPath = self.ui.recordPathLineEdit.currentPath
+            setattr(self._parameterNode, name, path)
 
     def onManifestButton(self) -> None:
         """Choose a CSV manifest in place of a folder."""
@@ -326,8 +326,9 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._toolTips = {name: getattr(self.ui, name).toolTip for name in buttons}
         for name, handler in buttons.items():
             getattr(self.ui, name).connect("clicked()", handler)
-        followPath(self.ui.cohortPathLineEdit, self.onPathChanged)
-        followPath(self.ui.recordPathLineEdit, self.onPathChanged)
+        for name in PATHS:
+            edit = getattr(self.ui, f"{name}LineEdit")
+            followPath(edit, partial(self.onPathChanged, name))
         self.cohort.corrected.connect(self.onNamesCorrected)
         self.cases.currentChanged.connect(self.onCaseSelected)
         self.cases.activated.connect(self.onLoadCase)

@@ -5,7 +5,7 @@ Must not import Slicer or Qt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -46,6 +46,7 @@ class CohortCases:
         states = files.states()
         self.files = files
         self.cases = {row.case_id: BatchCase(row, _state(row, states)) for row in rows}
+        self._original = dict(self.cases)
 
     @property
     def unlabelled(self) -> list[str]:
@@ -57,12 +58,17 @@ class CohortCases:
         """Number of cases to train on."""
         return sum(case.state == LABELLED for case in self.cases.values())
 
-    def find(self, folder: Path) -> None:
-        """Take over the results that a folder holds already."""
+    def find(self, folder: Path | None) -> Iterator[Path]:
+        """Take over the results that a folder holds already, one per step; none of no folder.
+
+        What was known of results before is forgotten.
+        """
         from CIMLSegmentLib.stored_result import find_results
 
-        for path in find_results(folder):
+        self.cases = dict(self._original)
+        for path in () if folder is None else find_results(folder):
             self.take(path)
+            yield path
 
     def take(self, folder: Path) -> None:
         """Take over a result; one that cannot be read is a failed case."""

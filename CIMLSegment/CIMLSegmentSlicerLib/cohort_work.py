@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import slicer
@@ -44,6 +44,8 @@ class CohortWork:
         self.loader = CaseLoader(scene)
         self.trained = ""
         self._report: CohortReport | None = None
+        self._searched: Path | None = None
+        self._isSearching = False
         self._opened: tuple[str, int] = ("", 0)
 
     def finishInspection(
@@ -58,9 +60,19 @@ class CohortWork:
         report = read_report(content)
         files = CohortFiles(parameters.cohortPath, parameters.recordPath)
         self.cases = CohortCases(files, report.rows)
-        self._report = report
-        if parameters.modelPath or parameters.batchPath:
-            self.cases.find(self.resultFolder(parameters))
+        self._report, self._searched, self._isSearching = report, None, False
+
+    def search(self, parameters: CIMLSegmentParameterNode) -> Iterator[object] | None:
+        """Return the steps that find the results of the chosen model that are there already.
+
+        `None` if they are known, or being looked for.
+        """
+        isChosen = bool(parameters.modelPath or parameters.batchPath)
+        folder = self.resultFolder(parameters) if self.cases and isChosen else None
+        if not self.isInspected(parameters) or folder == self._searched:
+            return None
+        self._searched, self._isSearching = folder, True
+        return self._search(self.cases, folder)
 
     def isInspected(self, parameters: CIMLSegmentParameterNode) -> bool:
         """Tell whether what is known is about the cohort that is chosen now."""
@@ -152,7 +164,13 @@ class CohortWork:
     def forgetScene(self) -> None:
         """Forget what belonged to another scene."""
         self._opened = ("", 0)
-        self.cases, self._report = None, None
+        self.cases, self._report, self._searched = None, None, None
+        self._isSearching = False
+
+    def _search(self, cases: CohortCases, folder: Path | None) -> Iterator[object]:
+        yield from cases.find(folder)
+        if cases is self.cases and folder == self._searched:
+            self._isSearching = False
 
     def _trainingProblem(self, parameters: CIMLSegmentParameterNode) -> str:
         if not self.cases.n_labelled:
@@ -162,6 +180,8 @@ class CohortWork:
         return ""
 
     def _batchProblem(self) -> str:
+        if self._isSearching:
+            return _("Earlier results are being looked for. Wait a moment.")
         return "" if self.cases.unlabelled else _("All cases are labelled or segmented.")
 
     def _removeOpened(self) -> None:

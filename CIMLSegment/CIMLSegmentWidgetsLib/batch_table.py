@@ -22,13 +22,20 @@ class BatchTable:
     def __init__(self, view: qt.QTableView) -> None:
         self.activated = Signal()
         self._table = PlainTable(view)
+        self._rows: list[tuple[str, str, str]] = []
         view.connect("doubleClicked(QModelIndex)", self._onDoubleClicked)
         self.show(())
 
     def show(self, cases: Sequence[BatchCase]) -> None:
-        """Show other cases."""
-        titles = [_("Case"), _("State"), _("Result")]
-        self._table.setRows(titles, [(c.row.case_id, c.state, c.detail) for c in cases])
+        """Show other cases, or what became of them since; then scrolling and selection stay."""
+        before, self._rows = self._rows, [(c.row.case_id, c.state, c.detail) for c in cases]
+        isSame = [row[0] for row in before] == [row[0] for row in self._rows]
+        if not (isSame and self._table.isFilled):
+            self._table.setRows([_("Case"), _("State"), _("Result")], self._rows)
+            return
+        for index, row in enumerate(self._rows):
+            if row != before[index]:
+                self._table.setRow(index, row)
 
     def texts(self) -> list[tuple[str, str, str]]:
         """Return what is shown, in the order that is shown."""

@@ -21,6 +21,7 @@ from MultimodalSlicerLib.background_process import BackgroundProcess, Signal
 from MultimodalWidgetsLib.case_plot import CasePlot
 from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
 from MultimodalWidgetsLib.path_edits import rememberPath
+from MultimodalWidgetsLib.portions import Portions
 
 
 class CohortPanel:
@@ -60,6 +61,7 @@ class CohortPanel:
         )
         self.plot = CasePlot(ui.curveWidget.layout(), "CIMLSegmentPlot")
         self.table = BatchTable(ui.batchView)
+        self._search = Portions()
         self.table.activated.connect(self.onOpenResult)
         for section in (self.training, self.batch):
             section.changed.connect(self.changed.emit)
@@ -67,27 +69,40 @@ class CohortPanel:
 
     def cleanup(self) -> None:
         """Let go of the jobs; they go on."""
+        self._search.stop()
         self.training.cleanup()
         self.batch.cleanup()
 
     def show(self) -> None:
         """Show what is known of the cohort, and the course of the training."""
-        cases = () if self.work.cases is None else tuple(self.work.cases.cases.values())
-        self.table.show(cases)
+        self.showCases()
         self.plot.show(self.work.curve.chart())
         self.follow(self._parameters())
 
+    def showCases(self) -> None:
+        """Show the cases and what became of them."""
+        cases = () if self.work.cases is None else tuple(self.work.cases.cases.values())
+        self.table.show(cases)
+        self.showSummary(self._parameters())
+
     def follow(self, parameters: CIMLSegmentParameterNode) -> None:
-        """Show what follows from the chosen cohort and task."""
-        text = self.work.summary(parameters)
-        self._ui.batchSummaryLabel.setText(text)
-        trained = _("The model is in {folder}.").format(folder=self.work.trained)
-        self._ui.trainSummaryLabel.setText(f"{text} {trained}" if self.work.trained else text)
+        """Show what follows from the chosen cohort, model and task."""
+        self.showSummary(parameters)
+        steps = self.work.search(parameters)
+        if steps is not None:
+            self._search.start(steps, self._onSearched)
         isFile = parameters.taskPreset is TaskPreset.FILE
         isOpen = isFile or parameters.taskPreset is TaskPreset.SINGLE_TARGET
         for name, isVisible in (("taskPath", isFile), ("primary", isOpen)):
             getattr(self._ui, f"{name}Label").setVisible(isVisible)
             getattr(self._ui, f"{name}LineEdit").setVisible(isVisible)
+
+    def showSummary(self, parameters: CIMLSegmentParameterNode) -> None:
+        """Say what there is to train on and to segment."""
+        text = self.work.summary(parameters)
+        self._ui.batchSummaryLabel.setText(text)
+        trained = _("The model is in {folder}.").format(folder=self.work.trained)
+        self._ui.trainSummaryLabel.setText(f"{text} {trained}" if self.work.trained else text)
 
     def onInspectButton(self) -> None:
         """Find the cases of the cohort."""
@@ -103,6 +118,10 @@ class CohortPanel:
             self.work.finishInspection(job.result or {}, self._parameters())
             self.show()
             self.changed.emit()
+
+    def _onSearched(self) -> None:
+        self.showCases()
+        self.changed.emit()
 
     def onTrainButton(self) -> None:
         """Train on the labelled cases."""
@@ -142,7 +161,7 @@ class CohortPanel:
     def onBatchEvent(self, job: BackgroundProcess) -> None:
         """Show a case that is finished."""
         if self.work.takeEvent(job.result or {}):
-            self.show()
+            self.showCases()
         self.changed.emit()
 
     def onOpenResult(self, name: str) -> None:

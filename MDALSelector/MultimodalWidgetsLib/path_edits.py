@@ -7,14 +7,18 @@ from collections.abc import Callable
 PATH_SIGNALS = ("currentPathChanged(QString)", "validInputChanged(bool)")
 
 
-def followPath(edit: object, changed: Callable[[object], None]) -> None:
-    """Call a function whenever the path changes, also when the field was emptied.
+def followPath(edit: object, changed: Callable[[str], None]) -> None:
+    """Call a function with the path whenever it changes, also when the field was emptied.
 
     A `ctkPathLineEdit` tells paths only. That it was emptied shows in its input, which is not
     valid any more.
     """
+
+    def tell(_value: object) -> None:
+        changed(edit.currentPath)
+
     for signal in PATH_SIGNALS:
-        edit.connect(signal, changed)
+        edit.connect(signal, tell)
 
 
 def rememberPath(edit: object) -> None:

@@ -30,6 +30,16 @@ class PlainTable:
         self._filler = ModelFiller(rows, _items, self._onFilled)
         self._filler.start(titles)
 
+    @property
+    def isFilled(self) -> bool:
+        """Whether all rows are there."""
+        return self._filler is None
+
+    def setRow(self, index: int, row: Sequence[str]) -> None:
+        """Change a row; the index is that of `setRows`."""
+        for column, item in enumerate(_items(row)):
+            self._model.setItem(index, column, item)
+
     def text(self, row: int, column: int) -> str:
         """Return the text of a cell, in the order that is shown."""
         return str(self._proxy.data(self._proxy.index(row, column)))

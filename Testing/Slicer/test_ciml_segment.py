@@ -280,6 +280,25 @@ def test_a_volume_without_content_is_refused_when_the_button_is_pressed(
     assert not panel.jobs.isBusy
 
 
+def test_paths_belong_to_their_scene(panel, drive, wait_until, tmp_path):
+    import slicer
+
+    names = ("modelPath", "outputPath", "cohortPath", "taskPath", "trainedModelPath", "batchPath")
+    paths = {name: str(tmp_path / name) for name in names}
+    for name, path in paths.items():
+        getattr(panel.ui, f"{name}LineEdit").currentPath = path
+    file = tmp_path / "scene.mrb"
+    assert slicer.util.saveScene(str(file))
+    slicer.mrmlScene.Clear(0)
+    assert {getattr(panel._parameterNode, name) for name in names} == {""}
+    for name in names:
+        getattr(panel.ui, f"{name}LineEdit").currentPath = str(tmp_path / "of another scene")
+    slicer.util.loadScene(str(file))
+    slicer.app.processEvents()
+    assert {name: getattr(panel._parameterNode, name) for name in names} == paths
+    assert {name: getattr(panel.ui, f"{name}LineEdit").currentPath for name in names} == paths
+
+
 # --- segmenting -------------------------------------------------------------------------------
 
 
@@ -745,6 +764,7 @@ def test_all_unlabelled_cases_are_segmented_and_can_be_opened(
 ):
     panel.ui.modelPathLineEdit.currentPath = str(model)
     panel.ui.batchPathLineEdit.currentPath = str(inspected.parent / "results")
+    wait_until(lambda: panel.ui.batchButton.enabled)
     drive.click(panel.ui.batchButton)
     wait_until(lambda: not panel.cohort.batch.isBusy, 200.0)
     assert messages.messages == []
@@ -760,6 +780,48 @@ def test_all_unlabelled_cases_are_segmented_and_can_be_opened(
     with errors.expected(ValueError, "has no result that could be opened"):
         drive.click_cell(panel.ui.batchView, first, 0, double=True)
     assert "The result cannot be opened." in messages.messages[0]
+
+
+def batch_states(panel):
+    return {name: state for name, state, _ in panel.cohort.table.texts()}
+
+
+def test_results_that_are_there_already_are_found_when_their_model_is_chosen(
+    panel, inspected, wait_until, tmp_path
+):
+    import example_result as example
+
+    results = tmp_path / "results"
+    example.write_example(results, example.grid(), case="case-0003")
+    panel.ui.modelPathLineEdit.currentPath = str(example.write_model_json(tmp_path / "model"))
+    panel.ui.batchPathLineEdit.currentPath = str(results)
+    assert panel.ui.batchButton.toolTip == "Earlier results are being looked for. Wait a moment."
+    wait_until(lambda: batch_states(panel)["case-0003"] == "segmented")
+    assert "To be segmented: 1." in panel.ui.batchSummaryLabel.text
+    assert panel.ui.batchButton.enabled
+    panel.ui.batchPathLineEdit.currentPath = str(tmp_path / "other")
+    wait_until(lambda: batch_states(panel)["case-0003"] == "unlabelled")
+    assert "To be segmented: 2." in panel.ui.batchSummaryLabel.text
+
+
+def test_a_result_that_arrives_leaves_the_chosen_row(panel, inspected, drive, tmp_path):
+    import example_result as example
+
+    folder = example.write_example(tmp_path / "results", example.grid(), case="case-0002")
+    view = panel.ui.batchView
+    view.sortByColumn(0, 1)
+    drive.click_cell(view, 0, 0)
+    job = FinishedJob()
+    job.result = {"folder": str(folder)}
+    panel.cohort.onBatchEvent(job)
+    texts = panel.cohort.table.texts()
+    assert [row[:2] for row in texts] == [
+        ("case-0003", "unlabelled"),
+        ("case-0002", "segmented"),
+        ("case-0001", "labelled"),
+    ]
+    assert "ml" in texts[1][2]
+    assert view.currentIndex().row() == 0
 
 
 @pytest.mark.cohort

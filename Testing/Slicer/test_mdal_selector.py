@@ -167,6 +167,24 @@ def test_choices_of_the_panel_are_kept_in_the_scene(panel, drive):
     assert "typical" in ui.strategyHintLabel.text
 
 
+def test_paths_belong_to_their_scene(panel, tmp_path):
+    import slicer
+
+    names = ("cohortPath", "recordPath")
+    for name in names:
+        getattr(panel.ui, f"{name}LineEdit").currentPath = str(tmp_path / name)
+    assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    slicer.mrmlScene.Clear(0)
+    assert {getattr(panel._parameterNode, name) for name in names} == {""}
+    for name in names:
+        getattr(panel.ui, f"{name}LineEdit").currentPath = str(tmp_path / "of another scene")
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    slicer.app.processEvents()
+    for name in names:
+        assert getattr(panel._parameterNode, name) == str(tmp_path / name)
+        assert getattr(panel.ui, f"{name}LineEdit").currentPath == str(tmp_path / name)
+
+
 def test_the_strategies_and_estimators_are_those_of_the_command():
     from MDALSelectorLib.config import ESTIMATORS
     from MDALSelectorLib.select_command import LABELLED_RULES
