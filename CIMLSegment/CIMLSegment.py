@@ -20,7 +20,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from CIMLSegmentSlicerLib.cohort_work import CohortWork
-from CIMLSegmentSlicerLib.map_browser import Cell, MapBrowser, MapView
+from CIMLSegmentSlicerLib.map_browser import MapBrowser
 from CIMLSegmentSlicerLib.model_summary import ModelSummary, millimeters, read_model_summary
 from CIMLSegmentSlicerLib.result_folders import ResultFolders
 from CIMLSegmentSlicerLib.result_nodes import (
@@ -28,16 +28,8 @@ from CIMLSegmentSlicerLib.result_nodes import (
     RESULT_ATTRIBUTE,
     isResult,
     removeResult,
-    resultContributions,
-    resultFacts,
 )
-from CIMLSegmentSlicerLib.segment_display import (
-    isShown3D,
-    jumpToSegments,
-    prepareSegmentEditor,
-    toggle3D,
-)
-from CIMLSegmentSlicerLib.segment_rows import segmentRows
+from CIMLSegmentSlicerLib.segment_display import jumpToSegments
 from CIMLSegmentSlicerLib.segmentation_inputs import InputVerdict
 from CIMLSegmentSlicerLib.segmentation_parameters import MAX_INPUTS, CIMLSegmentParameterNode
 from CIMLSegmentSlicerLib.segmentation_runs import (
@@ -48,8 +40,8 @@ from CIMLSegmentSlicerLib.segmentation_runs import (
 )
 from CIMLSegmentWidgetsLib.cohort_panel import CohortPanel
 from CIMLSegmentWidgetsLib.input_section import InputRow, InputSection
-from CIMLSegmentWidgetsLib.segments_table import showSegments
-from CIMLSegmentWidgetsLib.share_matrix import ShareMatrix
+from CIMLSegmentWidgetsLib.result_section import ResultSection, showText
+from CIMLSegmentWidgetsLib.told_section import ToldSection
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalSlicerLib.background_process import BackgroundProcess, JobState
 from MultimodalSlicerLib.python_requirements import readRequirements
@@ -58,7 +50,6 @@ from MultimodalWidgetsLib.path_edits import followPath, rememberPath
 from MultimodalWidgetsLib.setup_section import SetupSection, SetupWidgets
 
 MODULE = "CIMLSegment"
-NOTHING_YET = "nothing yet"
 PATHS = (
     *("modelPath", "outputPath", "cohortPath"),
     *("taskPath", "trainedModelPath", "batchPath"),
@@ -148,7 +139,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 edit.currentPath = path
         self.showModel()
         self.showResult()
-        self.showOverlay()
+        self.told.follow(self._parameterNode)
         self.cohort.follow(self._parameterNode)
         self.updateButtons()
 
@@ -163,7 +154,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         model = self.logic.model
         self.inputs.showTask(None if model is None else model.task)
-        self.ui.modelSummaryLabel.text = self.logic.modelText()
+        showText(self.ui.modelSummaryLabel, self.logic.modelText())
         if model is not None:
             self.logic.match(self._parameterNode, replaces=False)
 
@@ -193,7 +184,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Remove what belongs to a result that is about to go."""
         if isResult(node) and not slicer.mrmlScene.IsClosing():
             self.logic.forgetResult(node)
-            self._keepFormerViews()
+            self.onMapShown()
 
     def onSegmentButton(self) -> None:
         """Segment the chosen volumes."""
@@ -211,7 +202,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onResult(self, node: slicer.vtkMRMLSegmentationNode) -> None:
         """Show a result that is new in the scene."""
-        self._shownResult = NOTHING_YET
+        self.results.forget()
         self.logic.getParameterNode().result = node
         jumpToSegments(node)
         self.onParametersChanged()
@@ -222,84 +213,8 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def showResult(self) -> None:
         """Show segments and matrix of the chosen result."""
-        node = self._parameterNode.result
-        if node is self._shownResult:
-            return
-        self._shownResult = node
-        self.measure()
-        facts = resultFacts(node) if isResult(node) else None
-        told = [] if facts is None else resultContributions(node)
-        titles = {row.segmentID: row.name for row in segmentRows(node)}
-        self.matrix.show(told, titles=titles, missing=() if facts is None else facts.missing)
-        self._setText(self.ui.warningsLabel, "" if facts is None else "\n".join(facts.warnings))
-        self.ui.toldHintLabel.setVisible(not told)
-        self.ui.shareTable.setVisible(bool(told))
-
-    def measure(self) -> None:
-        """Show the segments as they are now."""
-        rows = segmentRows(self._parameterNode.result)
-        showSegments(self.ui.segmentsTable, rows)
-        self.ui.segmentsTable.setVisible(bool(rows))
-
-    def onShow3DButton(self) -> None:
-        """Show the segments in 3-D, or hide them there."""
-        message = _("The segments cannot be shown in 3-D.")
-        with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
-            toggle3D(self._parameterNode.result)
-            self.updateButtons()
-
-    def onSegmentEditorButton(self) -> None:
-        """Correct the segments."""
-        with slicer.util.tryWithErrorDisplay(_("Segment Editor cannot be opened.")):
-            prepareSegmentEditor(self._parameterNode.result)
-            slicer.util.selectModule("SegmentEditor")
-
-    def onCellPicked(self, region: str, primary: str, auxiliary: str) -> None:
-        """Show the map of a cell."""
-        message = _("The map cannot be shown.")
-        with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
-            cell = Cell(region, primary, auxiliary)
-            self._shownView = self.logic.mapView(self._parameterNode)
-            text = self.logic.browser.show(self._parameterNode.result, cell, self._shownView)
-            self._setText(self.ui.overlayLabel, text)
-            self._keepFormerViews()
-            qt.QTimer.singleShot(0, self.fitViews)
-
-    def fitViews(self) -> None:
-        """Show the map once more when new views have got their size."""
-        if self._parameterNode is not None and self._parameterNode.isSideBySide:
-            self.logic.browser.restyle(self.logic.mapView(self._parameterNode))
-
-    def showOverlay(self) -> None:
-        """Follow opacity, threshold and kind of the map."""
-        view = self.logic.mapView(self._parameterNode)
-        self.ui.mapHintLabel.text = self.logic.mapHint(self._parameterNode)
-        if self.logic.browser.shown is None or view == self._shownView:
-            return
-        self._shownView = view
-        with slicer.util.tryWithErrorDisplay(_("The map cannot be shown.")):
-            self._setText(self.ui.overlayLabel, self.logic.browser.restyle(view))
-            qt.QTimer.singleShot(0, self.fitViews)
-
-    def onRemoveOverlayButton(self) -> None:
-        """Show again what the views showed before."""
-        self.logic.browser.remove()
-        self._setText(self.ui.overlayLabel, "")
-        self.ui.shareTable.clearSelection()
-        self._keepFormerViews()
-
-    def onLoadMapsButton(self) -> None:
-        """Read all maps, so that they are saved with the scene."""
-        with slicer.util.tryWithErrorDisplay(_("The maps cannot be read."), waitCursor=True):
-            count = self.logic.browser.loadAll(self._parameterNode.result)
-            self._setText(self.ui.overlayLabel, _("{n} maps are in the scene.").format(n=count))
-            self.updateButtons()
-
-    def onDeleteMapsButton(self) -> None:
-        """Remove the maps of the result from the scene."""
-        self.logic.browser.delete(self._parameterNode.result)
-        self._setText(self.ui.overlayLabel, "")
-        self._keepFormerViews()
+        if self.results.show(self._parameterNode.result):
+            self.told.show(self._parameterNode.result)
 
     def onSceneStartClose(self, _caller: object, _event: object) -> None:
         """Let go of the parameters of a scene that is about to be closed."""
@@ -308,7 +223,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneChanged(self, _caller: object, _event: object) -> None:
         """Show what a scene that was closed or read brought."""
         self.logic.forgetScene()
-        self._shownResult = NOTHING_YET
+        self.results.forget()
         self.cohort.show()
         if self.parent.isEntered:
             self.initializeParameterNode()
@@ -331,23 +246,16 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             button = getattr(self.ui, name)
             button.setEnabled(not problem)
             button.toolTip = problem or self._toolTips[name]
-        is3D = isShown3D(self._parameterNode.result)
-        self.ui.show3DButton.text = _("Hide 3D") if is3D else _("Show 3D")
+        self.results.follow(self._parameterNode.result)
 
-    def _keepFormerViews(self) -> None:
+    def onMapShown(self) -> None:
         """With the scene is kept what the views showed, so that a reopened one can go back."""
         if self._parameterNode is not None:
             self._parameterNode.formerViews = self.logic.browser.overlay.former
             self.updateButtons()
 
-    def _setText(self, label: qt.QLabel, text: str) -> None:
-        label.text = text
-        label.setVisible(bool(text))
-
     def _makeSections(self) -> None:
         ui = self.ui
-        self._shownResult: slicer.vtkMRMLSegmentationNode | str | None = NOTHING_YET
-        self._shownView: MapView | None = None
         parts, numbers = ("Label", "Selector", "Note"), range(1, MAX_INPUTS + 1)
         rows = [[getattr(ui, f"input{part}{number}") for part in parts] for number in numbers]
         self.inputs = InputSection([InputRow(*row) for row in rows])
@@ -358,9 +266,9 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             )
         )
         self.cohort = CohortPanel(ui, self.logic.work, self.logic.getParameterNode)
-        self.matrix = ShareMatrix(ui.shareTable)
+        self.results = ResultSection(ui, lambda: self._parameterNode)
+        self.told = ToldSection(ui, self.logic.browser, lambda: self._parameterNode)
         ui.resultSelector.addAttribute("vtkMRMLSegmentationNode", RESULT_ATTRIBUTE)
-        self._setText(ui.overlayLabel, "")
         requirements = readRequirements(Path(self.resourcePath("CIMLSegment-requirements.txt")))
         self.setupSection = SetupSection(
             SetupWidgets(
@@ -376,12 +284,12 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         buttons = {
             "matchButton": self.onMatchButton,
             "segmentButton": self.onSegmentButton,
-            "show3DButton": self.onShow3DButton,
-            "measureButton": self.measure,
-            "segmentEditorButton": self.onSegmentEditorButton,
-            "removeOverlayButton": self.onRemoveOverlayButton,
-            "loadMapsButton": self.onLoadMapsButton,
-            "deleteMapsButton": self.onDeleteMapsButton,
+            "show3DButton": self.results.onShow3DButton,
+            "measureButton": self.results.measure,
+            "segmentEditorButton": self.results.onSegmentEditorButton,
+            "removeOverlayButton": self.told.onRemoveOverlayButton,
+            "loadMapsButton": self.told.onLoadMapsButton,
+            "deleteMapsButton": self.told.onDeleteMapsButton,
             "inspectButton": self.cohort.onInspectButton,
             "trainButton": self.cohort.onTrainButton,
             "useModelButton": self.cohort.onUseModelButton,
@@ -393,7 +301,8 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         for name in PATHS:
             edit = getattr(self.ui, f"{name}LineEdit")
             followPath(edit, partial(self.onPathChanged, name))
-        self.matrix.picked.connect(self.onCellPicked)
+        self.told.changed.connect(self.onMapShown)
+        self.results.changed.connect(self.updateButtons)
         self.jobs.changed.connect(self.updateButtons)
         self.cohort.changed.connect(self.updateButtons)
         self.cohort.modelChosen.connect(self.onModelChosen)
@@ -442,13 +351,18 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
         return True
 
     def modelText(self) -> str:
-        """Describe the model, or say what is wrong with it."""
+        """Describe the model; empty if there is none."""
         if self.model is None:
-            return self._modelProblem
+            return ""
         task = self.model.task
         regions = ", ".join(region.title for region in task.regions)
         size = millimeters(self.model.spacing_mm)
-        return _("{task}: {regions}. {size}").format(task=task.name, regions=regions, size=size)
+        text = _("{task}: {regions}. {size}").format(task=task.name, regions=regions, size=size)
+        if self.model.dice is None:
+            return text
+        dice = _("Validation Dice {dice} in {n} cases.")
+        count = self.model.n_validation_cases
+        return f"{text}. " + dice.format(dice=f"{self.model.dice:.2f}", n=count)
 
     def match(
         self, parameters: CIMLSegmentParameterNode, *, replaces: bool, only: list[str] | None = None
@@ -520,22 +434,6 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
         self.browser.overlay.former = self.getParameterNode().formerViews
         self.browser.shown = None
         self.work.forgetScene()
-
-    def mapView(self, parameters: CIMLSegmentParameterNode) -> MapView:
-        """Return how maps are to be shown."""
-        return MapView(
-            kind=parameters.mapKind,
-            opacity=parameters.overlayOpacity,
-            threshold=parameters.overlayThreshold,
-            isSideBySide=parameters.isSideBySide,
-            isInterpolated=parameters.isInterpolated,
-        )
-
-    def mapHint(self, parameters: CIMLSegmentParameterNode) -> str:
-        """Say what the chosen maps show and what they do not."""
-        node = parameters.result
-        resolution = resultFacts(node).resolution if isResult(node) else ""
-        return parameters.mapKind.hint(resolution)
 
     def problems(
         self, parameters: CIMLSegmentParameterNode, verdict: InputVerdict, *, isBusy: bool

@@ -11,14 +11,16 @@ from CIMLSegmentSlicerLib.map_overlay import MapOverlay, Overlay
 from CIMLSegmentSlicerLib.result_nodes import (
     MAP_ATTRIBUTE,
     MapKey,
+    isResult,
     mapNode,
     mapNodes,
+    mapTop,
     removeMaps,
     resultFacts,
     resultImages,
     scaleTop,
 )
-from CIMLSegmentSlicerLib.segmentation_parameters import MapKind
+from CIMLSegmentSlicerLib.segmentation_parameters import CIMLSegmentParameterNode, MapKind
 from MultimodalSlicerLib.volume_nodes import OverlayStyle
 
 COLOR_NODES = {
@@ -107,7 +109,7 @@ class MapBrowser:
             self.remove()
         self.overlay.show(overlay, style, opacity=view.opacity)
         self.shown = (node, cell)
-        return _description(overlay, style, view)
+        return _description(overlay, style, view, top=mapTop(node, key))
 
     def restyle(self, view: MapView) -> str:
         """Show the same cell in another way; returns what is seen, in words."""
@@ -148,6 +150,24 @@ class MapBrowser:
         same = [item for item in mapNodes(node) if mark in item.GetAttribute(MAP_ATTRIBUTE)]
         self.overlay.setStyle(same, style)
         return style
+
+
+def mapView(parameters: CIMLSegmentParameterNode) -> MapView:
+    """Return how maps are to be shown."""
+    return MapView(
+        kind=parameters.mapKind,
+        opacity=parameters.overlayOpacity,
+        threshold=parameters.overlayThreshold,
+        isSideBySide=parameters.isSideBySide,
+        isInterpolated=parameters.isInterpolated,
+    )
+
+
+def mapHint(parameters: CIMLSegmentParameterNode) -> str:
+    """Say what the chosen maps show and what they do not."""
+    node = parameters.result
+    resolution = resultFacts(node).resolution if isResult(node) else ""
+    return parameters.mapKind.hint(resolution)
 
 
 def mapKey(cell: Cell, kind: MapKind) -> MapKey:
@@ -192,12 +212,16 @@ def _legend(key: MapKey, regionTitle: str, kind: MapKind) -> str:
     return f"{name}\n{route}\n{UNITS[kind]}"
 
 
-def _description(overlay: Overlay, style: OverlayStyle, view: MapView) -> str:
+def _description(overlay: Overlay, style: OverlayStyle, view: MapView, *, top: float) -> str:
     text = _("{title}, over '{image}'. Scale 0 to {top} {unit}; below {threshold} hidden.")
-    return text.format(
+    text = text.format(
         title=overlay.title,
         image=overlay.image.GetName(),
         top=f"{style.high:.3g}",
         unit=UNITS[view.kind],
         threshold=f"{style.threshold:.2g}",
     )
+    if top >= style.threshold:
+        return text
+    hidden = _("This map reaches {largest} only and is hidden: move 'Hide below' to the left.")
+    return f"{text} " + hidden.format(largest=f"{top:.2g}")

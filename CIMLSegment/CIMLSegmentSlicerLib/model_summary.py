@@ -27,12 +27,16 @@ class ModelSummary:
         task: What it segments.
         spacing_mm: Voxels that images are resampled to, `(I, J, K)`.
         map_spacing_mm: Voxels of the finest messages, which is as fine as a map can be.
+        dice: Mean Dice of the validation cases, 0 to 1; `None` if it was not validated.
+        n_validation_cases: Their number.
     """
 
     folder: Path
     task: Task
     spacing_mm: tuple[float, ...] = ()
     map_spacing_mm: tuple[float, ...] = ()
+    dice: float | None = None
+    n_validation_cases: int = 0
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -60,7 +64,14 @@ def read_model_summary(folder: Path) -> ModelSummary:
     content.pop(CHECKSUM, None)  # of the weights, which are checked when they are used
     model = description_from_json(content, where=where)
     spacing = model.preprocessing.spacing_mm
-    return ModelSummary(folder, model.task, spacing, _map_spacing(model.network, spacing))
+    return ModelSummary(
+        folder=folder,
+        task=model.task,
+        spacing_mm=spacing,
+        map_spacing_mm=_map_spacing(model.network, spacing),
+        dice=model.facts.metrics.get("dice"),
+        n_validation_cases=len(model.facts.validation_cases),
+    )
 
 
 def millimeters(spacing_mm: Sequence[float]) -> str:

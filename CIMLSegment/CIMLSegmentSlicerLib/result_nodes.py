@@ -17,13 +17,13 @@ import slicer
 
 from CIMLSegmentLib.result import Contribution
 from MultimodalImagingLib.volume_io import ImageFile, read_volume
+from MultimodalSlicerLib.segment_nodes import segmentVolumesMl
 from MultimodalSlicerLib.table_nodes import columnsOf, setColumns
 from MultimodalSlicerLib.volume_nodes import (
     addVolume,
     placeBeside,
     placeInFolder,
     removeNode,
-    segmentVolumesMl,
     subjectHierarchy,
 )
 
@@ -211,6 +211,11 @@ def scaleTop(node: slicer.vtkMRMLSegmentationNode, kind: str) -> float:
         return fixed[kind]
     tops = [top for _name, top, key in resultFacts(node).files if key.kind == kind]
     return max(tops, default=1.0) or 1.0
+
+
+def mapTop(node: slicer.vtkMRMLSegmentationNode, key: MapKey) -> float:
+    """Return the largest value of a map; 0 if the result has no such map."""
+    return next((top for _name, top, other in resultFacts(node).files if other == key), 0.0)
 
 
 def removeMaps(node: slicer.vtkMRMLSegmentationNode) -> None:

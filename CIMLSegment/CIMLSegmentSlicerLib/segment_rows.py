@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import slicer
 import vtk
 
-from MultimodalSlicerLib.volume_nodes import segmentVolumesMl
+from MultimodalSlicerLib.segment_nodes import segmentVolumesMl
 
 
 @dataclass(frozen=True)

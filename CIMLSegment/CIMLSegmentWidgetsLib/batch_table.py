@@ -21,7 +21,7 @@ class BatchTable:
 
     def __init__(self, view: qt.QTableView) -> None:
         self.activated = Signal()
-        self._table = PlainTable(view)
+        self._view, self._table = view, PlainTable(view)
         self._rows: list[tuple[str, str, str]] = []
         view.connect("doubleClicked(QModelIndex)", self._onDoubleClicked)
         self.show(())
@@ -29,6 +29,7 @@ class BatchTable:
     def show(self, cases: Sequence[BatchCase]) -> None:
         """Show other cases, or what became of them since; then scrolling and selection stay."""
         before, self._rows = self._rows, [(c.row.case_id, c.state, c.detail) for c in cases]
+        self._view.setVisible(bool(cases))
         isSame = [row[0] for row in before] == [row[0] for row in self._rows]
         if not (isSame and self._table.isFilled):
             self._table.setRows([_("Case"), _("State"), _("Result")], self._rows)

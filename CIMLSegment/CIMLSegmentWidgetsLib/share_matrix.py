@@ -8,7 +8,9 @@ import qt
 from slicer.i18n import tr as _
 
 from CIMLSegmentLib.result import Contribution
+from CIMLSegmentSlicerLib.map_browser import Cell
 from MultimodalSlicerLib.background_process import Signal
+from MultimodalWidgetsLib.pictures import dot
 
 # Ten support points of Viridis, from low to high, as the maps of information have them.
 COLORS = (
@@ -69,11 +71,12 @@ class ShareMatrix:
                 table.setItem(row, column, item)
         self._fit()
 
-    def mark(self, region: str, primary: str, auxiliary: str) -> None:
-        """Make the cell of a map the current one."""
-        if (region, primary) in self._columns and auxiliary in self._auxiliaries:
-            row, column = self._auxiliaries.index(auxiliary), self._columns.index((region, primary))
-            self._table.setCurrentCell(row, column)
+    def mark(self, cell: Cell | None) -> None:
+        """Mark the cell whose map is shown, or none, without changing its color."""
+        for row, auxiliary in enumerate(self._auxiliaries):
+            for column, (region, primary) in enumerate(self._columns):
+                isShown = cell == Cell(region, primary, auxiliary)
+                _mark(self._table.item(row, column), isShown=isShown)
 
     def _onClicked(self, row: int, column: int) -> None:
         if self._table.item(row, column).text():
@@ -103,6 +106,15 @@ def _cell(contribution: Contribution | None, title: str) -> qt.QTableWidgetItem:
         item.setBackground(qt.QBrush(color))
         item.setForeground(qt.QBrush(readableOn(color)))
     return item
+
+
+def _mark(item: qt.QTableWidgetItem, *, isShown: bool) -> None:
+    color = item.foreground().color()
+    channels = (color.redF(), color.greenF(), color.blueF())
+    item.setIcon(qt.QIcon(dot(channels)) if isShown else qt.QIcon())
+    font = item.font()
+    font.setBold(isShown)
+    item.setFont(font)
 
 
 def _toolTip(contribution: Contribution, title: str) -> str:

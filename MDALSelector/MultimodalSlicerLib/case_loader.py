@@ -16,14 +16,12 @@ from vtk.util import numpy_support
 
 from MultimodalImagingLib.geometry import is_same_grid
 from MultimodalImagingLib.volume_io import ImageFile, read_volume
+from MultimodalSlicerLib.segment_nodes import SegmentStyle, importLabelMap, showOutline
 from MultimodalSlicerLib.volume_nodes import (
-    SegmentStyle,
     addVolume,
     gridFromNode,
-    importLabelMap,
     placeInFolder,
     removeNode,
-    showOutline,
     subjectHierarchy,
 )
 

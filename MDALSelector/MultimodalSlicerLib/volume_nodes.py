@@ -1,40 +1,21 @@
-"""Volumes, overlays and segmentations of the scene, to arrays and back.
+"""Volumes and overlays of the scene, to arrays and back; where nodes lie in its hierarchy.
 
 Must not import Qt. Nothing here looks at `slicer.mrmlScene`: a node knows its scene.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
 import vtk
-from vtk.util import numpy_support
 
-from MultimodalImagingLib.geometry import Grid, Volume, grid_from_affine_ras, is_same_grid
+from MultimodalImagingLib.geometry import Grid, Volume, grid_from_affine_ras
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-
-@dataclass(frozen=True)
-class SegmentStyle:
-    """How one label becomes a segment.
-
-    Attributes:
-        value: Label value in the label map, at least 1.
-        name: Name of the segment.
-        color: Red, green, blue, 0 to 1.
-        terminology: Serialized terminology entry of Slicer, or empty.
-    """
-
-    value: int
-    name: str
-    color: tuple[float, float, float]
-    terminology: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,68 +124,6 @@ def styleOverlay(node: slicer.vtkMRMLScalarVolumeNode, style: OverlayStyle) -> N
         display.SetInterpolate(int(style.isInterpolated))
 
 
-def importLabelMap(
-    labelMap: Volume,
-    styles: Sequence[SegmentStyle],
-    segmentation: slicer.vtkMRMLSegmentationNode,
-    *,
-    reference: slicer.vtkMRMLScalarVolumeNode | None = None,
-) -> None:
-    """Replace the segments of a node by the labels of a map.
-
-    A label without voxels becomes an empty segment, a value without a style `Label <value>`.
-
-    Args:
-        labelMap: Integer labels, 0 is background; in world coordinates.
-        styles: Names, colors and terminology.
-        segmentation: Receives the segments.
-        reference: Image that the labels belong to: its grid becomes the reference geometry.
-
-    Raises:
-        ValueError: If the labels are not integers or not on the grid of an untransformed
-            reference. The scene is then unchanged.
-    """
-    _checkLabels(labelMap, reference)
-    image = _orientedImage(labelMap)
-    segments = segmentation.GetSegmentation()
-    with slicer.util.NodeModify(segmentation):
-        segments.RemoveAllSegments()
-        segmentation.CreateDefaultDisplayNodes()
-        if reference is not None:
-            segmentation.SetReferenceImageGeometryParameterFromVolumeNode(reference)
-        if labelMap.array.any():
-            _importImage(image, segmentation)
-        _applyStyles(segments, styles)
-
-
-def segmentVolumesMl(segmentation: slicer.vtkMRMLSegmentationNode) -> dict[str, float]:
-    """Measure the segments.
-
-    Returns:
-        Volume in ml of each segment, by segment ID.
-    """
-    volumes = {}
-    for segmentID in segmentation.GetSegmentation().GetSegmentIDs():
-        image = slicer.vtkOrientedImageData()
-        segmentation.GetBinaryLabelmapRepresentation(segmentID, image)
-        if image.GetNumberOfPoints() == 0:
-            volumes[segmentID] = 0.0
-            continue
-        values = numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
-        voxelMl = float(np.prod(image.GetSpacing())) / 1000.0
-        volumes[segmentID] = float(np.count_nonzero(values)) * voxelMl
-    return volumes
-
-
-def showOutline(segmentation: slicer.vtkMRMLSegmentationNode, *, opacity: float = 1.0) -> None:
-    """Draw the segments as outlines in slice views, so that the image below stays visible."""
-    display = segmentation.GetDisplayNode()
-    with slicer.util.NodeModify(display):
-        display.SetVisibility2DFill(False)
-        display.SetVisibility2DOutline(True)
-        display.SetOpacity2DOutline(opacity)
-
-
 def placeBeside(node: slicer.vtkMRMLNode, neighbor: slicer.vtkMRMLNode) -> None:
     """Put a node into the study or folder of the subject hierarchy that another node is in."""
     hierarchy = subjectHierarchy(node.GetScene())
@@ -278,67 +197,3 @@ def _forVTK(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     if array.dtype == bool:
         return array.astype(np.uint8)
     return np.ascontiguousarray(array)
-
-
-def _checkLabels(labelMap: Volume, reference: slicer.vtkMRMLScalarVolumeNode | None) -> None:
-    if labelMap.array.dtype.kind not in "bui":
-        msg = f"Expected integer labels, got values of type {labelMap.array.dtype}."
-        raise ValueError(msg)
-    if reference is None or reference.GetParentTransformNode() is not None:
-        return
-    grid = gridFromNode(reference)
-    if not is_same_grid(grid, labelMap.grid, tolerance_mm=0.01):
-        msg = (
-            f"Expected labels on the grid of '{reference.GetName()}' ({grid.size} voxels), got"
-            f" {labelMap.grid.size} voxels elsewhere. Resample the labels onto that image."
-        )
-        raise ValueError(msg)
-
-
-def _orientedImage(labelMap: Volume) -> slicer.vtkOrientedImageData:
-    largest = int(labelMap.array.max())
-    kind = np.uint8 if largest < 256 else np.int16
-    scalars = numpy_support.numpy_to_vtk(labelMap.array.astype(kind).ravel(), deep=True)
-    image = slicer.vtkOrientedImageData()
-    image.SetDimensions(*labelMap.grid.size)
-    image.GetPointData().SetScalars(scalars)
-    matrix = vtk.vtkMatrix4x4()
-    matrix.DeepCopy(labelMap.grid.affine_ras.ravel().tolist())
-    image.SetGeometryFromImageToWorldMatrix(matrix)
-    return image
-
-
-def _importImage(
-    image: slicer.vtkOrientedImageData, segmentation: slicer.vtkMRMLSegmentationNode
-) -> None:
-    logic = slicer.vtkSlicerSegmentationsModuleLogic
-    if not logic.ImportLabelmapToSegmentationNode(image, segmentation):
-        msg = f"The labels could not be put into '{segmentation.GetName()}'. See the error log."
-        raise RuntimeError(msg)
-
-
-def _applyStyles(segments: slicer.vtkSegmentation, styles: Sequence[SegmentStyle]) -> None:
-    segmentByValue = {
-        segment.GetLabelValue(): segment
-        for segment in (segments.GetNthSegment(i) for i in range(segments.GetNumberOfSegments()))
-    }
-    for value, segment in segmentByValue.items():
-        segment.SetName(f"Label {value}")
-    for style in styles:
-        segment = segmentByValue.get(style.value) or _emptySegment(segments, style)
-        segment.SetName(style.name)
-        segment.SetColor(*style.color)
-        if style.terminology:
-            _setTerminology(segment, style.terminology)
-
-
-def _emptySegment(segments: slicer.vtkSegmentation, style: SegmentStyle) -> slicer.vtkSegment:
-    segmentID = segments.AddEmptySegment("", style.name, list(style.color))
-    return segments.GetSegment(segmentID)
-
-
-def _setTerminology(segment: slicer.vtkSegment, entry: str) -> None:
-    if hasattr(segment, "SetTerminology"):
-        segment.SetTerminology(entry)
-    else:
-        segment.SetTag(segment.GetTerminologyEntryTagName(), entry)

@@ -112,7 +112,7 @@ class JobSection:
     def _onProgress(self, _job: BackgroundProcess, progress: Progress) -> None:
         self._widgets.progressBar.setRange(0, max(progress.total, 0))
         self._widgets.progressBar.setValue(progress.done)
-        self._widgets.statusLabel.setText(progressText(progress))
+        self._showText(progressText(progress))
 
     def _onMessage(self, _job: BackgroundProcess, message: Message) -> None:
         prefix = {"warning": _("Warning: "), "error": _("Error: ")}.get(message.level, "")
@@ -127,13 +127,19 @@ class JobSection:
         isCancellable = state in (JobState.WAITING, JobState.RUNNING)
         widgets.cancelButton.setEnabled(isCancellable)
         widgets.cancelButton.toolTip = _("Stop the job.") if isCancellable else _("No job runs.")
+        widgets.progressBar.setVisible(self.isBusy)
         if state is JobState.RUNNING and self.job.progress is None:
             widgets.progressBar.setRange(0, 0)
         elif state is None or state.isOver or state is JobState.WAITING:
             widgets.progressBar.setRange(0, 1)
             widgets.progressBar.setValue(1 if state is JobState.DONE else 0)
         if state is not JobState.RUNNING or self.job.progress is None:
-            widgets.statusLabel.setText("" if self.job is None else statusText(self.job))
+            self._showText("" if self.job is None else statusText(self.job))
+
+    def _showText(self, text: str) -> None:
+        """Show a text; an empty one takes no room."""
+        self._widgets.statusLabel.setText(text)
+        self._widgets.statusLabel.setVisible(bool(text))
 
 
 def progressText(progress: Progress) -> str:

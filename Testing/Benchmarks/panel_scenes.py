@@ -30,9 +30,9 @@ def measure_scenes(bench: PanelBench) -> None:
             bench.host.settle()
             if number % 20 == 0:
                 grab(bench.host.window)
+        panel.onCloseCaseButton()
 
     grown(bench, f"{N_CASES} cases opened", open_cases, N_CASES, warm_up=2 * len(names))
-    panel.onCloseCaseButton()
     measure_results(bench, cohort)
 
 
@@ -63,6 +63,8 @@ def measure_results(bench: PanelBench, cohort: Any) -> None:
                 grab(bench.host.window)
             if panel.ui.removeOverlayButton.enabled:
                 drive.click(panel.ui.removeOverlayButton)
+            bench.scene.RemoveNode(panel._parameterNode.result)
+        panel.cohort.work.loader.close()
 
     grown(bench, f"{N_RESULTS} segmentations shown and removed", show_results, N_RESULTS, warm_up=6)
 

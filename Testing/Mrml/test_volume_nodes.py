@@ -10,17 +10,19 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 import vtk  # noqa: E402
 
 from MultimodalImagingLib.geometry import Grid, Volume, is_same_grid  # noqa: E402
+from MultimodalSlicerLib.segment_nodes import (  # noqa: E402
+    SegmentStyle,
+    importLabelMap,
+    segmentVolumesMl,
+    showOutline,
+)
 from MultimodalSlicerLib.volume_nodes import (  # noqa: E402
     OverlayStyle,
-    SegmentStyle,
     addScalarOverlay,
     addVolume,
     gridFromNode,
-    importLabelMap,
     placeBeside,
     placeInFolder,
-    segmentVolumesMl,
-    showOutline,
     subjectHierarchy,
     volumeFromNode,
     volumeProblem,

@@ -1,90 +1,46 @@
-"""Takes the pictures of the MDALSelector panel, on the synthetic cohort, in the host.
+"""Takes the pictures of both panels, on the synthetic cohort, in the host.
 
-    python Testing/Slicer/screenshots.py WORK [OUT]
+    python Testing/Slicer/screenshots.py WORK [OUT] [--modules MDALSelector,CIMLSegment]
 
-WORK receives the cohort and its record; pictures go to OUT (default: Resources/Screenshots).
+WORK receives the cohorts, their record and a model, which is trained if it is not there yet (half
+an hour on two cores); pictures go to OUT (default: Resources/Screenshots).
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("Testing/SlicerHost", "Testing/Slicer", "MDALSelector")
-sys.path[:0] = [str(ROOT / name) for name in FOLDERS]
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+from studio import ROOT, Studio
 
 N_CASES = 60
+N_TRAINING, N_LABELLED, TRAINING_STEPS = 24, 16, 500
 
 
-class Studio:
-    """The host with the panel in it, and a camera."""
+def take_selector(studio: Studio, work: Path) -> None:
+    """Go through the states of MDALSelector."""
+    from MultimodalImagingLib.synthetic_cohort import write_cohort
 
-    def __init__(self, folder: Path) -> None:
-        from slicer_host import host as hosting
-
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self.host = hosting.start()
-        self.host.load(ROOT / "MDALSelector" / "MDALSelector.py")
-        self.host.complete()
-        self.host.window.resize(1366, 768)
-        import slicer
-
-        slicer.util.selectModule("MDALSelector")
-        self.panel = slicer.modules.MDALSelectorWidget
-
-    def wait(self, condition: Any, seconds: float = 600.0) -> None:
-        import slicer
-
-        end = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > end:
-                msg = "Waited in vain."
-                raise TimeoutError(msg)
-            slicer.app.processEvents()
-            time.sleep(0.005)
-
-    def pause(self, seconds: float = 0.4) -> None:
-        end = time.monotonic() + seconds
-        self.wait(lambda: time.monotonic() > end)
-
-    def picture(self, name: str, *, whole_panel: bool = False) -> None:
-        """Save the window, or the panel at its full length."""
-        from slicer_host.screenshot import grab
-
-        self.pause()
-        path = self.folder / f"MDALSelector-{name}.png"
-        grab(self.panel.parent if whole_panel else self.host.window).save(str(path))
-        print(path)
-
-    def open_sections(self, *names: str) -> None:
-        """Open these sections of the panel and close the others."""
-        sections = ("cohort", "selection", "cases", "plot", "labelling", "report", "setup")
-        for name in sections:
-            button = getattr(self.panel.ui, f"{name}CollapsibleButton")
-            button.collapsed = name not in names
-
-
-def take_all(studio: Studio, cohort: Path, record: Path) -> None:
-    """Go through the states of the panel."""
+    if not (work / "cohort").is_dir():
+        write_cohort(work, n_cases=N_CASES, seed=0)
+    studio.show("MDALSelector")
+    studio.open_sections("cohort", "selection", "cases")
     studio.picture("empty")
-    take_cohort(studio, cohort, record)
+    take_cohort(studio, work)
     take_selection(studio)
     take_ranking(studio)
 
 
-def take_cohort(studio: Studio, cohort: Path, record: Path) -> None:
+def take_cohort(studio: Studio, work: Path) -> None:
     """An error, then the cohort with its geometry."""
     panel, ui = studio.panel, studio.panel.ui
-    for path, tab, name in ((record.parent / "nothing-here", 0, "error"), (cohort, 1, "cohort")):
+    for path, tab, name in ((work / "nothing-here", 0, "error"), (work / "cohort", 1, "cohort")):
         ui.cohortPathLineEdit.currentPath = str(path)
-        ui.recordPathLineEdit.currentPath = str(record)
+        ui.recordPathLineEdit.currentPath = str(work / "record")
         ui.inspectButton.click()
         studio.wait(lambda: not panel.jobs.isBusy)
         ui.cohortTabs.currentIndex = tab
@@ -107,8 +63,6 @@ def take_selection(studio: Studio) -> None:
 
 def take_ranking(studio: Studio) -> None:
     """The ranking with an open case, the whole panel, and both in the dark theme."""
-    from slicer_host import theme
-
     panel, sections = studio.panel, ("cases", "plot", "labelling")
     studio.open_sections(*sections)
     studio.wait(lambda: len(panel.cases.visibleCases()) == N_CASES)
@@ -117,24 +71,158 @@ def take_ranking(studio: Studio) -> None:
     studio.picture("ranking")
     studio.open_sections("cohort", "selection", *sections, "report", "setup")
     studio.picture("panel", whole_panel=True)
-    theme.apply(studio.host.application, dark=True)
+    studio.dark(is_dark=True)
     studio.open_sections(*sections)
     studio.picture("dark")
-    theme.apply(studio.host.application, dark=False)
+    studio.dark(is_dark=False)
+
+
+def take_segment(studio: Studio, work: Path) -> None:
+    """Go through the states of CIMLSegment."""
+    cohort = training_cohort(work)
+    model = trained_model(work, cohort)
+    studio.show("CIMLSegment")
+    studio.open_sections("inputs", "segment")
+    studio.picture("empty")
+    take_inputs(studio, cohort, model)
+    take_segmentation(studio)
+    take_maps(studio)
+    take_training(studio, work, cohort)
+    take_batch(studio, work, model)
+
+
+def training_cohort(work: Path) -> Path:
+    """A cohort of which two thirds have label maps."""
+    from MultimodalImagingLib.synthetic_cohort import write_cohort
+
+    folder = work / "training"
+    if not (folder / "cohort").is_dir():
+        write_cohort(folder, n_cases=N_TRAINING, seed=0)
+        for case in sorted((folder / "cohort").iterdir())[:N_LABELLED]:
+            label = folder / "reference" / f"{case.name}.nii.gz"
+            shutil.copyfile(label, case / f"{case.name}_seg.nii.gz")
+    return folder / "cohort"
+
+
+def trained_model(work: Path, cohort: Path) -> Path:
+    """A model that was trained on the cohort."""
+    folder = work / "model"
+    if not (folder / "model.json").is_file():
+        options = ["--task", "brats", "--output", str(folder), "--steps", str(TRAINING_STEPS)]
+        options += ["--validate-every", "50", "--record", str(work / "record")]
+        command = [sys.executable, "-m", "CIMLSegmentLib", "train", str(cohort), *options]
+        paths = os.pathsep.join(str(ROOT / name) for name in ("MDALSelector", "CIMLSegment"))
+        subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, check=True)
+    return folder
+
+
+def take_inputs(studio: Studio, cohort: Path, model: Path) -> None:
+    """A folder without a model, then volumes that are matched."""
+    import slicer
+
+    ui = studio.panel.ui
+    ui.modelPathLineEdit.currentPath = str(cohort)
+    studio.picture("error")
+    case = cohort / "case-018"
+    for name in ("flair", "t1c", "t1", "t2"):
+        path = case / f"{case.name}_{name}.nii.gz"
+        slicer.util.loadVolume(str(path), {"name": f"{case.name} {name.upper()}"})
+    ui.modelPathLineEdit.currentPath = str(model)
+    studio.picture("inputs")
+
+
+def take_segmentation(studio: Studio) -> None:
+    """A segmentation that runs, and its result."""
+    panel, ui = studio.panel, studio.panel.ui
+    ui.segmentAdvancedGroupBox.collapsed = True
+    ui.uncertaintyCheckBox.checked = True
+    ui.gradcamCheckBox.checked = True
+    ui.segmentLogGroupBox.collapsed = False
+    ui.segmentButton.click()
+    job = panel.jobs.job
+    studio.wait(lambda: job.state.isOver or (job.progress is not None and job.progress.done > 1))
+    studio.scroll_to("segmentCollapsibleButton")
+    studio.picture("running")
+    studio.wait(lambda: not panel.jobs.isBusy)
+    ui.segmentLogGroupBox.collapsed = True
+    studio.open_sections("segments", "told")
+    ui.show3DButton.click()
+    studio.picture("done")
+
+
+def take_maps(studio: Studio) -> None:
+    """Maps over their images, side by side, and in the dark theme."""
+    import drive
+
+    ui = studio.panel.ui
+    drive.click_cell(ui.shareTable, 1, 0)
+    studio.picture("told")
+    ui.sideBySideCheckBox.click()
+    studio.picture("side-by-side")
+    studio.dark(is_dark=True)
+    studio.picture("dark")
+    studio.dark(is_dark=False)
+    ui.sideBySideCheckBox.click()
+    ui.mapKindComboBox.currentIndex = 3
+    studio.picture("uncertainty")
+    ui.mapKindComboBox.currentIndex = 0
+    ui.removeOverlayButton.click()
+    studio.open_sections("inputs", "segment", "segments", "told", "train", "batch", "setup")
+    studio.picture("panel", whole_panel=True)
+
+
+def take_training(studio: Studio, work: Path, cohort: Path) -> None:
+    """A training that runs, with its curve; it is cancelled then."""
+    panel, ui = studio.panel, studio.panel.ui
+    studio.open_sections("train")
+    ui.cohortPathLineEdit.currentPath = str(cohort)
+    panel._parameterNode.recordPath = str(work / "record")
+    ui.inspectButton.click()
+    studio.wait(lambda: not panel.cohort.training.isBusy)
+    ui.taskComboBox.currentIndex = 0
+    ui.stepsSpinBox.value = TRAINING_STEPS
+    ui.trainButton.click()
+    job, points = panel.cohort.training.job, panel.cohort.work.curve
+    studio.wait(lambda: job.state.isOver or len(points._points) >= 10)
+    studio.picture("training")
+    ui.trainCancelButton.click()
+    studio.wait(lambda: not panel.cohort.training.isBusy)
+
+
+def take_batch(studio: Studio, work: Path, model: Path) -> None:
+    """The unlabelled cases; the last one is opened."""
+    import drive
+
+    panel, ui = studio.panel, studio.panel.ui
+    studio.open_sections("batch")
+    shutil.rmtree(work / "results", ignore_errors=True)
+    ui.batchPathLineEdit.currentPath = str(work / "results")
+    studio.wait(lambda: ui.batchButton.enabled)
+    ui.batchButton.click()
+    job = panel.cohort.batch.job
+    cases = panel.cohort.work.cases
+    n_all = len(cases.unlabelled)
+    studio.wait(lambda: job.state.isOver or len(cases.unlabelled) <= n_all - 3)
+    studio.picture("batch")
+    studio.wait(lambda: not panel.cohort.batch.isBusy)
+    names = [name for name, state, _ in panel.cohort.table.texts() if state == "segmented"]
+    row = [name for name, _, _ in panel.cohort.table.texts()].index(names[-1])
+    drive.click_cell(ui.batchView, row, 0, double=True)
+    studio.picture("batch-result")
 
 
 def main() -> int:
-    """Make the cohort if needed, and take all pictures."""
+    """Take all pictures of the chosen modules."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("out", type=Path, nargs="?", default=ROOT / "Resources" / "Screenshots")
+    parser.add_argument("--modules", default="MDALSelector,CIMLSegment")
     options = parser.parse_args()
-    from MultimodalImagingLib.synthetic_cohort import write_cohort
-
-    work = options.work.resolve()
-    if not (work / "cohort").is_dir():
-        write_cohort(work, n_cases=N_CASES, seed=0)
-    take_all(Studio(options.out.resolve()), work / "cohort", work / "record")
+    studio, work = Studio(options.out.resolve()), options.work.absolute()
+    if "MDALSelector" in options.modules:
+        take_selector(studio, work)
+    if "CIMLSegment" in options.modules:
+        take_segment(studio, work)
     return 0
 
 

@@ -68,7 +68,7 @@ def test_labels_refer_to_the_image_that_has_their_grid(loader, case):
 
 
 def test_labels_lie_on_their_voxels_and_are_shown_as_outline(loader, case):
-    from MultimodalSlicerLib.volume_nodes import segmentVolumesMl
+    from MultimodalSlicerLib.segment_nodes import segmentVolumesMl
 
     loader.open("Case 1", *case)
     node = loader.segmentation()

@@ -164,7 +164,8 @@ def test_every_button_says_what_it_does_or_why_it_cannot(panel):
 
 def test_a_folder_without_a_model_is_named(panel, tmp_path):
     panel.ui.modelPathLineEdit.currentPath = str(tmp_path)
-    assert "model.json" in panel.ui.modelSummaryLabel.text
+    assert "model.json" in panel.ui.verdictLabel.text
+    assert panel.ui.modelSummaryLabel.isHidden()
     assert not panel.ui.segmentButton.enabled
     assert "Choose the folder that training wrote" in panel.ui.segmentButton.toolTip
 

@@ -37,6 +37,16 @@ def test_selector_follows_the_scene(combo, scene, make_volume):
     assert names(combo) == ["C"]
 
 
+def test_selector_lets_go_of_a_removed_node(combo, scene, make_volume):
+    combo.setMRMLScene(scene)
+    deleted = []
+    image = make_volume("A").GetImageData()
+    image.AddObserver("DeleteEvent", lambda *_: deleted.append(True))
+    del image
+    scene.RemoveNode(combo.currentNode())
+    assert deleted == [True]
+
+
 def test_selector_without_none_takes_the_first_node(combo, scene, make_volume):
     combo.setMRMLScene(scene)
     volume = make_volume("A")

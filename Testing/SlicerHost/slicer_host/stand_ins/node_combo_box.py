@@ -36,6 +36,7 @@ class qMRMLNodeComboBox(NodeFilter, QWidget):
         self._requested = ""
         self._busy = False
         self._observation = Observation(self)
+        self._observed: dict[str, Any] = {}
         self._box = QComboBox(self)
         self._box.setMinimumContentsLength(8)
         self._box.setSizeAdjustPolicy(
@@ -60,6 +61,7 @@ class qMRMLNodeComboBox(NodeFilter, QWidget):
             return
         requested = self._requested or self.currentNodeID()
         self._observation.remove()
+        self._observed.clear()
         self._scene = scene
         self._busy = True
         self._refresh()
@@ -98,6 +100,7 @@ class qMRMLNodeComboBox(NodeFilter, QWidget):
             identity = self._box.itemData(row, ROLE)
             if identity is not None and identity != "" and identity not in wanted:
                 self._box.removeItem(row)
+                self._forget(identity)
         self._insert(nodes)
         self._updateExtraItems()
         if wasEmpty and nodes and not self._actions() and not self._flags["none"]:
@@ -114,9 +117,16 @@ class qMRMLNodeComboBox(NodeFilter, QWidget):
             self._box.setItemData(row, node.GetID(), ROLE)
             self._box.setCurrentIndex(current + (0 <= row <= current))
             self._box.blockSignals(blocked)
-            self._observation.remove(node)
+            self._forget(node.GetID())
+            self._observed[node.GetID()] = node
             self._observation.add(node, "ModifiedEvent", "_onNodeModified")
             self.nodeAdded.emit(node)
+
+    def _forget(self, identity: str) -> None:
+        """Let go of a node, which would live on with its voxels as long as it is observed."""
+        node = self._observed.pop(identity, None)
+        if node is not None:
+            self._observation.remove(node)
 
     def _updateExtraItems(self) -> None:
         blocked = self._box.blockSignals(True)

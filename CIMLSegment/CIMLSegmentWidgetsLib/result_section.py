@@ -1,0 +1,78 @@
+"""The section Segments: what was found, measured, shown in 3-D, corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from CIMLSegmentSlicerLib.result_nodes import isResult, resultFacts
+from CIMLSegmentSlicerLib.segment_display import isShown3D, prepareSegmentEditor, toggle3D
+from CIMLSegmentSlicerLib.segment_rows import segmentRows
+from CIMLSegmentSlicerLib.segmentation_parameters import CIMLSegmentParameterNode
+from CIMLSegmentWidgetsLib.segments_table import showSegments
+from MultimodalSlicerLib.background_process import Signal
+
+NOTHING_YET = "nothing yet"
+
+
+class ResultSection:
+    """Shows the segments of the chosen result.
+
+    Attributes:
+        changed: Emitted when buttons have to be looked at again.
+    """
+
+    def __init__(
+        self, ui: object, parameters: Callable[[], CIMLSegmentParameterNode | None]
+    ) -> None:
+        """Take the widgets of the `.ui` file and a function that returns what is chosen now."""
+        self.changed = Signal()
+        self._ui, self._parameters = ui, parameters
+        self._shown: slicer.vtkMRMLSegmentationNode | str | None = NOTHING_YET
+
+    def forget(self) -> None:
+        """Show the result anew next time."""
+        self._shown = NOTHING_YET
+
+    def show(self, node: slicer.vtkMRMLSegmentationNode | None) -> bool:
+        """Show a result; tells whether it is another one than before."""
+        if node is self._shown:
+            return False
+        self._shown = node
+        warnings = resultFacts(node).warnings if isResult(node) else ()
+        showText(self._ui.warningsLabel, "\n".join(warnings))
+        self.measure()
+        return True
+
+    def measure(self) -> None:
+        """Show the segments as they are now."""
+        parameters = self._parameters()
+        rows = [] if parameters is None else segmentRows(parameters.result)
+        showSegments(self._ui.segmentsTable, rows)
+        self._ui.segmentsTable.setVisible(bool(rows))
+
+    def follow(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
+        """Say what the button for 3-D would do."""
+        self._ui.show3DButton.text = _("Hide 3D") if isShown3D(node) else _("Show 3D")
+
+    def onShow3DButton(self) -> None:
+        """Show the segments in 3-D, or hide them there."""
+        message = _("The segments cannot be shown in 3-D.")
+        with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
+            toggle3D(self._parameters().result)
+            self.changed.emit()
+
+    def onSegmentEditorButton(self) -> None:
+        """Correct the segments."""
+        with slicer.util.tryWithErrorDisplay(_("Segment Editor cannot be opened.")):
+            prepareSegmentEditor(self._parameters().result)
+            slicer.util.selectModule("SegmentEditor")
+
+
+def showText(label: qt.QLabel, text: str) -> None:
+    """Show a text; an empty one takes no room."""
+    label.text = text
+    label.setVisible(bool(text))

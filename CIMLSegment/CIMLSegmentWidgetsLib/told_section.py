@@ -1,0 +1,112 @@
+"""The section What told what: the matrix, and the map of the cell that was clicked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from CIMLSegmentSlicerLib.map_browser import Cell, MapBrowser, MapView, mapHint, mapView
+from CIMLSegmentSlicerLib.result_nodes import isResult, resultContributions, resultFacts
+from CIMLSegmentSlicerLib.segment_rows import segmentRows
+from CIMLSegmentSlicerLib.segmentation_parameters import CIMLSegmentParameterNode
+from CIMLSegmentWidgetsLib.result_section import showText
+from CIMLSegmentWidgetsLib.share_matrix import ShareMatrix
+from MultimodalSlicerLib.background_process import Signal
+
+
+class ToldSection:
+    """Connects the matrix to the maps.
+
+    Attributes:
+        changed: Emitted when another map or none is shown.
+        matrix: The matrix.
+    """
+
+    def __init__(
+        self,
+        ui: object,
+        browser: MapBrowser,
+        parameters: Callable[[], CIMLSegmentParameterNode | None],
+    ) -> None:
+        """Connect the widgets.
+
+        Args:
+            ui: Holds the widgets of the `.ui` file by name.
+            browser: Shows the maps.
+            parameters: Returns what the person chose; `None` while the panel is not shown.
+        """
+        self.changed = Signal()
+        self.matrix = ShareMatrix(ui.shareTable)
+        self.matrix.picked.connect(self.onCellPicked)
+        self._ui, self._browser, self._parameters = ui, browser, parameters
+        self._shownView: MapView | None = None
+        showText(ui.overlayLabel, "")
+
+    def show(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
+        """Show the matrix of another result."""
+        facts = resultFacts(node) if isResult(node) else None
+        told = [] if facts is None else resultContributions(node)
+        titles = {row.segmentID: row.name for row in segmentRows(node)}
+        self.matrix.show(told, titles=titles, missing=() if facts is None else facts.missing)
+        self._markShown(node)
+        self._ui.toldHintLabel.setVisible(not told)
+        self._ui.shareTable.setVisible(bool(told))
+
+    def follow(self, parameters: CIMLSegmentParameterNode) -> None:
+        """Follow opacity, threshold and kind of the map."""
+        view = mapView(parameters)
+        self._ui.mapHintLabel.text = mapHint(parameters)
+        if self._browser.shown is None or view == self._shownView:
+            return
+        self._shownView = view
+        with slicer.util.tryWithErrorDisplay(_("The map cannot be shown.")):
+            showText(self._ui.overlayLabel, self._browser.restyle(view))
+            qt.QTimer.singleShot(0, self._fitViews)
+
+    def onCellPicked(self, region: str, primary: str, auxiliary: str) -> None:
+        """Show the map of a cell."""
+        message = _("The map cannot be shown.")
+        with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
+            parameters, cell = self._parameters(), Cell(region, primary, auxiliary)
+            self._shownView = mapView(parameters)
+            text = self._browser.show(parameters.result, cell, self._shownView)
+            showText(self._ui.overlayLabel, text)
+            self._markShown(parameters.result)
+            self.changed.emit()
+            qt.QTimer.singleShot(0, self._fitViews)
+
+    def onRemoveOverlayButton(self) -> None:
+        """Show again what the views showed before."""
+        self._browser.remove()
+        self._showNothing()
+
+    def onLoadMapsButton(self) -> None:
+        """Read all maps, so that they are saved with the scene."""
+        with slicer.util.tryWithErrorDisplay(_("The maps cannot be read."), waitCursor=True):
+            count = self._browser.loadAll(self._parameters().result)
+            showText(self._ui.overlayLabel, _("{n} maps are in the scene.").format(n=count))
+            self.changed.emit()
+
+    def onDeleteMapsButton(self) -> None:
+        """Remove the maps of the result from the scene."""
+        self._browser.delete(self._parameters().result)
+        self._showNothing()
+
+    def _showNothing(self) -> None:
+        showText(self._ui.overlayLabel, "")
+        self.matrix.mark(None)
+        self.changed.emit()
+
+    def _markShown(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
+        shown = self._browser.shown
+        isHere = shown is not None and shown[0] is node
+        self.matrix.mark(shown[1] if isHere else None)
+
+    def _fitViews(self) -> None:
+        """Show the map once more when new views have got their size."""
+        parameters = self._parameters()
+        if parameters is not None and parameters.isSideBySide:
+            self._browser.restyle(mapView(parameters))
