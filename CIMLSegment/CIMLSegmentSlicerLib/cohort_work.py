@@ -163,6 +163,7 @@ class CohortWork:
 
     def forgetScene(self) -> None:
         """Forget what belonged to another scene."""
+        self.trained = ""
         self._opened = ("", 0)
         self.cases, self._report, self._searched = None, None, None
         self._isSearching = False

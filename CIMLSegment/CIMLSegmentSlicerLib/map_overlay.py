@@ -23,6 +23,7 @@ from MultimodalSlicerLib.volume_nodes import OverlayStyle, styleOverlay
 
 LEGEND_ATTRIBUTE = "CIMLSegment.Legend"
 LEGEND_POSITION, LEGEND_SIZE, LEGEND_FONT = (0.97, 0.5), (0.12, 0.5), 14
+OUTLINE = 3  # pixels: to be seen over bright colors
 ALPHA = slicer.vtkMRMLSliceCompositeNode.Alpha
 
 
@@ -143,7 +144,7 @@ def _setLayers(node: slicer.vtkMRMLSliceCompositeNode, overlay: Overlay, opacity
 
 def _showOutline(segmentation: slicer.vtkMRMLSegmentationNode, segmentID: str) -> None:
     segments = segmentation.GetSegmentation().GetSegmentIDs()
-    state = {"visible": True, "fill": False, "outline": True, "opacity": 1.0}
+    state = {"visible": True, "fill": False, "outline": True, "opacity": 1.0, "thickness": OUTLINE}
     shown = {item: item == segmentID for item in segments}
     setSegmentsState(segmentation, {**state, "segments": shown})
 

@@ -12,6 +12,8 @@ from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
 
 MAX_INPUTS = 8  # rows of the panel
+N_VALIDATIONS = 20  # of a training of usual length
+INTERVALS = (10, 250)  # least and most steps between two of them
 
 # Concrete classes, as Slicer asks one of each for its name; images of all kinds derive from the
 # first. A sequence can be chosen to be told why it cannot be used.
@@ -205,11 +207,17 @@ def _modelOptions(parameters: CIMLSegmentParameterNode) -> list[str]:
 
 
 def trainArguments(parameters: CIMLSegmentParameterNode, *, output: Path) -> list[str]:
-    """Return the command that trains a model on the labelled cases of the cohort."""
+    """Return the command that trains a model on the labelled cases of the cohort.
+
+    It is validated as often as a training of usual length, which is what the curve is drawn from.
+    """
+    least, most = INTERVALS
+    interval = min(max(least, parameters.trainingSteps // N_VALIDATIONS), most)
     options = {
         "--task": parameters.taskPreset.value or parameters.taskPath,
         "--output": str(output),
         "--steps": str(parameters.trainingSteps),
+        "--validate-every": str(interval),
         "--device": parameters.device.value,
         "--primary": parameters.primary.strip(),
         "--record": parameters.recordPath,

@@ -6,7 +6,7 @@ Must not import Qt.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import slicer
 
@@ -21,6 +21,7 @@ from MultimodalSlicerLib.table_nodes import (
 
 POINTS_ROLE, CHART_ROLE = "CIML training", "CIML training plot"
 LOSS, DICE = "loss", "validation Dice"
+_NO_LINE = slicer.vtkMRMLPlotSeriesNode.LineStyleNone
 _SOLID = slicer.vtkMRMLPlotSeriesNode.LineStyleSolid
 _CIRCLE = slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle
 _DIAMOND = slicer.vtkMRMLPlotSeriesNode.MarkerStyleDiamond
@@ -77,12 +78,17 @@ class TrainingNodes:
         chart = findOrAddNode(self._scene, "vtkMRMLPlotChartNode", CHART_ROLE, name="CIML training")
         chart.SetXAxisTitle("step")
         chart.SetYAxisTitle("loss, validation Dice")
-        setScatter(chart, table, self._groups(), styles=STYLES)
+        setScatter(chart, table, self._groups(), styles=self._styles())
         return chart
 
     def chart(self) -> slicer.vtkMRMLPlotChartNode | None:
         """Return the plot of the scene; `None` if there is none."""
         return findNode(self._scene, "vtkMRMLPlotChartNode", CHART_ROLE)
+
+    def _styles(self) -> dict[str, SeriesStyle]:
+        """The plot's view complains about a line through a single point."""
+        isLine = max(map(len, self._groups().values())) > 1
+        return STYLES if isLine else {k: replace(v, line=_NO_LINE) for k, v in STYLES.items()}
 
     def _groups(self) -> dict[str, list[Point]]:
         losses = [(str(p.step), float(p.step), p.loss) for p in self._points if p.loss is not None]

@@ -64,6 +64,7 @@ def segmentsState(segmentation: slicer.vtkMRMLSegmentationNode) -> dict[str, Any
         "fill": bool(display.GetVisibility2DFill()),
         "outline": bool(display.GetVisibility2DOutline()),
         "opacity": display.GetOpacity2DOutline(),
+        "thickness": display.GetSliceIntersectionThickness(),
         "segments": {item: bool(display.GetSegmentVisibility(item)) for item in segments},
     }
 
@@ -76,6 +77,7 @@ def setSegmentsState(segmentation: slicer.vtkMRMLSegmentationNode, state: dict[s
         display.SetVisibility2DFill(state["fill"])
         display.SetVisibility2DOutline(state["outline"])
         display.SetOpacity2DOutline(state["opacity"])
+        display.SetSliceIntersectionThickness(state["thickness"])
         for item, isVisible in state["segments"].items():
             if segmentation.GetSegmentation().GetSegment(item) is not None:
                 display.SetSegmentVisibility(item, isVisible)

@@ -127,8 +127,10 @@ class CohortPanel:
         """Train on the labelled cases."""
         with slicer.util.tryWithErrorDisplay(_("The training could not be started.")):
             arguments, output = self.work.training(self._parameters())
+            self.work.trained = ""
             self.work.curve.clear()
             self.plot.show(None)
+            self.showSummary(self._parameters())
             job = self._job(arguments, _("Train on {name}"))
             job.resulted.connect(self.onTrainingEvent)
             job.stateChanged.connect(lambda job: self.onTrainingState(job, output))

@@ -134,18 +134,20 @@ def take_inputs(studio: Studio, cohort: Path, model: Path) -> None:
 def take_segmentation(studio: Studio) -> None:
     """A segmentation that runs, and its result."""
     panel, ui = studio.panel, studio.panel.ui
-    ui.segmentAdvancedGroupBox.collapsed = True
-    ui.uncertaintyCheckBox.checked = True
-    ui.gradcamCheckBox.checked = True
+    ui.segmentAdvancedGroupBox.collapsed = False
+    for name in ("uncertainty", "gradcam", "mirror"):
+        getattr(ui, f"{name}CheckBox").checked = True
     ui.segmentLogGroupBox.collapsed = False
+    studio.scroll_to("segmentCollapsibleButton")
     ui.segmentButton.click()
     job = panel.jobs.job
-    studio.wait(lambda: job.state.isOver or (job.progress is not None and job.progress.done > 1))
-    studio.scroll_to("segmentCollapsibleButton")
+    studio.wait(lambda: job.state.isOver or job.progress is not None)
     studio.picture("running")
     studio.wait(lambda: not panel.jobs.isBusy)
     ui.segmentLogGroupBox.collapsed = True
+    ui.segmentAdvancedGroupBox.collapsed = True
     studio.open_sections("segments", "told")
+    studio.scroll_to("segmentsCollapsibleButton")
     ui.show3DButton.click()
     studio.picture("done")
 
@@ -155,7 +157,7 @@ def take_maps(studio: Studio) -> None:
     import drive
 
     ui = studio.panel.ui
-    drive.click_cell(ui.shareTable, 1, 0)
+    drive.click_cell(ui.shareTable, 2, 0)
     studio.picture("told")
     ui.sideBySideCheckBox.click()
     studio.picture("side-by-side")
@@ -175,6 +177,7 @@ def take_training(studio: Studio, work: Path, cohort: Path) -> None:
     """A training that runs, with its curve; it is cancelled then."""
     panel, ui = studio.panel, studio.panel.ui
     studio.open_sections("train")
+    studio.scroll_to("inputsCollapsibleButton")
     ui.cohortPathLineEdit.currentPath = str(cohort)
     panel._parameterNode.recordPath = str(work / "record")
     ui.inspectButton.click()

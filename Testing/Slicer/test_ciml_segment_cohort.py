@@ -1,0 +1,186 @@
+"""The CIMLSegment panel on a cohort: train, use the model, segment the rest; all by clicks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "Testing" / "Helpers"))
+
+MODULE = ROOT / "CIMLSegment" / "CIMLSegment.py"
+N_CASES, N_LABELLED, STEPS = 6, 4, 12
+
+
+@pytest.fixture(scope="session")
+def phantoms(host, tmp_path_factory):
+    """PET and CT of phantoms with a bright lesion; the first four are labelled."""
+    import example_result as example
+    import SimpleITK as sitk  # noqa: N813
+
+    from MultimodalImagingLib.geometry import Volume, image_from_volume
+
+    folder, on = tmp_path_factory.mktemp("phantoms") / "cohort", example.grid()
+    for number in range(1, N_CASES + 1):
+        case = folder / f"case-{number}"
+        case.mkdir(parents=True)
+        for modality in ("PET", "CT"):
+            path = case / f"case-{number}_{modality.lower()}.nii.gz"
+            sitk.WriteImage(image_from_volume(example.image(modality, on)), str(path))
+        if number <= N_LABELLED:
+            mask = (example.ball(on, example.LESION, 9) > 0.5).astype("uint8")
+            path = case / f"case-{number}_seg.nii.gz"
+            sitk.WriteImage(image_from_volume(Volume(mask, on)), str(path))
+    return folder
+
+
+@pytest.fixture
+def panel(scene, load_module, messages):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    load_module(ROOT / "MDALSelector" / "MDALSelector.py")
+    panel = load_module(MODULE)
+    for name in ("inputs", "segment", "segments", "told", "train", "batch"):
+        getattr(panel.ui, f"{name}CollapsibleButton").collapsed = False
+    yield panel
+    from MultimodalSlicerLib.job_queue import jobQueue
+
+    jobQueue().killAll()
+    panel.logic.browser.remove()
+
+
+@pytest.fixture
+def drive(host):
+    import drive
+
+    return drive
+
+
+@pytest.fixture
+def inspected(panel, phantoms, drive, wait_until, messages, tmp_path):
+    """The cohort after a click on Inspect; its record is a folder of the test."""
+    panel._parameterNode.recordPath = str(tmp_path / "record")
+    messages.files.append(str(phantoms))
+    panel.ui.cohortPathLineEdit.browse()
+    drive.click(panel.ui.inspectButton)
+    wait_until(lambda: not panel.cohort.training.isBusy, 120.0)
+    wait_until(lambda: len(panel.cohort.table.texts()) == N_CASES)
+    return phantoms
+
+
+@pytest.fixture
+def train(panel, inspected, drive):
+    """Return a function that begins to train by a click."""
+
+    def train(steps):
+        drive.choose(panel.ui.taskComboBox, "Lesion in PET/CT")
+        panel.ui.stepsSpinBox.setValue(steps)
+        drive.click(panel.ui.trainButton)
+        return panel.cohort.training.job
+
+    return train
+
+
+def states(panel):
+    return {name: state for name, state, _ in panel.cohort.table.texts()}
+
+
+def points(panel, name):
+    """Steps at which the curve has a point."""
+    chart = panel.cohort.work.curve.chart()
+    series = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
+    node = next((node for node in series if node.GetName() == name), None)
+    if node is None:
+        return set()
+    column = node.GetTableNode().GetTable().GetColumnByName(node.GetXColumnName())
+    return {column.GetValue(row) for row in range(column.GetNumberOfValues())}
+
+
+def test_from_labelled_cases_to_a_model_to_the_results_of_all_others(
+    panel, inspected, train, drive, wait_until, messages
+):
+    import slicer
+
+    train(STEPS)
+    wait_until(lambda: not panel.cohort.training.isBusy, 600.0)
+    assert messages.messages == []
+    assert panel.ui.trainStatusLabel.text == "Done."
+    assert points(panel, "loss") == {10.0, 12.0} or points(panel, "loss") == {10.0}
+    assert STEPS in points(panel, "validation Dice")
+
+    drive.click(panel.ui.useModelButton)
+    assert panel.logic.model.modalities == ("PET", "CT")
+    assert "Validation Dice" in panel.ui.modelSummaryLabel.text
+    case = inspected / "case-5"
+    for name in ("pet", "ct"):
+        slicer.util.loadVolume(str(case / f"case-5_{name}.nii.gz"), {"name": f"case-5 {name}"})
+    slicer.app.processEvents()
+    assert panel.ui.inputSelector1.currentNode().GetName() == "case-5 pet"
+    drive.click(panel.ui.segmentButton)
+    wait_until(lambda: not panel.jobs.isBusy, 300.0)
+    assert panel.ui.segmentStatusLabel.text == "Done.", messages.messages
+    assert panel._parameterNode.result.GetName() == "case-5 pet segmentation"
+    assert panel.ui.shareTable.rowCount == 1
+
+    wait_until(lambda: panel.ui.batchButton.enabled)
+    drive.click(panel.ui.batchButton)
+    wait_until(lambda: not panel.cohort.batch.isBusy, 300.0)
+    assert messages.messages == []
+    expected = {f"case-{n}": "labelled" for n in range(1, N_LABELLED + 1)}
+    assert states(panel) == {**expected, "case-5": "segmented", "case-6": "segmented"}
+    row = [name for name, _, _ in panel.cohort.table.texts()].index("case-6")
+    drive.click_cell(panel.ui.batchView, row, 0, double=True)
+    assert panel._parameterNode.result.GetName() == "case-6 segmentation"
+
+
+def test_a_cancelled_training_leaves_its_best_model(
+    panel, inspected, train, drive, wait_until, messages
+):
+    train(300)  # validated every 15 steps
+    assert panel.ui.useModelButton.toolTip == "Train a model first."
+    wait_until(lambda: bool(panel.cohort.work.curve.chart()), 300.0)
+    folder = Path(panel._parameterNode.recordPath) / "models" / "pet-ct"
+    wait_until((folder / "model.json").is_file, 600.0)
+    drive.click(panel.ui.trainCancelButton)
+    wait_until(lambda: not panel.cohort.training.isBusy, 10.0)
+    assert panel.ui.trainStatusLabel.text == "Cancelled."
+    assert messages.messages == []
+    assert str(folder) in panel.ui.trainSummaryLabel.text
+    drive.click(panel.ui.useModelButton)
+    assert panel.logic.model.modalities == ("PET", "CT")
+    assert panel._parameterNode.modelPath == str(folder)
+
+
+def test_a_cancelled_batch_keeps_what_is_finished_and_can_go_on(
+    panel, inspected, drive, wait_until, messages, tmp_path
+):
+    import example_result as example
+
+    model = example.write_model(tmp_path / "model", "pet-ct", patch_size=(8, 8, 8))
+    panel.ui.modelPathLineEdit.currentPath = str(model)
+    panel.ui.mirrorCheckBox.checked = True  # eight times the work
+    wait_until(lambda: panel.ui.batchButton.enabled)
+    drive.click(panel.ui.batchButton)
+    wait_until(lambda: "segmented" in states(panel).values(), 300.0)
+    isOver = not panel.cohort.batch.isBusy
+    if not isOver:
+        drive.click(panel.ui.batchCancelButton)
+        wait_until(lambda: not panel.cohort.batch.isBusy, 10.0)
+        assert panel.ui.batchStatusLabel.text == "Cancelled."
+    assert messages.messages == []
+    finished = [name for name, state in states(panel).items() if state == "segmented"]
+    times = {
+        name: (panel.cohort.work.resultFolder(panel._parameterNode) / name / "result.json")
+        .stat()
+        .st_mtime_ns
+        for name in finished
+    }
+    panel.ui.mirrorCheckBox.checked = False
+    if panel.ui.batchButton.enabled:
+        drive.click(panel.ui.batchButton)
+        wait_until(lambda: not panel.cohort.batch.isBusy, 300.0)
+    assert set(states(panel).values()) == {"labelled", "segmented"}
+    folder = panel.cohort.work.resultFolder(panel._parameterNode)
+    for name, time in times.items():
+        assert (folder / name / "result.json").stat().st_mtime_ns == time
