@@ -22,6 +22,8 @@ from MultimodalImagingLib.progress import StageClock
 
 # Without a terminal a line is written at most this often, s.
 PLAIN_INTERVAL_S = 10.0
+# A training tells a value per message; a line for people ends before those.
+MOST_ENTRIES = 8
 
 
 class TerminalReporter:
@@ -91,10 +93,12 @@ class TerminalReporter:
         self._print(f"Error: {text}", style="bold red")
 
     def result(self, content: Mapping[str, object]) -> None:
-        """Print one line per entry, or one for all while a stage goes on."""
+        """Print one line per entry; while a stage goes on, one line with the first entries."""
         entries = [f"{key}: {_text(value)}" for key, value in content.items()]
         if self._stage.done < self._stage.total:
-            self._print(", ".join(entries))
+            n_more = len(entries) - MOST_ENTRIES
+            more = [f"and {n_more} more"] if n_more > 0 else []
+            self._print(", ".join(entries[:MOST_ENTRIES] + more))
             return
         self.close()
         for entry in entries:

@@ -136,6 +136,17 @@ def test_without_a_terminal_there_are_plain_lines_only() -> None:
     ]
 
 
+def test_a_line_within_a_stage_ends_after_eight_values() -> None:
+    console, stream = terminal(is_terminal=False)
+    with TerminalReporter(console) as reporter:
+        reporter.stage("Train", 4)
+        reporter.result({f"v{n}": n for n in range(8)})
+        reporter.result({f"v{n}": n for n in range(11)})
+    first, second = stream.getvalue().splitlines()[1:]
+    assert first == ", ".join(f"v{n}: {n}" for n in range(8))
+    assert second == f"{first}, and 3 more"
+
+
 def test_a_terminal_gets_a_bar_that_is_taken_away() -> None:
     console, stream = terminal(is_terminal=True)
     with TerminalReporter(console) as reporter:
