@@ -2,6 +2,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -165,28 +166,52 @@ def test_weights_of_another_model_are_refused(folder, tmp_path):
         load_model(folder)
 
 
+class Trap:
+    """Leaves a file where it is unpickled."""
+
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return Path.touch, (self.trace,)
+
+
+@pytest.fixture
+def trace(tmp_path):
+    """A file that is there after any pickle of these tests was executed."""
+    path = tmp_path / "executed"
+    pickle.loads(pickle.dumps(Trap(path)))
+    assert path.exists()
+    path.unlink()
+    return path
+
+
 @pytest.mark.parametrize("name", ["a.pt", "sub/weights.PTH", "x.pkl", "last.ckpt", "y.joblib"])
-def test_folder_with_a_file_that_could_execute_code_is_refused(folder, name):
+def test_folder_with_a_file_that_could_execute_code_is_refused(folder, trace, name):
     path = folder / name
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"\x80\x04.")
+    path.write_bytes(pickle.dumps(Trap(trace)))
     with pytest.raises(ModelError, match=rf"holds {name}\. Files of this kind can execute"):
         load_model(folder)
+    assert not trace.exists()
 
 
-def test_pickle_named_as_weights_is_refused_and_not_executed(folder, tmp_path):
-    trap = tmp_path / "executed"
+@pytest.mark.parametrize("with_description", [True, False])
+@pytest.mark.parametrize("save", [torch.save, lambda o, p: p.write_bytes(pickle.dumps(o))])
+def test_pickle_named_as_weights_is_refused_and_not_executed(folder, trace, save, with_description):
+    save({"w": Trap(trace)}, folder / "model.safetensors")
+    if not with_description:
+        (folder / "model.json").unlink()
+    with pytest.raises(ModelError, match="incomplete or has been changed"):
+        load_model(folder)
+    assert not trace.exists()
 
-    class Trap:
-        def __reduce__(self):
-            return Path.touch, (trap,)
 
-    torch.save({"w": Trap()}, folder / "model.safetensors")
-    for change in (lambda: None, (folder / "model.json").unlink):
-        change()
-        with pytest.raises(ModelError, match="incomplete or has been changed"):
-            load_model(folder)
-    assert not trap.exists()
+def test_pickle_named_as_description_is_refused_and_not_executed(folder, trace):
+    (folder / "model.json").write_bytes(pickle.dumps(Trap(trace)))
+    with pytest.raises(ModelError, match=r"model\.json is not valid JSON"):
+        load_model(folder)
+    assert not trace.exists()
 
 
 @pytest.mark.parametrize("with_description", [True, False])

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
-from example_segmentation import Model, bright_voxels, grid, write_case
+from example_segmentation import LESION, Model, bright_voxels, grid, rotation, write_case
 
 from CIMLSegmentLib.__main__ import main
 from CIMLSegmentLib.case_input import case_of_images, cases_of_path, chosen_cases
@@ -71,6 +71,45 @@ def test_a_cohort_is_segmented_case_by_case(
 def test_one_case_comes_from_its_folder(cohort: Path, tmp_path: Path, loaded: list[Path]) -> None:
     assert run(cohort / "b", "--output", tmp_path / "out") == 0
     assert read_result(tmp_path / "out" / "b").case_id == "b"
+
+
+SPACES = {
+    "oblique and flipped.nii.gz": (1.5, 2.0, 3.5),
+    "right-anterior-superior.nrrd": (2.0, 2.0, 2.0),
+    "anisotropic sagittal.mha": (0.9, 1.4, 4.0),
+}
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_written_files_lie_where_simpleitk_sees_the_primary(
+    tmp_path: Path, loaded: list[Path], name: str
+) -> None:
+    axes = {
+        "oblique and flipped.nii.gz": rotation(25, (0.3, -0.5, 0.8)) @ np.diag([-1.0, -1.0, 1.0]),
+        "right-anterior-superior.nrrd": np.diag([-1.0, -1.0, 1.0]),
+        "anisotropic sagittal.mha": np.eye(3)[:, [1, 2, 0]],
+    }[name]
+    size = tuple(round(76 / spacing) for spacing in SPACES[name])
+    case = write_case(tmp_path / "case", grid(size, SPACES[name], axes))
+    primary = sitk.ReadImage(str(case.images["PET"].path))
+    case.images["PET"].path.unlink()
+    sitk.WriteImage(primary, str(tmp_path / name))
+    images = ["--image", f"PET={tmp_path / name}", "--image", f"CT={case.images['CT'].path}"]
+    assert run(*images, "--case-id", "c", "--output", tmp_path / "out", "--attention") == 0
+    written = [*(tmp_path / "out" / "c").glob("*.nii.gz"), tmp_path / "out/c/segmentation.seg.nrrd"]
+    assert len(written) == 4
+    for path in written:
+        image = sitk.ReadImage(str(path))
+        assert image.GetSize() == primary.GetSize(), path.name
+        for part in ("GetSpacing", "GetOrigin", "GetDirection"):
+            assert getattr(image, part)() == pytest.approx(getattr(primary, part)(), abs=1e-4)
+    for path in (tmp_path / "out/c/segmentation.nii.gz", tmp_path / "out/c/segmentation.seg.nrrd"):
+        labels = sitk.ReadImage(str(path))
+        if path.suffix == ".nrrd":  # layers of segments
+            labels = sitk.VectorIndexSelectionCast(labels, 0)
+        shape = sitk.LabelShapeStatisticsImageFilter()
+        shape.Execute(labels)
+        assert np.abs(np.array(shape.GetCentroid(1)) - LESION).max() < 0.25 * max(SPACES[name])
 
 
 def test_one_case_comes_from_named_files(cohort: Path, tmp_path: Path, loaded: list[Path]) -> None:
