@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from CIMLSegmentLib.atomic_folder import check_can_hold_folders
 from CIMLSegmentLib.case_input import add_modality_argument, modality_rows
 from MultimodalImagingLib.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.errors import CohortError
@@ -48,11 +49,12 @@ def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
     from CIMLSegmentLib.evaluation import evaluate_results
     from CIMLSegmentLib.evaluation_files import remarks, summary_table, write_evaluation
 
+    output = options.results if options.output is None else options.output
+    check_can_hold_folders(output)
     references = reference_labels(options.reference, modality_rows(options))
     evaluation = evaluate_results(
         options.results, references, count_missing=options.count_missing, reporter=reporter
     )
-    output = options.results if options.output is None else options.output
     output.mkdir(parents=True, exist_ok=True)
     csv_file, json_file = write_evaluation(evaluation, output)
     for text in remarks(evaluation):

@@ -42,7 +42,7 @@ def summary_table(evaluation: Evaluation) -> Table:
     for entry in evaluation.summary():
         table.add_row(
             entry.region,
-            f"{entry.dice_mean:.3f} ± {entry.dice_sd:.3f}",
+            f"{entry.dice_mean:.3f}" + (f" ± {entry.dice_sd:.3f}" if entry.n_cases > 1 else ""),
             f"{entry.dice_median:.3f}",
             f"{entry.hd95_mean_mm:.1f}",
             f"{entry.hd95_median_mm:.1f}",

@@ -9,6 +9,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from CIMLSegmentLib.atomic_folder import check_can_hold_folders
 from CIMLSegmentLib.case_input import add_modality_argument, modality_rows
 from CIMLSegmentLib.config import TrainingConfig, changed_config
 from CIMLSegmentLib.json_entry import JsonEntry, read_json
@@ -111,6 +112,7 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     from CIMLSegmentLib.training_cases import PreparationJob, prepare_training_set
 
     settings = read_settings(options.settings)
+    check_can_hold_folders(options.output)
     cohort = find_cohort(
         options.cohort, patterns=patterns_for(options.cohort, modality_rows(options))
     )

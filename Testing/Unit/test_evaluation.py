@@ -210,6 +210,19 @@ def test_the_command_speaks_json_lines(
     assert events[0]["stage"] == "evaluate"
 
 
+def test_one_case_has_no_deviation_and_a_locked_folder_is_said(
+    tmp_path: Path, references: dict[str, ImageFile], capsys: pytest.CaptureFixture[str]
+) -> None:
+    results, labels = str(tmp_path / "results" / "b"), str(tmp_path / "labels")
+    assert main(["evaluate", results, "--reference", labels]) == 0
+    assert "1.000 " in (text := capsys.readouterr().out)
+    assert "±" not in text.replace("mean ± SD", "")
+    (tmp_path / "locked").mkdir(mode=0o555)
+    output = ["--output", str(tmp_path / "locked" / "new")]
+    assert main(["evaluate", results, "--reference", labels, *output]) == 2
+    assert "may not be written" in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_unusable_input_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "labels").mkdir()
     arguments = ["evaluate", str(tmp_path), "--reference", str(tmp_path / "labels")]

@@ -144,6 +144,18 @@ def test_a_patch_that_is_none_is_refused(side: str, tmp_path: Path) -> None:
         main([*arguments, "--largest-patch", side])
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(
+    cohort_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "locked").mkdir(mode=0o555)
+    output = tmp_path / "locked" / "model"
+    arguments = ["train", str(cohort_folder), "--task", "single-target", "--primary", "T1"]
+    assert main([*arguments, "--output", str(output), "--record", str(tmp_path / "record")]) == 2
+    assert "locked may not be written" in capsys.readouterr().err.replace("\n", " ")
+    assert not output.exists()
+    assert not (tmp_path / "record").exists()
+
+
 def test_settings_of_a_file_count_before_the_plan(cohort_folder: Path, tmp_path: Path) -> None:
     settings = {"network": {"gate": "dot-product"}, "training": {"patience": 3, "accumulation": 2}}
     (tmp_path / "mine.json").write_text(json.dumps(settings))
