@@ -22,7 +22,6 @@ if [ $# -eq 0 ]; then
 else
   path=$(realpath -- "$1")
   output=$output/$(basename -- "$path")-$(printf %s "$path" | sha256sum | cut -c1-6)
-  mkdir -p "$output"
 fi
 if [ "$panels" = yes ]; then
   export PYTHONPATH="$root/Testing/SlicerHost:$root/MDALSelector:$root/CIMLSegment"
