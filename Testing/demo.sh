@@ -20,7 +20,7 @@ if [ $# -eq 0 ]; then
   [ -f "$output/factors.csv" ] || "$python" -m MultimodalImagingLib.synthetic_cohort "$output" --cases 36
   set -- "$output/cohort" --labels "$output/reference"
 else
-  path=$(realpath -- "$1")
+  path=$(realpath --canonicalize-missing -- "$1")
   output=$output/$(basename -- "$path")-$(printf %s "$path" | sha256sum | cut -c1-6)
 fi
 if [ "$panels" = yes ]; then
