@@ -83,6 +83,23 @@ def choose(box: Any, text: str) -> None:
             raise AssertionError(msg)
 
 
+def browse(edit: Any, path: str, messages: Any) -> None:
+    """Choose a folder with the button of a path edit; the host answers the dialog by itself."""
+    messages.files.append(path)
+    qt.QTimer.singleShot(100, lambda: _answer(path, messages))
+    edit.browse()
+
+
+def _answer(path: str, messages: Any) -> None:
+    """Type the path into the file dialog that waits, in the application."""
+    dialog = slicer.app.activeModalWidget()
+    if dialog is not None:
+        messages.files.clear()
+        field = dialog.findChild(qt.QLineEdit, "fileNameEdit")
+        field.text = path
+        _press(field, qt.Qt.Key_Return, "")
+
+
 def _check(widget: Any) -> None:
     if not widget.visible or not widget.enabled:
         state = "disabled" if widget.visible else "hidden"

@@ -336,20 +336,18 @@ def test_quitting_ends_all_jobs_at_once(make_job, queue, wait_until):
 
 
 @pytest.fixture
-def close_window(host):
-    """Return a function that asks the main window to close and tells whether it did."""
+def close_window(host, monkeypatch):
+    """Return a function that asks the main window to close and tells whether it did.
+
+    It is another window that takes its place: with its own the application would go.
+    """
     import qt
     import slicer
 
-    window = slicer.util.mainWindow()
-
-    def close():
-        event = qt.QCloseEvent()
-        slicer.app.sendEvent(window, event)
-        return event.isAccepted()
-
-    yield close
+    window = qt.QMainWindow()
+    monkeypatch.setattr(slicer.util, "mainWindow", lambda: window)
     window.show()
+    return window.close
 
 
 def test_closing_the_window_asks_while_a_job_runs(make_job, queue, close_window, messages):

@@ -234,9 +234,8 @@ def test_inspecting_shows_cases_names_geometry_and_problems(panel, inspect, smal
     assert panel.ui.statusLabel.text == "Done."
 
 
-def test_a_folder_is_chosen_with_the_browse_button(panel, messages, small_cohort):
-    messages.files.append(str(small_cohort))
-    panel.ui.cohortPathLineEdit.browse()
+def test_a_folder_is_chosen_with_the_browse_button(panel, drive, messages, small_cohort):
+    drive.browse(panel.ui.cohortPathLineEdit, str(small_cohort), messages)
     assert panel._parameterNode.cohortPath == str(small_cohort)
     assert panel.ui.inspectButton.enabled
 

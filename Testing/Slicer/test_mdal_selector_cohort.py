@@ -34,8 +34,7 @@ def rank(panel, wait_until, messages):
     def rank(folder):
         import drive
 
-        messages.files.append(str(folder))
-        panel.ui.cohortPathLineEdit.browse()
+        drive.browse(panel.ui.cohortPathLineEdit, str(folder), messages)
         drive.click(panel.ui.inspectButton)
         wait_until(lambda: not panel.jobs.isBusy, 120.0)
         drive.choose(panel.ui.estimatorComboBox, "Gaussian (closed form)")

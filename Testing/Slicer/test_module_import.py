@@ -24,7 +24,10 @@ HEAVY = {
 @pytest.mark.parametrize("name", ["MDALSelector", "CIMLSegment"])
 def test_a_module_file_imports_nothing_heavy(host, name):
     from module_imports import import_module_file
+    from slicer_host import in_application
 
+    if in_application.is_real_application():
+        pytest.skip("What a module imports is seen in a fresh process, in the host.")
     assert set(import_module_file(name)["new"]) & HEAVY == set()
 
 

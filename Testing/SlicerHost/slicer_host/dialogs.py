@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,39 +11,9 @@ from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 from slicer_host import errors
 from slicer_host.pythonqt.conversion import to_qt
 from slicer_host.pythonqt.enums import enum_value
+from slicer_host.record import record
 
 Buttons = QtWidgets.QMessageBox.StandardButton
-
-
-class Record:
-    """Messages that were shown and the answers to give to coming ones."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-        self.answers: deque[Any] = deque()
-        self.files: deque[str] = deque()
-        self.interactive = False
-        self.testing = False
-        self.installs: list[list[str]] = []
-        self.install_effect: Callable[[list[Any]], None] | None = None
-        self.extensions: list[str] = []
-        self.server = True
-
-    def clear(self) -> None:
-        """Forget all messages and answers."""
-        self.messages.clear()
-        self.answers.clear()
-        self.files.clear()
-        self.installs.clear()
-        self.extensions.clear()
-        self.install_effect, self.server, self.testing = None, True, False
-
-    def answer(self, default: Any) -> Any:
-        """Return the next prepared answer, or the default."""
-        return self.answers.popleft() if self.answers else default
-
-
-record = Record()
 
 
 class QMessageBox(QtWidgets.QMessageBox):

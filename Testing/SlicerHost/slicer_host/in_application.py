@@ -8,6 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from slicer_host.record import record
+
 
 def is_real_application() -> bool:
     """Say whether this process is 3D Slicer itself."""
@@ -32,6 +34,7 @@ class RealApplication:
         self.folder = Path(tempfile.mkdtemp(prefix="slicer-tests-"))
         self.modules = SimpleNamespace(module=slicer.app.moduleManager().module)
         errors.install_hook()
+        record_messages()
 
     def load(self, *paths: Path) -> None:
         """Load modules that are not loaded yet from their `.py` files."""
@@ -59,10 +62,43 @@ class RealApplication:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def messages() -> Any:
-    """Return a record of messages that stays empty: the application shows none while testing."""
-    from collections import deque
+class _Application:
+    """The application, but it shows what it would show to a person: `messages` records it."""
 
-    return SimpleNamespace(
-        messages=[], answers=deque(), files=deque(), installs=[], clear=lambda: None
-    )
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def testingEnabled(self) -> bool:
+        """Say what the running test wants."""
+        return record.testing
+
+
+def record_messages() -> None:
+    """Let message boxes and file dialogs that Python opens be recorded and answered."""
+    import qt
+    import slicer
+
+    slicer.app = _Application(slicer.app)
+    slicer.util._messageDisplay = _display
+    slicer.util.messageBox = _message_box
+    slicer.util.delayDisplay = _message_box
+    names = ("getExistingDirectory", "getOpenFileName", "getSaveFileName")
+    qt.QFileDialog = SimpleNamespace(**dict.fromkeys(names, _file))
+
+
+def _display(_level: int, text: str, _testing: Any, *_: Any, **keywords: Any) -> Any:
+    return _message_box(text, **keywords)
+
+
+def _message_box(text: str, *_: Any, **keywords: Any) -> int:
+    parts = (text, keywords.get("informativeText", ""), keywords.get("detailedText", ""))
+    record.messages.append("\n".join(map(str, parts)).strip())
+    buttons = int(keywords.get("standardButtons") or 0x400)
+    return int(record.answer(buttons & -buttons))  # the first button, as in the host
+
+
+def _file(*_: Any) -> str:
+    return record.files.popleft() if record.files else ""
