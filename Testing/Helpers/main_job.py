@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -229,7 +230,12 @@ def _evaluate(job: Job, results: Path) -> tuple[str | Path, ...]:
 def _run(program: str, *arguments: Sequence[str | Path]) -> None:
     words = [str(word) for part in arguments for word in part]
     _say(f"$ {shlex.join([program, *words])}")
-    subprocess.run([sys.executable, "-m", PROGRAMS[program], *words], check=True)
+    # Ctrl+C reaches the command too: let it write what it reached, and end as it does.
+    before = signal.signal(signal.SIGINT, lambda _signal, _frame: None)
+    try:
+        subprocess.run([sys.executable, "-m", PROGRAMS[program], *words], check=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _end(pages: Mapping[str, Path]) -> None:

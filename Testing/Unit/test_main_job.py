@@ -245,3 +245,24 @@ def test_a_cohort_that_no_preset_fits_is_explained(
     arguments = [str(cohort), "--labels", str(synthetic / "reference"), "--output", str(output)]
     assert main_job.main(arguments, SMALL) == 2
     assert "--task single-target --primary MODALITY" in capfd.readouterr().err
+
+
+def test_ctrl_c_lets_the_command_end_by_itself(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "patient_program.py"
+    program.write_text(
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGINT, lambda *_: None)\n"
+        "os.kill(os.getppid(), signal.SIGINT)\n"  # as the terminal does, to both
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "time.sleep(1.5)\n"  # longer than a program that gives up waits
+        f"open({str(tmp_path / 'state')!r}, 'w').write('whole')\n"
+        "raise SystemExit(130)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setitem(main_job.PROGRAMS, "ciml-segmenter", "patient_program")
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        main_job._run("ciml-segmenter", ("train",))
+    assert caught.value.returncode == 130
+    assert (tmp_path / "state").read_text() == "whole"
