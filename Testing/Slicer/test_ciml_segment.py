@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "Testing" / "Helpers"))
 
+from plain_text import tool_tip  # noqa: E402
 from slicer_host import errors  # noqa: E402
 
 MODULE = ROOT / "CIMLSegment" / "CIMLSegment.py"
@@ -147,7 +148,7 @@ def shown_state():
 def test_an_empty_panel_says_what_to_do_next(panel):
     ui = panel.ui
     assert ui.verdictLabel.text == "Choose the folder of a trained model."
-    assert ui.segmentButton.toolTip == "Choose the folder of a trained model."
+    assert tool_tip(ui.segmentButton) == "Choose the folder of a trained model."
     assert "Choose the folder of a cohort" in ui.trainSummaryLabel.text
     assert not ui.toldHintLabel.isHidden()
     assert ui.segmentsTable.isHidden()
@@ -157,7 +158,7 @@ def test_an_empty_panel_says_what_to_do_next(panel):
 
 def test_every_button_says_what_it_does_or_why_it_cannot(panel):
     for name in BUTTONS:
-        assert getattr(panel.ui, f"{name}Button").toolTip.endswith("."), name
+        assert tool_tip(getattr(panel.ui, f"{name}Button")).endswith("."), name
     for name in BUTTONS[:14]:
         assert not getattr(panel.ui, f"{name}Button").enabled, name
 
@@ -167,7 +168,7 @@ def test_a_folder_without_a_model_is_named(panel, tmp_path):
     assert "model.json" in panel.ui.verdictLabel.text
     assert panel.ui.modelSummaryLabel.isHidden()
     assert not panel.ui.segmentButton.enabled
-    assert "Choose the folder that training wrote" in panel.ui.segmentButton.toolTip
+    assert "Choose the folder that training wrote" in tool_tip(panel.ui.segmentButton)
 
 
 # --- inputs -----------------------------------------------------------------------------------
@@ -190,7 +191,7 @@ def test_a_volume_that_is_loaded_later_is_matched_too(panel, model):
     from MultimodalSlicerLib.volume_nodes import addVolume
 
     panel.ui.modelPathLineEdit.currentPath = str(model)
-    assert panel.ui.segmentButton.toolTip.startswith("Choose the volume of PET")
+    assert tool_tip(panel.ui.segmentButton).startswith("Choose the volume of PET")
     node = addVolume(slicer.mrmlScene, example.image("PET", example.grid()), "late PET")
     slicer.app.processEvents()
     assert selector(panel, 1).currentNode() is node
@@ -216,7 +217,7 @@ def test_match_by_name_chooses_anew(panel, volumes, model, drive):
     panel.ui.modelPathLineEdit.currentPath = str(model)
     choose_volume(panel, 1, volumes["CT"])
     assert not panel.ui.segmentButton.enabled
-    assert "is chosen for PET and for CT" in panel.ui.segmentButton.toolTip
+    assert "is chosen for PET and for CT" in tool_tip(panel.ui.segmentButton)
     drive.click(panel.ui.matchButton)
     assert selector(panel, 1).currentNode() is volumes["PET"]
     assert panel.ui.segmentButton.enabled
@@ -257,7 +258,7 @@ def test_what_cannot_be_segmented_is_said_and_nothing_happens(panel, volumes, mo
         choose_volume(panel, 2, node)
         before = census_of_scene()
         assert not panel.ui.segmentButton.enabled
-        assert text in panel.ui.segmentButton.toolTip
+        assert text in tool_tip(panel.ui.segmentButton)
         assert text in panel.ui.inputNote2.text
         with pytest.raises(ValueError, match=text):
             panel.logic.segmentation(panel._parameterNode)
@@ -407,7 +408,7 @@ def test_cancel_ends_the_job_and_leaves_the_scene(panel, volumes, model, drive, 
     panel.ui.modelPathLineEdit.currentPath = str(model)
     before = census_of_scene()
     drive.click(panel.ui.segmentButton)
-    assert panel.ui.segmentButton.toolTip == "A job is running. Wait, or press Cancel."
+    assert tool_tip(panel.ui.segmentButton) == "A job is running. Wait, or press Cancel."
     drive.click(panel.ui.cancelButton)
     wait_until(lambda: not panel.jobs.isBusy, 5.0)
     assert panel.ui.segmentStatusLabel.text == "Cancelled."
@@ -684,7 +685,7 @@ def test_a_cohort_is_inspected_and_its_cases_are_listed(panel, inspected):
         "case-0003": "unlabelled",
     }
     assert panel.ui.trainButton.enabled
-    assert panel.ui.batchButton.toolTip == "Choose the folder of a trained model above."
+    assert tool_tip(panel.ui.batchButton) == "Choose the folder of a trained model above."
 
 
 def test_a_cohort_that_is_not_there_is_said(panel, drive, wait_until, messages, tmp_path):
@@ -720,7 +721,7 @@ def test_a_training_that_cannot_start_says_why(panel, inspected, drive, wait_unt
 
 def test_a_training_can_be_cancelled(panel, inspected, drive, wait_until, messages):
     drive.click(panel.ui.trainButton)
-    assert panel.ui.trainButton.toolTip == "A job is running. Wait, or press Cancel."
+    assert tool_tip(panel.ui.trainButton) == "A job is running. Wait, or press Cancel."
     drive.click(panel.ui.trainCancelButton)
     wait_until(lambda: not panel.cohort.training.isBusy, 5.0)
     assert panel.ui.trainStatusLabel.text == "Cancelled."
@@ -796,7 +797,7 @@ def test_results_that_are_there_already_are_found_when_their_model_is_chosen(
     example.write_example(results, example.grid(), case="case-0003")
     panel.ui.modelPathLineEdit.currentPath = str(example.write_model_json(tmp_path / "model"))
     panel.ui.batchPathLineEdit.currentPath = str(results)
-    assert panel.ui.batchButton.toolTip == "Earlier results are being looked for. Wait a moment."
+    assert tool_tip(panel.ui.batchButton) == "Earlier results are being looked for. Wait a moment."
     wait_until(lambda: batch_states(panel)["case-0003"] == "segmented")
     assert "To be segmented: 1." in panel.ui.batchSummaryLabel.text
     assert panel.ui.batchButton.enabled
@@ -838,7 +839,7 @@ def test_a_patient_on_three_native_grids_becomes_a_segmentation_with_overlays(
         slicer.util.loadVolume(str(case / f"{name}.nii.gz"), {"name": f"STS_001_{name}"})
     slicer.app.processEvents()
     panel.ui.modelPathLineEdit.currentPath = str(large_model)
-    assert panel.ui.segmentButton.enabled, panel.ui.segmentButton.toolTip
+    assert panel.ui.segmentButton.enabled, tool_tip(panel.ui.segmentButton)
     drive.click(panel.ui.segmentButton)
     wait_until(lambda: not panel.jobs.isBusy, 900.0)
     assert messages.messages == []

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from plain_text import tool_tip
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "Testing" / "Helpers"))
@@ -138,7 +139,7 @@ def test_a_cancelled_training_leaves_its_best_model(
     panel, inspected, train, drive, wait_until, messages
 ):
     train(300)  # validated every 15 steps
-    assert panel.ui.useModelButton.toolTip == "Train a model first."
+    assert tool_tip(panel.ui.useModelButton) == "Train a model first."
     wait_until(lambda: bool(panel.cohort.work.curve.chart()), 300.0)
     folder = Path(panel._parameterNode.recordPath) / "models" / "pet-ct"
     wait_until((folder / "model.json").is_file, 600.0)

@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
+from plain_text import tool_tip
 from slicer_host import errors
 
 ROOT = Path(__file__).parents[2]
@@ -128,11 +129,11 @@ def states(panel):
 def test_an_empty_panel_says_what_to_do_next(panel):
     ui = panel.ui
     assert "Choose the folder" in ui.cohortSummaryLabel.text
-    assert ui.inspectButton.toolTip == "Choose the folder of a cohort."
+    assert tool_tip(ui.inspectButton) == "Choose the folder of a cohort."
     for name in ("inspect", "start", "cancel", "loadCase", "closeCase", "openReport", "export"):
         button = getattr(ui, f"{name}Button")
         assert not button.enabled
-        assert button.toolTip.endswith(".")
+        assert tool_tip(button).endswith(".")
     assert not ui.plotHintLabel.isHidden()
     assert ui.currentCaseLabel.text == "No case is open."
 
@@ -140,11 +141,11 @@ def test_an_empty_panel_says_what_to_do_next(panel):
 def test_every_disabled_button_gives_a_reason_and_every_enabled_one_says_what_it_does(
     panel, know, small_cohort
 ):
-    before = panel.ui.startButton.toolTip
+    before = tool_tip(panel.ui.startButton)
     know(small_cohort)
     assert panel.ui.startButton.enabled
-    assert panel.ui.startButton.toolTip != before
-    assert panel.ui.startButton.toolTip.startswith("Rank the cases")
+    assert tool_tip(panel.ui.startButton) != before
+    assert tool_tip(panel.ui.startButton).startswith("Rank the cases")
 
 
 def test_choices_of_the_panel_are_kept_in_the_scene(panel, drive):
@@ -296,7 +297,7 @@ def test_a_selection_runs_from_the_folder_to_the_highlighted_list(
     panel.ui.statusLabel.text = ""
     drive.click(panel.ui.startButton)
     assert not panel.ui.startButton.enabled
-    assert panel.ui.startButton.toolTip == "A job is running. Wait, or press Cancel."
+    assert tool_tip(panel.ui.startButton) == "A job is running. Wait, or press Cancel."
     assert panel.ui.cancelButton.enabled
 
     def is_over():
@@ -633,7 +634,7 @@ def test_closing_a_case_brings_the_former_layout_back(ranked, drive):
     drive.click(ranked.ui.closeCaseButton)
     assert slicer.app.layoutManager().layout == before
     assert not ranked.ui.closeCaseButton.enabled
-    assert ranked.ui.closeCaseButton.toolTip == "Load a case first."
+    assert tool_tip(ranked.ui.closeCaseButton) == "Load a case first."
 
 
 def edit_labels(loader):
@@ -713,7 +714,7 @@ def test_a_pairing_that_was_checked_may_be_suggested_next_time(ranked, drive, tm
 
     drive.click_cell(ranked.ui.casesTableView, 0, 1)
     assert not ranked.ui.acceptPairingButton.enabled
-    assert "check pairing" in ranked.ui.acceptPairingButton.toolTip
+    assert "check pairing" in tool_tip(ranked.ui.acceptPairingButton)
     drive.click_cell(ranked.ui.casesTableView, 1, 1)
     case = ranked.cases.currentCase()
     assert states(ranked)[case] == "check pairing"
@@ -868,7 +869,7 @@ def test_missing_packages_are_named_and_start_waits_for_them(
     panel.setupSection.refresh()
     assert "torch" in panel.ui.requirementsLabel.text
     assert not panel.ui.startButton.enabled
-    assert panel.ui.startButton.toolTip == "Python packages are missing: torch. Press Install."
+    assert tool_tip(panel.ui.startButton) == "Python packages are missing: torch. Press Install."
     assert panel.ui.installButton.enabled
     assert not panel.ui.checkButton.enabled
     assert panel.ui.inspectButton.enabled

@@ -10,6 +10,7 @@ from PySide6 import QtCore, QtUiTools, QtWidgets
 from slicer_host import real_names, stand_ins
 from slicer_host.errors import HostGapError, RefusalError
 from slicer_host.pythonqt import members, signals
+from slicer_host.pythonqt.tool_tips import make_rich
 from slicer_host.pythonqt.wrapper import wrap, wrapper_class
 
 
@@ -29,6 +30,8 @@ def load(text: str, parent: Any = None) -> QtWidgets.QWidget:
     if widget is None:
         msg = f"The .ui file could not be loaded: {loader.errorString()}"
         raise RefusalError(msg)
+    for one in (widget, *widget.findChildren(QtWidgets.QWidget)):
+        make_rich(one)
     for name, values in own:
         _set_own_properties(_find(widget, name), values)
     for connection in connections:

@@ -21,10 +21,10 @@ def test_startup_is_told_once(demo, host):
 
 def test_apply_is_enabled_only_with_a_volume_and_says_why(demo, make_volume):
     assert not demo.ui.applyButton.enabled
-    assert demo.ui.applyButton.toolTip == "Select a volume"
+    assert demo.ui.applyButton.toolTip == "<p>Select a volume</p>"
     demo.ui.inputSelector.setCurrentNode(make_volume())
     assert demo.ui.applyButton.enabled
-    assert demo.ui.applyButton.toolTip == "Threshold the volume"
+    assert demo.ui.applyButton.toolTip == "<p>Threshold the volume</p>"
 
 
 def test_apply_thresholds_and_fills_the_table(demo, make_volume):

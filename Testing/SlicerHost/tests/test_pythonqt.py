@@ -329,3 +329,15 @@ def test_children_may_lose_their_wrapper_within_a_signal():
     held[0].connect("clicked()", held.clear)
     held[0].click()
     assert len(parent.children()) == 1
+
+
+def test_tool_tips_of_widgets_become_rich_text():
+    import qt
+
+    button, action = qt.QPushButton(), qt.QAction(None)
+    button.toolTip = action.toolTip = "a < b"
+    assert (button.toolTip, action.toolTip) == ("<p>a &lt; b</p>", "a < b")
+    button.setToolTip("<b>rich</b>")
+    assert button.toolTip == "<b>rich</b>"
+    button.setToolTip("")
+    assert button.toolTip == ""

@@ -12,6 +12,7 @@ from slicer_host.pythonqt import members
 from slicer_host.pythonqt.conversion import call, to_python, to_qt
 from slicer_host.pythonqt.members import Member
 from slicer_host.pythonqt.signals import BoundSignal
+from slicer_host.pythonqt.tool_tips import make_rich
 
 
 def read(wrapper: Any, raw: Any, name: str, found: Member) -> Any:
@@ -26,6 +27,8 @@ def read(wrapper: Any, raw: Any, name: str, found: Member) -> Any:
         return BoundSignal(wrapper, found.value)
     if found.kind == "method":
         function = getattr(raw, found.value.__name__)
+        if name == "setToolTip":
+            return lambda *arguments: (call(function, name, arguments), make_rich(raw))[0]
         return lambda *arguments: call(function, name, arguments)
     if found.kind == "stand-in method":
         return _stand_in_method(raw, *found.value)
@@ -93,6 +96,8 @@ def write(wrapper: Any, name: str, found: Member, value: Any) -> None:
     if not accepted:
         msg = f"Property '{name}' of type '{kind}' does not accept {value!r}"
         raise RefusalError(msg)
+    if name == "toolTip":
+        make_rich(raw)
 
 
 def _typed(value: Any, kind: str) -> Any:
