@@ -271,7 +271,7 @@ def test_memory_that_never_suffices_is_explained(balls, tmp_path, monkeypatch):
 
 
 def test_loss_that_is_not_finite_ends_training_with_a_sentence(balls, tmp_path):
-    todo = job(n_steps=10, learning_rate=1e30, warmup_steps=0)
+    todo = job(n_steps=10, validation_interval=10, learning_rate=1e30, warmup_steps=0)
     with pytest.raises(CrossModalError, match="no longer a finite number at step 10"):
         run(balls, tmp_path / "m", dataclasses.replace(todo, validation_cases=()))
 
