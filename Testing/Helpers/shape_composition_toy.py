@@ -193,6 +193,13 @@ def mean_on_shape(values: torch.Tensor, samples: Samples, shape: str) -> float:
     return float(values[samples.masks[:, SHAPES.index(shape)]].mean())
 
 
+def near_shape(samples: Samples, shape: str, *, n_pixels: int) -> torch.Tensor:
+    """Return masks `(N, size, size)` of a shape and of what lies a few pixels around it."""
+    mask = samples.masks[:, SHAPES.index(shape)].float()[:, None]
+    size = 2 * n_pixels + 1
+    return torch.nn.functional.max_pool2d(mask, size, stride=1, padding=n_pixels)[:, 0] > 0
+
+
 def _places(toy: Toy, generator: np.random.Generator) -> list[tuple[int, int, int]]:
     while True:
         places: list[tuple[int, int, int]] = []
