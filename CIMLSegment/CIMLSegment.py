@@ -38,6 +38,7 @@ from CIMLSegmentSlicerLib.segmentation_runs import (
     fillVolumes,
     judgeVolumes,
 )
+from CIMLSegmentSlicerLib.selector_cohort import adoptCohort
 from CIMLSegmentWidgetsLib.cohort_panel import CohortPanel
 from CIMLSegmentWidgetsLib.input_section import InputRow, InputSection
 from CIMLSegmentWidgetsLib.result_section import ResultSection, showText
@@ -51,7 +52,7 @@ from MultimodalWidgetsLib.setup_section import SetupSection, SetupWidgets
 
 MODULE = "CIMLSegment"
 PATHS = (
-    *("modelPath", "outputPath", "cohortPath"),
+    *("modelPath", "outputPath", "cohortPath", "recordPath"),
     *("taskPath", "trainedModelPath", "batchPath"),
 )
 
@@ -114,8 +115,10 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(None)
 
     def initializeParameterNode(self) -> None:
-        """Use the parameters of the scene."""
-        self.setParameterNode(self.logic.getParameterNode())
+        """Use the parameters of the scene, and the cohort of MDALSelector if none is chosen."""
+        parameterNode = self.logic.getParameterNode()
+        adoptCohort(parameterNode)
+        self.setParameterNode(parameterNode)
 
     def setParameterNode(self, parameterNode: CIMLSegmentParameterNode | None) -> None:
         """Show and follow other parameters, or none."""

@@ -21,6 +21,7 @@ from CIMLSegmentSlicerLib.segmentation_parameters import (
     batchArguments,
     trainArguments,
 )
+from CIMLSegmentSlicerLib.selector_cohort import nameCorrections
 from CIMLSegmentSlicerLib.training_nodes import TrainingNodes
 from MultimodalSlicerLib.case_loader import CaseLoader
 from MultimodalSlicerLib.cohort_files import CohortFiles
@@ -76,7 +77,8 @@ class CohortWork:
 
     def isInspected(self, parameters: CIMLSegmentParameterNode) -> bool:
         """Tell whether what is known is about the cohort that is chosen now."""
-        return self.cases is not None and self.cases.files.path == parameters.cohortPath
+        chosen = CohortFiles(parameters.cohortPath, parameters.recordPath)
+        return self.cases is not None and self.cases.files == chosen
 
     def summary(self, parameters: CIMLSegmentParameterNode) -> str:
         """Say what there is to train on and to segment."""
@@ -97,12 +99,14 @@ class CohortWork:
         """
         name = parameters.taskPreset.value or Path(parameters.taskPath).stem
         output = Path(parameters.trainedModelPath or default_model_folder(self.cases.files, name))
-        return trainArguments(parameters, output=output), output
+        names = nameCorrections(parameters)
+        return trainArguments(parameters, output=output, names=names), output
 
     def batch(self, parameters: CIMLSegmentParameterNode) -> list[str]:
         """Return the command that segments all unlabelled cases."""
         output = self.resultFolder(parameters)
-        return batchArguments(parameters, self.cases.unlabelled, output=output)
+        names = nameCorrections(parameters)
+        return batchArguments(parameters, self.cases.unlabelled, output=output, names=names)
 
     def resultFolder(self, parameters: CIMLSegmentParameterNode) -> Path:
         """Return where the results of the batch go."""

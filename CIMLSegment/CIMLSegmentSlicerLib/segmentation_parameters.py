@@ -186,12 +186,17 @@ def segmentArguments(
 
 
 def batchArguments(
-    parameters: CIMLSegmentParameterNode, cases: Sequence[str], *, output: Path
+    parameters: CIMLSegmentParameterNode,
+    cases: Sequence[str],
+    *,
+    output: Path,
+    names: Sequence[str] = (),
 ) -> list[str]:
-    """Return the command that segments cases of the cohort."""
+    """Return the command that segments cases of the cohort; names are corrections of theirs."""
     arguments = ["CIMLSegmentLib", "segment", parameters.cohortPath, "--events"]
     for case in cases:
         arguments += ["--case", case]
+    arguments += _corrections(names)
     return [*arguments, "--output", str(output), *_modelOptions(parameters)]
 
 
@@ -206,10 +211,13 @@ def _modelOptions(parameters: CIMLSegmentParameterNode) -> list[str]:
     return options + [name for name, isChosen in chosen.items() if isChosen]
 
 
-def trainArguments(parameters: CIMLSegmentParameterNode, *, output: Path) -> list[str]:
+def trainArguments(
+    parameters: CIMLSegmentParameterNode, *, output: Path, names: Sequence[str] = ()
+) -> list[str]:
     """Return the command that trains a model on the labelled cases of the cohort.
 
-    It is validated as often as a training of usual length, which is what the curve is drawn from.
+    Names are corrections of the cohort's names. Validated as often as a training of usual length,
+    which is what the curve is drawn from.
     """
     least, most = INTERVALS
     interval = min(max(least, parameters.trainingSteps // N_VALIDATIONS), most)
@@ -225,9 +233,16 @@ def trainArguments(parameters: CIMLSegmentParameterNode, *, output: Path) -> lis
     arguments = ["CIMLSegmentLib", "train", parameters.cohortPath, "--events"]
     for name, value in options.items():
         arguments += [name, value] if value else []
-    return arguments
+    return arguments + _corrections(names)
 
 
-def inspectArguments(parameters: CIMLSegmentParameterNode) -> list[str]:
-    """Return the command that finds the cases of the cohort."""
-    return ["MDALSelectorLib", "inspect", parameters.cohortPath, "--events"]
+def inspectArguments(
+    parameters: CIMLSegmentParameterNode, *, names: Sequence[str] = ()
+) -> list[str]:
+    """Return the command that finds the cases of the cohort; names are corrections of theirs."""
+    arguments = ["MDALSelectorLib", "inspect", parameters.cohortPath, "--events"]
+    return arguments + _corrections(names)
+
+
+def _corrections(names: Sequence[str]) -> list[str]:
+    return [text for name in names for text in ("--modality", name)]

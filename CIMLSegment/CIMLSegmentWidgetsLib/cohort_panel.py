@@ -15,6 +15,7 @@ from CIMLSegmentSlicerLib.segmentation_parameters import (
     TaskPreset,
     inspectArguments,
 )
+from CIMLSegmentSlicerLib.selector_cohort import nameCorrections
 from CIMLSegmentSlicerLib.training_nodes import curvePoint
 from CIMLSegmentWidgetsLib.batch_table import BatchTable
 from MultimodalSlicerLib.background_process import BackgroundProcess, Signal
@@ -109,7 +110,8 @@ class CohortPanel:
         with slicer.util.tryWithErrorDisplay(_("The cohort could not be inspected.")):
             rememberPath(self._ui.cohortPathLineEdit)
             parameters = self._parameters()
-            job = self._job(inspectArguments(parameters), _("Inspect {name}"))
+            arguments = inspectArguments(parameters, names=nameCorrections(parameters))
+            job = self._job(arguments, _("Inspect {name}"))
             self.training.submit(job, self.onInspected)
 
     def onInspected(self, job: BackgroundProcess) -> None:

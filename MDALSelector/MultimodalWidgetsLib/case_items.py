@@ -56,7 +56,7 @@ class CaseItems:
 def columnTitles() -> list[str]:
     """Return the titles of the columns."""
     return [
-        _("Rank"),
+        _("#"),
         _("Case"),
         _("State"),
         _("Difference"),

@@ -144,10 +144,11 @@ class JobSection:
 
 def progressText(progress: Progress) -> str:
     """Say how far a stage is, and how long it takes still."""
-    text = progress.stage
+    stage = progress.stage[:1].upper() + progress.stage[1:]
+    text = stage
     if progress.total > 0:
         text = _("{stage}: {done} of {total}").format(
-            stage=progress.stage, done=progress.done, total=progress.total
+            stage=stage, done=progress.done, total=progress.total
         )
     if progress.eta_s is None or progress.done >= progress.total:
         return text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import qt
 
-BAR_SIZE = (64, 10)
+BAR_SIZE = (40, 10)
 BAR_COLOR = (86, 140, 200)
 TRACK_ALPHA = 70
 DOT_SIZE = 12

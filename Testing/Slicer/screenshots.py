@@ -81,6 +81,7 @@ def take_segment(studio: Studio, work: Path) -> None:
     """Go through the states of CIMLSegment."""
     cohort = training_cohort(work)
     model = trained_model(work, cohort)
+    studio.host.core.scene.Clear(0)
     studio.show("CIMLSegment")
     studio.open_sections("inputs", "segment")
     studio.picture("empty")
@@ -123,7 +124,7 @@ def take_inputs(studio: Studio, cohort: Path, model: Path) -> None:
     ui = studio.panel.ui
     ui.modelPathLineEdit.currentPath = str(cohort)
     studio.picture("error")
-    case = cohort / "case-018"
+    case = cohort / "case-019"
     for name in ("flair", "t1c", "t1", "t2"):
         path = case / f"{case.name}_{name}.nii.gz"
         slicer.util.loadVolume(str(path), {"name": f"{case.name} {name.upper()}"})
@@ -141,7 +142,7 @@ def take_segmentation(studio: Studio) -> None:
     studio.scroll_to("segmentCollapsibleButton")
     ui.segmentButton.click()
     job = panel.jobs.job
-    studio.wait(lambda: job.state.isOver or job.progress is not None)
+    studio.wait(lambda: job.state.isOver or (job.progress is not None and job.progress.done > 4))
     studio.picture("running")
     studio.wait(lambda: not panel.jobs.isBusy)
     ui.segmentLogGroupBox.collapsed = True
@@ -165,8 +166,9 @@ def take_maps(studio: Studio) -> None:
     studio.picture("dark")
     studio.dark(is_dark=False)
     ui.sideBySideCheckBox.click()
-    ui.mapKindComboBox.currentIndex = 3
-    studio.picture("uncertainty")
+    for index, name in ((1, "attention"), (2, "gradcam"), (3, "uncertainty")):
+        ui.mapKindComboBox.currentIndex = index
+        studio.picture(name)
     ui.mapKindComboBox.currentIndex = 0
     ui.removeOverlayButton.click()
     studio.open_sections("inputs", "segment", "segments", "told", "train", "batch", "setup")
@@ -199,6 +201,8 @@ def take_batch(studio: Studio, work: Path, model: Path) -> None:
     panel, ui = studio.panel, studio.panel.ui
     studio.open_sections("batch")
     shutil.rmtree(work / "results", ignore_errors=True)
+    for name in ("uncertainty", "gradcam", "mirror"):
+        getattr(ui, f"{name}CheckBox").checked = False
     ui.batchPathLineEdit.currentPath = str(work / "results")
     studio.wait(lambda: ui.batchButton.enabled)
     ui.batchButton.click()

@@ -15,6 +15,8 @@ sys.path.append(str(ROOT / "Testing" / "Helpers"))
 from plain_text import tool_tip  # noqa: E402
 from slicer_host import errors  # noqa: E402
 
+from MultimodalImagingLib.errors import CrossModalError  # noqa: E402
+
 MODULE = ROOT / "CIMLSegment" / "CIMLSegment.py"
 BUTTONS = (
     *("match", "segment", "cancel", "show3D", "measure", "segmentEditor", "removeOverlay"),
@@ -236,6 +238,24 @@ def test_of_two_candidates_none_is_chosen(panel, volumes, model, drive):
     assert panel.ui.inputNote1.text.startswith("'Patient PET' and 'Patient PET late' could both be")
 
 
+def test_volumes_without_telling_names_are_left_to_the_person(panel, model, drive):
+    import example_result as example
+    import slicer
+
+    from MultimodalSlicerLib.volume_nodes import addVolume
+
+    names = ("", "Volume", "Volume_1")
+    nodes = [addVolume(slicer.mrmlScene, example.image("PET", example.grid()), n) for n in names]
+    panel.ui.modelPathLineEdit.currentPath = str(model)
+    drive.click(panel.ui.matchButton)
+    assert [selector(panel, index).currentNode() for index in (1, 2, 3)] == [None] * 3
+    assert panel.ui.inputNote1.text == "No volume is named like PET. Choose one."
+    assert panel.ui.inputNote2.text.endswith("Choose one, or go on without it.")
+    assert panel.ui.segmentButton.toolTip.startswith("Choose the volume of PET")
+    choose_volume(panel, 1, nodes[0])
+    assert panel.ui.segmentButton.enabled
+
+
 def test_what_cannot_be_segmented_is_said_and_nothing_happens(panel, volumes, model):
     import slicer
     import vtk
@@ -285,7 +305,10 @@ def test_a_volume_without_content_is_refused_when_the_button_is_pressed(
 def test_paths_belong_to_their_scene(panel, drive, wait_until, tmp_path):
     import slicer
 
-    names = ("modelPath", "outputPath", "cohortPath", "taskPath", "trainedModelPath", "batchPath")
+    names = (
+        *("modelPath", "outputPath", "cohortPath", "recordPath"),
+        *("taskPath", "trainedModelPath", "batchPath"),
+    )
     paths = {name: str(tmp_path / name) for name in names}
     for name, path in paths.items():
         getattr(panel.ui, f"{name}LineEdit").currentPath = path
@@ -461,6 +484,49 @@ def test_a_scene_that_is_closed_meanwhile_gets_no_result(
     slicer.app.processEvents()
     assert census_of_scene() == before
     errors.drain()
+
+
+def test_a_result_that_cannot_be_read_is_said_and_leaves_the_scene(
+    panel, volumes, messages, tmp_path
+):
+    import example_result as example
+
+    panel.ui.modelPathLineEdit.currentPath = str(example.write_model_json(tmp_path / "model"))
+    run = panel.logic._runs.prepare(panel._parameterNode, panel.logic.model)
+    folder = example.write_example(run.output, example.grid(), case=run.case)
+    (folder / "result.json").write_text("{}", encoding="utf-8")
+    before, job = census_of_scene(), FinishedJob()
+    panel.logic._running[job] = run
+    with pytest.raises(CrossModalError):
+        panel.onSegmented(job)
+    assert "The result cannot be shown." in messages.messages[0]
+    assert census_of_scene() == before
+    assert panel._parameterNode.result is None
+
+
+def test_handlers_that_fail_say_what_could_not_be_done(
+    panel, segmented, drive, messages, monkeypatch
+):
+    from CIMLSegmentWidgetsLib import result_section
+
+    def fail(*_arguments, **_options):
+        msg = "It went wrong."
+        raise RuntimeError(msg)
+
+    segmented()
+    monkeypatch.setattr(panel.logic, "match", fail)
+    monkeypatch.setattr(result_section, "toggle3D", fail)
+    expected = {
+        "matchButton": "The volumes cannot be matched.",
+        "show3DButton": "The segments cannot be shown in 3-D.",
+    }
+    for name, message in expected.items():
+        messages.clear()
+        with errors.expected(RuntimeError, "went wrong"):
+            drive.click(getattr(panel.ui, name))
+        assert message in messages.messages[0]
+        assert "It went wrong." in messages.messages[0]
+        assert getattr(panel.ui, name).enabled
 
 
 # --- what is shown ----------------------------------------------------------------------------
@@ -697,6 +763,30 @@ def test_a_cohort_that_is_not_there_is_said(panel, drive, wait_until, messages, 
     assert not panel.ui.trainButton.enabled
 
 
+def test_the_cohort_of_the_selector_is_taken_over_with_its_corrected_names(
+    panel, cohort, drive, wait_until, tmp_path
+):
+    import slicer
+
+    panel.ui.cohortPathLineEdit.currentPath = panel.ui.recordPathLineEdit.currentPath = ""
+    slicer.util.selectModule("MDALSelector")
+    selector_panel = slicer.modules.MDALSelectorWidget
+    selector_panel.ui.cohortPathLineEdit.currentPath = str(cohort)
+    selector_panel.ui.recordPathLineEdit.currentPath = str(tmp_path / "other record")
+    selector_panel.onNamesCorrected(["ct=MYCT"])
+    slicer.util.selectModule("CIMLSegment")
+    assert panel.ui.cohortPathLineEdit.currentPath == str(cohort)
+    assert panel.ui.recordPathLineEdit.currentPath == str(tmp_path / "other record")
+    drive.click(panel.ui.inspectButton)
+    wait_until(lambda: not panel.cohort.training.isBusy, 60.0)
+    assert "Modalities: MYCT, PET." in panel.ui.trainSummaryLabel.text
+    arguments, _output = panel.cohort.work.training(panel._parameterNode)
+    assert arguments[-2:] == ["--modality", "ct=MYCT"]
+    assert "--modality" in panel.cohort.work.batch(panel._parameterNode)
+    panel.ui.cohortPathLineEdit.currentPath = str(tmp_path)
+    assert not panel.ui.trainButton.enabled
+
+
 def test_the_fields_of_a_task_are_shown_when_it_needs_them(panel, drive):
     from CIMLSegmentSlicerLib.segmentation_parameters import TaskPreset
 
@@ -717,6 +807,33 @@ def test_a_training_that_cannot_start_says_why(panel, inspected, drive, wait_unt
     assert len(messages.messages) == 1
     assert panel.ui.trainStatusLabel.text.startswith("Failed: ")
     assert not panel.ui.useModelButton.enabled
+
+
+def test_jobs_on_a_cohort_that_cannot_be_started_say_why(
+    panel, inspected, model, messages, monkeypatch, wait_until
+):
+    import drive
+
+    def fail(*_arguments):
+        msg = "It went wrong."
+        raise RuntimeError(msg)
+
+    panel.ui.modelPathLineEdit.currentPath = str(model)
+    wait_until(lambda: panel.ui.batchButton.enabled)
+    monkeypatch.setattr(panel.cohort.work, "training", fail)
+    monkeypatch.setattr(panel.cohort.work, "batch", fail)
+    monkeypatch.setattr(panel.cohort, "_job", fail)
+    for name, message in (
+        ("trainButton", "The training could not be started."),
+        ("batchButton", "The cases cannot be segmented."),
+        ("inspectButton", "The cohort could not be inspected."),
+    ):
+        messages.clear()
+        with errors.expected(RuntimeError, "went wrong"):
+            drive.click(getattr(panel.ui, name))
+        assert message in messages.messages[0]
+    assert not panel.cohort.training.isBusy
+    assert not panel.cohort.batch.isBusy
 
 
 def test_a_training_can_be_cancelled(panel, inspected, drive, wait_until, messages):

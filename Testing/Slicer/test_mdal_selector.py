@@ -317,6 +317,27 @@ def test_a_selection_runs_from_the_folder_to_the_highlighted_list(
     assert not panel.ui.trustLabel.isHidden()
 
 
+def test_jobs_that_cannot_be_started_say_why(
+    panel, know, small_cohort, drive, messages, monkeypatch
+):
+    def fail(*_arguments):
+        msg = "It went wrong."
+        raise RuntimeError(msg)
+
+    know(small_cohort)
+    monkeypatch.setattr(panel.logic, "inspection", fail)
+    monkeypatch.setattr(panel.logic, "selection", fail)
+    for name, message in (
+        ("inspectButton", "The cohort could not be inspected."),
+        ("startButton", "The selection could not be started."),
+    ):
+        messages.clear()
+        with errors.expected(RuntimeError, "went wrong"):
+            drive.click(getattr(panel.ui, name))
+        assert message in messages.messages[0]
+        assert getattr(panel.ui, name).enabled
+
+
 def test_an_impossible_budget_is_told_by_the_command(
     panel, know, drive, wait_until, messages, small_cohort
 ):

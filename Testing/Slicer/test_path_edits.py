@@ -13,6 +13,7 @@ PATHS = [
     ("CIMLSegment", "modelPath"),
     ("CIMLSegment", "outputPath"),
     ("CIMLSegment", "cohortPath"),
+    ("CIMLSegment", "recordPath"),
     ("CIMLSegment", "taskPath"),
     ("CIMLSegment", "trainedModelPath"),
     ("CIMLSegment", "batchPath"),
