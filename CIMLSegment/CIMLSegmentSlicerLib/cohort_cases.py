@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from CIMLSegmentSlicerLib.model_summary import model_state
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record import CaseState, open_record
 from MultimodalSlicerLib.case_rows import CaseRow
@@ -106,8 +107,12 @@ def default_model_folder(files: CohortFiles, task: str) -> Path:
 
 
 def default_result_folder(files: CohortFiles, model: Path) -> Path:
-    """Return the folder of a model's results in the cohort's record; nothing is created."""
-    return files.record.folder / "results" / model.name
+    """Return the folder of a model's results in the cohort's record; nothing is created.
+
+    Every state of every model has its own, so that results of two are never taken for one's.
+    """
+    name = "-".join(filter(None, (model.name, model_state(model))))
+    return files.record.folder / "results" / name
 
 
 def _folder(files: CohortFiles) -> Path | None:

@@ -29,10 +29,11 @@ COLOR_NODES = {
     MapKind.GRADCAM: "vtkMRMLColorTableNodeFileInferno.txt",
     MapKind.UNCERTAINTY: "vtkMRMLColorTableNodeFilePlasma.txt",
 }
+UNITLESS = "unitless"
 UNITS = {
     MapKind.INFORMATION: "nats per voxel",
-    MapKind.ATTENTION: "unitless",
-    MapKind.GRADCAM: "unitless",
+    MapKind.ATTENTION: UNITLESS,
+    MapKind.GRADCAM: UNITLESS,
     MapKind.UNCERTAINTY: "nats",
 }
 
@@ -213,12 +214,12 @@ def _legend(key: MapKey, regionTitle: str, kind: MapKind) -> str:
 
 
 def _description(overlay: Overlay, style: OverlayStyle, view: MapView, *, top: float) -> str:
-    text = _("{title}, over '{image}'. Scale 0 to {top} {unit}; below {threshold} hidden.")
+    text = _("{title}, over '{image}'. Scale 0 to {top}{unit}; below {threshold} hidden.")
     text = text.format(
         title=overlay.title,
         image=overlay.image.GetName(),
         top=f"{style.high:.3g}",
-        unit=UNITS[view.kind],
+        unit="" if UNITS[view.kind] == UNITLESS else f" {UNITS[view.kind]}",
         threshold=f"{style.threshold:.2g}",
     )
     if top >= style.threshold:

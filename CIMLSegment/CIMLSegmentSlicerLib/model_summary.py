@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from CIMLSegmentLib.json_entry import JsonEntry, read_json
 from CIMLSegmentLib.task import Task
-from MultimodalImagingLib.errors import ModelError
+from MultimodalImagingLib.errors import CrossModalError, ModelError
 
 if TYPE_CHECKING:
     from CIMLSegmentLib.config import NetworkConfig
@@ -72,6 +72,18 @@ def read_model_summary(folder: Path) -> ModelSummary:
         dice=model.facts.metrics.get("dice"),
         n_validation_cases=len(model.facts.validation_cases),
     )
+
+
+def model_state(folder: Path) -> str:
+    """Name a state of a model, for example `1c0ffee5-400`; empty if the folder holds no model.
+
+    Models whose folders have the same name differ in it, and so does one that was trained further.
+    """
+    try:
+        content = JsonEntry(read_json(folder / MODEL_FILE), str(folder))
+        return f"{content.value('model_id', str)[:8]}-{content.value('step', int)}"
+    except CrossModalError:
+        return ""
 
 
 def millimeters(spacing_mm: Sequence[float]) -> str:

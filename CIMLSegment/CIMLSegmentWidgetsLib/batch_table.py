@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from CIMLSegmentSlicerLib.cohort_cases import BatchCase
 from MultimodalSlicerLib.background_process import Signal
+from MultimodalWidgetsLib.model_filler import PORTION
 from MultimodalWidgetsLib.plain_table import PlainTable
 
 
@@ -31,12 +32,12 @@ class BatchTable:
         before, self._rows = self._rows, [(c.row.case_id, c.state, c.detail) for c in cases]
         self._view.setVisible(bool(cases))
         isSame = [row[0] for row in before] == [row[0] for row in self._rows]
-        if not (isSame and self._table.isFilled):
+        changed = [n for n, row in enumerate(self._rows) if isSame and row != before[n]]
+        if not (isSame and self._table.isFilled) or len(changed) > PORTION:
             self._table.setRows([_("Case"), _("State"), _("Result")], self._rows)
             return
-        for index, row in enumerate(self._rows):
-            if row != before[index]:
-                self._table.setRow(index, row)
+        for index in changed:
+            self._table.setRow(index, self._rows[index])
 
     def texts(self) -> list[tuple[str, str, str]]:
         """Return what is shown, in the order that is shown."""

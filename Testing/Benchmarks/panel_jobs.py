@@ -16,6 +16,7 @@ LIMIT_MS = 100
 def measure_jobs(bench: PanelBench, patient: Path | None) -> None:
     """Inspect and select; train, segment and batch; a patient of full size if there is one."""
     cohort = bench.cohort()
+    measure_nothing(bench)
     measure_selection(bench, cohort)
     model = measure_training(bench, cohort)
     measure_batch(bench)
@@ -23,6 +24,18 @@ def measure_jobs(bench: PanelBench, patient: Path | None) -> None:
     if patient is not None:
         measure_segmentation(bench, untrained_model(bench), patient_files(patient))
     measure_chatty_job(bench)
+
+
+def measure_nothing(bench: PanelBench, seconds: float = 10.0) -> None:
+    """What other programs on this machine do to a panel at rest, to compare with."""
+    from pulse import Pulse
+
+    bench.show("MDALSelector")
+    pulse = Pulse()
+    bench.pause(seconds)
+    rest = pulse.stop()[""]
+    note = f"{1000 * rest.cpu_s:.0f} ms computed; what other programs cause"
+    bench.figures.add(Figure("job", "none runs, 10 s", 1000 * rest.wall_s, None, "ms", note))
 
 
 def measure_selection(bench: PanelBench, cohort: Path) -> None:

@@ -142,7 +142,7 @@ def take_segmentation(studio: Studio) -> None:
     studio.scroll_to("segmentCollapsibleButton")
     ui.segmentButton.click()
     job = panel.jobs.job
-    studio.wait(lambda: job.state.isOver or (job.progress is not None and job.progress.done > 4))
+    studio.wait(lambda: job.state.isOver or (job.progress is not None and job.progress.done > 0))
     studio.picture("running")
     studio.wait(lambda: not panel.jobs.isBusy)
     ui.segmentLogGroupBox.collapsed = True

@@ -923,6 +923,23 @@ def test_results_that_are_there_already_are_found_when_their_model_is_chosen(
     assert "To be segmented: 2." in panel.ui.batchSummaryLabel.text
 
 
+def test_models_in_folders_of_one_name_have_results_of_their_own(
+    panel, inspected, wait_until, tmp_path
+):
+    import example_result as example
+
+    folders = set()
+    for place, step in (("a", 5), ("b", 5), ("b", 9)):
+        folder = example.write_model_json(tmp_path / place / "model", "pet-ct-mr")
+        content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        content |= {"model_id": f"{place}0123456789", "step": step}
+        (folder / "model.json").write_text(json.dumps(content), encoding="utf-8")
+        panel._parameterNode.modelPath = str(folder)
+        folders.add(panel.cohort.work.resultFolder(panel._parameterNode))
+    names = sorted(folder.name for folder in folders)
+    assert names == ["model-a0123456-5", "model-b0123456-5", "model-b0123456-9"]
+
+
 def test_a_result_that_arrives_leaves_the_chosen_row(panel, inspected, drive, tmp_path):
     import example_result as example
 
