@@ -29,7 +29,7 @@ from CIMLSegmentSlicerLib.result_nodes import (
     isResult,
     removeResult,
 )
-from CIMLSegmentSlicerLib.segment_display import jumpToSegments
+from CIMLSegmentSlicerLib.segment_display import jumpToSegments, showOverOwnImages
 from CIMLSegmentSlicerLib.segmentation_inputs import InputVerdict
 from CIMLSegmentSlicerLib.segmentation_parameters import MAX_INPUTS, CIMLSegmentParameterNode
 from CIMLSegmentSlicerLib.segmentation_runs import (
@@ -207,6 +207,8 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show a result that is new in the scene."""
         self.results.forget()
         self.logic.getParameterNode().result = node
+        self.told.onOtherResult(node)
+        showOverOwnImages(node)
         jumpToSegments(node)
         self.onParametersChanged()
 

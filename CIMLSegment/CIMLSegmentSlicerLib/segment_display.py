@@ -1,12 +1,15 @@
-"""Shows segments in 3-D, opens them in Segment Editor, goes to them. Must not import Qt."""
+"""Shows segments over their images and in 3-D, opens them in Segment Editor, goes to them.
+
+Must not import Qt.
+"""
 
 from __future__ import annotations
 
 import slicer
 from slicer.i18n import tr as _
 
-from CIMLSegmentSlicerLib.result_nodes import resultFacts, resultImages
-from CIMLSegmentSlicerLib.view_state import SLICE, nodesOf
+from CIMLSegmentSlicerLib.result_nodes import resultFacts, resultImages, resultNodes
+from CIMLSegmentSlicerLib.view_state import COMPOSITE, SLICE, nodesOf
 from MultimodalSlicerLib.segment_editor import chooseInSegmentEditor
 
 
@@ -38,6 +41,23 @@ def prepareSegmentEditor(node: slicer.vtkMRMLSegmentationNode) -> None:
     if image is None:
         raise ValueError(_("The images of this result are not in the scene any more."))
     chooseInSegmentEditor(node, image)
+
+
+def showOverOwnImages(node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Show a result over an image of its case, and no result of another case in the same views.
+
+    Views that show an image of the case already stay as they are.
+    """
+    scene, images = node.GetScene(), resultImages(node)
+    own = {image.GetID() for image in images.values()}
+    backgrounds = {view.GetBackgroundVolumeID() for view in nodesOf(scene, COMPOSITE)}
+    primary = images.get(resultFacts(node).primary)
+    if primary is not None and not backgrounds & own:
+        slicer.util.setSliceViewerLayers(background=primary, foreground=None, label=None, fit=True)
+    for other in resultNodes(scene):
+        foreign = {image.GetID() for image in resultImages(other).values()}
+        if other is not node and not foreign & own and other.GetDisplayNode() is not None:
+            other.GetDisplayNode().SetVisibility(False)
 
 
 def jumpToSegments(node: slicer.vtkMRMLSegmentationNode) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import qt
 from slicer.i18n import tr as _
 
-from CIMLSegmentSlicerLib.cohort_cases import BatchCase
+from CIMLSegmentSlicerLib.cohort_cases import LABELLED, BatchCase
 from MultimodalSlicerLib.background_process import Signal
 from MultimodalWidgetsLib.model_filler import PORTION
 from MultimodalWidgetsLib.plain_table import PlainTable
@@ -28,8 +28,12 @@ class BatchTable:
         self.show(())
 
     def show(self, cases: Sequence[BatchCase]) -> None:
-        """Show other cases, or what became of them since; then scrolling and selection stay."""
-        before, self._rows = self._rows, [(c.row.case_id, c.state, c.detail) for c in cases]
+        """Show other cases, or what became of them since; then scrolling and selection stay.
+
+        The labelled ones come last: there is nothing to be done about them.
+        """
+        ordered = sorted(cases, key=lambda case: case.state == LABELLED)
+        before, self._rows = self._rows, [(c.row.case_id, c.state, c.detail) for c in ordered]
         self._view.setVisible(bool(cases))
         isSame = [row[0] for row in before] == [row[0] for row in self._rows]
         changed = [n for n, row in enumerate(self._rows) if isSame and row != before[n]]

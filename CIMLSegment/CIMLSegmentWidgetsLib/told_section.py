@@ -83,6 +83,11 @@ class ToldSection:
         self._browser.remove()
         self._showNothing()
 
+    def onOtherResult(self, node: slicer.vtkMRMLSegmentationNode) -> None:
+        """Remove the map of another result than the one that is going to be shown."""
+        if self._browser.shown is not None and self._browser.shown[0] is not node:
+            self.onRemoveOverlayButton()
+
     def onLoadMapsButton(self) -> None:
         """Read all maps, so that they are saved with the scene."""
         with slicer.util.tryWithErrorDisplay(_("The maps cannot be read."), waitCursor=True):

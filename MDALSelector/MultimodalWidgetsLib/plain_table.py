@@ -39,6 +39,8 @@ class PlainTable:
         """Change a row; the index is that of `setRows`."""
         for column, item in enumerate(_items(row)):
             self._model.setItem(index, column, item)
+        for column in range(len(row) - 1):
+            self._view.resizeColumnToContents(column)
 
     def text(self, row: int, column: int) -> str:
         """Return the text of a cell, in the order that is shown."""
@@ -51,7 +53,9 @@ class PlainTable:
     def _onFilled(self, model: qt.QStandardItemModel) -> None:
         self._model, self._filler = model, None
         self._proxy.setSourceModel(model)
-        self._proxy.sort(-1)  # as given, until a header is clicked
+        # As given, until a header is clicked.
+        self._view.horizontalHeader().setSortIndicator(-1, qt.Qt.AscendingOrder)
+        self._proxy.sort(-1)
         self._view.resizeColumnsToContents()
 
 

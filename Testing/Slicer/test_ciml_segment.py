@@ -923,6 +923,32 @@ def test_results_that_are_there_already_are_found_when_their_model_is_chosen(
     assert "To be segmented: 2." in panel.ui.batchSummaryLabel.text
 
 
+def test_a_result_of_another_case_is_shown_over_its_own_images_alone(
+    panel, inspected, segmented, drive, wait_until, tmp_path
+):
+    import example_result as example
+    import slicer
+
+    results = tmp_path / "results"
+    example.write_example(results, example.grid(), task_name="pet-ct", case="case-0003")
+    former = segmented()
+    drive.click_cell(panel.ui.shareTable, 0, 0)
+    panel.ui.batchPathLineEdit.currentPath = str(results)
+    wait_until(lambda: batch_states(panel)["case-0003"] == "segmented")
+    row = [name for name, _, _ in panel.cohort.table.texts()].index("case-0003")
+    drive.click_cell(panel.ui.batchView, row, 0, double=True)
+    node = panel._parameterNode.result
+    assert node.GetName() == "case-0003 segmentation"
+    pet = panel.cohort.work.loader.volumes()["PET"]
+    for name in ("Red", "Green", "Yellow"):
+        view = slicer.app.layoutManager().sliceWidget(name).mrmlSliceCompositeNode()
+        assert view.GetBackgroundVolumeID() == pet.GetID()
+        assert view.GetForegroundVolumeID() is None
+    assert not former.GetDisplayNode().GetVisibility()
+    assert node.GetDisplayNode().GetVisibility()
+    assert panel.ui.overlayLabel.isHidden()
+
+
 def test_models_in_folders_of_one_name_have_results_of_their_own(
     panel, inspected, wait_until, tmp_path
 ):
