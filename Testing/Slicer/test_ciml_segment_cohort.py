@@ -62,8 +62,7 @@ def drive(host):
 def inspected(panel, phantoms, drive, wait_until, messages, tmp_path):
     """The cohort after a click on Inspect; its record is a folder of the test."""
     panel._parameterNode.recordPath = str(tmp_path / "record")
-    messages.files.append(str(phantoms))
-    panel.ui.cohortPathLineEdit.browse()
+    drive.browse(panel.ui.cohortPathLineEdit, str(phantoms), messages)
     drive.click(panel.ui.inspectButton)
     wait_until(lambda: not panel.cohort.training.isBusy, 120.0)
     wait_until(lambda: len(panel.cohort.table.texts()) == N_CASES)

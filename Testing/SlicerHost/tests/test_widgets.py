@@ -162,10 +162,11 @@ def test_slider_widget_keeps_slider_and_box_together():
     slider.minimum, slider.maximum, slider.decimals = -100, 500, 1
     slider.connect("valueChanged(double)", got.append)
     slider.value = 12.34
-    assert slider.value == pytest.approx(12.3)
+    assert slider.value == 12.34
+    assert slider.findChild("QDoubleSpinBox").value == pytest.approx(12.3)
     slider.value = 1000
     assert slider.value == 500
-    assert got == [pytest.approx(12.3), 500]
+    assert got == [12.34, 500]
     with pytest.raises(RefusalError):
         slider.setRange(0, 1)
 
@@ -195,6 +196,16 @@ def test_path_edit_remembers_its_history(tmp_path, messages):
     again.settingKey = "Test/History"
     assert again.currentPath == str(tmp_path)
     assert got[-1] == str(tmp_path)
+
+
+def test_path_edit_for_files_cannot_choose_a_folder(tmp_path, messages):
+    import ctk
+
+    edit = ctk.ctkPathLineEdit()
+    edit.filters = ctk.ctkPathLineEdit.Dirs | ctk.ctkPathLineEdit.Files
+    messages.files.append(str(tmp_path))
+    with pytest.raises(RefusalError, match="asks for a file"):
+        edit.browse()
 
 
 def test_path_edit_tells_only_paths_that_fit_its_filters():

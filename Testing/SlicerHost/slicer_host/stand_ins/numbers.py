@@ -172,11 +172,14 @@ class ctkSliderWidget(QWidget):
         layout.addWidget(self._box)
         self.setFocusProxy(self._box)
         self._box.setRange(0, 99)
-        self._slider.valueChanged.connect(self._box.setValue)
         self._box.valueChanged.connect(self._slider.setValue)
-        self._box.valueChanged.connect(self._onChanged)
+        self._slider.valueChanged.connect(self._onChanged)
 
     def _onChanged(self, value: float) -> None:
+        """Show the value; what is kept has all its digits, whatever the box shows."""
+        blocked = self._box.blockSignals(True)
+        self._box.setValue(value)
+        self._box.blockSignals(blocked)
         self.valueIsChanging.emit(value)
         self.valueChanged.emit(value)
 
@@ -187,10 +190,10 @@ class ctkSliderWidget(QWidget):
         return self._box
 
     def value(self) -> float:
-        return self._box.value()
+        return self._slider.value()
 
     def setValue(self, value: float) -> None:
-        self._box.setValue(value)
+        self._slider.setValue(value)
 
     def reset(self) -> None:
         self.setValue(0.0)

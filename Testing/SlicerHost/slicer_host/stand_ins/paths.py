@@ -12,6 +12,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QToolButton, QWidget
 
 from slicer_host import dialogs
+from slicer_host.errors import RefusalError
 
 HISTORY = 5
 FILES = 0x002
@@ -66,8 +67,17 @@ class ctkPathLineEdit(QWidget):
             path = self._ask()
         else:
             path = dialogs.record.files.popleft() if dialogs.record.files else ""
+            self._refuse(path)
         if path:
             self.setCurrentPath(path)
+
+    def _refuse(self, path: str) -> None:
+        """Refuse what the dialog could not return: with `Files` it asks for a file only."""
+        wants_file = bool(self._filters & FILES)
+        if path and Path(path).exists() and Path(path).is_dir() == wants_file:
+            kind = "file" if wants_file else "folder"
+            msg = f"The dialog of '{self.objectName()}' asks for a {kind}, and got {path}."
+            raise RefusalError(msg)
 
     def _ask(self) -> str:
         if not self._filters & FILES:
