@@ -173,9 +173,11 @@ class CohortWork:
         self._isSearching = False
 
     def _search(self, cases: CohortCases, folder: Path | None) -> Iterator[object]:
-        yield from cases.find(folder)
-        if cases is self.cases and folder == self._searched:
-            self._isSearching = False
+        try:
+            yield from cases.find(folder)
+        finally:
+            if cases is self.cases and folder == self._searched:
+                self._isSearching = False
 
     def _trainingProblem(self, parameters: CIMLSegmentParameterNode) -> str:
         if not self.cases.n_labelled:

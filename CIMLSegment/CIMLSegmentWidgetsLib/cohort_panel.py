@@ -101,7 +101,8 @@ class CohortPanel:
     def showSummary(self, parameters: CIMLSegmentParameterNode) -> None:
         """Say what there is to train on and to segment."""
         text = self.work.summary(parameters)
-        self._ui.batchSummaryLabel.setText(text)
+        where = _("Choose the folder of a cohort in Train and press Inspect there.")
+        self._ui.batchSummaryLabel.setText(text if self.work.isInspected(parameters) else where)
         trained = _("The model is in {folder}.").format(folder=self.work.trained)
         self._ui.trainSummaryLabel.setText(f"{text} {trained}" if self.work.trained else text)
 

@@ -152,6 +152,7 @@ def test_an_empty_panel_says_what_to_do_next(panel):
     assert ui.verdictLabel.text == "Choose the folder of a trained model."
     assert tool_tip(ui.segmentButton) == "Choose the folder of a trained model."
     assert "Choose the folder of a cohort" in ui.trainSummaryLabel.text
+    assert "in Train and press Inspect" in ui.batchSummaryLabel.text
     assert not ui.toldHintLabel.isHidden()
     assert ui.segmentsTable.isHidden()
     assert ui.shareTable.isHidden()
@@ -251,7 +252,7 @@ def test_volumes_without_telling_names_are_left_to_the_person(panel, model, driv
     assert [selector(panel, index).currentNode() for index in (1, 2, 3)] == [None] * 3
     assert panel.ui.inputNote1.text == "No volume is named like PET. Choose one."
     assert panel.ui.inputNote2.text.endswith("Choose one, or go on without it.")
-    assert panel.ui.segmentButton.toolTip.startswith("Choose the volume of PET")
+    assert tool_tip(panel.ui.segmentButton).startswith("Choose the volume of PET")
     choose_volume(panel, 1, nodes[0])
     assert panel.ui.segmentButton.enabled
 
@@ -921,6 +922,22 @@ def test_results_that_are_there_already_are_found_when_their_model_is_chosen(
     panel.ui.batchPathLineEdit.currentPath = str(tmp_path / "other")
     wait_until(lambda: batch_states(panel)["case-0003"] == "unlabelled")
     assert "To be segmented: 2." in panel.ui.batchSummaryLabel.text
+
+
+def test_results_that_cannot_be_looked_for_do_not_lock_the_button(
+    panel, inspected, model, wait_until, monkeypatch, tmp_path
+):
+    def fail(_folder):
+        yield from ()
+        msg = "The disk is gone."
+        raise OSError(msg)
+
+    monkeypatch.setattr(panel.cohort.work.cases, "find", fail)
+    with errors.expected(OSError, "disk is gone"):
+        panel.ui.modelPathLineEdit.currentPath = str(model)
+        wait_until(lambda: not panel.cohort.work._isSearching)
+    panel.updateButtons()
+    assert panel.ui.batchButton.enabled
 
 
 def test_a_result_of_another_case_is_shown_over_its_own_images_alone(
