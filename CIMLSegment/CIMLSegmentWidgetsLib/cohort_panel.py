@@ -77,7 +77,7 @@ class CohortPanel:
     def show(self) -> None:
         """Show what is known of the cohort, and the course of the training."""
         self.showCases()
-        self.plot.show(self.work.curve.chart())
+        self._showCurve(self.work.curve.chart())
         self.follow(self._parameters())
 
     def showCases(self) -> None:
@@ -132,7 +132,7 @@ class CohortPanel:
             arguments, output = self.work.training(self._parameters())
             self.work.trained = ""
             self.work.curve.clear()
-            self.plot.show(None)
+            self._showCurve(None)
             self.showSummary(self._parameters())
             job = self._job(arguments, _("Train on {name}"))
             job.resulted.connect(self.onTrainingEvent)
@@ -143,7 +143,7 @@ class CohortPanel:
         """Draw one more point of the curve."""
         point = curvePoint(job.result or {})
         if point is not None:
-            self.plot.show(self.work.curve.add(point))
+            self._showCurve(self.work.curve.add(point))
 
     def onTrainingState(self, job: BackgroundProcess, output: Path) -> None:
         """Offer the best model when the training is over, also if it was cancelled."""
@@ -193,6 +193,11 @@ class CohortPanel:
         for name in ("trainButton", "batchButton"):
             problems[name] = setupProblem or problems[name]
         return problems
+
+    def _showCurve(self, chart: slicer.vtkMRMLPlotChartNode | None) -> None:
+        """Show the course of a training; without one there is no gap in the panel."""
+        self._ui.curveWidget.setVisible(chart is not None)
+        self.plot.show(chart)
 
     def _job(self, arguments: list[str], title: str) -> BackgroundProcess:
         name = Path(self._parameters().cohortPath).name

@@ -136,13 +136,13 @@ def take_segmentation(studio: Studio) -> None:
     """A segmentation that runs, and its result."""
     panel, ui = studio.panel, studio.panel.ui
     ui.segmentAdvancedGroupBox.collapsed = False
-    for name in ("uncertainty", "gradcam", "mirror"):
+    for name in ("uncertainty", "gradcam"):
         getattr(ui, f"{name}CheckBox").checked = True
     ui.segmentLogGroupBox.collapsed = False
     studio.scroll_to("segmentCollapsibleButton")
     ui.segmentButton.click()
     job = panel.jobs.job
-    studio.wait(lambda: job.state.isOver or (job.progress is not None and job.progress.done > 0))
+    studio.wait(lambda: job.state.isOver or job.progress is not None)
     studio.picture("running")
     studio.wait(lambda: not panel.jobs.isBusy)
     ui.segmentLogGroupBox.collapsed = True
@@ -201,7 +201,7 @@ def take_batch(studio: Studio, work: Path, model: Path) -> None:
     panel, ui = studio.panel, studio.panel.ui
     studio.open_sections("batch")
     shutil.rmtree(work / "results", ignore_errors=True)
-    for name in ("uncertainty", "gradcam", "mirror"):
+    for name in ("uncertainty", "gradcam"):
         getattr(ui, f"{name}CheckBox").checked = False
     ui.batchPathLineEdit.currentPath = str(work / "results")
     studio.wait(lambda: ui.batchButton.enabled)
