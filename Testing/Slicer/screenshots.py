@@ -188,7 +188,7 @@ def take_training(studio: Studio, work: Path, cohort: Path) -> None:
     ui.stepsSpinBox.value = TRAINING_STEPS
     ui.trainButton.click()
     job, points = panel.cohort.training.job, panel.cohort.work.curve
-    studio.wait(lambda: job.state.isOver or len(points._points) >= 7)
+    studio.wait(lambda: job.state.isOver or len(points._points) >= 8)
     studio.picture("training")
     ui.trainCancelButton.click()
     studio.wait(lambda: not panel.cohort.training.isBusy)
