@@ -227,8 +227,7 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSegmentEditorButton(self) -> None:
         """Edit the labels of the open case."""
         with slicer.util.tryWithErrorDisplay(_("Segment Editor cannot be opened.")):
-            self.logic.session.prepareSegmentEditor()
-            slicer.util.selectModule("SegmentEditor")
+            self.logic.session.openSegmentEditor()
 
     def onAcceptPairingButton(self) -> None:
         """Let the next selection suggest a case whose modalities seemed not to fit."""

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from CIMLSegmentSlicerLib.result_nodes import resultFacts, resultImages, resultNodes
 from CIMLSegmentSlicerLib.view_state import COMPOSITE, SLICE, nodesOf
-from MultimodalSlicerLib.segment_editor import chooseInSegmentEditor
+from MultimodalSlicerLib.segment_editor import openSegmentEditor
 
 
 def isShown3D(node: slicer.vtkMRMLSegmentationNode | None) -> bool:
@@ -30,8 +30,8 @@ def toggle3D(node: slicer.vtkMRMLSegmentationNode) -> None:
     node.GetDisplayNode().SetVisibility3D(not isShown)
 
 
-def prepareSegmentEditor(node: slicer.vtkMRMLSegmentationNode) -> None:
-    """Choose the segments and the primary image in Segment Editor.
+def editSegments(node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Edit the segments in Segment Editor, over the primary image.
 
     Raises:
         ValueError: If the image is gone.
@@ -40,7 +40,7 @@ def prepareSegmentEditor(node: slicer.vtkMRMLSegmentationNode) -> None:
     image = images.get(resultFacts(node).primary) or next(iter(images.values()), None)
     if image is None:
         raise ValueError(_("The images of this result are not in the scene any more."))
-    chooseInSegmentEditor(node, image)
+    openSegmentEditor(node, image, images.values())
 
 
 def showOverOwnImages(node: slicer.vtkMRMLSegmentationNode) -> None:

@@ -9,7 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from CIMLSegmentSlicerLib.result_nodes import isResult, resultFacts
-from CIMLSegmentSlicerLib.segment_display import isShown3D, prepareSegmentEditor, toggle3D
+from CIMLSegmentSlicerLib.segment_display import editSegments, isShown3D, toggle3D
 from CIMLSegmentSlicerLib.segment_rows import segmentRows
 from CIMLSegmentSlicerLib.segmentation_parameters import CIMLSegmentParameterNode
 from CIMLSegmentWidgetsLib.segments_table import showSegments
@@ -68,8 +68,7 @@ class ResultSection:
     def onSegmentEditorButton(self) -> None:
         """Correct the segments."""
         with slicer.util.tryWithErrorDisplay(_("Segment Editor cannot be opened.")):
-            prepareSegmentEditor(self._parameters().result)
-            slicer.util.selectModule("SegmentEditor")
+            editSegments(self._parameters().result)
 
 
 def showText(label: qt.QLabel, text: str) -> None:

@@ -11,7 +11,7 @@ from MultimodalSlicerLib.case_layout import MAX_VIEWS, CaseLayout
 from MultimodalSlicerLib.case_loader import CaseLoader, labelCenter
 from MultimodalSlicerLib.case_rows import CaseRow
 from MultimodalSlicerLib.cohort_files import CohortFiles
-from MultimodalSlicerLib.segment_editor import chooseInSegmentEditor
+from MultimodalSlicerLib.segment_editor import openSegmentEditor
 
 
 class CaseSession:
@@ -48,11 +48,12 @@ class CaseSession:
         self.layout.restore()
         self.loader.close()
 
-    def prepareSegmentEditor(self) -> None:
-        """Choose the labels and the first image in Segment Editor.
+    def openSegmentEditor(self) -> None:
+        """Edit the labels in Segment Editor, over the first image.
 
         Raises:
             ValueError: If no case is open.
         """
         segmentation = self.loader.segmentationForEditing()
-        chooseInSegmentEditor(segmentation, next(iter(self.loader.volumes().values())))
+        volumes = list(self.loader.volumes().values())
+        openSegmentEditor(segmentation, volumes[0], volumes)

@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import slicer
 
 TAG, CLASS_NAME = "SegmentEditor", "vtkMRMLSegmentEditorNode"
+Layers = tuple[str | None, str | None, str | None]
+
+
+def openSegmentEditor(
+    segmentation: slicer.vtkMRMLSegmentationNode,
+    volume: slicer.vtkMRMLScalarVolumeNode,
+    images: Iterable[slicer.vtkMRMLVolumeNode],
+) -> None:
+    """Edit a segmentation over an image; views that show an image of the case go on doing so.
+
+    Segment Editor shows a new source volume in all views.
+
+    Args:
+        segmentation: What is edited.
+        volume: The source volume.
+        images: The images of the case.
+    """
+    own = {image.GetID() for image in images}
+    views = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode", segmentation.GetScene())
+    kept = {view: _layers(view) for view in views if view.GetBackgroundVolumeID() in own}
+    chooseInSegmentEditor(segmentation, volume)
+    slicer.util.selectModule("SegmentEditor")
+    for view, layers in kept.items():
+        _setLayers(view, layers)
 
 
 def chooseInSegmentEditor(
@@ -20,3 +46,16 @@ def chooseInSegmentEditor(
         node = scene.AddNode(node)
     node.SetAndObserveSegmentationNode(segmentation)
     node.SetAndObserveSourceVolumeNode(volume)
+
+
+def _layers(view: slicer.vtkMRMLSliceCompositeNode) -> Layers:
+    background, foreground = view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()
+    return background, foreground, view.GetLabelVolumeID()
+
+
+def _setLayers(view: slicer.vtkMRMLSliceCompositeNode, layers: Layers) -> None:
+    background, foreground, label = layers
+    with slicer.util.NodeModify(view):
+        view.SetBackgroundVolumeID(background)
+        view.SetForegroundVolumeID(foreground)
+        view.SetLabelVolumeID(label)

@@ -659,6 +659,20 @@ def test_segment_editor_opens_on_the_result(panel, segmented, drive, volumes, me
     assert "Segment Editor cannot be opened." in messages.messages[0]
 
 
+def test_segment_editor_leaves_a_map_where_it_is(panel, segmented, drive):
+    import slicer
+
+    segmented()
+    drive.click_cell(panel.ui.shareTable, 0, 0)
+    views = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    before = [(view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()) for view in views]
+    assert any(foreground for _, foreground in before)
+    drive.click(panel.ui.segmentEditorButton)
+    slicer.app.processEvents()
+    after = [(view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()) for view in views]
+    assert after == before
+
+
 def test_a_result_is_forgotten_with_its_segmentation(panel, segmented, drive, scene):
     from CIMLSegmentSlicerLib.result_nodes import resultFacts
 

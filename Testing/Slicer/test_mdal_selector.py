@@ -724,6 +724,20 @@ def test_segment_editor_opens_on_the_labels_of_the_case(ranked, drive):
     assert slicer.util.selectedModule() == "SegmentEditor"
 
 
+def test_segment_editor_leaves_one_modality_in_each_view(ranked, drive, wait_until):
+    import slicer
+
+    for row in (0, 1):  # Segment Editor makes its panel only once
+        slicer.util.selectModule("MDALSelector")
+        drive.click_cell(ranked.ui.casesTableView, row, 1, double=True)
+        session = ranked.logic.session
+        images = [volume.GetID() for volume in session.loader.volumes().values()]
+        drive.click(ranked.ui.segmentEditorButton)
+        slicer.app.processEvents()
+        views = session.layout.compositeNodes()[: len(images)]
+        assert [view.GetBackgroundVolumeID() for view in views] == images
+
+
 def test_segment_editor_without_a_case_is_told(panel, messages):
     with pytest.raises(ValueError, match="Load a case first"):
         panel.onSegmentEditorButton()

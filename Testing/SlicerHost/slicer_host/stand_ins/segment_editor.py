@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import slicer
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFormLayout, QWidget
 
@@ -23,6 +24,8 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         super().__init__(parent)
         self._node: Any = None
         self._effect = ""
+        self._shownSource: Any = None
+        self._showsSource = True
         self._flags: dict[str, Any] = {}
         self._observation = Observation(self)
         self._segmentations = qMRMLNodeComboBox(self)
@@ -59,6 +62,27 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         self._volumes.setCurrentNode(self.sourceVolumeNode())
         if self._table.segmentationNode() is not self.segmentationNode():
             self._table.setSegmentationNode(self.segmentationNode())
+        self._followSource()
+
+    def autoShowSourceVolumeNode(self) -> bool:
+        return self._showsSource
+
+    def setAutoShowSourceVolumeNode(self, shows: bool) -> None:
+        self._showsSource = shows
+
+    def _followSource(self) -> None:
+        """Show another source volume in every view that does not show it already."""
+        source = self.sourceVolumeNode()
+        if self.segmentationNode() is None or source is self._shownSource:
+            return
+        self._shownSource = source
+        if source is None or not self._showsSource:
+            return
+        for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            if source.GetID() not in (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()):
+                view.SetBackgroundVolumeID(source.GetID())
+                view.SetForegroundVolumeID(None)
+                view.SetLabelVolumeID(None)
 
     def segmentationNode(self) -> Any:
         return self._node.GetSegmentationNode() if self._node is not None else None
