@@ -94,21 +94,23 @@ def measure_segmentation(bench: PanelBench, model: Path, files: dict[str, Path])
 def watch(bench: PanelBench, name: str, button: Any, section: Callable[[], Any]) -> None:
     """Click a button and measure the click, the job, and how its end is shown."""
     import drive
-    from pulse import Pulse
+    from pulse import Pulse, Sleeper
 
     before = time.perf_counter()
     drive.click(button)
     clicked_ms = ms_since(before)
     job = section().job
     pulse = Pulse(lambda: "shown" if job.state.isOver else "running")
+    sleeper = Sleeper()
     bench.wait(lambda: job.state.isOver)
+    late = f"; a thread that only sleeps was {1000 * sleeper.stop():.0f} ms late"
     bench.pause()
     found = pulse.stop()
     if job.state.value != "done":
         msg = f"The job {name} ended as {job.state.value}: {job.errorMessage}"
         raise RuntimeError(msg)
     running, shown = found["running"], found["shown"]
-    note = f"{1000 * running.cpu_s:.0f} ms computed"
+    note = f"{1000 * running.cpu_s:.0f} ms computed{late}"
     bench.figures.add(Figure("job", f"{name}: the click", clicked_ms, None, "ms"))
     bench.figures.add(
         Figure("job", f"{name}: while it runs", 1000 * running.wall_s, LIMIT_MS, "ms", note)

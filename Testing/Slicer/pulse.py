@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import qt
 import slicer
 
+NAP_S = 0.01
 SETTLE_S = 0.15  # for what the end sets off, such as the loading of pictures
 
 
@@ -58,6 +60,27 @@ class Pulse:
 
     def _now(self) -> tuple[float, float, str]:
         return time.perf_counter(), time.thread_time(), self._phase()
+
+
+class Sleeper:
+    """A thread that only sleeps: how late it wakes is what the machine does to everybody."""
+
+    def __init__(self) -> None:
+        self._isOver, self._late = threading.Event(), 0.0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> float:
+        """End it and return the most that it was late, s."""
+        self._isOver.set()
+        self._thread.join()
+        return self._late
+
+    def _run(self) -> None:
+        while not self._isOver.is_set():
+            before = time.perf_counter()
+            time.sleep(NAP_S)
+            self._late = max(self._late, time.perf_counter() - before - NAP_S)
 
 
 def longest_standstill(
