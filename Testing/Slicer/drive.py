@@ -42,9 +42,9 @@ def drag(widget: Any, start: tuple[int, int], end: tuple[int, int]) -> None:
 def click_cell(table: Any, row: int, column: int, *, double: bool = False) -> None:
     """Click a cell of a table, after scrolling to it."""
     _check(table)
-    index = table.model().index(row, column)
-    table.scrollTo(index)
+    table.scrollTo(table.model().index(row, column))
     slicer.app.processEvents()
+    index = table.model().index(row, column)  # anew: an index does not survive other rows
     center = table.visualRect(index).center()
     click(table.viewport(), (center.x(), center.y()), double=double)
 

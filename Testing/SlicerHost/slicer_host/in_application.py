@@ -87,6 +87,7 @@ def record_messages() -> None:
     slicer.util.delayDisplay = _message_box
     names = ("getExistingDirectory", "getOpenFileName", "getSaveFileName")
     qt.QFileDialog = SimpleNamespace(**dict.fromkeys(names, _file))
+    qt.QDesktopServices = SimpleNamespace(openUrl=_open)
 
 
 def _display(_level: int, text: str, _testing: Any, *_: Any, **keywords: Any) -> Any:
@@ -98,6 +99,11 @@ def _message_box(text: str, *_: Any, **keywords: Any) -> int:
     record.messages.append("\n".join(map(str, parts)).strip())
     buttons = int(keywords.get("standardButtons") or 0x400)
     return int(record.answer(buttons & -buttons))  # the first button, as in the host
+
+
+def _open(url: Any) -> bool:
+    record.messages.append(f"open {url.toString()}")
+    return True
 
 
 def _file(*_: Any) -> str:
