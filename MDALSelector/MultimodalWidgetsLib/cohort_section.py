@@ -87,7 +87,8 @@ class CohortSection:
         for row, part in enumerate(parts):
             for column, item in enumerate(_nameItems(part)):
                 table.setItem(row, column, item)
-        table.resizeColumnsToContents()
+        for column in range(EXAMPLE):  # the last one takes what is left
+            table.resizeColumnToContents(column)
         table.blockSignals(wasBlocked)
 
     def _onCellChanged(self, row: int, column: int) -> None:
