@@ -937,6 +937,8 @@ def test_an_installation_that_fails_is_told_and_looked_at_again(
         drive.click(panel.ui.installButton)
     assert "The packages could not be installed." in messages.messages[0]
     assert panel.ui.installButton.enabled
+    monkeypatch.undo()
+    panel.setupSection.refresh()
 
 
 def test_the_panel_can_be_left_for_good(host, scene, load_module, census):
