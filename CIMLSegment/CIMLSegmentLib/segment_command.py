@@ -16,6 +16,7 @@ from CIMLSegmentLib.case_input import (
     chosen_cases,
     modality_rows,
 )
+from CIMLSegmentLib.freed_memory import keep_freed_memory
 from CIMLSegmentLib.inference_config import InferenceConfig
 from MultimodalImagingLib.cohort import Case
 from MultimodalImagingLib.errors import UsageError
@@ -128,6 +129,7 @@ def run_segment(options: argparse.Namespace, reporter: Reporter) -> int:
     Raises:
         CrossModalError: If nothing could be segmented.
     """
+    keep_freed_memory()
     config = config_from_options(options)
     cases = _cases(options, reporter)
     if options.unseen:

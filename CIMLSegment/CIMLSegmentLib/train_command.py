@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from CIMLSegmentLib.atomic_folder import check_can_hold_folders
 from CIMLSegmentLib.case_input import add_modality_argument, modality_rows
 from CIMLSegmentLib.config import TrainingConfig, changed_config
+from CIMLSegmentLib.freed_memory import keep_freed_memory
 from CIMLSegmentLib.json_entry import JsonEntry, read_json
 from CIMLSegmentLib.network_plan import LARGEST_PATCH
 from CIMLSegmentLib.task import Task
@@ -111,6 +112,7 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     from CIMLSegmentLib.training import train  # torch: only when it is needed
     from CIMLSegmentLib.training_cases import PreparationJob, prepare_training_set
 
+    keep_freed_memory()
     settings = read_settings(options.settings)
     check_can_hold_folders(options.output)
     cohort = find_cohort(
