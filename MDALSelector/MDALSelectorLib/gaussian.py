@@ -140,7 +140,7 @@ def _principal_axes(standardized: FloatArray) -> tuple[FloatArray, FloatArray]:
         return np.maximum(values[::-1], 0), vectors[:, ::-1]
     values, vectors = np.linalg.eigh(standardized @ standardized.T / n_cases)
     values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
-    lengths = np.sqrt(np.maximum(values, 1e-300) * n_cases)
+    lengths = np.sqrt(np.maximum(values, np.finfo(values.dtype).tiny) * n_cases)
     return values, standardized.T @ vectors / lengths
 
 
