@@ -232,7 +232,7 @@ def difference(first: Mapping[str, float], second: Mapping[str, float]) -> str:
     return f"{shown(values, sign='+')} (p = {wilcoxon(values).pvalue:.2g})"
 
 
-def test_table(by_arm: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
+def arms_table(by_arm: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
     """Yield the rows of the comparison on the test folds; the first arm is CIML."""
     yield "| arm | parameters | Dice | CIML minus this | HD95, mm |"
     yield "|---|---|---|---|---|"
@@ -308,7 +308,7 @@ def report(bench: Bench, runs: Sequence[Mapping[str, Any]]) -> str:
         by_arm = finished(runs, list(group))
         if by_arm:
             n_cases = len(dice_of(next(iter(by_arm.values())), "nothing"))
-            lines += ["", f"{n_cases} cases of the test folds:", "", *test_table(by_arm)]
+            lines += ["", f"{n_cases} cases of the test folds:", "", *arms_table(by_arm)]
             by_arm.pop("PET alone", None)  # nothing can be missing there
             for auxiliary in AUXILIARIES:
                 lines += ["", *missing_table(by_arm, auxiliary)]
