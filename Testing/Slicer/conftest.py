@@ -24,3 +24,11 @@ def slicer_python(host, tmp_path_factory):
         launcher.write_text(f'#!/bin/sh\n"{sys.executable}" "$@"\nexit $?\n', encoding="utf-8")
         launcher.chmod(0o755)
         os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.fixture
+def drive(host):
+    """Real clicks and keys."""
+    import drive
+
+    return drive

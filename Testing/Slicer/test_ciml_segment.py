@@ -61,13 +61,6 @@ def panel(scene, load_module, messages):
 
 
 @pytest.fixture
-def drive(host):
-    import drive
-
-    return drive
-
-
-@pytest.fixture
 def volumes(panel):
     """PET, CT and T1 of a phantom on three grids, shown as a person would have them."""
     import example_result as example

@@ -52,13 +52,6 @@ def panel(scene, load_module, messages):
 
 
 @pytest.fixture
-def drive(host):
-    import drive
-
-    return drive
-
-
-@pytest.fixture
 def inspected(panel, phantoms, drive, wait_until, messages, tmp_path):
     """The cohort after a click on Inspect; its record is a folder of the test."""
     panel._parameterNode.recordPath = str(tmp_path / "record")

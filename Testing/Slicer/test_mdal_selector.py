@@ -45,13 +45,6 @@ def panel(scene, load_module, messages, tmp_path):
 
 
 @pytest.fixture
-def drive(host):
-    import drive
-
-    return drive
-
-
-@pytest.fixture
 def inspect(panel, drive, wait_until):
     """Return a function that inspects a cohort and waits for the table."""
 
