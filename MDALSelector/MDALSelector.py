@@ -20,7 +20,7 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from MultimodalImagingLib.record import CaseState
+from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.background_process import BackgroundProcess
 from MultimodalSlicerLib.case_rows import CaseRow, rows_from_selection, with_states
 from MultimodalSlicerLib.case_session import CaseSession
@@ -412,7 +412,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         Raises:
             CohortError: If the run or the record cannot be read.
         """
-        from MDALSelectorLib.result import read_selection
+        from MDALSelectorLib.selection.run_folder import read_selection
 
         selection = read_selection(run)
         found = () if self._report is None else self._report.rows

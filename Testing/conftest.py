@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from MultimodalImagingLib.synthetic_cohort import write_cohort
+from MDALSelectorLib.synthetic_cohort import write_cohort
 
 
 @pytest.fixture(scope="session")

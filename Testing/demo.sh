@@ -17,7 +17,7 @@ output=${DEMO_OUTPUT:-$root/demo-output}
 if [ $# -eq 0 ]; then
   output=$output/synthetic
   mkdir -p "$output"
-  [ -f "$output/factors.csv" ] || "$python" -m MultimodalImagingLib.synthetic_cohort "$output" --cases 36
+  [ -f "$output/factors.csv" ] || "$python" -m MDALSelectorLib.synthetic_cohort "$output" --cases 36
   set -- "$output/cohort" --labels "$output/reference"
 else
   path=$(realpath --canonicalize-missing -- "$1")

@@ -6,12 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from CIMLSegmentLib.evaluate_command import add_evaluate_arguments, run_evaluate
-from CIMLSegmentLib.export_command import add_export_arguments, run_export
-from CIMLSegmentLib.report_command import add_report_arguments, run_report
-from CIMLSegmentLib.segment_command import add_segment_arguments, run_segment
-from CIMLSegmentLib.train_command import add_train_arguments, run_train
-from MultimodalImagingLib.command_line import Command, add_events_argument, run_command_line
+from CIMLSegmentLib.commands.evaluate import add_evaluate_arguments, run_evaluate
+from CIMLSegmentLib.commands.export import add_export_arguments, run_export
+from CIMLSegmentLib.commands.report import add_report_arguments, run_report
+from CIMLSegmentLib.commands.segment import add_segment_arguments, run_segment
+from CIMLSegmentLib.commands.train import add_train_arguments, run_train
+from MultimodalImagingLib.jobs.command_line import Command, add_events_argument, run_command_line
 
 
 def build_parser() -> argparse.ArgumentParser:

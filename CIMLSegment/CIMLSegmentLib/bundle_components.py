@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from CIMLSegmentLib.case_input import cases_of_path
-from CIMLSegmentLib.inference_config import InferenceConfig
-from CIMLSegmentLib.model import TrainedModel, load_model
-from CIMLSegmentLib.segmentation_job import (
+from CIMLSegmentLib.inference.case_input import cases_of_path
+from CIMLSegmentLib.inference.inference_config import InferenceConfig
+from CIMLSegmentLib.inference.segmentation_job import (
     Outcome,
     SegmentationJob,
     cases_to_do,
     segment_cases,
 )
+from CIMLSegmentLib.model.model import TrainedModel, load_model
 from MultimodalImagingLib.errors import CrossModalError, UsageError
-from MultimodalImagingLib.terminal_progress import TerminalReporter
+from MultimodalImagingLib.jobs.terminal_progress import TerminalReporter
 
 
 def load(folder: str) -> TrainedModel:

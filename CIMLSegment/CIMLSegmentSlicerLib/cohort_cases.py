@@ -11,7 +11,7 @@ from pathlib import Path
 
 from CIMLSegmentSlicerLib.model_summary import model_state
 from MultimodalImagingLib.errors import CrossModalError
-from MultimodalImagingLib.record import CaseState, open_record
+from MultimodalImagingLib.record.cohort_record import CaseState, open_record
 from MultimodalSlicerLib.case_rows import CaseRow
 from MultimodalSlicerLib.cohort_files import CohortFiles
 
@@ -64,7 +64,7 @@ class CohortCases:
 
         What was known of results before is forgotten.
         """
-        from CIMLSegmentLib.stored_result import find_results
+        from CIMLSegmentLib.results.stored_result import find_results
 
         self.cases = dict(self._original)
         for path in () if folder is None else find_results(folder):
@@ -73,7 +73,7 @@ class CohortCases:
 
     def take(self, folder: Path) -> None:
         """Take over a result; one that cannot be read is a failed case."""
-        from CIMLSegmentLib.stored_result import read_result
+        from CIMLSegmentLib.results.stored_result import read_result
 
         try:
             result = read_result(folder)

@@ -132,7 +132,7 @@ class CohortWork:
         Raises:
             ValueError: If it has no result yet, or a file cannot be read.
         """
-        from CIMLSegmentLib.stored_result import read_result
+        from CIMLSegmentLib.results.stored_result import read_result
 
         case = None if self.cases is None else self.cases.cases.get(name)
         if case is None or case.state != SEGMENTED:

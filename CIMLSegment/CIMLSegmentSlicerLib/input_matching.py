@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import slicer
 
-from CIMLSegmentLib.task import Task
+from CIMLSegmentLib.task.task import Task
 from CIMLSegmentSlicerLib.result_nodes import MAP_ATTRIBUTE
-from MultimodalImagingLib.modality_patterns import (
+from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
     ModalityPattern,
     ModalityPatterns,

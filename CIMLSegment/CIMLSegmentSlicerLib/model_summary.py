@@ -8,12 +8,12 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from CIMLSegmentLib.json_entry import JsonEntry, read_json
-from CIMLSegmentLib.task import Task
+from CIMLSegmentLib.task.json_entry import JsonEntry, read_json
+from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import CrossModalError, ModelError
 
 if TYPE_CHECKING:
-    from CIMLSegmentLib.config import NetworkConfig
+    from CIMLSegmentLib.network.config import NetworkConfig
 
 MODEL_FILE, WEIGHTS_FILE, CHECKSUM = "model.json", "model.safetensors", "weights_sha256"
 
@@ -50,7 +50,7 @@ def read_model_summary(folder: Path) -> ModelSummary:
     Raises:
         ModelError: If the folder holds no model.
     """
-    from CIMLSegmentLib.model_description import description_from_json
+    from CIMLSegmentLib.model.model_description import description_from_json
 
     absent = [name for name in (MODEL_FILE, WEIGHTS_FILE) if not (folder / name).is_file()]
     if absent:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import slicer
 
-from CIMLSegmentLib.result import Contribution
-from MultimodalImagingLib.volume_io import ImageFile, read_volume
+from CIMLSegmentLib.results.result import Contribution
+from MultimodalImagingLib.images.volume_io import ImageFile, read_volume
 from MultimodalSlicerLib.segment_nodes import segmentVolumesMl
 from MultimodalSlicerLib.table_nodes import columnsOf, setColumns
 from MultimodalSlicerLib.volume_nodes import (
@@ -28,7 +28,7 @@ from MultimodalSlicerLib.volume_nodes import (
 )
 
 if TYPE_CHECKING:
-    from CIMLSegmentLib.stored_result import StoredMap, StoredResult
+    from CIMLSegmentLib.results.stored_result import StoredMap, StoredResult
 
 RESULT_ATTRIBUTE = "CIMLSegment.Result"
 MAP_ATTRIBUTE = "CIMLSegment.Map"

@@ -14,11 +14,16 @@ import SimpleITK as sitk  # noqa: N813
 import slicer
 import vtk
 
-from CIMLSegmentLib.task import Task
+from CIMLSegmentLib.task.task import Task
 from CIMLSegmentSlicerLib.input_matching import modalityOfName
 from CIMLSegmentSlicerLib.model_summary import ModelSummary, millimeters
-from MultimodalImagingLib.geometry import Grid, Volume, grid_from_affine_ras, image_from_volume
-from MultimodalImagingLib.geometry_checks import Verdict, case_verdict
+from MultimodalImagingLib.images.geometry import (
+    Grid,
+    Volume,
+    grid_from_affine_ras,
+    image_from_volume,
+)
+from MultimodalImagingLib.images.geometry_checks import Verdict, case_verdict
 from MultimodalSlicerLib.volume_nodes import gridFromNode, volumeFromNode, volumeProblem
 
 Nodes = Mapping[str, slicer.vtkMRMLNode | None]

@@ -82,8 +82,8 @@ class SegmentationRuns:
         Raises:
             CohortError: If its files cannot be read. The scene is then unchanged.
         """
-        from CIMLSegmentLib.result_io import result_folder
-        from CIMLSegmentLib.stored_result import read_result
+        from CIMLSegmentLib.results.result_io import result_folder
+        from CIMLSegmentLib.results.stored_result import read_result
 
         result = read_result(result_folder(run.output, run.case))
         for path in run.folder.glob("image_*"):
@@ -197,7 +197,7 @@ def _run(
 
 def _freeName(output: Path, case: str) -> str:
     """A result is never replaced by another one."""
-    from CIMLSegmentLib.result_io import has_result
+    from CIMLSegmentLib.results.result_io import has_result
 
     name, number = case, 2
     while has_result(output, name):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import qt
 from slicer.i18n import tr as _
 
-from CIMLSegmentLib.task import Task
+from CIMLSegmentLib.task.task import Task
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import qt
 from slicer.i18n import tr as _
 
-from CIMLSegmentLib.result import Contribution
+from CIMLSegmentLib.results.result import Contribution
 from CIMLSegmentSlicerLib.map_browser import Cell
 from MultimodalSlicerLib.background_process import Signal
 from MultimodalWidgetsLib.pictures import dot

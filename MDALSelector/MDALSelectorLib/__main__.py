@@ -6,10 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from MDALSelectorLib.inspection import add_inspect_arguments, run_inspect
-from MDALSelectorLib.report_command import add_report_arguments, run_report
-from MDALSelectorLib.select_command import add_select_arguments, run_select
-from MultimodalImagingLib.command_line import Command, add_events_argument, run_command_line
+from MDALSelectorLib.commands.inspect import add_inspect_arguments, run_inspect
+from MDALSelectorLib.commands.report import add_report_arguments, run_report
+from MDALSelectorLib.commands.select import add_select_arguments, run_select
+from MultimodalImagingLib.jobs.command_line import Command, add_events_argument, run_command_line
 
 
 def build_parser() -> argparse.ArgumentParser:

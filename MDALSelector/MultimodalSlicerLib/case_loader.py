@@ -14,8 +14,8 @@ import numpy as np
 import slicer
 from vtk.util import numpy_support
 
-from MultimodalImagingLib.geometry import is_same_grid
-from MultimodalImagingLib.volume_io import ImageFile, read_volume
+from MultimodalImagingLib.images.geometry import is_same_grid
+from MultimodalImagingLib.images.volume_io import ImageFile, read_volume
 from MultimodalSlicerLib.segment_nodes import SegmentStyle, importLabelMap, showOutline
 from MultimodalSlicerLib.volume_nodes import (
     addVolume,

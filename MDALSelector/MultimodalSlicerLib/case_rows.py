@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from MultimodalImagingLib.record import CaseState
+from MultimodalImagingLib.record.cohort_record import CaseState
 
 if TYPE_CHECKING:
-    from MDALSelectorLib.case_selection import CaseSelection, RankedCase
+    from MDALSelectorLib.selection.case_selection import CaseSelection, RankedCase
 
 Value = str | float | int
 

@@ -8,9 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from MultimodalImagingLib.atomic_files import write_text
-from MultimodalImagingLib.record import CaseState, CohortRecord, default_record_folder, open_record
-from MultimodalImagingLib.volume_io import ImageFile
+from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.record.atomic_files import write_text
+from MultimodalImagingLib.record.cohort_record import (
+    CaseState,
+    CohortRecord,
+    default_record_folder,
+    open_record,
+)
 from MultimodalSlicerLib.case_rows import CaseRow, columns_from_rows
 
 

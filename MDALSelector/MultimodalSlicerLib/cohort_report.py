@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 
-from MultimodalImagingLib.geometry import Grid
-from MultimodalImagingLib.geometry_checks import orientation_text
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.images.geometry_checks import orientation_text
 from MultimodalSlicerLib.case_rows import CaseRow
 
 Texts = tuple[str, ...]

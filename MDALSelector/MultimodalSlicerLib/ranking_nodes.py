@@ -10,7 +10,7 @@ from pathlib import Path
 
 import slicer
 
-from MultimodalImagingLib.record import CaseState
+from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_rows import (
     STATE_COLORS,
     CaseRow,

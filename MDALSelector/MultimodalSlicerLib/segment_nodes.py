@@ -13,7 +13,7 @@ import slicer
 import vtk
 from vtk.util import numpy_support
 
-from MultimodalImagingLib.geometry import Volume, is_same_grid
+from MultimodalImagingLib.images.geometry import Volume, is_same_grid
 from MultimodalSlicerLib.volume_nodes import gridFromNode
 
 

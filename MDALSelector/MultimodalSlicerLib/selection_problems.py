@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from slicer.i18n import tr as _
 
-from MultimodalImagingLib.record import CaseState
+from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.ranking_nodes import RankingNodes
 
 

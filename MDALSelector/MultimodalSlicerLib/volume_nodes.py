@@ -12,7 +12,7 @@ import numpy as np
 import slicer
 import vtk
 
-from MultimodalImagingLib.geometry import Grid, Volume, grid_from_affine_ras
+from MultimodalImagingLib.images.geometry import Grid, Volume, grid_from_affine_ras
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import qt
 from slicer.i18n import tr as _
 
-from MultimodalImagingLib.record import CaseState
+from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_rows import STATE_COLORS, CaseRow, usual_range
 from MultimodalWidgetsLib.model_filler import SORT_ROLE, textItem
 from MultimodalWidgetsLib.pictures import bar, dot

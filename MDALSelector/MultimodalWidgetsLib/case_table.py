@@ -10,7 +10,7 @@ from pathlib import Path
 import qt
 from slicer.i18n import tr as _
 
-from MultimodalImagingLib.record import CaseState
+from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.background_process import Signal
 from MultimodalSlicerLib.case_rows import STATE_COLORS, CaseRow
 from MultimodalWidgetsLib.case_items import (

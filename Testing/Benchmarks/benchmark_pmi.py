@@ -22,8 +22,8 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "MDALSelector"))
 
-from MDALSelectorLib.config import NormalizationConfig
-from MDALSelectorLib.normalization import two_sided_scores
+from MDALSelectorLib.estimation.config import NormalizationConfig
+from MDALSelectorLib.estimation.normalization import two_sided_scores
 
 MODALITIES = ("a", "b", "c")
 N_GROUPS = 40

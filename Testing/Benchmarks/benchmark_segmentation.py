@@ -83,12 +83,16 @@ def devices(wanted: str | None) -> list[str]:
 
 def save_default_model(folder: Path) -> None:
     """Write the default network for the preset `brats` as training would."""
-    from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
-    from CIMLSegmentLib.model import TrainedModel, save_model
-    from CIMLSegmentLib.model_description import ModelDescription, ModelFacts, current_versions
-    from CIMLSegmentLib.network import build_network
-    from CIMLSegmentLib.task_io import load_task
-    from MultimodalImagingLib.preprocessing import PreprocessingSpec
+    from CIMLSegmentLib.model.model import TrainedModel, save_model
+    from CIMLSegmentLib.model.model_description import (
+        ModelDescription,
+        ModelFacts,
+        current_versions,
+    )
+    from CIMLSegmentLib.network.config import NetworkConfig, TrainingConfig
+    from CIMLSegmentLib.network.network import build_network
+    from CIMLSegmentLib.task.task_io import load_task
+    from MultimodalImagingLib.preparation.preprocessing import PreprocessingSpec
 
     task, config = load_task("brats"), NetworkConfig()
     facts = ModelFacts((), (), {}, versions=current_versions())
@@ -203,12 +207,12 @@ def print_warm(device: str, folder: Path, options: argparse.Namespace) -> None:
 
 def segment_here(case: Path, device: str, folder: Path, *, maps: bool) -> float:
     """Segment and write one case in this process; return the seconds."""
-    from CIMLSegmentLib.case_input import cases_of_path
-    from CIMLSegmentLib.inference import segment_case
-    from CIMLSegmentLib.inference_config import InferenceConfig
-    from CIMLSegmentLib.model import load_model
-    from CIMLSegmentLib.result_io import write_result
-    from MultimodalImagingLib.progress import NullReporter
+    from CIMLSegmentLib.inference.case_input import cases_of_path
+    from CIMLSegmentLib.inference.inference_config import InferenceConfig
+    from CIMLSegmentLib.inference.segment_case import segment_case
+    from CIMLSegmentLib.model.model import load_model
+    from CIMLSegmentLib.results.result_io import write_result
+    from MultimodalImagingLib.jobs.progress import NullReporter
 
     model, ((found,), _) = load_model(folder), cases_of_path(case)
     config = InferenceConfig(device=device, maps=maps)
@@ -222,8 +226,8 @@ def print_forward(device: str, folder: Path, options: argparse.Namespace) -> flo
     """Time the network, and its encoders and decoders alone, in turns; return the ratio."""
     import torch
 
-    from CIMLSegmentLib.inference_config import InferenceConfig
-    from CIMLSegmentLib.model import load_model
+    from CIMLSegmentLib.inference.inference_config import InferenceConfig
+    from CIMLSegmentLib.model.model import load_model
 
     model = load_model(folder)
     network, patch = model.network.to(device), model.patch_size

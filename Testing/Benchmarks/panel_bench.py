@@ -144,7 +144,7 @@ class PanelBench:
         """A cohort of phantoms; some have label maps."""
         import shutil
 
-        from MultimodalImagingLib.synthetic_cohort import write_cohort
+        from MDALSelectorLib.synthetic_cohort import write_cohort
 
         folder = self.work / "synthetic"
         if not (folder / "cohort").is_dir():

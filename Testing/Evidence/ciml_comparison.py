@@ -31,22 +31,22 @@ from scipy.stats import wilcoxon
 sys.path.insert(0, str(Path(__file__).parents[2] / "MDALSelector"))
 sys.path.insert(0, str(Path(__file__).parents[2] / "CIMLSegment"))
 
-from CIMLSegmentLib.baselines import n_parameters
-from CIMLSegmentLib.config import TrainingConfig
-from CIMLSegmentLib.devices import choose_device
-from CIMLSegmentLib.inference_config import InferenceConfig
-from CIMLSegmentLib.network_plan import plan_for_cases
-from CIMLSegmentLib.task_io import load_task
-from CIMLSegmentLib.training import TrainingJob, train
-from CIMLSegmentLib.training_cases import PreparationJob, TrainingSet, prepare_training_set
-from CIMLSegmentLib.training_log import read_log
-from CIMLSegmentLib.training_spacing import training_spacing
-from CIMLSegmentLib.validation import validate_case
-from CIMLSegmentLib.window_predictor import WindowPlan
-from MultimodalImagingLib.atomic_files import write_text
-from MultimodalImagingLib.cohort import find_cohort
-from MultimodalImagingLib.prepared_case import PreprocessingSpec
-from MultimodalImagingLib.progress import NullReporter
+from CIMLSegmentLib.inference.devices import choose_device
+from CIMLSegmentLib.inference.inference_config import InferenceConfig
+from CIMLSegmentLib.inference.window_predictor import WindowPlan
+from CIMLSegmentLib.network.baselines import n_parameters
+from CIMLSegmentLib.network.config import TrainingConfig
+from CIMLSegmentLib.task.task_io import load_task
+from CIMLSegmentLib.training.network_plan import plan_for_cases
+from CIMLSegmentLib.training.train import TrainingJob, train
+from CIMLSegmentLib.training.training_cases import PreparationJob, TrainingSet, prepare_training_set
+from CIMLSegmentLib.training.training_log import read_log
+from CIMLSegmentLib.training.training_spacing import training_spacing
+from CIMLSegmentLib.training.validation import validate_case
+from MultimodalImagingLib.cohorts.cohort import find_cohort
+from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
+from MultimodalImagingLib.record.atomic_files import write_text
 
 TASK = load_task("pet-ct-mr")
 REGION = "GTV"

@@ -2,8 +2,9 @@
 
 python Testing/Evidence/feature_bounds.py ../shared/data/sts51 --work /tmp/features
 
-`MDALSelectorLib.features` uses the row marked with a star. Bounds are means over folds, repeats and
-two seeds, in nats; the setting of a fold is chosen on the other folds, so they are held out twice.
+`MDALSelectorLib.estimation.features` uses the row marked with a star. Bounds are means over folds,
+repeats and two seeds, in nats; the setting of a fold is chosen on the other folds, so they are held
+out twice.
 """
 
 from __future__ import annotations
@@ -18,18 +19,22 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "MDALSelector"))
 
-from MDALSelectorLib.config import CrossFitConfig, GaussianConfig
-from MDALSelectorLib.cross_fitting import plan_cross_fit
-from MDALSelectorLib.features import (
+from MDALSelectorLib.estimation.config import CrossFitConfig, GaussianConfig
+from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit
+from MDALSelectorLib.estimation.features import (
     GRADIENT_FLOOR_PER_MM,
     MARGIN_MM,
     SD_FLOOR,
     cohort_features,
 )
-from MDALSelectorLib.gaussian_estimator import gaussian_estimates
-from MultimodalImagingLib.cohort import find_cohort
-from MultimodalImagingLib.preprocessing import PreparedCase, default_spec, prepare_cohort
-from MultimodalImagingLib.progress import NullReporter
+from MDALSelectorLib.estimation.gaussian_estimator import gaussian_estimates
+from MultimodalImagingLib.cohorts.cohort import find_cohort
+from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.preparation.preprocessing import (
+    PreparedCase,
+    default_spec,
+    prepare_cohort,
+)
 
 Statistic = Callable[[np.ndarray, np.ndarray], float]
 STATISTICS: dict[str, Statistic] = {

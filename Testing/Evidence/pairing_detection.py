@@ -25,20 +25,20 @@ import SimpleITK as sitk  # noqa: N813
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "MDALSelector"))
 
-from MDALSelectorLib.alignment import AlignmentMeasures, measure_alignment
-from MDALSelectorLib.config import CrossFitConfig, GaussianConfig
-from MDALSelectorLib.cross_fitting import plan_cross_fit
-from MDALSelectorLib.features import cohort_features
-from MDALSelectorLib.flags import PairingConfig, gain_limits, pairing_flags
-from MDALSelectorLib.gaussian_estimator import gaussian_estimates
-from MultimodalImagingLib.cohort import Cohort, find_cohort
-from MultimodalImagingLib.preprocessing import (
+from MDALSelectorLib.estimation.config import CrossFitConfig, GaussianConfig
+from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit
+from MDALSelectorLib.estimation.features import cohort_features
+from MDALSelectorLib.estimation.gaussian_estimator import gaussian_estimates
+from MDALSelectorLib.pairing.alignment import AlignmentMeasures, measure_alignment
+from MDALSelectorLib.pairing.flags import PairingConfig, gain_limits, pairing_flags
+from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort
+from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.preparation.preprocessing import (
     PreparedCohort,
     PreprocessingSpec,
     default_spec,
     prepare_cohort,
 )
-from MultimodalImagingLib.progress import NullReporter
 
 SHIFTS_MM = (5.0, 10.0, 20.0)
 

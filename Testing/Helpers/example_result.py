@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
-from CIMLSegmentLib.merging import region_masks
-from CIMLSegmentLib.model_description import ModelDescription, description_to_json
-from CIMLSegmentLib.result import Contribution, ResultMap, SegmentationResult, contributions
-from CIMLSegmentLib.result_io import write_result
-from CIMLSegmentLib.task import Task
-from CIMLSegmentLib.task_io import load_task
-from MultimodalImagingLib.geometry import Grid, Volume
-from MultimodalImagingLib.prepared_case import PreprocessingSpec
+from CIMLSegmentLib.model.model_description import ModelDescription, description_to_json
+from CIMLSegmentLib.network.config import NetworkConfig, TrainingConfig
+from CIMLSegmentLib.results.result import Contribution, ResultMap, SegmentationResult, contributions
+from CIMLSegmentLib.results.result_io import write_result
+from CIMLSegmentLib.task.merging import region_masks
+from CIMLSegmentLib.task.task import Task
+from CIMLSegmentLib.task.task_io import load_task
+from MultimodalImagingLib.images.geometry import Grid, Volume
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
 BODY, LESION = (5.0, -11.0, 40.0), (15.0, -3.0, 36.0)
 IDENTITY = tuple(np.eye(3).ravel().tolist())
@@ -91,8 +91,8 @@ def write_model(
     """Write a whole model with random weights that decide; needs torch."""
     import torch
 
-    from CIMLSegmentLib.model import TrainedModel, save_model
-    from CIMLSegmentLib.network import build_network
+    from CIMLSegmentLib.model.model import TrainedModel, save_model
+    from CIMLSegmentLib.network.network import build_network
 
     description = describe_model(task_name, patch_size)
     network = build_network(description.task, description.network, seed=3)

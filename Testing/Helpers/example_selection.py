@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from MDALSelectorLib.assembly import make_selection, with_thumbnails
-from MDALSelectorLib.budget import parse_budget
-from MDALSelectorLib.case_selection import CHECK_PAIRING, INCOMPLETE, CaseSelection, Flag
-from MDALSelectorLib.cohort_scores import CohortScores, SelectionRequest
-from MDALSelectorLib.diagnostics import Diagnostics, PairDiagnostics
-from MDALSelectorLib.result import write_embeddings, write_selection
-from MDALSelectorLib.thumbnails import thumbnail_names, write_thumbnails
-from MultimodalImagingLib.geometry import Grid
-from MultimodalImagingLib.prepared_case import PreparedCase
+from MDALSelectorLib.case_flags import CHECK_PAIRING, INCOMPLETE, Flag
+from MDALSelectorLib.report.thumbnails import thumbnail_names, write_thumbnails
+from MDALSelectorLib.selection.assembly import make_selection, with_thumbnails
+from MDALSelectorLib.selection.budget import parse_budget
+from MDALSelectorLib.selection.case_selection import CaseSelection
+from MDALSelectorLib.selection.cohort_scores import CohortScores, SelectionRequest
+from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics
+from MDALSelectorLib.selection.run_folder import write_embeddings, write_selection
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 MODALITIES = ("CT", "PET", "T1")
 KINDS = {"CT": "CT", "PET": "PET", "T1": "MR"}

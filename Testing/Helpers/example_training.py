@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
-from CIMLSegmentLib.model_description import Intensities
-from CIMLSegmentLib.task import Task
-from CIMLSegmentLib.task_io import load_task
-from CIMLSegmentLib.training_case import TrainingArrays, TrainingCase, write_training_case
-from CIMLSegmentLib.training_cases import TrainingSet
-from MultimodalImagingLib.prepared_case import PreprocessingSpec
+from CIMLSegmentLib.model.model_description import Intensities
+from CIMLSegmentLib.network.config import NetworkConfig, TrainingConfig
+from CIMLSegmentLib.task.task import Task
+from CIMLSegmentLib.task.task_io import load_task
+from CIMLSegmentLib.training.training_case import TrainingArrays, TrainingCase, write_training_case
+from CIMLSegmentLib.training.training_cases import TrainingSet
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
 PET_CT = load_task("pet-ct")
 SPEC = PreprocessingSpec((2.0, 2.0, 3.0), {"PET": "PET", "CT": "CT"})

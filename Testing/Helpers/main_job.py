@@ -17,16 +17,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from CIMLSegmentLib.evaluate_command import reference_labels
-from CIMLSegmentLib.task_io import CohortModalities, load_task
-from CIMLSegmentLib.train_command import labelled_cases
-from MultimodalImagingLib.atomic_files import write_json
-from MultimodalImagingLib.cohort import Cohort, find_cohort
+from CIMLSegmentLib.commands.evaluate import reference_labels
+from CIMLSegmentLib.commands.train import labelled_cases
+from CIMLSegmentLib.task.task_io import CohortModalities, load_task
+from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort
 from MultimodalImagingLib.errors import CohortError, CrossModalError, UsageError
-from MultimodalImagingLib.preprocessing import modality_kind
-from MultimodalImagingLib.record import CohortRecord, default_record_folder
-from MultimodalImagingLib.selection_file import cases_labelled_before, suggested_cases
-from MultimodalImagingLib.volume_io import ImageFile
+from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.preparation.preprocessing import modality_kind
+from MultimodalImagingLib.record.atomic_files import write_json
+from MultimodalImagingLib.record.cohort_record import CohortRecord, default_record_folder
+from MultimodalImagingLib.record.selection_file import cases_labelled_before, suggested_cases
 
 PROGRAMS = {"mdal-selector": "MDALSelectorLib", "ciml-segmenter": "CIMLSegmentLib"}
 GUESSED_TASKS = ("brats", "pet-ct-mr", "pet-ct")

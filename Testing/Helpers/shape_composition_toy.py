@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from CIMLSegmentLib.config import NetworkConfig
-from CIMLSegmentLib.losses import CIMLLoss, beta_share
-from CIMLSegmentLib.network import CIMLNet, CIMLOutput, build_network
-from CIMLSegmentLib.task import Task
-from CIMLSegmentLib.task_io import task_from_json
+from CIMLSegmentLib.network.config import NetworkConfig
+from CIMLSegmentLib.network.network import CIMLNet, CIMLOutput, build_network
+from CIMLSegmentLib.task.task import Task
+from CIMLSegmentLib.task.task_io import task_from_json
+from CIMLSegmentLib.training.losses import CIMLLoss, beta_share
 
 SHAPES = ("circle", "square", "triangle")
 SHOWN = {

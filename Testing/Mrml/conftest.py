@@ -9,7 +9,7 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-from MultimodalImagingLib.geometry import Grid, Volume  # noqa: E402
+from MultimodalImagingLib.images.geometry import Grid, Volume  # noqa: E402
 
 
 @pytest.fixture

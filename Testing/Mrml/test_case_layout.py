@@ -9,7 +9,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 import vtk  # noqa: E402
 
-from MultimodalImagingLib.geometry import Grid, Volume  # noqa: E402
+from MultimodalImagingLib.images.geometry import Grid, Volume  # noqa: E402
 from MultimodalSlicerLib.case_layout import MAX_VIEWS, CaseLayout, layoutXML  # noqa: E402
 from MultimodalSlicerLib.volume_nodes import addVolume  # noqa: E402
 

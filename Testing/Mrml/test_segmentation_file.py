@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CIMLSegmentLib.segmentation_nrrd import segmentation_nrrd
-from CIMLSegmentLib.task_io import load_task
-from MultimodalImagingLib.geometry import Grid
-from MultimodalImagingLib.volume_io import Volume
+from CIMLSegmentLib.results.segmentation_nrrd import segmentation_nrrd
+from CIMLSegmentLib.task.task_io import load_task
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.images.volume_io import Volume
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 vtk = pytest.importorskip("vtk")

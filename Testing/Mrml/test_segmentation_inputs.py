@@ -12,7 +12,7 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 vtk = pytest.importorskip("vtk")
 
-from CIMLSegmentLib.task_io import load_task, task_from_json, task_to_json  # noqa: E402
+from CIMLSegmentLib.task.task_io import load_task, task_from_json, task_to_json  # noqa: E402
 from CIMLSegmentSlicerLib.input_matching import matchVolumes  # noqa: E402
 from CIMLSegmentSlicerLib.model_summary import (  # noqa: E402
     ModelSummary,
@@ -25,8 +25,8 @@ from CIMLSegmentSlicerLib.segmentation_inputs import (  # noqa: E402
     worldGrid,
 )
 from MultimodalImagingLib.errors import ModelError  # noqa: E402
-from MultimodalImagingLib.geometry import Volume, is_same_grid  # noqa: E402
-from MultimodalImagingLib.volume_io import ImageFile, read_volume  # noqa: E402
+from MultimodalImagingLib.images.geometry import Volume, is_same_grid  # noqa: E402
+from MultimodalImagingLib.images.volume_io import ImageFile, read_volume  # noqa: E402
 from MultimodalSlicerLib.volume_nodes import (  # noqa: E402
     addVolume,
     gridFromNode,

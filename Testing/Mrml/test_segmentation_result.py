@@ -12,8 +12,8 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 vtk = pytest.importorskip("vtk")
 
-from CIMLSegmentLib.stored_result import read_result  # noqa: E402
-from CIMLSegmentLib.task_io import load_task  # noqa: E402
+from CIMLSegmentLib.results.stored_result import read_result  # noqa: E402
+from CIMLSegmentLib.task.task_io import load_task  # noqa: E402
 from CIMLSegmentSlicerLib.map_overlay import MapOverlay, Overlay  # noqa: E402
 from CIMLSegmentSlicerLib.result_nodes import (  # noqa: E402
     MapKey,
@@ -30,7 +30,7 @@ from CIMLSegmentSlicerLib.result_nodes import (  # noqa: E402
 )
 from CIMLSegmentSlicerLib.segment_rows import segmentRows  # noqa: E402
 from CIMLSegmentSlicerLib.view_state import restoreViewState, viewState  # noqa: E402
-from MultimodalImagingLib.geometry import is_same_grid  # noqa: E402
+from MultimodalImagingLib.images.geometry import is_same_grid  # noqa: E402
 from MultimodalSlicerLib.volume_nodes import (  # noqa: E402
     OverlayStyle,
     addVolume,

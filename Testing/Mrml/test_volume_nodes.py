@@ -9,7 +9,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 import vtk  # noqa: E402
 
-from MultimodalImagingLib.geometry import Grid, Volume, is_same_grid  # noqa: E402
+from MultimodalImagingLib.images.geometry import Grid, Volume, is_same_grid  # noqa: E402
 from MultimodalSlicerLib.segment_nodes import (  # noqa: E402
     SegmentStyle,
     importLabelMap,

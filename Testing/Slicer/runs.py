@@ -9,9 +9,10 @@ import numpy as np
 
 def make_selection(n_cases: int, *, seed: int = 0, n_suggested: int | None = None):
     """Make a selection of made-up cases; the first that is not suggested has a doubtful pairing."""
-    from MDALSelectorLib.budget import Budget
-    from MDALSelectorLib.case_selection import CaseSelection, Flag, RankedCase
-    from MDALSelectorLib.diagnostics import Diagnostics, PairDiagnostics, Trust
+    from MDALSelectorLib.case_flags import Flag
+    from MDALSelectorLib.selection.budget import Budget
+    from MDALSelectorLib.selection.case_selection import CaseSelection, RankedCase
+    from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics, Trust
 
     generator = np.random.default_rng(seed)
     suggested = max(1, n_cases // 5) if n_suggested is None else n_suggested
@@ -64,7 +65,7 @@ def write_run(folder: Path, n_cases: int, *, with_pictures: bool = True) -> Path
     """Write the folder of a run, with one small picture per case."""
     import SimpleITK as sitk  # noqa: N813
 
-    from MDALSelectorLib.result import write_selection
+    from MDALSelectorLib.selection.run_folder import write_selection
 
     selection = make_selection(n_cases)
     write_selection(folder, selection)

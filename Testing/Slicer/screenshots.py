@@ -23,7 +23,7 @@ N_TRAINING, N_LABELLED, TRAINING_STEPS = 24, 16, 500
 
 def take_selector(studio: Studio, work: Path) -> None:
     """Go through the states of MDALSelector."""
-    from MultimodalImagingLib.synthetic_cohort import write_cohort
+    from MDALSelectorLib.synthetic_cohort import write_cohort
 
     if not (work / "cohort").is_dir():
         write_cohort(work, n_cases=N_CASES, seed=0)
@@ -94,7 +94,7 @@ def take_segment(studio: Studio, work: Path) -> None:
 
 def training_cohort(work: Path) -> Path:
     """A cohort of which two thirds have label maps."""
-    from MultimodalImagingLib.synthetic_cohort import write_cohort
+    from MDALSelectorLib.synthetic_cohort import write_cohort
 
     folder = work / "training"
     if not (folder / "cohort").is_dir():

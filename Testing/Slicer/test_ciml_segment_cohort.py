@@ -21,7 +21,7 @@ def phantoms(host, tmp_path_factory):
     import example_result as example
     import SimpleITK as sitk  # noqa: N813
 
-    from MultimodalImagingLib.geometry import Volume, image_from_volume
+    from MultimodalImagingLib.images.geometry import Volume, image_from_volume
 
     folder, on = tmp_path_factory.mktemp("phantoms") / "cohort", example.grid()
     for number in range(1, N_CASES + 1):

@@ -23,7 +23,7 @@ def small_cohort(host, tmp_path_factory):
 @pytest.fixture(scope="session")
 def phantom_cohort(host, tmp_path_factory):
     """Twelve phantoms with four modalities: the smallest cohort that can be ranked."""
-    from MultimodalImagingLib.synthetic_cohort import write_cohort
+    from MDALSelectorLib.synthetic_cohort import write_cohort
 
     return write_cohort(tmp_path_factory.mktemp("phantoms"), n_cases=12, seed=0)
 
@@ -78,7 +78,7 @@ def know(panel, wait_until):
     """Return a function that shows a cohort as after an inspection, without its job."""
 
     def know(path):
-        from MDALSelectorLib.inspection import inspect_cohort
+        from MDALSelectorLib.commands.inspect import inspect_cohort
 
         panel.ui.cohortPathLineEdit.currentPath = str(path)
         content = inspect_cohort(Path(path)).to_json()
@@ -180,8 +180,8 @@ def test_paths_belong_to_their_scene(panel, tmp_path):
 
 
 def test_the_strategies_and_estimators_are_those_of_the_command():
-    from MDALSelectorLib.config import ESTIMATORS
-    from MDALSelectorLib.select_command import LABELLED_RULES
+    from MDALSelectorLib.estimation.config import ESTIMATORS
+    from MDALSelectorLib.selection.config import LABELLED_RULES
     from MDALSelectorLib.strategies import STRATEGIES
     from MultimodalSlicerLib.selection_parameters import Estimator, LabelledRule, Strategy
 
@@ -348,7 +348,7 @@ def test_an_impossible_budget_is_told_by_the_command(
 def test_cancel_ends_a_job_at_once_and_the_panel_stays_usable(
     panel, know, drive, wait_until, small_cohort, button
 ):
-    from MultimodalImagingLib.record import CohortRecord
+    from MultimodalImagingLib.record.cohort_record import CohortRecord
 
     know(small_cohort)
     drive.click(getattr(panel.ui, button))
@@ -363,7 +363,7 @@ def test_cancel_ends_a_job_at_once_and_the_panel_stays_usable(
 def test_cancel_in_the_middle_of_a_stage_leaves_a_valid_record(
     panel, know, drive, wait_until, small_cohort
 ):
-    from MultimodalImagingLib.record import CohortRecord
+    from MultimodalImagingLib.record.cohort_record import CohortRecord
 
     know(small_cohort)
     drive.click(panel.ui.startButton)
@@ -437,7 +437,7 @@ def test_inspecting_another_cohort_takes_the_former_ranking_away(ranked, know, t
 
 
 def test_inspecting_again_shows_the_states_of_the_record(ranked, know, small_cohort, tmp_path):
-    from MultimodalImagingLib.record import CaseState, open_record
+    from MultimodalImagingLib.record.cohort_record import CaseState, open_record
 
     case = ranked.cases.rows[0].case_id
     open_record(small_cohort, folder=tmp_path / "record").change_states({case: CaseState.LABELLED})
@@ -738,7 +738,7 @@ def test_segment_editor_without_a_case_is_told(panel, messages):
 
 
 def test_a_pairing_that_was_checked_may_be_suggested_next_time(ranked, drive, tmp_path):
-    from MultimodalImagingLib.record import CohortRecord
+    from MultimodalImagingLib.record.cohort_record import CohortRecord
 
     drive.click_cell(ranked.ui.casesTableView, 0, 1)
     assert not ranked.ui.acceptPairingButton.enabled

@@ -5,11 +5,11 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from scipy import ndimage
 
-from MDALSelectorLib.alignment import measure_alignment
+from MDALSelectorLib.pairing.alignment import measure_alignment
 from MultimodalImagingLib.errors import CancelledError
-from MultimodalImagingLib.geometry import Grid
-from MultimodalImagingLib.prepared_case import PreparedCase
-from MultimodalImagingLib.progress import NullReporter
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 SHAPE = (30, 34, 32)
 OBLIQUE = tuple(sitk.VersorTransform((0.3, 0.2, 0.9), 0.3).GetMatrix())

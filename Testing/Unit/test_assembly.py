@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from example_selection import example_scores, example_selection
 
-from MDALSelectorLib.assembly import make_selection, principal_components
-from MDALSelectorLib.budget import parse_budget
-from MDALSelectorLib.case_selection import CaseSelection, Flag
-from MDALSelectorLib.cohort_scores import CohortScores, SelectionRequest
-from MDALSelectorLib.comparison import compare_strategies, coverage_radius
+from MDALSelectorLib.case_flags import Flag
+from MDALSelectorLib.selection.assembly import make_selection, principal_components
+from MDALSelectorLib.selection.budget import parse_budget
+from MDALSelectorLib.selection.case_selection import CaseSelection
+from MDALSelectorLib.selection.cohort_scores import CohortScores, SelectionRequest
+from MDALSelectorLib.selection.comparison import compare_strategies, coverage_radius
 from MDALSelectorLib.strategies import MODALITY_DIFFERENCE, STRATEGIES, Pool
 from MultimodalImagingLib.errors import UsageError
 

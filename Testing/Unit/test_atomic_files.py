@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from MultimodalImagingLib import atomic_files
-from MultimodalImagingLib.atomic_files import (
+from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.record import atomic_files
+from MultimodalImagingLib.record.atomic_files import (
     atomic_path,
     is_writable_folder,
     remove_unfinished_files,
@@ -20,7 +21,6 @@ from MultimodalImagingLib.atomic_files import (
     write_json,
     write_text,
 )
-from MultimodalImagingLib.errors import CrossModalError
 
 SOURCE = Path(__file__).parents[2] / "MDALSelector"
 
@@ -28,7 +28,7 @@ SOURCE = Path(__file__).parents[2] / "MDALSelector"
 HALF_WRITER = """
 import sys, time
 from pathlib import Path
-from MultimodalImagingLib.atomic_files import atomic_path
+from MultimodalImagingLib.record.atomic_files import atomic_path
 with atomic_path(Path(sys.argv[1])) as temporary:
     with temporary.open("wb") as file:
         file.write(b"new" * 100_000)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from CIMLSegmentLib.atomic_folder import new_folder, tidy_up
 from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.record.atomic_folder import new_folder, tidy_up
 
 
 def fill(target: Path, text: str, *, divide_by: int = 1) -> None:

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from CIMLSegmentLib.baselines import BASELINES, build_any, build_baseline, n_parameters
-from CIMLSegmentLib.config import NetworkConfig
-from CIMLSegmentLib.task_io import load_task
+from CIMLSegmentLib.network.baselines import BASELINES, build_any, build_baseline, n_parameters
+from CIMLSegmentLib.network.config import NetworkConfig
+from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import UsageError
 
 TASKS = [load_task(name) for name in ("brats", "pet-ct", "pet-ct-mr")]

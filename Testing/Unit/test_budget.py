@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from MDALSelectorLib.budget import Budget, parse_budget
+from MDALSelectorLib.selection.budget import Budget, parse_budget
 from MultimodalImagingLib.errors import UsageError
 
 

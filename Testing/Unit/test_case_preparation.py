@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from MultimodalImagingLib.case_preparation import prepare_case
-from MultimodalImagingLib.cohort import Case
+from MultimodalImagingLib.cohorts.cohort import Case
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.geometry import Grid
-from MultimodalImagingLib.intensity import modality_kind
-from MultimodalImagingLib.prepared_case import PreprocessingSpec
-from MultimodalImagingLib.volume_io import ImageFile
-from MultimodalImagingLib.working_grid import coverage
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.preparation.case_preparation import prepare_case
+from MultimodalImagingLib.preparation.intensity import modality_kind
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
+from MultimodalImagingLib.preparation.working_grid import coverage
 
 SPEC = PreprocessingSpec((4.0, 4.0, 4.0), {"CT": "CT", "PET": "PET", "T1": "MR"})
 

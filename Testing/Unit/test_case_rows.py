@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from MultimodalImagingLib.record import CaseState
+from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_rows import (
     STATE_COLORS,
     CaseRow,

@@ -10,14 +10,20 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from MultimodalImagingLib.cohort import Cohort, Problem, default_patterns, find_cohort, patterns_for
-from MultimodalImagingLib.errors import CohortError, UsageError
-from MultimodalImagingLib.modality_patterns import (
+from MultimodalImagingLib.cohorts.cohort import (
+    Cohort,
+    Problem,
+    default_patterns,
+    find_cohort,
+    patterns_for,
+)
+from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
     ModalityPatterns,
     parse_pattern,
     write_patterns,
 )
+from MultimodalImagingLib.errors import CohortError, UsageError
 
 NOBODY = 65534
 
@@ -294,7 +300,7 @@ def test_the_table_of_a_read_only_cohort_lies_with_its_record(
     folder = Path.home() / ".crossmodal" / "cohorts"
     assert default_patterns(root) == DEFAULT_PATTERNS
     folder.mkdir(parents=True)
-    from MultimodalImagingLib.record import default_record_folder
+    from MultimodalImagingLib.record.cohort_record import default_record_folder
 
     record = default_record_folder(root)
     assert record.parent == folder

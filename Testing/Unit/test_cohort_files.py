@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from MultimodalImagingLib.record import CaseState
-from MultimodalImagingLib.volume_io import ImageFile
+from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_rows import CaseRow
 from MultimodalSlicerLib.cohort_files import CohortFiles, write_case_table
 

@@ -54,7 +54,7 @@ def test_the_report_of_a_real_inspection_is_understood(tmp_path) -> None:
     import numpy as np
     import SimpleITK as sitk  # noqa: N813
 
-    from MDALSelectorLib.inspection import inspect_cohort
+    from MDALSelectorLib.commands.inspect import inspect_cohort
 
     for case in ("A", "B"):
         (tmp_path / case).mkdir()
@@ -97,7 +97,7 @@ def test_a_report_without_a_part_is_refused(missing) -> None:
 
 
 def test_a_correction_means_the_part_as_it_is_written() -> None:
-    from MultimodalImagingLib.modality_patterns import (
+    from MultimodalImagingLib.cohorts.modality_patterns import (
         DEFAULT_PATTERNS,
         parse_pattern,
     )

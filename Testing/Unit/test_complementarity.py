@@ -19,13 +19,13 @@ from shape_composition_toy import (
     train_toy,
 )
 
-from CIMLSegmentLib.gradcam import (
+from CIMLSegmentLib.inference.gradcam import (
     CamTarget,
     message_gradcam,
     most_informative_level,
     scale_together,
 )
-from CIMLSegmentLib.losses import kl_per_input_voxel
+from CIMLSegmentLib.training.losses import kl_per_input_voxel
 
 SMALL = Toy(batch=8, steps=200, features=(8, 16, 32), peak=8e-3, network={"message_levels": (1, 2)})
 FULL = Toy()

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from CIMLSegmentLib.config import (
+from CIMLSegmentLib.network.config import (
     NetworkConfig,
     TrainingConfig,
     changed_config,

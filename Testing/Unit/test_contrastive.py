@@ -10,21 +10,21 @@ import pytest
 import torch
 from gaussian_toys import N_LIFTED, lift, make_toy, patients
 
-from MDALSelectorLib import contrastive_estimator
-from MDALSelectorLib.config import (
+from MDALSelectorLib.estimation import contrastive_estimator
+from MDALSelectorLib.estimation.config import (
     ContrastiveConfig,
     CrossFitConfig,
     EstimationConfig,
     NormalizationConfig,
 )
-from MDALSelectorLib.contrastive import train_fold
-from MDALSelectorLib.contrastive_estimator import contrastive_estimates
-from MDALSelectorLib.cross_fitting import FloatArray, Split, plan_cross_fit, spearman
-from MDALSelectorLib.fold_scores import ContrastiveSettings, contrastive_settings
-from MDALSelectorLib.pair_estimate import ModalityPair, PairEstimate
-from MDALSelectorLib.views import VectorViews
+from MDALSelectorLib.estimation.contrastive import train_fold
+from MDALSelectorLib.estimation.contrastive_estimator import contrastive_estimates
+from MDALSelectorLib.estimation.cross_fitting import FloatArray, Split, plan_cross_fit, spearman
+from MDALSelectorLib.estimation.fold_scores import ContrastiveSettings, contrastive_settings
+from MDALSelectorLib.estimation.pair_estimate import ModalityPair, PairEstimate
+from MDALSelectorLib.estimation.views import VectorViews
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.progress import NullReporter
+from MultimodalImagingLib.jobs.progress import NullReporter
 
 PAIR = ("a", "b")
 CPU = torch.device("cpu")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from MDALSelectorLib.config import CrossFitConfig
-from MDALSelectorLib.cross_fitting import (
+from MDALSelectorLib.estimation.config import CrossFitConfig
+from MDALSelectorLib.estimation.cross_fitting import (
     Split,
     mean_pairwise_spearman,
     plan_cross_fit,

@@ -5,9 +5,9 @@ import pytest
 import torch
 from example_training import PET_CT, QUICK, bright_ball, bright_balls
 
-from CIMLSegmentLib.augmentation import Augmentation
-from CIMLSegmentLib.dataset import PatchSource, batches
-from CIMLSegmentLib.patches import patch_start, read_patch
+from CIMLSegmentLib.training.augmentation import Augmentation
+from CIMLSegmentLib.training.dataset import PatchSource, batches
+from CIMLSegmentLib.training.patches import patch_start, read_patch
 
 
 def source(folder, n_cases=3, **changes):

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from gaussian_toys import make_toy, patients
 
-from MDALSelectorLib.config import (
+from MDALSelectorLib.estimation.config import (
     ContrastiveConfig,
     CrossFitConfig,
     EstimationConfig,
     GaussianConfig,
 )
-from MDALSelectorLib.cross_fitting import FloatArray
-from MDALSelectorLib.estimation import Estimation, estimate
-from MDALSelectorLib.views import VectorViews
+from MDALSelectorLib.estimation.cross_fitting import FloatArray
+from MDALSelectorLib.estimation.estimate import Estimation, estimate
+from MDALSelectorLib.estimation.views import VectorViews
 from MultimodalImagingLib.errors import CohortError, UsageError
 
 GAUSSIAN = EstimationConfig(

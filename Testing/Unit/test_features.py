@@ -6,21 +6,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from MDALSelectorLib.config import CrossFitConfig, GaussianConfig
-from MDALSelectorLib.cross_fitting import plan_cross_fit
-from MDALSelectorLib.features import (
+from MDALSelectorLib.estimation.config import CrossFitConfig, GaussianConfig
+from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit
+from MDALSelectorLib.estimation.features import (
     N_BLOCKS,
     N_FEATURES,
     STATISTICS,
     case_features,
     cohort_features,
 )
-from MDALSelectorLib.gaussian_estimator import gaussian_estimates
-from MultimodalImagingLib.cohort import find_cohort
+from MDALSelectorLib.estimation.gaussian_estimator import gaussian_estimates
+from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.errors import CancelledError
-from MultimodalImagingLib.geometry import Grid
-from MultimodalImagingLib.preprocessing import PreparedCase, default_spec, prepare_cohort
-from MultimodalImagingLib.progress import NullReporter
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.preparation.preprocessing import (
+    PreparedCase,
+    default_spec,
+    prepare_cohort,
+)
 
 
 def case(

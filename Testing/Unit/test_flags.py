@@ -6,14 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from MDALSelectorLib.alignment import AlignmentMeasures, measure_alignment
-from MDALSelectorLib.case_selection import CHECK_PAIRING
-from MDALSelectorLib.flags import PairingConfig, gain_limits, pairing_flags
-from MultimodalImagingLib.cohort import find_cohort
-from MultimodalImagingLib.intensity import normalize
-from MultimodalImagingLib.preprocessing import PreparedCase, default_spec, prepare_cohort
-from MultimodalImagingLib.progress import NullReporter
-from MultimodalImagingLib.synthetic_cohort import draw_factors, make_case
+from MDALSelectorLib.case_flags import CHECK_PAIRING
+from MDALSelectorLib.pairing.alignment import AlignmentMeasures, measure_alignment
+from MDALSelectorLib.pairing.flags import PairingConfig, gain_limits, pairing_flags
+from MDALSelectorLib.synthetic_cohort import draw_factors, make_case
+from MultimodalImagingLib.cohorts.cohort import find_cohort
+from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.preparation.intensity import normalize
+from MultimodalImagingLib.preparation.preprocessing import (
+    PreparedCase,
+    default_spec,
+    prepare_cohort,
+)
 
 PAIRS = (("CT", "PET"), ("CT", "T1"), ("PET", "T1"))
 

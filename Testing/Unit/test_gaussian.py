@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from gaussian_toys import CORRELATIONS, N_LIFTED, make_toy, patients
 
-from MDALSelectorLib.config import CrossFitConfig, GaussianConfig
-from MDALSelectorLib.cross_fitting import FloatArray, plan_cross_fit, spearman
-from MDALSelectorLib.gaussian import CanonicalCritic, whiten
-from MDALSelectorLib.gaussian_estimator import gaussian_estimates, shuffled_bounds
-from MDALSelectorLib.pair_estimate import PairEstimate
+from MDALSelectorLib.estimation.config import CrossFitConfig, GaussianConfig
+from MDALSelectorLib.estimation.cross_fitting import FloatArray, plan_cross_fit, spearman
+from MDALSelectorLib.estimation.gaussian import CanonicalCritic, whiten
+from MDALSelectorLib.estimation.gaussian_estimator import gaussian_estimates, shuffled_bounds
+from MDALSelectorLib.estimation.pair_estimate import PairEstimate
 
 PAIR = ("a", "b")
 ONE_SETTING = GaussianConfig(n_components=(8,), shrinkages=(0.1,), n_reliability_splits=1)

@@ -9,7 +9,7 @@ import SimpleITK as sitk  # noqa: N813
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from MultimodalImagingLib.geometry import (
+from MultimodalImagingLib.images.geometry import (
     Grid,
     Volume,
     grid_of_image,

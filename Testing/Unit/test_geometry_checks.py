@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from MultimodalImagingLib.geometry import Grid
-from MultimodalImagingLib.geometry_checks import (
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.images.geometry_checks import (
     Verdict,
     case_verdict,
     extent_mm,

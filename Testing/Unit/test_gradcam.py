@@ -3,15 +3,15 @@ import dataclasses
 import pytest
 import torch
 
-from CIMLSegmentLib.config import NetworkConfig
-from CIMLSegmentLib.gradcam import (
+from CIMLSegmentLib.inference.gradcam import (
     CamTarget,
     message_gradcam,
     most_informative_level,
     scale_together,
 )
-from CIMLSegmentLib.network import CIMLOutput, MessageKey, build_network
-from CIMLSegmentLib.task_io import load_task
+from CIMLSegmentLib.network.config import NetworkConfig
+from CIMLSegmentLib.network.network import CIMLOutput, MessageKey, build_network
+from CIMLSegmentLib.task.task_io import load_task
 
 CONFIG = NetworkConfig(
     spatial_dims=2,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from MDALSelectorLib.gradient_agreement import (
+from MDALSelectorLib.pairing.gradient_agreement import (
     _correlation,
     agreement,
     best_shift,

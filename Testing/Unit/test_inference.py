@@ -22,22 +22,22 @@ from example_segmentation import (
     write_case,
 )
 
-from CIMLSegmentLib.config import NetworkConfig
-from CIMLSegmentLib.gradcam import CamTarget, message_gradcam
-from CIMLSegmentLib.inference import predict_prepared, segment_case
-from CIMLSegmentLib.inference_config import InferenceConfig
-from CIMLSegmentLib.model_description import Intensities
-from CIMLSegmentLib.network import CIMLNet, MessageKey
-from CIMLSegmentLib.result import SegmentationResult
-from CIMLSegmentLib.sliding_window import WindowPlan, predict_windows
-from CIMLSegmentLib.task_io import load_task
-from CIMLSegmentLib.windowed_gradcam import CamKey, scaled_together
-from MultimodalImagingLib.cohort import Case
+from CIMLSegmentLib.inference.gradcam import CamTarget, message_gradcam
+from CIMLSegmentLib.inference.inference_config import InferenceConfig
+from CIMLSegmentLib.inference.segment_case import predict_prepared, segment_case
+from CIMLSegmentLib.inference.sliding_window import WindowPlan, predict_windows
+from CIMLSegmentLib.inference.windowed_gradcam import CamKey, scaled_together
+from CIMLSegmentLib.model.model_description import Intensities
+from CIMLSegmentLib.network.config import NetworkConfig
+from CIMLSegmentLib.network.network import CIMLNet, MessageKey
+from CIMLSegmentLib.results.result import SegmentationResult
+from CIMLSegmentLib.task.task_io import load_task
+from MultimodalImagingLib.cohorts.cohort import Case
 from MultimodalImagingLib.errors import CohortError, ModelError, UsageError
-from MultimodalImagingLib.geometry import is_same_grid
-from MultimodalImagingLib.preprocessing import prepare_case
-from MultimodalImagingLib.progress import NullReporter
-from MultimodalImagingLib.volume_io import Volume, write_volume
+from MultimodalImagingLib.images.geometry import is_same_grid
+from MultimodalImagingLib.images.volume_io import Volume, write_volume
+from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.preparation.preprocessing import prepare_case
 
 
 def segment(case: Case, model: Model, **settings: object) -> SegmentationResult:

@@ -14,27 +14,27 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from rich.console import Console
 
-from MDALSelectorLib.inspection import (
+from MDALSelectorLib.commands.inspect import (
     InspectionOptions,
     add_inspect_arguments,
     inspect_cohort,
     run_inspect,
 )
-from MDALSelectorLib.inspection_report import InspectionReport
-from MDALSelectorLib.inspection_tables import print_inspection
+from MDALSelectorLib.inspection.report import InspectionReport
+from MDALSelectorLib.inspection.tables import print_inspection
+from MultimodalImagingLib.cohorts.geometry_report import OWN_GRID
+from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 from MultimodalImagingLib.errors import CohortError, UsageError
-from MultimodalImagingLib.geometry_checks import Verdict
-from MultimodalImagingLib.geometry_report import OWN_GRID
-from MultimodalImagingLib.modality_patterns import parse_pattern
-from MultimodalImagingLib.progress import JsonLinesReporter, NullReporter, Reporter
+from MultimodalImagingLib.images.geometry_checks import Verdict
+from MultimodalImagingLib.jobs.progress import JsonLinesReporter, NullReporter, Reporter
 
 SOURCE = Path(__file__).parents[2] / "MDALSelector"
 
 RUN = """
 import argparse, sys
-from MDALSelectorLib.inspection import add_inspect_arguments, run_inspect
-from MultimodalImagingLib.modality_patterns import parse_pattern
-from MultimodalImagingLib.progress import NullReporter
+from MDALSelectorLib.commands.inspect import add_inspect_arguments, run_inspect
+from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
+from MultimodalImagingLib.jobs.progress import NullReporter
 parser = argparse.ArgumentParser()
 add_inspect_arguments(parser)
 code = run_inspect(parser.parse_args(), NullReporter())

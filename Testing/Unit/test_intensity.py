@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_fill_holes
 
-from MultimodalImagingLib.intensity import (
+from MultimodalImagingLib.preparation.intensity import (
     _fill_holes,
     body_mask,
     joint_body,

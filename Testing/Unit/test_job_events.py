@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from MultimodalImagingLib.progress import JsonLinesReporter
+from MultimodalImagingLib.jobs.progress import JsonLinesReporter
 from MultimodalSlicerLib import job_events
 from MultimodalSlicerLib.job_events import (
     LineReader,

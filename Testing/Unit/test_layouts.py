@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from MultimodalImagingLib.cohort import Cohort, find_cohort
+from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.volume_io import read_volume
+from MultimodalImagingLib.images.volume_io import read_volume
 
 
 def image(path: Path, value: float = 1.0, *, n_images: int = 1) -> Path:

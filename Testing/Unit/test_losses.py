@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from CIMLSegmentLib.losses import CIMLLoss, beta_share, kl_per_input_voxel
-from CIMLSegmentLib.network import CIMLOutput, MessageKey
-from CIMLSegmentLib.task_io import load_task
+from CIMLSegmentLib.network.network import CIMLOutput, MessageKey
+from CIMLSegmentLib.task.task_io import load_task
+from CIMLSegmentLib.training.losses import CIMLLoss, beta_share, kl_per_input_voxel
 
 BRATS = load_task("brats")
 FINE, COARSE = MessageKey("WT", "T1", 1), MessageKey("WT", "T1", 2)

@@ -17,8 +17,8 @@ from pathlib import Path
 import main_job
 import pytest
 
-from MultimodalImagingLib.selection_file import suggested_cases
-from MultimodalImagingLib.synthetic_cohort import write_cohort
+from MDALSelectorLib.synthetic_cohort import write_cohort
+from MultimodalImagingLib.record.selection_file import suggested_cases
 
 SMALL = main_job.Settings(
     select=("--budget", "3", "--strategy", "MaxMD", "--estimator", "gaussian"),

@@ -7,17 +7,17 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from CIMLSegmentLib.message_maps import (
+from CIMLSegmentLib.inference.message_maps import (
     information_on_output_grid,
     mean_over_levels,
     on_output_grid,
     sum_over_levels,
 )
-from CIMLSegmentLib.network import MessageKey
-from CIMLSegmentLib.uncertainty import predictive_entropy
-from CIMLSegmentLib.window_box import WindowBox, window_box
-from MultimodalImagingLib.geometry import Grid
-from MultimodalImagingLib.volume_io import Volume
+from CIMLSegmentLib.inference.uncertainty import predictive_entropy
+from CIMLSegmentLib.inference.window_box import WindowBox, window_box
+from CIMLSegmentLib.network.network import MessageKey
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.images.volume_io import Volume
 
 IDENTITY = tuple(np.eye(3).ravel())
 GRID = Grid((24, 16, 16), (2.0, 2.0, 2.0), (-20.0, 3.0, 8.0), IDENTITY)

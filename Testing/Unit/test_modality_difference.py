@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from MDALSelectorLib.cross_fitting import FloatArray, IntArray
-from MDALSelectorLib.fused_embedding import fused_embedding
-from MDALSelectorLib.modality_difference import modality_difference, robust_z
-from MDALSelectorLib.pair_estimate import PairEstimate
+from MDALSelectorLib.estimation.cross_fitting import FloatArray, IntArray
+from MDALSelectorLib.estimation.fused_embedding import fused_embedding
+from MDALSelectorLib.estimation.modality_difference import modality_difference, robust_z
+from MDALSelectorLib.estimation.pair_estimate import PairEstimate
 
 
 def make_estimate(

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.modality_patterns import (
+from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
     IGNORE,
     LABEL,
@@ -17,7 +16,8 @@ from MultimodalImagingLib.modality_patterns import (
     read_patterns,
     write_patterns,
 )
-from MultimodalImagingLib.patient_ids import patient_of_case
+from MultimodalImagingLib.cohorts.patient_ids import patient_of_case
+from MultimodalImagingLib.errors import UsageError
 
 
 @pytest.mark.parametrize(

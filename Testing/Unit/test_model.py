@@ -14,10 +14,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from CIMLSegmentLib import model_files
-from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
-from CIMLSegmentLib.model import TrainedModel, load_model, save_model
-from CIMLSegmentLib.model_description import (
+from CIMLSegmentLib.model import model_files
+from CIMLSegmentLib.model.model import TrainedModel, load_model, save_model
+from CIMLSegmentLib.model.model_description import (
     Intensities,
     ModelDescription,
     ModelFacts,
@@ -25,10 +24,11 @@ from CIMLSegmentLib.model_description import (
     description_from_json,
     description_to_json,
 )
-from CIMLSegmentLib.network import build_network
-from CIMLSegmentLib.task_io import load_task
+from CIMLSegmentLib.network.config import NetworkConfig, TrainingConfig
+from CIMLSegmentLib.network.network import build_network
+from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import ModelError
-from MultimodalImagingLib.prepared_case import PreprocessingSpec
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
 TASK = load_task("pet-ct")
 NETWORK = NetworkConfig(
@@ -332,7 +332,7 @@ SAVER = """
 import dataclasses, sys
 from pathlib import Path
 sys.path[:0] = {paths}
-from CIMLSegmentLib.model import load_model, save_model
+from CIMLSegmentLib.model.model import load_model, save_model
 folder = Path(sys.argv[1])
 model = load_model(folder)
 for step in range(11, 10**6):

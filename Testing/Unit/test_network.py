@@ -4,10 +4,10 @@ import dataclasses
 import pytest
 import torch
 
-from CIMLSegmentLib.config import NetworkConfig
-from CIMLSegmentLib.gate import DotProductGate, GateShape, SpatialGate
-from CIMLSegmentLib.network import MessageKey, build_network
-from CIMLSegmentLib.task_io import CohortModalities, load_task
+from CIMLSegmentLib.network.config import NetworkConfig
+from CIMLSegmentLib.network.gate import DotProductGate, GateShape, SpatialGate
+from CIMLSegmentLib.network.network import MessageKey, build_network
+from CIMLSegmentLib.task.task_io import CohortModalities, load_task
 from MultimodalImagingLib.errors import UsageError
 
 SMALL = NetworkConfig(

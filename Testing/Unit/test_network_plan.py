@@ -5,9 +5,9 @@ import pytest
 import torch
 from example_training import bright_balls
 
-from CIMLSegmentLib.network import build_network
-from CIMLSegmentLib.network_plan import plan_for_cases, plan_network
-from CIMLSegmentLib.task_io import load_task
+from CIMLSegmentLib.network.network import build_network
+from CIMLSegmentLib.task.task_io import load_task
+from CIMLSegmentLib.training.network_plan import plan_for_cases, plan_network
 
 
 def test_isotropic_brain_gets_the_default_network():

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from MultimodalImagingLib.nifti_values import n_non_finite
-from MultimodalImagingLib.volume_io import ImageFile, read_volume
+from MultimodalImagingLib.images.nifti_values import n_non_finite
+from MultimodalImagingLib.images.volume_io import ImageFile, read_volume
 
 
 def spoiled(shape: tuple[int, ...], kind: type) -> np.ndarray:

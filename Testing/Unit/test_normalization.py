@@ -10,8 +10,8 @@ import torch
 from gaussian_toys import CORRELATIONS, make_toy
 from torch import Tensor
 
-from MDALSelectorLib.config import NormalizationConfig
-from MDALSelectorLib.normalization import two_sided_scores
+from MDALSelectorLib.estimation.config import NormalizationConfig
+from MDALSelectorLib.estimation.normalization import two_sided_scores
 
 TIGHT = NormalizationConfig(tolerance_nats=1e-9, max_passes=400, block_rows=32)
 

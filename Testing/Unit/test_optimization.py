@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from CIMLSegmentLib.config import TrainingConfig
-from CIMLSegmentLib.optimization import (
+from CIMLSegmentLib.network.config import TrainingConfig
+from CIMLSegmentLib.training.optimization import (
     choose_precision,
     learning_rate,
     make_optimizer,

@@ -1,7 +1,7 @@
 import pytest
 from example_training import bright_ball, bright_balls
 
-from CIMLSegmentLib.patient_split import split_by_patient
+from CIMLSegmentLib.training.patient_split import split_by_patient
 
 
 @pytest.fixture(scope="module")

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from MultimodalImagingLib import case_preparation
-from MultimodalImagingLib.cohort import find_cohort
+from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.errors import CancelledError, CrossModalError
-from MultimodalImagingLib.prepared_cache import cache_file
-from MultimodalImagingLib.preprocessing import (
+from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.preparation import case_preparation
+from MultimodalImagingLib.preparation.prepared_cache import cache_file
+from MultimodalImagingLib.preparation.preprocessing import (
     PreparedCohort,
     PreprocessingSpec,
     default_spec,
     prepare_cohort,
 )
-from MultimodalImagingLib.progress import NullReporter
 
 SPEC = PreprocessingSpec((4.0, 4.0, 4.0), {"CT": "CT", "T1": "MR"})
 

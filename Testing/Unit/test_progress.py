@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from MultimodalImagingLib.cancellation import cancel_on_signals, check_cancelled
 from MultimodalImagingLib.errors import CancelledError
-from MultimodalImagingLib.job_log import LoggingReporter
-from MultimodalImagingLib.progress import JsonLinesReporter, NullReporter, Reporter, StageClock
-from MultimodalImagingLib.terminal_progress import TerminalReporter
+from MultimodalImagingLib.jobs.cancellation import cancel_on_signals, check_cancelled
+from MultimodalImagingLib.jobs.job_log import LoggingReporter
+from MultimodalImagingLib.jobs.progress import JsonLinesReporter, NullReporter, Reporter, StageClock
+from MultimodalImagingLib.jobs.terminal_progress import TerminalReporter
 
 SOURCE = Path(__file__).parents[2] / "MDALSelector"
 
 JOB = """
 import sys, time
 from MultimodalImagingLib.errors import CancelledError
-from MultimodalImagingLib.progress import JsonLinesReporter, cancel_on_signals
+from MultimodalImagingLib.jobs.progress import JsonLinesReporter, cancel_on_signals
 reporter = JsonLinesReporter(min_interval_s=0.0)
 try:
     with cancel_on_signals():

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from example_selection import example_scores
 
-from MDALSelectorLib.case_selection import Flag
-from MDALSelectorLib.diagnostics import Diagnostics
-from MDALSelectorLib.reasons import case_reason, nats, pair_statement
-from MDALSelectorLib.trust import judge_trust
+from MDALSelectorLib.case_flags import Flag
+from MDALSelectorLib.selection.diagnostics import Diagnostics
+from MDALSelectorLib.selection.reasons import case_reason, nats, pair_statement
+from MDALSelectorLib.selection.trust import judge_trust
 
 CT_PET, CT_T1 = ("CT", "PET"), ("CT", "T1")
 

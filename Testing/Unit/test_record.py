@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from MultimodalImagingLib import record as record_module
 from MultimodalImagingLib.errors import CohortError, UsageError
-from MultimodalImagingLib.record import CaseState, default_record_folder, open_record
+from MultimodalImagingLib.record import cohort_record as record_module
+from MultimodalImagingLib.record.cohort_record import CaseState, default_record_folder, open_record
 
 
 def test_a_case_that_nobody_touched_is_unlabelled(tmp_path: Path) -> None:

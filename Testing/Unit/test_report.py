@@ -15,14 +15,15 @@ import numpy as np
 import pytest
 from example_selection import example_scores, example_selection, write_example_run
 
-from MDALSelectorLib.case_selection import CaseSelection, Flag
-from MDALSelectorLib.report import render_report, write_report
-from MDALSelectorLib.report_command import add_report_arguments, run_report
-from MDALSelectorLib.report_figures import plotly_script, pmi_html, scatter_html
-from MDALSelectorLib.report_view import counted, flattened, listed, number, table_rows
-from MDALSelectorLib.result import write_selection
+from MDALSelectorLib.case_flags import Flag
+from MDALSelectorLib.commands.report import add_report_arguments, run_report
+from MDALSelectorLib.report.figures import plotly_script, pmi_html, scatter_html
+from MDALSelectorLib.report.page import render_report, write_report
+from MDALSelectorLib.report.view import counted, flattened, listed, number, table_rows
+from MDALSelectorLib.selection.case_selection import CaseSelection
+from MDALSelectorLib.selection.run_folder import write_selection
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.progress import NullReporter
+from MultimodalImagingLib.jobs.progress import NullReporter
 
 
 class Page(HTMLParser):

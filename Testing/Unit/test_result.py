@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from CIMLSegmentLib import result_io
-from CIMLSegmentLib.result import Contribution, ResultMap, SegmentationResult, contributions
-from CIMLSegmentLib.result_io import has_result, map_file_name, result_folder, write_result
-from CIMLSegmentLib.segmentation_nrrd import segmentation_nrrd, terminology_entry
-from CIMLSegmentLib.stored_result import find_results, read_result
-from CIMLSegmentLib.task_io import load_task
-from MultimodalImagingLib import cancellation
+from CIMLSegmentLib.results import result_io
+from CIMLSegmentLib.results.result import Contribution, ResultMap, SegmentationResult, contributions
+from CIMLSegmentLib.results.result_io import has_result, map_file_name, result_folder, write_result
+from CIMLSegmentLib.results.segmentation_nrrd import segmentation_nrrd, terminology_entry
+from CIMLSegmentLib.results.stored_result import find_results, read_result
+from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import (
     CancelledError,
     CohortError,
@@ -24,8 +23,9 @@ from MultimodalImagingLib.errors import (
     ModelError,
     UsageError,
 )
-from MultimodalImagingLib.geometry import Grid
-from MultimodalImagingLib.volume_io import Volume
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.jobs import cancellation
 
 C, S = float(np.cos(0.3)), float(np.sin(0.3))
 GRID = Grid((5, 4, 3), (1.0, 2.0, 2.5), (7.0, -8.0, 9.5), (C, -S, 0, S, C, 0, 0, 0, -1))
@@ -271,7 +271,7 @@ def test_terminology_without_anatomy_is_left_open() -> None:
 
 
 def test_label_values_above_255_are_kept(tmp_path: Path) -> None:
-    from CIMLSegmentLib.task_io import task_from_json, task_to_json
+    from CIMLSegmentLib.task.task_io import task_from_json, task_to_json
 
     data = task_to_json(load_task("pet-ct"))
     data["labels"] = {"lesion": 300}

@@ -14,11 +14,11 @@ import SimpleITK as sitk  # noqa: N813
 from example_segmentation import LESION, Model, bright_voxels, grid, rotation, write_case
 
 from CIMLSegmentLib.__main__ import main
-from CIMLSegmentLib.case_input import case_of_images, cases_of_path, chosen_cases
-from CIMLSegmentLib.stored_result import read_result
-from MultimodalImagingLib import cancellation
+from CIMLSegmentLib.inference.case_input import case_of_images, cases_of_path, chosen_cases
+from CIMLSegmentLib.results.stored_result import read_result
 from MultimodalImagingLib.errors import CohortError, UsageError
-from MultimodalImagingLib.volume_io import Volume, write_volume
+from MultimodalImagingLib.images.volume_io import Volume, write_volume
+from MultimodalImagingLib.jobs import cancellation
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         folders.append(folder)
         return bright_voxels()
 
-    stub = types.ModuleType("CIMLSegmentLib.model")
+    stub = types.ModuleType("CIMLSegmentLib.model.model")
     stub.load_model = load_model  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "CIMLSegmentLib.model", stub)
+    monkeypatch.setitem(sys.modules, "CIMLSegmentLib.model.model", stub)
     return folders
 
 
@@ -160,7 +160,7 @@ def test_results_are_kept_unless_overwrite_is_said(
 def test_cancelling_keeps_finished_cases_and_leaves_no_half_one(
     cohort: Path, tmp_path: Path, loaded: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import CIMLSegmentLib.segmentation_job as job
+    import CIMLSegmentLib.inference.segmentation_job as job
 
     original = job.segment_case
 
@@ -261,7 +261,7 @@ def test_processes_of_one_job_share_the_cases(
 
     import torch
 
-    from CIMLSegmentLib import processes
+    from CIMLSegmentLib.training import processes
 
     for rank, expected in ((0, ["a", "c"]), (1, ["b"])):
         share = processes.Processes(rank, 2, torch.device("cpu"))
@@ -275,7 +275,7 @@ def test_processes_of_one_job_share_the_cases(
 
 
 def test_names_of_files_can_be_corrected(tmp_path: Path) -> None:
-    from MultimodalImagingLib.modality_patterns import parse_pattern
+    from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 
     write_case(tmp_path / "x", grid())
     (tmp_path / "x" / "pet.nii.gz").rename(tmp_path / "x" / "uptake.nii.gz")

@@ -15,15 +15,15 @@ import pytest
 from example_segmentation import SMALL, four_sequences, grid, pet_ct, write_case
 
 from CIMLSegmentLib.__main__ import main
-from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
-from CIMLSegmentLib.model import TrainedModel, load_model, save_model
-from CIMLSegmentLib.model_description import ModelDescription
-from CIMLSegmentLib.network import build_network
-from CIMLSegmentLib.stored_result import read_result
-from CIMLSegmentLib.task import Task
-from CIMLSegmentLib.task_io import load_task
-from MultimodalImagingLib.geometry import Grid
-from MultimodalImagingLib.preprocessing import PreprocessingSpec
+from CIMLSegmentLib.model.model import TrainedModel, load_model, save_model
+from CIMLSegmentLib.model.model_description import ModelDescription
+from CIMLSegmentLib.network.config import NetworkConfig, TrainingConfig
+from CIMLSegmentLib.network.network import build_network
+from CIMLSegmentLib.results.stored_result import read_result
+from CIMLSegmentLib.task.task import Task
+from CIMLSegmentLib.task.task_io import load_task
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.preparation.preprocessing import PreprocessingSpec
 
 ROOT = Path(__file__).parents[2]
 WIDE = NetworkConfig(

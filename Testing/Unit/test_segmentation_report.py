@@ -14,11 +14,11 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from example_segmentation import BODY, LESION, bright_voxels, grid, rotation, write_case
 
-from CIMLSegmentLib import segmentation_report
 from CIMLSegmentLib.__main__ import main
-from CIMLSegmentLib.inference import segment_case
-from CIMLSegmentLib.inference_config import InferenceConfig
-from CIMLSegmentLib.map_pictures import (
+from CIMLSegmentLib.inference.inference_config import InferenceConfig
+from CIMLSegmentLib.inference.segment_case import segment_case
+from CIMLSegmentLib.results import segmentation_report
+from CIMLSegmentLib.results.map_pictures import (
     INFERNO,
     VIRIDIS,
     Plane,
@@ -32,15 +32,15 @@ from CIMLSegmentLib.map_pictures import (
     with_outlines,
     with_reference,
 )
-from CIMLSegmentLib.report_pictures import short_number
-from CIMLSegmentLib.result import Contribution
-from CIMLSegmentLib.result_io import write_result
-from CIMLSegmentLib.segmentation_report import share_table
-from CIMLSegmentLib.stored_result import read_result
-from CIMLSegmentLib.task_io import load_task
-from MultimodalImagingLib.geometry import Grid
-from MultimodalImagingLib.progress import NullReporter
-from MultimodalImagingLib.volume_io import Volume
+from CIMLSegmentLib.results.report_pictures import short_number
+from CIMLSegmentLib.results.result import Contribution
+from CIMLSegmentLib.results.result_io import write_result
+from CIMLSegmentLib.results.segmentation_report import share_table
+from CIMLSegmentLib.results.stored_result import read_result
+from CIMLSegmentLib.task.task_io import load_task
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.jobs.progress import NullReporter
 
 IDENTITY = tuple(np.eye(3).ravel())
 GRID = Grid((40, 30, 20), (1.0, 1.0, 2.0), (0.0, 0.0, 0.0), IDENTITY)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from MDALSelectorLib.__main__ import main
-from MultimodalImagingLib.record import CaseState, open_record
+from MultimodalImagingLib.record.cohort_record import CaseState, open_record
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "MDALSelector")}
@@ -104,8 +104,8 @@ def test_another_strategy_reads_no_image_and_estimates_nothing(
     def refuse(*_: object, **__: object) -> None:
         pytest.fail("an image was read or scores were estimated again")
 
-    monkeypatch.setattr("MultimodalImagingLib.case_preparation.read_volume", refuse)
-    monkeypatch.setattr("MDALSelectorLib.scoring.estimate_scores", refuse)
+    monkeypatch.setattr("MultimodalImagingLib.preparation.case_preparation.read_volume", refuse)
+    monkeypatch.setattr("MDALSelectorLib.selection.scoring.estimate_scores", refuse)
     options = ("--strategy", "maxmd", "--budget", "3", "--output", f"{tmp_path}/run")
     assert select(synthetic_cohort, first_run, *options) == 0
     assert [row["suggested"] for row in table(tmp_path / "run")].count("yes") == 3

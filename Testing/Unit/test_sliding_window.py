@@ -9,19 +9,19 @@ import pytest
 import torch
 from monai.data.utils import compute_importance_map
 
-from CIMLSegmentLib.config import NetworkConfig
-from CIMLSegmentLib.inference_config import InferenceConfig
-from CIMLSegmentLib.network import CIMLNet, CIMLOutput, MessageKey, build_network
-from CIMLSegmentLib.sliding_window import (
+from CIMLSegmentLib.inference.inference_config import InferenceConfig
+from CIMLSegmentLib.inference.sliding_window import (
     WindowedOutput,
     WindowPlan,
     predict_windows,
     scan_interval,
 )
-from CIMLSegmentLib.task_io import load_task
-from MultimodalImagingLib import cancellation
+from CIMLSegmentLib.network.config import NetworkConfig
+from CIMLSegmentLib.network.network import CIMLNet, CIMLOutput, MessageKey, build_network
+from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import CancelledError, CrossModalError, UsageError
-from MultimodalImagingLib.progress import NullReporter
+from MultimodalImagingLib.jobs import cancellation
+from MultimodalImagingLib.jobs.progress import NullReporter
 
 CPU = torch.device("cpu")
 SMALL = NetworkConfig(
@@ -338,7 +338,7 @@ def test_as_many_windows_are_computed_together_as_make_sense() -> None:
 
 
 def test_a_task_without_auxiliaries_has_no_maps() -> None:
-    from CIMLSegmentLib.task_io import CohortModalities
+    from CIMLSegmentLib.task.task_io import CohortModalities
 
     cohort = CohortModalities({"CT": "CT"}, primary="CT")
     network = build_network(load_task("single-target", cohort=cohort), SMALL, seed=0).eval()

@@ -2,8 +2,8 @@ import pytest
 import torch
 from example_training import PET_CT, TINY
 
-from CIMLSegmentLib import stopping
-from CIMLSegmentLib.network import build_network
+from CIMLSegmentLib.network.network import build_network
+from CIMLSegmentLib.training import stopping
 from MultimodalImagingLib.errors import CancelledError
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from MultimodalImagingLib.synthetic_cohort import (
+from MDALSelectorLib.synthetic_cohort import (
     LABELS,
     MODALITIES,
     draw_factors,

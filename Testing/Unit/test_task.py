@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from CIMLSegmentLib.task_io import (
+from CIMLSegmentLib.task.task_io import (
     PRESET_FOLDER,
     CohortModalities,
     load_task,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from MultimodalImagingLib.text_header import payload_of_text_header
-from MultimodalImagingLib.volume_io import ImageFile, read_grid, read_volume
-from MultimodalImagingLib.voxel_payload import Payload, payload_fault
+from MultimodalImagingLib.images.text_header import payload_of_text_header
+from MultimodalImagingLib.images.volume_io import ImageFile, read_grid, read_volume
+from MultimodalImagingLib.images.voxel_payload import Payload, payload_fault
 
 N_BYTES = 10 * 9 * 8 * 2
 

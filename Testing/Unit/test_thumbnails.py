@@ -9,16 +9,16 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from example_selection import GRID, KINDS, example_case
 
-from MDALSelectorLib.thumbnails import (
+from MDALSelectorLib.report.thumbnails import (
     case_strip,
     displayed,
     informative_slice,
     thumbnail_names,
     write_thumbnails,
 )
-from MultimodalImagingLib.geometry import Grid
-from MultimodalImagingLib.intensity import normalize
-from MultimodalImagingLib.prepared_case import PreparedCase
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.preparation.intensity import normalize
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 
 def case_of(images: dict[str, np.ndarray], spacing: float = 2.0) -> PreparedCase:

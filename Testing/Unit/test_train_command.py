@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 
 from CIMLSegmentLib.__main__ import main
-from CIMLSegmentLib.model import load_model
-from CIMLSegmentLib.train_command import known_to_run, labelled_cases
-from MultimodalImagingLib.cohort import find_cohort
+from CIMLSegmentLib.commands.train import known_to_run, labelled_cases
+from CIMLSegmentLib.model.model import load_model
+from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.geometry import Grid
-from MultimodalImagingLib.progress import NullReporter
-from MultimodalImagingLib.record import open_record
-from MultimodalImagingLib.selection_file import (
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.images.volume_io import Volume, write_volume
+from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.record.cohort_record import open_record
+from MultimodalImagingLib.record.selection_file import (
     cases_labelled_before,
     suggested_cases,
     write_selection_content,
 )
-from MultimodalImagingLib.volume_io import Volume, write_volume
 
 GRID = Grid((6, 5, 4), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0), tuple(np.eye(3).ravel()))
 

@@ -13,15 +13,15 @@ import pytest
 import torch
 from example_training import PET_CT, QUICK, SPEC, TINY, bright_ball, bright_balls
 
-from CIMLSegmentLib import training_run
-from CIMLSegmentLib.baselines import BASELINES
-from CIMLSegmentLib.model import load_model
-from CIMLSegmentLib.training import TrainingJob, train
-from CIMLSegmentLib.training_cases import TrainingSet
-from CIMLSegmentLib.training_log import read_log
-from CIMLSegmentLib.validation import validate_case, validation_plan
+from CIMLSegmentLib.model.model import load_model
+from CIMLSegmentLib.network.baselines import BASELINES
+from CIMLSegmentLib.training import training_run
+from CIMLSegmentLib.training.train import TrainingJob, train
+from CIMLSegmentLib.training.training_cases import TrainingSet
+from CIMLSegmentLib.training.training_log import read_log
+from CIMLSegmentLib.training.validation import validate_case, validation_plan
 from MultimodalImagingLib.errors import CancelledError, CrossModalError, ModelError, UsageError
-from MultimodalImagingLib.progress import NullReporter
+from MultimodalImagingLib.jobs.progress import NullReporter
 
 CPU = torch.device("cpu")
 OUT_OF_MEMORY = "CUDA out of memory"
@@ -318,8 +318,8 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from example_training import PET_CT, QUICK, TINY, bright_balls
-from CIMLSegmentLib.training import TrainingJob, train
-from MultimodalImagingLib.progress import JsonLinesReporter
+from CIMLSegmentLib.training.train import TrainingJob, train
+from MultimodalImagingLib.jobs.progress import JsonLinesReporter
 import dataclasses
 config = dataclasses.replace(QUICK, **{changes})
 job = TrainingJob(config, TINY, device="cpu", n_workers=1, state_interval_s=0.0)

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 from example_training import bright_ball
 
-from CIMLSegmentLib import training_cases
-from CIMLSegmentLib.region_labels import label_warnings, masks_on_grid, read_label_map
-from CIMLSegmentLib.task_io import load_task
-from CIMLSegmentLib.training_case import NotPreparedError, read_training_case
-from CIMLSegmentLib.training_cases import PreparationJob, prepare_training_set
-from MultimodalImagingLib.cohort import find_cohort
+from CIMLSegmentLib.task.region_labels import label_warnings, masks_on_grid, read_label_map
+from CIMLSegmentLib.task.task_io import load_task
+from CIMLSegmentLib.training import training_cases
+from CIMLSegmentLib.training.training_case import NotPreparedError, read_training_case
+from CIMLSegmentLib.training.training_cases import PreparationJob, prepare_training_set
+from MDALSelectorLib.synthetic_cohort import draw_factors, make_case
+from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.errors import CohortError, CrossModalError
-from MultimodalImagingLib.geometry import Grid
-from MultimodalImagingLib.prepared_case import PreprocessingSpec
-from MultimodalImagingLib.progress import NullReporter
-from MultimodalImagingLib.synthetic_cohort import draw_factors, make_case
-from MultimodalImagingLib.volume_io import ImageFile, Volume, read_volume, write_volume
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_volume, write_volume
+from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
 BRATS = load_task("brats")
 IDENTITY = (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0)

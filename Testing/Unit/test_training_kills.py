@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from CIMLSegmentLib.model import load_model
-from CIMLSegmentLib.training_log import read_log
-from CIMLSegmentLib.training_state import STATE_NAME
-from MultimodalImagingLib.synthetic_cohort import write_cohort
+from CIMLSegmentLib.model.model import load_model
+from CIMLSegmentLib.training.training_log import read_log
+from CIMLSegmentLib.training.training_state import STATE_NAME
+from MDALSelectorLib.synthetic_cohort import write_cohort
 
 N_STEPS = 60
 SETTINGS = ["--task", "brats", "--spacing", "6", "--features", "4", "--device", "cpu"]

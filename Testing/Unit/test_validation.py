@@ -5,11 +5,11 @@ import pytest
 import torch
 from example_training import PET_CT, TINY, bright_ball
 
-from CIMLSegmentLib.metrics import ONE_EMPTY_MM
-from CIMLSegmentLib.network import CIMLNet, CIMLOutput
-from CIMLSegmentLib.processes import Processes
-from CIMLSegmentLib.task_io import PRESET_FOLDER, task_from_json
-from CIMLSegmentLib.validation import validate_case, validate_cases, validation_plan
+from CIMLSegmentLib.network.network import CIMLNet, CIMLOutput
+from CIMLSegmentLib.results.metrics import ONE_EMPTY_MM
+from CIMLSegmentLib.task.task_io import PRESET_FOLDER, task_from_json
+from CIMLSegmentLib.training.processes import Processes
+from CIMLSegmentLib.training.validation import validate_case, validate_cases, validation_plan
 from MultimodalImagingLib.errors import UsageError
 
 CPU = torch.device("cpu")

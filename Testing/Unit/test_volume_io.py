@@ -11,8 +11,8 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.errors import CohortError, CrossModalError
-from MultimodalImagingLib.geometry import Grid, image_from_volume, is_same_grid, resample
-from MultimodalImagingLib.volume_io import (
+from MultimodalImagingLib.images.geometry import Grid, image_from_volume, is_same_grid, resample
+from MultimodalImagingLib.images.volume_io import (
     IMAGE_SUFFIXES,
     ImageFile,
     Volume,

@@ -10,18 +10,18 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from MDALSelectorLib.config import (
+from MDALSelectorLib.estimation.config import (
     ContrastiveConfig,
     CropConfig,
     CrossFitConfig,
     NormalizationConfig,
 )
-from MDALSelectorLib.contrastive_estimator import contrastive_estimates
-from MDALSelectorLib.cross_fitting import plan_cross_fit
-from MDALSelectorLib.fold_scores import ContrastiveSettings
-from MDALSelectorLib.volume_views import VolumeViews
-from MultimodalImagingLib.geometry import Grid
-from MultimodalImagingLib.prepared_case import PreparedCase
+from MDALSelectorLib.estimation.contrastive_estimator import contrastive_estimates
+from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit
+from MDALSelectorLib.estimation.fold_scores import ContrastiveSettings
+from MDALSelectorLib.estimation.volume_views import VolumeViews
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 PLAIN = CropConfig(gain=0, offset=0, gamma=0, noise=0)
 EYE = (1.0, 0, 0, 0, 1, 0, 0, 0, 1)

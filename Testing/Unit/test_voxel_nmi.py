@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from MDALSelectorLib.voxel_nmi import cohort_voxel_nmi, normalized_mutual_information
-from MultimodalImagingLib.cohort import find_cohort
-from MultimodalImagingLib.geometry import Grid
-from MultimodalImagingLib.preprocessing import PreparedCase, default_spec, prepare_cohort
-from MultimodalImagingLib.progress import NullReporter
+from MDALSelectorLib.estimation.voxel_nmi import cohort_voxel_nmi, normalized_mutual_information
+from MultimodalImagingLib.cohorts.cohort import find_cohort
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.preparation.preprocessing import (
+    PreparedCase,
+    default_spec,
+    prepare_cohort,
+)
 
 GRID = Grid((20, 20, 20), (3.0, 3.0, 3.0), (0.0, 0.0, 0.0), tuple(np.eye(3).ravel()))
 

@@ -8,8 +8,8 @@ import SimpleITK as sitk  # noqa: N813
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from MultimodalImagingLib.geometry import Grid, Volume, image_from_volume, volume_from_image
-from MultimodalImagingLib.working_grid import (
+from MultimodalImagingLib.images.geometry import Grid, Volume, image_from_volume, volume_from_image
+from MultimodalImagingLib.preparation.working_grid import (
     canonical_grid,
     coverage,
     cropped_grid,

@@ -1,0 +1,1 @@
+"""The commands of `ciml-segmenter`: options and what they mean. Nothing imports from here."""

@@ -1,0 +1,53 @@
+"""The command `report`: one HTML page about results. Imports no torch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from CIMLSegmentLib.commands.evaluate import reference_labels
+from CIMLSegmentLib.inference.case_input import add_modality_argument, cases_of_path, modality_rows
+from MultimodalImagingLib.jobs.progress import Reporter
+
+
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the `report` command to its parser."""
+    parser.add_argument("results", type=Path, help="output folder of `segment`")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        metavar="COHORT",
+        help="cohort, or folder of the one case, that was segmented",
+    )
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        metavar="COHORT",
+        help="cohort with labels, or folder of label maps that are named like the cases, to draw"
+        " beside the results",
+    )
+    parser.add_argument(
+        "--case",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="show only this case; may be given several times",
+    )
+    parser.add_argument("--output", type=Path, metavar="PAGE", help="default: report.html in DIR")
+    add_modality_argument(parser)
+
+
+def run_report(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Run the `report` command; returns the exit code 0."""
+    from CIMLSegmentLib.results.segmentation_report import ReportRequest, write_segmentation_report
+
+    rows = modality_rows(options)
+    cases, _ = cases_of_path(options.images, rows)
+    references = {} if options.reference is None else reference_labels(options.reference, rows)
+    request = ReportRequest(
+        options.results, {c.case_id: c for c in cases}, references, tuple(options.case)
+    )
+    page = write_segmentation_report(request, output=options.output, reporter=reporter)
+    reporter.result({"report": str(page)})
+    return 0

@@ -1,0 +1,194 @@
+"""The command `segment`: its options, and what they mean. Imports no torch."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from CIMLSegmentLib.inference.case_input import (
+    add_modality_argument,
+    case_of_images,
+    cases_of_path,
+    chosen_cases,
+    modality_rows,
+)
+from CIMLSegmentLib.inference.freed_memory import keep_freed_memory
+from CIMLSegmentLib.inference.inference_config import InferenceConfig
+from MultimodalImagingLib.cohorts.cohort import Case
+from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders, tidy_up
+
+if TYPE_CHECKING:
+    from CIMLSegmentLib.inference.segmentation_job import Outcome, SegmentationJob
+
+N_SAMPLES = 10
+
+
+def add_segment_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the `segment` command to its parser."""
+    parser.add_argument(
+        "input", type=Path, nargs="?", help="folder of a cohort, CSV manifest, or folder of a case"
+    )
+    parser.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        metavar="MODALITY=FILE",
+        help="an image of one case, in place of a folder; once per modality",
+    )
+    parser.add_argument("--case-id", metavar="NAME", help="name of the case given by --image")
+    parser.add_argument(
+        "--case",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="segment only this case of the cohort; may be given several times",
+    )
+    parser.add_argument(
+        "--unseen",
+        action="store_true",
+        help="leave out the cases that the model was trained or validated with",
+    )
+    parser.add_argument("--model", type=Path, required=True, help="folder of a trained model")
+    parser.add_argument("--output", type=Path, required=True, help="receives one folder per case")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace results that are there already"
+    )
+    add_modality_argument(parser)
+    _add_map_arguments(parser)
+    _add_computing_arguments(parser)
+
+
+def _add_map_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--attention", action="store_true", help="write attention and information maps"
+    )
+    parser.add_argument(
+        "--gradcam", action="store_true", help="write Grad-CAM maps of the messages"
+    )
+    parser.add_argument(
+        "--uncertainty",
+        type=int,
+        nargs="?",
+        const=N_SAMPLES,
+        default=0,
+        metavar="SAMPLES",
+        help=f"write the predictive entropy over sampled messages (default {N_SAMPLES} samples)",
+    )
+
+
+def _add_computing_arguments(parser: argparse.ArgumentParser) -> None:
+    defaults = InferenceConfig()
+    parser.add_argument(
+        "--mirror", action="store_true", help="average over mirror images: 8 times the work"
+    )
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
+    parser.add_argument(
+        "--overlap",
+        type=float,
+        default=defaults.overlap,
+        help="share of a window that the next one repeats (default %(default)s)",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="WINDOWS",
+        help="windows at a time; by default as many as are quick and fit the memory",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same files (default 0)")
+
+
+def config_from_options(options: argparse.Namespace) -> InferenceConfig:
+    """Turn parsed options into a checked configuration.
+
+    Raises:
+        UsageError: If a value cannot be used.
+    """
+    return InferenceConfig(
+        device=options.device,
+        overlap=options.overlap,
+        batch_size=options.batch_size,
+        mirror=options.mirror,
+        maps=options.attention,
+        gradcam=options.gradcam,
+        n_samples=options.uncertainty,
+        seed=options.seed,
+    )
+
+
+def run_segment(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Run the `segment` command; processes that `torchrun` started share the cases.
+
+    Returns:
+        Exit code 0, or 1 if some cases failed.
+
+    Raises:
+        CrossModalError: If nothing could be segmented.
+    """
+    keep_freed_memory()
+    config = config_from_options(options)
+    cases = _cases(options, reporter)
+    if options.unseen:
+        cases = _unseen(cases, options.model, reporter)
+    check_can_hold_folders(options.output)
+    tidy_up(options.output)
+    from CIMLSegmentLib.inference.segmentation_job import Outcome, SegmentationJob, cases_to_do
+    from CIMLSegmentLib.training.processes import joined_processes
+
+    with joined_processes(config.device) as processes:
+        own = [cases[index] for index in processes.share(len(cases))]
+        config = replace(config, device=str(processes.device))
+        job = SegmentationJob(config, options.output, options.overwrite, len(cases) > 1)
+        todo = cases_to_do(own, job, reporter)
+        outcome = _segment(todo, options.model, job, reporter) if todo else Outcome({}, {})
+        processes.wait()
+    reporter.result(
+        {
+            "output": str(options.output),
+            "done": list(outcome.done),
+            "kept": [case.case_id for case in own if case not in todo],
+            "failed": dict(outcome.failed),
+        }
+    )
+    return 1 if outcome.failed else 0
+
+
+def _segment(
+    cases: Sequence[Case], model: Path, job: SegmentationJob, reporter: Reporter
+) -> Outcome:
+    from CIMLSegmentLib.inference.segmentation_job import segment_cases
+    from CIMLSegmentLib.model.model import load_model
+
+    return segment_cases(cases, load_model(model), job, reporter=reporter)
+
+
+def _unseen(cases: tuple[Case, ...], model: Path, reporter: Reporter) -> tuple[Case, ...]:
+    from CIMLSegmentLib.model.model_files import read_model_files
+
+    facts = read_model_files(model)[1].facts
+    seen = {*facts.training_cases, *facts.validation_cases}
+    unseen = tuple(case for case in cases if case.case_id not in seen)
+    reporter.info(f"{len(unseen)} of {len(cases)} cases are new to the model.")
+    return unseen
+
+
+def _cases(options: argparse.Namespace, reporter: Reporter) -> tuple[Case, ...]:
+    if bool(options.image) == (options.input is not None):
+        msg = (
+            "Expected either a folder or --image MODALITY=FILE for every modality, got"
+            f" {'both' if options.image else 'neither'}."
+        )
+        raise UsageError(msg)
+    if options.image:
+        return (case_of_images(options.image, options.case_id),)
+    cases, problems = cases_of_path(options.input, modality_rows(options))
+    chosen = chosen_cases(cases, options.case)
+    names = {case.case_id for case in chosen}
+    for problem in problems:
+        if problem.severity == "error" and (problem.case_id is None or problem.case_id in names):
+            reporter.warning(str(problem))
+    return chosen

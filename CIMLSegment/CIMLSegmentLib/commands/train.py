@@ -1,0 +1,266 @@
+"""The command `train`: from a cohort with some labels to a model folder. Starts without torch."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from CIMLSegmentLib.inference.case_input import add_modality_argument, modality_rows
+from CIMLSegmentLib.inference.freed_memory import keep_freed_memory
+from CIMLSegmentLib.network.config import TrainingConfig, changed_config
+from CIMLSegmentLib.task.json_entry import JsonEntry, read_json
+from CIMLSegmentLib.task.task import Task
+from CIMLSegmentLib.task.task_io import CohortModalities, load_task, preset_names
+from CIMLSegmentLib.training.network_plan import LARGEST_PATCH
+from CIMLSegmentLib.training.training_spacing import training_spacing
+from MultimodalImagingLib.cohorts.cases import Case
+from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
+from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
+from MultimodalImagingLib.preparation.preprocessing import modality_kind
+from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
+from MultimodalImagingLib.record.cohort_record import CohortRecord, open_record
+from MultimodalImagingLib.record.selection_file import cases_labelled_before, suggested_cases
+
+if TYPE_CHECKING:
+    from CIMLSegmentLib.training.train import TrainingJob
+    from CIMLSegmentLib.training.training_cases import TrainingSet
+
+KINDS = ("ciml", "early-fusion", "concatenation", "primary-alone")
+SMALLEST_SIDE = 16  # below that, patches hold too little for two levels
+LABEL_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the `train` command to its parser."""
+    parser.add_argument("cohort", type=Path, help="folder of the cohort, or a CSV manifest")
+    parser.add_argument(
+        "--task",
+        required=True,
+        help=f"a JSON file, or a preset: {', '.join(preset_names())}",
+    )
+    parser.add_argument("--output", type=Path, required=True, help="the model folder")
+    parser.add_argument("--primary", metavar="MODALITY", help="for tasks that leave it open")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FOLDER",
+        help="label maps that are named like the cases; default: the label files of the cohort and"
+        " of its record",
+    )
+    parser.add_argument(
+        "--suggested-by",
+        type=Path,
+        metavar="RUN",
+        help="train only on cases that this run of `mdal-selector select` suggested or counted as"
+        " labelled; the labels of other cases are not read",
+    )
+    parser.add_argument("--record", type=Path, help="folder of the cohort's record")
+    parser.add_argument("--resume", action="store_true", help="go on with an earlier training")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
+    parser.add_argument("--spacing", type=float, metavar="MM", help="working spacing, mm")
+    add_modality_argument(parser)
+    _add_training_arguments(parser)
+
+
+def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    defaults = TrainingConfig()
+    parser.add_argument("--steps", type=int, default=defaults.n_steps, help="most training steps")
+    parser.add_argument("--batch-size", type=int, default=defaults.batch_size, help="patches")
+    parser.add_argument("--features", type=int, default=8, help="channels at full resolution")
+    parser.add_argument(
+        "--largest-patch",
+        type=_side,
+        default=LARGEST_PATCH,
+        metavar="VOXELS",
+        help="patches have at most as many voxels as a cube of this side (default %(default)s);"
+        " smaller ones are quicker and see less around a voxel",
+    )
+    parser.add_argument(
+        "--beta", type=float, default=defaults.beta, help="weight of the information, per nat"
+    )
+    parser.add_argument(
+        "--validate-every", type=int, metavar="STEPS", default=defaults.validation_interval
+    )
+    parser.add_argument(
+        "--validation-case",
+        action="append",
+        metavar="CASE",
+        help="keep this case for validation; default: a fifth of the patients",
+    )
+    parser.add_argument(
+        "--kind", default="ciml", choices=KINDS, help="the method, or a baseline to compare with"
+    )
+    parser.add_argument("--seed", type=int, default=defaults.seed, help="default 0")
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        metavar="FILE",
+        help="JSON with `network` and `training`: any of the values of these names in the"
+        " model.json of a model; what it names counts before options and plan",
+    )
+
+
+def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Run the `train` command; returns the exit code 0."""
+    from CIMLSegmentLib.training.train import train  # torch: only when it is needed
+    from CIMLSegmentLib.training.training_cases import PreparationJob, prepare_training_set
+
+    keep_freed_memory()
+    settings = read_settings(options.settings)
+    check_can_hold_folders(options.output)
+    cohort = find_cohort(
+        options.cohort, patterns=patterns_for(options.cohort, modality_rows(options))
+    )
+    for problem in cohort.problems:
+        if problem.severity != "info":
+            reporter.warning(str(problem))
+    task = _task(options, cohort)
+    record = open_record(cohort.root, folder=options.record)
+    cases = labelled_cases(cohort, record, options.labels)
+    reporter.info(f"{len(cases)} of {len(cohort.cases)} cases have a label map.")
+    if options.suggested_by is not None:
+        cases = known_to_run(cases, options.suggested_by, reporter)
+    job = PreparationJob(
+        task, _spec(options, cases or cohort.cases, task), cohort.root, record.cache
+    )
+    prepared = prepare_training_set(cases, job, reporter=reporter)
+    result = train(
+        prepared,
+        task,
+        _training_job(options, prepared, settings),
+        output=options.output,
+        reporter=reporter,
+        resume=options.resume,
+    )
+    metrics = {name: round(value, 4) for name, value in result.metrics.items()}
+    reporter.result({"model": str(result.folder), "best_step": result.best_step, **metrics})
+    return 0
+
+
+def labelled_cases(cohort: Cohort, record: CohortRecord, folder: Path | None) -> tuple[Case, ...]:
+    """Return the cases with a label map: of the given folder, else of the record or the cohort.
+
+    Args:
+        cohort: The cohort.
+        record: Its record; labels that were made there come before those of the cohort.
+        folder: Label maps named like the cases; `None` for record and cohort.
+
+    Raises:
+        UsageError: If the folder is not there.
+    """
+    if folder is not None and not folder.is_dir():
+        msg = f"Expected a folder of label maps, found none at {folder}. Correct --labels."
+        raise UsageError(msg)
+    found = []
+    for case in cohort.cases:
+        file = _label_in(record.labels if folder is None else folder, case.case_id)
+        label = ImageFile(file) if file is not None else (case.label if folder is None else None)
+        if label is not None:
+            found.append(replace(case, label=label))
+    return tuple(found)
+
+
+def known_to_run(cases: Sequence[Case], run: Path, reporter: Reporter) -> tuple[Case, ...]:
+    """Keep the labelled cases that a selection run suggested, or counted as labelled.
+
+    Raises:
+        UsageError: If none of them has a label map.
+        CohortError: If the run cannot be read.
+    """
+    suggested = suggested_cases(run)
+    wanted = {*suggested, *cases_labelled_before(run)}
+    kept = tuple(case for case in cases if case.case_id in wanted)
+    missing = sorted(set(suggested) - {case.case_id for case in kept})
+    if not kept:
+        msg = (
+            f"None of the {len(suggested)} cases that {run} suggests has a label map:"
+            f" {', '.join(missing)}. Label them, for example in the module MDALSelector of 3D"
+            " Slicer, or give the folder of their label maps with --labels."
+        )
+        raise UsageError(msg)
+    reporter.info(f"{len(kept)} of them were suggested or labelled in the run {run.name}.")
+    if missing:
+        reporter.warning(f"Suggested, but without a label map: {', '.join(missing)}.")
+    return kept
+
+
+def read_settings(path: Path | None) -> Mapping[str, Mapping[str, object]]:
+    """Read the values of `network` and `training` that a person wants to have otherwise.
+
+    Raises:
+        ModelError: If the file cannot be read, is no JSON, or has other keys.
+    """
+    kinds = ("network", "training")
+    if path is None:
+        return {kind: {} for kind in kinds}
+    entry = JsonEntry(read_json(path), f"the settings {path.name}")
+    entry.check_keys(kinds, optional=kinds)
+    return {kind: entry.value(kind, dict, {}) for kind in kinds}
+
+
+def _label_in(folder: Path, case_id: str) -> Path | None:
+    files = (folder / f"{case_id}{suffix}" for suffix in LABEL_SUFFIXES)
+    return next((file for file in files if file.is_file()), None)
+
+
+def _side(text: str) -> int:
+    if not text.isdecimal() or int(text) < SMALLEST_SIDE:
+        msg = f"expected a whole number of at least {SMALLEST_SIDE} voxels, got {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _task(options: argparse.Namespace, cohort: Cohort) -> Task:
+    if options.primary is not None and options.primary not in cohort.modalities:
+        names = ", ".join(cohort.modalities)
+        msg = f"The cohort has no modality {options.primary}. Give --primary one of {names}."
+        raise UsageError(msg)
+    kinds = {modality: modality_kind(modality) for modality in cohort.modalities}
+    return load_task(options.task, cohort=CohortModalities(kinds, options.primary))
+
+
+def _spec(options: argparse.Namespace, cases: Sequence[Case], task: Task) -> PreprocessingSpec:
+    if options.spacing is not None:
+        if not 0 < options.spacing < inf:
+            msg = f"Expected a --spacing above 0 mm, got {options.spacing}."
+            raise UsageError(msg)
+        return PreprocessingSpec((options.spacing,) * 3, dict(task.modalities))
+    return PreprocessingSpec(training_spacing(cases, task), dict(task.modalities))
+
+
+def _training_job(
+    options: argparse.Namespace,
+    prepared: TrainingSet,
+    settings: Mapping[str, Mapping[str, object]],
+) -> TrainingJob:
+    from CIMLSegmentLib.training.network_plan import plan_for_cases
+    from CIMLSegmentLib.training.train import TrainingJob
+
+    plan = plan_for_cases(
+        prepared, base_features=options.features, largest_patch=options.largest_patch
+    )
+    training = TrainingConfig(
+        patch_size=plan.patch_size,
+        batch_size=options.batch_size,
+        n_steps=options.steps,
+        warmup_steps=min(TrainingConfig().warmup_steps, max(options.steps // 10, 1)),
+        beta=options.beta,
+        validation_interval=options.validate_every,
+        seed=options.seed,
+    )
+    chosen: Sequence[str] | None = options.validation_case
+    where = f"the settings {options.settings}"
+    return TrainingJob(
+        changed_config(training, settings["training"], where=where),
+        changed_config(plan.network, settings["network"], where=where),
+        kind=options.kind,
+        device=options.device,
+        validation_cases=None if chosen is None else tuple(chosen),
+    )

@@ -1,0 +1,1 @@
+"""Inference: cases through a trained model in windows, to labels and maps."""

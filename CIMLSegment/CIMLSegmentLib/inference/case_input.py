@@ -1,0 +1,108 @@
+"""Where the cases of a command come from: a cohort, one case's folder, or named files.
+
+Imports no torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from MultimodalImagingLib.cohorts.case_assembly import assemble_cases
+from MultimodalImagingLib.cohorts.cases import Case, FoundFile, Listing, Problem
+from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.folders import images_in, name_in_case
+from MultimodalImagingLib.cohorts.modality_patterns import ModalityPattern, parse_pattern
+from MultimodalImagingLib.errors import CohortError, UsageError
+from MultimodalImagingLib.images.volume_io import ImageFile
+
+Cases = tuple[tuple[Case, ...], tuple[Problem, ...]]
+
+
+def add_modality_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that corrects the table of modality patterns."""
+    parser.add_argument(
+        "--modality",
+        action="append",
+        default=[],
+        metavar="PATTERN=NAME",
+        help="file names with PATTERN (a regular expression for a part of the name) are modality"
+        " NAME; `label` and `ignore` are names too; may be given several times",
+    )
+
+
+def modality_rows(options: argparse.Namespace) -> tuple[ModalityPattern, ...]:
+    """Return what `--modality` said.
+
+    Raises:
+        UsageError: If a row cannot be used.
+    """
+    return tuple(parse_pattern(text) for text in options.modality)
+
+
+def cases_of_path(path: Path, rows: Sequence[ModalityPattern] = ()) -> Cases:
+    """Find the cases of a cohort, or the one case whose images lie directly in a folder.
+
+    Returns:
+        The cases, and what is wrong with the files.
+
+    Raises:
+        CohortError: If there is no usable case.
+    """
+    files = images_in(path, [])
+    if not files:
+        cohort = find_cohort(path, patterns=patterns_for(path, rows))
+        return cohort.cases, cohort.problems
+    case_id = path.resolve().name
+    found = tuple(FoundFile(case_id, file, name_in_case(file, case_id)) for file in files)
+    listing = Listing("folder of one case", path, (case_id,), found)
+    assembly = assemble_cases(listing, patterns_for(path.resolve().parent, rows))
+    if not assembly.cases:
+        reasons = " ".join(str(problem) for problem in assembly.problems)
+        msg = f"Expected the images of one case in {path}, found none that can be used. {reasons}"
+        raise CohortError(msg)
+    return assembly.cases, assembly.problems
+
+
+def case_of_images(images: Sequence[str], case_id: str | None) -> Case:
+    """Build a case from `MODALITY=FILE` entries.
+
+    Args:
+        images: The entries.
+        case_id: Name of the case; by default that of the first file's folder.
+
+    Raises:
+        UsageError: If an entry has no name or no file, or a modality comes twice.
+    """
+    files: dict[str, ImageFile] = {}
+    for text in images:
+        modality, separator, name = text.partition("=")
+        path = Path(name)
+        if not separator or not modality or not path.is_file():
+            msg = f"Expected --image MODALITY=FILE with a file that exists, got {text!r}."
+            raise UsageError(msg)
+        if modality in files:
+            msg = f"Expected one image per modality, got {modality} twice. Remove one --image."
+            raise UsageError(msg)
+        files[modality] = ImageFile(path)
+    first = next(iter(files.values())).path.resolve()
+    name = first.parent.name if case_id is None else case_id
+    return Case(name, name, files)
+
+
+def chosen_cases(cases: Sequence[Case], wanted: Sequence[str]) -> tuple[Case, ...]:
+    """Return the wanted cases, all if none is named.
+
+    Raises:
+        CohortError: If a case is not there.
+    """
+    known = {case.case_id: case for case in cases}
+    unknown = [case_id for case_id in wanted if case_id not in known]
+    if unknown:
+        msg = (
+            f"The cohort has no case {' and no case '.join(unknown)}. Choose among its"
+            f" {len(known)} cases, {min(known)} to {max(known)}."
+        )
+        raise CohortError(msg)
+    return tuple(known[case_id] for case_id in sorted(wanted)) if wanted else tuple(cases)

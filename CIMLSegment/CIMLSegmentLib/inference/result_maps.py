@@ -1,0 +1,126 @@
+"""All maps of a result, on the grid of the primary image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from CIMLSegmentLib.inference.message_maps import (
+    information_on_output_grid,
+    mean_over_levels,
+    on_output_grid,
+    sum_over_levels,
+)
+from CIMLSegmentLib.inference.sliding_window import WindowedOutput
+from CIMLSegmentLib.inference.uncertainty import predictive_entropy
+from CIMLSegmentLib.inference.window_box import WindowBox
+from CIMLSegmentLib.inference.windowed_gradcam import scaled_together
+from CIMLSegmentLib.results.result import ResultMap
+from CIMLSegmentLib.task.merging import region_logits
+from CIMLSegmentLib.task.task import Subtask, Task
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.images.volume_io import Volume
+
+FloatArray = npt.NDArray[np.float32]
+InformationBySender = Mapping[tuple[str, str], Volume]
+
+
+@dataclass(frozen=True)
+class OutputSpace:
+    """Where the windows were and where the result shall be.
+
+    Attributes:
+        box: The box that the windows filled.
+        grid: Grid of the result.
+        task: The task.
+    """
+
+    box: WindowBox
+    grid: Grid
+    task: Task
+
+
+def region_probabilities(logits: Mapping[str, Tensor], space: OutputSpace) -> dict[str, FloatArray]:
+    """Bring the probability of every region to the grid of the result; 0 outside the box."""
+    arrays = {name: values.numpy() for name, values in logits.items()}
+    return {
+        name: _on_grid(torch.sigmoid(torch.from_numpy(values)).numpy(), space)
+        for name, values in region_logits(arrays, space.task).items()
+    }
+
+
+def information_by_sender(output: WindowedOutput, space: OutputSpace) -> InformationBySender:
+    """Return nats per voxel of the result for every (sub-task, auxiliary)."""
+    found = {}
+    for subtask, auxiliary in space.task.pairs():
+        inside = sum_over_levels(
+            output.kl, subtask=subtask.name, auxiliary=auxiliary, box=space.box
+        )
+        found[subtask.name, auxiliary] = information_on_output_grid(inside, space.grid)
+    return found
+
+
+def information_maps(information: InformationBySender, task: Task) -> Iterator[ResultMap]:
+    """Yield one map per (primary, auxiliary): the sum over the sub-tasks of that primary."""
+    totals: dict[tuple[str, str], Volume] = {}
+    for subtask, auxiliary in task.pairs():
+        pair, told = (subtask.primary, auxiliary), information[subtask.name, auxiliary]
+        before = totals.get(pair)
+        totals[pair] = told if before is None else _sum(before, told)
+    for (primary, auxiliary), volume in totals.items():
+        yield ResultMap("information", volume, primary, auxiliary)
+
+
+def attention_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
+    """Yield the mean over levels for every region and auxiliary; regions of a sub-task share it."""
+    maps = output.attention
+    for subtask, auxiliary in space.task.pairs():
+        inside = mean_over_levels(maps, subtask=subtask.name, auxiliary=auxiliary, box=space.box)
+        values = np.clip(on_output_grid(inside, space.grid).array, 0, 1)
+        volume = Volume(values, space.grid)
+        for region in _regions_shown_by(subtask, space.task):
+            yield ResultMap("attention", volume, subtask.primary, auxiliary, region)
+
+
+def gradcam_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
+    """Yield a Grad-CAM map for every region and auxiliary; those of a region share one scale."""
+    for key, values in scaled_together(output.gradcam).items():
+        told = key.message
+        inside = mean_over_levels(
+            {told: values}, subtask=told.subtask, auxiliary=told.auxiliary, box=space.box
+        )
+        shown = np.clip(on_output_grid(inside, space.grid).array, 0, 1)
+        primary = space.task.subtask(told.subtask).primary
+        yield ResultMap("gradcam", Volume(shown, space.grid), primary, told.auxiliary, key.region)
+
+
+def uncertainty_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
+    """Yield the predictive entropy of every region, nats."""
+    if not output.sampled:
+        return
+    arrays = {name: values.numpy() for name, values in output.sampled.items()}
+    for name, probabilities in region_logits(arrays, space.task).items():
+        values = predictive_entropy(_on_grid(probabilities, space))
+        yield ResultMap("uncertainty", Volume(values, space.grid), region=name)
+
+
+def _on_grid(probabilities: FloatArray, space: OutputSpace) -> FloatArray:
+    inside = np.ascontiguousarray(probabilities[space.box.inner], dtype=np.float32)
+    sampled = on_output_grid(Volume(inside, space.box.visible_grid), space.grid).array
+    return np.asarray(np.clip(sampled, 0, 1), dtype=np.float32)
+
+
+def _sum(first: Volume, second: Volume) -> Volume:
+    return Volume(np.add(first.array, second.array, dtype=np.float32), first.grid)
+
+
+def _regions_shown_by(subtask: Subtask, task: Task) -> list[str]:
+    """Regions of the sub-task that no earlier sub-task of the same primary has shown."""
+    earlier = task.subtasks[: task.subtasks.index(subtask)]
+    shown = {r for other in earlier if other.primary == subtask.primary for r in other.regions}
+    return [region for region in subtask.regions if region not in shown]

@@ -1,0 +1,100 @@
+"""Segment many cases one after the other; a case that fails does not stop the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from CIMLSegmentLib.inference.inference_config import InferenceConfig
+from CIMLSegmentLib.inference.segment_case import SegmentationModel, segment_case
+from CIMLSegmentLib.results.result_io import existing_result_message, result_folder, write_result
+from MultimodalImagingLib.cohorts.cohort import Case
+from MultimodalImagingLib.errors import CancelledError, CrossModalError, UsageError
+from MultimodalImagingLib.jobs.progress import Reporter
+
+
+@dataclass(frozen=True)
+class SegmentationJob:
+    """What to do with every case.
+
+    Attributes:
+        config: How to segment.
+        output: Receives a folder per case.
+        overwrite: Whether older results are replaced; else their cases are passed over.
+        goes_on: Whether a case that fails is reported and the next one begun.
+    """
+
+    config: InferenceConfig
+    output: Path
+    overwrite: bool = False
+    goes_on: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the cases.
+
+    Attributes:
+        done: Result folder per segmented case.
+        failed: Reason per case that could not be segmented.
+    """
+
+    done: Mapping[str, Path]
+    failed: Mapping[str, str]
+
+
+def cases_to_do(
+    cases: Sequence[Case], job: SegmentationJob, reporter: Reporter
+) -> tuple[Case, ...]:
+    """Leave out cases that have a result, and say so.
+
+    Raises:
+        UsageError: If a case has a result and the job does not go on.
+    """
+    todo = []
+    for case in cases:
+        folder = result_folder(job.output, case.case_id)
+        if job.overwrite or not folder.exists():
+            todo.append(case)
+        elif not job.goes_on:
+            raise UsageError(existing_result_message(folder))
+        else:
+            reporter.info(existing_result_message(folder))
+    return tuple(todo)
+
+
+def segment_cases(
+    cases: Sequence[Case], model: SegmentationModel, job: SegmentationJob, *, reporter: Reporter
+) -> Outcome:
+    """Segment cases and write their results as they are finished.
+
+    Raises:
+        CrossModalError: If a case fails and the job does not go on.
+        CancelledError: If the person asked to stop; finished results are kept.
+    """
+    done: dict[str, Path] = {}
+    failed: dict[str, str] = {}
+    for number, case in enumerate(cases, start=1):
+        reporter.info(f"Case {case.case_id} ({number} of {len(cases)})")
+        try:
+            done[case.case_id] = _segment(case, model, job, reporter)
+        except CancelledError:
+            raise
+        except CrossModalError as error:
+            if not job.goes_on:
+                raise
+            failed[case.case_id] = str(error)
+            reporter.error(f"Case {case.case_id} was not segmented. {error}")
+    return Outcome(done, failed)
+
+
+def _segment(
+    case: Case, model: SegmentationModel, job: SegmentationJob, reporter: Reporter
+) -> Path:
+    result = segment_case(case, model, job.config, reporter=reporter)
+    reporter.stage("write", 1)
+    folder = write_result(result, job.output, overwrite=job.overwrite)
+    reporter.advance()
+    reporter.result({"case": case.case_id, "folder": str(folder)})
+    return folder

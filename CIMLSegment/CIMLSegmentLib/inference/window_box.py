@@ -1,0 +1,96 @@
+"""Where the windows of a case lie: a box around the body whose corner every result hangs on.
+
+Because the box follows the body and not the image's rim, a case that is shifted inside its field
+of view gets the same windows and so the shifted result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from MultimodalImagingLib.images.geometry import Grid
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+BODY_MARGIN_MM = 8.0
+
+
+@dataclass(frozen=True)
+class WindowBox:
+    """A box of whole strides on a grid; it may reach beyond the grid.
+
+    Attributes:
+        start: First voxel along `(K, J, I)`; negative where the box begins before the grid.
+        size: Voxels along `(K, J, I)`.
+        grid: The grid.
+    """
+
+    start: tuple[int, ...]
+    size: tuple[int, ...]
+    grid: Grid
+
+    @property
+    def visible(self) -> tuple[slice, ...]:
+        """The part of the grid's arrays that lies in the box."""
+        return tuple(
+            slice(max(start, 0), min(start + size, n))
+            for start, size, n in zip(self.start, self.size, self.grid.array_shape, strict=True)
+        )
+
+    @property
+    def visible_grid(self) -> Grid:
+        """The grid of that part."""
+        k, j, i = (part.start for part in self.visible)
+        origin = (self.grid.index_to_lps @ np.array([i, j, k, 1.0]))[:3]
+        size = [part.stop - part.start for part in reversed(self.visible)]
+        return Grid(
+            (size[0], size[1], size[2]),
+            self.grid.spacing_mm,
+            (float(origin[0]), float(origin[1]), float(origin[2])),
+            self.grid.direction,
+        )
+
+    def cut(self, array: FloatArray) -> FloatArray:
+        """Cut the box out of an array on the grid; 0 beyond the grid."""
+        box = np.zeros(self.size, dtype=np.float32)
+        box[self.inner] = array[self.visible]
+        return box
+
+    @property
+    def inner(self) -> tuple[slice, ...]:
+        """The visible part in the box's own indices."""
+        return tuple(
+            slice(part.start - start, part.stop - start)
+            for part, start in zip(self.visible, self.start, strict=True)
+        )
+
+
+def window_box(
+    bodies: Sequence[BoolArray], grid: Grid, *, window: Sequence[int], stride: Sequence[int]
+) -> WindowBox:
+    """Place the box around everything that any modality calls body.
+
+    Args:
+        bodies: Masks on the grid, `(K, J, I)`; if none has a voxel, the whole grid counts.
+        grid: Their grid.
+        window: Window along `(K, J, I)`, voxels; the box is at least as large.
+        stride: Down-sampling of the network's deepest level; the box is a multiple of it.
+    """
+    body = np.logical_or.reduce(list(bodies))
+    starts, sizes = [], []
+    for axis, spacing in enumerate(reversed(grid.spacing_mm)):
+        others = tuple(other for other in range(3) if other != axis)
+        used = np.flatnonzero(body.any(axis=others))
+        first, last = (used[0], used[-1]) if used.size else (0, body.shape[axis] - 1)
+        margin = round(BODY_MARGIN_MM / spacing)
+        length = int(last - first) + 1 + 2 * margin
+        step = stride[axis]
+        size = max(window[axis], -(-length // step) * step)
+        starts.append(int(first) - margin - (size - length) // 2)
+        sizes.append(int(size))
+    return WindowBox(tuple(starts), tuple(sizes), grid)

@@ -1,0 +1,1 @@
+"""Trained models on disk: description, weights, and MONAI bundles. Nothing is executed."""

@@ -1,0 +1,209 @@
+"""What a model is: task, network, preprocessing, how it was made; JSON in and out. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from typing import Any
+
+from CIMLSegmentLib.network.config import (
+    NetworkConfig,
+    TrainingConfig,
+    config_from_json,
+    config_to_json,
+)
+from CIMLSegmentLib.task.json_entry import JsonEntry
+from CIMLSegmentLib.task.task import Task
+from CIMLSegmentLib.task.task_io import task_from_json, task_to_json
+from MultimodalImagingLib.errors import ModelError, UsageError
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
+from MultimodalImagingLib.version import CROSSMODAL_VERSION
+
+FORMAT_VERSION = 1
+
+_PACKAGES = ("numpy", "SimpleITK", "torch", "monai", "safetensors")
+_KEYS = (
+    "format_version",
+    "model_id",
+    "task",
+    "network",
+    "training",
+    "preprocessing",
+    "intensities",
+    "training_cases",
+    "validation_cases",
+    "metrics",
+    "versions",
+    "step",
+)
+
+
+@dataclass(frozen=True)
+class Intensities:
+    """Prepared intensities of a modality inside the body, over all training cases, unitless.
+
+    Attributes:
+        mean: Mean of the cases' means.
+        sd: Mean of the cases' standard deviations.
+        low: Smallest 1st percentile of a case.
+        high: Largest 99th percentile of a case.
+    """
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """How a model was made.
+
+    Attributes:
+        training_cases: Cases that it was trained on.
+        validation_cases: Cases that chose among its states.
+        intensities: Per modality.
+        metrics: Validation figures, for example `{"dice": 0.8, "dice WT": 0.9}`.
+        step: Optimizer step of this state.
+        versions: Versions of the program and of what it computes with.
+    """
+
+    training_cases: tuple[str, ...] = ()
+    validation_cases: tuple[str, ...] = ()
+    intensities: Mapping[str, Intensities] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    step: int = 0
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """Everything about a model but its weights.
+
+    Attributes:
+        task: What it segments.
+        network: Shape of the network.
+        training: How it was trained.
+        preprocessing: How its images were prepared.
+        facts: How it was made.
+    """
+
+    task: Task
+    network: NetworkConfig
+    training: TrainingConfig
+    preprocessing: PreprocessingSpec
+    facts: ModelFacts = field(default_factory=ModelFacts)
+
+    @property
+    def model_id(self) -> str:
+        """Name of the training: the same for all its states, another for other settings."""
+        content = description_to_json(self, with_id=False)
+        for name in ("metrics", "step", "versions", "intensities"):
+            del content[name]
+        text = json.dumps(content, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def description_to_json(description: ModelDescription, *, with_id: bool = True) -> dict[str, Any]:
+    """Return the JSON form; `description_from_json` restores an equal description."""
+    facts = description.facts
+    identity = {"model_id": description.model_id} if with_id else {}
+    return {
+        "format_version": FORMAT_VERSION,
+        **identity,
+        "task": task_to_json(description.task),
+        "network": config_to_json(description.network),
+        "training": config_to_json(description.training),
+        "preprocessing": {
+            "spacing_mm": list(description.preprocessing.spacing_mm),
+            "modalities": [
+                {"name": name, "kind": kind}
+                for name, kind in description.preprocessing.kinds.items()
+            ],
+        },
+        "intensities": {name: asdict(values) for name, values in facts.intensities.items()},
+        "training_cases": list(facts.training_cases),
+        "validation_cases": list(facts.validation_cases),
+        "metrics": dict(facts.metrics),
+        "step": facts.step,
+        "versions": dict(facts.versions),
+    }
+
+
+def description_from_json(data: object, *, where: str) -> ModelDescription:
+    """Read a description.
+
+    Args:
+        data: Parsed JSON.
+        where: How messages call it.
+
+    Raises:
+        ModelError: If it is of an unknown version, or anything in it is wrong.
+    """
+    entry = JsonEntry(data, where)
+    version = entry.data.get("format_version")
+    if version != FORMAT_VERSION:
+        msg = (
+            f"Expected a model of format version {FORMAT_VERSION} in {where}, got {version!r}. Use"
+            " the version of CrossModal that wrote it, or train the model again."
+        )
+        raise ModelError(msg)
+    entry.check_keys(_KEYS, optional=())
+    try:
+        return ModelDescription(
+            task_from_json(entry.data["task"]),
+            config_from_json(NetworkConfig, entry.data["network"], where=f"the network of {where}"),
+            config_from_json(
+                TrainingConfig, entry.data["training"], where=f"the training of {where}"
+            ),
+            _preprocessing(entry),
+            _facts(entry),
+        )
+    except (UsageError, ValueError) as error:
+        msg = f"The description of the model in {where} cannot be used: {error}"
+        raise ModelError(msg) from error
+
+
+def current_versions() -> dict[str, str]:
+    """Return the versions of this program, of Python and of the packages that compute."""
+    found = {"CrossModal": CROSSMODAL_VERSION, "Python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # Slicer has some of them built in
+            found[name] = "unknown"
+    return found
+
+
+def _preprocessing(entry: JsonEntry) -> PreprocessingSpec:
+    inner = JsonEntry(entry.data["preprocessing"], f"the preprocessing of {entry.where}")
+    inner.check_keys(("spacing_mm", "modalities"), optional=())
+    spacing = inner.listed("spacing_mm", float)
+    rows = inner.items("modalities", "modality")
+    kinds = {row.value("name", str): row.value("kind", str) for row in rows}
+    return PreprocessingSpec(spacing, kinds)
+
+
+def _facts(entry: JsonEntry) -> ModelFacts:
+    return ModelFacts(
+        training_cases=entry.listed("training_cases", str),
+        validation_cases=entry.listed("validation_cases", str),
+        intensities={
+            name: _intensities(values, f"{name!r} in {entry.where}")
+            for name, values in entry.value("intensities", dict).items()
+        },
+        metrics=entry.mapping("metrics", float),
+        step=entry.value("step", int),
+        versions=entry.mapping("versions", str),
+    )
+
+
+def _intensities(data: object, where: str) -> Intensities:
+    names = ("mean", "sd", "low", "high")
+    entry = JsonEntry(data, f"the intensities of {where}")
+    entry.check_keys(names, optional=())
+    return Intensities(*(float(entry.value(name, float)) for name in names))

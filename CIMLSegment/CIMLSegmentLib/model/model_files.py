@@ -1,0 +1,195 @@
+"""The two files of a model on disk: how they are written, checked and read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from CIMLSegmentLib.model.model_description import (
+    ModelDescription,
+    description_from_json,
+    description_to_json,
+)
+from CIMLSegmentLib.task.json_entry import JsonEntry, parse_json
+from MultimodalImagingLib.errors import CrossModalError, ModelError
+from MultimodalImagingLib.record.atomic_files import write_bytes, write_json
+
+LOGGER = logging.getLogger(__name__)
+
+WEIGHTS_NAME = "model.safetensors"
+DESCRIPTION_NAME = "model.json"
+
+# One entry: safetensors does not keep the order of several, and the files would differ.
+_ENTRY = "crossmodal"
+_CHECKSUM = "weights_sha256"
+_TENSORS = "tensors_sha256"
+_INNER = "description_sha256"
+_CHECKSUMS = (_CHECKSUM, _TENSORS, _INNER)
+_EXECUTABLE = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
+_LONGEST_HEADER = 50_000_000
+
+
+def write_model_files(
+    folder: Path, weights: Mapping[str, Tensor], description: ModelDescription
+) -> None:
+    """Write weights and description, each atomically, the weights first.
+
+    Raises:
+        CrossModalError: If the folder cannot be written.
+    """
+    content = description_to_json(description)
+    inner = {**content, _TENSORS: tensor_checksum(weights)}
+    entry = _canonical({**inner, _INNER: _sha256(_canonical(inner).encode())})
+    data = safetensors.torch.save(dict(weights), metadata={_ENTRY: entry})
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"The model folder {folder} cannot be made: {error.strerror}. Choose another one."
+        raise CrossModalError(msg) from error
+    _retire_description(folder, content)
+    write_bytes(folder / WEIGHTS_NAME, data)
+    write_json(folder / DESCRIPTION_NAME, {**content, _CHECKSUM: _sha256(data)})
+
+
+def read_model_files(folder: Path) -> tuple[dict[str, Tensor], ModelDescription]:
+    """Read and check the two files.
+
+    The description first: if a training replaces both meanwhile, the weights are the newer ones.
+
+    Raises:
+        ModelError: If they are not a model that this version can trust and use.
+    """
+    _refuse_executables(folder)
+    content = _outer_content(folder)
+    data = _bytes(folder / WEIGHTS_NAME)
+    if content is None or content.get(_CHECKSUM) != _sha256(data):
+        content = _newer_content(folder, data, content)
+    kept = {name: value for name, value in content.items() if name not in _CHECKSUMS}
+    description = description_from_json(kept, where=str(folder / DESCRIPTION_NAME))
+    return _tensors(folder, data), description
+
+
+def tensor_checksum(tensors: Mapping[str, Tensor]) -> str:
+    """Return a SHA-256 over names, types, shapes and values, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        values = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+        digest.update(values.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _refuse_executables(folder: Path) -> None:
+    if not folder.is_dir():
+        msg = f"Expected a model folder, but {folder} is none. Check the path."
+        raise ModelError(msg)
+    found = sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.suffix.lower() in _EXECUTABLE
+    )
+    if found:
+        msg = (
+            f"The model folder {folder} holds {', '.join(found)}. Files of this kind can execute"
+            " code when they are loaded, and no model of CrossModal needs them. Nothing was loaded;"
+            " remove them if you trust the rest, or get the model from its source again."
+        )
+        raise ModelError(msg)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        msg = (
+            f"Expected the weights of a model in {path}, but the file cannot be read:"
+            f" {error.strerror}. Choose the folder that training wrote."
+        )
+        raise ModelError(msg) from error
+
+
+def _outer_content(folder: Path) -> dict[str, object] | None:
+    path = folder / DESCRIPTION_NAME
+    if not path.is_file():
+        return None
+    return JsonEntry(parse_json(_bytes(path), f"The file {path}"), f"the file {path}").data
+
+
+def _newer_content(
+    folder: Path, data: bytes, outer: Mapping[str, object] | None
+) -> dict[str, object]:
+    """Return the description inside the weights if it is that of an interrupted save."""
+    inner = _inner_content(folder, data)
+    if outer is not None and not _is_later_state(inner, of=outer):
+        raise ModelError(_changed(folder))
+    signed = {name: value for name, value in inner.items() if name != _INNER}
+    is_intact = inner.get(_INNER) == _sha256(_canonical(signed).encode())
+    if not is_intact or inner.get(_TENSORS) != tensor_checksum(_tensors(folder, data)):
+        raise ModelError(_changed(folder))
+    LOGGER.info("The description in %s is older than the weights; theirs is used.", folder)
+    return inner
+
+
+def _is_later_state(content: Mapping[str, object], *, of: Mapping[str, object]) -> bool:
+    """Tell whether a description is of the same training as another, and of a later step."""
+    first, later = of.get("step"), content.get("step")
+    if not isinstance(first, int) or not isinstance(later, int):
+        return False
+    return content.get("model_id") == of.get("model_id") and later > first
+
+
+def _retire_description(folder: Path, content: Mapping[str, object]) -> None:
+    """Remove a description that the new weights do not continue; weights hold their own.
+
+    Otherwise a kill after the weights were replaced would leave two files that contradict.
+    """
+    path = folder / DESCRIPTION_NAME
+    try:
+        old = _outer_content(folder)
+    except ModelError:
+        old = {}
+    if old is not None and not _is_later_state(content, of=old):
+        path.unlink(missing_ok=True)
+
+
+def _inner_content(folder: Path, data: bytes) -> dict[str, object]:
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or not 0 < length <= min(len(data) - 8, _LONGEST_HEADER):
+        raise ModelError(_changed(folder))
+    try:
+        header = json.loads(data[8 : 8 + length])
+        content = json.loads(header["__metadata__"][_ENTRY])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(_changed(folder)) from error
+    return JsonEntry(content, f"the description inside {folder / WEIGHTS_NAME}").data
+
+
+def _tensors(folder: Path, data: bytes) -> dict[str, Tensor]:
+    try:
+        return dict(safetensors.torch.load(data))
+    except (SafetensorError, ValueError, RuntimeError) as error:
+        raise ModelError(_changed(folder)) from error
+
+
+def _changed(folder: Path) -> str:
+    return (
+        f"The file {folder / WEIGHTS_NAME} is incomplete or has been changed since it was written:"
+        " its checksum is not the one that its description expects. Copy the model again from its"
+        " source, or train it again."
+    )
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _canonical(content: Mapping[str, object]) -> str:
+    return json.dumps(content, sort_keys=True, allow_nan=False)

@@ -1,0 +1,1 @@
+"""The network: encoders, decoders, gates, their settings, and baselines to compare with."""

@@ -1,0 +1,235 @@
+"""CIML's network: an encoder per modality, a decoder per sub-task, a gate per pair and level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from CIMLSegmentLib.network.blocks import Decoder, Encoder
+from CIMLSegmentLib.network.bottleneck import gaussian_message
+from CIMLSegmentLib.network.config import NetworkConfig
+from CIMLSegmentLib.network.gate import DotProductGate, GateShape, SpatialGate
+from CIMLSegmentLib.task.task import Subtask, Task
+
+
+class MessageKey(NamedTuple):
+    """Which message: to which sub-task, from which auxiliary, at which level (0 is finest)."""
+
+    subtask: str
+    auxiliary: str
+    level: int
+
+
+@dataclass(frozen=True)
+class CIMLOutput:
+    """Everything that a forward pass computes.
+
+    Attributes:
+        logits: Sub-task name to logits `(B, R, …)`, channels in the order of its regions.
+        attention: Attention maps `(B, …)` at the message's level, unitless, 0 to 1; 0 where the
+            auxiliary is absent.
+        kl: Information per position of the message's level `(B, …)`, nats, summed over channels;
+            0 where the auxiliary is absent.
+        messages: Messages `(B, Cz, …)` that the decoders got.
+        coarse_logits: Sub-task name to logits at falling resolution, for deep supervision.
+    """
+
+    logits: Mapping[str, Tensor]
+    attention: Mapping[MessageKey, Tensor] = field(default_factory=dict)
+    kl: Mapping[MessageKey, Tensor] = field(default_factory=dict)
+    messages: Mapping[MessageKey, Tensor] = field(default_factory=dict)
+    coarse_logits: Mapping[str, tuple[Tensor, ...]] = field(default_factory=dict)
+
+
+class CIMLNet(nn.Module):
+    """Segments each sub-task from its primary modality and the messages of its auxiliaries.
+
+    Structure of Shen et al., Complementary information mutual learning for multimodality medical
+    image segmentation, Neural Networks 180:106670, 2024, as far as public; all sizes, the form of
+    the gate and the place of the noise are choices of this project.
+    """
+
+    def __init__(self, task: Task, config: NetworkConfig) -> None:
+        super().__init__()
+        self.task = task
+        self.config = config
+        self.encoders = nn.ModuleList(
+            Encoder(config, n_levels=levels_needed(task, config, modality))
+            for modality in task.modalities
+        )
+        self.channels = nn.ModuleList(MessageChannel(config) for _ in task.pairs())
+        self.decoders = nn.ModuleList(
+            Decoder(
+                config,
+                fused_features=_fused_features(config, len(subtask.auxiliaries)),
+                out_channels=len(subtask.regions),
+            )
+            for subtask in task.subtasks
+        )
+
+    def forward(
+        self,
+        images: Tensor,
+        *,
+        present: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> CIMLOutput:
+        """Segment a batch.
+
+        Args:
+            images: Finite images `(B, M, K, J, I)` or `(B, M, J, I)`, modalities in the order of
+                the task; each axis a multiple of `config.total_stride`.
+            present: Which modalities may send messages, bool `(B, M)`; all by default. An absent
+                one's message is the prior's mean, 0. A primary is used whether present or not.
+            generator: Source of the messages' noise; without it messages are their means.
+
+        Raises:
+            ValueError: If the shape of the images does not fit.
+        """
+        check_images(images, self.task, self.config)
+        if present is None:
+            present = images.new_ones(images.shape[:2], dtype=torch.bool)
+        features = [
+            encoder(images[:, channel : channel + 1])
+            for channel, encoder in enumerate(self.encoders)
+        ]
+        exchange = _Exchange(present, generator)
+        logits: dict[str, list[Tensor]] = {}
+        for subtask, decoder in zip(self.task.subtasks, self.decoders, strict=True):
+            logits[subtask.name] = decoder(self._fuse(subtask, features, exchange))
+        return CIMLOutput(
+            {name: levels[0] for name, levels in logits.items()},
+            exchange.attention,
+            exchange.kl,
+            exchange.messages,
+            {name: tuple(levels[1:]) for name, levels in logits.items()},
+        )
+
+    def _fuse(
+        self, subtask: Subtask, features: list[list[Tensor]], exchange: _Exchange
+    ) -> list[Tensor]:
+        primary = features[self.task.modality_index(subtask.primary)]
+        fused = list(primary)
+        for module, (owner, auxiliary) in zip(self.channels, self.task.pairs(), strict=True):
+            channel = cast(MessageChannel, module)
+            if owner == subtask:
+                source = self.task.modality_index(auxiliary)
+                told = channel(primary, features[source])
+                for level, gated in told.items():
+                    key = MessageKey(subtask.name, auxiliary, level)
+                    message = exchange.send(key, gated, source)
+                    fused[level] = channel.join(fused[level], message, level)
+        return fused
+
+
+class MessageChannel(nn.Module):
+    """The gates of one (sub-task, auxiliary) pair, one per message level."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.message_levels = config.message_levels
+        self.gates = nn.ModuleList(_gate(config, level) for level in config.message_levels)
+        self.projections = nn.ModuleList(
+            _projection(config, level) for level in config.message_levels if config.fusion == "sum"
+        )
+
+    def forward(
+        self, primary: list[Tensor], auxiliary: list[Tensor]
+    ) -> dict[int, tuple[Tensor, Tensor]]:
+        """Return message statistics and attention map per message level."""
+        return {
+            level: gate(primary[level], auxiliary[level])
+            for level, gate in zip(self.message_levels, self.gates, strict=True)
+        }
+
+    def join(self, features: Tensor, message: Tensor, level: int) -> Tensor:
+        """Give a message to the decoder's input of a level; a message of 0 adds nothing."""
+        if not self.projections:
+            return torch.cat([features, message], dim=1)
+        projection = self.projections[self.message_levels.index(level)]
+        return features + torch.as_tensor(projection(message))
+
+
+class _Exchange:
+    """The messages of one forward pass."""
+
+    def __init__(self, present: Tensor, generator: torch.Generator | None) -> None:
+        self.present = present
+        self.generator = generator
+        self.attention: dict[MessageKey, Tensor] = {}
+        self.kl: dict[MessageKey, Tensor] = {}
+        self.messages: dict[MessageKey, Tensor] = {}
+
+    def send(self, key: MessageKey, gated: tuple[Tensor, Tensor], source: int) -> Tensor:
+        statistics, attention = gated
+        message, kl = gaussian_message(statistics, generator=self.generator)
+        absent = ~self.present[:, source]
+        self.attention[key] = zero_where(absent, attention)
+        self.kl[key] = zero_where(absent, kl)
+        self.messages[key] = zero_where(absent, message)
+        return self.messages[key]
+
+
+def build_network(task: Task, config: NetworkConfig, *, seed: int) -> CIMLNet:
+    """Build a network whose weights depend on the seed alone; the global generator is kept."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return CIMLNet(task, config)
+
+
+def check_images(images: Tensor, task: Task, config: NetworkConfig) -> None:
+    """Refuse a batch that the network cannot take.
+
+    Raises:
+        ValueError: If axes, modalities or sizes do not fit.
+    """
+    stride = config.total_stride
+    spatial = tuple(images.shape[2:])
+    fits = len(spatial) == len(stride) and images.shape[1] == len(task.modalities)
+    if not fits or any(size % step for size, step in zip(spatial, stride, strict=True)):
+        msg = (
+            f"Expected images of shape (B, {len(task.modalities)}, …) with {len(stride)} spatial"
+            f" axes that are multiples of {stride}, got {tuple(images.shape)}."
+        )
+        raise ValueError(msg)
+
+
+def zero_where(absent: Tensor, values: Tensor) -> Tensor:
+    """Return values `(B, …)` with 0 in the samples that `absent` `(B,)` marks."""
+    mask = absent.reshape(-1, *[1] * (values.ndim - 1))
+    return values.masked_fill(mask, 0)
+
+
+def levels_needed(task: Task, config: NetworkConfig, modality: str) -> int:
+    """Return how many levels of a modality are read by a decoder or a gate."""
+    return config.n_levels if modality in task.primaries else config.message_levels[-1] + 1
+
+
+def _gate(config: NetworkConfig, level: int) -> nn.Module:
+    shape = GateShape(
+        config.spatial_dims,
+        config.features[level],
+        config.features[level],
+        config.gate_channels,
+        config.message_channels,
+        config.kernel_sizes[level],
+    )
+    return SpatialGate(shape) if config.gate == "spatial" else DotProductGate(shape)
+
+
+def _projection(config: NetworkConfig, level: int) -> nn.Module:
+    convolution = nn.Conv3d if config.spatial_dims == 3 else nn.Conv2d
+    return convolution(config.message_channels, config.features[level], 1, bias=False)
+
+
+def _fused_features(config: NetworkConfig, n_auxiliaries: int) -> list[int]:
+    added = n_auxiliaries * config.message_channels if config.fusion == "concat" else 0
+    levels = range(config.n_levels)
+    return [
+        config.features[level] + (added if level in config.message_levels else 0)
+        for level in levels
+    ]

@@ -1,0 +1,119 @@
+"""The scores of one case: every region of a result against its reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from CIMLSegmentLib.results.metrics import ONE_EMPTY_MM, dice, hausdorff95
+from CIMLSegmentLib.results.stored_result import StoredResult
+from CIMLSegmentLib.task.merging import region_masks
+from CIMLSegmentLib.task.task import Task
+from MultimodalImagingLib.images.geometry import is_same_grid, resample
+from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_volume
+
+
+@dataclass(frozen=True)
+class RegionScore:
+    """One region of one case.
+
+    Attributes:
+        case_id: The case.
+        region: The region.
+        dice: Dice, 0 to 1; by the BraTS rules for empty regions.
+        hd95_mm: 95 % Hausdorff distance, mm; by the BraTS rules for empty regions.
+        predicted_ml: Volume of the prediction, ml.
+        reference_ml: Volume of the reference, ml.
+        common_ml: Volume of their overlap, ml.
+        has_result: Whether the case was segmented.
+    """
+
+    case_id: str
+    region: str
+    dice: float
+    hd95_mm: float
+    predicted_ml: float
+    reference_ml: float
+    common_ml: float
+    has_result: bool = True
+
+
+def case_scores(
+    result: StoredResult, reference: ImageFile, warnings: list[str]
+) -> list[RegionScore]:
+    """Score a result.
+
+    Args:
+        result: The result.
+        reference: Label map; resampled to the result's grid by nearest neighbor if it has another.
+        warnings: Receives a sentence for everything odd.
+    """
+    predicted = read_volume(ImageFile(result.label_map))
+    expected = read_volume(reference)
+    if not is_same_grid(predicted.grid, expected.grid, tolerance_mm=1e-2):
+        warnings.append(
+            f"Case {result.case_id}: the reference lies on another grid"
+            f" ({_grid_text(expected)}) than the result ({_grid_text(predicted)}); it was resampled"
+            " to the result's by nearest neighbor, so scores are slightly off."
+        )
+        expected = resample(expected, predicted.grid, interpolation="nearest", fill=0)
+    warnings += _unknown_values(result, expected)
+    masks = region_masks(predicted.array, result.task)
+    truths = region_masks(expected.array, result.task)
+    spacing = predicted.grid.spacing_mm
+    return [
+        _score(result.case_id, name, masks[name], truths[name], spacing_mm=spacing)
+        for name in result.task.region_names
+    ]
+
+
+def _score(
+    case_id: str,
+    region: str,
+    predicted: npt.NDArray[np.bool_],
+    reference: npt.NDArray[np.bool_],
+    *,
+    spacing_mm: Sequence[float],
+) -> RegionScore:
+    voxel_ml = float(np.prod(spacing_mm)) / 1000
+    return RegionScore(
+        case_id=case_id,
+        region=region,
+        dice=dice(predicted, reference),
+        hd95_mm=hausdorff95(predicted, reference, spacing_mm=spacing_mm[::-1]),
+        predicted_ml=int(predicted.sum()) * voxel_ml,
+        reference_ml=int(reference.sum()) * voxel_ml,
+        common_ml=int((predicted & reference).sum()) * voxel_ml,
+    )
+
+
+def missing_scores(case_id: str, reference: ImageFile, task: Task) -> list[RegionScore]:
+    """Score a case without a result as an empty prediction."""
+    volume = read_volume(reference)
+    voxel_ml = float(np.prod(volume.grid.spacing_mm)) / 1000
+    scores = []
+    for name, mask in region_masks(volume.array, task).items():
+        n_voxels = int(mask.sum())
+        worst = (0.0, ONE_EMPTY_MM) if n_voxels else (1.0, 0.0)
+        scores.append(RegionScore(case_id, name, *worst, 0.0, n_voxels * voxel_ml, 0.0, False))
+    return scores
+
+
+def _unknown_values(result: StoredResult, expected: Volume) -> list[str]:
+    found = {float(value) for value in np.unique(expected.array)}
+    unknown = sorted(found - {0.0} - {float(value) for value in result.task.labels})
+    if not unknown:
+        return []
+    return [
+        f"Case {result.case_id}: the reference has label values"
+        f" {', '.join(f'{value:g}' for value in unknown)}, which the task {result.task.name!r}"
+        " does not know; they count as background."
+    ]
+
+
+def _grid_text(volume: Volume) -> str:
+    size = " x ".join(str(n) for n in volume.grid.size)
+    return f"{size} voxels of {' x '.join(f'{s:.3g}' for s in volume.grid.spacing_mm)} mm"

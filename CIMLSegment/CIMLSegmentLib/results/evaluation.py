@@ -1,0 +1,162 @@
+"""Results against reference labels: scores per case and region, and over all cases.
+
+DSCagg is the aggregated Dice of HECKTOR 2022: twice the common volume of all cases over the volume
+of all predictions and references; a case without tumor weighs by what was wrongly found in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from CIMLSegmentLib.results.case_scores import RegionScore, case_scores, missing_scores
+from CIMLSegmentLib.results.stored_result import StoredResult, find_results, read_result
+from CIMLSegmentLib.task.task import Task
+from MultimodalImagingLib.errors import CohortError, CrossModalError
+from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.jobs.progress import Reporter
+
+
+@dataclass(frozen=True)
+class RegionSummary:
+    """One region over all cases that count.
+
+    Attributes:
+        region: The region.
+        n_cases: Number of cases.
+        dice_mean: Mean Dice.
+        dice_sd: Standard deviation of Dice over cases (n - 1); 0 for one case.
+        dice_median: Median Dice.
+        hd95_mean_mm: Mean 95 % Hausdorff distance, mm.
+        hd95_median_mm: Median 95 % Hausdorff distance, mm.
+        dsc_agg: Aggregated Dice; 1 if no case has the region and none was predicted.
+    """
+
+    region: str
+    n_cases: int
+    dice_mean: float
+    dice_sd: float
+    dice_median: float
+    hd95_mean_mm: float
+    hd95_median_mm: float
+    dsc_agg: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How good the results of a folder are.
+
+    Attributes:
+        task: What was segmented.
+        scores: One entry per case and region.
+        missing: Cases with a reference but without a result.
+        without_reference: Cases with a result but without a reference; they are not scored.
+        counts_missing: Whether missing cases count as empty predictions.
+        warnings: Full sentences.
+    """
+
+    task: Task
+    scores: tuple[RegionScore, ...]
+    missing: tuple[str, ...]
+    without_reference: tuple[str, ...]
+    counts_missing: bool
+    warnings: tuple[str, ...]
+
+    def summary(self) -> tuple[RegionSummary, ...]:
+        """Return one entry per region, in the task's order."""
+        return tuple(self._summary(name) for name in self.task.region_names)
+
+    @property
+    def mean_dsc_agg(self) -> float:
+        """Mean of the aggregated Dice over regions."""
+        return float(np.mean([entry.dsc_agg for entry in self.summary()]))
+
+    def _summary(self, region: str) -> RegionSummary:
+        scores = [score for score in self.scores if score.region == region]
+        dices = np.array([score.dice for score in scores])
+        distances = np.array([score.hd95_mm for score in scores])
+        sizes = sum(score.predicted_ml + score.reference_ml for score in scores)
+        common = sum(score.common_ml for score in scores)
+        return RegionSummary(
+            region=region,
+            n_cases=len(scores),
+            dice_mean=float(dices.mean()),
+            dice_sd=float(dices.std(ddof=1)) if len(scores) > 1 else 0.0,
+            dice_median=float(np.median(dices)),
+            hd95_mean_mm=float(distances.mean()),
+            hd95_median_mm=float(np.median(distances)),
+            dsc_agg=2 * common / sizes if sizes > 0 else 1.0,
+        )
+
+
+def evaluate_results(
+    folder: Path,
+    references: Mapping[str, ImageFile],
+    *,
+    count_missing: bool = False,
+    reporter: Reporter,
+) -> Evaluation:
+    """Compare all results of a folder with reference labels.
+
+    Args:
+        folder: Folder of result folders, or one result folder.
+        references: Label map per case; values are those of the task.
+        count_missing: Whether a case without a result counts as an empty prediction; else it is
+            only listed.
+        reporter: Told of every case and of everything odd.
+
+    Raises:
+        CohortError: If there is nothing to compare.
+        ModelError: If a result cannot be read.
+    """
+    results = {result.case_id: result for result in map(read_result, find_results(folder))}
+    scored = sorted(results.keys() & references.keys())
+    if not scored:
+        raise CohortError(_nothing_to_compare(folder, list(results), list(references)))
+    task = results[scored[0]].task
+    missing = tuple(sorted(references.keys() - results.keys()))
+    scores: list[RegionScore] = []
+    warnings: list[str] = []
+    reporter.stage("evaluate", len(scored))
+    for case_id in scored:
+        _check_same_task(results[case_id], task)
+        scores += case_scores(results[case_id], references[case_id], warnings)
+        reporter.advance()
+    for case_id in missing if count_missing else ():
+        scores += missing_scores(case_id, references[case_id], task)
+    for text in warnings:
+        reporter.warning(text)
+    return Evaluation(
+        task=task,
+        scores=tuple(sorted(scores, key=lambda score: score.case_id)),
+        missing=missing,
+        without_reference=tuple(sorted(results.keys() - references.keys())),
+        counts_missing=count_missing,
+        warnings=tuple(warnings),
+    )
+
+
+def _check_same_task(result: StoredResult, task: Task) -> None:
+    if result.task != task:
+        msg = (
+            f"Expected results of one task, found {task.name!r} and, for case {result.case_id},"
+            f" {result.task.name!r} or another version of it. Evaluate them in folders of their"
+            " own."
+        )
+        raise CrossModalError(msg)
+
+
+def _nothing_to_compare(folder: Path, results: list[str], references: list[str]) -> str:
+    if not results:
+        return (
+            f"Expected results of `ciml-segmenter segment` in {folder}, found none. Check the path."
+        )
+    return (
+        f"None of the {len(results)} results in {folder} (such as {min(results)}) belongs to one of"
+        f" the {len(references)} reference labels"
+        + (f" (such as {min(references)})" if references else "")
+        + ". Check that both are of the same cohort; names of cases have to agree."
+    )

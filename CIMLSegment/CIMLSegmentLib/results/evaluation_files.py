@@ -1,0 +1,99 @@
+"""An evaluation as files and as a table for people."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.table import Table
+
+from CIMLSegmentLib.results.evaluation import Evaluation
+from MultimodalImagingLib.record.atomic_files import write_json, write_text
+
+CSV_FILE, JSON_FILE = "evaluation.csv", "evaluation.json"
+
+_RULES = (
+    "Both empty: Dice 1, HD95 0 mm. One empty: Dice 0, HD95 373.13 mm. HD95 is the larger of the"
+    " two directed 95th percentiles of surface distances. DSCagg is twice the common volume of all"
+    " cases over all predicted and reference volumes."
+)
+
+
+def write_evaluation(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
+    """Write `evaluation.csv` (a row per case and region) and `evaluation.json` (all).
+
+    Raises:
+        CrossModalError: If the folder cannot be written.
+    """
+    write_text(folder / CSV_FILE, _csv(evaluation))
+    write_json(folder / JSON_FILE, _json(evaluation))
+    return folder / CSV_FILE, folder / JSON_FILE
+
+
+def summary_table(evaluation: Evaluation) -> Table:
+    """Return the summary as a table for a terminal."""
+    table = Table(title=f"{_n_scored(evaluation)} cases, task {evaluation.task.name}")
+    table.add_column("region")
+    names = ("Dice mean ± SD", "Dice median", "HD95 mean, mm", "HD95 median, mm", "DSCagg")
+    for name in names:
+        table.add_column(name, justify="right")
+    for entry in evaluation.summary():
+        table.add_row(
+            entry.region,
+            f"{entry.dice_mean:.3f}" + (f" ± {entry.dice_sd:.3f}" if entry.n_cases > 1 else ""),
+            f"{entry.dice_median:.3f}",
+            f"{entry.hd95_mean_mm:.1f}",
+            f"{entry.hd95_median_mm:.1f}",
+            f"{entry.dsc_agg:.3f}",
+        )
+    return table
+
+
+def remarks(evaluation: Evaluation) -> list[str]:
+    """Say which cases are not in the summary, or how they got into it."""
+    texts = []
+    if evaluation.missing:
+        how = "count as empty predictions" if evaluation.counts_missing else "do not count"
+        texts.append(
+            f"{len(evaluation.missing)} cases with a reference have no result and {how}:"
+            f" {', '.join(evaluation.missing)}."
+        )
+    if evaluation.without_reference:
+        texts.append(
+            f"{len(evaluation.without_reference)} results have no reference and are not scored:"
+            f" {', '.join(evaluation.without_reference)}."
+        )
+    return texts
+
+
+def _n_scored(evaluation: Evaluation) -> int:
+    return len({score.case_id for score in evaluation.scores})
+
+
+def _csv(evaluation: Evaluation) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = ("dice", "hd95_mm", "predicted_ml", "reference_ml", "common_ml")
+    writer.writerow(["case", "region", *columns, "has_result"])
+    for score in evaluation.scores:
+        values = [f"{getattr(score, column):.6g}" for column in columns]
+        has_result = "yes" if score.has_result else "no"
+        writer.writerow([score.case_id, score.region, *values, has_result])
+    return text.getvalue()
+
+
+def _json(evaluation: Evaluation) -> dict[str, object]:
+    return {
+        "task": evaluation.task.name,
+        "rules": _RULES,
+        "n_cases": _n_scored(evaluation),
+        "summary": [asdict(entry) for entry in evaluation.summary()],
+        "mean_dsc_agg": evaluation.mean_dsc_agg,
+        "scores": [asdict(score) for score in evaluation.scores],
+        "missing": list(evaluation.missing),
+        "counts_missing": evaluation.counts_missing,
+        "without_reference": list(evaluation.without_reference),
+        "warnings": list(evaluation.warnings),
+    }

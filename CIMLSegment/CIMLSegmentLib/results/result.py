@@ -1,0 +1,146 @@
+"""What segmenting a case gives: labels, maps and the table of who told what. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from CIMLSegmentLib.task.merging import region_masks
+from CIMLSegmentLib.task.task import Task
+from MultimodalImagingLib.images.geometry import is_same_grid
+from MultimodalImagingLib.images.volume_io import Volume
+
+MapKind = Literal["attention", "information", "gradcam", "uncertainty"]
+
+MAP_UNITS: Mapping[MapKind, str] = {
+    "attention": "unitless, 0 to 1",
+    "information": "nats per voxel",
+    "gradcam": "unitless, 0 to 1; model attribution, not clinical evidence",
+    "uncertainty": "nats, 0 to ln 2",
+}
+
+
+@dataclass(frozen=True)
+class ResultMap:
+    """One map on the grid of the result.
+
+    Attributes:
+        kind: What it shows; its unit is `MAP_UNITS[kind]`.
+        volume: The values, float32.
+        primary: The modality that listened; `None` for uncertainty.
+        auxiliary: The modality that told; `None` for uncertainty.
+        region: The region that it belongs to; `None` for information, which all regions of a
+            primary share.
+    """
+
+    kind: MapKind
+    volume: Volume
+    primary: str | None = None
+    auxiliary: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """How much one auxiliary told about one region.
+
+    Attributes:
+        region: Name of the region.
+        primary: The modality that listened.
+        auxiliary: The modality that told.
+        nats: Information inside the predicted region, nats; 0 for an empty region.
+        share: Part of what all auxiliaries told about the region, 0 to 1; `None` if nothing was.
+    """
+
+    region: str
+    primary: str
+    auxiliary: str
+    nats: float
+    share: float | None
+
+
+@dataclass(frozen=True)
+class SegmentationResult:
+    """A segmented case; everything lies on the grid of the primary image.
+
+    Attributes:
+        case_id: The case.
+        task: What was segmented.
+        primary: The modality whose grid this is.
+        label_map: Label values of the task.
+        contributions: Table auxiliary x region, in the task's order.
+        maps: The maps that were asked for.
+        missing: Auxiliaries that the case lacked; their messages were the prior mean.
+        warnings: What the person should know, full sentences.
+        timings_s: Seconds per step.
+        model: Identity of the model, JSON-able.
+    """
+
+    case_id: str
+    task: Task
+    primary: str
+    label_map: Volume
+    contributions: tuple[Contribution, ...] = ()
+    maps: tuple[ResultMap, ...] = ()
+    missing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+    model: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse maps on another grid."""
+        for item in self.maps:
+            if not is_same_grid(item.volume.grid, self.label_map.grid):
+                msg = f"Expected the {item.kind} map on the grid of the label map, got another."
+                raise ValueError(msg)
+
+    def volumes_ml(self) -> dict[str, float]:
+        """Return the volume of every region, ml."""
+        voxel_ml = float(np.prod(self.label_map.grid.spacing_mm)) / 1000.0
+        masks = region_masks(self.label_map.array, self.task)
+        return {name: int(mask.sum()) * voxel_ml for name, mask in masks.items()}
+
+
+def contributions(
+    label_map: Volume, information: Mapping[tuple[str, str], Volume], task: Task
+) -> tuple[Contribution, ...]:
+    """Add up the information inside each predicted region.
+
+    Args:
+        label_map: The predicted labels.
+        information: (Sub-task, auxiliary) to nats per voxel, on the grid of the labels.
+        task: The task.
+
+    Returns:
+        One entry per region and pair of its sub-tasks. Shares of a region add up to 1, unless
+        nothing was told about it.
+    """
+    table: list[Contribution] = []
+    for name, mask in region_masks(label_map.array, task).items():
+        told = [
+            (subtask.primary, auxiliary, _sum(information[subtask.name, auxiliary], mask))
+            for subtask, auxiliary in task.pairs()
+            if name in subtask.regions
+        ]
+        total = sum(nats for _, _, nats in told)
+        for primary, auxiliary, nats in told:
+            share = nats / total if total > 0 else None
+            table.append(Contribution(name, primary, auxiliary, nats, share))
+    return tuple(table)
+
+
+def _sum(volume: Volume, mask: np.ndarray) -> float:
+    return float(volume.array[mask].sum(dtype=np.float64))
+
+
+def empty_region_warnings(result_volumes: Mapping[str, float], task: Task) -> Sequence[str]:
+    """Say which regions were not found."""
+    return [
+        f"The region {task.region(name).title} ({name}) was not found in this case; its volume is"
+        " 0 ml."
+        for name, volume in result_volumes.items()
+        if volume == 0
+    ]

@@ -1,0 +1,187 @@
+"""Result folders: written whole or not at all. Imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from CIMLSegmentLib.results.result import MAP_UNITS, ResultMap, SegmentationResult
+from CIMLSegmentLib.results.segmentation_nrrd import segmentation_nrrd
+from CIMLSegmentLib.task.merging import region_masks
+from CIMLSegmentLib.task.task_io import task_to_json
+from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.images.volume_io import Volume, write_volume
+from MultimodalImagingLib.jobs.cancellation import check_cancelled
+from MultimodalImagingLib.record.atomic_files import write_bytes, write_json
+from MultimodalImagingLib.record.atomic_folder import new_folder
+
+FORMAT_VERSION = 1
+RESULT_FILE = "result.json"
+LABEL_MAP_FILE = "segmentation.nii.gz"
+SEGMENTATION_FILE = "segmentation.seg.nrrd"
+
+# Maps are kept with 12 of 23 bits of their mantissa: 0.01 %, and half the file.
+_DROPPED_BITS = 11
+_FORBIDDEN = re.compile(r'[\x00-\x1f/\\:*?"<>|]')
+
+
+def result_folder(output: Path, case_id: str) -> Path:
+    """Return the folder of a case's result; a name that no file system takes is changed."""
+    return output / _safe(case_id)
+
+
+def has_result(output: Path, case_id: str) -> bool:
+    """Tell whether a case has a finished result, or anything else under its name."""
+    return result_folder(output, case_id).exists()
+
+
+def write_result(result: SegmentationResult, output: Path, *, overwrite: bool = False) -> Path:
+    """Write a result folder.
+
+    Args:
+        result: The result.
+        output: Receives the folder of the case; created if absent.
+        overwrite: Whether an older result may be replaced. It stays until the new one is whole.
+
+    Returns:
+        The folder of the case.
+
+    Raises:
+        UsageError: If there is an older result and it may not be replaced.
+        CrossModalError: If the folder cannot be written.
+        CancelledError: If the person asked to stop; nothing is left then.
+    """
+    folder = result_folder(output, result.case_id)
+    if folder.exists() and not overwrite:
+        raise UsageError(existing_result_message(folder))
+    with new_folder(folder) as temporary:
+        _write_files(result, temporary)
+    return folder
+
+
+def existing_result_message(folder: Path) -> str:
+    """Say that an older result is kept."""
+    return (
+        f"{folder} holds a result already; it was left as it is. Use --overwrite to replace it, or"
+        " choose another --output."
+    )
+
+
+def map_file_name(item: ResultMap) -> str:
+    """Return the file name of a map, for example `attention_CT_to_PET_GTV.nii.gz`."""
+    route = f"{item.auxiliary}_to_{item.primary}" if item.auxiliary is not None else None
+    parts = [part for part in (item.kind, route, item.region) if part is not None]
+    return _safe("_".join(parts)) + ".nii.gz"
+
+
+def _write_files(result: SegmentationResult, folder: Path) -> None:
+    write_volume(folder / LABEL_MAP_FILE, result.label_map)
+    write_bytes(folder / SEGMENTATION_FILE, segmentation_nrrd(result.label_map, result.task))
+    _write_maps(result, folder)
+    write_json(folder / RESULT_FILE, _content(result))
+
+
+def _write_maps(result: SegmentationResult, folder: Path) -> None:
+    """Write every array once; regions that share a map get copies of its file."""
+    by_array: dict[int, list[ResultMap]] = {}
+    for item in result.maps:
+        by_array.setdefault(id(item.volume), []).append(item)
+    groups = list(by_array.values())
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        jobs = [pool.submit(_write_map, group[0], folder) for group in groups]
+        try:
+            for job in jobs:
+                job.result()
+        finally:
+            for job in jobs:
+                job.cancel()
+    for group in groups:
+        for other in group[1:]:
+            shutil.copyfile(folder / map_file_name(group[0]), folder / map_file_name(other))
+
+
+def _write_map(item: ResultMap, folder: Path) -> None:
+    check_cancelled()
+    values = _rounded(np.ascontiguousarray(item.volume.array, dtype=np.float32))
+    write_volume(folder / map_file_name(item), Volume(values, item.volume.grid))
+
+
+def _rounded(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    bits = values.view(np.uint32)
+    half, keep = (
+        np.uint32(1 << (_DROPPED_BITS - 1)),
+        np.uint32(0xFFFFFFFF << _DROPPED_BITS & 0xFFFFFFFF),
+    )
+    return np.asarray(((bits + half) & keep).view(np.float32))
+
+
+def _content(result: SegmentationResult) -> dict[str, Any]:
+    masks = region_masks(result.label_map.array, result.task)
+    volumes = result.volumes_ml()
+    grid = result.label_map.grid
+    return {
+        "format_version": FORMAT_VERSION,
+        "case": result.case_id,
+        "primary": result.primary,
+        "label_map": LABEL_MAP_FILE,
+        "segmentation": SEGMENTATION_FILE,
+        "grid": {
+            "size": list(grid.size),
+            "spacing_mm": list(grid.spacing_mm),
+            "origin_mm_lps": list(grid.origin_mm),
+            "direction": list(grid.direction),
+        },
+        "regions": [
+            {
+                "name": region.name,
+                "title": region.title,
+                "n_voxels": int(masks[region.name].sum()),
+                "volume_ml": volumes[region.name],
+            }
+            for region in result.task.regions
+        ],
+        "contributions": [
+            {
+                "region": entry.region,
+                "primary": entry.primary,
+                "auxiliary": entry.auxiliary,
+                "nats": entry.nats,
+                "share": entry.share,
+            }
+            for entry in result.contributions
+        ],
+        "maps": [_map_content(item) for item in result.maps],
+        "missing": list(result.missing),
+        "warnings": list(result.warnings),
+        "timings_s": dict(result.timings_s),
+        "model": dict(result.model),
+        "task": task_to_json(result.task),
+    }
+
+
+def _map_content(item: ResultMap) -> dict[str, Any]:
+    return {
+        "kind": item.kind,
+        "file": map_file_name(item),
+        "unit": MAP_UNITS[item.kind],
+        "primary": item.primary,
+        "auxiliary": item.auxiliary,
+        "region": item.region,
+        "maximum": float(item.volume.array.max()),
+    }
+
+
+def _safe(name: str) -> str:
+    """Replace what file systems refuse; a digest keeps different names different."""
+    changed = _FORBIDDEN.sub("-", name).strip(" .") or "case"
+    if changed == name and not name.startswith("."):
+        return name
+    return f"{changed}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,0 +1,258 @@
+"""One self-contained HTML page about the results of a folder. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from CIMLSegmentLib.results.evaluation_files import JSON_FILE
+from CIMLSegmentLib.results.map_pictures import legend_stops, region_colors
+from CIMLSegmentLib.results.report_pictures import TileRow, case_pictures, short_number
+from CIMLSegmentLib.results.result import Contribution
+from CIMLSegmentLib.results.stored_result import StoredResult, find_results, read_result
+from CIMLSegmentLib.task.json_entry import read_json
+from CIMLSegmentLib.task.task import Task
+from MultimodalImagingLib.cohorts.cases import Case
+from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.record.atomic_files import write_text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+REPORT_NAME = "report.html"
+MOST_PICTURED = 60  # some 200 kB each
+TEMPLATE_NAME = "segmentation_report.html.j2"
+
+
+@dataclass(frozen=True)
+class ShareRow:
+    """What one auxiliary told one primary, per region.
+
+    Attributes:
+        auxiliary: The modality that told.
+        primary: The modality that listened.
+        cells: Region to nats and share; a region that the primary does not segment is not in it.
+    """
+
+    auxiliary: str
+    primary: str
+    cells: Mapping[str, Contribution]
+
+
+@dataclass(frozen=True)
+class RegionScore:
+    """How well a region of a case agrees with the reference.
+
+    Attributes:
+        dice: Dice, 0 to 1.
+        hd95_mm: 95th percentile of the surface distances, mm.
+    """
+
+    dice: float
+    hd95_mm: float
+
+
+@dataclass(frozen=True)
+class CaseView:
+    """One case on the page.
+
+    Attributes:
+        result: Its result.
+        rows: Rows of pictures.
+        side_mm: Length of the pictures' sides, mm.
+        table: Who told what.
+        scores: Agreement per region, if the results were evaluated.
+        note: Why there are no pictures; empty if there are.
+    """
+
+    result: StoredResult
+    rows: tuple[TileRow, ...]
+    side_mm: float
+    table: tuple[ShareRow, ...]
+    scores: Mapping[str, RegionScore]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What a page is made of.
+
+    Attributes:
+        folder: Output folder of `segment`.
+        images: Cases with their images; a case without is described without pictures.
+        references: Label maps to draw beside the results, by case.
+        chosen: Cases to show; empty for all.
+    """
+
+    folder: Path
+    images: Mapping[str, Case]
+    references: Mapping[str, ImageFile] = field(default_factory=dict)
+    chosen: tuple[str, ...] = ()
+
+
+def write_segmentation_report(
+    request: ReportRequest, *, output: Path | None = None, reporter: Reporter
+) -> Path:
+    """Write a page about a folder of results.
+
+    The page holds everything that it needs and forbids itself any request. An `evaluation.json` in
+    the folder is shown too. So that browsers can open it, only the first 60 cases have pictures.
+
+    Args:
+        request: What to show.
+        output: The page; `None` for `report.html` in the folder.
+        reporter: Told of every case.
+
+    Returns:
+        The page.
+
+    Raises:
+        CohortError: If there is no result, or the results are of several tasks.
+        ModelError: If a result cannot be read.
+        CrossModalError: If the page cannot be written.
+    """
+    results = _results(request)
+    evaluation = _evaluation(request.folder)
+    reporter.stage("draw", len(results))
+    views = []
+    for number, result in enumerate(results):
+        views.append(_view(result, request, evaluation, with_pictures=number < MOST_PICTURED))
+        reporter.advance()
+    path = request.folder / REPORT_NAME if output is None else output
+    write_text(path, render(views, evaluation, request.folder.resolve().name))
+    return path
+
+
+def render(views: Sequence[CaseView], evaluation: Mapping[str, Any], name: str) -> str:
+    """Return the page as text."""
+    task = views[0].result.task
+    return str(
+        _environment()
+        .get_template(TEMPLATE_NAME)
+        .render(
+            name=name,
+            task=task,
+            views=views,
+            evaluation=evaluation,
+            colors=region_colors(task),
+            mean_table=mean_table([view.result for view in views]),
+            models=_models(views),
+        )
+    )
+
+
+def share_table(entries: Sequence[Contribution], task: Task) -> tuple[ShareRow, ...]:
+    """Arrange contributions as rows of auxiliaries, in the task's order."""
+    rows: dict[tuple[str, str], dict[str, Contribution]] = {}
+    for subtask, auxiliary in task.pairs():
+        rows.setdefault((auxiliary, subtask.primary), {})
+    for entry in entries:
+        rows[entry.auxiliary, entry.primary][entry.region] = entry
+    return tuple(
+        ShareRow(auxiliary, primary, cells) for (auxiliary, primary), cells in rows.items()
+    )
+
+
+def mean_table(results: Sequence[StoredResult]) -> tuple[ShareRow, ...]:
+    """Return mean nats and share over the cases in which something was told about the region."""
+    found: dict[tuple[str, str, str], list[Contribution]] = {}
+    for result in results:
+        for entry in result.contributions:
+            key = (entry.region, entry.primary, entry.auxiliary)
+            found.setdefault(key, []).append(entry)
+    means = []
+    for (region, primary, auxiliary), entries in found.items():
+        told = [(entry.nats, entry.share) for entry in entries if entry.share is not None]
+        nats = sum(n for n, _ in told) / len(told) if told else 0.0
+        share = sum(s for _, s in told) / len(told) if told else None
+        means.append(Contribution(region, primary, auxiliary, nats, share))
+    return share_table(means, results[0].task)
+
+
+def _view(
+    result: StoredResult,
+    request: ReportRequest,
+    evaluation: Mapping[str, Any],
+    *,
+    with_pictures: bool,
+) -> CaseView:
+    rows: tuple[TileRow, ...] = ()
+    side, note = 0.0, ""
+    case = request.images.get(result.case_id)
+    if not with_pictures:
+        note = f"No pictures: a page shows those of {MOST_PICTURED} cases. Choose with --case."
+    elif case is None:
+        note = "Its images were not given, so there are no pictures."
+    else:
+        try:
+            rows, side = case_pictures(result, case, request.references.get(result.case_id))
+        except CohortError as error:
+            note = f"No pictures: {error}"
+    scores = {
+        score["region"]: RegionScore(float(score["dice"]), float(score["hd95_mm"]))
+        for score in evaluation.get("scores", ())
+        if score["case_id"] == result.case_id
+    }
+    table = share_table(result.contributions, result.task)
+    return CaseView(result, rows, side, table, scores, note)
+
+
+def _results(request: ReportRequest) -> list[StoredResult]:
+    folder = request.folder
+    results = [read_result(path) for path in find_results(folder)]
+    if not results:
+        msg = (
+            f"Expected results of `ciml-segmenter segment` in {folder}, found none. Check the path."
+        )
+        raise CohortError(msg)
+    unknown = sorted(set(request.chosen) - {result.case_id for result in results})
+    if unknown:
+        msg = f"There is no result of {', '.join(unknown)} in {folder}. Correct --case."
+        raise CohortError(msg)
+    other = next((r for r in results if r.task != results[0].task), None)
+    if other is not None:
+        msg = (
+            f"Expected results of one task in {folder}, found that of {results[0].case_id} and"
+            f" another one in {other.case_id}. Put them into folders of their own."
+        )
+        raise CohortError(msg)
+    return [r for r in results if not request.chosen or r.case_id in request.chosen]
+
+
+def _evaluation(folder: Path) -> Mapping[str, Any]:
+    path = folder / JSON_FILE
+    content = read_json(path) if path.is_file() else {}
+    return content if isinstance(content, dict) else {}
+
+
+def _models(views: Sequence[CaseView]) -> list[Mapping[str, object]]:
+    models: list[Mapping[str, object]] = []
+    for view in views:
+        if view.result.model not in models:
+            models.append(view.result.model)
+    return models
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent, encoding="utf-8"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = lambda share: f"{100 * share:.0f} %"
+    environment.filters["short"] = short_number
+    environment.filters["ml"] = _ml
+    environment.filters["legend"] = lambda colors: ", ".join(legend_stops(colors))
+    return environment
+
+
+def _ml(volume: float) -> str:
+    return f"{volume:.1f} ml" if volume >= 10 else f"{volume:.2f} ml"

@@ -1,0 +1,236 @@
+"""Tasks as JSON: presets, files that people copy and edit, and the copy inside a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from CIMLSegmentLib.task.json_entry import JsonEntry, read_json
+from CIMLSegmentLib.task.task import Merge, Region, Subtask, Task, Terminology
+from MultimodalImagingLib.errors import ModelError
+
+PRESET_FOLDER = Path(__file__).parents[1] / "Tasks"
+FORMAT_VERSION = 1
+
+_ALL_OF_COHORT = "all"
+_ANY_PRIMARY = "any"
+_OTHER_MODALITIES = "others"
+_TASK_KEYS = (
+    "format_version",
+    "name",
+    "description",
+    "modalities",
+    "labels",
+    "regions",
+    "subtasks",
+    "merge",
+)
+_REGION_KEYS = ("name", "title", "labels", "value", "inside", "color", "terminology")
+
+
+@dataclass(frozen=True)
+class CohortModalities:
+    """What a cohort offers to a task that leaves its modalities open.
+
+    Attributes:
+        kinds: Modality to its kind (`MR`, `CT`, `PET`, `OTHER`), in the cohort's order.
+        primary: The modality that the user wants as primary, if said.
+    """
+
+    kinds: Mapping[str, str]
+    primary: str | None = None
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the names of the tasks that come with the program."""
+    return tuple(sorted(path.stem for path in PRESET_FOLDER.glob("*.json")))
+
+
+def load_task(name_or_path: str | Path, *, cohort: CohortModalities | None = None) -> Task:
+    """Load a preset by its name or a task file by its path.
+
+    Args:
+        name_or_path: `brats`, `pet-ct`, … or the path of a JSON file.
+        cohort: Modalities for a task that leaves them open (`"modalities": "all"`,
+            `"primary": "any"`).
+
+    Raises:
+        ModelError: If there is no such task, or it is unusable; the message says what to change.
+    """
+    path = Path(name_or_path)
+    if str(name_or_path) in preset_names():
+        path = PRESET_FOLDER / f"{name_or_path}.json"
+    elif not path.exists():
+        msg = (
+            f"Expected a task preset ({', '.join(preset_names())}) or a JSON file, got"
+            f" {str(name_or_path)!r}, which is neither; check the name."
+        )
+        raise ModelError(msg)
+    return task_from_json(read_json(path), cohort=cohort)
+
+
+def task_from_json(data: object, *, cohort: CohortModalities | None = None) -> Task:
+    """Build a task from parsed JSON.
+
+    Raises:
+        ModelError: If a key is unknown or missing, a value has the wrong type, or the task
+            contradicts itself.
+    """
+    entry = JsonEntry(data, "the task")
+    entry.check_keys(_TASK_KEYS, optional=("description", "merge", "format_version"))
+    if entry.value("format_version", int, FORMAT_VERSION) != FORMAT_VERSION:
+        msg = f"Expected a task of format version {FORMAT_VERSION}, got {entry.data!r:.200}."
+        raise ModelError(msg)
+    modalities = _modalities(entry, cohort)
+    labels = entry.mapping("labels", int, unique_values=True)
+    subtasks = entry.items("subtasks", "sub-task")
+    regions = [_region(item) for item in entry.items("regions", "region")]
+    primary = cohort.primary if cohort else None
+    return Task(
+        name=entry.value("name", str),
+        description=entry.value("description", str, ""),
+        modalities=modalities,
+        labels={value: name for name, value in labels.items()},
+        regions=tuple(_with_default_value(region, regions) for region in regions),
+        subtasks=tuple(_subtask(item, modalities, primary) for item in subtasks),
+        merge=_merge(entry),
+    )
+
+
+def task_to_json(task: Task) -> dict[str, Any]:
+    """Return the JSON form of a task; `task_from_json` restores an equal task.
+
+    Modalities are a list here, because their order counts and objects may be written sorted.
+    """
+    return {
+        "format_version": FORMAT_VERSION,
+        "name": task.name,
+        "description": task.description,
+        "modalities": [{"name": m, "kind": kind} for m, kind in task.modalities.items()],
+        "labels": {name: value for value, name in task.labels.items()},
+        "regions": [_region_to_json(region) for region in task.regions],
+        "subtasks": [
+            {
+                "name": subtask.name,
+                "primary": subtask.primary,
+                "auxiliaries": list(subtask.auxiliaries),
+                "regions": list(subtask.regions),
+            }
+            for subtask in task.subtasks
+        ],
+        "merge": {
+            "rule": task.merge.rule,
+            "keep_inner_outside_outer": task.merge.keep_inner_outside_outer,
+        },
+    }
+
+
+def _modalities(entry: JsonEntry, cohort: CohortModalities | None) -> dict[str, str]:
+    if isinstance(entry.data["modalities"], list):
+        return _listed_modalities(entry.items("modalities", "modality"))
+    if entry.data["modalities"] != _ALL_OF_COHORT:
+        return entry.mapping("modalities", str)
+    if cohort is None:
+        msg = 'The task takes the modalities of a cohort ("all"), but no cohort was given.'
+        raise ModelError(msg)
+    return dict(cohort.kinds)
+
+
+def _listed_modalities(entries: list[JsonEntry]) -> dict[str, str]:
+    kinds: dict[str, str] = {}
+    for entry in entries:
+        entry.check_keys(("name", "kind"), optional=())
+        name = entry.value("name", str)
+        if name in kinds:
+            msg = f"The modality {name!r} occurs twice; give each its own name."
+            raise ModelError(msg)
+        kinds[name] = entry.value("kind", str)
+    return kinds
+
+
+def _region(entry: JsonEntry) -> Region:
+    entry.check_keys(_REGION_KEYS, optional=("title", "value", "inside"))
+    name = entry.value("name", str)
+    entry.where = f"region {name!r}"
+    color = entry.listed("color", int)
+    if len(color) != 3:
+        msg = f"Expected the color of region {name!r} to be [red, green, blue], got {color}."
+        raise ModelError(msg)
+    return Region(
+        name=name,
+        title=entry.value("title", str, name),
+        labels=entry.listed("labels", int),
+        value=entry.value("value", int, 0),
+        inside=entry.value("inside", str, None),
+        color=color,
+        terminology=_terminology(entry),
+    )
+
+
+def _terminology(region: JsonEntry) -> Terminology:
+    entry = JsonEntry(region.data["terminology"], f"the terminology of {region.where}")
+    entry.check_keys(("category", "type", "anatomy"), optional=("anatomy",))
+    anatomy = entry.value("anatomy", str, None)
+    return Terminology(entry.value("category", str), entry.value("type", str), anatomy)
+
+
+def _with_default_value(region: Region, regions: list[Region]) -> Region:
+    if region.value:
+        return region
+    inner = {value for other in regions if other.inside == region.name for value in other.labels}
+    own = [value for value in region.labels if value not in inner]
+    if len(own) != 1:
+        return region
+    return replace(region, value=own[0])
+
+
+def _subtask(entry: JsonEntry, modalities: Mapping[str, str], chosen: str | None) -> Subtask:
+    entry.check_keys(("name", "primary", "auxiliaries", "regions"), optional=())
+    name = entry.value("name", str)
+    entry.where = f"sub-task {name!r}"
+    primary = entry.value("primary", str)
+    if primary == _ANY_PRIMARY:
+        primary = _chosen_primary(chosen, modalities, name)
+    if entry.data["auxiliaries"] == _OTHER_MODALITIES:
+        auxiliaries = tuple(modality for modality in modalities if modality != primary)
+    else:
+        auxiliaries = entry.listed("auxiliaries", str)
+    return Subtask(name, primary, auxiliaries, entry.listed("regions", str))
+
+
+def _chosen_primary(chosen: str | None, modalities: Mapping[str, str], subtask: str) -> str:
+    if chosen is None or chosen not in modalities:
+        msg = (
+            f"Sub-task {subtask!r} leaves the primary modality open; expected one of"
+            f" {', '.join(modalities)}, got {chosen}. Say which one is primary."
+        )
+        raise ModelError(msg)
+    return chosen
+
+
+def _merge(entry: JsonEntry) -> Merge:
+    merge = JsonEntry(entry.data.get("merge", {}), "the merge rule")
+    keys = ("rule", "keep_inner_outside_outer")
+    merge.check_keys(keys, optional=keys)
+    return Merge(
+        rule=merge.value("rule", str, "nested"),
+        keep_inner_outside_outer=merge.value("keep_inner_outside_outer", bool, False),
+    )
+
+
+def _region_to_json(region: Region) -> dict[str, Any]:
+    terminology = {"category": region.terminology.category, "type": region.terminology.type}
+    if region.terminology.anatomy is not None:
+        terminology["anatomy"] = region.terminology.anatomy
+    inside = {} if region.inside is None else {"inside": region.inside}
+    return {
+        "name": region.name,
+        "title": region.title,
+        "labels": list(region.labels),
+        "value": region.value,
+        **inside,
+        "color": list(region.color),
+        "terminology": terminology,
+    }

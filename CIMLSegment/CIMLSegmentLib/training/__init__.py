@@ -1,0 +1,1 @@
+"""Training: labelled cases, patches, losses, steps, validation, and resuming."""

@@ -1,0 +1,85 @@
+"""Optimizer, learning rate and number format of a training."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from CIMLSegmentLib.network.config import TrainingConfig
+
+_MOMENTUM = 0.99
+
+
+def make_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    """Return the optimizer of a configuration."""
+    parameters = network.parameters()
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(
+            parameters,
+            lr=config.learning_rate,
+            momentum=_MOMENTUM,
+            nesterov=True,
+            weight_decay=config.weight_decay,
+        )
+    return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+
+
+def learning_rate(step: int, config: TrainingConfig) -> float:
+    """Return the learning rate of a step: linear growth, then a cosine to zero."""
+    n_warmup = min(config.warmup_steps, config.n_steps)
+    if step < n_warmup:
+        return config.learning_rate * (step + 1) / n_warmup
+    done = (step - n_warmup) / max(config.n_steps - n_warmup, 1)
+    return config.learning_rate * (1 + math.cos(math.pi * min(done, 1.0))) / 2
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
+    """Set the learning rate of all parameters."""
+    for group in optimizer.param_groups:
+        group["lr"] = value
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The number format of the forward pass; weights stay float32.
+
+    Attributes:
+        dtype: Format of the forward pass.
+        device_type: `cpu` or `cuda`.
+    """
+
+    dtype: torch.dtype
+    device_type: str
+
+    def autocast(self) -> torch.autocast:
+        """Return the context of a forward pass."""
+        is_mixed = self.dtype != torch.float32
+        return torch.autocast(self.device_type, dtype=self.dtype, enabled=is_mixed)
+
+    def scaler(self) -> Any:
+        """Return the gradient scaler, which does something in fp16 only."""
+        is_needed = self.dtype == torch.float16 and self.device_type == "cuda"
+        if hasattr(torch.amp, "GradScaler"):
+            return torch.amp.GradScaler(self.device_type, enabled=is_needed)
+        return torch.cuda.amp.GradScaler(enabled=is_needed)
+
+
+def choose_precision(name: str, device: torch.device) -> Precision:
+    """Turn `auto`, `fp32`, `bf16` or `fp16` into a format that the device has.
+
+    `auto` is bf16 on a GPU that has it, fp16 on other GPUs, and fp32 on the CPU.
+    """
+    formats = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    if name != "auto":
+        chosen = formats[name]
+    elif device.type == "cuda":
+        chosen = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    else:
+        chosen = torch.float32
+    if chosen == torch.float16 and device.type == "cpu":
+        chosen = torch.bfloat16  # fp16 arithmetic on the CPU is slow or absent
+    return Precision(chosen, device.type)

@@ -1,0 +1,164 @@
+"""Training a network on labelled cases: the one entry, and what it refuses."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from CIMLSegmentLib.model.best_network import STATE_FOLDER
+from CIMLSegmentLib.model.model_description import ModelDescription, ModelFacts, current_versions
+from CIMLSegmentLib.model.model_files import DESCRIPTION_NAME, WEIGHTS_NAME
+from CIMLSegmentLib.network.config_checks import GATES
+from CIMLSegmentLib.network.gate import check_positions
+from CIMLSegmentLib.task.task import Task
+from CIMLSegmentLib.training.patient_split import Split, split_by_patient
+from CIMLSegmentLib.training.processes import Processes, joined_processes
+from CIMLSegmentLib.training.training_cases import TrainingSet
+from CIMLSegmentLib.training.training_job import TrainingJob, TrainingResult
+from CIMLSegmentLib.training.training_run import TrainingData, TrainingRun
+from CIMLSegmentLib.training.training_state import STATE_NAME
+from MultimodalImagingLib.errors import CrossModalError, UsageError
+from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
+from MultimodalImagingLib.record.atomic_files import remove_unfinished_files
+
+__all__ = ["TrainingJob", "TrainingResult", "train"]
+
+_MOST_WORKERS = 8
+
+
+def train(
+    cases: TrainingSet,
+    task: Task,
+    job: TrainingJob,
+    *,
+    output: Path,
+    reporter: Reporter,
+    resume: bool = False,
+) -> TrainingResult:
+    """Train a network on prepared cases and write its model folder.
+
+    The best network so far is in the folder from the first validation on, the last state in its
+    subfolder `training/`. Whoever starts again with `resume` goes on from there. Under `torchrun`
+    several processes share the work: each batch and the validation are divided among them; they
+    need a common disk.
+
+    Args:
+        cases: Labelled cases.
+        task: What is segmented.
+        job: Settings.
+        output: The model folder.
+        reporter: Told of steps, loss and validation; may cancel.
+        resume: Whether to go on with the training of that folder, if there is one.
+
+    Raises:
+        UsageError: If the settings do not fit each other or the folder.
+        CrossModalError: If training fails.
+        CancelledError: If the person asked to stop; the best model so far is kept.
+    """
+    _check_job(task, job)
+    config = job.training
+    split = split_by_patient(
+        cases.cases,
+        share=config.validation_share,
+        seed=config.seed,
+        chosen=job.validation_cases,
+    )
+    data = TrainingData(
+        cases.subset(split.training).cases,
+        cases.subset(split.validation).cases,
+        _description(cases.subset(split.training), task, job, split),
+        output,
+    )
+    with joined_processes(job.device) as processes:
+        processes.check_batch(config.batch_size, config.accumulation)
+        goes_on = _claim_folder(output, processes, resume=resume)
+        told = reporter if processes.is_first else NullReporter()
+        run = TrainingRun(data, replace(job, n_workers=_n_workers(job, processes)), processes, told)
+        run.start(goes_on=goes_on)
+        run.loop()
+        return TrainingResult(
+            folder=output,
+            network=run.best_network(),
+            step=run.progress.step,
+            best_step=run.progress.best_step,
+            metrics=run.progress.best_metrics,
+            split=split,
+            stopped_early=run.has_converged,
+        )
+
+
+def _check_job(task: Task, job: TrainingJob) -> None:
+    patch, network = job.training.patch_size, job.network
+    stride = network.total_stride
+    if network.spatial_dims != 3 or len(patch) != 3:
+        msg = (
+            f"Expected a network and patches for volumes, got {network.spatial_dims} and"
+            f" {len(patch)} spatial dimensions. Use 3 for both."
+        )
+        raise UsageError(msg)
+    if any(size % step for size, step in zip(patch, stride, strict=True)):
+        msg = (
+            f"Expected a patch size that is a multiple of {stride}, the down-sampling of the"
+            f" network, got {patch}. Change the patch or the strides."
+        )
+        raise UsageError(msg)
+    positions = [size // step for size, step in zip(patch, stride, strict=True)]
+    if all(n == 1 for n in positions):
+        msg = f"Nothing is left of a patch of {patch} at the deepest level. Use fewer levels."
+        raise UsageError(msg)
+    if network.gate == GATES[1] and any(task.pairs()):
+        _check_dot_products(job)
+
+
+def _check_dot_products(job: TrainingJob) -> None:
+    shape = job.training.patch_size
+    for level, step in enumerate(job.network.strides):
+        shape = tuple(size // factor for size, factor in zip(shape, step, strict=True))
+        if level in job.network.message_levels:
+            check_positions(shape)
+
+
+def _description(
+    cases: TrainingSet, task: Task, job: TrainingJob, split: Split
+) -> ModelDescription:
+    facts = ModelFacts(
+        training_cases=split.training,
+        validation_cases=split.validation,
+        intensities=cases.intensities,
+        versions=current_versions(),
+    )
+    return ModelDescription(task, job.network, job.training, cases.preprocessing, facts)
+
+
+def _claim_folder(output: Path, processes: Processes, *, resume: bool) -> bool:
+    """Return whether there is a training to go on with; refuse a folder that is taken.
+
+    Raises:
+        UsageError: If the folder holds a model that this training would replace.
+        CrossModalError: If the folder cannot be made.
+    """
+    has_state = (output / STATE_FOLDER / STATE_NAME).is_file()
+    is_taken = has_state or any((output / n).exists() for n in (DESCRIPTION_NAME, WEIGHTS_NAME))
+    if is_taken and not (resume and has_state):
+        advice = "" if not has_state else " Or go on with its training (--resume)."
+        msg = f"The folder {output} already holds a model. Choose another one.{advice}"
+        raise UsageError(msg)
+    processes.wait()
+    try:
+        (output / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
+        for folder in (output, output / STATE_FOLDER):
+            remove_unfinished_files(folder)
+    except OSError as error:
+        msg = f"The model folder {output} cannot be made: {error.strerror}. Choose another one."
+        raise CrossModalError(msg) from error
+    return has_state
+
+
+def _n_workers(job: TrainingJob, processes: Processes) -> int:
+    if job.n_workers is not None:
+        return job.n_workers
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if processes.device.type == "cpu":
+        return 1  # the network needs the cores
+    return min(max((n_cores or 1) // processes.count - 1, 1), _MOST_WORKERS)

@@ -1,0 +1,177 @@
+"""One labelled case as training needs it: images and region masks on one grid, in one file.
+
+The file is read patch by patch; nothing has to fit the memory as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from CIMLSegmentLib.model.model_description import Intensities
+from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.record.atomic_files import write_bytes
+
+FloatArray = npt.NDArray[np.float32]
+MaskArray = npt.NDArray[np.uint8]
+PlaceArray = npt.NDArray[np.int32]
+
+FORMAT_VERSION = 1
+
+# One entry: safetensors does not keep the order of several, and the files would differ.
+_ENTRY = "crossmodal"
+_UNREADABLE = (SafetensorError, OSError, KeyError, ValueError, TypeError)
+
+
+class NotPreparedError(Exception):
+    """The file is absent, damaged or made from something else."""
+
+
+@dataclass(frozen=True)
+class TrainingCase:
+    """A labelled case on disk.
+
+    Attributes:
+        case_id: The case.
+        patient_id: Cases of one patient are not split between training and validation.
+        modalities: Modalities that the case has.
+        shape: Voxels of the arrays, `(K, J, I)`.
+        spacing_mm: Spacing along `(K, J, I)`, mm.
+        regions: Region to its number of voxels, in the order of the task.
+        intensities: Per modality, inside the body.
+        warnings: What a person should know about the case.
+        path: The file.
+    """
+
+    case_id: str
+    patient_id: str
+    modalities: tuple[str, ...]
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    regions: Mapping[str, int]
+    intensities: Mapping[str, Intensities]
+    warnings: tuple[str, ...]
+    path: Path
+
+    def read(
+        self, modalities: Sequence[str], window: tuple[slice, ...]
+    ) -> tuple[FloatArray, MaskArray]:
+        """Read a window of images and masks.
+
+        Args:
+            modalities: Which images, in this order; 0 for a modality that the case lacks.
+            window: Slices along `(K, J, I)`, inside the arrays.
+
+        Returns:
+            Images `(M, k, j, i)` and region masks `(R, k, j, i)`, 0 or 1.
+
+        Raises:
+            CrossModalError: If the file cannot be read any more.
+        """
+        size = [part.stop - part.start for part in window]
+        images = np.zeros((len(modalities), *size), dtype=np.float32)
+        try:
+            with safe_open(self.path, framework="np") as file:
+                for channel, modality in enumerate(modalities):
+                    if modality in self.modalities:
+                        images[channel] = file.get_slice(f"image.{modality}")[window]
+                masks = file.get_slice("regions")[(slice(None), *window)]
+        except _UNREADABLE as error:
+            raise CrossModalError(self._unreadable(error)) from error
+        return images, masks
+
+    def places(self, region: str) -> PlaceArray:
+        """Return voxels `(n, 3)` of a region, indices `(k, j, i)`; a fixed sample of large ones.
+
+        Raises:
+            CrossModalError: If the file cannot be read any more.
+        """
+        try:
+            with safe_open(self.path, framework="np") as file:
+                return np.asarray(file.get_tensor(f"places.{region}"), dtype=np.int32)
+        except _UNREADABLE as error:
+            raise CrossModalError(self._unreadable(error)) from error
+
+    def _unreadable(self, error: Exception) -> str:
+        return (
+            f"Case {self.case_id}: expected its prepared images in {self.path}, but the file cannot"
+            f" be read: {error}. Start again to prepare it anew."
+        )
+
+
+@dataclass(frozen=True)
+class TrainingArrays:
+    """What the file of a case holds.
+
+    Attributes:
+        images: Prepared image per modality, `(K, J, I)`.
+        masks: Mask per region, bool, same shape, in the order of the task.
+        places: Sample of voxels per region, `(n, 3)`.
+    """
+
+    images: Mapping[str, FloatArray]
+    masks: Mapping[str, npt.NDArray[np.bool_]]
+    places: Mapping[str, PlaceArray]
+
+
+def write_training_case(case: TrainingCase, arrays: TrainingArrays, *, key: str) -> None:
+    """Write a case atomically to its path; `key` stands for everything it was made from."""
+    tensors: dict[str, npt.NDArray[Any]] = {
+        f"image.{name}": np.ascontiguousarray(image, dtype=np.float16)
+        for name, image in arrays.images.items()
+    }
+    tensors["regions"] = np.stack([arrays.masks[name] for name in case.regions]).astype(np.uint8)
+    for name, places in arrays.places.items():
+        # safetensors writes the memory as it lies: rows have to follow each other.
+        tensors[f"places.{name}"] = np.ascontiguousarray(places)
+    header = asdict(case)
+    del header["path"]
+    # Region order counts, and JSON objects are written sorted.
+    header["regions"] = list(case.regions.items())
+    text = json.dumps({**header, "key": key}, sort_keys=True)
+    case.path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(case.path, save(tensors, metadata={_ENTRY: text}))
+
+
+def read_training_case(path: Path, *, key: str) -> TrainingCase:
+    """Read what is known of a case, without its arrays.
+
+    Raises:
+        NotPreparedError: If the file is absent, damaged, or was made from something else.
+    """
+    try:
+        with safe_open(path, framework="np") as file:
+            fields = json.loads((file.metadata() or {})[_ENTRY])
+        found = fields.pop("key")
+        case = _case(fields, path)
+    except _UNREADABLE as error:
+        raise NotPreparedError(str(error)) from error
+    if found != key:
+        msg = "it was made from other files or settings"
+        raise NotPreparedError(msg)
+    return case
+
+
+def _case(fields: Mapping[str, Any], path: Path) -> TrainingCase:
+    intensities = {name: Intensities(**values) for name, values in fields["intensities"].items()}
+    k, j, i = fields["shape"]
+    dk, dj, di = fields["spacing_mm"]
+    return TrainingCase(
+        case_id=fields["case_id"],
+        patient_id=fields["patient_id"],
+        modalities=tuple(fields["modalities"]),
+        shape=(k, j, i),
+        spacing_mm=(dk, dj, di),
+        regions=dict(fields["regions"]),
+        intensities=intensities,
+        warnings=tuple(fields["warnings"]),
+        path=path,
+    )

@@ -1,0 +1,126 @@
+"""The state of a training between two steps, in one safetensors file, so that it can go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from MultimodalImagingLib.errors import ModelError, UsageError
+from MultimodalImagingLib.record.atomic_files import write_bytes
+
+STATE_NAME = "state.safetensors"
+
+# One entry: safetensors does not keep the order of several, and the files would differ.
+_ENTRY = "crossmodal"
+
+
+@dataclass
+class Progress:
+    """How far a training is.
+
+    Attributes:
+        step: Finished optimizer steps.
+        best_dice: Best mean validation Dice so far; below 0 before the first validation.
+        best_step: Its step.
+        best_metrics: All validation figures of that step.
+        n_worse: Validations since then.
+        scaler: State of the gradient scaler.
+    """
+
+    step: int = 0
+    best_dice: float = -1.0
+    best_step: int = 0
+    best_metrics: dict[str, float] = field(default_factory=dict)
+    n_worse: int = 0
+    scaler: dict[str, float] = field(default_factory=dict)
+
+
+def write_state(
+    folder: Path,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    *,
+    training_id: str,
+) -> None:
+    """Write weights, optimizer and progress atomically as one file.
+
+    Args:
+        folder: Receives the file.
+        network: The network.
+        optimizer: Its optimizer.
+        progress: How far it is.
+        training_id: Stands for task, settings and cases.
+
+    Raises:
+        CrossModalError: If the file cannot be written.
+    """
+    tensors = {f"network.{name}": values for name, values in network.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        for name, value in state.items():
+            if value is not None:
+                tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
+    plain = {name: values.detach().cpu().contiguous() for name, values in tensors.items()}
+    header = json.dumps({"training_id": training_id, **asdict(progress)}, sort_keys=True)
+    write_bytes(folder / STATE_NAME, safetensors.torch.save(plain, metadata={_ENTRY: header}))
+
+
+def read_state(
+    folder: Path, network: nn.Module, optimizer: torch.optim.Optimizer, *, training_id: str
+) -> Progress:
+    """Read a state into a network and its optimizer.
+
+    Raises:
+        ModelError: If the file is damaged.
+        UsageError: If it belongs to another training.
+    """
+    path = folder / STATE_NAME
+    header, tensors = _contents(path)
+    if header.pop("training_id", None) != training_id:
+        msg = (
+            f"The training in {folder.parent} was started with another task, other settings or"
+            " other cases, so it cannot go on with these. Use the old ones, or another folder."
+        )
+        raise UsageError(msg)
+    weights = {
+        name.removeprefix("network."): values
+        for name, values in tensors.items()
+        if name.startswith("network.")
+    }
+    network.load_state_dict(weights)
+    content = optimizer.state_dict()
+    content["state"] = _optimizer_state(tensors)
+    optimizer.load_state_dict(content)
+    known = {entry.name for entry in fields(Progress)}
+    return Progress(**{name: value for name, value in header.items() if name in known})
+
+
+def _contents(path: Path) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})[_ENTRY])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        msg = (
+            f"The state of the training in {path} cannot be read: {error}. Remove its folder to"
+            " start the training anew; the best model so far is kept beside it."
+        )
+        raise ModelError(msg) from error
+    return header, tensors
+
+
+def _optimizer_state(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, values in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".", 2)
+            state.setdefault(int(index), {})[key] = values
+    return state

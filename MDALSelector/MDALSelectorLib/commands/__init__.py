@@ -1,0 +1,1 @@
+"""The commands of `mdal-selector`: options and what they mean. Nothing imports from here."""

@@ -1,0 +1,94 @@
+"""The command `select`: its options, and what they mean. No torch: it must start at once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from MDALSelectorLib.commands.inspect import add_modality_argument
+from MDALSelectorLib.estimation.config import ESTIMATORS, EstimationConfig, EstimatorName
+from MDALSelectorLib.selection.config import LABELLED_RULES, SelectionConfig
+from MDALSelectorLib.strategies import DEFAULT_STRATEGY, STRATEGIES, StrategyOptions
+from MultimodalImagingLib.jobs.progress import Reporter
+
+
+def add_select_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the `select` command to its parser."""
+    parser.add_argument("cohort", type=Path, help="folder of the cohort, or a CSV manifest")
+    parser.add_argument(
+        "--budget", required=True, help="how many cases to suggest: a number, or a share like 20%%"
+    )
+    parser.add_argument(
+        "--strategy",
+        default=DEFAULT_STRATEGY,
+        type=_strategy_name,
+        choices=list(STRATEGIES),
+        help="how to choose (default %(default)s)",
+    )
+    parser.add_argument("--output", type=Path, help="folder of the run; default: in the record")
+    parser.add_argument("--record", type=Path, help="folder of the cohort's record")
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same files (default 0)")
+    parser.add_argument(
+        "--estimator",
+        default="auto",
+        choices=list(ESTIMATORS),
+        help="how PMI is estimated; auto takes the one with the higher held-out bound",
+    )
+    parser.add_argument("--device", help="cpu, cuda, ...; default: a GPU if there is one")
+    parser.add_argument("--spacing", type=float, metavar="MM", help="working spacing, mm")
+    parser.add_argument(
+        "--labelled",
+        default="auto",
+        choices=list(LABELLED_RULES),
+        help="which cases count as labelled: those of the record; also those with a label file;"
+        " auto: label files count unless every case has one (default)",
+    )
+    parser.add_argument(
+        "--accept",
+        action="append",
+        default=[],
+        metavar="CASE",
+        help="suggest this case although its modalities do not seem to belong together",
+    )
+    parser.add_argument("--score-column", metavar="NAME", help="column for strategy Score")
+    parser.add_argument(
+        "--score-direction", default="high", choices=["high", "low"], help="which end comes first"
+    )
+    add_modality_argument(parser)
+
+
+def config_from_options(options: argparse.Namespace) -> SelectionConfig:
+    """Turn parsed options into a checked configuration.
+
+    Raises:
+        UsageError: If a value cannot be used.
+    """
+    estimator: EstimatorName = options.estimator
+    return SelectionConfig(
+        cohort=options.cohort,
+        budget=options.budget,
+        strategy=options.strategy,
+        options=StrategyOptions(score_direction=options.score_direction),
+        estimation=EstimationConfig(estimator=estimator, seed=options.seed, device=options.device),
+        output=options.output,
+        record=options.record,
+        spacing_mm=options.spacing,
+        labelled=options.labelled,
+        accepted=tuple(options.accept),
+        score_column=options.score_column,
+        modality_patterns=tuple(options.modality),
+    )
+
+
+def run_select(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Run the `select` command; returns the exit code 0."""
+    from MDALSelectorLib.selection_job import run_selection
+
+    run = run_selection(config_from_options(options), reporter)
+    reporter.result({"run": str(run), "report": str(run / "report.html")})
+    return 0
+
+
+def _strategy_name(text: str) -> str:
+    known = {name.lower(): name for name in STRATEGIES}
+    return known.get(text.lower(), text)

@@ -1,0 +1,119 @@
+"""Normalized mutual information of co-registered voxels: what modalities share, without learning.
+
+The control for the learned PMI: one number per case and pair, from the joint histogram.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
+
+FloatArray = npt.NDArray[np.float64]
+Pair = tuple[str, str]
+
+N_BINS = 32
+# Below this many common voxels a joint histogram of 32 x 32 bins says nothing.
+MIN_VOXELS = 1000
+
+
+@dataclass(frozen=True)
+class VoxelNMIScores:
+    """Normalized mutual information of all cases.
+
+    Attributes:
+        per_pair: Score per pair of modalities, 0 (nothing shared) to 1, NaN where the case lacks a
+            modality, shape `(n_cases,)`.
+        mean: Mean over the pairs that the case has, after each pair is centered and scaled by the
+            cohort's median and MAD (so that a case is not judged by having the easier pairs);
+            NaN for cases without any pair, shape `(n_cases,)`. Low means little shared.
+    """
+
+    per_pair: Mapping[Pair, FloatArray]
+    mean: FloatArray
+
+
+def cohort_voxel_nmi(cases: Iterable[PreparedCase], modalities: Sequence[str]) -> VoxelNMIScores:
+    """Score every case of a cohort; the voxels are those of the joint body.
+
+    Args:
+        cases: Prepared cases, read one after the other.
+        modalities: Modalities in the order of the cohort.
+    """
+    pairs = list(combinations(modalities, 2))
+    rows = [[_pair_score(case, pair) for pair in pairs] for case in cases]
+    table = np.array(rows, dtype=np.float64).reshape(len(rows), len(pairs))
+    return VoxelNMIScores(
+        per_pair={pair: table[:, column] for column, pair in enumerate(pairs)},
+        mean=_mean_of_standardized(table),
+    )
+
+
+def normalized_mutual_information(
+    first: npt.NDArray[np.floating], second: npt.NDArray[np.floating], *, n_bins: int = N_BINS
+) -> float:
+    """Symmetric uncertainty `2 I(A; B) / (H(A) + H(B))` of paired samples.
+
+    The bins hold equally many samples each, so any increasing map of the intensities leaves the
+    result unchanged. The mutual information is corrected for its bias with few samples [1].
+
+    Args:
+        first: Samples, shape `(n_samples,)`.
+        second: Samples at the same places, same shape.
+        n_bins: Number of bins of each image.
+
+    Returns:
+        0 (independent) to 1 (each determines the other); 0 if one of them is constant.
+
+    References:
+        [1] Miller, Note on the bias of information estimates, 1955.
+    """
+    labels_a, labels_b = _equal_bins(first, n_bins), _equal_bins(second, n_bins)
+    counts = np.bincount(labels_a * n_bins + labels_b, minlength=n_bins * n_bins)
+    joint = counts.reshape(n_bins, n_bins).astype(np.float64)
+    rows, columns = joint.sum(axis=1), joint.sum(axis=0)
+    entropy_a, entropy_b = _entropy(rows), _entropy(columns)
+    n_spare = (joint > 0).sum() - (rows > 0).sum() - (columns > 0).sum() + 1
+    shared = entropy_a + entropy_b - _entropy(joint) - max(n_spare, 0) / (2 * len(labels_a))
+    total = entropy_a + entropy_b
+    return float(np.clip(2 * shared / total, 0.0, 1.0)) if total > 0 else 0.0
+
+
+def _pair_score(case: PreparedCase, pair: Pair) -> float:
+    if not set(pair) <= set(case.modalities):
+        return float("nan")
+    mask = case.body & case.coverage[pair[0]] & case.coverage[pair[1]]
+    if mask.sum() < MIN_VOXELS:
+        return float("nan")
+    return normalized_mutual_information(case.images[pair[0]][mask], case.images[pair[1]][mask])
+
+
+def _equal_bins(values: npt.NDArray[np.floating], n_bins: int) -> npt.NDArray[np.intp]:
+    edges = np.quantile(values, np.arange(1, n_bins) / n_bins)
+    return np.searchsorted(edges, values, side="left")
+
+
+def _entropy(counts: FloatArray) -> float:
+    """Entropy of a histogram, nats."""
+    share = counts[counts > 0] / counts.sum()
+    return float(-(share * np.log(share)).sum())
+
+
+def _mean_of_standardized(table: FloatArray) -> FloatArray:
+    """Mean over pairs of median-MAD scores; the plain mean where the cohort has no spread."""
+    mean = np.full(len(table), np.nan)
+    scaled = np.full_like(table, np.nan)
+    for column in range(table.shape[1]):
+        known = np.isfinite(table[:, column])
+        if known.any():
+            values = table[known, column]
+            spread = 1.4826 * np.median(np.abs(values - np.median(values)))
+            scaled[known, column] = (values - np.median(values)) / (spread if spread > 0 else 1.0)
+    has_any = np.isfinite(scaled).any(axis=1)
+    mean[has_any] = np.nanmean(scaled[has_any], axis=1)
+    return mean

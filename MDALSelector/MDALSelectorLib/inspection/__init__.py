@@ -1,0 +1,1 @@
+"""Inspection: what is in a cohort, as data and as tables for a terminal."""

@@ -1,0 +1,125 @@
+"""What an inspection finds: cases, modalities, geometry and problems, also as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from MultimodalImagingLib.cohorts.cohort import Cohort, Problem
+from MultimodalImagingLib.cohorts.geometry_report import GeometryReport
+from MultimodalImagingLib.cohorts.patient_ids import RULE
+from MultimodalImagingLib.images.volume_io import ImageFile
+
+
+@dataclass(frozen=True)
+class PatternUse:
+    """How often a row of the pattern table was used.
+
+    Attributes:
+        pattern: The row; empty if the cohort's own description decided, or nothing matched.
+        part: The part of the name that it matched, the first one.
+        target: What the files were taken for; `None` if nothing or several things match.
+        is_used: Whether the files are images or label maps of cases.
+        n_files: Number of files.
+        example: Name of the first of them.
+    """
+
+    pattern: str
+    part: str
+    target: str | None
+    is_used: bool
+    n_files: int
+    example: str
+
+
+@dataclass(frozen=True)
+class InspectionReport:
+    """Everything that is known about a cohort without looking at its images.
+
+    Attributes:
+        cohort: The cohort.
+        geometry: Where its images lie.
+        patterns: Which patterns were used, in the order of modalities and then of frequency.
+        problems: All problems, errors first.
+    """
+
+    cohort: Cohort
+    geometry: GeometryReport
+    patterns: tuple[PatternUse, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def n_labels(self) -> int:
+        """Number of cases with a label map."""
+        return sum(case.label is not None for case in self.cohort.cases)
+
+    @property
+    def summary(self) -> str:
+        """Cases, modalities and labels in one line."""
+        names, n_cases = self.cohort.modalities, len(self.cohort.cases)
+        return (
+            f"{_count(n_cases, 'case')} \N{MULTIPLICATION SIGN}"
+            f" {_count(len(names), 'modality', 'modalities')} ({', '.join(names)}),"
+            f" {_count(self.n_labels, 'label')}"
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """Return everything as plain values; paths are relative to the cohort."""
+        cohort = self.cohort
+        return {
+            "cohort": cohort.root.resolve().name,
+            "layout": cohort.layout,
+            "summary": self.summary,
+            "modalities": list(cohort.modalities),
+            "n_cases": len(cohort.cases),
+            "n_labels": self.n_labels,
+            "n_patients": len({case.patient_id for case in cohort.cases}),
+            "patient_rule": RULE,
+            "incomplete": {case: list(lacks) for case, lacks in cohort.incomplete.items()},
+            "verdicts": {str(verdict): n for verdict, n in self.geometry.verdicts.items()},
+            "labels_on": self.geometry.labels_on,
+            "cases": self._cases_json(),
+            "patterns": [vars(use) for use in self.patterns],
+            "pattern_table": [[row.expression, row.target] for row in cohort.patterns.rows],
+            "problems": [_problem_json(cohort.root, problem) for problem in self.problems],
+        }
+
+    def _cases_json(self) -> list[dict[str, object]]:
+        root = self.cohort.root
+        pairs = zip(self.cohort.cases, self.geometry.cases, strict=True)
+        return [
+            {
+                "case": case.case_id,
+                "patient": case.patient_id,
+                "files": {m: _file_json(root, case.images[m]) for m in geometry.grids},
+                "label": None if case.label is None else _file_json(root, case.label),
+                "has_label": case.label is not None,
+                "label_on": geometry.label_on,
+                "verdict": str(geometry.verdict),
+                "overlap": round(geometry.overlap, 4),
+                "grids": {modality: vars(grid) for modality, grid in geometry.grids.items()},
+                "attributes": dict(case.attributes),
+            }
+            for case, geometry in pairs
+        ]
+
+
+def _file_json(root: Path, file: ImageFile) -> str:
+    """Path relative to the cohort if it is inside; `#n` names the part of a 4-D file."""
+    path = file.path.relative_to(root) if file.path.is_relative_to(root) else file.path
+    return path.as_posix() if file.component is None else f"{path.as_posix()}#{file.component}"
+
+
+def _problem_json(root: Path, problem: Problem) -> dict[str, object]:
+    path = problem.path
+    is_inside = path is not None and path.is_relative_to(root)
+    return {
+        "severity": problem.severity,
+        "case": problem.case_id,
+        "file": None if path is None else str(path.relative_to(root) if is_inside else path.name),
+        "message": problem.message,
+    }
+
+
+def _count(n: int, singular: str, plural: str | None = None) -> str:
+    return f"{n} {singular if n == 1 else plural or singular + 's'}"

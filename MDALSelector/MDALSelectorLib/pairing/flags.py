@@ -1,0 +1,193 @@
+"""Cases whose modalities do not seem to belong together: misaligned, swapped, or a wrong series.
+
+The limits come from the cohort itself, so that a pair of modalities that never lies well on each
+other (PET on a breathing chest) needs more before it is flagged than one that always does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
+from MDALSelectorLib.pairing.alignment import AlignmentMeasures, Pair
+from MDALSelectorLib.pairing.pairing_reasons import shift_reasons, stranger_reasons
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PairingConfig:
+    """When a case is flagged.
+
+    Attributes:
+        false_flag_rate: Expected share of well-aligned cases that are flagged as misaligned,
+            over all pairs of modalities together.
+        min_gain: Smaller gains of the edges' agreement by a shift are never flagged.
+        max_unrelated_z: Images whose agreement lies further above that with other patients' images
+            than this many standard deviations belong together.
+        min_usual_z: A modality whose median distance in the cohort is less than that says nothing
+            about who belongs to whom.
+        min_cases: Cohorts with fewer cases are judged by the two absolute limits below.
+        absolute_gain: Gain that is flagged in a small cohort.
+        absolute_agreement: Agreement below which a modality does not belong to the others, where
+            there are too few other patients to compare with.
+        pmi_iqr: A PMI this many interquartile ranges below the first quartile is flagged.
+    """
+
+    false_flag_rate: float = 0.05
+    min_gain: float = 0.02
+    max_unrelated_z: float = 3.0
+    min_usual_z: float = 3.0
+    min_cases: int = 12
+    absolute_gain: float = 0.12
+    absolute_agreement: float = 0.15
+    pmi_iqr: float = 3.0
+
+
+def pairing_flags(
+    measures: AlignmentMeasures,
+    *,
+    pair_pmi: Mapping[Pair, FloatArray] | None = None,
+    config: PairingConfig | None = None,
+) -> dict[str, tuple[Flag, ...]]:
+    """Flag the cases whose modalities do not seem to belong together.
+
+    A modality that agrees with no other one better than with other patients' images does not belong
+    to the case. Of the rest, pairs are flagged that agree clearly better after a shift; the limit
+    is the one that the exponential tail of the cohort's gains exceeds with `false_flag_rate`.
+
+    Args:
+        measures: Alignment of all cases.
+        pair_pmi: PMI per pair in nats, same order of cases, NaN where there is none.
+        config: Limits.
+
+    Returns:
+        Flags of kind `"check pairing"` for each flagged case, in the order of the cases.
+    """
+    config = config or PairingConfig()
+    shifted = _shifted(measures, config)
+    strangers = _without_mended(_strangers(measures, config), measures, shifted)
+    surprising = _surprising(pair_pmi or {}, len(measures.case_ids), config)
+    flags: dict[str, tuple[Flag, ...]] = {}
+    for index, case_id in enumerate(measures.case_ids):
+        modalities = strangers[index]
+        pairs = [pair for pair in shifted[index] if not set(pair) & set(modalities)]
+        reasons = stranger_reasons(measures, index, modalities)
+        reasons += shift_reasons(measures, index, pairs)
+        reasons += [] if reasons else surprising[index]
+        if reasons:
+            flags[case_id] = tuple(Flag(CHECK_PAIRING, reason) for reason in reasons)
+    return flags
+
+
+def gain_limits(measures: AlignmentMeasures, config: PairingConfig) -> dict[Pair, float]:
+    """Return the gain above which each pair counts as misaligned.
+
+    Gains of aligned cases fall off about exponentially above their median. With the scale from the
+    median and the third quartile, which a few misaligned cases do not move, the limit is exceeded
+    by `false_flag_rate / n_pairs` of the aligned cases.
+    """
+    limits = {}
+    for pair, values in measures.gain.items():
+        known = values[np.isfinite(values)]
+        if len(known) < config.min_cases:
+            limits[pair] = config.absolute_gain
+            continue
+        median, upper = np.quantile(known, (0.5, 0.75))
+        scale = (upper - median) / math.log(2)
+        tail = math.log(0.5 * len(measures.gain) / config.false_flag_rate)
+        limits[pair] = max(float(median + scale * tail), config.min_gain)
+    return limits
+
+
+def _shifted(measures: AlignmentMeasures, config: PairingConfig) -> list[list[Pair]]:
+    """Pairs of each case that agree clearly better after a shift of at least one voxel."""
+    limits = gain_limits(measures, config)
+    distance = {p: np.linalg.norm(offset, axis=1) for p, offset in measures.offset_mm.items()}
+    return [
+        [
+            pair
+            for pair, limit in limits.items()
+            if measures.gain[pair][index] > limit and distance[pair][index] >= measures.spacing_mm
+        ]
+        for index in range(len(measures.case_ids))
+    ]
+
+
+def _strangers(measures: AlignmentMeasures, config: PairingConfig) -> list[list[str]]:
+    """Modalities of each case that agree with no other one as images of one patient do."""
+    found: list[list[str]] = [[] for _ in measures.case_ids]
+    for modality in dict.fromkeys(name for pair in measures.pairs for name in pair):
+        pairs = [pair for pair in measures.pairs if modality in pair]
+        by_z = _best([measures.unrelated_z[pair] for pair in pairs])
+        by_agreement = _best([measures.agreement[pair] for pair in pairs])
+        is_stranger = np.where(
+            np.isfinite(by_z),
+            by_z < _stranger_limit(by_z, config),
+            by_agreement < config.absolute_agreement,
+        )
+        for index in np.flatnonzero(is_stranger):
+            found[index].append(modality)
+    return found
+
+
+def _without_mended(
+    strangers: list[list[str]], measures: AlignmentMeasures, shifted: list[list[Pair]]
+) -> list[list[str]]:
+    """Drop those that a shift brings to the agreement that is usual in the cohort: only moved."""
+    usual = {
+        pair: float(np.quantile(values[np.isfinite(values)], 0.25))
+        for pair, values in measures.agreement.items()
+        if np.isfinite(values).any()
+    }
+    left = []
+    for index, modalities in enumerate(strangers):
+        mended = [
+            pair
+            for pair in shifted[index]
+            if measures.agreement[pair][index] + measures.gain[pair][index] >= usual[pair]
+        ]
+        left.append([m for m in modalities if not any(m in pair for pair in mended)])
+    return left
+
+
+def _stranger_limit(scores: FloatArray, config: PairingConfig) -> float:
+    """Return a third of the usual distance, at most `max_unrelated_z`.
+
+    Images of other patients lie around 0 with unit spread, own ones around the median with a spread
+    that grows with it; a third of the way up, few of either kind are on the wrong side.
+    """
+    known = scores[np.isfinite(scores)]
+    usual = float(np.median(known)) if len(known) else 0.0
+    return min(config.max_unrelated_z, usual / 3) if usual >= config.min_usual_z else -math.inf
+
+
+def _best(columns: Sequence[FloatArray]) -> FloatArray:
+    """Largest value per case, NaN where there is none."""
+    table = np.array(columns)
+    best = np.where(np.isfinite(table), table, -np.inf).max(axis=0)
+    return np.where(np.isfinite(best), best, np.nan)
+
+
+def _surprising(
+    pair_pmi: Mapping[Pair, FloatArray], n_cases: int, config: PairingConfig
+) -> list[list[str]]:
+    """Sentences about pairs whose PMI lies far below that of all other cases."""
+    found: list[list[str]] = [[] for _ in range(n_cases)]
+    for (first, second), values in pair_pmi.items():
+        known = values[np.isfinite(values)]
+        if len(known) < config.min_cases:
+            continue
+        lower, median, upper = np.quantile(known, (0.25, 0.5, 0.75))
+        limit = lower - config.pmi_iqr * (upper - lower)
+        for index in np.flatnonzero(np.isfinite(values) & (values < limit)):
+            found[index].append(
+                f"{first} and {second} share {median - values[index]:.1f} nats less than the"
+                " cohort's median, far less than any usual case. Look at both before labeling."
+            )
+    return found

@@ -1,0 +1,1 @@
+"""The report of a selection run: one self-contained HTML page."""

@@ -1,0 +1,93 @@
+"""One self-contained HTML page per run that a radiologist can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from MDALSelectorLib.selection.case_selection import CaseSelection
+from MDALSelectorLib.selection.run_folder import read_selection
+from MultimodalImagingLib.record.atomic_files import write_text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+REPORT_NAME = "report.html"
+TEMPLATE_NAME = "report.html.j2"
+
+
+def write_report(run: Path) -> Path:
+    """Write `report.html` into the folder of a run; the same run gives the same bytes.
+
+    The page holds everything that it needs (plotly.js, pictures, styles) and forbids itself any
+    request (Content-Security-Policy).
+
+    Args:
+        run: Folder that `write_selection` filled.
+
+    Returns:
+        The page.
+
+    Raises:
+        CohortError: If the run cannot be read.
+        CrossModalError: If the page cannot be written.
+    """
+    page = render_report(run, read_selection(run))
+    path = run / REPORT_NAME
+    write_text(path, page)
+    return path
+
+
+def render_report(run: Path, selection: CaseSelection) -> str:
+    """Return the page as text.
+
+    Args:
+        run: Folder with the pictures.
+        selection: What came out of the run.
+    """
+    from markupsafe import Markup
+
+    from MDALSelectorLib.report import figures, view
+
+    comparison = selection.comparison
+    return str(
+        _environment()
+        .get_template(TEMPLATE_NAME)
+        .render(
+            selection=selection,
+            strategy_summary=_summary(selection.strategy),
+            rows=view.table_rows(selection),
+            has_patients=any(case.patient_id != case.case_id for case in selection.cases),
+            suggested=view.cards(run, selection.suggested),
+            to_check=view.cards(run, selection.to_check),
+            overlap=None if comparison is None else view.overlap_rows(comparison),
+            settings=list(view.flattened(selection.configuration)),
+            plotly_script=Markup(figures.plotly_script()),
+            scatter=Markup(figures.scatter_html(selection)),
+            pmi=Markup(figures.pmi_html(selection)),
+        )
+    )
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from MDALSelectorLib.report import view
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent, encoding="utf-8"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = view.number
+    environment.filters["listed"] = view.listed
+    environment.filters["counted"] = view.counted
+    return environment
+
+
+def _summary(strategy: str) -> str:
+    from MDALSelectorLib.strategies import STRATEGIES
+
+    return STRATEGIES[strategy].summary if strategy in STRATEGIES else "a strategy of its own"

@@ -1,0 +1,234 @@
+"""One picture per case: the same axial slice of all modalities side by side.
+
+Names are not burned in: position i of the strip is modality i of the cohort, and who shows the
+picture says so. A modality that the case lacks is a crossed-out tile. Left is the patient's right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk  # noqa: N813
+
+from MDALSelectorLib.selection.run_folder import THUMBNAILS_NAME
+from MultimodalImagingLib.preparation.prepared_case import BoolArray, PreparedCase
+from MultimodalImagingLib.record.atomic_files import atomic_path
+
+FloatArray = npt.NDArray[np.float32]
+GrayArray = npt.NDArray[np.uint8]
+
+TILE_PIXELS = 160
+GAP_PIXELS = 4
+GAP_GRAY = 128
+# The bar in the lower left corner of the first tile.
+BAR_MM = 50.0
+# The field around the body, relative to its larger side.
+FIELD_MARGIN = 1.06
+# Only slices that show at least this share of the largest body area are looked at.
+MIN_BODY_SHARE = 0.85
+MIN_BODY_SHARE_PET = 0.6
+# Normalized CT: -160 to 240 HU is -1 to 1.
+CT_WINDOW = (-1.0, 1.0)
+PET_WINDOW_SUV = (0.0, 10.0)
+MR_PERCENTILES = (1.0, 99.5)
+
+
+@dataclass(frozen=True)
+class _Field:
+    """The square of an axial slice that is shown: its first pixel (I, J) and pixel size, mm."""
+
+    origin_mm: tuple[float, float]
+    pixel_mm: float
+
+
+def write_thumbnails(
+    run: Path,
+    cases: Iterable[PreparedCase],
+    *,
+    kinds: Mapping[str, str],
+    names: Mapping[str, str],
+) -> None:
+    """Write the pictures of cases into the folder `thumbnails` of a run.
+
+    Args:
+        run: Folder of the run; created if needed.
+        cases: The prepared cases.
+        kinds: Kind of every modality (`"CT"`, `"PET"`, `"MR"`, `"OTHER"`), in the cohort's order.
+        names: File name per case, see `thumbnail_names`.
+
+    Raises:
+        OSError: If a file cannot be written.
+    """
+    folder = run / THUMBNAILS_NAME
+    folder.mkdir(parents=True, exist_ok=True)
+    for case in cases:
+        image = sitk.GetImageFromArray(case_strip(case, kinds=kinds))
+        with atomic_path(folder / names[case.case_id]) as temporary:
+            sitk.WriteImage(image, str(temporary), useCompression=True)
+
+
+def thumbnail_names(case_ids: Iterable[str]) -> dict[str, str]:
+    """Give every case the name of a PNG file that any disk can hold.
+
+    Names that differ in case only, or only in characters that are not allowed, get a number.
+    """
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for case_id in sorted(case_ids):
+        slug = re.sub(r"[^A-Za-z0-9._-]+", "_", case_id)[:80].strip(".") or "case"
+        number, name = 1, slug
+        while name.lower() in taken:
+            number += 1
+            name = f"{slug}-{number}"
+        taken.add(name.lower())
+        names[case_id] = f"{name}.png"
+    return names
+
+
+def case_strip(case: PreparedCase, *, kinds: Mapping[str, str]) -> GrayArray:
+    """Draw the most informative axial slice of all modalities side by side, at one scale.
+
+    Args:
+        case: The prepared case.
+        kinds: Kind of every modality, in the cohort's order.
+
+    Returns:
+        Gray values, shape `(160, n_modalities * 164 - 4)`.
+    """
+    k, field = informative_slice(case, kinds=kinds), _field_of_body(case)
+    spacing = case.grid.spacing_mm[:2]
+    tiles = [
+        _tile(displayed(case, modality, kind=kind)[k], spacing, field, air=float(kind == "PET"))
+        if modality in case.images
+        else _crossed_out()
+        for modality, kind in kinds.items()
+    ]
+    _draw_bar(tiles[0], field)
+    gap = np.full((TILE_PIXELS, GAP_PIXELS), GAP_GRAY, dtype=np.uint8)
+    parts = [part for tile in tiles for part in (gap, tile)][1:]
+    return np.concatenate(parts, axis=1)
+
+
+def informative_slice(case: PreparedCase, *, kinds: Mapping[str, str]) -> int:
+    """Choose the axial slice whose body has the most contrast, summed over the modalities.
+
+    The contrast of a modality is its variance inside the body of the slice, divided by that of the
+    whole body. Where there is PET, it alone decides, because bones have the most contrast
+    otherwise. Only slices with at least 85 % of the largest body area compete (60 % with PET);
+    of equal ones the one closest to the middle wins.
+
+    Args:
+        case: The prepared case.
+        kinds: Kind of every modality.
+
+    Returns:
+        Index along K.
+    """
+    positron = [m for m in case.modalities if kinds[m] == "PET"]
+    min_share = MIN_BODY_SHARE_PET if positron else MIN_BODY_SHARE
+    areas = case.body.sum(axis=(1, 2))
+    n_slices = len(areas)
+    from_middle = sorted(range(n_slices), key=lambda k: (abs(2 * k - n_slices + 1), k))
+    competing = [k for k in from_middle if areas[k] >= max(min_share * areas.max(), 1)]
+    if not competing:
+        return from_middle[0]
+    deciding = positron or case.modalities
+    contrast = {k: sum(_contrast(case, m, k) for m in deciding) for k in competing}
+    return max(competing, key=contrast.__getitem__)
+
+
+def displayed(case: PreparedCase, modality: str, *, kind: str) -> FloatArray:
+    """Map a modality's normalized intensities to gray values.
+
+    CT: -160 to 240 HU. PET: SUV 0 to 10, dark is hot. MR and others: the 1st to 99.5th percentile
+    inside the body of the case.
+
+    Args:
+        case: The prepared case.
+        modality: One of its modalities.
+        kind: Its kind.
+
+    Returns:
+        Gray values from 0 to 1, shape `(K, J, I)`; 0.5 where the modality has no voxels.
+    """
+    values, covered = case.images[modality], case.coverage[modality]
+    if kind == "CT":
+        gray = _windowed(values, *CT_WINDOW)
+    elif kind == "PET":
+        gray = 1.0 - _windowed(np.sinh(values), *PET_WINDOW_SUV)
+    else:
+        gray = _windowed(values, *_percentile_window(values, case.bodies[modality] & covered))
+    return np.where(covered, gray, 0.5).astype(np.float32)
+
+
+def _contrast(case: PreparedCase, modality: str, k: int) -> float:
+    values, body = case.images[modality], case.body & case.coverage[modality]
+    whole = float(values[body].var()) if body.any() else 0.0
+    if whole == 0.0 or not body[k].any():
+        return 0.0
+    return float(values[k][body[k]].var()) / whole
+
+
+def _field_of_body(case: PreparedCase) -> _Field:
+    """Return the square around the body, inside the images where they are large enough."""
+    body = case.body if case.body.any() else np.ones_like(case.body)
+    ranges = [np.flatnonzero(body.any(axis=axes)) for axes in ((0, 1), (0, 2))]
+    spacing, size = case.grid.spacing_mm[:2], case.grid.size[:2]
+    sides = [(r[-1] - r[0] + 1) * s for r, s in zip(ranges, spacing, strict=True)]
+    extent = [n * s for n, s in zip(size, spacing, strict=True)]
+    side = min(max(sides) * FIELD_MARGIN, max(extent))
+    starts = []
+    for r, s, whole in zip(ranges, spacing, extent, strict=True):
+        wanted = (r[0] + r[-1] + 1) / 2 * s - side / 2
+        starts.append(min(max(wanted, 0.0), whole - side) if whole >= side else (whole - side) / 2)
+    pixel = side / TILE_PIXELS
+    first = [start + (pixel - s) / 2 for start, s in zip(starts, spacing, strict=True)]
+    return _Field((first[0], first[1]), pixel)
+
+
+def _windowed(values: FloatArray, low: float, high: float) -> FloatArray:
+    return np.asarray(np.clip((values - low) / (high - low), 0.0, 1.0), dtype=np.float32)
+
+
+def _percentile_window(values: FloatArray, body: BoolArray) -> tuple[float, float]:
+    inside = values[body] if body.any() else values
+    low, high = (float(v) for v in np.percentile(inside, MR_PERCENTILES))
+    return (low, high) if high > low else (low - 1.0, low + 1.0)
+
+
+def _tile(
+    gray: FloatArray, spacing_mm: tuple[float, ...], field: _Field, *, air: float
+) -> GrayArray:
+    """Show the field of a slice of shape `(J, I)`, outside of which there is `air`."""
+    image = sitk.GetImageFromArray(gray)
+    image.SetSpacing(spacing_mm)
+    resampler = sitk.ResampleImageFilter()
+    resampler.SetSize((TILE_PIXELS, TILE_PIXELS))
+    resampler.SetOutputOrigin(field.origin_mm)
+    resampler.SetOutputSpacing((field.pixel_mm, field.pixel_mm))
+    resampler.SetDefaultPixelValue(air)
+    resampler.SetInterpolator(sitk.sitkLinear)
+    shown = sitk.GetArrayFromImage(resampler.Execute(image))
+    return np.asarray(np.rint(shown * 255.0), dtype=np.uint8)
+
+
+def _draw_bar(tile: GrayArray, field: _Field) -> None:
+    """Draw the scale: a white bar with a black rim, left out if it would fill the tile."""
+    length = round(BAR_MM / field.pixel_mm)
+    if length <= TILE_PIXELS - 16:
+        tile[-9:-4, 4 : length + 6] = 0
+        tile[-8:-5, 5 : length + 5] = 255
+
+
+def _crossed_out() -> GrayArray:
+    tile = np.full((TILE_PIXELS, TILE_PIXELS), 96, dtype=np.uint8)
+    index = np.arange(TILE_PIXELS)
+    for shift in (-1, 0, 1):
+        moved = np.clip(index + shift, 0, TILE_PIXELS - 1)
+        tile[index, moved] = tile[index, moved[::-1]] = 160
+    return tile

@@ -1,0 +1,1 @@
+"""Selection: from scores to a ranking with reasons, caveats, and the run folder that keeps it."""

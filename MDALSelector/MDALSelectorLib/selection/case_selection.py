@@ -1,0 +1,177 @@
+"""The outcome of a selection run: ranked cases, why, and how far to trust them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from MDALSelectorLib.case_flags import CHECK_PAIRING, INCOMPLETE, Flag
+from MDALSelectorLib.selection.budget import Budget
+from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, Trust
+
+
+@dataclass(frozen=True)
+class RankedCase:
+    """One case of the cohort and what the run found out about it.
+
+    Attributes:
+        rank: Place in the order of labeling, from 1.
+        case_id: The case.
+        patient_id: Its patient.
+        suggested: Whether it is among the cases to label next.
+        labelled: Whether it had a label before the run.
+        modality_difference: Unitless, about a standard deviation; the larger, the less its
+            modalities tell about each other. `None` if no pair of modalities could be scored.
+        pmi: Pointwise mutual information per scored pair of modalities, nats.
+        z: The same against the cohort's median and spread, unitless.
+        components: First principal components of its fused embedding, unitless.
+        flags: What a person should know.
+        reason: Why it has its rank, in words and numbers.
+        thumbnail: Name of its picture in the run's folder `thumbnails`; `None` if it has none.
+    """
+
+    rank: int
+    case_id: str
+    patient_id: str
+    suggested: bool
+    labelled: bool
+    modality_difference: float | None
+    pmi: Mapping[Pair, float]
+    z: Mapping[Pair, float]
+    components: tuple[float, ...]
+    flags: tuple[Flag, ...]
+    reason: str
+    thumbnail: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values that are not finite and pictures outside the run's folder."""
+        values = [*self.pmi.values(), *self.z.values(), *self.components]
+        values += [] if self.modality_difference is None else [self.modality_difference]
+        if not all(math.isfinite(value) for value in values):
+            msg = f"Expected finite values for case {self.case_id}, got {values}."
+            raise ValueError(msg)
+        if self.thumbnail is not None and (set(self.thumbnail) & set("/\\:\0")):
+            msg = f"Expected the name of a picture for case {self.case_id}, got {self.thumbnail!r}."
+            raise ValueError(msg)
+
+    @property
+    def state(self) -> str:
+        """What is to be done: labelled, suggested, check pairing, or (still) unlabelled."""
+        if self.labelled:
+            return "labelled"
+        if self.suggested:
+            return "suggested"
+        return CHECK_PAIRING if self.has_flag(CHECK_PAIRING) else "unlabelled"
+
+    def has_flag(self, kind: str) -> bool:
+        """Tell whether the case has a flag of that kind."""
+        return any(flag.kind == kind for flag in self.flags)
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """The strategy that was used in place of the one that was asked for, and why."""
+
+    asked: str
+    used: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class StrategyComparison:
+    """What the other strategies would have chosen with the same budget.
+
+    Attributes:
+        strategies: Names.
+        n_shared: Cases that the picks of two strategies have in common; the diagonal is the budget.
+        coverage_radius: Per strategy, the largest distance of a case to its closest picked or
+            labelled case, in the space of the fused embeddings, unitless; small covers well.
+        mean_difference: Per strategy, the mean modality difference of its picks, unitless.
+        n_shared_by_chance: Cases that two random choices have in common on average.
+    """
+
+    strategies: tuple[str, ...]
+    n_shared: tuple[tuple[int, ...], ...]
+    coverage_radius: tuple[float, ...]
+    mean_difference: tuple[float | None, ...]
+    n_shared_by_chance: float
+
+    def __post_init__(self) -> None:
+        """Refuse tables that do not fit the names."""
+        n = len(self.strategies)
+        lengths = {len(row) for row in self.n_shared} | {len(self.n_shared)}
+        if (lengths | {len(self.coverage_radius), len(self.mean_difference)}) != {n}:
+            msg = f"Expected {n} rows and columns for {n} strategies."
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True)
+class CaseSelection:
+    """A whole run: every case of the cohort once, in the order of labeling.
+
+    Attributes:
+        cohort: Name of the cohort.
+        modalities: In the order of the cohort.
+        strategy: The strategy that chose.
+        budget: How many cases it chose.
+        seed: Seed of everything random.
+        cases: All cases by rank.
+        diagnostics: What speaks for and against the ranking.
+        trust: How far to trust it.
+        fallback: If another strategy was asked for.
+        comparison: What other strategies would have chosen; `None` for a cohort too small.
+        problems: What was wrong with the cohort's files, one sentence each.
+        configuration: Settings of the run; JSON-able.
+        versions: Versions of the programs that made it.
+    """
+
+    cohort: str
+    modalities: tuple[str, ...]
+    strategy: str
+    budget: Budget
+    seed: int
+    cases: tuple[RankedCase, ...]
+    diagnostics: Diagnostics
+    trust: Trust
+    fallback: Fallback | None = None
+    comparison: StrategyComparison | None = None
+    problems: tuple[str, ...] = ()
+    configuration: Mapping[str, object] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a ranking with gaps, and one whose suggested cases are not its first."""
+        ranks = [case.rank for case in self.cases]
+        if ranks != list(range(1, len(ranks) + 1)):
+            msg = f"Expected the ranks 1 to {len(ranks)} in order, got {ranks[:10]}."
+            raise ValueError(msg)
+        if len({case.case_id for case in self.cases}) != len(self.cases):
+            msg = "Expected every case once in the ranking."
+            raise ValueError(msg)
+        suggested = [case.rank for case in self.cases if case.suggested]
+        if suggested != list(range(1, self.budget.n_cases + 1)):
+            msg = (
+                f"Expected the first {self.budget.n_cases} ranks to be suggested, got {suggested}."
+            )
+            raise ValueError(msg)
+
+    @property
+    def suggested(self) -> tuple[RankedCase, ...]:
+        """The cases to label next, in order."""
+        return tuple(case for case in self.cases if case.suggested)
+
+    @property
+    def to_check(self) -> tuple[RankedCase, ...]:
+        """Cases whose modalities do not seem to belong together, not yet accepted or labelled."""
+        return tuple(case for case in self.cases if case.state == CHECK_PAIRING)
+
+    @property
+    def incomplete(self) -> tuple[RankedCase, ...]:
+        """Cases that lack a modality."""
+        return tuple(case for case in self.cases if case.has_flag(INCOMPLETE))
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """All pairs of modalities, in the order of the diagnostics."""
+        return tuple(pair.pair for pair in self.diagnostics.pairs)

@@ -1,0 +1,93 @@
+"""What the other strategies would have chosen: overlap, coverage, modality difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from MDALSelectorLib.selection.case_selection import StrategyComparison
+from MDALSelectorLib.strategies import (
+    MODALITY_DIFFERENCE,
+    STRATEGIES,
+    Pool,
+    StrategyOptions,
+    make_strategy,
+    strategy_generator,
+)
+
+
+def compare_strategies(
+    pool: Pool, budget: int, *, seed: int, options: StrategyOptions | None = None
+) -> StrategyComparison:
+    """Let every strategy choose that has what it needs, and compare the choices.
+
+    Args:
+        pool: All cases.
+        budget: Number of cases that each chooses.
+        seed: Seed of the run; every strategy draws its own random numbers from it.
+        options: Options of the strategies.
+
+    Raises:
+        UsageError: If the budget does not fit the pool.
+    """
+    ordered = pool.taken(pool.rows_by_name)  # sums must not depend on the order of the folder
+    picked = {
+        name: sorted(
+            pick.index
+            for pick in make_strategy(name, options).select(
+                ordered, budget, generator=strategy_generator(seed, name)
+            )
+        )
+        for name in usable_strategies(ordered)
+    }
+    names = tuple(picked)
+    return StrategyComparison(
+        strategies=names,
+        n_shared=tuple(
+            tuple(len({*picked[row]} & {*picked[column]}) for column in names) for row in names
+        ),
+        coverage_radius=tuple(coverage_radius(ordered, picked[name]) for name in names),
+        mean_difference=tuple(_mean(ordered.utilities, picked[name]) for name in names),
+        n_shared_by_chance=budget**2 / int(pool.candidates.sum()),
+    )
+
+
+def usable_strategies(pool: Pool) -> tuple[str, ...]:
+    """Return the strategies whose utility every candidate has, in the order of the registry."""
+    rows = pool.candidates
+    return tuple(
+        name
+        for name, kind in STRATEGIES.items()
+        if kind.utility is None
+        or (
+            kind.utility in pool.utilities
+            and bool(np.isfinite(np.asarray(pool.utilities[kind.utility])[rows]).all())
+        )
+    )
+
+
+def coverage_radius(pool: Pool, picked: Sequence[int]) -> float:
+    """Return how far the worst covered case is from its closest picked or labelled one.
+
+    Args:
+        pool: The pool; cases that are neither candidates nor labelled do not count.
+        picked: Rows that were picked, at least one.
+
+    Returns:
+        Euclidean distance between fused embeddings, unitless; 0 if everything is picked.
+    """
+    embeddings = np.asarray(pool.embeddings, dtype=np.float64)
+    covering = np.union1d(np.flatnonzero(pool.labelled), np.asarray(picked, dtype=np.intp))
+    closest = np.full(pool.n_cases, np.inf)
+    for row in covering:
+        distances = np.linalg.norm(embeddings - embeddings[row], axis=1)
+        closest = np.fmin(closest, distances)
+    return float(closest[pool.candidates].max())
+
+
+def _mean(utilities: Mapping[str, object], picked: Sequence[int]) -> float | None:
+    values = np.asarray(utilities.get(MODALITY_DIFFERENCE, []), dtype=np.float64)
+    if not values.size or not np.isfinite(values[list(picked)]).all():
+        return None
+    return float(values[list(picked)].mean())

@@ -1,0 +1,57 @@
+"""What a selection run is asked for. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from MDALSelectorLib.estimation.config import EstimationConfig
+from MDALSelectorLib.strategies import DEFAULT_STRATEGY, StrategyOptions
+from MultimodalImagingLib.errors import UsageError
+
+LabelledRule = Literal["auto", "files", "record"]
+LABELLED_RULES: tuple[LabelledRule, ...] = ("auto", "files", "record")
+
+
+@dataclass(frozen=True)
+class SelectionConfig:
+    """What a selection run is asked for.
+
+    Attributes:
+        cohort: Folder of the cohort, or its CSV manifest.
+        budget: Cases to suggest, `12` or `20%`.
+        strategy: Name of the strategy.
+        options: Options of the strategies.
+        estimation: How PMI is estimated; its seed is the seed of everything.
+        output: Folder of the run; `None` for a numbered one in the cohort's record.
+        record: Folder of the cohort's record; `None` for the usual place.
+        spacing_mm: Working spacing, mm; `None` to choose it from the images.
+        labelled: Which cases count as labelled: those that the `record` says; also those whose
+            label is among the `files`; or `auto`: the files count unless every case has one.
+        accepted: Cases whose pairing a person has checked and found good.
+        score_column: Column of the manifest that strategy `Score` ranks by.
+        modality_patterns: Patterns `PATTERN=NAME` that come before the cohort's table.
+    """
+
+    cohort: Path
+    budget: str
+    strategy: str = DEFAULT_STRATEGY
+    options: StrategyOptions = field(default_factory=StrategyOptions)
+    estimation: EstimationConfig = field(default_factory=EstimationConfig)
+    output: Path | None = None
+    record: Path | None = None
+    spacing_mm: float | None = None
+    labelled: LabelledRule = "auto"
+    accepted: tuple[str, ...] = ()
+    score_column: str | None = None
+    modality_patterns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a spacing that is none."""
+        if self.spacing_mm is not None and not 0.1 <= self.spacing_mm <= 50.0:
+            msg = (
+                f"Expected a working spacing between 0.1 and 50 mm, got {self.spacing_mm}."
+                " Give another, or leave it out to choose it from the images."
+            )
+            raise UsageError(msg)

@@ -1,0 +1,177 @@
+"""Scores of a prepared cohort: PMI, modality difference, embeddings, voxel NMI and flags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from MDALSelectorLib.case_flags import INCOMPLETE, Flag
+from MDALSelectorLib.estimation.config import EstimationConfig
+from MDALSelectorLib.estimation.estimate import Estimation, estimate
+from MDALSelectorLib.estimation.features import cohort_features
+from MDALSelectorLib.estimation.fused_embedding import fused_embedding
+from MDALSelectorLib.estimation.voxel_nmi import cohort_voxel_nmi
+from MDALSelectorLib.pairing.alignment import measure_alignment
+from MDALSelectorLib.pairing.flags import pairing_flags
+from MDALSelectorLib.selection.cohort_scores import CohortScores, FloatArray
+from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics
+from MDALSelectorLib.selection.run_facts import versions_of
+from MDALSelectorLib.selection.score_store import load_scores, save_scores, scores_key
+from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.preparation.prepared_cache import case_key
+from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
+from MultimodalImagingLib.record.cohort_record import CohortRecord
+
+if TYPE_CHECKING:
+    from MDALSelectorLib.estimation.views import ViewSource
+
+
+def load_or_estimate_scores(
+    prepared: PreparedCohort, config: EstimationConfig, record: CohortRecord, reporter: Reporter
+) -> CohortScores:
+    """Return the scores of a cohort, from the record if nothing that they depend on has changed.
+
+    Args:
+        prepared: The prepared cohort.
+        config: How PMI is estimated.
+        record: Where scores are kept.
+        reporter: Told about stages, and whether scores are reused.
+    """
+    folder = record.cache / "scores"
+    key = _key(prepared, config)
+    kept = load_scores(folder, key)
+    if kept is not None:
+        reporter.info("The scores of an earlier run are reused: images and settings are the same.")
+        return kept
+    scores = estimate_scores(prepared, config, reporter)
+    save_scores(folder, key, scores)
+    return scores
+
+
+def estimate_scores(
+    prepared: PreparedCohort, config: EstimationConfig, reporter: Reporter
+) -> CohortScores:
+    """Describe, check and score all cases of a cohort; nothing is read from or kept in a record.
+
+    Args:
+        prepared: The prepared cohort.
+        config: How PMI is estimated.
+        reporter: Told about stages and steps.
+    """
+    patients = tuple(case.patient_id for case in prepared.cases)
+    features = _features(prepared, reporter)
+    measures = measure_alignment(prepared, patients, prepared.modalities, reporter=reporter)
+    estimation = estimate(
+        features,
+        case_ids=prepared.case_ids,
+        patient_ids=patients,
+        config=config,
+        source=_views(prepared, patients, config),
+        reporter=reporter,
+    )
+    pmi = _by_pair(estimation, estimation.difference.pmi_nats)
+    flags = pairing_flags(measures, pair_pmi=dict(zip(estimation.pairs, pmi.T, strict=True)))
+    return CohortScores(
+        cohort=prepared.root.name,
+        modalities=prepared.modalities,
+        case_ids=prepared.case_ids,
+        patient_ids=patients,
+        pmi_nats=pmi,
+        z=_by_pair(estimation, estimation.difference.z),
+        modality_difference=estimation.difference.values,
+        embeddings=fused_embedding(features),
+        diagnostics=diagnostics_of(estimation, config),
+        flags=_joined(_incomplete_flags(prepared), flags),
+        voxel_nmi=cohort_voxel_nmi(prepared, prepared.modalities).mean,
+    )
+
+
+def diagnostics_of(estimation: Estimation, config: EstimationConfig) -> Diagnostics:
+    """Return what speaks for and against the scores, in plain numbers."""
+    found = {e.pair: e for e in estimation.estimates[estimation.estimator]}
+    difference = estimation.difference
+    return Diagnostics(
+        estimator=estimation.estimator,
+        bounds_nats=estimation.bounds_nats,
+        null_bound_nats=estimation.null_bound_nats,
+        rank_correlation=_finite(estimation.rank_correlation),
+        r12_disjoint=_finite(difference.r12_disjoint),
+        r12_repeats=_finite(difference.r12_repeats),
+        n_folds=config.cross_fit.n_folds,
+        n_repeats=config.cross_fit.n_repeats,
+        pairs=tuple(
+            PairDiagnostics(
+                pair=pair,
+                n_cases=len(found[pair].case_index) if pair in found else 0,
+                is_used=pair in difference.used,
+                bound_nats=_finite(found[pair].bound_nats) if pair in found else None,
+                median_nats=_finite(float(np.median(found[pair].pmi))) if pair in found else None,
+                note=estimation.unused.get(pair, ""),
+            )
+            for pair in estimation.pairs
+        ),
+    )
+
+
+def _features(prepared: PreparedCohort, reporter: Reporter) -> dict[str, FloatArray]:
+    found = cohort_features(prepared, prepared.modalities, n_cases=len(prepared), reporter=reporter)
+    return {modality: values.astype(np.float64) for modality, values in found.items()}
+
+
+def _views(
+    prepared: PreparedCohort, patients: tuple[str, ...], config: EstimationConfig
+) -> ViewSource | None:
+    """Return the crops for the contrastive estimator; `None` if it is not asked for."""
+    if config.estimator == "gaussian":
+        return None
+    from MDALSelectorLib.estimation.volume_views import (
+        VolumeViews,  # torch: only where it is needed
+    )
+
+    available = {
+        m: np.array([m in header.modalities for header in prepared.headers])
+        for m in prepared.modalities
+    }
+    return VolumeViews(prepared, patient_ids=patients, available=available, config=config.crops)
+
+
+def _by_pair(estimation: Estimation, values: FloatArray) -> FloatArray:
+    """Return a column for every pair of modalities, NaN for those that could not be scored."""
+    table = np.full((len(estimation.case_ids), len(estimation.pairs)), np.nan)
+    for column, pair in enumerate(estimation.difference.pairs):
+        table[:, estimation.pairs.index(pair)] = values[:, column]
+    return table
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def _joined(*tables: Mapping[str, tuple[Flag, ...]]) -> dict[str, tuple[Flag, ...]]:
+    joined: dict[str, tuple[Flag, ...]] = {}
+    for table in tables:
+        for case_id, flags in table.items():
+            joined[case_id] = joined.get(case_id, ()) + flags
+    return joined
+
+
+def _key(prepared: PreparedCohort, config: EstimationConfig) -> str:
+    cases = [
+        [case.case_id, case.patient_id, case_key(case, prepared.spec, prepared.root)]
+        for case in prepared.cases
+    ]
+    settings = asdict(config)
+    return scores_key([cases, settings, versions_of()])
+
+
+def _incomplete_flags(prepared: PreparedCohort) -> dict[str, tuple[Flag, ...]]:
+    flags: dict[str, tuple[Flag, ...]] = {}
+    for case_id, header in zip(prepared.case_ids, prepared.headers, strict=True):
+        lacks = [m for m in prepared.modalities if m not in header.modalities]
+        if lacks:
+            reason = f"It lacks {' and '.join(lacks)}; it is scored from the pairs that it has."
+            flags[case_id] = (Flag(INCOMPLETE, reason),)
+    return flags

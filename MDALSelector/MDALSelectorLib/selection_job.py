@@ -1,0 +1,240 @@
+"""From a folder of cases to a run folder: read, prepare, estimate, choose, write.
+
+`run_selection` is the one entry. What takes long is kept in the cohort's record: prepared images
+and scores. Another budget or strategy reads neither an image nor trains anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from MDALSelectorLib.report.page import write_report
+from MDALSelectorLib.report.thumbnails import thumbnail_names, write_thumbnails
+from MDALSelectorLib.selection.assembly import make_selection, with_thumbnails
+from MDALSelectorLib.selection.budget import parse_budget
+from MDALSelectorLib.selection.case_selection import CaseSelection
+from MDALSelectorLib.selection.cohort_scores import CohortScores, SelectionRequest
+from MDALSelectorLib.selection.config import SelectionConfig
+from MDALSelectorLib.selection.run_facts import configuration_of, versions_of
+from MDALSelectorLib.selection.run_folder import write_embeddings, write_selection
+from MDALSelectorLib.selection.scoring import load_or_estimate_scores
+from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
+from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.jobs.job_log import LoggingReporter
+from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.preparation.preprocessing import (
+    PreparedCohort,
+    default_spec,
+    prepare_cohort,
+)
+from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord, open_record
+
+FloatArray = npt.NDArray[np.float64]
+
+LOG_NAME = "log.jsonl"
+
+
+def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
+    """Rank the cases of a cohort and write everything about it into a run folder.
+
+    Args:
+        config: What is asked for.
+        reporter: Told about stages, steps and problems.
+
+    Returns:
+        The run folder: `selection.csv`, `selection.json`, `embeddings.safetensors`, `thumbnails/`,
+        `report.html`, `log.jsonl`. All but the log are the same bytes for the same seed.
+
+    Raises:
+        CohortError: If the cohort has no usable case.
+        UsageError: If an option does not fit the cohort.
+    """
+    patterns = patterns_for(
+        config.cohort, tuple(parse_pattern(text) for text in config.modality_patterns)
+    )
+    cohort = find_cohort(config.cohort, patterns=patterns)
+    budget = parse_budget(config.budget, n_cases=len(cohort.cases))
+    _check_case_names(config, cohort)
+    record = open_record(cohort.root, folder=config.record)
+    run = _run_folder(config, record)
+    with LoggingReporter(reporter, run / LOG_NAME) as told:
+        told.info(f"The record of the cohort is {record.folder}.")
+        labelled = labelled_cases(cohort, record, config, told)
+        prepared = _prepare(cohort, config, record, told)
+        estimated = load_or_estimate_scores(prepared, config.estimation, record, told)
+        scores = _with_knowledge(estimated, cohort, config, labelled)
+        request = SelectionRequest(budget, config.strategy, config.estimation.seed, config.options)
+        selection = replace(
+            make_selection(scores, request),
+            problems=_problem_texts(cohort, prepared),
+            configuration=configuration_of(config, prepared.spec),
+            versions=versions_of(),
+        )
+        _write_run(run, selection, scores, prepared)
+        _note_states(record, selection)
+        _tell_outcome(selection, told)
+    return run
+
+
+def labelled_cases(
+    cohort: Cohort, record: CohortRecord, config: SelectionConfig, reporter: Reporter
+) -> frozenset[str]:
+    """Find the cases that need no label any more, and say where that is known from."""
+    states = record.read_states()
+    known = {c.case_id for c in cohort.cases if states.of(c.case_id) is CaseState.LABELLED}
+    in_files = {case.case_id for case in cohort.cases if case.label is not None}
+    if config.labelled == "record" or not in_files:
+        return frozenset(known)
+    if config.labelled == "auto" and len(in_files) == len(cohort.cases):
+        reporter.info(
+            "Every case has a label file already: they are not used, and all cases are ranked as if"
+            " they had none. Give --labelled files to leave labelled cases out."
+        )
+        return frozenset(known)
+    reporter.info(f"{len(in_files)} cases have a label file and count as labelled.")
+    return frozenset(known | in_files)
+
+
+def _prepare(
+    cohort: Cohort, config: SelectionConfig, record: CohortRecord, reporter: Reporter
+) -> PreparedCohort:
+    for problem in cohort.problems:
+        if problem.severity != "info":
+            reporter.warning(str(problem))
+    spec = default_spec(cohort)
+    if config.spacing_mm is not None:
+        spec = replace(spec, spacing_mm=(config.spacing_mm,) * 3)
+    reporter.info(f"Working spacing: {spec.spacing_mm[0]:g} mm.")
+    prepared = prepare_cohort(cohort, spec, cache=record.cache, reporter=reporter)
+    for problem in prepared.problems:
+        reporter.warning(str(problem))
+    return prepared
+
+
+def _with_knowledge(
+    scores: CohortScores, cohort: Cohort, config: SelectionConfig, labelled: frozenset[str]
+) -> CohortScores:
+    """Add what people know to what was estimated."""
+    names = frozenset(scores.case_ids)
+    score = None
+    if config.score_column is not None:
+        score = _score_column(cohort, scores.case_ids, config.score_column)
+    return replace(
+        scores,
+        labelled=labelled & names,
+        accepted=frozenset(config.accepted) & names,
+        score=score,
+    )
+
+
+def _score_column(cohort: Cohort, case_ids: tuple[str, ...], column: str) -> FloatArray:
+    attributes = {case.case_id: case.attributes for case in cohort.cases}
+    columns = sorted({name for values in attributes.values() for name in values})
+    if column not in columns:
+        found = ", ".join(columns) or "no further column"
+        msg = (
+            f"Expected a column '{column}' in the manifest of the cohort, found {found}."
+            " Give --score-column one of these, or another strategy."
+        )
+        raise UsageError(msg)
+    return np.array([_number(case_id, attributes[case_id].get(column)) for case_id in case_ids])
+
+
+def _number(case_id: str, text: str | None) -> float:
+    try:
+        return float(text) if text else float("nan")
+    except ValueError as error:
+        msg = (
+            f"Expected a number as the score of case {case_id}, got '{text}'. Correct the manifest."
+        )
+        raise UsageError(msg) from error
+
+
+def _check_case_names(config: SelectionConfig, cohort: Cohort) -> None:
+    unknown = sorted(set(config.accepted) - {case.case_id for case in cohort.cases})
+    if unknown:
+        msg = (
+            f"There is no case {', '.join(unknown)} in this cohort to accept."
+            " Give --accept the name of a case as `inspect` lists it."
+        )
+        raise UsageError(msg)
+
+
+def _run_folder(config: SelectionConfig, record: CohortRecord) -> Path:
+    if config.output is None:
+        budget = re.sub(r"[^0-9A-Za-z.]+", "", config.budget.replace("%", "percent"))
+        return record.new_run_folder(f"{config.strategy}-{budget}")
+    output = config.output
+    if output.is_dir() and any(output.iterdir()) and not (output / LOG_NAME).exists():
+        msg = (
+            f"The output folder {output} holds other files. Give --output a new or empty folder,"
+            " or that of an earlier run."
+        )
+        raise UsageError(msg)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"The output folder {output} cannot be made ({error.strerror}). Choose another."
+        raise UsageError(msg) from error
+    return output
+
+
+def _problem_texts(cohort: Cohort, prepared: PreparedCohort) -> tuple[str, ...]:
+    problems = [*cohort.problems, *prepared.problems]
+    texts = (str(problem) for problem in problems if problem.severity != "info")
+    return tuple(dict.fromkeys(texts))
+
+
+def _write_run(
+    run: Path, selection: CaseSelection, scores: CohortScores, prepared: PreparedCohort
+) -> None:
+    shown = {case.case_id for case in (*selection.suggested, *selection.to_check)}
+    names: Mapping[str, str] = {
+        case_id: name
+        for case_id, name in thumbnail_names(selection_ids(selection)).items()
+        if case_id in shown
+    }
+    rows = [row for row, case_id in enumerate(prepared.case_ids) if case_id in shown]
+    write_thumbnails(run, (prepared[row] for row in rows), kinds=prepared.spec.kinds, names=names)
+    write_embeddings(run, {"fused": scores.embeddings}, case_ids=scores.case_ids)
+    write_selection(run, with_thumbnails(selection, names))
+    write_report(run)
+
+
+def selection_ids(selection: CaseSelection) -> tuple[str, ...]:
+    """Return the names of all cases of a selection, by rank."""
+    return tuple(case.case_id for case in selection.cases)
+
+
+def _note_states(record: CohortRecord, selection: CaseSelection) -> None:
+    """Bring the record up to date; what people decided (labelled, skipped, ...) stays."""
+    states = record.read_states()
+    open_states = (CaseState.UNLABELLED, CaseState.SUGGESTED, CaseState.CHECK_PAIRING)
+    changes = {}
+    for case in selection.cases:
+        wanted = CaseState(case.state)
+        if states.of(case.case_id) in open_states and wanted in open_states:
+            changes[case.case_id] = wanted
+    changes = {case: state for case, state in changes.items() if states.of(case) is not state}
+    if changes:
+        record.change_states(changes, seen_revision=states.revision)
+
+
+def _tell_outcome(selection: CaseSelection, reporter: Reporter) -> None:
+    if selection.fallback is not None:
+        asked, used = selection.fallback.asked, selection.fallback.used
+        reporter.warning(f"{used} was used in place of {asked}. {selection.fallback.reason}")
+    else:
+        reporter.info(selection.trust.sentence)
+    if selection.to_check:
+        names = ", ".join(case.case_id for case in selection.to_check)
+        reporter.info(f"Check whether the images of these cases belong together: {names}.")
+    names = ", ".join(case.case_id for case in selection.suggested)
+    reporter.info(f"Label next, in this order: {names}.")

@@ -1,0 +1,1 @@
+"""Cohorts: from a folder to cases, their modalities, labels, and every problem found."""

@@ -1,0 +1,102 @@
+"""Cases, problems, and the files of a cohort as a layout lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from MultimodalImagingLib.images.volume_io import ImageFile
+
+
+@dataclass(frozen=True)
+class Case:
+    """One examination with all its modalities.
+
+    Attributes:
+        case_id: Unique in the cohort; usable as a file name.
+        patient_id: Cases of one patient must not be split between training and test.
+        images: File per modality; a modality that the case lacks is not in it.
+        label: The label map, if there is one.
+        attributes: Further columns of a CSV manifest.
+    """
+
+    case_id: str
+    patient_id: str
+    images: Mapping[str, ImageFile]
+    label: ImageFile | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something in a cohort that a person should know.
+
+    Attributes:
+        severity: `"error"`: a file or case is not used; `"warning"`: used, but look at it;
+            `"info"`: nothing to do.
+        message: What was expected, what was found, what to do.
+        case_id: The case, if it is about one.
+        path: The file or folder, if it is about one.
+    """
+
+    severity: Literal["error", "warning", "info"]
+    message: str
+    case_id: str | None = None
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        """Return the message after the case that it is about."""
+        return self.message if self.case_id is None else f"Case {self.case_id}: {self.message}"
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """An image file that belongs to a case.
+
+    Attributes:
+        case_id: The case.
+        path: The file.
+        name: What patterns are matched with: the file's name without case and suffix.
+        modality: The modality that the cohort's own description names; `None`: ask the patterns.
+        is_label: Whether the cohort's own description says that it is the label map.
+        component: Index along the fourth axis of a 4-D file.
+    """
+
+    case_id: str
+    path: Path
+    name: str = ""
+    modality: str | None = None
+    is_label: bool = False
+    component: int | None = None
+
+    @property
+    def image_file(self) -> ImageFile:
+        """The file as an image to read."""
+        return ImageFile(self.path, self.component)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies in a cohort's folder, before names are matched and headers are read.
+
+    Attributes:
+        layout: Name of the layout.
+        root: The cohort's folder.
+        case_ids: All cases, also those without any image.
+        files: All image files of the cases.
+        problems: What went wrong while listing.
+        patient_ids: Patient per case where the layout says so.
+        attributes: Further columns per case.
+        modalities: Modalities that the layout declares, in its order; empty if it does not.
+    """
+
+    layout: str
+    root: Path
+    case_ids: tuple[str, ...]
+    files: tuple[FoundFile, ...]
+    problems: tuple[Problem, ...] = ()
+    patient_ids: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    modalities: tuple[str, ...] = ()

@@ -1,0 +1,176 @@
+"""Cohorts: which cases there are, with which images, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from MultimodalImagingLib.cohorts.case_assembly import FileMatch, assemble_cases
+from MultimodalImagingLib.cohorts.cases import Case, Problem
+from MultimodalImagingLib.cohorts.layouts.detection import list_cohort
+from MultimodalImagingLib.cohorts.modality_patterns import (
+    DEFAULT_PATTERNS,
+    FILE_NAME,
+    ModalityPattern,
+    ModalityPatterns,
+    read_patterns,
+)
+from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.images.geometry_checks import Verdict, case_verdict, overlap_fraction
+from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.record.cohort_record import FOLDER_NAME, default_record_folder
+
+__all__ = [
+    "Case",
+    "Cohort",
+    "FileMatch",
+    "Problem",
+    "default_patterns",
+    "find_cohort",
+    "patterns_for",
+]
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """All usable cases of a folder, and everything that is wrong with it.
+
+    Attributes:
+        root: The folder.
+        layout: Name of the layout that was recognized.
+        modalities: Modalities that at least one case has: in the order in which the cohort's own
+            description names them, else sorted.
+        cases: Sorted by case.
+        problems: All problems of the folder.
+        patterns: The table with which names were matched.
+        matches: What every file was taken for, and by which pattern.
+        grids: Grid of every readable image and label map, from the headers.
+    """
+
+    root: Path
+    layout: str
+    modalities: tuple[str, ...]
+    cases: tuple[Case, ...]
+    problems: tuple[Problem, ...]
+    patterns: ModalityPatterns
+    matches: tuple[FileMatch, ...] = ()
+    grids: Mapping[ImageFile, Grid] = field(default_factory=dict)
+
+    @property
+    def incomplete(self) -> dict[str, tuple[str, ...]]:
+        """The modalities that a case lacks, for every case that lacks some."""
+        missing = {
+            case.case_id: tuple(m for m in self.modalities if m not in case.images)
+            for case in self.cases
+        }
+        return {case_id: lacks for case_id, lacks in missing.items() if lacks}
+
+    def image_grids(self, case: Case) -> dict[str, Grid]:
+        """Return the grid of every image of a case, in the order of `modalities`."""
+        return {m: self.grids[case.images[m]] for m in self.modalities if m in case.images}
+
+
+def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Cohort:
+    """Find the cases of a folder; only headers are read.
+
+    Args:
+        path: The cohort's folder, or a CSV manifest.
+        patterns: Table of modality names; `None` for the one that the cohort's record holds, or
+            else the built-in one.
+
+    Returns:
+        The cohort with at least one case. A case without any usable image is left out, and a
+        problem says so.
+
+    Raises:
+        CohortError: If the folder is not there, is no cohort, or has no usable case; the text lists
+            all problems.
+    """
+    table = default_patterns(path) if patterns is None else patterns
+    listing = list_cohort(path)
+    assembly = assemble_cases(listing, table)
+    problems = (*listing.problems, *assembly.problems)
+    if not assembly.cases:
+        raise CohortError(_nothing_usable(path, problems))
+    cohort = Cohort(
+        listing.root,
+        listing.layout,
+        assembly.modalities,
+        assembly.cases,
+        problems,
+        table,
+        assembly.matches,
+        assembly.grids,
+    )
+    return replace(cohort, problems=(*problems, *_case_problems(cohort)))
+
+
+def default_patterns(path: Path) -> ModalityPatterns:
+    """Return the table that a person left in the cohort's record, or the built-in one.
+
+    Raises:
+        UsageError: If there is a table and it cannot be used.
+    """
+    try:
+        root = path if path.is_dir() else path.parent
+        tables = [root / FOLDER_NAME / FILE_NAME, default_record_folder(path) / FILE_NAME]
+        found = [table for table in tables if table.is_file()]
+    except OSError:  # nobody may look there: then no table was left there
+        return DEFAULT_PATTERNS
+    return read_patterns(found[0]) if found else DEFAULT_PATTERNS
+
+
+def patterns_for(path: Path, rows: Iterable[ModalityPattern] = ()) -> ModalityPatterns:
+    """Return the table of a cohort with the rows of the command line before all others.
+
+    Args:
+        path: The cohort.
+        rows: What `parse_pattern` makes of `t1_gd=T1c`, `seg_final=label` or `scout=ignore`.
+
+    Raises:
+        UsageError: If the cohort's table cannot be used.
+    """
+    return default_patterns(path).with_first(rows)
+
+
+def _case_problems(cohort: Cohort) -> list[Problem]:
+    problems = []
+    if len(cohort.cases) == 1:
+        message = (
+            "Expected several cases, found one; it can be inspected and segmented, but there is"
+            " nothing to select from. Add cases to rank them."
+        )
+        problems.append(Problem("warning", message, cohort.cases[0].case_id))
+    for case in cohort.cases:
+        grids = cohort.image_grids(case)
+        if case_verdict(grids)[0] is Verdict.APART:
+            problems.append(_apart(case.case_id, tuple(grids)))
+        if case.label is not None and case.label in cohort.grids:
+            label = cohort.grids[case.label]
+            if not any(overlap_fraction(label, grid) > 0 for grid in grids.values()):
+                problems.append(_label_apart(case, case.label))
+    return problems
+
+
+def _apart(case_id: str, modalities: tuple[str, ...]) -> Problem:
+    message = (
+        f"Expected {', '.join(modalities)} in one space, found images that do not overlap anywhere."
+        " Check that they belong to the same examination, and register them."
+    )
+    return Problem("warning", message, case_id)
+
+
+def _label_apart(case: Case, label: ImageFile) -> Problem:
+    message = (
+        f"Expected the label map {label.path.name} in the space of the images, found no overlap"
+        " with any of them. Check that it belongs to this case."
+    )
+    return Problem("warning", message, case.case_id, label.path)
+
+
+def _nothing_usable(path: Path, problems: tuple[Problem, ...]) -> str:
+    lines = [f"Expected at least one usable case in {path}, found none."]
+    lines += [f"- {problem}" for problem in problems]
+    return "\n".join(lines)

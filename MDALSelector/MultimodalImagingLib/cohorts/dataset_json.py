@@ -1,0 +1,124 @@
+"""The `dataset.json` of nnU-Net and of the Medical Segmentation Decathlon."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from MultimodalImagingLib.cohorts.cases import FoundFile, Problem
+from MultimodalImagingLib.cohorts.folders import images_in, is_folder, stem
+from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.volume_io import image_suffix
+
+FILE_NAME = "dataset.json"
+IMAGE_FOLDERS = {"imagesTr": "labelsTr", "imagesTs": "labelsTs"}
+CHANNEL_NAME = re.compile(r"^(?P<case>.+)_(?P<channel>\d{4})$")
+
+
+@dataclass(frozen=True)
+class DatasetDescription:
+    """What a `dataset.json` says.
+
+    Attributes:
+        channels: Name per channel number, in order.
+        is_nnunet: Whether it is nnU-Net's form (`channel_names`), not the Decathlon's.
+        file_ending: Suffix of all files, if the description names it.
+    """
+
+    channels: Mapping[int, str]
+    is_nnunet: bool
+    file_ending: str | None
+
+
+def has_images(root: Path) -> bool:
+    """Tell whether there is a `dataset.json` beside image folders."""
+    has_folder = any(is_folder(root / name) for name in IMAGE_FOLDERS)
+    return has_folder and (root / FILE_NAME).is_file()
+
+
+def uses_channel_files(root: Path) -> bool:
+    """Tell whether images are `<case>_0000`, one file per channel, not 4-D.
+
+    Older nnU-Net datasets have the Decathlon's `dataset.json`: most of the file names decide then.
+    """
+    if read_description(root).is_nnunet:
+        return True
+    paths = [path for name in IMAGE_FOLDERS for path in images_in(root / name, [])]
+    n_channel_files = sum(CHANNEL_NAME.match(stem(path)) is not None for path in paths)
+    return 2 * n_channel_files > len(paths)
+
+
+def read_description(root: Path) -> DatasetDescription:
+    """Read a `dataset.json`.
+
+    Raises:
+        CohortError: If it is no JSON, or does not say which channels there are.
+    """
+    path = root / FILE_NAME
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        is_nnunet = "channel_names" in content
+        names = content["channel_names" if is_nnunet else "modality"]
+        items = names.items() if isinstance(names, dict) else enumerate(names)
+        channels = _distinct({int(number): str(name) for number, name in items})
+        ending = content.get("file_ending")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        msg = (
+            f"Expected `channel_names` (nnU-Net) or `modality` (Decathlon) in {path}, such as"
+            f' {{"0": "CT"}}, but it cannot be read ({type(error).__name__}: {error}). Correct it.'
+        )
+        raise CohortError(msg) from error
+    if not channels:
+        msg = f'Expected at least one channel in {path}, such as {{"0": "CT"}}. Correct it.'
+        raise CohortError(msg)
+    return DatasetDescription(
+        dict(sorted(channels.items())), is_nnunet, ending if isinstance(ending, str) else None
+    )
+
+
+def _distinct(channels: dict[int, str]) -> dict[int, str]:
+    """Add the channel's number to names that occur more than once, such as `MRI`."""
+    names = list(channels.values())
+    return {n: f"{name}_{n:04d}" if names.count(name) > 1 else name for n, name in channels.items()}
+
+
+def label_files(
+    root: Path, case_ids: Mapping[str, str], problems: list[Problem]
+) -> list[FoundFile]:
+    """Find the label maps `labelsTr/<case>.nii.gz`.
+
+    Args:
+        root: The cohort's folder.
+        case_ids: Folder of the images of every case.
+        problems: Receives label maps without images, and folders that cannot be read.
+    """
+    files = []
+    for image_folder, label_folder in IMAGE_FOLDERS.items():
+        for path in images_in(root / label_folder, problems):
+            if case_ids.get(stem(path)) == image_folder:
+                files.append(FoundFile(stem(path), path, is_label=True))
+            else:
+                message = (
+                    f"The label map {label_folder}/{path.name} has no image in {image_folder}; it"
+                    " is not used. Add the image, or remove the label map."
+                )
+                problems.append(Problem("warning", message, None, path))
+    return files
+
+
+def check_file_ending(root: Path, description: DatasetDescription) -> None:
+    """Refuse file types that hold no 3-D images.
+
+    Raises:
+        CohortError: If the description names an ending that cannot be read.
+    """
+    ending = description.file_ending
+    if ending is not None and image_suffix(Path("x" + ending)) is None:
+        msg = (
+            f"Expected 3-D images in {root}, found the file ending {ending!r} in {FILE_NAME}."
+            " Convert the images to .nii.gz first."
+        )
+        raise CohortError(msg)

@@ -1,0 +1,66 @@
+"""Layout: Medical Segmentation Decathlon, 4-D images `imagesTr/<case>.nii.gz`, `dataset.json`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from MultimodalImagingLib.cohorts.cases import FoundFile, Listing, Problem
+from MultimodalImagingLib.cohorts.dataset_json import (
+    FILE_NAME,
+    IMAGE_FOLDERS,
+    has_images,
+    label_files,
+    read_description,
+    uses_channel_files,
+)
+from MultimodalImagingLib.cohorts.folders import images_in, repeated_case, stem
+from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.volume_io import n_components
+
+NAME = "Medical Segmentation Decathlon"
+LOOKED_FOR = "`dataset.json` with `modality` beside 4-D images `imagesTr/<case>.nii.gz`"
+
+
+def fits(root: Path) -> bool:
+    """Tell whether this is a Decathlon dataset."""
+    return has_images(root) and not uses_channel_files(root)
+
+
+def list_cases(root: Path) -> Listing:
+    """List the 3-D images inside the 4-D files of `imagesTr` and `imagesTs`."""
+    modalities = tuple(read_description(root).channels.values())
+    problems: list[Problem] = []
+    files: list[FoundFile] = []
+    folder_of_case: dict[str, str] = {}
+    for name in IMAGE_FOLDERS:
+        for path in images_in(root / name, problems):
+            if folder_of_case.setdefault(stem(path), name) == name:
+                files += _components(path, modalities, problems)
+            else:
+                problems.append(repeated_case(stem(path), path))
+    files += label_files(root, folder_of_case, problems)
+    return Listing(
+        NAME, root, tuple(folder_of_case), tuple(files), tuple(problems), modalities=modalities
+    )
+
+
+def _components(
+    path: Path, modalities: tuple[str, ...], problems: list[Problem]
+) -> list[FoundFile]:
+    try:
+        n_found = n_components(path)
+    except CohortError as error:
+        problems.append(Problem("error", str(error), stem(path), path))
+        return []
+    if n_found != len(modalities):
+        message = (
+            f"Expected {len(modalities)} images ({', '.join(modalities)}, by {FILE_NAME}) in"
+            f" {path.name}, found {n_found}. Correct the file or {FILE_NAME}."
+        )
+        problems.append(Problem("error", message, stem(path), path))
+        return []
+    is_4d = n_found > 1
+    return [
+        FoundFile(stem(path), path, stem(path), modality, component=number if is_4d else None)
+        for number, modality in enumerate(modalities)
+    ]

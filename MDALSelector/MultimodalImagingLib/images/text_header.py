@@ -1,0 +1,92 @@
+"""The text headers of NRRD and MetaImage files, as far as they tell where the voxels lie."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Literal
+
+from MultimodalImagingLib.images.voxel_payload import Payload
+
+_MAX_HEADER = 1 << 16
+_N_BYTES = {
+    **dict.fromkeys(("signed char", "char", "int8", "int8_t", "uchar", "unsigned char"), 1),
+    **dict.fromkeys(("uint8", "uint8_t", "met_char", "met_uchar"), 1),
+    **dict.fromkeys(("short", "short int", "signed short", "int16", "int16_t", "ushort"), 2),
+    **dict.fromkeys(("unsigned short", "uint16", "uint16_t", "met_short", "met_ushort"), 2),
+    **dict.fromkeys(("int", "signed int", "int32", "int32_t", "uint", "unsigned int"), 4),
+    **dict.fromkeys(("uint32", "uint32_t", "float", "met_int", "met_uint", "met_float"), 4),
+    **dict.fromkeys(("long long", "longlong", "int64", "int64_t", "ulonglong", "double"), 8),
+    **dict.fromkeys(("unsigned long long", "uint64", "uint64_t", "met_double"), 8),
+    **dict.fromkeys(("met_long_long", "met_ulong_long"), 8),
+}
+
+
+def payload_of_text_header(path: Path) -> Payload | None:
+    """Find the voxels of a `.nrrd`, `.nhdr`, `.mha` or `.mhd` file.
+
+    Returns:
+        Where they lie; `None` if the header uses something that is left to the reading library.
+
+    Raises:
+        OSError: If the file cannot be opened.
+    """
+    with path.open("rb") as file:
+        data = file.read(_MAX_HEADER)
+    try:
+        return _nrrd(path, data) if data.startswith(b"NRRD") else _meta_image(path, data)
+    except (KeyError, ValueError):
+        return None
+
+
+def _nrrd(path: Path, data: bytes) -> Payload | None:
+    text, end = _split(data, b"\n\n", b"\r\n\r\n")
+    pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line and ":=" not in line)
+    fields = {key.strip().lower(): value.strip() for key, value in pairs}
+    encodings: dict[str, Literal["raw", "gzip"]] = {"raw": "raw", "gzip": "gzip", "gz": "gzip"}
+    encoding = encodings[fields["encoding"].lower()]
+    if {"byte skip", "byteskip", "line skip", "lineskip"} & fields.keys():
+        return None
+    n_bytes = math.prod(int(n) for n in fields["sizes"].split()) * _N_BYTES[fields["type"].lower()]
+    other = fields.get("data file", fields.get("datafile"))
+    if other is not None:
+        return _detached(path, other, encoding, n_bytes)
+    return None if end is None else Payload(path, end, encoding, n_bytes)
+
+
+def _meta_image(path: Path, data: bytes) -> Payload | None:
+    start = data.index(b"ElementDataFile")
+    end = data.index(b"\n", start) + 1
+    lines = data[:end].decode("latin-1").splitlines()
+    pairs = (line.split("=", 1) for line in lines if "=" in line)
+    fields = {key.strip().lower(): value.strip() for key, value in pairs}
+    if fields.get("headersize", "0") != "0":
+        return None
+    n_values = math.prod(int(n) for n in fields["dimsize"].split())
+    n_values *= int(fields.get("elementnumberofchannels", "1"))
+    n_bytes = n_values * _N_BYTES[fields["elementtype"].lower()]
+    other = fields["elementdatafile"]
+    is_compressed = fields.get("compresseddata", "false").lower() == "true"
+    if other.lower() != "local":
+        return _detached(path, other, "raw", n_bytes) if not is_compressed else None
+    if not is_compressed:
+        return Payload(path, end, "raw", n_bytes)
+    stored = fields.get("compresseddatasize")
+    return Payload(path, end, "zlib", n_bytes, None if stored is None else int(stored))
+
+
+def _detached(
+    path: Path, name: str, encoding: Literal["raw", "gzip"], n_bytes: int
+) -> Payload | None:
+    if " " in name.strip() or "%" in name or name.upper().startswith("LIST"):
+        return None  # several files
+    return Payload(path.parent / name, 0, encoding, n_bytes)
+
+
+def _split(data: bytes, *separators: bytes) -> tuple[str, int | None]:
+    """Return the header and where it ends; `None` if that is beyond what was read."""
+    found = [(data.index(s), len(s)) for s in separators if s in data]
+    if not found:
+        return data.decode("latin-1"), None
+    start, length = min(found)
+    return data[:start].decode("latin-1"), start + length

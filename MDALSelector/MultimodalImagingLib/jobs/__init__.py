@@ -1,0 +1,1 @@
+"""Jobs: progress, events, logs, cancellation, and what the command lines share."""

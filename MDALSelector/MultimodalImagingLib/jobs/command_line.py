@@ -1,0 +1,73 @@
+"""What the command lines have in common: options, reporters, exit codes and explained errors."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from MultimodalImagingLib.errors import CancelledError, CrossModalError
+from MultimodalImagingLib.jobs.cancellation import cancel_on_signals
+from MultimodalImagingLib.jobs.progress import JsonLinesReporter, Reporter
+
+Command = Callable[[argparse.Namespace, Reporter], int]
+
+
+def add_events_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that turns progress bars into JSON lines."""
+    parser.add_argument(
+        "--events",
+        action="store_true",
+        help="report progress, warnings, errors and results as one JSON object per line",
+    )
+
+
+def run_command_line(
+    parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None
+) -> int:
+    """Parse the arguments and run the command that the sub-parser names with `run=`.
+
+    Args:
+        parser: Its sub-parsers set the default `run`, a `Command`.
+        arguments: Command line without the program's name; `None` for that of the process.
+
+    Returns:
+        Exit code: 0 done, 1 the job failed, 2 wrong usage or unusable input, 130 cancelled.
+    """
+    options = parser.parse_args(arguments)
+    with contextlib.ExitStack() as stack:
+        reporter = _make_reporter(stack, as_events=getattr(options, "events", False))
+        try:
+            with cancel_on_signals():
+                code = options.run(options, reporter)
+        except CrossModalError as error:
+            reporter.error(str(error))
+            return error.exit_code
+        except KeyboardInterrupt:
+            reporter.error("The job was cancelled; what was finished before is kept.")
+            return CancelledError.exit_code
+        except Exception as error:  # noqa: BLE001 - the last resort says what to do and fails
+            traceback.print_exc()
+            reporter.error(_unexpected(error))
+            return 1
+        return int(code)
+
+
+def _make_reporter(stack: contextlib.ExitStack, *, as_events: bool) -> Reporter:
+    if as_events:
+        return JsonLinesReporter(sys.stdout)
+    from MultimodalImagingLib.jobs.terminal_progress import (
+        TerminalReporter,  # rich: only for people
+    )
+
+    return stack.enter_context(TerminalReporter())
+
+
+def _unexpected(error: Exception) -> str:
+    name = type(error).__name__
+    return (
+        f"The job failed for a reason that it does not know ({name}: {error}). The lines above"
+        " say where; please report them with the command that you ran."
+    )

@@ -1,0 +1,176 @@
+"""What a running job tells: stages, remaining time, warnings, results; and how it is cancelled."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol, TextIO
+
+from MultimodalImagingLib.errors import CancelledError
+from MultimodalImagingLib.jobs.cancellation import cancel_on_signals, check_cancelled
+
+__all__ = [
+    "JsonLinesReporter",
+    "NullReporter",
+    "Reporter",
+    "StageClock",
+    "cancel_on_signals",
+    "check_cancelled",
+]
+
+
+class Reporter(Protocol):
+    """Receives what a job tells. `advance` is where a cancelled job stops."""
+
+    def stage(self, name: str, total: int) -> None:
+        """Begin a stage of `total` steps; the previous one ends."""
+
+    def advance(self, n: int = 1) -> None:
+        """Report `n` finished steps; raises `CancelledError` if the person asked to stop."""
+
+    def info(self, text: str) -> None:
+        """Tell something that needs no action."""
+
+    def warning(self, text: str) -> None:
+        """Tell something that the person should look at."""
+
+    def error(self, text: str) -> None:
+        """Tell why the job failed."""
+
+    def result(self, content: Mapping[str, object]) -> None:
+        """Hand over what came out; JSON-able."""
+
+
+class StageClock:
+    """Counts the steps of a stage and estimates the remaining time."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._start = clock()
+        self.name = ""
+        self.total = 0
+        self.done = 0
+
+    def begin(self, name: str, total: int) -> None:
+        """Start counting anew.
+
+        Raises:
+            ValueError: If `total` is negative.
+        """
+        if total < 0:
+            msg = f"Expected a number of steps of at least 0, got {total}."
+            raise ValueError(msg)
+        self.name, self.total, self.done = name, total, 0
+        self._start = self._clock()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Time since the stage began, s."""
+        return self._clock() - self._start
+
+    @property
+    def eta_s(self) -> float | None:
+        """Remaining time at the speed so far, s; `None` before the first step."""
+        if self.done == 0:
+            return None
+        return self.elapsed_s / self.done * max(self.total - self.done, 0)
+
+
+class NullReporter:
+    """Tells nobody; cancels like the others."""
+
+    def stage(self, name: str, total: int) -> None:
+        """Ignore."""
+
+    def advance(self, n: int = 1) -> None:  # noqa: ARG002
+        """Stop if cancelled."""
+        check_cancelled()
+
+    def info(self, text: str) -> None:
+        """Ignore."""
+
+    def warning(self, text: str) -> None:
+        """Ignore."""
+
+    def error(self, text: str) -> None:
+        """Ignore."""
+
+    def result(self, content: Mapping[str, object]) -> None:
+        """Ignore."""
+
+
+class JsonLinesReporter:
+    """One JSON object per line, for the program that started this one."""
+
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        *,
+        min_interval_s: float = 0.1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Write to a stream.
+
+        Args:
+            stream: Where to; `None` for standard output.
+            min_interval_s: Progress is not written more often than this, s; the first and the last
+                step of a stage always are.
+            clock: Time in s; for tests.
+        """
+        self._stream = sys.stdout if stream is None else stream
+        self._min_interval_s = min_interval_s
+        self._clock = clock
+        self._stage = StageClock(clock)
+        self._written_at = 0.0
+
+    def stage(self, name: str, total: int) -> None:
+        """Begin a stage."""
+        self._stage.begin(name, total)
+        self._write_progress()
+
+    def advance(self, n: int = 1) -> None:
+        """Count steps, tell them, stop if cancelled."""
+        self._stage.done += n
+        is_due = self._clock() - self._written_at >= self._min_interval_s
+        if is_due or self._stage.done >= self._stage.total:
+            self._write_progress()
+        check_cancelled()
+
+    def info(self, text: str) -> None:
+        """Write an information event."""
+        self._write({"event": "info", "message": text})
+
+    def warning(self, text: str) -> None:
+        """Write a warning event."""
+        self._write({"event": "warning", "message": text})
+
+    def error(self, text: str) -> None:
+        """Write an error event."""
+        self._write({"event": "error", "message": text})
+
+    def result(self, content: Mapping[str, object]) -> None:
+        """Write a result event, whose other keys are those of `content`."""
+        self._write({"event": "result", **content})
+
+    def _write_progress(self) -> None:
+        self._written_at = self._clock()
+        eta_s = self._stage.eta_s
+        self._write(
+            {
+                "event": "progress",
+                "stage": self._stage.name,
+                "done": self._stage.done,
+                "total": self._stage.total,
+                "eta_s": None if eta_s is None else round(eta_s, 1),
+            }
+        )
+
+    def _write(self, event: Mapping[str, object]) -> None:
+        try:
+            self._stream.write(json.dumps(event, allow_nan=False) + "\n")
+            self._stream.flush()
+        except BrokenPipeError as error:
+            msg = "The program that started this job has ended; the job stops too."
+            raise CancelledError(msg) from error

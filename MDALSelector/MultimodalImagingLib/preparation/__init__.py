@@ -1,0 +1,1 @@
+"""Preparation: comparable arrays on one grid per case, computed once and cached."""

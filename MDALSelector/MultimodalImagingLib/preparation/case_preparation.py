@@ -1,0 +1,249 @@
+"""One case from its files to arrays on one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+
+import numpy as np
+
+from MultimodalImagingLib.cohorts.cohort import Case, Problem
+from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.geometry import Grid, resample
+from MultimodalImagingLib.images.nifti_header import is_nifti
+from MultimodalImagingLib.images.nifti_values import n_non_finite
+from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_grid, read_volume
+from MultimodalImagingLib.preparation.intensity import (
+    CT_STORED_HU,
+    ModalityKind,
+    NormalizedImage,
+    joint_body,
+    kind_problem,
+    normalize,
+)
+from MultimodalImagingLib.preparation.prepared_case import (
+    BoolArray,
+    FloatArray,
+    PreparedCase,
+    PreprocessingSpec,
+)
+from MultimodalImagingLib.preparation.working_grid import (
+    coverage,
+    cropped_grid,
+    smoothed_for,
+    working_grid,
+)
+
+Crop = Literal["intersection", "reference"]
+
+# Fewer working voxels than this along an axis show no anatomy; more than that many fill the memory.
+MIN_VOXELS_PER_AXIS = 4
+MAX_VOXELS = 512**3
+
+
+class _UnusableImageError(Exception):
+    """One modality of the case cannot be used; `problem` says why."""
+
+    def __init__(self, modality: str, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.modality = modality
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class _Region:
+    grid: Grid
+    coverage: Mapping[str, BoolArray]
+
+
+def prepare_case(
+    case: Case,
+    spec: PreprocessingSpec,
+    *,
+    reference: str | None = None,
+    crop: Crop = "intersection",
+) -> PreparedCase:
+    """Bring all modalities of a case onto one grid and make their intensities comparable.
+
+    An image that is unreadable, non-finite, constant or nowhere in the reference's field of view is
+    reported as an error in `problems`, and its modality counts as missing in this case; the others
+    go on.
+
+    Args:
+        case: The case.
+        spec: Working spacing and kinds; modalities that it does not name are ignored.
+        reference: Modality whose axes and field of view are used; the first usable one by default.
+            If given, the case is refused without it.
+        crop: `"intersection"` keeps the region that all usable modalities see (selection),
+            `"reference"` the whole field of view of the reference (segmentation).
+
+    Raises:
+        CohortError: If no modality is usable, the reference is not, or the fields of view have
+            no common region.
+    """
+    files = {m: case.images[m] for m in spec.modalities if m in case.images}
+    problems: list[Problem] = []
+    while files and (reference is None or reference in files):
+        try:
+            prepared = _prepare(case.case_id, files, spec, reference=reference, crop=crop)
+        except _UnusableImageError as error:
+            problems.append(error.problem)
+            del files[error.modality]
+        else:
+            return replace(prepared, problems=(*problems, *prepared.problems))
+    raise CohortError(_nothing_left(case, spec, reference, problems))
+
+
+def _prepare(
+    case_id: str,
+    files: Mapping[str, ImageFile],
+    spec: PreprocessingSpec,
+    *,
+    reference: str | None,
+    crop: Crop,
+) -> PreparedCase:
+    grids = {m: _read_grid(case_id, m, file) for m, file in files.items()}
+    reference = reference or next(iter(files))
+    region = _region(case_id, grids, spec, reference=reference, crop=crop)
+    images: dict[str, NormalizedImage] = {}
+    problems: list[Problem] = []
+    for modality, file in files.items():
+        covered = region.coverage[modality]
+        if not covered.any():
+            raise _unusable(case_id, modality, file, _elsewhere(grids, modality, reference))
+        array = _on_grid(case_id, modality, file, region.grid, spec.kinds[modality])
+        kind, warning = _effective_kind(case_id, file, array, covered, spec.kinds[modality])
+        problems += [warning] if warning else []
+        try:
+            images[modality] = normalize(array, covered, kind=kind)
+        except ValueError as error:
+            raise _unusable(case_id, modality, file, str(error)) from error
+    bodies = {m: image.body for m, image in images.items()}
+    return PreparedCase(
+        case_id=case_id,
+        grid=region.grid,
+        images={m: image.values for m, image in images.items()},
+        coverage=region.coverage,
+        bodies=bodies,
+        body=joint_body(list(bodies.values()), list(region.coverage.values())),
+        problems=tuple(problems),
+    )
+
+
+def _region(
+    case_id: str,
+    grids: Mapping[str, Grid],
+    spec: PreprocessingSpec,
+    *,
+    reference: str,
+    crop: Crop,
+) -> _Region:
+    grid = working_grid(grids[reference], spec.spacing_mm)
+    _check_size(case_id, reference, grids[reference], grid)
+    covered = {m: coverage(grid, image_grid) for m, image_grid in grids.items()}
+    if crop == "reference":
+        return _Region(grid, covered)
+    joint = np.logical_and.reduce(list(covered.values()))
+    if not joint.any():
+        raise CohortError(_no_overlap(case_id, grids))
+    grid, slices = cropped_grid(grid, joint)
+    if min(grid.size) < MIN_VOXELS_PER_AXIS:
+        raise CohortError(_no_overlap(case_id, grids))
+    return _Region(grid, {m: np.ascontiguousarray(mask[slices]) for m, mask in covered.items()})
+
+
+def _read_grid(case_id: str, modality: str, file: ImageFile) -> Grid:
+    try:
+        return read_grid(file)
+    except CohortError as error:
+        raise _unusable(case_id, modality, file, str(error)) from error
+
+
+def _on_grid(case_id: str, modality: str, file: ImageFile, grid: Grid, kind: str) -> FloatArray:
+    """Read one image, check its values, and sample it on the working grid."""
+    try:
+        volume = read_volume(file)
+    except CohortError as error:
+        raise _unusable(case_id, modality, file, str(error)) from error
+    array = np.asarray(volume.array, dtype=np.float32)
+    n_bad = n_non_finite(file) if is_nifti(file.path) else 0
+    n_bad = n_bad or int(array.size - np.isfinite(array).sum())
+    if n_bad:
+        text = f"Expected finite intensities, found {n_bad} voxels with NaN or infinity."
+        raise _unusable(case_id, modality, file, text)
+    if array.min() == array.max():
+        text = f"Expected an image, found the single value {array.flat[0] + 0.0:g} in every voxel."
+        raise _unusable(case_id, modality, file, text)
+    if kind == "CT":
+        array = np.clip(array, *CT_STORED_HU)
+    smooth = smoothed_for(Volume(array, volume.grid), grid)
+    sampled = resample(smooth, grid, interpolation="linear", fill=float(array.min()))
+    return np.asarray(sampled.array, dtype=np.float32)
+
+
+def _effective_kind(
+    case_id: str, file: ImageFile, array: FloatArray, covered: BoolArray, kind: str
+) -> tuple[ModalityKind, Problem | None]:
+    """Fall back to the robust z-score, aloud, where values are not in the unit of the kind."""
+    known = cast("ModalityKind", kind)
+    complaint = kind_problem(array, covered, known) if covered.any() else None
+    if complaint is None:
+        return known, None
+    message = (
+        f"{complaint} in {file.path.name}. This image is scaled by its own median and spread"
+        " instead; convert it, or correct the modality in the pattern table."
+    )
+    return "OTHER", Problem("warning", message, case_id, file.path)
+
+
+def _check_size(case_id: str, modality: str, image: Grid, grid: Grid) -> None:
+    if np.prod(grid.size, dtype=np.float64) <= MAX_VOXELS:
+        return
+    extent = [round(n * s) for n, s in zip(image.size, image.spacing_mm, strict=True)]
+    msg = (
+        f"Case {case_id}: the {modality} image claims a field of view of {extent[0]} x {extent[1]}"
+        f" x {extent[2]} mm, {grid.size} voxels at the working spacing, which is more than fits."
+        " Check the spacing in its header, or choose a larger working spacing."
+    )
+    raise CohortError(msg)
+
+
+def _unusable(case_id: str, modality: str, file: ImageFile, text: str) -> _UnusableImageError:
+    where = "" if file.path.name in text else f" File: {file.path.name}."
+    message = (
+        f"{modality}: {text}{where} The modality is treated as missing in this case; replace the"
+        " file to use it."
+    )
+    return _UnusableImageError(modality, Problem("error", message, case_id, file.path))
+
+
+def _elsewhere(grids: Mapping[str, Grid], modality: str, reference: str) -> str:
+    both = {name: grids[name] for name in (reference, modality)}
+    return f"Expected a field of view that meets that of {reference}, found LPS mm {_boxes(both)}."
+
+
+def _boxes(grids: Mapping[str, Grid]) -> str:
+    boxes = []
+    for modality, grid in grids.items():
+        low, high = grid.corners_lps.min(axis=0), grid.corners_lps.max(axis=0)
+        sides = " x ".join(f"{a:.0f}..{b:.0f}" for a, b in zip(low, high, strict=True))
+        boxes.append(f"{modality} {sides}")
+    return "; ".join(boxes)
+
+
+def _no_overlap(case_id: str, grids: Mapping[str, Grid]) -> str:
+    return (
+        f"Case {case_id}: the modalities need a common field of view of at least"
+        f" {MIN_VOXELS_PER_AXIS} working voxels along each axis, and have none (LPS mm:"
+        f" {_boxes(grids)}). The case is left out; check that the files belong together and are"
+        " in the same space."
+    )
+
+
+def _nothing_left(
+    case: Case, spec: PreprocessingSpec, reference: str | None, problems: list[Problem]
+) -> str:
+    wanted = reference or "one of " + ", ".join(spec.modalities)
+    reasons = " ".join(problem.message for problem in problems) or "No such file was found."
+    return f"Case {case.case_id}: Expected a usable image of {wanted}, found none. {reasons}"

@@ -1,0 +1,281 @@
+"""The record of a cohort: where it lies, and the state of every case.
+
+`<cohort>/.crossmodal/` holds `cases.json` (states), `runs/`, `labels/`, `models/` and `cache/`. The
+record of a cohort on which nobody may write lies elsewhere. Everything is written atomically, and
+two people who change states at the same time are told of each other.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from MultimodalImagingLib.errors import CohortError, UsageError
+from MultimodalImagingLib.record.atomic_files import is_writable_folder, write_json
+
+FOLDER_NAME = ".crossmodal"
+FORMAT_VERSION = 1
+LOCK_WAIT_S = 5.0
+
+
+class CaseState(StrEnum):
+    """What has been done about labeling a case."""
+
+    UNLABELLED = "unlabelled"
+    SUGGESTED = "suggested"
+    IN_PROGRESS = "in progress"
+    LABELLED = "labelled"
+    SKIPPED = "skipped"
+    CHECK_PAIRING = "check pairing"
+
+
+@dataclass(frozen=True)
+class StateEntry:
+    """The state of one case, who set it, and when.
+
+    Attributes:
+        state: The state.
+        by: Login name of the person who set it.
+        at: UTC time in ISO 8601.
+    """
+
+    state: CaseState
+    by: str
+    at: str
+
+
+@dataclass(frozen=True)
+class CaseStates:
+    """The states of all cases that have one.
+
+    Attributes:
+        entries: Entry per case; a case without one is unlabelled.
+        revision: Grows with every change; 0 when nothing was ever written.
+    """
+
+    entries: Mapping[str, StateEntry]
+    revision: int
+
+    def of(self, case_id: str) -> CaseState:
+        """Return the state of a case."""
+        entry = self.entries.get(case_id)
+        return CaseState.UNLABELLED if entry is None else entry.state
+
+
+@dataclass(frozen=True)
+class CohortRecord:
+    """A cohort's record in a folder that exists and can be written.
+
+    Attributes:
+        folder: The record's own folder.
+    """
+
+    folder: Path
+
+    @property
+    def cache(self) -> Path:
+        """Folder of what can be computed again; may be deleted at any time."""
+        return self.folder / "cache"
+
+    @property
+    def labels(self) -> Path:
+        """Folder of the labels that were made here."""
+        return self.folder / "labels"
+
+    @property
+    def models(self) -> Path:
+        """Folder of the models that were trained here."""
+        return self.folder / "models"
+
+    def new_run_folder(self, name: str) -> Path:
+        """Create the next numbered folder for a run, for example `runs/003-DiverseMD`."""
+        runs = self.folder / "runs"
+        runs.mkdir(parents=True, exist_ok=True)
+        numbers = [int(path.name[:3]) for path in runs.iterdir() if path.name[:3].isdigit()]
+        number = max(numbers, default=0) + 1
+        while True:
+            folder = runs / f"{number:03d}-{name}"
+            try:
+                folder.mkdir()
+            except FileExistsError:  # somebody else's run of the same second
+                number += 1
+            else:
+                return folder
+
+    def read_states(self) -> CaseStates:
+        """Read the states of all cases.
+
+        Raises:
+            CohortError: If the file is not what this program writes.
+        """
+        path = self.folder / "cases.json"
+        if not path.exists():
+            return CaseStates({}, 0)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return _parse_states(content)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            msg = (
+                f"Expected the states of the cases in {path}, but the file cannot be read"
+                f" ({error}). Restore it from a backup, or move it away to start without states."
+            )
+            raise CohortError(msg) from error
+
+    def change_states(
+        self, changes: Mapping[str, CaseState], *, seen_revision: int | None = None
+    ) -> CaseStates:
+        """Set states and keep all others.
+
+        Args:
+            changes: New state per case.
+            seen_revision: The revision on which the person decided; `None` to accept any.
+
+        Returns:
+            The states as they are now.
+
+        Raises:
+            CohortError: If somebody else changed one of these cases since, or is writing now.
+        """
+        with self._lock():
+            current = self.read_states()
+            if seen_revision is not None and current.revision != seen_revision:
+                self._refuse_conflicts(current, changes)
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            entries = dict(current.entries)
+            for case_id, state in changes.items():
+                entries[case_id] = StateEntry(CaseState(state), getpass.getuser(), now)
+            states = CaseStates(entries, current.revision + 1)
+            write_json(self.folder / "cases.json", _states_content(states))
+        return states
+
+    def _refuse_conflicts(self, current: CaseStates, changes: Mapping[str, CaseState]) -> None:
+        for case_id, state in changes.items():
+            entry = current.entries.get(case_id)
+            if entry is not None and entry.state != state:
+                msg = (
+                    f"Case {case_id} was set to '{entry.state}' by {entry.by} at {entry.at}, after"
+                    f" this view was opened. Refresh the list, then set '{state}' again if needed."
+                )
+                raise CohortError(msg)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        path = self.folder / "cases.lock"
+        deadline = time.monotonic() + LOCK_WAIT_S
+        while not _create_lock(path):
+            _remove_stale_lock(path)
+            if time.monotonic() > deadline:
+                msg = (
+                    f"The record {self.folder} is being written by {_lock_owner(path)}. Try again"
+                    f" in a moment; if nobody is writing, delete {path}."
+                )
+                raise CohortError(msg)
+            time.sleep(0.05)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def open_record(cohort_root: Path, *, folder: Path | None = None) -> CohortRecord:
+    """Find or create the record of a cohort.
+
+    Args:
+        cohort_root: The cohort's folder, or its CSV manifest.
+        folder: Where the record shall be; `None` for `<cohort>/.crossmodal`, or for a cohort that
+            cannot be written, a folder of its name under `~/.crossmodal/cohorts`.
+
+    Raises:
+        UsageError: If the folder cannot be created or written.
+    """
+    chosen = folder if folder is not None else default_record_folder(cohort_root)
+    try:
+        chosen.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"The record folder {chosen} cannot be created ({error.strerror}). Choose another."
+        raise UsageError(msg) from error
+    if not is_writable_folder(chosen):
+        msg = f"Nobody may write in the record folder {chosen}. Choose another with --record."
+        raise UsageError(msg)
+    return CohortRecord(chosen)
+
+
+def default_record_folder(cohort_root: Path) -> Path:
+    """Return where the record of a cohort lies when nobody chose a folder."""
+    root = cohort_root if cohort_root.is_dir() else cohort_root.parent
+    inside = root / FOLDER_NAME
+    if is_writable_folder(inside if inside.is_dir() else root):
+        return inside
+    digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]
+    return Path.home() / FOLDER_NAME / "cohorts" / f"{root.resolve().name}-{digest}"
+
+
+def _parse_states(content: dict[str, object]) -> CaseStates:
+    if content["format"] != FORMAT_VERSION:
+        msg = f"format {content['format']!r}, this version reads {FORMAT_VERSION}"
+        raise ValueError(msg)
+    cases, revision = content["cases"], content["revision"]
+    if not isinstance(cases, dict) or not isinstance(revision, int):
+        msg = "`cases` or `revision` is missing"
+        raise TypeError(msg)
+    entries = {
+        case_id: StateEntry(CaseState(item["state"]), item["by"], item["at"])
+        for case_id, item in cases.items()
+    }
+    return CaseStates(entries, revision)
+
+
+def _states_content(states: CaseStates) -> dict[str, object]:
+    return {
+        "format": FORMAT_VERSION,
+        "revision": states.revision,
+        "cases": {
+            case_id: {"state": entry.state.value, "by": entry.by, "at": entry.at}
+            for case_id, entry in states.entries.items()
+        },
+    }
+
+
+def _create_lock(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    except FileExistsError:
+        return False
+    owner = {"host": socket.gethostname(), "pid": os.getpid(), "user": getpass.getuser()}
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(owner, file)
+    return True
+
+
+def _read_lock(path: Path) -> dict[str, object]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # gone meanwhile, or its owner has not filled it in yet
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _lock_owner(path: Path) -> str:
+    owner = _read_lock(path)
+    return f"{owner.get('user', 'somebody')} on {owner.get('host', 'another computer')}"
+
+
+def _remove_stale_lock(path: Path) -> None:
+    """Remove the lock of a process of this computer that no longer runs."""
+    import psutil  # not part of Slicer: only where a lock is in the way
+
+    owner = _read_lock(path)
+    pid = owner.get("pid")
+    is_local = owner.get("host") == socket.gethostname() and isinstance(pid, int)
+    if is_local and not psutil.pid_exists(pid):
+        path.unlink(missing_ok=True)
