@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from CIMLSegmentLib.results.result import MAP_UNITS, ResultMap, SegmentationResult
+from CIMLSegmentLib.results.map_kinds import MAP_KINDS
+from CIMLSegmentLib.results.result import ResultMap, SegmentationResult
 from CIMLSegmentLib.results.segmentation_nrrd import segmentation_nrrd
 from CIMLSegmentLib.task.merging import region_masks
 from CIMLSegmentLib.task.task_io import task_to_json
@@ -171,7 +172,7 @@ def _map_content(item: ResultMap) -> dict[str, Any]:
     return {
         "kind": item.kind,
         "file": map_file_name(item),
-        "unit": MAP_UNITS[item.kind],
+        "unit": MAP_KINDS[item.kind].meaning,
         "primary": item.primary,
         "auxiliary": item.auxiliary,
         "region": item.region,

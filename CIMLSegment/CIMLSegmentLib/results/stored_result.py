@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from CIMLSegmentLib.results.result import MAP_UNITS, Contribution, MapKind
+from CIMLSegmentLib.results.map_kinds import MAP_KINDS
+from CIMLSegmentLib.results.result import Contribution
 from CIMLSegmentLib.results.result_io import FORMAT_VERSION, RESULT_FILE
 from CIMLSegmentLib.task.json_entry import JsonEntry, read_json
 from CIMLSegmentLib.task.task import Task
@@ -28,7 +29,7 @@ class StoredMap:
         region: The region; `None` for information.
     """
 
-    kind: MapKind
+    kind: str
     path: Path
     unit: str
     maximum: float
@@ -128,7 +129,7 @@ def _contribution(entry: JsonEntry) -> Contribution:
 
 def _map(entry: JsonEntry, folder: Path) -> StoredMap:
     kind = entry.value("kind", str)
-    if kind not in MAP_UNITS:
+    if kind not in MAP_KINDS:
         msg = f"Unknown kind of map {kind!r} in {folder / RESULT_FILE}. Segment the case again."
         raise CohortError(msg)
     return StoredMap(

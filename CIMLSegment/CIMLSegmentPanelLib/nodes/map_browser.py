@@ -23,20 +23,6 @@ from CIMLSegmentPanelLib.nodes.result_nodes import (
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode, MapKind
 from MultimodalSlicerLib.volume_nodes import OverlayStyle
 
-COLOR_NODES = {
-    MapKind.INFORMATION: "vtkMRMLColorTableNodeFileViridis.txt",
-    MapKind.ATTENTION: "vtkMRMLColorTableNodeFileInferno.txt",
-    MapKind.GRADCAM: "vtkMRMLColorTableNodeFileInferno.txt",
-    MapKind.UNCERTAINTY: "vtkMRMLColorTableNodeFilePlasma.txt",
-}
-UNITLESS = "unitless"
-UNITS = {
-    MapKind.INFORMATION: "nats per voxel",
-    MapKind.ATTENTION: UNITLESS,
-    MapKind.GRADCAM: UNITLESS,
-    MapKind.UNCERTAINTY: "nats",
-}
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -95,7 +81,7 @@ class MapBrowser:
         key = mapKey(cell, view.kind)
         volume = mapNode(node, key)
         style = self._style(node, view)
-        below = cell.primary if view.kind is MapKind.UNCERTAINTY else cell.auxiliary
+        below = cell.auxiliary if view.kind.entry.has_route else cell.primary
         overlay = Overlay(
             volume=volume,
             image=image,
@@ -144,7 +130,7 @@ class MapBrowser:
             low=0.0,
             high=top,
             threshold=top * view.threshold / 100,
-            colorNodeID=COLOR_NODES[view.kind],
+            colorNodeID=f"vtkMRMLColorTableNodeFile{view.kind.entry.colors}.txt",
             isInterpolated=view.isInterpolated,
         )
         mark = f'"kind": "{view.kind.value}"'
@@ -173,10 +159,8 @@ def mapHint(parameters: CIMLSegmentParameterNode) -> str:
 
 def mapKey(cell: Cell, kind: MapKind) -> MapKey:
     """Return which map belongs to a cell."""
-    if kind is MapKind.UNCERTAINTY:
-        return MapKey(kind.value, None, None, cell.region)
-    region = None if kind is MapKind.INFORMATION else cell.region
-    return MapKey(kind.value, cell.primary, cell.auxiliary, region)
+    route = (cell.primary, cell.auxiliary) if kind.entry.has_route else (None, None)
+    return MapKey(kind.value, *route, cell.region if kind.entry.has_region else None)
 
 
 def _regionTitle(node: slicer.vtkMRMLSegmentationNode, cell: Cell) -> str:
@@ -199,7 +183,7 @@ def _images(
     """The image below the map and, for the side-by-side layout, the one beside it."""
     images = resultImages(node)
     primary = images.get(cell.primary)
-    image = primary if view.kind is MapKind.UNCERTAINTY else images.get(cell.auxiliary, primary)
+    image = images.get(cell.auxiliary, primary) if view.kind.entry.has_route else primary
     if image is None:
         msg = _("The images of this result are not in the scene any more. Load them again.")
         raise ValueError(msg)
@@ -209,8 +193,7 @@ def _images(
 def _legend(key: MapKey, regionTitle: str, kind: MapKind) -> str:
     """Title of the legend: short lines, and no arrows, which the fonts of views lack."""
     route = f"{key.auxiliary} to {key.primary}" if key.auxiliary else regionTitle
-    name = MapKey(key.kind, None, None, None).title()
-    return f"{name}\n{route}\n{UNITS[kind]}"
+    return f"{kind.entry.title}\n{route}\n{kind.entry.unit or _('unitless')}"
 
 
 def _description(overlay: Overlay, style: OverlayStyle, view: MapView, *, top: float) -> str:
@@ -219,7 +202,7 @@ def _description(overlay: Overlay, style: OverlayStyle, view: MapView, *, top: f
         title=overlay.title,
         image=overlay.image.GetName(),
         top=f"{style.high:.3g}",
-        unit="" if UNITS[view.kind] == UNITLESS else f" {UNITS[view.kind]}",
+        unit=f" {view.kind.entry.unit}".rstrip(),
         threshold=f"{style.threshold:.2g}",
     )
     if top >= style.threshold:

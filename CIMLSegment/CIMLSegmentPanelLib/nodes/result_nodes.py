@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import slicer
 
+from CIMLSegmentLib.results.map_kinds import MAP_KINDS
 from CIMLSegmentLib.results.result import Contribution
 from MultimodalImagingLib.images.volume_io import ImageFile, read_volume
 from MultimodalSlicerLib.segment_nodes import segmentVolumesMl
@@ -40,7 +41,7 @@ class MapKey:
     """Which map of a result.
 
     Attributes:
-        kind: `information`, `attention`, `gradcam` or `uncertainty`.
+        kind: What it shows, a key of `MAP_KINDS`.
         primary: The modality that listened; `None` for uncertainty.
         auxiliary: The modality that told; `None` for uncertainty.
         region: The region; `None` for information.
@@ -53,8 +54,7 @@ class MapKey:
 
     def title(self, regionTitle: str = "") -> str:
         """Return the name for people, for example `Attention CT → PET (Lesion)`."""
-        names = {"gradcam": "Grad-CAM"}
-        parts = [names.get(self.kind, self.kind.capitalize())]
+        parts = [MAP_KINDS[self.kind].title]
         if self.auxiliary:
             parts.append(f"{self.auxiliary} \N{RIGHTWARDS ARROW} {self.primary}")
         if self.region:
@@ -206,9 +206,9 @@ def mapNodes(node: slicer.vtkMRMLSegmentationNode) -> list[slicer.vtkMRMLScalarV
 
 def scaleTop(node: slicer.vtkMRMLSegmentationNode, kind: str) -> float:
     """Return the upper end of the scale that all maps of a kind share."""
-    fixed = {"attention": 1.0, "gradcam": 1.0, "uncertainty": math.log(2.0)}
-    if kind in fixed:
-        return fixed[kind]
+    fixed = MAP_KINDS[kind].top
+    if fixed is not None:
+        return fixed
     tops = [top for _name, top, key in resultFacts(node).files if key.kind == kind]
     return max(tops, default=1.0) or 1.0
 
