@@ -16,11 +16,11 @@ from example_selection import example_scores, example_selection, write_example_r
 
 from MDALSelectorLib.__main__ import main
 from MDALSelectorLib.case_flags import Flag
-from MDALSelectorLib.report.page.figures import plotly_script, pmi_html, scatter_html
-from MDALSelectorLib.report.page.page import render_report, write_report
-from MDALSelectorLib.report.page.view import counted, flattened, listed, number, table_rows
-from MDALSelectorLib.selection_job.case_selection import CaseSelection
-from MDALSelectorLib.selection_job.run_folder import write_selection
+from MDALSelectorLib.report.figures import plotly_script, pmi_html, scatter_html
+from MDALSelectorLib.report.page import render_report, write_report
+from MDALSelectorLib.report.view import counted, flattened, listed, number, table_rows
+from MDALSelectorLib.selection.case_selection import CaseSelection
+from MDALSelectorLib.selection.run_folder import write_selection
 from MultimodalImagingLib.errors import CohortError
 
 
