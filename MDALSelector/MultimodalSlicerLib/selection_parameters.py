@@ -154,10 +154,5 @@ def selectArguments(parameters: MDALSelectorParameterNode) -> list[str]:
     return arguments + _repeated("--accept", parameters.acceptedCases)
 
 
-def reportArguments(run: str) -> list[str]:
-    """Return the command that writes the report of a run again."""
-    return ["MDALSelectorLib", "report", run, "--events"]
-
-
 def _repeated(option: str, values: list[str]) -> list[str]:
     return [text for value in values for text in (option, value)]
