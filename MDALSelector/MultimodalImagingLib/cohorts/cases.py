@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -49,6 +49,13 @@ class Problem:
     def __str__(self) -> str:
         """Return the message after the case that it is about."""
         return self.message if self.case_id is None else f"Case {self.case_id}: {self.message}"
+
+
+def files_of_cases(cases: Iterable[Case], problems: Iterable[Problem] = ()) -> list[Path]:
+    """Return the image and label files of cases, and those that cannot be used."""
+    files = [file.path for case in cases for file in case.images.values()]
+    files += [case.label.path for case in cases if case.label is not None]
+    return files + [p.path for p in problems if p.path is not None and p.path.is_file()]
 
 
 @dataclass(frozen=True)
