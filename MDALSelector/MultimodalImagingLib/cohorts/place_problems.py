@@ -5,7 +5,7 @@ Nothing is moved: the used reading and the other one are named with their distan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from MultimodalImagingLib.cohorts.cases import Case, Problem
@@ -21,6 +21,7 @@ from MultimodalImagingLib.images.misplacement import (
     Misplacement,
     is_same_place,
     mismatch,
+    mismatch_text,
 )
 from MultimodalImagingLib.images.position import Position, distance_mm
 from MultimodalImagingLib.images.volume_io import ImageFile, read_position
@@ -48,61 +49,60 @@ def place_problems(case: Case, positions: _Positions) -> Iterator[Problem]:
         case: The case.
         positions: Where its files lie; files that are not in it are passed over.
     """
-    images = [
-        _Placed(f"{name} image", file, positions[file])
-        for name, file in case.images.items()
-        if file in positions
-    ]
+    images = _images(case, positions)
     for index, image in enumerate(images):
         others = [*images[:index], *images[index + 1 :]]
         yield from _problems(case, image, others, earlier=images[:index])
-    if case.label is not None and case.label in positions:
-        yield from label_problems(case, positions)
+    yield from label_problems(case, positions)
 
 
 def label_problems(case: Case, positions: _Positions) -> Iterator[Problem]:
-    """Yield what is odd about the place of a case's label map, which must be in `positions`."""
-    if case.label is None:
+    """Yield what is odd about the place of a case's label map."""
+    if case.label is None or case.label not in positions:
         return
-    images = [
-        _Placed(f"{name} image", file, positions[file])
-        for name, file in case.images.items()
-        if file in positions
-    ]
+    images = _images(case, positions)
     label = _Placed("label map", case.label, positions[case.label])
     yield from _problems(case, label, images, earlier=images)
 
 
-def new_label_problems(case: Case, positions: _Positions) -> tuple[Problem, ...]:
-    """Read where a label map lies that the cohort does not know, and say what is odd about it."""
-    if case.label is None or case.label in positions:
-        return ()
-    try:
-        position = read_position(case.label)
-    except CohortError:
-        return ()  # preparing the case tells about it
-    return tuple(label_problems(case, {**positions, case.label: position}))
+def read_positions(case: Case, modalities: Collection[str]) -> dict[ImageFile, Position]:
+    """Read where a case's label map and its images of some modalities lie.
+
+    Files that cannot be read are left out; whoever reads their voxels tells why.
+    """
+    files = [file for name, file in case.images.items() if name in modalities]
+    positions = {}
+    for file in [*files, *([] if case.label is None else [case.label])]:
+        try:
+            positions[file] = read_position(file)
+        except CohortError:
+            continue
+    return positions
 
 
-def check_readings(case: Case) -> None:
-    """Refuse a labelled case whose label and images only meet by the reading that is not used.
+def check_readings(case: Case, positions: _Positions) -> None:
+    """Refuse a case whose label and images only meet by the reading that is not used.
 
     Raises:
         CohortError: If so; the text names both readings.
     """
-    if case.label is None:
+    if case.label not in positions or case.label is None:
         return
-    label = _Placed("label map", case.label, read_position(case.label))
-    for name, file in case.images.items():
-        try:
-            image = _Placed(f"{name} image", file, read_position(file))
-        except CohortError:
-            continue  # preparing the case tells about it
+    label = _Placed("label map", case.label, positions[case.label])
+    for image in _images(case, positions):
         for one, two in ((image, label), (label, image)):
             other = one.position.other
             if other is not None and _fits(other.grid, two) and not _fits(one.position.grid, two):
                 msg = f"Case {case.case_id}: {_two_readings(one, [two])}"
                 raise CohortError(msg)
+
+
+def _images(case: Case, positions: _Positions) -> list[_Placed]:
+    return [
+        _Placed(f"{name} image", file, positions[file])
+        for name, file in case.images.items()
+        if file in positions
+    ]
 
 
 def _problems(
@@ -199,30 +199,6 @@ def _is_told(found: Mismatch, grid: Grid, other: Grid) -> bool:
 def _shared(found: Mismatch) -> str:
     is_plain = found.kind in (Misplacement.UNPLACED, Misplacement.TRANSPOSED)
     return "size" if is_plain else "size and spacing"
-
-
-def mismatch_text(found: Mismatch) -> str:
-    """Say how an image lies elsewhere, as the end of "it has the size of ..., but ..."."""
-    x, y, z = (round(value, 2) + 0.0 for value in found.offset_mm)
-    offset = f"{x:g}, {y:g}, {z:g} mm to the left, back and top"
-    return {
-        Misplacement.SHIFTED: f"its origin is off by {found.distance_mm:.3g} mm ({offset})",
-        Misplacement.MIRRORED: (
-            "its position is mirrored from left to right and from front to back, as if LPS and RAS"
-            f" were mixed up (voxels are up to {found.distance_mm:.3g} mm off)"
-        ),
-        Misplacement.TURNED: (
-            f"its axes point elsewhere (voxels are up to {found.distance_mm:.3g} mm off)"
-        ),
-        Misplacement.UNPLACED: (
-            "the position of a bare array (spacing 1 mm, origin 0; voxels are up to"
-            f" {found.distance_mm:.3g} mm off)"
-        ),
-        Misplacement.TRANSPOSED: (
-            "its axes are in the reversed order and its origin is off by"
-            f" {found.distance_mm:.3g} mm"
-        ),
-    }[found.kind]
 
 
 def _fits(grid: Grid, other: _Placed) -> bool:

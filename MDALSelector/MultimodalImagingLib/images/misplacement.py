@@ -68,6 +68,30 @@ def mismatch(grid: Grid, other: Grid) -> Mismatch | None:
     return Mismatch(kind, distance, (x, y, z))
 
 
+def mismatch_text(found: Mismatch) -> str:
+    """Say how an image lies elsewhere, as the end of "it has the size of ..., but ..."."""
+    x, y, z = (round(value, 2) + 0.0 for value in found.offset_mm)
+    offset = f"{x:g}, {y:g}, {z:g} mm to the left, back and top"
+    return {
+        Misplacement.SHIFTED: f"its origin is off by {found.distance_mm:.3g} mm ({offset})",
+        Misplacement.MIRRORED: (
+            "its position is mirrored from left to right and from front to back, as if LPS and RAS"
+            f" were mixed up (voxels are up to {found.distance_mm:.3g} mm off)"
+        ),
+        Misplacement.TURNED: (
+            f"its axes point elsewhere (voxels are up to {found.distance_mm:.3g} mm off)"
+        ),
+        Misplacement.UNPLACED: (
+            "the position of a bare array (spacing 1 mm, origin 0; voxels are up to"
+            f" {found.distance_mm:.3g} mm off)"
+        ),
+        Misplacement.TRANSPOSED: (
+            "its axes are in the reversed order and its origin is off by"
+            f" {found.distance_mm:.3g} mm"
+        ),
+    }[found.kind]
+
+
 def _misplacement(grid: Grid, other: Grid) -> Misplacement | None:
     is_same_size = grid.size == other.size
     is_reversed = grid.size == other.size[::-1]
