@@ -19,8 +19,9 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
 from MultimodalImagingLib.cohorts.patient_ids import patient_of_case
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.geometry_checks import impossible_grid, unusual_grid
-from MultimodalImagingLib.images.volume_io import ImageFile, read_grid
+from MultimodalImagingLib.images.geometry_checks import impossible_grid, unit_hint, unusual_grid
+from MultimodalImagingLib.images.position import Position
+from MultimodalImagingLib.images.volume_io import ImageFile, read_position
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,19 @@ class Assembly:
         cases: Cases with at least one readable image, sorted by case.
         problems: All problems found here.
         matches: What every file was taken for.
-        grids: Grid of every readable image and label map.
+        positions: Where every readable image and label map lies.
     """
 
     modalities: tuple[str, ...]
     cases: tuple[Case, ...]
     problems: tuple[Problem, ...]
     matches: tuple[FileMatch, ...]
-    grids: Mapping[ImageFile, Grid]
+    positions: Mapping[ImageFile, Position]
+
+    @property
+    def grids(self) -> dict[ImageFile, Grid]:
+        """Grid of every readable image and label map."""
+        return {file: position.grid for file, position in self.positions.items()}
 
 
 def assemble_cases(listing: Listing, patterns: ModalityPatterns) -> Assembly:
@@ -77,7 +83,7 @@ def assemble_cases(listing: Listing, patterns: ModalityPatterns) -> Assembly:
         cases,
         (*name_problems, *builder.problems),
         tuple(builder.matches),
-        builder.grids,
+        builder.positions,
     )
 
 
@@ -100,7 +106,7 @@ def declared_modalities(names: Sequence[str], patterns: ModalityPatterns) -> dic
 
 
 class _Builder:
-    """Collects matches, grids and problems while cases are built."""
+    """Collects matches, positions and problems while cases are built."""
 
     def __init__(self, listing: Listing, patterns: ModalityPatterns) -> None:
         self._listing = listing
@@ -108,7 +114,7 @@ class _Builder:
         self.declared = declared_modalities(listing.modalities, patterns)
         self.problems: list[Problem] = []
         self.matches: list[FileMatch] = []
-        self.grids: dict[ImageFile, Grid] = {}
+        self.positions: dict[ImageFile, Position] = {}
 
     def case(self, case_id: str, files: Sequence[FoundFile]) -> Case | None:
         """Build one case; `None` if it has no readable image."""
@@ -123,11 +129,7 @@ class _Builder:
         used = {*images.values(), label} if images else set()
         self.matches += [_file_match(*match, used) for match in matches]
         if not images:
-            message = (
-                "Expected at least one readable image of a known modality, found none; the case is"
-                " left out. Add images, or correct the table of modality patterns."
-            )
-            self.problems.append(Problem("error", message, case_id))
+            self.problems.append(Problem("error", _no_image(candidates), case_id))
             return None
         patient = self._listing.patient_ids.get(case_id) or patient_of_case(case_id)
         attributes = self._listing.attributes.get(case_id, {})
@@ -192,18 +194,32 @@ class _Builder:
     def _readable(self, file: FoundFile) -> ImageFile | None:
         """Read the header; `None`, and a problem, if the file cannot be used."""
         try:
-            grid = read_grid(file.image_file)
+            position = read_position(file.image_file)
         except CohortError as error:
             self.problems.append(Problem("error", str(error), file.case_id, file.path))
             return None
-        impossible, unusual = impossible_grid(grid), unusual_grid(grid)
+        impossible, unusual = impossible_grid(position.grid), unusual_grid(position.grid)
         if impossible is not None:
-            self.problems.append(_bad_spacing("error", file, impossible))
+            hint = unit_hint(position.grid, position.unit)
+            self.problems.append(_bad_spacing("error", file, impossible, hint))
             return None
         if unusual is not None:
             self.problems.append(_bad_spacing("warning", file, unusual))
-        self.grids[file.image_file] = grid
+        self.positions[file.image_file] = position
         return file.image_file
+
+
+def _no_image(candidates: Mapping[str, Sequence[FoundFile]]) -> str:
+    if candidates:
+        return (
+            "Expected at least one readable image of a known modality, found none that can be used"
+            f" among {', '.join(sorted(candidates))}; the case is left out. The problems of these"
+            " files say what to do."
+        )
+    return (
+        "Expected at least one readable image of a known modality, found none; the case is"
+        " left out. Add images, or correct the table of modality patterns."
+    )
 
 
 def _file_match(
@@ -213,11 +229,13 @@ def _file_match(
     return FileMatch(file, match.target, pattern, part, file.image_file in used)
 
 
-def _bad_spacing(severity: Literal["error", "warning"], file: FoundFile, found: str) -> Problem:
+def _bad_spacing(
+    severity: Literal["error", "warning"], file: FoundFile, found: str, hint: str = ""
+) -> Problem:
     advice = "The file is not used. " if severity == "error" else ""
     message = (
         f"Expected the spacing of a clinical image in {file.path.name}, found {found}. {advice}"
-        "Check the unit (mm) and the slice distance in its header."
+        f"{hint}Check the unit (mm) and the slice distance in its header."
     )
     return Problem(severity, message, file.case_id, file.path)
 
