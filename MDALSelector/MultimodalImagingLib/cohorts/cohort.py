@@ -47,6 +47,7 @@ class Cohort:
         patterns: The table with which names were matched.
         matches: What every file was taken for, and by which pattern.
         grids: Grid of every readable image and label map, from the headers.
+        naming: How cases got their names, a sentence; empty where a manifest names them.
     """
 
     root: Path
@@ -57,6 +58,7 @@ class Cohort:
     patterns: ModalityPatterns
     matches: tuple[FileMatch, ...] = ()
     grids: Mapping[ImageFile, Grid] = field(default_factory=dict)
+    naming: str = ""
 
     @property
     def incomplete(self) -> dict[str, tuple[str, ...]]:
@@ -89,7 +91,7 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
             all problems.
     """
     table = default_patterns(path) if patterns is None else patterns
-    listing = list_cohort(path)
+    listing = list_cohort(path, table)
     assembly = assemble_cases(listing, table)
     problems = (*listing.problems, *assembly.problems)
     if not assembly.cases:
@@ -103,6 +105,7 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
         table,
         assembly.matches,
         assembly.grids,
+        listing.naming,
     )
     return replace(cohort, problems=(*problems, *_case_problems(cohort)))
 
