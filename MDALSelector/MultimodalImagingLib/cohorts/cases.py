@@ -69,6 +69,9 @@ class FoundFile:
         modality: The modality that the cohort's own description names; `None`: ask the patterns.
         is_label: Whether the cohort's own description says that it is the label map.
         component: Index along the fourth axis of a 4-D file.
+        folder: Where it lies below the folder of its case, such as `anat`; empty if directly in
+            it. A file nearer to the case comes first; the folder's name tells what files are
+            whose own names do not.
     """
 
     case_id: str
@@ -77,6 +80,17 @@ class FoundFile:
     modality: str | None = None
     is_label: bool = False
     component: int | None = None
+    folder: str = ""
+
+    @property
+    def depth(self) -> int:
+        """Number of folders between the case and the file."""
+        return len(Path(self.folder).parts)
+
+    @property
+    def shown(self) -> str:
+        """The file as messages name it: with its sub-folder, if it lies in one."""
+        return f"{self.folder}/{self.path.name}" if self.folder else self.path.name
 
     @property
     def image_file(self) -> ImageFile:
@@ -97,6 +111,7 @@ class Listing:
         patient_ids: Patient per case where the layout says so.
         attributes: Further columns per case.
         modalities: Modalities that the layout declares, in its order; empty if it does not.
+        naming: How cases got their names, a sentence.
     """
 
     layout: str
@@ -107,3 +122,4 @@ class Listing:
     patient_ids: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     modalities: tuple[str, ...] = ()
+    naming: str = ""

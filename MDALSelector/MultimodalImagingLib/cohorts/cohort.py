@@ -50,6 +50,7 @@ class Cohort:
         matches: What every file was taken for, and by which pattern.
         grids: Grid of every readable image and label map, from the headers.
         positions: The same with what else their headers say about the place.
+        naming: How cases got their names, a sentence; empty where a manifest names them.
     """
 
     root: Path
@@ -61,6 +62,7 @@ class Cohort:
     matches: tuple[FileMatch, ...] = ()
     grids: Mapping[ImageFile, Grid] = field(default_factory=dict)
     positions: Mapping[ImageFile, Position] = field(default_factory=dict)
+    naming: str = ""
 
     @property
     def incomplete(self) -> dict[str, tuple[str, ...]]:
@@ -93,7 +95,7 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
             all problems.
     """
     table = default_patterns(path) if patterns is None else patterns
-    listing = list_cohort(path)
+    listing = list_cohort(path, table)
     assembly = assemble_cases(listing, table)
     problems = (*listing.problems, *assembly.problems)
     if not assembly.cases:
@@ -108,6 +110,7 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
         assembly.matches,
         assembly.grids,
         assembly.positions,
+        listing.naming,
     )
     return replace(cohort, problems=(*problems, *_case_problems(cohort)))
 
