@@ -38,7 +38,7 @@ class CaseLayout:
     @property
     def isShown(self) -> bool:
         """Whether this layout is the current one."""
-        return LAYOUT_ID < self._layoutNode().GetViewArrangement() <= LAYOUT_ID + MAX_VIEWS
+        return bool(LAYOUT_ID < self._layoutNode().GetViewArrangement() <= LAYOUT_ID + MAX_VIEWS)
 
     def show(
         self,

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
+
+if TYPE_CHECKING:
+    from slicer_types import WrappedParameters
+else:
+    WrappedParameters = object
 
 
 class BudgetUnit(enum.Enum):
@@ -99,7 +104,7 @@ class LabelledRule(enum.Enum):
 
 
 @parameterNodeWrapper
-class MDALSelectorParameterNode:
+class MDALSelectorParameterNode(WrappedParameters):
     """Everything that the person chose.
 
     Attributes:

@@ -159,8 +159,13 @@ def mapHint(parameters: CIMLSegmentParameterNode) -> str:
 
 def mapKey(cell: Cell, kind: MapKind) -> MapKey:
     """Return which map belongs to a cell."""
-    route = (cell.primary, cell.auxiliary) if kind.entry.has_route else (None, None)
-    return MapKey(kind.value, *route, cell.region if kind.entry.has_region else None)
+    has_route = kind.entry.has_route
+    return MapKey(
+        kind.value,
+        cell.primary if has_route else None,
+        cell.auxiliary if has_route else None,
+        cell.region if kind.entry.has_region else None,
+    )
 
 
 def _regionTitle(node: slicer.vtkMRMLSegmentationNode, cell: Cell) -> str:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import slicer
 
@@ -142,7 +142,9 @@ def resultFacts(node: slicer.vtkMRMLSegmentationNode) -> ResultFacts:
     try:
         data = json.loads(node.GetAttribute(RESULT_ATTRIBUTE))
         files = tuple((name, top, MapKey(**key)) for name, top, key in data.pop("files"))
-        texts = {name: tuple(data.pop(name)) for name in ("modalities", "missing", "warnings")}
+        texts: dict[str, Any] = {
+            name: tuple(data.pop(name)) for name in ("modalities", "missing", "warnings")
+        }
         return ResultFacts(files=files, **texts, **data)
     except (TypeError, ValueError, KeyError) as error:
         msg = f"The notes of the result '{node.GetName()}' cannot be read. Segment again."
@@ -363,4 +365,4 @@ def _newMapFolder(node: slicer.vtkMRMLSegmentationNode) -> int:
     parent = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node))
     folder = hierarchy.CreateFolderItem(parent, f"{node.GetName()} maps")
     hierarchy.SetItemAttribute(folder, MAP_ATTRIBUTE, "1")
-    return folder
+    return int(folder)

@@ -164,7 +164,7 @@ def _boundingGrid(node: slicer.vtkMRMLVolumeNode) -> Grid:
     size = np.asarray(node.GetImageData().GetDimensions())
     affine = np.diag([*((high - low) / size), 1.0])
     affine[:3, 3] = low + (high - low) / size / 2
-    return grid_from_affine_ras(affine, tuple(int(n) for n in size))
+    return grid_from_affine_ras(affine, (int(size[0]), int(size[1]), int(size[2])))
 
 
 def _array(matrix: vtk.vtkMatrix4x4) -> np.ndarray:

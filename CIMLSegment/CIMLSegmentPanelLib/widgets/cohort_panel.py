@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import slicer
 from slicer.i18n import tr as _
@@ -24,6 +25,9 @@ from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
 from MultimodalWidgetsLib.path_edits import rememberPath
 from MultimodalWidgetsLib.portions import Portions
 
+if TYPE_CHECKING:
+    from slicer_types import UiForm
+
 
 class CohortPanel:
     """Connects the two sections to the work.
@@ -37,7 +41,7 @@ class CohortPanel:
     """
 
     def __init__(
-        self, ui: object, work: CohortWork, parameters: Callable[[], CIMLSegmentParameterNode]
+        self, ui: UiForm, work: CohortWork, parameters: Callable[[], CIMLSegmentParameterNode]
     ) -> None:
         """Connect the widgets.
 

@@ -176,8 +176,11 @@ def _setRange(chart: slicer.vtkMRMLPlotChartNode, rows: Sequence[CaseRow]) -> No
 
 def _outliers(rows: Sequence[CaseRow]) -> list[CaseRow]:
     low, high = usual_range(_differences(rows))
-    scored = (row for row in rows if row.modality_difference is not None)
-    return [row for row in scored if not low <= row.modality_difference <= high]
+    return [
+        row
+        for row in rows
+        if row.modality_difference is not None and not low <= row.modality_difference <= high
+    ]
 
 
 def _differences(rows: Sequence[CaseRow]) -> list[float]:
