@@ -26,7 +26,7 @@ from MDALSelectorLib.selection.run_folder import write_embeddings, write_selecti
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
-from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.jobs.job_log import LoggingReporter
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.preprocessing import (
@@ -113,9 +113,25 @@ def _prepare(
         spec = replace(spec, spacing_mm=(config.spacing_mm,) * 3)
     reporter.info(f"Working spacing: {spec.spacing_mm[0]:g} mm.")
     prepared = prepare_cohort(cohort, spec, cache=record.cache, reporter=reporter)
+    remarks = [problem for problem in prepared.problems if problem.severity == "info"]
     for problem in prepared.problems:
-        reporter.warning(str(problem))
+        if problem.severity != "info":
+            reporter.warning(str(problem))
+    if remarks:
+        rest = f" So it is in {len(remarks) - 1} more cases." if remarks[1:] else ""
+        reporter.info(f"{remarks[0]}{rest}")
+    if not prepared.cases:
+        raise CohortError(_nothing_prepared(cohort, prepared))
     return prepared
+
+
+def _nothing_prepared(cohort: Cohort, prepared: PreparedCohort) -> str:
+    errors = [str(problem) for problem in prepared.problems if problem.severity == "error"]
+    rest = f" ({len(errors) - 1} more like this above.)" if errors[1:] else ""
+    return (
+        f"None of the {len(cohort.cases)} cases of {cohort.root.name} can be used, so there is"
+        f" nothing to rank. {errors[0] if errors else ''}{rest}"
+    )
 
 
 def _with_knowledge(

@@ -59,11 +59,6 @@ class CohortReport:
     problems: tuple[Texts, ...]
     rows: tuple[CaseRow, ...]
 
-    @property
-    def n_errors(self) -> int:
-        """Number of problems because of which a file or case is not used."""
-        return sum(problem[0] == "error" for problem in self.problems)
-
 
 def read_report(content: Mapping[str, Any]) -> CohortReport:
     """Understand the result of `inspect`.

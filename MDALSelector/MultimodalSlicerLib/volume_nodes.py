@@ -98,19 +98,6 @@ def setVolume(node: slicer.vtkMRMLScalarVolumeNode, volume: Volume) -> None:
         slicer.util.updateVolumeFromArray(node, _forVTK(volume.array))
 
 
-def addScalarOverlay(
-    scene: slicer.vtkMRMLScene, volume: Volume, name: str, *, style: OverlayStyle
-) -> slicer.vtkMRMLScalarVolumeNode:
-    """Put a map into the scene that lies over an image, on a fixed scale.
-
-    Returns:
-        The volume; hidden until somebody puts it into a view.
-    """
-    node = addVolume(scene, volume, name)
-    styleOverlay(node, style)
-    return node
-
-
 def styleOverlay(node: slicer.vtkMRMLScalarVolumeNode, style: OverlayStyle) -> None:
     """Set color table, scale and threshold of an overlay."""
     display = node.GetDisplayNode()

@@ -315,14 +315,6 @@ def test_a_waiting_job_that_is_cancelled_never_starts(make_job, queue, wait_unti
     assert not (tmp_path / "started").exists()
 
 
-def test_jobs_are_known_by_their_module(make_job, queue):
-    one, two = make_job("time.sleep(5)", owner="A"), make_job("", owner="B")
-    queue.submit(one)
-    queue.submit(two)
-    assert queue.ownedBy("B") == [two]
-    queue.killAll()
-
-
 def test_quitting_ends_all_jobs_at_once(make_job, queue, wait_until):
     jobs = [make_job(STUBBORN), make_job("")]
     for job in jobs:

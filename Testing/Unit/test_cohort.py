@@ -137,7 +137,8 @@ def test_impossible_and_unusual_spacings_are_named(root: Path) -> None:
     assert str(cohort.problems[0]) == (
         "Case a: Expected the spacing of a clinical image in pet.nii.gz, found a field of view of"
         " 0.008 x 0.009 x 0.01 mm (spacing 0.001 x 0.001 x 0.001 mm), possible are 5 to 3000 mm."
-        " The file is not used. Check the unit (mm) and the slice distance in its header."
+        " The file is not used. With numbers 1000 times larger (spacing 1 x 1 x 1 mm) it would be"
+        " possible. Check the unit (mm) and the slice distance in its header."
     )
     assert "found a spacing of 1 x 1 x 15 mm, usual are 0.1 to 10 mm" in str(cohort.problems[2])
 
@@ -217,7 +218,7 @@ def test_a_case_without_any_usable_image_is_left_out_and_named(root: Path) -> No
     assert len(texts) == 3
     assert "ct.nii.gz, found an empty file" in texts[0]
     assert "pet.nii.gz, found an empty file" in texts[1]
-    assert "found none; the case is left out" in texts[2]
+    assert "found none that can be used among CT, PET; the case is left out" in texts[2]
 
 
 def test_when_no_case_is_left_the_error_lists_everything(root: Path) -> None:
@@ -272,6 +273,17 @@ def test_names_that_differ_only_in_case_are_named(root: Path) -> None:
 def test_images_and_labels_that_lie_elsewhere_are_named(root: Path) -> None:
     image(root / "a" / "pet.nii.gz", origin=(500.0, 0.0, 0.0))
     image(root / "b" / "seg.nii.gz", origin=(0.0, 500.0, 0.0))
+    texts = [str(problem) for problem in find_cohort(root).problems]
+    assert len(texts) == 2
+    assert "Case a: The PET image pet.nii.gz has the size and spacing of ct.nii.gz" in texts[0]
+    assert "its origin is off by 500 mm (500, 0, 0 mm" in texts[0]
+    assert "Case b: The label map seg.nii.gz has the size and spacing of ct.nii.gz" in texts[1]
+    assert "its origin is off by 500 mm (0, 500, 0 mm" in texts[1]
+
+
+def test_images_and_labels_of_other_sizes_that_lie_apart_are_named(root: Path) -> None:
+    image(root / "a" / "pet.nii.gz", size=(7, 8, 9), origin=(500.0, 0.0, 0.0))
+    image(root / "b" / "seg.nii.gz", size=(7, 8, 9), origin=(0.0, 500.0, 0.0))
     texts = [str(problem) for problem in find_cohort(root).problems]
     assert len(texts) == 2
     assert texts[0].startswith("Case a: Expected CT, PET in one space, found images that do not")

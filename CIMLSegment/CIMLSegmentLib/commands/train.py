@@ -19,6 +19,7 @@ from CIMLSegmentLib.training.network_plan import LARGEST_PATCH
 from CIMLSegmentLib.training.training_spacing import training_spacing
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.place_problems import label_problems, read_positions
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.volume_io import ImageFile
 from MultimodalImagingLib.jobs.progress import Reporter
@@ -127,6 +128,7 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     reporter.info(f"{len(cases)} of {len(cohort.cases)} cases have a label map.")
     if options.suggested_by is not None:
         cases = known_to_run(cases, options.suggested_by, reporter)
+    _tell_of_places(cases, cohort, task, reporter)
     job = PreparationJob(
         task, _spec(options, cases or cohort.cases, task), cohort.root, record.cache
     )
@@ -142,6 +144,14 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     metrics = {name: round(value, 4) for name, value in result.metrics.items()}
     reporter.result({"model": str(result.folder), "best_step": result.best_step, **metrics})
     return 0
+
+
+def _tell_of_places(cases: Sequence[Case], cohort: Cohort, task: Task, reporter: Reporter) -> None:
+    """Say what is odd about the places of label maps that the cohort does not know."""
+    for case in cases:
+        if case.label not in cohort.positions:
+            for problem in label_problems(case, read_positions(case, task.modalities)):
+                reporter.warning(str(problem))
 
 
 def labelled_cases(cohort: Cohort, record: CohortRecord, folder: Path | None) -> tuple[Case, ...]:

@@ -18,6 +18,7 @@ from CIMLSegmentLib.model.model_description import Intensities
 from CIMLSegmentLib.task.region_labels import label_warnings, masks_on_grid, read_label_map
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_to_json
+from CIMLSegmentLib.training.label_place import label_in_air, lost_label
 from CIMLSegmentLib.training.training_case import (
     FORMAT_VERSION,
     FloatArray,
@@ -29,6 +30,11 @@ from CIMLSegmentLib.training.training_case import (
     write_training_case,
 )
 from MultimodalImagingLib.cohorts.cohort import Case
+from MultimodalImagingLib.cohorts.place_problems import (
+    check_readings,
+    label_problems,
+    read_positions,
+)
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.prepared_cache import case_key
@@ -106,6 +112,7 @@ def prepare_training_set(
     remove_unfinished_files(job.cache)
     reporter.stage("Prepare labelled cases", len(labelled))
     found: list[TrainingCase] = []
+    refused: list[str] = []
     pool = ThreadPoolExecutor(max_workers=min(MAX_WORKERS, os.cpu_count() or 1))
     try:
         tasks = {pool.submit(_prepared, case, job): case.case_id for case in labelled}
@@ -113,6 +120,7 @@ def prepare_training_set(
             try:
                 case = finished.result()
             except CohortError as error:
+                refused.append(str(error))
                 reporter.warning(f"{error} The case is not used for training.")
             else:
                 found.append(case)
@@ -124,17 +132,19 @@ def prepare_training_set(
         for warning in case.warnings:
             reporter.warning(f"Case {case.case_id}: {warning}")
     if not found:
-        raise CohortError(_nothing_usable(len(labelled), job))
+        raise CohortError(_nothing_usable(sorted(refused), job))
     return TrainingSet(tuple(found), job.spec)
 
 
-def _nothing_usable(n_labelled: int, job: PreparationJob) -> str:
-    found = f"none of {n_labelled} that can be used" if n_labelled else "no label map"
-    return (
+def _nothing_usable(refused: Sequence[str], job: PreparationJob) -> str:
+    expected = (
         f"Expected cases of {job.root.name} with a label map and"
-        f" {' or '.join(job.task.primaries)} to train on, found {found}. Label some cases, give a"
-        " folder of label maps, or correct the modality patterns."
+        f" {' or '.join(job.task.primaries)} to train on, found"
     )
+    if not refused:
+        return f"{expected} no label map. Label some cases, or give a folder of label maps."
+    more = f" The other {len(refused) - 1} are named above." if refused[1:] else ""
+    return f"{expected} none of {len(refused)} that can be used. {refused[0]}{more}"
 
 
 def _prepared(case: Case, job: PreparationJob) -> TrainingCase:
@@ -154,11 +164,18 @@ def _make(case: Case, job: PreparationJob, path: Path) -> tuple[TrainingCase, Tr
     if not primaries or case.label is None:
         msg = f"Case {case.case_id}: Expected one of {', '.join(job.task.primaries)}, found none."
         raise CohortError(msg)
+    positions = read_positions(case, job.spec.modalities)
+    check_readings(case, positions)
     prepared = prepare_case(case, job.spec, reference=primaries[0], crop="reference")
     labels = read_label_map(case.label)
     masks = masks_on_grid(labels, prepared.grid, job.task)
+    lost = lost_label(labels, masks, prepared.grid, job.task)
+    if lost is not None:
+        causes = (problem.message for problem in label_problems(case, positions))
+        raise CohortError(" ".join([f"Case {case.case_id}: {lost}", *causes]))
     warnings = [problem.message for problem in prepared.problems]
     warnings += label_warnings(labels, masks, prepared.grid, job.task)
+    warnings += label_in_air(masks, prepared)
     crop = _crop(prepared, masks)
     masks = {name: mask[crop] for name, mask in masks.items()}
     images = {name: image[crop] for name, image in prepared.images.items()}

@@ -86,13 +86,6 @@ class MapOverlay:
         for volume in volumes:
             styleOverlay(volume, style)
 
-    def setOpacity(self, volumes: Sequence[slicer.vtkMRMLVolumeNode], opacity: float) -> None:
-        """Change how much of the image is seen below the maps."""
-        shown = {volume.GetID() for volume in volumes}
-        for node in nodesOf(self._scene, COMPOSITE):
-            if node.GetForegroundVolumeID() in shown:
-                node.SetForegroundOpacity(opacity)
-
     def restore(self) -> None:
         """Show again what was shown before the first map."""
         if not self.former:

@@ -5,7 +5,7 @@ Must not import Qt. A run remembers nodes by ID: they may be gone when it is fin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,9 @@ from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
     segmentArguments,
     setInputVolume,
 )
+from MultimodalImagingLib.record.ownership import check_apart
+
+_IMAGES = "images"
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,19 @@ class SegmentationRuns:
 
         Raises:
             ValueError: If they cannot be segmented; nothing is left then.
+            UsageError: If the chosen folder for results is, or holds, that of one of the images.
         """
         nodes = chosenVolumes(parameters, model)
         problem = checkInputs(model, nodes).problem
         if problem:
             raise ValueError(problem)
         chosen = {modality: node for modality, node in nodes.items() if node is not None}
+        if parameters.outputPath:
+            check_apart(Path(parameters.outputPath), storedFiles(chosen.values()))
         folder = self._folders.new()
         try:
-            files = exportVolumes(chosen, folder)
+            (folder / _IMAGES).mkdir()
+            files = exportVolumes(chosen, folder / _IMAGES)
         except BaseException:
             self._folders.remove(folder)
             raise
@@ -86,7 +93,7 @@ class SegmentationRuns:
         from CIMLSegmentLib.results.stored_result import read_result
 
         result = read_result(result_folder(run.output, run.case))
-        for path in run.folder.glob("image_*"):
+        for path in (run.folder / _IMAGES).glob("image_*"):
             path.unlink()
         found = {name: self._scene.GetNodeByID(identity) for name, identity in run.images.items()}
         images = {name: node for name, node in found.items() if node is not None}
@@ -115,6 +122,13 @@ class SegmentationRuns:
     def _newSegmentation(self, name: str) -> slicer.vtkMRMLSegmentationNode:
         unique = self._scene.GenerateUniqueName(name)
         return self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", unique)
+
+
+def storedFiles(nodes: Iterable[slicer.vtkMRMLVolumeNode]) -> list[Path]:
+    """Return the files that volumes were loaded from; none for a volume that was not."""
+    storages = [node.GetStorageNode() for node in nodes]
+    names = [storage.GetFullNameFromFileName() for storage in storages if storage is not None]
+    return [Path(name) for name in names if name]
 
 
 def chosenVolumes(

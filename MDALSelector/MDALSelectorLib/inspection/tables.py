@@ -64,6 +64,8 @@ def _facts(report: InspectionReport) -> str:
     lines = [
         f"Cohort {cohort.root.resolve().name}, layout: {cohort.layout}, {n_patients} patients."
     ]
+    if cohort.naming:
+        lines.append(cohort.naming)
     if any(case.patient_id != case.case_id for case in cohort.cases):
         lines.append(RULE)
     return "\n".join(lines)

@@ -16,9 +16,11 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     ModalityPatterns,
     read_patterns,
 )
+from MultimodalImagingLib.cohorts.place_problems import place_problems
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.geometry_checks import Verdict, case_verdict, overlap_fraction
+from MultimodalImagingLib.images.position import Position
 from MultimodalImagingLib.images.volume_io import ImageFile
 from MultimodalImagingLib.record.cohort_record import FOLDER_NAME, default_record_folder
 
@@ -47,6 +49,8 @@ class Cohort:
         patterns: The table with which names were matched.
         matches: What every file was taken for, and by which pattern.
         grids: Grid of every readable image and label map, from the headers.
+        positions: The same with what else their headers say about the place.
+        naming: How cases got their names, a sentence; empty where a manifest names them.
     """
 
     root: Path
@@ -57,6 +61,8 @@ class Cohort:
     patterns: ModalityPatterns
     matches: tuple[FileMatch, ...] = ()
     grids: Mapping[ImageFile, Grid] = field(default_factory=dict)
+    positions: Mapping[ImageFile, Position] = field(default_factory=dict)
+    naming: str = ""
 
     @property
     def incomplete(self) -> dict[str, tuple[str, ...]]:
@@ -89,7 +95,7 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
             all problems.
     """
     table = default_patterns(path) if patterns is None else patterns
-    listing = list_cohort(path)
+    listing = list_cohort(path, table)
     assembly = assemble_cases(listing, table)
     problems = (*listing.problems, *assembly.problems)
     if not assembly.cases:
@@ -103,6 +109,8 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
         table,
         assembly.matches,
         assembly.grids,
+        assembly.positions,
+        listing.naming,
     )
     return replace(cohort, problems=(*problems, *_case_problems(cohort)))
 
@@ -144,13 +152,23 @@ def _case_problems(cohort: Cohort) -> list[Problem]:
         )
         problems.append(Problem("warning", message, cohort.cases[0].case_id))
     for case in cohort.cases:
-        grids = cohort.image_grids(case)
-        if case_verdict(grids)[0] is Verdict.APART:
-            problems.append(_apart(case.case_id, tuple(grids)))
-        if case.label is not None and case.label in cohort.grids:
-            label = cohort.grids[case.label]
-            if not any(overlap_fraction(label, grid) > 0 for grid in grids.values()):
-                problems.append(_label_apart(case, case.label))
+        problems += _place_problems(cohort, case)
+    return problems
+
+
+def _place_problems(cohort: Cohort, case: Case) -> list[Problem]:
+    """Say what is odd about the places of a case's files; the cause comes before the symptom."""
+    problems = list(place_problems(case, cohort.positions))
+    explained = {problem.path for problem in problems}
+    grids = cohort.image_grids(case)
+    has_cause = any(file.path in explained for file in case.images.values())
+    if case_verdict(grids)[0] is Verdict.APART and not has_cause:
+        problems.append(_apart(case.case_id, tuple(grids)))
+    label = case.label
+    if label is not None and label in cohort.grids and label.path not in explained:
+        grid = cohort.grids[label]
+        if not any(overlap_fraction(grid, other) > 0 for other in grids.values()):
+            problems.append(_label_apart(case, label))
     return problems
 
 

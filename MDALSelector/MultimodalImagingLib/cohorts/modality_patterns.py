@@ -20,8 +20,12 @@ IGNORE = "ignore"
 
 _CONTRAST = r"(c|ce|gd|gad|gado|gadolinium|km|cm|contrast|post(_?(contrast|gd|gad|gado))?)"
 _DEFAULT: tuple[tuple[str, str], ...] = (
-    (r"(brain|body|head|skull|bet|foreground|wm|gm|csf)_?(mask|seg)", IGNORE),
-    (r"d?segm?(entation)?s?|masks?|labels?|label_?map|gt|ground_?truth|rois?|annotations?", LABEL),
+    (r"(brain|body|head|skull|bet|foreground|wm|gm|csf)_?(mask|seg)|probseg", IGNORE),
+    (
+        r"(manual_?)?d?segm?(entation)?s?|masks?|msk|labels?|label_?map|gt|ground_?truth|rois?"
+        r"|annotations?|consensus|staple|(raters?|readers?|observers?|annotators?)_?\d*|wmh",
+        LABEL,
+    ),
     (r"gtv[a-z]*|ctv|lesions?|tumou?rs?", LABEL),
     (rf"t1w?_?\+?{_CONTRAST}|{_CONTRAST}_t1w?|ce_[a-z0-9]+_t1w?|cet1w?", "T1c"),
     (r"t1_?map|t1_?rho", "T1map"),

@@ -27,10 +27,10 @@ def add_events_argument(parser: argparse.ArgumentParser) -> None:
 def run_command_line(
     parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None
 ) -> int:
-    """Parse the arguments and run the command that the sub-parser names with `run=`.
+    """Parse the arguments and run the command that the sub-parser names with `command=`.
 
     Args:
-        parser: Its sub-parsers set the default `run`, a `Command`.
+        parser: Its sub-parsers set the default `command`, a `Command`; no argument has that name.
         arguments: Command line without the program's name; `None` for that of the process.
 
     Returns:
@@ -41,7 +41,7 @@ def run_command_line(
         reporter = _make_reporter(stack, as_events=getattr(options, "events", False))
         try:
             with cancel_on_signals():
-                code = options.run(options, reporter)
+                code = options.command(options, reporter)
         except CrossModalError as error:
             reporter.error(str(error))
             return error.exit_code

@@ -1,0 +1,83 @@
+"""What to do with a folder that is no cohort: says what lies in it instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+from MultimodalImagingLib.cohorts.folders import images_in, subfolders
+
+_DEPTH = 3
+_MOST_FOLDERS = 200
+_MOST_FILES = 500
+_MOST_NAMED = 6
+
+
+def folders_to_search(path: Path) -> list[Path]:
+    """Return the folders in which a cohort may lie: all siblings of the level that is nearest."""
+    level = [path]
+    for _ in range(_DEPTH):
+        level = [child for folder in level for child in subfolders(folder, [])][:_MOST_FOLDERS]
+        if any(images_in(child, []) for folder in level for child in subfolders(folder, [])):
+            break
+    return level
+
+
+def hint(path: Path, cohorts: Sequence[str]) -> str:
+    """Say what is there instead, so that the user knows what to do.
+
+    Args:
+        path: The folder that is no cohort.
+        cohorts: Folders in it that are, relative to it.
+    """
+    if cohorts:
+        return _one_of(cohorts)
+    if images_in(path, []):
+        return (
+            "The images lie directly in this folder: give the folder above if this is one case, or"
+            " put every case into a folder of its own, or name the files `<case>_<modality>` with a"
+            " number in the case."
+        )
+    with_images = _folders_with_images(path)
+    if with_images:
+        return (
+            f"There are images in {_listed(with_images)}, but their names tell no case or no"
+            " modality. Put every case into a folder of its own, write a CSV manifest, or name the"
+            " modality of a folder with a pattern such as `images=CT`."
+        )
+    if any(_is_dicom(file) for file in islice(path.rglob("*"), _MOST_FILES)):
+        return "There are DICOM files: load them in Slicer, or convert them to .nii.gz first."
+    return "Give a folder with images (.nii.gz, .nii, .nrrd, .nhdr, .mha, .mhd)."
+
+
+def _one_of(cohorts: Sequence[str]) -> str:
+    if len(cohorts) == 1:
+        return f"There is a cohort in {cohorts[0]}: give that folder."
+    return f"There are {len(cohorts)} cohorts in it: {_listed(cohorts)}. Give one of these folders."
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _folders_with_images(path: Path) -> list[str]:
+    level = [path]
+    for _ in range(_DEPTH):
+        level = [child for folder in level for child in subfolders(folder, [])][:_MOST_FOLDERS]
+        found = [f.relative_to(path).as_posix() for f in level if images_in(f, [])]
+        if found:
+            return found
+    return []
+
+
+def _is_dicom(path: Path) -> bool:
+    """Tell by suffix or content whether a file is DICOM; many of them have no suffix."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return path.suffix.lower() == ".dcm" or file.read(132).endswith(b"DICM")
+    except OSError:
+        return False
