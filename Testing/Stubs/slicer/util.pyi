@@ -36,7 +36,11 @@ def confirmYesNoDisplay(
     text: str, windowTitle: str | None = None, parent: Any = None, **kwargs: object
 ) -> bool: ...
 def errorDisplay(
-    text: str, windowTitle: str | None = None, parent: Any = None, **kwargs: object
+    text: str,
+    windowTitle: str | None = None,
+    parent: Any = None,
+    standardButtons: Any = None,
+    **kwargs: object,
 ) -> None: ...
 def getNodesByClass(className: str, scene: Any = None) -> list[Any]: ...
 def loadSegmentation(
