@@ -362,13 +362,14 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
             return ""
         task = self.model.task
         regions = ", ".join(region.title for region in task.regions)
+        sentences = [_("{task}: {regions}.").format(task=task.name, regions=regions)]
         size = millimeters(self.model.spacing_mm)
-        text = _("{task}: {regions}. {size}").format(task=task.name, regions=regions, size=size)
-        if self.model.dice is None:
-            return text
-        dice = _("Validation Dice {dice} in {n} cases.")
-        count = self.model.n_validation_cases
-        return f"{text}. " + dice.format(dice=f"{self.model.dice:.2f}", n=count)
+        if size:
+            sentences.append(_("Voxel size: {size}.").format(size=size))
+        if self.model.dice is not None:
+            dice, count = f"{self.model.dice:.2f}", self.model.n_validation_cases
+            sentences.append(_("Validation Dice {dice} in {n} cases.").format(dice=dice, n=count))
+        return " ".join(sentences)
 
     def match(
         self, parameters: CIMLSegmentParameterNode, *, replaces: bool, only: list[str] | None = None

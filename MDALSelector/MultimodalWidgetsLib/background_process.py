@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 import qt
+from slicer.i18n import tr as _
 
 from MultimodalWidgetsLib.child_python import childEnvironment, pythonExecutable
 from MultimodalWidgetsLib.job_events import (
@@ -250,9 +251,12 @@ class BackgroundProcess:
         qt.QTimer.singleShot(0, process.deleteLater)
 
     def _failure(self, exitCode: int, *, isNormal: bool) -> str:
-        last = self._errorTail[-1].strip() if self._errorTail else "It said nothing more."
-        how = f"ended with exit code {exitCode}" if isNormal else "was ended from outside"
-        return f"The job '{self.title}' {how}. {last}"
+        last = self._errorTail[-1].strip() if self._errorTail else _("It said nothing more.")
+        if isNormal:
+            text = _("The job '{title}' ended with exit code {code}. {last}")
+            return text.format(title=self.title, code=exitCode, last=last)
+        text = _("The job '{title}' was ended from outside. {last}")
+        return text.format(title=self.title, last=last)
 
     def _running(self) -> list[ProcessID]:
         return [] if self._process is None else process_tree(self._process.processId())

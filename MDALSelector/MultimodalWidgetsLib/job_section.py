@@ -119,8 +119,9 @@ class JobSection:
         self._showText(progressText(progress))
 
     def _onMessage(self, _job: BackgroundProcess, message: Message) -> None:
-        prefix = {"warning": _("Warning: "), "error": _("Error: ")}.get(message.level, "")
-        self._widgets.logEdit.appendPlainText(prefix + message.text)
+        forms = {"warning": _("Warning: {text}"), "error": _("Error: {text}")}
+        text = forms.get(message.level, "{text}").format(text=message.text)
+        self._widgets.logEdit.appendPlainText(text)
 
     def _onLogged(self, _job: BackgroundProcess, line: str) -> None:
         self._widgets.logEdit.appendPlainText(line)

@@ -108,7 +108,8 @@ class CohortPanel:
         where = _("Choose the folder of a cohort in Train and press Inspect there.")
         self._ui.batchSummaryLabel.setText(text if self.work.isInspected(parameters) else where)
         trained = _("The model is in {folder}.").format(folder=self.work.trained)
-        self._ui.trainSummaryLabel.setText(f"{text} {trained}" if self.work.trained else text)
+        sentences = (text, trained) if self.work.trained else (text,)
+        self._ui.trainSummaryLabel.setText(" ".join(sentences))
 
     def onInspectButton(self) -> None:
         """Find the cases of the cohort."""
