@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import enum
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
 
 from MDALSelectorLib.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from slicer_types import WrappedParameters
+else:
+    WrappedParameters = object
 
 
 class BudgetUnit(enum.Enum):
@@ -23,25 +28,27 @@ class BudgetUnit(enum.Enum):
         return _("% of the cases") if self is BudgetUnit.PERCENT else _("cases")
 
 
-class _Strategy(enum.Enum):
-    """The strategies of the command line."""
-
-    def label(self) -> str:
-        """Return the text of the combo box: names of methods are not translated."""
-        return self.value
-
-    def hint(self) -> str:
-        """Say how the strategy chooses."""
-        summary = _(STRATEGIES[self.value].summary)
-        return f"{summary[0].upper()}{summary[1:]}."
-
-
 def _memberName(name: str) -> str:
     """Return the name under which scenes keep a strategy, for example `DIVERSE_MD`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).upper()
 
 
-Strategy = _Strategy("Strategy", {_memberName(name): name for name in STRATEGIES}, module=__name__)
+class Strategy(enum.Enum):
+    """The strategies of the command line."""
+
+    _ignore_ = "members strategy"
+    members = vars()
+    for strategy in STRATEGIES:
+        members[_memberName(strategy)] = strategy
+
+    def label(self) -> str:
+        """Return the text of the combo box: names of methods are not translated."""
+        return str(self.value)
+
+    def hint(self) -> str:
+        """Say how the strategy chooses."""
+        summary = _(STRATEGIES[self.value].summary)
+        return _("{summary}.").format(summary=summary[:1].upper() + summary[1:])
 
 
 class Estimator(enum.Enum):
@@ -91,7 +98,7 @@ class LabelledRule(enum.Enum):
 
 
 @parameterNodeWrapper
-class MDALSelectorParameterNode:
+class MDALSelectorParameterNode(WrappedParameters):
     """Everything that the person chose.
 
     Attributes:

@@ -89,7 +89,7 @@ def test_of_two_candidates_none_is_chosen_and_both_are_named(scene):
     add(scene, "CT two")
     match = matchVolumes(scene, MODEL.task)
     assert "CT" not in match.nodes
-    assert match.notes["CT"] == "'CT one' and 'CT two' could both be CT. Choose one."
+    assert match.notes["CT"] == "These could be CT: 'CT one', 'CT two'. Choose one."
 
 
 def test_unnamed_volumes_are_not_guessed(scene):

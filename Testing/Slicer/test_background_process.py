@@ -18,7 +18,7 @@ def say(**event):
 @pytest.fixture
 def make_job(host, monkeypatch, tmp_path):
     """Return a function that makes a job from the source of a program."""
-    from MultimodalSlicerLib import background_process, child_python
+    from MultimodalWidgetsLib import background_process, child_python
 
     def environment():
         found = child_python.childEnvironment()

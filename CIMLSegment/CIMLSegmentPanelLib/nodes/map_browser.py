@@ -159,8 +159,13 @@ def mapHint(parameters: CIMLSegmentParameterNode) -> str:
 
 def mapKey(cell: Cell, kind: MapKind) -> MapKey:
     """Return which map belongs to a cell."""
-    route = (cell.primary, cell.auxiliary) if kind.entry.has_route else (None, None)
-    return MapKey(kind.value, *route, cell.region if kind.entry.has_region else None)
+    has_route = kind.entry.has_route
+    return MapKey(
+        kind.value,
+        cell.primary if has_route else None,
+        cell.auxiliary if has_route else None,
+        cell.region if kind.entry.has_region else None,
+    )
 
 
 def _regionTitle(node: slicer.vtkMRMLSegmentationNode, cell: Cell) -> str:
@@ -192,8 +197,9 @@ def _images(
 
 def _legend(key: MapKey, regionTitle: str, kind: MapKind) -> str:
     """Title of the legend: short lines, and no arrows, which the fonts of views lack."""
-    route = f"{key.auxiliary} to {key.primary}" if key.auxiliary else regionTitle
-    return f"{kind.entry.title}\n{route}\n{kind.entry.unit or _('unitless')}"
+    route = _("{auxiliary} to {primary}").format(auxiliary=key.auxiliary, primary=key.primary)
+    unit = kind.entry.unit or _("unitless")
+    return "\n".join((kind.entry.title, route if key.auxiliary else regionTitle, unit))
 
 
 def _description(overlay: Overlay, style: OverlayStyle, view: MapView, *, top: float) -> str:
@@ -208,4 +214,4 @@ def _description(overlay: Overlay, style: OverlayStyle, view: MapView, *, top: f
     if top >= style.threshold:
         return text
     hidden = _("This map reaches {largest} only and is hidden: move 'Hide below' to the left.")
-    return f"{text} " + hidden.format(largest=f"{top:.2g}")
+    return " ".join((text, hidden.format(largest=f"{top:.2g}")))

@@ -115,7 +115,7 @@ class MapOverlay:
         self, overlay: Overlay, opacity: float, center: Sequence[float] | None
     ) -> None:
         volumes = dict(zip(overlay.labels, (overlay.image, overlay.primary), strict=True))
-        focus = None if center is None else tuple(center)
+        focus = None if center is None else (center[0], center[1], center[2])
         self._layout.show(volumes, focus=focus)
         _setLayers(self._layout.compositeNodes()[0], overlay, opacity)
 

@@ -11,9 +11,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS
 from CIMLSegmentLib.results.result import Contribution
@@ -142,11 +143,13 @@ def resultFacts(node: slicer.vtkMRMLSegmentationNode) -> ResultFacts:
     try:
         data = json.loads(node.GetAttribute(RESULT_ATTRIBUTE))
         files = tuple((name, top, MapKey(**key)) for name, top, key in data.pop("files"))
-        texts = {name: tuple(data.pop(name)) for name in ("modalities", "missing", "warnings")}
+        texts: dict[str, Any] = {
+            name: tuple(data.pop(name)) for name in ("modalities", "missing", "warnings")
+        }
         return ResultFacts(files=files, **texts, **data)
     except (TypeError, ValueError, KeyError) as error:
-        msg = f"The notes of the result '{node.GetName()}' cannot be read. Segment again."
-        raise ValueError(msg) from error
+        text = _("The notes of the result '{name}' cannot be read. Segment again.")
+        raise ValueError(text.format(name=node.GetName())) from error
 
 
 def resultImages(
@@ -185,15 +188,15 @@ def mapNode(node: slicer.vtkMRMLSegmentationNode, key: MapKey) -> slicer.vtkMRML
     facts = resultFacts(node)
     name = next((name for name, _top, other in facts.files if other == key), None)
     if name is None:
-        msg = f"This result has no map '{key.title()}'. Segment again with such maps."
-        raise ValueError(msg)
+        text = _("This result has no map '{title}'. Segment again with such maps.")
+        raise ValueError(text.format(title=key.title()))
     path = Path(facts.folder) / name
     if not path.is_file():
-        msg = (
-            f"The file of the map '{key.title()}' is not there any more ({path}). Segment again,"
+        text = _(
+            "The file of the map '{title}' is not there any more ({path}). Segment again,"
             " or choose a folder that keeps results."
         )
-        raise ValueError(msg)
+        raise ValueError(text.format(title=key.title(), path=path))
     return _addMap(node, key, path)
 
 
@@ -255,8 +258,8 @@ def _readSegmentation(scene: slicer.vtkMRMLScene, path: Path) -> slicer.vtkSegme
     try:
         storage.SetFileName(str(path))
         if not storage.ReadData(node):
-            msg = f"The segmentation {path} cannot be read. Segment the case again."
-            raise ValueError(msg)
+            text = _("The segmentation {path} cannot be read. Segment the case again.")
+            raise ValueError(text.format(path=path))
         segmentation = slicer.vtkSegmentation()
         segmentation.DeepCopy(node.GetSegmentation())
         return segmentation
@@ -363,4 +366,4 @@ def _newMapFolder(node: slicer.vtkMRMLSegmentationNode) -> int:
     parent = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node))
     folder = hierarchy.CreateFolderItem(parent, f"{node.GetName()} maps")
     hierarchy.SetItemAttribute(folder, MAP_ATTRIBUTE, "1")
-    return folder
+    return int(folder)

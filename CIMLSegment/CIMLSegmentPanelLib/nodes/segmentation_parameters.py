@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Union
+from typing import TYPE_CHECKING, Annotated, Union
 
 import slicer
 from slicer.i18n import tr as _
@@ -13,6 +13,11 @@ from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapp
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS
 from CIMLSegmentLib.results.map_kinds import MapKind as KindOfMap
+
+if TYPE_CHECKING:
+    from slicer_types import WrappedParameters
+else:
+    WrappedParameters = object
 
 MAX_INPUTS = 8  # rows of the panel
 N_VALIDATIONS = 20  # of a training of usual length
@@ -23,8 +28,13 @@ INTERVALS = (10, 250)  # least and most steps between two of them
 Volume = Union[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSequenceNode, None]  # noqa: UP007
 
 
-class _MapKind(enum.Enum):
+class MapKind(enum.Enum):
     """The maps of a result; the values are those of `result.json`."""
+
+    _ignore_ = "members kind"
+    members = vars()
+    for kind in MAP_KINDS:
+        members[kind.upper()] = kind
 
     @property
     def entry(self) -> KindOfMap:
@@ -45,9 +55,6 @@ class _MapKind(enum.Enum):
         if resolution and self.entry.has_route:
             parts.append(_("No finer than {mm}.").format(mm=resolution))
         return " ".join([*parts, _("Model attribution, not clinical evidence.")])
-
-
-MapKind = _MapKind("MapKind", {name.upper(): name for name in MAP_KINDS}, module=__name__)
 
 
 class SegmentDevice(enum.Enum):
@@ -84,7 +91,7 @@ class TaskPreset(enum.Enum):
 
 
 @parameterNodeWrapper
-class CIMLSegmentParameterNode:
+class CIMLSegmentParameterNode(WrappedParameters):
     """Everything that the person chose.
 
     Attributes:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import slicer
+from slicer.i18n import tr as _
 
 from CIMLSegmentPanelLib.nodes.input_matching import InputMatch, matchVolumes
 from CIMLSegmentPanelLib.nodes.model_summary import ModelSummary, millimeters
@@ -140,11 +141,11 @@ def chosenVolumes(
         ValueError: If the model has more modalities than the panel has rows.
     """
     if len(model.modalities) > MAX_INPUTS:
-        msg = (
-            f"The model has {len(model.modalities)} modalities, this panel has room for"
-            f" {MAX_INPUTS}. Use the command line for it."
+        text = _(
+            "The model has {n} modalities, this panel has room for {most}. Use the command line"
+            " for it."
         )
-        raise ValueError(msg)
+        raise ValueError(text.format(n=len(model.modalities), most=MAX_INPUTS))
     return {name: inputVolume(parameters, index) for index, name in enumerate(model.modalities)}
 
 
