@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.case_assembly import FileMatch, assemble_cases
-from MultimodalImagingLib.cohorts.cases import Case, Problem
+from MultimodalImagingLib.cohorts.cases import Case, Problem, files_of_cases
+from MultimodalImagingLib.cohorts.duplicates import find_duplicates
 from MultimodalImagingLib.cohorts.layouts.detection import list_cohort
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
@@ -16,7 +18,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     ModalityPatterns,
     read_patterns,
 )
-from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.geometry_checks import Verdict, case_verdict, overlap_fraction
 from MultimodalImagingLib.images.volume_io import ImageFile
@@ -47,6 +49,7 @@ class Cohort:
         patterns: The table with which names were matched.
         matches: What every file was taken for, and by which pattern.
         grids: Grid of every readable image and label map, from the headers.
+        duplicates: What is wrong with every case that holds an image that is there twice.
     """
 
     root: Path
@@ -57,6 +60,7 @@ class Cohort:
     patterns: ModalityPatterns
     matches: tuple[FileMatch, ...] = ()
     grids: Mapping[ImageFile, Grid] = field(default_factory=dict)
+    duplicates: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def incomplete(self) -> dict[str, tuple[str, ...]]:
@@ -66,6 +70,12 @@ class Cohort:
             for case in self.cases
         }
         return {case_id: lacks for case_id, lacks in missing.items() if lacks}
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that belong to cases, also those that cannot be used."""
+        found = [match.file.path for match in self.matches]
+        return found + files_of_cases(self.cases, self.problems)
 
     def image_grids(self, case: Case) -> dict[str, Grid]:
         """Return the grid of every image of a case, in the order of `modalities`."""
@@ -104,7 +114,13 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
         assembly.matches,
         assembly.grids,
     )
-    return replace(cohort, problems=(*problems, *_case_problems(cohort)))
+    duplicates, cases = find_duplicates(cohort.cases)
+    return replace(
+        cohort,
+        cases=cases,
+        problems=(*problems, *_case_problems(cohort), *duplicates),
+        duplicates={p.case_id: p.message for p in duplicates if p.case_id is not None},
+    )
 
 
 def default_patterns(path: Path) -> ModalityPatterns:
@@ -113,9 +129,11 @@ def default_patterns(path: Path) -> ModalityPatterns:
     Raises:
         UsageError: If there is a table and it cannot be used.
     """
+    root = path if path.is_dir() else path.parent
+    tables = [root / FOLDER_NAME / FILE_NAME]
+    with suppress(UsageError):  # no home folder: then no table was left there
+        tables.append(default_record_folder(path) / FILE_NAME)
     try:
-        root = path if path.is_dir() else path.parent
-        tables = [root / FOLDER_NAME / FILE_NAME, default_record_folder(path) / FILE_NAME]
         found = [table for table in tables if table.is_file()]
     except OSError:  # nobody may look there: then no table was left there
         return DEFAULT_PATTERNS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
-from MultimodalImagingLib.errors import CohortError, CrossModalError
+from MultimodalImagingLib.errors import CohortError, CrossModalError, NoSpaceError
 from MultimodalImagingLib.images.geometry import (
     Grid,
     Volume,
@@ -20,7 +21,7 @@ from MultimodalImagingLib.images.geometry import (
 from MultimodalImagingLib.images.nifti_header import is_nifti, nifti_header_fault, read_nifti_header
 from MultimodalImagingLib.images.text_header import payload_of_text_header
 from MultimodalImagingLib.images.voxel_payload import payload_fault
-from MultimodalImagingLib.record.atomic_files import atomic_path
+from MultimodalImagingLib.record.atomic_files import atomic_path, writing_error
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -49,6 +50,8 @@ IMAGE_SUFFIXES = tuple(_READERS)
 
 _ADVICE = "Replace the file by an intact copy, or remove it from the cohort."
 _SPLIT_ADVICE = "Save each 3-D image in a file of its own, or take it out of the cohort."
+
+_LEAST_SPACE = 1 << 20  # bytes
 
 sitk.ProcessObject_SetGlobalWarningDisplay(False)
 
@@ -126,7 +129,14 @@ def write_volume(path: Path, volume: Volume) -> None:
     except (RuntimeError, OSError) as error:
         reason = str(error).strip().splitlines()[-1]
         msg = f"{path} cannot be written: {reason}. Free space or choose another folder."
-        raise CrossModalError(msg) from error
+        raise _kind_of(error, path.parent)(msg) from error
+
+
+def _kind_of(error: Exception, folder: Path) -> type[CrossModalError]:
+    if isinstance(error, OSError):
+        return writing_error(error)
+    is_full = shutil.disk_usage(folder).free < _LEAST_SPACE  # ITK does not say why
+    return NoSpaceError if is_full else CrossModalError
 
 
 def _open(path: Path, *, is_thorough: bool) -> sitk.ImageFileReader:

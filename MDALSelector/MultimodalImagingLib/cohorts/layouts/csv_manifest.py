@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from MultimodalImagingLib.cohorts.cases import FoundFile, Listing, Problem
 from MultimodalImagingLib.cohorts.folders import is_hidden, list_folder
@@ -120,13 +120,21 @@ def _rows_with_case(
 def _files(folder: Path, table: _Table, case_id: str, row: Mapping[str, str]) -> list[FoundFile]:
     label_column = table.column(_LABEL)
     files = [
-        FoundFile(case_id, folder / row[column], column, column)
+        FoundFile(case_id, _path(folder, row[column]), column, column)
         for column in table.image_columns
         if row[column]
     ]
     if label_column is not None and row[label_column]:
-        files.append(FoundFile(case_id, folder / row[label_column], _LABEL, is_label=True))
+        files.append(FoundFile(case_id, _path(folder, row[label_column]), _LABEL, is_label=True))
     return files
+
+
+def _path(folder: Path, text: str) -> Path:
+    """Return the file that a cell names; a table from Windows has backslashes."""
+    plain = folder / text
+    if "\\" not in text or plain.exists():
+        return plain
+    return folder / PureWindowsPath(text).as_posix()
 
 
 def _patients(table: _Table, numbered: Sequence[tuple[str, Mapping[str, str]]]) -> dict[str, str]:
