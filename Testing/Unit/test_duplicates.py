@@ -58,8 +58,9 @@ def test_a_hard_link_is_a_copy_and_an_equal_label_is_none(cohort: Path) -> None:
 def test_images_that_differ_in_one_voxel_are_different(cohort: Path) -> None:
     import gzip
 
+    plain = gzip.decompress((cohort / "case00" / "t1.nii.gz").read_bytes())
     for name in ("t1", "t2"):
-        data = bytearray(gzip.decompress((cohort / "case00" / "t1.nii.gz").read_bytes()))
+        data = bytearray(plain)
         data[30_000] ^= name == "t2"
         (cohort / "case00" / f"{name}.nii.gz").unlink()
         (cohort / "case00" / f"{name}.nii").write_bytes(data)

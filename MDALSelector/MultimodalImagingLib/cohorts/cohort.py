@@ -131,7 +131,7 @@ def default_patterns(path: Path) -> ModalityPatterns:
     """
     root = path if path.is_dir() else path.parent
     tables = [root / FOLDER_NAME / FILE_NAME]
-    with suppress(UsageError):  # no home folder: then no table was left there
+    with suppress(UsageError, OSError):  # no home folder: then no table was left there
         tables.append(default_record_folder(path) / FILE_NAME)
     try:
         found = [table for table in tables if table.is_file()]
