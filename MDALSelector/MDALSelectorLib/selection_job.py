@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
 from MDALSelectorLib.report.page import write_report
+from MDALSelectorLib.report.run_ownership import take_over_run
 from MDALSelectorLib.report.thumbnails import thumbnail_names, write_thumbnails
 from MDALSelectorLib.selection.assembly import make_selection, with_thumbnails
 from MDALSelectorLib.selection.budget import parse_budget
@@ -22,7 +24,7 @@ from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.cohort_scores import CohortScores, SelectionRequest
 from MDALSelectorLib.selection.config import SelectionConfig
 from MDALSelectorLib.selection.run_facts import configuration_of, versions_of
-from MDALSelectorLib.selection.run_folder import write_embeddings, write_selection
+from MDALSelectorLib.selection.run_folder import LOG_NAME, write_embeddings, write_selection
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
@@ -35,10 +37,9 @@ from MultimodalImagingLib.preparation.preprocessing import (
     prepare_cohort,
 )
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord, open_record
+from MultimodalImagingLib.record.ownership import check_apart, is_free
 
 FloatArray = npt.NDArray[np.float64]
-
-LOG_NAME = "log.jsonl"
 
 
 def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
@@ -62,8 +63,10 @@ def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
     cohort = find_cohort(config.cohort, patterns=patterns)
     budget = parse_budget(config.budget, n_cases=len(cohort.cases))
     _check_case_names(config, cohort)
+    if config.record is not None:
+        check_apart(config.record, cohort.files, option="--record")
     record = open_record(cohort.root, folder=config.record)
-    run = _run_folder(config, record)
+    run = _run_folder(config, cohort, record)
     with LoggingReporter(reporter, run / LOG_NAME) as told:
         told.info(f"The record of the cohort is {record.folder}.")
         labelled = labelled_cases(cohort, record, config, told)
@@ -147,7 +150,17 @@ def _with_knowledge(
         labelled=labelled & names,
         accepted=frozenset(config.accepted) & names,
         score=score,
+        flags=_with_duplicates(scores.flags, cohort.duplicates),
     )
+
+
+def _with_duplicates(
+    flags: Mapping[str, tuple[Flag, ...]], duplicates: Mapping[str, str]
+) -> dict[str, tuple[Flag, ...]]:
+    found = dict(flags)
+    for case_id, reason in duplicates.items():
+        found[case_id] = (Flag(CHECK_PAIRING, reason), *found.get(case_id, ()))
+    return found
 
 
 def _score_column(cohort: Cohort, case_ids: tuple[str, ...], column: str) -> FloatArray:
@@ -183,17 +196,14 @@ def _check_case_names(config: SelectionConfig, cohort: Cohort) -> None:
         raise UsageError(msg)
 
 
-def _run_folder(config: SelectionConfig, record: CohortRecord) -> Path:
+def _run_folder(config: SelectionConfig, cohort: Cohort, record: CohortRecord) -> Path:
     if config.output is None:
         budget = re.sub(r"[^0-9A-Za-z.]+", "", config.budget.replace("%", "percent"))
         return record.new_run_folder(f"{config.strategy}-{budget}")
     output = config.output
-    if output.is_dir() and any(output.iterdir()) and not (output / LOG_NAME).exists():
-        msg = (
-            f"The output folder {output} holds other files. Give --output a new or empty folder,"
-            " or that of an earlier run."
-        )
-        raise UsageError(msg)
+    check_apart(output, cohort.files)
+    if not is_free(output):
+        take_over_run(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

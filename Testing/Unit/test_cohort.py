@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,11 @@ from MultimodalImagingLib.errors import CohortError, UsageError
 NOBODY = 65534
 
 
+def _seed(path: Path) -> int:
+    """Equal images would be a copy mistake."""
+    return zlib.crc32(f"{path.parent.name}/{path.name}".encode())
+
+
 def image(
     path: Path,
     *,
@@ -36,7 +42,7 @@ def image(
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(0).normal(size=size[::-1]).astype(np.float32)
+    noise = np.random.default_rng(_seed(path)).normal(size=size[::-1]).astype(np.float32)
     picture = sitk.GetImageFromArray(noise)
     picture.SetSpacing(spacing)
     picture.SetOrigin(origin)

@@ -15,6 +15,7 @@ from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.volume_io import ImageFile
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
+from MultimodalImagingLib.record.ownership import check_apart
 
 
 def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,11 +48,18 @@ def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
     from rich.console import Console
 
     from CIMLSegmentLib.results.evaluation import evaluate_results
-    from CIMLSegmentLib.results.evaluation_files import remarks, summary_table, write_evaluation
+    from CIMLSegmentLib.results.evaluation_files import (
+        check_evaluation_files,
+        remarks,
+        summary_table,
+        write_evaluation,
+    )
 
     output = options.results if options.output is None else options.output
     check_can_hold_folders(output)
+    check_evaluation_files(output)
     references = reference_labels(options.reference, modality_rows(options))
+    check_apart(output, [file.path for file in references.values()])
     evaluation = evaluate_results(
         options.results, references, count_missing=options.count_missing, reporter=reporter
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import inf
@@ -22,11 +23,13 @@ from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_fo
 from MultimodalImagingLib.cohorts.place_problems import label_problems, read_positions
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 from MultimodalImagingLib.preparation.preprocessing import modality_kind
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
 from MultimodalImagingLib.record.cohort_record import CohortRecord, open_record
+from MultimodalImagingLib.record.ownership import check_apart
 from MultimodalImagingLib.record.selection_file import cases_labelled_before, suggested_cases
 
 if TYPE_CHECKING:
@@ -119,6 +122,9 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     cohort = find_cohort(
         options.cohort, patterns=patterns_for(options.cohort, modality_rows(options))
     )
+    check_apart(options.output, cohort.files)
+    if options.record is not None:
+        check_apart(options.record, cohort.files, option="--record")
     for problem in cohort.problems:
         if problem.severity != "info":
             reporter.warning(str(problem))
@@ -185,9 +191,9 @@ def known_to_run(cases: Sequence[Case], run: Path, reporter: Reporter) -> tuple[
         CohortError: If the run cannot be read.
     """
     suggested = suggested_cases(run)
-    wanted = {*suggested, *cases_labelled_before(run)}
+    wanted = {same_name(name) for name in (*suggested, *cases_labelled_before(run))}
     kept = tuple(case for case in cases if case.case_id in wanted)
-    missing = sorted(set(suggested) - {case.case_id for case in kept})
+    missing = sorted({same_name(name) for name in suggested} - {case.case_id for case in kept})
     if not kept:
         msg = (
             f"None of the {len(suggested)} cases that {run} suggests has a label map:"
@@ -216,7 +222,9 @@ def read_settings(path: Path | None) -> Mapping[str, Mapping[str, object]]:
 
 
 def _label_in(folder: Path, case_id: str) -> Path | None:
-    files = (folder / f"{case_id}{suffix}" for suffix in LABEL_SUFFIXES)
+    """Find the label of a case, also where the disk writes the letters of its name otherwise."""
+    forms = dict.fromkeys(unicodedata.normalize(form, case_id) for form in ("NFC", "NFD"))
+    files = (folder / f"{name}{suffix}" for name in forms for suffix in LABEL_SUFFIXES)
     return next((file for file in files if file.is_file()), None)
 
 
@@ -266,6 +274,7 @@ def _training_job(
         seed=options.seed,
     )
     chosen: Sequence[str] | None = options.validation_case
+    chosen = None if chosen is None else [same_name(case_id) for case_id in chosen]
     where = f"the settings {options.settings}"
     return TrainingJob(
         changed_config(training, settings["training"], where=where),

@@ -16,6 +16,7 @@ from MultimodalImagingLib.cohorts.folders import images_in, name_in_case
 from MultimodalImagingLib.cohorts.modality_patterns import ModalityPattern, parse_pattern
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.jobs.environment import same_name
 
 Cases = tuple[tuple[Case, ...], tuple[Problem, ...]]
 
@@ -98,6 +99,7 @@ def chosen_cases(cases: Sequence[Case], wanted: Sequence[str]) -> tuple[Case, ..
         CohortError: If a case is not there.
     """
     known = {case.case_id: case for case in cases}
+    wanted = [same_name(case_id) for case_id in wanted]
     unknown = [case_id for case_id in wanted if case_id not in known]
     if unknown:
         msg = (

@@ -21,7 +21,6 @@ from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics
 from MDALSelectorLib.selection.run_facts import versions_of
 from MDALSelectorLib.selection.score_store import load_scores, save_scores, scores_key
 from MultimodalImagingLib.jobs.progress import Reporter
-from MultimodalImagingLib.preparation.prepared_cache import case_key
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 
@@ -159,10 +158,7 @@ def _joined(*tables: Mapping[str, tuple[Flag, ...]]) -> dict[str, tuple[Flag, ..
 
 
 def _key(prepared: PreparedCohort, config: EstimationConfig) -> str:
-    cases = [
-        [case.case_id, case.patient_id, case_key(case, prepared.spec, prepared.root)]
-        for case in prepared.cases
-    ]
+    cases = [[case.case_id, case.patient_id, prepared.key(case)] for case in prepared.cases]
     settings = asdict(config)
     return scores_key([cases, settings, versions_of()])
 

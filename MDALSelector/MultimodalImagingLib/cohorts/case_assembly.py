@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from MultimodalImagingLib.cohorts.case_names import usable_case_names
@@ -22,12 +22,13 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     PatternMatch,
     normalized_name,
 )
-from MultimodalImagingLib.cohorts.patient_ids import patient_of_case
+from MultimodalImagingLib.cohorts.patient_ids import patients_of_cases
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.geometry_checks import impossible_grid, unit_hint, unusual_grid
 from MultimodalImagingLib.images.position import Position
 from MultimodalImagingLib.images.volume_io import ImageFile, read_position
+from MultimodalImagingLib.jobs.environment import same_name
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,10 @@ class Assembly:
 
 def assemble_cases(listing: Listing, patterns: ModalityPatterns) -> Assembly:
     """Build the cases of a listing; whatever cannot be used becomes a problem."""
-    case_ids, name_problems = usable_case_names(listing.case_ids)
-    builder = _Builder(listing, patterns)
+    case_ids, name_problems = usable_case_names([same_name(name) for name in listing.case_ids])
+    builder = _Builder(listing, patterns, patients_of_cases(case_ids))
     by_case: dict[str, list[FoundFile]] = defaultdict(list)
-    for file in listing.files:
+    for file in (replace(file, case_id=same_name(file.case_id)) for file in listing.files):
         by_case[file.case_id].append(file)
     built = [builder.case(case_id, by_case[case_id]) for case_id in case_ids]
     cases = tuple(case for case in built if case is not None)
@@ -114,8 +115,15 @@ def declared_modalities(names: Sequence[str], patterns: ModalityPatterns) -> dic
 class _Builder:
     """Collects matches, positions and problems while cases are built."""
 
-    def __init__(self, listing: Listing, patterns: ModalityPatterns) -> None:
+    def __init__(
+        self, listing: Listing, patterns: ModalityPatterns, patients: Mapping[str, str]
+    ) -> None:
         self._listing = listing
+        said = {
+            same_name(name): patient for name, patient in listing.patient_ids.items() if patient
+        }
+        self._patients = {**patients, **said}
+        self._attributes = {same_name(name): row for name, row in listing.attributes.items()}
         self._patterns = patterns
         self.declared = declared_modalities(listing.modalities, patterns)
         self.problems: list[Problem] = []
@@ -142,9 +150,8 @@ class _Builder:
         if not images:
             self.problems.append(Problem("error", _no_image(candidates), case_id))
             return None
-        patient = self._listing.patient_ids.get(case_id) or patient_of_case(case_id)
-        attributes = self._listing.attributes.get(case_id, {})
-        return Case(case_id, patient, images, label, attributes)
+        attributes = self._attributes.get(case_id, {})
+        return Case(case_id, self._patients[case_id], images, label, attributes)
 
     def _sort(
         self, matches: Iterable[tuple[FoundFile, PatternMatch]]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.case_assembly import FileMatch, assemble_cases
-from MultimodalImagingLib.cohorts.cases import Case, Problem
+from MultimodalImagingLib.cohorts.cases import Case, Problem, files_of_cases
+from MultimodalImagingLib.cohorts.duplicates import find_duplicates
 from MultimodalImagingLib.cohorts.layouts.detection import list_cohort
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
@@ -17,7 +19,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     read_patterns,
 )
 from MultimodalImagingLib.cohorts.place_problems import place_problems
-from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.geometry_checks import Verdict, case_verdict, overlap_fraction
 from MultimodalImagingLib.images.position import Position
@@ -51,6 +53,7 @@ class Cohort:
         grids: Grid of every readable image and label map, from the headers.
         positions: The same with what else their headers say about the place.
         naming: How cases got their names, a sentence; empty where a manifest names them.
+        duplicates: What is wrong with every case that holds an image that is there twice.
     """
 
     root: Path
@@ -63,6 +66,7 @@ class Cohort:
     grids: Mapping[ImageFile, Grid] = field(default_factory=dict)
     positions: Mapping[ImageFile, Position] = field(default_factory=dict)
     naming: str = ""
+    duplicates: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def incomplete(self) -> dict[str, tuple[str, ...]]:
@@ -72,6 +76,12 @@ class Cohort:
             for case in self.cases
         }
         return {case_id: lacks for case_id, lacks in missing.items() if lacks}
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that belong to cases, also those that cannot be used."""
+        found = [match.file.path for match in self.matches]
+        return found + files_of_cases(self.cases, self.problems)
 
     def image_grids(self, case: Case) -> dict[str, Grid]:
         """Return the grid of every image of a case, in the order of `modalities`."""
@@ -112,7 +122,13 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
         assembly.positions,
         listing.naming,
     )
-    return replace(cohort, problems=(*problems, *_case_problems(cohort)))
+    duplicates, cases = find_duplicates(cohort.cases)
+    return replace(
+        cohort,
+        cases=cases,
+        problems=(*problems, *_case_problems(cohort), *duplicates),
+        duplicates={p.case_id: p.message for p in duplicates if p.case_id is not None},
+    )
 
 
 def default_patterns(path: Path) -> ModalityPatterns:
@@ -121,9 +137,11 @@ def default_patterns(path: Path) -> ModalityPatterns:
     Raises:
         UsageError: If there is a table and it cannot be used.
     """
+    root = path if path.is_dir() else path.parent
+    tables = [root / FOLDER_NAME / FILE_NAME]
+    with suppress(UsageError, OSError):  # no home folder: then no table was left there
+        tables.append(default_record_folder(path) / FILE_NAME)
     try:
-        root = path if path.is_dir() else path.parent
-        tables = [root / FOLDER_NAME / FILE_NAME, default_record_folder(path) / FILE_NAME]
         found = [table for table in tables if table.is_file()]
     except OSError:  # nobody may look there: then no table was left there
         return DEFAULT_PATTERNS

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import Problem
 from MultimodalImagingLib.images.volume_io import image_suffix
+from MultimodalImagingLib.jobs.environment import same_name
 
 _SEPARATORS = ("_", "-", ".", " ")
 # What systems and network drives leave beside data, in lower case; names with a dot are hidden.
@@ -134,13 +135,13 @@ def holds_images(folder: Path) -> bool:
 
 
 def stem(path: Path) -> str:
-    """Return the name of an image file without its suffix, `.nii.gz` included."""
-    return path.name[: -len(image_suffix(path) or "")] or path.name
+    """Return the name of an image file without its suffix, `.nii.gz` included, as `same_name`."""
+    return same_name(path.name[: -len(image_suffix(path) or "")] or path.name)
 
 
 def name_in_case(path: Path, case_id: str) -> str:
     """Return the name of an image file without suffix and without the case at its beginning."""
-    name = stem(path)
+    name, case_id = stem(path), same_name(case_id)
     rest = name[len(case_id) :]
     if name.lower().startswith(case_id.lower()) and rest[:1] in _SEPARATORS:
         return rest.lstrip("".join(_SEPARATORS)) or name
