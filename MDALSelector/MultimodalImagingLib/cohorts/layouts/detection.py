@@ -22,6 +22,7 @@ from MultimodalImagingLib.cohorts.layouts import (
     decathlon,
     nnunet,
 )
+from MultimodalImagingLib.cohorts.unread_files import unread_hint
 from MultimodalImagingLib.errors import CohortError
 
 _DEPTH = 3
@@ -132,8 +133,12 @@ def _hint(path: Path) -> str:
     deeper = _first_folder_with_images(path)
     if deeper is not None:
         return f"There are images in {deeper}: give the folder above that one."
-    if any(_is_dicom(file) for file in islice(path.rglob("*"), _MAX_FILES)):
+    files = list(islice(path.rglob("*"), _MAX_FILES))
+    if any(_is_dicom(file) for file in files):
         return "There are DICOM files: load them in Slicer, or convert them to .nii.gz first."
+    unread = unread_hint(path, files)
+    if unread:
+        return unread
     return "Give a folder with images (.nii.gz, .nii, .nrrd, .nhdr, .mha, .mhd)."
 
 
