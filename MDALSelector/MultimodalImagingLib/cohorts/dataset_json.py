@@ -103,7 +103,7 @@ def label_files(
             else:
                 message = (
                     f"The label map {label_folder}/{path.name} has no image in {image_folder}; it"
-                    " is not used. Add the image, or remove the label map."
+                    " is not used. Add the image, or give the label map the name of its image."
                 )
                 problems.append(Problem("warning", message, None, path))
     return files
