@@ -93,8 +93,7 @@ def test_a_damaged_image_is_named_and_the_rest_of_the_case_and_cohort_goes_on(ro
     assert (problem.severity, problem.case_id, problem.path) == ("error", "b", path)
     assert str(problem) == (
         "Case b: Expected one 3-D image in pet.nii.gz, found a compressed file that ends too early"
-        " (truncated, perhaps a broken download). Replace the file by an intact copy, or remove it"
-        " from the cohort."
+        " (truncated, perhaps a broken download). Replace the file by an intact copy."
     )
 
 
