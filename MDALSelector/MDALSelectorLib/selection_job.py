@@ -20,6 +20,7 @@ from MDALSelectorLib.report.run_ownership import take_over_run
 from MDALSelectorLib.report.thumbnails import thumbnail_names, write_thumbnails
 from MDALSelectorLib.selection.assembly import make_selection, with_thumbnails
 from MDALSelectorLib.selection.budget import parse_budget
+from MDALSelectorLib.selection.candidates import check_some_unlabelled
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.cohort_scores import CohortScores, SelectionRequest
 from MDALSelectorLib.selection.config import SelectionConfig
@@ -70,6 +71,7 @@ def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
     with LoggingReporter(reporter, run / LOG_NAME) as told:
         told.info(f"The record of the cohort is {record.folder}.")
         labelled = labelled_cases(cohort, record, config, told)
+        check_some_unlabelled(len(cohort.cases), len(labelled))
         prepared = _prepare(cohort, config, record, told)
         estimated = load_or_estimate_scores(prepared, config.estimation, record, told)
         scores = _with_knowledge(estimated, cohort, config, labelled)

@@ -99,8 +99,7 @@ def test_a_damaged_image_is_named_and_the_rest_of_the_case_and_cohort_goes_on(ro
     assert (problem.severity, problem.case_id, problem.path) == ("error", "b", path)
     assert str(problem) == (
         "Case b: Expected one 3-D image in pet.nii.gz, found a compressed file that ends too early"
-        " (truncated, perhaps a broken download). Replace the file by an intact copy, or remove it"
-        " from the cohort."
+        " (truncated, perhaps a broken download). Replace the file by an intact copy."
     )
 
 
@@ -120,11 +119,11 @@ def test_2d_4d_and_vector_images_are_named(root: Path) -> None:
     cohort = find_cohort(root)
     assert [str(problem) for problem in cohort.problems] == [
         "Case a: Expected one 3-D image in pet.nii.gz, found a 2-D image of 8x9 voxels. Only images"
-        " with several slices along every axis can be used; remove the file.",
+        " with several slices along every axis can be used.",
         "Case b: Expected one 3-D image in pet.nii.gz, found a 4-D image of 8x9x10x3 voxels. Save"
-        " each 3-D image in a file of its own, or take it out of the cohort.",
+        " each 3-D image in a file of its own.",
         "Case c: Expected one 3-D image in pet.nii.gz, found 3 values per voxel. Save each 3-D"
-        " image in a file of its own, or take it out of the cohort.",
+        " image in a file of its own.",
     ]
     assert cohort.modalities == ("CT",)
 
@@ -368,7 +367,7 @@ def test_a_folder_and_a_file_that_nobody_may_read_are_named(unprivileged: Path) 
         "Case b: The folder b cannot be read (Permission denied). Get permission to read it, or"
         " move it out of the cohort.",
         "Case c: Expected one 3-D image in pet.nii.gz, found a file that cannot be opened"
-        " (Permission denied). Replace the file by an intact copy, or remove it from the cohort.",
+        " (Permission denied). Get permission to read it, or check its drive.",
     ]
     unprivileged.chmod(0)
     with pytest.raises(CohortError, match=r"cannot be read \(Permission denied\)"):

@@ -19,6 +19,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     read_patterns,
 )
 from MultimodalImagingLib.cohorts.place_problems import place_problems
+from MultimodalImagingLib.cohorts.unread_files import unread_files
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.geometry_checks import Verdict, case_verdict, overlap_fraction
@@ -107,7 +108,7 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
     table = default_patterns(path) if patterns is None else patterns
     listing = list_cohort(path, table)
     assembly = assemble_cases(listing, table)
-    problems = (*listing.problems, *assembly.problems)
+    problems = (*listing.problems, *assembly.problems, *unread_files(listing))
     if not assembly.cases:
         raise CohortError(_nothing_usable(path, problems))
     cohort = Cohort(

@@ -54,7 +54,7 @@ def _image_message(modality: str, file: ImageFile, fault: str) -> str:
         return fault
     return (
         f"Expected finite, varying values in the {modality} image {file.path.name}, found {fault}."
-        " Replace the file, or take it out of the cohort."
+        " Replace the file; until then the modality counts as missing in this case."
     )
 
 
@@ -63,5 +63,5 @@ def _label_message(file: ImageFile, fault: str) -> str:
         return fault
     return (
         f"Expected a label map with at least one labeled voxel in {file.path.name}, found {fault}."
-        " Correct it, remove it, or leave it if there is nothing to label."
+        " Correct it, or leave it if there is nothing to label."
     )

@@ -32,7 +32,7 @@ _READERS = {
 }
 IMAGE_SUFFIXES = (".nii.gz", ".nii", *_READERS)
 
-_ADVICE = "Replace the file by an intact copy, or remove it from the cohort."
+_ADVICE = "Replace the file by an intact copy."
 _SHEAR_ADVICE = (
     "Resample it to straight axes (nibabel.processing.resample_to_output, or 3D Slicer), or set its"
     " axes to the nearest rotation if that shift is small enough."
@@ -93,11 +93,13 @@ def open_image(path: Path) -> StoredImage:
         return _open_nifti(path) if is_nifti(path) else _open_with_itk(path, _READERS[suffix])
     except FileNotFoundError as error:
         if not path.is_symlink():
-            raise unreadable(path, f"a file that cannot be opened ({error.strerror})") from error
+            found = f"a file that cannot be opened ({error.strerror})"
+            raise unreadable(path, found, "Check its name and where it lies.") from error
         found = "a link to a file that is not there (No such file)"
         raise unreadable(path, found, "Fetch it (`git annex get`, `datalad get`).") from error
     except OSError as error:
-        raise unreadable(path, f"a file that cannot be opened ({error.strerror})") from error
+        found = f"a file that cannot be opened ({error.strerror})"
+        raise unreadable(path, found, "Get permission to read it, or check its drive.") from error
 
 
 def _open_nifti(path: Path) -> StoredImage:

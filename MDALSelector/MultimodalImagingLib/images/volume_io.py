@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 _LEAST_SPACE = 1 << 20  # bytes
-_SPLIT_ADVICE = "Save each 3-D image in a file of its own, or take it out of the cohort."
+_SPLIT_ADVICE = "Save each 3-D image in a file of its own."
 
 
 def n_components(path: Path) -> int:
@@ -141,7 +141,7 @@ def _check_axes(stored: StoredImage, file: ImageFile) -> None:
     size, n_values = stored.size, stored.n_values
     shape = "x".join(str(n) for n in size)
     if len(size) < 3 or min(size[:3]) == 1:
-        advice = "Only images with several slices along every axis can be used; remove the file."
+        advice = "Only images with several slices along every axis can be used."
         raise unreadable(file.path, f"a 2-D image of {shape} voxels", advice)
     if n_values != 1:
         raise unreadable(file.path, f"{n_values} values per voxel", _SPLIT_ADVICE)

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.folders import images_in, subfolders
+from MultimodalImagingLib.cohorts.unread_files import unread_hint
 
 _DEPTH = 3
 _MOST_FOLDERS = 200
@@ -46,9 +47,13 @@ def hint(path: Path, cohorts: Sequence[str]) -> str:
             " modality. Put every case into a folder of its own, write a CSV manifest, or name the"
             " modality of a folder with a pattern such as `images=CT`."
         )
-    if any(_is_dicom(file) for file in islice(path.rglob("*"), _MOST_FILES)):
+    files = list(islice(path.rglob("*"), _MOST_FILES))
+    if any(_is_dicom(file) for file in files):
         return "There are DICOM files: load them in Slicer, or convert them to .nii.gz first."
-    return "Give a folder with images (.nii.gz, .nii, .nrrd, .nhdr, .mha, .mhd)."
+    return (
+        unread_hint(path, files)
+        or "Give a folder with images (.nii.gz, .nii, .nrrd, .nhdr, .mha, .mhd)."
+    )
 
 
 def _one_of(cohorts: Sequence[str]) -> str:
