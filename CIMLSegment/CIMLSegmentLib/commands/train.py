@@ -19,9 +19,10 @@ from CIMLSegmentLib.training.network_plan import LARGEST_PATCH
 from CIMLSegmentLib.training.training_spacing import training_spacing
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.label_folder import label_maps_in, listed
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.volume_io import ImageFile
-from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 from MultimodalImagingLib.preparation.preprocessing import modality_kind
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 KINDS = ("ciml", "early-fusion", "concatenation", "primary-alone")
 SMALLEST_SIDE = 16  # below that, patches hold too little for two levels
-LABEL_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,8 +52,8 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=Path,
         metavar="FOLDER",
-        help="label maps that are named like the cases; default: the label files of the cohort and"
-        " of its record",
+        help="label maps that are named like the cases, also with an ending such as _seg or _0000,"
+        " or in a folder per case; default: the label files of the cohort and of its record",
     )
     parser.add_argument(
         "--suggested-by",
@@ -123,7 +124,7 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
             reporter.warning(str(problem))
     task = _task(options, cohort)
     record = open_record(cohort.root, folder=options.record)
-    cases = labelled_cases(cohort, record, options.labels)
+    cases = labelled_cases(cohort, record, options.labels, reporter)
     reporter.info(f"{len(cases)} of {len(cohort.cases)} cases have a label map.")
     if options.suggested_by is not None:
         cases = known_to_run(cases, options.suggested_by, reporter)
@@ -144,27 +145,55 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     return 0
 
 
-def labelled_cases(cohort: Cohort, record: CohortRecord, folder: Path | None) -> tuple[Case, ...]:
+def labelled_cases(
+    cohort: Cohort, record: CohortRecord, folder: Path | None, reporter: Reporter | None = None
+) -> tuple[Case, ...]:
     """Return the cases with a label map: of the given folder, else of the record or the cohort.
 
     Args:
         cohort: The cohort.
         record: Its record; labels that were made there come before those of the cohort.
         folder: Label maps named like the cases; `None` for record and cohort.
+        reporter: Told of label maps of the folder that are not used.
 
     Raises:
-        UsageError: If the folder is not there.
+        UsageError: If the folder is not there, or if none of its files belongs to a case.
     """
-    if folder is not None and not folder.is_dir():
+    if folder is not None:
+        labels = _labels_of_folder(folder, cohort, reporter or NullReporter())
+    else:
+        own = {case.case_id: _label_in(record.labels, case.case_id) for case in cohort.cases}
+        labels = {
+            case.case_id: file
+            for case in cohort.cases
+            if (file := own[case.case_id] or case.label) is not None
+        }
+    return tuple(
+        replace(case, label=labels[case.case_id]) for case in cohort.cases if case.case_id in labels
+    )
+
+
+def _labels_of_folder(folder: Path, cohort: Cohort, reporter: Reporter) -> dict[str, ImageFile]:
+    if not folder.is_dir():
         msg = f"Expected a folder of label maps, found none at {folder}. Correct --labels."
         raise UsageError(msg)
-    found = []
-    for case in cohort.cases:
-        file = _label_in(record.labels if folder is None else folder, case.case_id)
-        label = ImageFile(file) if file is not None else (case.label if folder is None else None)
-        if label is not None:
-            found.append(replace(case, label=label))
-    return tuple(found)
+    case_ids = [case.case_id for case in cohort.cases]
+    found = label_maps_in(folder, case_ids, cohort.patterns)
+    for problem in found.problems:
+        reporter.warning(str(problem))
+    if found.unused:
+        reporter.warning(
+            f"{len(found.unused)} files in {folder} belong to no case, or a closer name was found:"
+            f" {listed(found.unused)}."
+        )
+    if not found.labels:
+        msg = (
+            f"Expected label maps in {folder} that are named like the cases (such as"
+            f" {min(case_ids)}, also with an ending like _seg), found none. Correct --labels, or"
+            " rename the files."
+        )
+        raise UsageError(msg)
+    return {case: ImageFile(path) for case, path in found.labels.items()}
 
 
 def known_to_run(cases: Sequence[Case], run: Path, reporter: Reporter) -> tuple[Case, ...]:
@@ -205,9 +234,9 @@ def read_settings(path: Path | None) -> Mapping[str, Mapping[str, object]]:
     return {kind: entry.value(kind, dict, {}) for kind in kinds}
 
 
-def _label_in(folder: Path, case_id: str) -> Path | None:
+def _label_in(folder: Path, case_id: str) -> ImageFile | None:
     files = (folder / f"{case_id}{suffix}" for suffix in LABEL_SUFFIXES)
-    return next((file for file in files if file.is_file()), None)
+    return next((ImageFile(file) for file in files if file.is_file()), None)
 
 
 def _side(text: str) -> int:

@@ -14,10 +14,12 @@ from MultimodalImagingLib.cohorts.folders import images_in, is_result, stem, sub
 from MultimodalImagingLib.cohorts.label_choice import choose_label
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
+    IGNORE,
     LABEL,
     ModalityPatterns,
     normalized_name,
 )
+from MultimodalImagingLib.cohorts.name_parts import split_name
 
 # What label maps have at the end of their names in addition to the case.
 _LABEL_END = re.compile(
@@ -56,7 +58,7 @@ def label_maps_in(
     """
     files = images_in(folder, [])
     if files:
-        return match_labels(files, case_ids)
+        return match_labels(files, case_ids, patterns=patterns)
     below = [path for path in subfolders(folder, []) if not is_result(path)]
     chosen: list[Path] = []
     problems: list[Problem] = []
@@ -71,12 +73,16 @@ def label_maps_in(
             if len(found) == 1 and not _are_of_cases(found, case_ids):
                 renamed[file] = "_".join(path.relative_to(folder).parts)
             chosen.append(file)
-    matched = match_labels(chosen, case_ids, names=renamed)
+    matched = match_labels(chosen, case_ids, names=renamed, patterns=patterns)
     return LabelMatches(matched.labels, matched.unused, (*problems, *matched.problems))
 
 
 def match_labels(
-    files: Sequence[Path], case_ids: Collection[str], *, names: Mapping[Path, str] | None = None
+    files: Sequence[Path],
+    case_ids: Collection[str],
+    *,
+    names: Mapping[Path, str] | None = None,
+    patterns: ModalityPatterns = DEFAULT_PATTERNS,
 ) -> LabelMatches:
     """Match label files to cases by name.
 
@@ -89,8 +95,9 @@ def match_labels(
         files: Label files.
         case_ids: The cases.
         names: Names that stand for those of files.
+        patterns: Table that tells images of the case (`<case>_CT`), which are no label maps.
     """
-    index = _Index(case_ids)
+    index = _Index(case_ids, patterns)
     found: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     problems: list[Problem] = []
     unused: list[Path] = []
@@ -122,7 +129,8 @@ def listed(paths: Iterable[Path]) -> str:
 class _Index:
     """The cases by their names in several forms."""
 
-    def __init__(self, case_ids: Collection[str]) -> None:
+    def __init__(self, case_ids: Collection[str], patterns: ModalityPatterns) -> None:
+        self._patterns = patterns
         self._exact = set(case_ids)
         self._folded: dict[str, list[str]] = defaultdict(list)
         self._by_end: dict[str, list[str]] = defaultdict(list)
@@ -138,7 +146,7 @@ class _Index:
             return 0, [name]
         folded = _folded(name)
         plain = _LABEL_END.sub("", folded)
-        rules = [[folded], [plain], _ends(plain)]
+        rules = [[folded], [plain], [] if self._names_image(plain) else _ends(plain)]
         for number, forms in enumerate(rules, start=1):
             cases = [case for form in forms for case in self._folded.get(form, [])]
             if cases:
@@ -150,6 +158,11 @@ class _Index:
             if len(cases) == 1:
                 return len(rules) + 2, cases
         return 0, []
+
+    def _names_image(self, name: str) -> bool:
+        """Tell whether a name has a modality behind or before the case."""
+        rest = split_name(name, self._patterns).rest
+        return bool(rest) and self._patterns.match(rest).target not in (None, LABEL, IGNORE)
 
 
 def _folded(name: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import FoundFile, Listing, Problem
@@ -79,6 +79,19 @@ def list_cases(root: Path, patterns: ModalityPatterns) -> Listing:
         {case_ids[levels]: patient for levels in case_ids if (patient := upper.patient(levels))},
         naming=upper.sentence,
     )
+
+
+def one_case(folder: Path, patterns: ModalityPatterns) -> list[FoundFile]:
+    """List the images of a folder that is one case, those in its parts too; else nothing."""
+    if not _is_case(folder, patterns) or several_cases(images_in(folder, []), patterns, fewest=2):
+        return []
+    name = folder.resolve().name
+    case = _CaseFolder(folder, (name,))
+    return [
+        replace(file, case_id=name)
+        for _, files in _Search(folder, patterns).cases_of(case)
+        for file in files
+    ]
 
 
 class _Search:
@@ -170,10 +183,12 @@ class _Search:
 
 
 def _top_folders(root: Path, patterns: ModalityPatterns, problems: list[Problem]) -> list[Path]:
+    parts = _parts(root, patterns)
     return [
         folder
         for folder in subfolders(root, problems)
-        if not is_part_name(folder.name, folder_of="cohort")
+        if folder not in parts
+        and not is_part_name(folder.name, folder_of="cohort")
         and not is_label_folder(folder, patterns)
     ]
 

@@ -134,5 +134,5 @@ def _nothing_found(path: Path, patterns: ModalityPatterns) -> str:
     ]
     return (
         f"Expected a cohort in {path}, found none. Looked for: {'; '.join(looked_for)}."
-        f" {hint(path, below)}"
+        f" {hint(path, below, is_one_case=bool(case_folders.one_case(path, patterns)))}"
     )

@@ -24,15 +24,21 @@ def folders_to_search(path: Path) -> list[Path]:
     return level
 
 
-def hint(path: Path, cohorts: Sequence[str]) -> str:
+def hint(path: Path, cohorts: Sequence[str], *, is_one_case: bool) -> str:
     """Say what is there instead, so that the user knows what to do.
 
     Args:
         path: The folder that is no cohort.
         cohorts: Folders in it that are, relative to it.
+        is_one_case: Whether it looks like the folder of a case.
     """
     if cohorts:
         return _one_of(cohorts)
+    if is_one_case and not images_in(path, []):
+        return (
+            "The folders in it look like parts of one case: give the folder above, which holds all"
+            " cases."
+        )
     if images_in(path, []):
         return (
             "The images lie directly in this folder: give the folder above if this is one case, or"
