@@ -81,9 +81,13 @@ def telling_pattern(files: Sequence[FoundFile], *, number: int) -> str:
         files: Files that patterns cannot tell apart.
         number: Which of them, counted from the shortest name.
     """
-    names = sorted({exact_pattern(file.name) for file in files}, key=len)
-    folders = sorted({exact_pattern(file.folder) for file in files if file.folder}, key=len)
+    names = sorted({exact_pattern(f.name) for f in files}, key=_by_length)
+    folders = sorted({exact_pattern(f.folder) for f in files if f.folder}, key=_by_length)
     return (names if len(names) == len(files) or not folders else folders)[number]
+
+
+def _by_length(text: str) -> tuple[int, str]:
+    return len(text), text
 
 
 def _is_named(file: FoundFile, match: PatternMatch) -> bool:

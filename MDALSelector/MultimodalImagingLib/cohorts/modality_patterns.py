@@ -22,7 +22,7 @@ _CONTRAST = r"(c|ce|gd|gad|gado|gadolinium|km|cm|contrast|post(_?(contrast|gd|ga
 _DEFAULT: tuple[tuple[str, str], ...] = (
     (r"(brain|body|head|skull|bet|foreground|wm|gm|csf)_?(mask|seg)|probseg", IGNORE),
     (
-        r"(manual_?)?d?segm?(entation)?s?|masks?|msk|labels?|label_?map|gt|ground_?truth|rois?"
+        r"(manual_?)?d?segm?(entation)?s?|masks?|msk|labels?(tr|ts|val?)?|label_?map|gt|ground_?truth|rois?"
         r"|annotations?|consensus|staple|(raters?|readers?|observers?|annotators?)_?\d*|wmh",
         LABEL,
     ),
