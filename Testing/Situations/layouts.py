@@ -196,6 +196,25 @@ def two_data_sets(folder: Path) -> None:
         )
 
 
+def images_and_labels_by_case(folder: Path) -> None:
+    for seed in range(3):
+        save_case(folder / "images" / f"c{seed}", seed, TWO, label=None)
+        binary(folder / "labels" / f"c{seed}" / "seg.nii.gz", seed)
+
+
+def folders_named_like_files(folder: Path) -> None:
+    """Write what some archives unpack to: a folder per file, with the name of the file."""
+    for seed in range(3):
+        case = f"BraTS_{seed:03d}"
+        names = {"T1": f"{case}_t1.nii/1998.nii", "FLAIR": f"{case}_flair.nii/1999.nii"}
+        save_case(folder / case, seed, names, label=f"{case}_seg.nii/2000.nii")
+
+
+def without_description(folder: Path) -> None:
+    dataset(folder, image=CHANNELS, label=NIFTI_LABEL)
+    (folder / "dataset.json").unlink()
+
+
 def seven_raters() -> tuple[str, ...]:
     return tuple(f"ManualSegmentation_{number}.nii.gz" for number in range(1, 8))
 
@@ -358,6 +377,34 @@ SITUATIONS = (
     _layout("loops", loops, finds(n_cases=3, n_labels=3)),
     _layout("linked-case-folders", links, finds(n_cases=3, n_labels=3, case="linked_case01")),
     _layout("results-beside", results_beside, finds(n_cases=3, n_labels=3)),
+    _layout(
+        "images-and-labels-by-case",
+        images_and_labels_by_case,
+        finds(n_cases=3, n_labels=3, case="c1", files="labels/"),
+    ),
+    _layout("folders-named-like-files", folders_named_like_files, finds(n_cases=3, n_labels=3)),
+    Situation(
+        "channels-without-description",
+        LAYOUTS,
+        without_description,
+        SHOWN,
+        exit_code=2,
+        says=("no `dataset.json`", "0000=CT"),
+    ),
+    Situation(
+        "channels-named-by-a-pattern",
+        LAYOUTS,
+        without_description,
+        (*INSPECT, "--modality", "0000=CT"),
+        check=finds(n_cases=4, n_labels=4, case="amos_0004"),
+    ),
+    Situation(
+        "volumes-named-by-a-pattern",
+        LAYOUTS,
+        partial(flat, form="volume-{case}.nii", label="segmentation-{case}.nii", kinds=("CT",)),
+        (*INSPECT, "--modality", "volume=CT"),
+        check=finds(n_cases=5, n_labels=5, case="P-002"),
+    ),
     _layout("one-case", partial(plain_cohort, n_cases=1), finds(n_cases=1, n_labels=1)),
     Situation(
         "naming-is-shown",

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from MultimodalImagingLib.errors import UsageError
@@ -110,6 +111,12 @@ class ModalityPatterns:
     """
 
     rows: tuple[ModalityPattern, ...]
+
+    @cached_property
+    def at_beginning(self) -> re.Pattern[str]:
+        """One expression for whatever a normalized name may begin with."""
+        rows = "|".join(f"(?:{row.expression})" for row in self.rows)
+        return re.compile(rf"(?:{rows})(?=_|$)")
 
     def match(self, name: str) -> PatternMatch:
         """Find what a name stands for.

@@ -20,6 +20,7 @@ from MultimodalImagingLib.cohorts.folders import (
 )
 from MultimodalImagingLib.cohorts.layouts.fit import Fit
 from MultimodalImagingLib.cohorts.layouts.folder_words import (
+    is_image_folder,
     is_label_folder,
     is_part_name,
     is_set_of_files,
@@ -34,6 +35,7 @@ LOOKED_FOR = (
     "folders, one per case, that hold image files (`<case>/<modality>.nii.gz`), also one or more"
     " levels down (`<group>/<case>`, `<patient>/<study>`)"
 )
+CAN_BE_DECLARED = False
 
 _LEVELS = 4
 _PART_LEVELS = 3
@@ -135,7 +137,7 @@ class _Search:
             self._n_cases += 1
             yield folder
             return
-        if is_result(folder.path) or is_set_of_files(folder.path, self._patterns):
+        if is_result(folder.path) or images_in(folder.path, []):
             self._n_others += 1
             return
         if len(folder.levels) < _LEVELS:
@@ -183,22 +185,25 @@ class _Search:
 
 
 def _top_folders(root: Path, patterns: ModalityPatterns, problems: list[Problem]) -> list[Path]:
+    """Return the folders in which cases are looked for, those of a folder `images` in its place."""
     parts = _parts(root, patterns)
-    return [
-        folder
-        for folder in subfolders(root, problems)
-        if folder not in parts
-        and not is_part_name(folder.name, folder_of="cohort")
-        and not is_label_folder(folder, patterns)
-    ]
+    found: list[Path] = []
+    for folder in subfolders(root, problems):
+        if is_part_name(folder.name, folder_of="cohort"):
+            is_of_cases = is_image_folder(folder) and not images_in(folder, [])
+            found += subfolders(folder, problems, root=root) if is_of_cases else []
+        elif folder not in parts and not is_label_folder(folder, patterns):
+            found.append(folder)
+    return found
 
 
 def _is_case(folder: Path, patterns: ModalityPatterns) -> bool:
     """Tell whether images of one case, or of one patient, lie in a folder or in parts of it."""
     if is_result(folder):
         return False
-    if images_in(folder, []):
-        return not is_set_of_files(folder, patterns)
+    files = images_in(folder, [])
+    if files:
+        return not is_set_of_files(folder, files, patterns)
     return bool(_parts(folder, patterns))
 
 
@@ -210,16 +215,10 @@ def _parts(folder: Path, patterns: ModalityPatterns) -> list[Path]:
     named = {}
     for child in subfolders(folder, []):
         target = names_modality(child, patterns)
-        if target is not None and _holds_part(child, patterns):
+        if target is not None and _is_case(child, patterns):
             named[child] = target
     counts = Counter(named.values())
     return [child for child, target in named.items() if not target or counts[target] == 1]
-
-
-def _holds_part(folder: Path, patterns: ModalityPatterns) -> bool:
-    if images_in(folder, []):
-        return not is_set_of_files(folder, patterns)
-    return bool(_parts(folder, patterns))
 
 
 def _continues(name: str, longer: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +30,11 @@ def is_part_name(name: str, *, folder_of: Literal["case", "cohort"]) -> bool:
     """Tell whether a folder of this name is a part of a case, or of a cohort."""
     words = _OF_CASE if folder_of == "case" else _OF_COHORT
     return words.fullmatch(normalized_name(name)) is not None
+
+
+def is_image_folder(folder: Path) -> bool:
+    """Tell whether a folder of a cohort is called `images`, `imagesTr` and the like."""
+    return normalized_name(folder.name).startswith("images")
 
 
 def names_modality(folder: Path, patterns: ModalityPatterns) -> str | None:
@@ -63,8 +69,8 @@ def is_label_folder(folder: Path, patterns: ModalityPatterns) -> bool:
     return all(patterns.match(stem(file)).target in (None, LABEL, IGNORE) for file in files)
 
 
-def is_set_of_files(folder: Path, patterns: ModalityPatterns) -> bool:
+def is_set_of_files(folder: Path, files: Sequence[Path], patterns: ModalityPatterns) -> bool:
     """Tell whether the files directly in a folder are of several cases that it does not name."""
-    groups = several_cases(images_in(folder, []), patterns)
+    groups = several_cases(files, patterns)
     own = folder.name.casefold()
     return bool(groups) and not all(case.casefold().startswith(own) for case in groups)

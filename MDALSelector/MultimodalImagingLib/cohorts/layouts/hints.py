@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.folders import images_in, subfolders
+from MultimodalImagingLib.cohorts.folders import images_in, stem, subfolders
+from MultimodalImagingLib.cohorts.label_choice import exact_pattern
 
+_CHANNEL = re.compile(r"_\d{4}$")
 _DEPTH = 3
 _MOST_FOLDERS = 200
 _MOST_FILES = 500
@@ -43,18 +46,29 @@ def hint(path: Path, cohorts: Sequence[str], *, is_one_case: bool) -> str:
         return (
             "The images lie directly in this folder: give the folder above if this is one case, or"
             " put every case into a folder of its own, or name the files `<case>_<modality>` with a"
-            " number in the case."
+            " number in the case; a pattern such as `volume=CT` tells the modality of a word."
         )
     with_images = _folders_with_images(path)
     if with_images:
-        return (
-            f"There are images in {_listed(with_images)}, but their names tell no case or no"
-            " modality. Put every case into a folder of its own, write a CSV manifest, or name the"
-            " modality of a folder with a pattern such as `images=CT`."
-        )
+        return _names_tell_nothing(path, with_images)
     if any(_is_dicom(file) for file in islice(path.rglob("*"), _MOST_FILES)):
         return "There are DICOM files: load them in Slicer, or convert them to .nii.gz first."
     return "Give a folder with images (.nii.gz, .nii, .nrrd, .nhdr, .mha, .mhd)."
+
+
+def _names_tell_nothing(path: Path, folders: Sequence[str]) -> str:
+    files = [file for folder in folders for file in images_in(path / folder, [])]
+    if any(_CHANNEL.search(stem(file)) for file in files):
+        return (
+            f"The files in {_listed(folders)} look like the channels of nnU-Net, but there is no"
+            ' `dataset.json` that names them. Add it, with `channel_names` such as {"0": "CT"}, or'
+            " give patterns such as `0000=CT`."
+        )
+    return (
+        f"There are images in {_listed(folders)}, but their names tell no case or no modality. Put"
+        " every case into a folder of its own, write a CSV manifest, or name the modality of a"
+        f" folder with a pattern such as `{exact_pattern(folders[0])}=CT`."
+    )
 
 
 def _one_of(cohorts: Sequence[str]) -> str:
