@@ -215,6 +215,18 @@ def without_description(folder: Path) -> None:
     (folder / "dataset.json").unlink()
 
 
+def many_names_in_a_case(folder: Path) -> None:
+    """Write what UCSF-PDGM has: a folder named a bit otherwise, words between case and modality."""
+    for seed in range(3):
+        case = f"UCSF-{seed:04d}"
+        names = {"T1": f"{case}_T1.nii.gz", "ADC": f"{case}_DTI_eddy_ADC.nii.gz"}
+        where = folder / f"{case}_nifti"
+        save_case(where, seed, names, label=f"{case}_tumor_segmentation.nii.gz")
+        for name in ("T1_bias", "DTI_eddy_noreg_ADC", "ASL", "DTI_eddy_MD"):
+            binary(where / f"{case}_{name}.nii.gz", seed)
+        binary(where / f"{case}_brain_segmentation.nii.gz", seed)
+
+
 def seven_raters() -> tuple[str, ...]:
     return tuple(f"ManualSegmentation_{number}.nii.gz" for number in range(1, 8))
 
@@ -404,6 +416,13 @@ SITUATIONS = (
         partial(flat, form="volume-{case}.nii", label="segmentation-{case}.nii", kinds=("CT",)),
         (*INSPECT, "--modality", "volume=CT"),
         check=finds(n_cases=5, n_labels=5, case="P-002"),
+    ),
+    Situation(
+        "many-names-in-a-case",
+        LAYOUTS,
+        many_names_in_a_case,
+        (*INSPECT, "--modality", "bias=ignore", "--modality", "noreg=ignore"),
+        check=finds(n_cases=3, n_labels=3, case="UCSF-0001_nifti", files="tumor"),
     ),
     _layout("one-case", partial(plain_cohort, n_cases=1), finds(n_cases=1, n_labels=1)),
     Situation(

@@ -54,6 +54,8 @@ def test_an_unknown_ending_belongs_to_the_case_that_other_files_name() -> None:
         (("a1_T1", "a2_T1"), 0),  # too few to be sure
         (("t1", "t1 (1)", "t1 - Copy"), 0),
         (("P7_T1", "P7_T1_bias", "P7_T2"), 0),
+        (("P7_FA", "P7_eddy_FA", "P7_noreg_FA", "P7_reg_eddy_FA"), 0),
+        (("P7_1_T1", "P7_2_T1", "P7_3_T1", "P7_T1"), 4),
     ],
 )
 def test_files_of_several_cases_are_known_by_a_modality_that_comes_again(

@@ -64,7 +64,7 @@ def by_case(
     known = {part.case for part in parts.values() if part.rest}
     groups: dict[str, list[tuple[Path, str]]] = defaultdict(list)
     for file, part in parts.items():
-        found = part if part.rest else _with_known_case(part.case, known)
+        found = _with_known_case(part, known)
         groups[found.case].append((file, found.rest))
     return groups
 
@@ -91,12 +91,16 @@ def several_cases(
     return groups if not counts or max(counts.values()) > 1 else {}
 
 
-def _with_known_case(name: str, known: Collection[str]) -> NameParts:
-    for token in list(_TOKEN.finditer(name))[:0:-1]:
-        case = name[: token.start()].rstrip("_-. ")
+def _with_known_case(part: NameParts, known: Collection[str]) -> NameParts:
+    """Shorten the case to one that other files name, unless a number would be lost."""
+    found = part
+    for token in list(_TOKEN.finditer(part.case))[:0:-1]:
+        case, rest = part.case[: token.start()].rstrip("_-. "), part.case[token.start() :]
+        if part.rest and any(character.isdigit() for character in rest):
+            break
         if case in known:
-            return NameParts(case, name[token.start() :])
-    return NameParts(name, "")
+            found = NameParts(case, f"{rest}_{part.rest}".rstrip("_"))
+    return found
 
 
 def _modality_behind(name: str, patterns: ModalityPatterns) -> NameParts | None:

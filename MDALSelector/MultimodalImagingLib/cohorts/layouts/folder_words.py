@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -72,5 +73,12 @@ def is_label_folder(folder: Path, patterns: ModalityPatterns) -> bool:
 def is_set_of_files(folder: Path, files: Sequence[Path], patterns: ModalityPatterns) -> bool:
     """Tell whether the files directly in a folder are of several cases that it does not name."""
     groups = several_cases(files, patterns)
-    own = folder.name.casefold()
-    return bool(groups) and not all(case.casefold().startswith(own) for case in groups)
+    common = _common_parts(list(groups))
+    own = normalized_name(folder.name).split("_")
+    has_number = any(character.isdigit() for part in common for character in part)
+    return bool(groups) and not (has_number and own[: len(common)] == common)
+
+
+def _common_parts(names: Sequence[str]) -> list[str]:
+    parts = zip(*(normalized_name(name).split("_") for name in names), strict=False)
+    return [same[0] for same in takewhile(lambda found: len(set(found)) == 1, parts)]
