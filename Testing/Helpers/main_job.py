@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from CIMLSegmentLib.commands.evaluate import reference_labels
-from CIMLSegmentLib.commands.train import labelled_cases
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task
+from CIMLSegmentLib.training.labelled_cases import labelled_cases
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort
 from MultimodalImagingLib.errors import CohortError, CrossModalError, UsageError
 from MultimodalImagingLib.images.volume_io import ImageFile

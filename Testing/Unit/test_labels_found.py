@@ -57,6 +57,13 @@ def test_of_two_equally_close_files_none_is_taken() -> None:
     assert "case01_mask.nii.gz, case01_seg.nii.gz" in found.problems[0].message
 
 
+def test_a_match_by_a_part_of_the_name_is_said() -> None:
+    found = match_labels([Path("case01_1000007.nii.gz"), Path("case02.nii.gz")], CASES)
+    assert sorted(found.labels) == ["case01", "case02"]
+    assert [problem.severity for problem in found.problems] == ["info"]
+    assert "case01_1000007.nii.gz with case01" in found.problems[0].message
+
+
 def test_a_file_that_two_cases_may_mean_is_not_taken() -> None:
     found = match_labels([Path("7.nii.gz")], ("siteA_7", "siteB_7"))
     assert found.labels == {}

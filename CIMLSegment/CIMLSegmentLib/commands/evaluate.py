@@ -112,6 +112,7 @@ def _labels_of_folder(
 ) -> dict[str, ImageFile]:
     found = label_maps_in(path, case_ids)
     for problem in found.problems:
-        reporter.warning(str(problem))
+        tell = reporter.info if problem.severity == "info" else reporter.warning
+        tell(str(problem))
     others = {stem(file): file for file in found.unused if file.parent == path}
     return {case: ImageFile(file) for case, file in sorted({**others, **found.labels}.items())}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,18 +14,17 @@ from CIMLSegmentLib.network.config import TrainingConfig, changed_config
 from CIMLSegmentLib.task.json_entry import JsonEntry, read_json
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task, preset_names
+from CIMLSegmentLib.training.labelled_cases import labelled_cases
 from CIMLSegmentLib.training.network_plan import LARGEST_PATCH
 from CIMLSegmentLib.training.training_spacing import training_spacing
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
-from MultimodalImagingLib.cohorts.label_folder import label_maps_in, listed
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.images.volume_io import ImageFile
-from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
+from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 from MultimodalImagingLib.preparation.preprocessing import modality_kind
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
-from MultimodalImagingLib.record.cohort_record import CohortRecord, open_record
+from MultimodalImagingLib.record.cohort_record import open_record
 from MultimodalImagingLib.record.selection_file import cases_labelled_before, suggested_cases
 
 if TYPE_CHECKING:
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 
 KINDS = ("ciml", "early-fusion", "concatenation", "primary-alone")
 SMALLEST_SIDE = 16  # below that, patches hold too little for two levels
-LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -145,57 +142,6 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     return 0
 
 
-def labelled_cases(
-    cohort: Cohort, record: CohortRecord, folder: Path | None, reporter: Reporter | None = None
-) -> tuple[Case, ...]:
-    """Return the cases with a label map: of the given folder, else of the record or the cohort.
-
-    Args:
-        cohort: The cohort.
-        record: Its record; labels that were made there come before those of the cohort.
-        folder: Label maps named like the cases; `None` for record and cohort.
-        reporter: Told of label maps of the folder that are not used.
-
-    Raises:
-        UsageError: If the folder is not there, or if none of its files belongs to a case.
-    """
-    if folder is not None:
-        labels = _labels_of_folder(folder, cohort, reporter or NullReporter())
-    else:
-        own = {case.case_id: _label_in(record.labels, case.case_id) for case in cohort.cases}
-        labels = {
-            case.case_id: file
-            for case in cohort.cases
-            if (file := own[case.case_id] or case.label) is not None
-        }
-    return tuple(
-        replace(case, label=labels[case.case_id]) for case in cohort.cases if case.case_id in labels
-    )
-
-
-def _labels_of_folder(folder: Path, cohort: Cohort, reporter: Reporter) -> dict[str, ImageFile]:
-    if not folder.is_dir():
-        msg = f"Expected a folder of label maps, found none at {folder}. Correct --labels."
-        raise UsageError(msg)
-    case_ids = [case.case_id for case in cohort.cases]
-    found = label_maps_in(folder, case_ids, cohort.patterns)
-    for problem in found.problems:
-        reporter.warning(str(problem))
-    if found.unused:
-        reporter.warning(
-            f"{len(found.unused)} files in {folder} belong to no case, or a closer name was found:"
-            f" {listed(found.unused)}."
-        )
-    if not found.labels:
-        msg = (
-            f"Expected label maps in {folder} that are named like the cases (such as"
-            f" {min(case_ids)}, also with an ending like _seg), found none. Correct --labels, or"
-            " rename the files."
-        )
-        raise UsageError(msg)
-    return {case: ImageFile(path) for case, path in found.labels.items()}
-
-
 def known_to_run(cases: Sequence[Case], run: Path, reporter: Reporter) -> tuple[Case, ...]:
     """Keep the labelled cases that a selection run suggested, or counted as labelled.
 
@@ -232,11 +178,6 @@ def read_settings(path: Path | None) -> Mapping[str, Mapping[str, object]]:
     entry = JsonEntry(read_json(path), f"the settings {path.name}")
     entry.check_keys(kinds, optional=kinds)
     return {kind: entry.value(kind, dict, {}) for kind in kinds}
-
-
-def _label_in(folder: Path, case_id: str) -> ImageFile | None:
-    files = (folder / f"{case_id}{suffix}" for suffix in LABEL_SUFFIXES)
-    return next((ImageFile(file) for file in files if file.is_file()), None)
 
 
 def _side(text: str) -> int:

@@ -26,6 +26,7 @@ _LABEL_END = re.compile(
     r"(_(d?seg(m(entation)?)?s?|label(map|s)?|label_map|masks?|msk|gt|ground_?truth|rois?|lesions?"
     r"|annotations?|manual|final|consensus|0000))+$"
 )
+_BY_PART = 3  # the first rule of `match_labels` by which only parts of names are the same
 _LEVELS = 4
 _MOST_NAMED = 5
 _TELLING = 4  # characters from which on a part that two names have in common is no accident
@@ -109,13 +110,17 @@ def match_labels(
             unused.append(file)
             problems += [_several_cases(file, cases)] if cases else []
     labels: dict[str, Path] = {}
+    by_part: list[str] = []
     for case, candidates in sorted(found.items()):
         closest = [file for rule, file in candidates if rule == min(candidates)[0]]
         if len(closest) == 1:
             labels[case] = closest[0]
+            by_part += [case] if min(candidates)[0] >= _BY_PART else []
         else:
             problems.append(_several_files(case, closest))
         unused += [file for _, file in candidates if file not in closest]
+    if by_part:
+        problems.append(_matched_by_part(labels, by_part))
     return LabelMatches(labels, tuple(unused), tuple(problems))
 
 
@@ -208,6 +213,14 @@ def _label_of_folder(
     choice = choose_label(folder.name, matches)
     label = None if choice.file is None else choice.file.path
     return label, [] if choice.problem is None else [choice.problem]
+
+
+def _matched_by_part(labels: Mapping[str, Path], cases: Sequence[str]) -> Problem:
+    message = (
+        f"{len(cases)} label maps have a part of their names in common with the case only, for"
+        f" example {labels[cases[0]].name} with {cases[0]}. Check that they belong together."
+    )
+    return Problem("info", message, None, labels[cases[0]])
 
 
 def _several_cases(file: Path, cases: Sequence[str]) -> Problem:
