@@ -7,7 +7,8 @@ from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.cohorts.cohort import Cohort
-from MultimodalImagingLib.cohorts.label_folder import label_maps_in, listed
+from MultimodalImagingLib.cohorts.folders import listed
+from MultimodalImagingLib.cohorts.label_folder import label_maps_in
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.volume_io import ImageFile
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
@@ -56,7 +57,7 @@ def _labels_of_folder(folder: Path, cohort: Cohort, reporter: Reporter) -> dict[
     if found.unused:
         reporter.warning(
             f"{len(found.unused)} files in {folder} belong to no case, or a closer name was found:"
-            f" {listed(found.unused)}."
+            f" {listed([path.name for path in found.unused])}."
         )
     if not found.labels:
         msg = (

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from MultimodalImagingLib.cohorts.cases import FoundFile, Problem
+from MultimodalImagingLib.cohorts.folders import listed
 from MultimodalImagingLib.cohorts.modality_patterns import PatternMatch, normalized_name
 
 _CONSENSUS = re.compile(r"(^|_)(consensus|staple|majority|fused|fusion)(_|$)")
@@ -127,6 +128,4 @@ def _left_out(case_id: str, label: FoundFile, others: Sequence[FoundFile], reaso
 
 
 def _listed(files: Sequence[FoundFile]) -> str:
-    names = sorted(file.shown for file in files)
-    rest = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    return listed(sorted(file.shown for file in files), most=_MOST_NAMED)

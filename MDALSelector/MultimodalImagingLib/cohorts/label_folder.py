@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import FoundFile, Problem
-from MultimodalImagingLib.cohorts.folders import images_in, is_result, stem, subfolders
+from MultimodalImagingLib.cohorts.folders import images_in, is_result, listed, stem, subfolders
 from MultimodalImagingLib.cohorts.label_choice import choose_label
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
@@ -28,7 +28,6 @@ _LABEL_END = re.compile(
 )
 _BY_PART = 3  # the first rule of `match_labels` by which only parts of names are the same
 _LEVELS = 4
-_MOST_NAMED = 5
 _TELLING = 4  # characters from which on a part that two names have in common is no accident
 
 
@@ -122,13 +121,6 @@ def match_labels(
     if by_part:
         problems.append(_matched_by_part(labels, by_part))
     return LabelMatches(labels, tuple(unused), tuple(problems))
-
-
-def listed(paths: Iterable[Path]) -> str:
-    """Name a few files, and how many more there are."""
-    names = [path.name for path in paths]
-    rest = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 class _Index:
@@ -225,15 +217,16 @@ def _matched_by_part(labels: Mapping[str, Path], cases: Sequence[str]) -> Proble
 
 def _several_cases(file: Path, cases: Sequence[str]) -> Problem:
     message = (
-        f"The label map {file.name} may belong to {', '.join(cases[:_MOST_NAMED])}; it is not"
+        f"The label map {file.name} may belong to {listed(cases)}; it is not"
         " used. Name it exactly like its case."
     )
     return Problem("warning", message, None, file)
 
 
 def _several_files(case: str, files: Sequence[Path]) -> Problem:
+    names = listed(sorted(file.name for file in files))
     message = (
-        f"Expected one label map, found {len(files)}: {listed(sorted(files))}; none of them is"
-        f" used. Name the right one {case}, exactly like the case."
+        f"Expected one label map, found {len(files)}: {names}; none of them is used. Name the right"
+        f" one {case}, exactly like the case."
     )
     return Problem("warning", message, case, files[0])

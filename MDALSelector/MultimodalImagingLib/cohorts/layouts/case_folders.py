@@ -14,6 +14,7 @@ from MultimodalImagingLib.cohorts.cases import FoundFile, Listing, Problem
 from MultimodalImagingLib.cohorts.folders import (
     images_in,
     is_result,
+    listed,
     name_in_case,
     stem,
     subfolders,
@@ -77,7 +78,7 @@ def list_cases(root: Path, patterns: ModalityPatterns) -> Listing:
             for levels, files in found
             for file in files
         ),
-        tuple(search.problems),
+        (*search.problems, *search.empty_folders()),
         {case_ids[levels]: patient for levels in case_ids if (patient := upper.patient(levels))},
         naming=upper.sentence,
     )
@@ -105,12 +106,29 @@ class _Search:
         self._n_looked_at = 0
         self._n_cases = 0
         self._n_others = 0  # results, and folders with files of many cases
+        self._empty: list[_CaseFolder] = []
         self.problems: list[Problem] = []
 
     def case_folders(self) -> Iterator[_CaseFolder]:
         """Yield every folder that holds one case, or visits of one patient."""
         for folder in _top_folders(self._root, self._patterns, self.problems):
             yield from self._below(_CaseFolder(folder, (folder.name,)))
+
+    def empty_folders(self) -> list[Problem]:
+        """Name the folders without any image, in one problem."""
+        names = ["/".join(folder.levels) for folder in self._empty]
+        if not names:
+            return []
+        message = (
+            f"The folder {names[0]} holds no image and is not taken for a case. Add its images, or"
+            " leave it if it is something else."
+        )
+        if len(names) > 1:
+            message = (
+                f"{len(names)} folders hold no image and are not taken for cases: {listed(names)}."
+                " Add their images, or leave them if they are something else."
+            )
+        return [Problem("warning", message, None, self._empty[0].path)]
 
     def cases_of(self, folder: _CaseFolder) -> list[tuple[tuple[str, ...], list[FoundFile]]]:
         """Return levels and files of the case in a folder, or of each of several.
@@ -132,7 +150,7 @@ class _Search:
         self._n_looked_at += 1
         if self._is_too_much():
             return
-        before = self._state
+        before, n_empty = self._state, len(self._empty)
         if _is_case(folder.path, self._patterns):
             self._n_cases += 1
             yield folder
@@ -145,7 +163,8 @@ class _Search:
             for child in subfolders(folder.path, self.problems, root=self._root, case_id=case_id):
                 yield from self._below(_CaseFolder(child, (*folder.levels, child.name)))
         if self._state == before:
-            self._name_empty(folder)
+            del self._empty[n_empty:]  # the uppermost one stands for those in it
+            self._empty.append(folder)
 
     @property
     def _state(self) -> tuple[int, int, int]:
@@ -161,13 +180,6 @@ class _Search:
             )
             self.problems.append(Problem("error", message, None, self._root))
         return self._n_looked_at > most
-
-    def _name_empty(self, folder: _CaseFolder) -> None:
-        message = (
-            f"The folder {'/'.join(folder.levels)} holds no image and is not taken for a case. Add"
-            " its images, or leave it if it is something else."
-        )
-        self.problems.append(Problem("warning", message, None, folder.path))
 
     def _in_parts(self, folder: _CaseFolder) -> list[FoundFile]:
         files: list[FoundFile] = []

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.folders import images_in, stem, subfolders
+from MultimodalImagingLib.cohorts.folders import images_in, listed, stem, subfolders
 from MultimodalImagingLib.cohorts.label_choice import exact_pattern
 
 _CHANNEL = re.compile(r"_\d{4}$")
 _DEPTH = 3
 _MOST_FOLDERS = 200
 _MOST_FILES = 500
-_MOST_NAMED = 6
 
 
 def folders_to_search(path: Path) -> list[Path]:
@@ -60,12 +59,12 @@ def _names_tell_nothing(path: Path, folders: Sequence[str]) -> str:
     files = [file for folder in folders for file in images_in(path / folder, [])]
     if any(_CHANNEL.search(stem(file)) for file in files):
         return (
-            f"The files in {_listed(folders)} look like the channels of nnU-Net, but there is no"
+            f"The files in {listed(folders)} look like the channels of nnU-Net, but there is no"
             ' `dataset.json` that names them. Add it, with `channel_names` such as {"0": "CT"}, or'
             " give patterns such as `0000=CT`."
         )
     return (
-        f"There are images in {_listed(folders)}, but their names tell no case or no modality. Put"
+        f"There are images in {listed(folders)}, but their names tell no case or no modality. Put"
         " every case into a folder of its own, write a CSV manifest, or name the modality of a"
         f" folder with a pattern such as `{exact_pattern(folders[0])}=CT`."
     )
@@ -74,12 +73,7 @@ def _names_tell_nothing(path: Path, folders: Sequence[str]) -> str:
 def _one_of(cohorts: Sequence[str]) -> str:
     if len(cohorts) == 1:
         return f"There is a cohort in {cohorts[0]}: give that folder."
-    return f"There are {len(cohorts)} cohorts in it: {_listed(cohorts)}. Give one of these folders."
-
-
-def _listed(names: Sequence[str]) -> str:
-    rest = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    return f"There are {len(cohorts)} cohorts in it: {listed(cohorts)}. Give one of these folders."
 
 
 def _folders_with_images(path: Path) -> list[str]:
