@@ -28,6 +28,7 @@ from MDALSelectorLib.selection.run_facts import configuration_of, versions_of
 from MDALSelectorLib.selection.run_folder import LOG_NAME, write_embeddings, write_selection
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.jobs.job_log import LoggingReporter
@@ -70,7 +71,7 @@ def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
     run = _run_folder(config, cohort, record)
     with LoggingReporter(reporter, run / LOG_NAME) as told:
         told.info(f"The record of the cohort is {record.folder}.")
-        labelled = labelled_cases(cohort, record, config, told)
+        labelled = _cases_not_to_label(cohort, record, config, told)
         check_some_unlabelled(len(cohort.cases), len(labelled))
         prepared = _prepare(cohort, config, record, told)
         estimated = load_or_estimate_scores(prepared, config.estimation, record, told)
@@ -88,12 +89,16 @@ def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
     return run
 
 
-def labelled_cases(
+def _cases_not_to_label(
     cohort: Cohort, record: CohortRecord, config: SelectionConfig, reporter: Reporter
 ) -> frozenset[str]:
     """Find the cases that need no label any more, and say where that is known from."""
     states = record.read_states()
-    known = {c.case_id for c in cohort.cases if states.of(c.case_id) is CaseState.LABELLED}
+    known = {
+        case.case_id
+        for case in cohort.cases
+        if is_labelled(case.case_id, None, record, states.of(case.case_id))
+    }
     in_files = {case.case_id for case in cohort.cases if case.label is not None}
     if config.labelled == "record" or not in_files:
         return frozenset(known)

@@ -45,7 +45,12 @@ def run_report(options: argparse.Namespace, reporter: Reporter) -> int:
 
     rows = modality_rows(options)
     cases, _ = cases_of_path(options.images, rows)
-    references = {} if options.reference is None else reference_labels(options.reference, rows)
+    case_ids = [case.case_id for case in cases]
+    references = (
+        {}
+        if options.reference is None
+        else reference_labels(options.reference, rows, case_ids=case_ids, reporter=reporter)
+    )
     request = ReportRequest(
         options.results,
         {c.case_id: c for c in cases},

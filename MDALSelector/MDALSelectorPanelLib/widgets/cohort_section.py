@@ -106,7 +106,9 @@ class CohortSection:
 def _summary(report: CohortReport | None) -> str:
     if report is None:
         return _("Choose the folder of a cohort and press Inspect.")
-    return _("{summary}. Layout: {layout}.").format(summary=report.summary, layout=report.layout)
+    return _("{summary}. Layout: {layout}. {naming}").format(
+        summary=report.summary, layout=report.layout, naming=report.naming
+    )
 
 
 def _nameItems(part: NamePart) -> list[qt.QTableWidgetItem]:

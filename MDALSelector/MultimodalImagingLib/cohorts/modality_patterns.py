@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from MultimodalImagingLib.errors import UsageError
@@ -22,7 +23,7 @@ _CONTRAST = r"(c|ce|gd|gad|gado|gadolinium|km|cm|contrast|post(_?(contrast|gd|ga
 _DEFAULT: tuple[tuple[str, str], ...] = (
     (r"(brain|body|head|skull|bet|foreground|wm|gm|csf)_?(mask|seg)|probseg", IGNORE),
     (
-        r"(manual_?)?d?segm?(entation)?s?|masks?|msk|labels?|label_?map|gt|ground_?truth|rois?"
+        r"(manual_?)?d?segm?(entation)?s?|masks?|msk|labels?(tr|ts|val?)?|label_?map|gt|ground_?truth|rois?"
         r"|annotations?|consensus|staple|(raters?|readers?|observers?|annotators?)_?\d*|wmh",
         LABEL,
     ),
@@ -110,6 +111,12 @@ class ModalityPatterns:
     """
 
     rows: tuple[ModalityPattern, ...]
+
+    @cached_property
+    def at_beginning(self) -> re.Pattern[str]:
+        """One expression for whatever a normalized name may begin with."""
+        rows = "|".join(f"(?:{row.expression})" for row in self.rows)
+        return re.compile(rf"(?:{rows})(?=_|$)")
 
     def match(self, name: str) -> PatternMatch:
         """Find what a name stands for.

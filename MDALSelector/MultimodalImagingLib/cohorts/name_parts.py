@@ -6,7 +6,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.folders import stem
@@ -21,6 +20,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
 _IMAGE_WORD = re.compile(r"(images?|imgs?|volumes?|vol|scans?|nifti)(?=_|$)")
 _TOKEN = re.compile(r"[^_\-. ]+")
 _RESOLUTION = re.compile(r"(\d+mm|iso\d*|\d+)(_?(iso|mm))+\d*")
+_NUMBER = re.compile(r"(^|_)\d\d+(_|$)")
 _FEWEST_CASES = 3
 
 
@@ -64,7 +64,7 @@ def by_case(
     known = {part.case for part in parts.values() if part.rest}
     groups: dict[str, list[tuple[Path, str]]] = defaultdict(list)
     for file, part in parts.items():
-        found = part if part.rest else _with_known_case(part.case, known)
+        found = _with_known_case(part, known)
         groups[found.case].append((file, found.rest))
     return groups
 
@@ -91,21 +91,26 @@ def several_cases(
     return groups if not counts or max(counts.values()) > 1 else {}
 
 
-def _with_known_case(name: str, known: Collection[str]) -> NameParts:
-    for token in list(_TOKEN.finditer(name))[:0:-1]:
-        case = name[: token.start()].rstrip("_-. ")
+def _with_known_case(part: NameParts, known: Collection[str]) -> NameParts:
+    """Shorten the case to one that other files name, unless a number would be lost."""
+    found = part
+    for token in list(_TOKEN.finditer(part.case))[:0:-1]:
+        case, rest = part.case[: token.start()].rstrip("_-. "), part.case[token.start() :]
+        if part.rest and any(character.isdigit() for character in rest):
+            break
         if case in known:
-            return NameParts(case, name[token.start() :])
-    return NameParts(name, "")
+            found = NameParts(case, f"{rest}_{part.rest}".rstrip("_"))
+    return found
 
 
 def _modality_behind(name: str, patterns: ModalityPatterns) -> NameParts | None:
-    begins = _beginning(patterns)
+    begins = patterns.at_beginning
     for token in list(_TOKEN.finditer(name))[1:]:
         case, rest = name[: token.start()].rstrip("_-. "), name[token.start() :]
         text = normalized_name(rest)
         has_case = any(character.isdigit() for character in case)
-        if has_case and begins.match(text) and not re.search(r"(^|_)\d\d+(_|$)", text):
+        is_number = _NUMBER.search(text) is not None and begins.fullmatch(text) is None
+        if has_case and begins.match(text) and not is_number:
             return NameParts(case, rest)
     return None
 
@@ -120,7 +125,7 @@ def _without_last_word(case: str, rest: list[str]) -> tuple[str, list[str]]:
 def _without_first(case: str, rest: list[str], patterns: ModalityPatterns) -> tuple[str, list[str]]:
     """Take a modality, label or word for an image off the beginning: `ct_train_1001`."""
     text = normalized_name(case)
-    found = _beginning(patterns).match(text) or _IMAGE_WORD.match(text)
+    found = patterns.at_beginning.match(text) or _IMAGE_WORD.match(text)
     if found is None:
         return case, rest
     n_tokens = found.group().count("_") + 1
@@ -133,10 +138,3 @@ def _without_first(case: str, rest: list[str], patterns: ModalityPatterns) -> tu
     ):
         return "", [case, *rest]
     return left, [case[: tokens[n_tokens].start()].rstrip("_-. "), *rest]
-
-
-@lru_cache(maxsize=8)
-def _beginning(patterns: ModalityPatterns) -> re.Pattern[str]:
-    """One expression for all rows at the beginning of a name."""
-    rows = "|".join(f"(?:{row.expression})" for row in patterns.rows)
-    return re.compile(rf"(?:{rows})(?=_|$)")

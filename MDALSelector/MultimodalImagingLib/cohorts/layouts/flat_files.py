@@ -24,6 +24,7 @@ NAME = "files named by case and modality"
 LOOKED_FOR = (
     "files `<case>_<modality>.nii.gz` of many cases in one folder, or in a folder per modality"
 )
+CAN_BE_DECLARED = False
 
 _FEWEST = 2
 _NO_IMAGE = (None, LABEL, IGNORE)
