@@ -105,6 +105,8 @@ def labelled_cases(
 def _prepare(
     cohort: Cohort, config: SelectionConfig, record: CohortRecord, reporter: Reporter
 ) -> PreparedCohort:
+    if cohort.left_out:
+        reporter.warning(cohort.left_out)
     for problem in cohort.problems:
         if problem.severity != "info":
             reporter.warning(str(problem))
@@ -189,7 +191,8 @@ def _run_folder(config: SelectionConfig, record: CohortRecord) -> Path:
 def _problem_texts(cohort: Cohort, prepared: PreparedCohort) -> tuple[str, ...]:
     problems = [*cohort.problems, *prepared.problems]
     texts = (str(problem) for problem in problems if problem.severity != "info")
-    return tuple(dict.fromkeys(texts))
+    first = (cohort.left_out,) if cohort.left_out else ()
+    return tuple(dict.fromkeys((*first, *texts)))
 
 
 def _write_run(

@@ -116,7 +116,7 @@ def test_the_report_says_what_every_name_was_taken_for(root: Path) -> None:
         ("PET", "pet", True, 13, "pet.nii.gz"),
         ("label", "seg", True, 14, "seg.nii.gz"),
         ("label", "seg", False, 13, "seg_pet.nii.gz"),
-        (None, "", False, 1, "odd.nii.gz"),
+        (None, "odd", False, 1, "odd.nii.gz"),
     ]
 
 

@@ -118,6 +118,8 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     cohort = find_cohort(
         options.cohort, patterns=patterns_for(options.cohort, modality_rows(options))
     )
+    if cohort.left_out:
+        reporter.warning(cohort.left_out)
     for problem in cohort.problems:
         if problem.severity != "info":
             reporter.warning(str(problem))

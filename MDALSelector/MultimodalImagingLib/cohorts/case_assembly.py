@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from MultimodalImagingLib.cohorts.case_names import usable_case_names
 from MultimodalImagingLib.cohorts.cases import Case, FoundFile, Listing, Problem
+from MultimodalImagingLib.cohorts.file_names import plain_one
 from MultimodalImagingLib.cohorts.modality_patterns import (
     IGNORE,
     LABEL,
     ModalityPatterns,
     PatternMatch,
-    normalized_name,
 )
+from MultimodalImagingLib.cohorts.name_matcher import NameMatcher
+from MultimodalImagingLib.cohorts.name_problems import NameProblems
 from MultimodalImagingLib.cohorts.patient_ids import patient_of_case
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Grid
@@ -33,6 +35,8 @@ class FileMatch:
         pattern: The pattern that matched; empty if there is none or none was asked.
         part: The part of the name that it matched.
         is_used: Whether the file is an image or the label map of a case.
+        shape: The part of the name that files of other cases have too.
+        candidates: The modalities that the name fits.
     """
 
     file: FoundFile
@@ -40,6 +44,8 @@ class FileMatch:
     pattern: str = ""
     part: str = ""
     is_used: bool = False
+    shape: str = ""
+    candidates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,32 +77,14 @@ def assemble_cases(listing: Listing, patterns: ModalityPatterns) -> Assembly:
     built = [builder.case(case_id, by_case[case_id]) for case_id in case_ids]
     cases = tuple(case for case in built if case is not None)
     found = {modality for case in cases for modality in case.images}
-    declared = [name for name in builder.declared.values() if name in found]
+    declared = [name for name in builder.matcher.declared.values() if name in found]
     return Assembly(
         (*declared, *sorted(found.difference(declared))),
         cases,
-        (*name_problems, *builder.problems),
+        (*name_problems, *builder.problems, *builder.names.problems()),
         tuple(builder.matches),
         builder.grids,
     )
-
-
-def declared_modalities(names: Sequence[str], patterns: ModalityPatterns) -> dict[str, str]:
-    """Translate the names that a cohort declares (`T1Gd`) to those of the patterns (`T1c`).
-
-    Names that no pattern knows stay as they are, and so do names that would become the same.
-
-    Returns:
-        Modality per declared name, in the same order.
-    """
-    matches = {name: patterns.match(name) for name in names}
-    known = {
-        name: match.target
-        for name, match in matches.items()
-        if match.target is not None and match.target not in (LABEL, IGNORE)
-    }
-    counts = Counter(known.values())
-    return {name: known[name] if counts[known.get(name, "")] == 1 else name for name in names}
 
 
 class _Builder:
@@ -104,24 +92,29 @@ class _Builder:
 
     def __init__(self, listing: Listing, patterns: ModalityPatterns) -> None:
         self._listing = listing
-        self._patterns = patterns
-        self.declared = declared_modalities(listing.modalities, patterns)
+        self.matcher = NameMatcher(listing, patterns)
+        self.names = NameProblems()
         self.problems: list[Problem] = []
         self.matches: list[FileMatch] = []
         self.grids: dict[ImageFile, Grid] = {}
 
     def case(self, case_id: str, files: Sequence[FoundFile]) -> Case | None:
         """Build one case; `None` if it has no readable image."""
-        matches = [(file, self._match(file)) for file in files]
+        matches = self.matcher.match_case(files)
         candidates, labels, masks = self._sort(matches)
         images = {
             modality: file
             for modality in sorted(candidates)
-            if (file := self._only_image(case_id, modality, candidates[modality])) is not None
+            if (file := self._only_image(modality, candidates[modality])) is not None
         }
         label = self._label(case_id, labels, masks)
         used = {*images.values(), label} if images else set()
-        self.matches += [_file_match(*match, used) for match in matches]
+        self.matches += [
+            _file_match(
+                file, match, self.matcher.shaped(file).shape, is_used=file.image_file in used
+            )
+            for file, match in matches
+        ]
         if not images:
             message = (
                 "Expected at least one readable image of a known modality, found none; the case is"
@@ -135,39 +128,34 @@ class _Builder:
 
     def _sort(
         self, matches: Iterable[tuple[FoundFile, PatternMatch]]
-    ) -> tuple[dict[str, list[FoundFile]], list[FoundFile], list[FoundFile]]:
+    ) -> tuple[dict[str, list[tuple[FoundFile, PatternMatch]]], list[FoundFile], list[FoundFile]]:
         """Sort files into images per modality, plain labels, and further masks."""
-        images: dict[str, list[FoundFile]] = defaultdict(list)
+        images: dict[str, list[tuple[FoundFile, PatternMatch]]] = defaultdict(list)
         labels: list[FoundFile] = []
         masks: list[FoundFile] = []
         for file, match in matches:
             if match.target is None:
-                self.problems.append(_unmatched(file, match))
+                self.names.add_unknown(self.matcher.shaped(file), match.candidates)
             elif match.target == LABEL:
                 (labels if match.is_whole else masks).append(file)
             elif match.target != IGNORE:
-                images[match.target].append(file)
+                images[match.target].append((file, match))
         return images, labels, masks
 
-    def _match(self, file: FoundFile) -> PatternMatch:
-        if file.is_label:
-            return PatternMatch(LABEL, is_whole=True)
-        match = self._patterns.match(file.name if file.modality is None else file.modality)
-        if file.modality is None or match.target in (LABEL, IGNORE):
-            return match
-        return PatternMatch(self.declared[file.modality], match.expressions, match.parts)
-
     def _only_image(
-        self, case_id: str, modality: str, files: Sequence[FoundFile]
+        self, modality: str, found: Sequence[tuple[FoundFile, PatternMatch]]
     ) -> ImageFile | None:
-        if len(files) == 1:
-            return self._readable(files[0])
-        message = (
-            f"Expected one {modality} image, found {len(files)}: {_names(files)}; none of them is"
-            " used. Remove all but one, or tell them apart with modality patterns."
-        )
-        self.problems.append(Problem("error", message, case_id, files[0].path))
-        return None
+        """Choose the image of a modality: what the user's own row says, else the plain one."""
+        own = [file for file, match in found if self.matcher.is_own(match)]
+        files = own or [file for file, _ in found]
+        chosen = 0 if len(files) == 1 else plain_one([file.name for file in files])
+        if chosen is None:
+            self.names.add_double(modality, [self.matcher.shaped(file) for file in files])
+            return None
+        used = files[chosen]
+        others = [self.matcher.shaped(file) for file, _ in found if file is not used]
+        self.names.add_used(modality, self.matcher.shaped(used), others)
+        return self._readable(used)
 
     def _label(
         self, case_id: str, labels: Sequence[FoundFile], masks: Sequence[FoundFile]
@@ -206,11 +194,9 @@ class _Builder:
         return file.image_file
 
 
-def _file_match(
-    file: FoundFile, match: PatternMatch, used: Collection[ImageFile | None]
-) -> FileMatch:
+def _file_match(file: FoundFile, match: PatternMatch, shape: str, *, is_used: bool) -> FileMatch:
     pattern, part = " and ".join(match.expressions), " and ".join(match.parts)
-    return FileMatch(file, match.target, pattern, part, file.image_file in used)
+    return FileMatch(file, match.target, pattern, part, is_used, shape, match.candidates)
 
 
 def _bad_spacing(severity: Literal["error", "warning"], file: FoundFile, found: str) -> Problem:
@@ -220,21 +206,6 @@ def _bad_spacing(severity: Literal["error", "warning"], file: FoundFile, found: 
         "Check the unit (mm) and the slice distance in its header."
     )
     return Problem(severity, message, file.case_id, file.path)
-
-
-def _unmatched(file: FoundFile, match: PatternMatch) -> Problem:
-    example = normalized_name(file.name)
-    if match.candidates:
-        message = (
-            f"The name of {file.path.name} fits {' and '.join(match.candidates)}; the file is not"
-            f" used. Say which it is with a pattern such as `{example}={match.candidates[0]}`."
-        )
-    else:
-        message = (
-            f"No pattern tells the modality of {file.path.name}; the file is not used. Add a"
-            f" pattern such as `{example}=NAME`, or `{example}=ignore`."
-        )
-    return Problem("warning", message, file.case_id, file.path)
 
 
 def _names(files: Iterable[FoundFile]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from MultimodalImagingLib.cohorts.case_assembly import FileMatch, assemble_cases
 from MultimodalImagingLib.cohorts.cases import Case, Problem
 from MultimodalImagingLib.cohorts.layouts.detection import list_cohort
+from MultimodalImagingLib.cohorts.left_out import left_out_sentence
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
     FILE_NAME,
@@ -66,6 +67,11 @@ class Cohort:
             for case in self.cases
         }
         return {case_id: lacks for case_id, lacks in missing.items() if lacks}
+
+    @property
+    def left_out(self) -> str:
+        """What to say first: modalities that most cases have and the cohort goes on without."""
+        return left_out_sentence(self.cases, self.matches)
 
     def image_grids(self, case: Case) -> dict[str, Grid]:
         """Return the grid of every image of a case, in the order of `modalities`."""
