@@ -11,6 +11,7 @@ import numpy as np
 from MultimodalImagingLib.cohorts.cohort import Case, Problem
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Grid, resample
+from MultimodalImagingLib.images.mask_values import mask_values
 from MultimodalImagingLib.images.nifti_header import is_nifti
 from MultimodalImagingLib.images.nifti_values import n_non_finite
 from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_grid, read_volume
@@ -172,9 +173,10 @@ def _on_grid(case_id: str, modality: str, file: ImageFile, grid: Grid, kind: str
     if n_bad:
         text = f"Expected finite intensities, found {n_bad} voxels with NaN or infinity."
         raise _unusable(case_id, modality, file, text)
-    if array.min() == array.max():
-        text = f"Expected an image, found the single value {array.flat[0] + 0.0:g} in every voxel."
-        raise _unusable(case_id, modality, file, text)
+    single = f"the single value {array.flat[0] + 0.0:g} in every voxel"
+    fault = single if array.min() == array.max() else mask_values(array)
+    if fault is not None:
+        raise _unusable(case_id, modality, file, f"Expected an image, found {fault}.")
     if kind == "CT":
         array = np.clip(array, *CT_STORED_HU)
     smooth = smoothed_for(Volume(array, volume.grid), grid)

@@ -28,7 +28,7 @@ from MultimodalImagingLib.preparation.prepared_case import (
 )
 from MultimodalImagingLib.record.atomic_files import write_bytes
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 # One entry: safetensors does not keep the order of several, and the files would differ.
 _ENTRY = "crossmodal"
 _UNREADABLE = (SafetensorError, OSError, KeyError, ValueError, TypeError)
