@@ -10,8 +10,8 @@ from situation import Situation
 
 KIND = "names"
 INSPECT = ("mdal-selector", "inspect", "{folder}")
-_SELECT = ("mdal-selector", "select", "{folder}", "--budget", "2", "--output", "{out}")
-SELECT = (*_SELECT, "--record", "{out}-record", "--strategy", "Random")
+_SELECT = ("mdal-selector", "select", "{folder}", "--budget", "2", "--output", "{out}/run")
+SELECT = (*_SELECT, "--record", "{out}/record", "--strategy", "Random")
 CROSS = "\N{MULTIPLICATION SIGN}"
 
 

@@ -152,6 +152,7 @@ def test_two_files_of_one_modality_are_both_named_and_not_used(root: Path) -> No
         "Case b: Expected one PET image, found 2: pet.nii.gz, pet_late.nii.gz; none of them is"
         " used."
     )
+    assert "such as `pet_late=PET`, or `pet_late=ignore`" in problem.message
     corrected = find_cohort(root, patterns=patterns_for(root, [parse_pattern("pet_late=ignore")]))
     assert modalities_of(corrected)["b"] == ("CT", "PET")
     assert corrected.problems == ()
@@ -182,6 +183,29 @@ def test_a_twin_does_not_hide_the_plain_file_and_is_named_once(root: Path, twin:
     assert {case.images["PET"].path.stem for case in swapped.cases} == {f"{twin}.nii"}
     quiet = problem.message.partition("`--modality ")[2].partition("`")[0]
     assert find_cohort(root, patterns=patterns_for(root, [parse_pattern(quiet)])).problems == ()
+
+
+def test_a_case_that_has_only_the_processed_file_is_named(root: Path) -> None:
+    (root / "b" / "pet.nii.gz").rename(root / "b" / "pet_norm.nii.gz")
+    problem = the_only_problem(find_cohort(root))
+    assert (problem.severity, problem.case_id) == ("warning", "b")
+    assert "found `pet_norm` used in 1 case and `pet` in 2 cases" in problem.message
+
+
+def test_a_twin_in_one_case_is_named_by_what_makes_it_one(root: Path) -> None:
+    image(root / "b" / "pet_bias.nii.gz")
+    message = the_only_problem(find_cohort(root)).message
+    assert message.startswith("pet_bias: 1 file, a twin of pet, not used. `--modality bias=ignore`")
+
+
+def test_two_numbered_files_of_one_modality_are_told_apart_by_number(root: Path) -> None:
+    (root / "b" / "pet.nii.gz").rename(root / "b" / "pet_001.nii.gz")
+    image(root / "b" / "pet_002.nii.gz")
+    message = the_only_problem(find_cohort(root)).message
+    option = message.partition("such as `")[2].partition("`")[0]
+    assert option in ("pet_001=PET", "pet_002=PET")
+    chosen = find_cohort(root, patterns=patterns_for(root, [parse_pattern(option)]))
+    assert "PET" in chosen.cases[1].images
 
 
 def test_the_advice_about_twins_never_takes_a_used_file_away(root: Path) -> None:

@@ -35,13 +35,16 @@ class CohortNames:
         self._counts = Counter(part for found in in_case for part in found)
 
     def shape(self, case_id: str, name: str) -> str:
-        """Return the part of a name that other cases have too, as a pattern for it would say."""
+        """Return the part of a name that other cases have too, as a pattern for it would say.
+
+        Left out are parts that all files of the case have, and rare ones with a number.
+        """
         parts = _parts(name)
         found = self._parts[case_id]
         shared = set.intersection(*map(set, found)) if len(found) > 1 else set()
         own = [part for part in parts if part not in shared] or parts
         often = max((self._counts[part] for part in own), default=0) / 2
-        kept = {part for part in own if self._counts[part] >= often}
+        kept = {part for part in own if self._counts[part] >= often or not _has_digit(part)}
         runs = "_".join(part if part in kept else " " for part in parts).split(" ")
         return max((run.strip("_") for run in runs), key=len) or normalized_name(name)
 
@@ -86,6 +89,10 @@ def twin_word(text: str) -> str:
     """Return what processing added to a normalized name, such as `bias`; empty if glued on."""
     found = _TWIN_PART.search(text)
     return found.group().strip("_") if found else ""
+
+
+def _has_digit(part: str) -> bool:
+    return any(character.isdigit() for character in part)
 
 
 def _parts(name: str) -> list[str]:

@@ -36,6 +36,7 @@ class NameProblems:
         self._unknown: dict[tuple[str, tuple[str, ...]], list[ShapedFile]] = defaultdict(list)
         self._doubles: dict[tuple[str, tuple[str, ...]], list[list[ShapedFile]]] = defaultdict(list)
         self._twins: dict[str, list[_Twin]] = defaultdict(list)
+        self._used: dict[str, list[ShapedFile]] = defaultdict(list)
         self._used_parts: set[str] = set()
 
     def add_unknown(self, file: ShapedFile, candidates: tuple[str, ...]) -> None:
@@ -49,6 +50,7 @@ class NameProblems:
 
     def add_used(self, modality: str, used: ShapedFile, others: Sequence[ShapedFile]) -> None:
         """Note the image of a modality, and the case's other files of it, which are not used."""
+        self._used[modality].append(used)
         self._used_parts |= set(normalized_name(used.file.name).split("_"))
         for other in others:
             self._twins[twin_word(other.shape)].append((modality, used, other))
@@ -58,6 +60,7 @@ class NameProblems:
         return [
             *(_double(modality, cases) for (modality, _), cases in self._doubles.items()),
             *(_unknown(shape, c, files) for (shape, c), files in self._unknown.items()),
+            *(p for m, used in self._used.items() if (p := _mixed(m, used)) is not None),
             *self._twin_problems(),
         ]
 
@@ -85,12 +88,28 @@ def _twin(pattern: str, twins: Sequence[_Twin]) -> Problem:
     return Problem("info", message, _only_case(others), others[0].file.path)
 
 
+def _mixed(modality: str, used: Sequence[ShapedFile]) -> Problem | None:
+    """Say that some cases have only a processed file of a modality, others the plain one."""
+    processed = [file for file in used if twin_word(file.shape)]
+    plain = [file for file in used if not twin_word(file.shape)]
+    if not processed or not plain:
+        return None
+    message = (
+        f"Expected {modality} images that were processed alike, found `{processed[0].shape}` used"
+        f" in {_cases(len(processed))} and `{plain[0].shape}` in {_cases(len(plain))}. Give all"
+        f" cases the same, or leave these out with `--modality {processed[0].shape}=ignore`."
+    )
+    return Problem("warning", message, _only_case(processed), processed[0].file.path)
+
+
 def _double(modality: str, cases: Sequence[Sequence[ShapedFile]]) -> Problem:
     first = cases[0]
     names = ", ".join(file.path_name for file in first)
     where = "" if len(cases) == 1 else f" in each of {len(cases)} cases, such as"
     found = f"found {len(first)}{where or ':'} {names}"
-    hint = next((file.shape for file in first if file.shape), first[0].shape)
+    longest = max(first, key=lambda file: len(file.shape))
+    is_one = [file.shape for file in first].count(longest.shape) == 1
+    hint = longest.shape if is_one else normalized_name(longest.file.name)
     message = (
         f"Expected one {modality} image, {found}; none of them is used. Remove all but one, or say"
         f" which it is with a pattern such as `{hint}={modality}`, or `{hint}=ignore`."
