@@ -140,7 +140,7 @@ SERIES = {
         T1 post op GD
         T1 pre-op POST
         vibe_arterial
-        T1 enhanced
+        T1 enhanced; T1_postcon; T1_withGd; t1_gdfs; sT1W_TSE_Gd; T1_SE_GAD; T1 (C+); T1_CEMRI
         """,
     "T1": """
         AX_T1
@@ -186,8 +186,7 @@ SERIES = {
         T1 post surgery
         T1_post_RT
         pre_op_T1
-        mr_T1
-        T1_masked
+        mr_T1; T1_masked; T1_precon; noncon_T1; sT1W_TSE; COR T1 FSE FS
         """,
     "FLAIR": """
         t2_tirm
@@ -203,14 +202,14 @@ SERIES = {
         FLAIR +C
         VISTA_FLAIR
         FLAIR3D
-        axFLAIR
+        axFLAIR; sT2W_FLAIR
         """,
     "T2": "T2_blade\n3DT2\nt2_haste\nAx T2 FSE\nT2 PROPELLER\nT2_CUBE\nt2_spc_sag\nT2_post",
     "T2star": "t2_fl2d_tra_hemo\nT2*\nT2 FFE\nT2_GRE",
     "STIR": "stir\nt2_stir_cor\nCOR STIR",
     "PD": "proton density\ndp_tse\nPD_FS",
     "DWI": "ep2d_diff_b1000\nTRACEW\nep2d_diff_tra_DYNDIST_TRACEW\nb1400\nRESOLVE_b1000\nDIFUSION",
-    "ADC": "dADC\nADC_map\ndwi_adc\neADC",
+    "ADC": "apparent diffusion coefficient\ndADC\nADC_map\ndwi_adc\neADC",
     "SWI": "SWI_Images\nMag_Images\nSWAN",
     "Phase": "Pha_Images",
     "MRA": "3D TOF\nTOF\ntof_mra\nCE_MRA",

@@ -246,7 +246,7 @@ SITUATIONS = (
         (
             _modalities("ADC", "FA"),
             r"Expected one T1 image, found 2 in each of 3 cases",
-            "`ax_t1=T1`",
+            "`sag_t1=T1`",
         ),
         check=_first_line("T1 (3 of 3 cases), T2 (3 of 3 cases); the cohort goes on with ADC, FA"),
     ),

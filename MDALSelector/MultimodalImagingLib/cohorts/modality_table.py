@@ -7,11 +7,11 @@ CONTRAST = "+contrast"
 NATIVE = "-contrast"
 
 _AGENT = (
-    r"gd\d?(_?(dtpa|dota|bopta|do3a))?|gad(o[a-z]*|a?vist)?\d?|dotarem|magnevist|multihance"
+    r"(with_?)?gd\d?(fs)?(_?(dtpa|dota|bopta|do3a))?|gad(o[a-z]*|a?vist)?\d?|dotarem|magnevist|multihance"
     r"|prohance|omniscan|primovist|eovist|clariscan|vueway|elucirem"
 )
 _WORD = (
-    rf"{_AGENT}|ce|km|kontrast[a-z]*|mdc|md_c|pdc|civ|contrast[a-zé]*|enh(ance(d|ment))?"
+    rf"{_AGENT}|ce(_?mr[it]?)?|km|kontrast[a-z]*|mdc|md_c|pdc|civ|contrast[a-zé]*|enh(ance(d|ment))?"
     r"|inj(e[ck]t[a-zé]*)?|iniez[a-z]*|inyec[a-zó]*"
 )
 # `post_op` and `pre_op` speak of the patient, not of the agent.
@@ -20,7 +20,7 @@ _OF_THERAPY = (
     r"|therap[a-z]*|proc[a-z]*|mortem|ictal|natal|partum|stroke|baseline|biops[a-z]*|ablat[a-z]*"
     r"|implant[a-z]*|transplant[a-z]*)(?![^\W_]))"
 )
-_POST = rf"post{_OF_THERAPY}(_?({_WORD}|c))?\d?"
+_POST = rf"post{_OF_THERAPY}(_?({_WORD}|con(tr)?|c))?\d?"
 # `+`, `c` and `cm` count only directly behind T1.
 _BEHIND_T1 = rf"\+_?(c|{_WORD})?|c\+?|c_?plus|cm|{_WORD}|{_POST}"
 _NO = (
@@ -28,9 +28,9 @@ _NO = (
     r"|pr[eé])"
 )
 _ARTICLE = r"(_(an?y?|der|de[li]?|d|il|la|el|iv|i_v)(?=_))?"
-_DENIED = rf"{_NO}{_ARTICLE}_?({_WORD}|c|i_?v)"
+_DENIED = rf"{_NO}{_ARTICLE}_?({_WORD}|con(tr)?|c|i_?v)"
 
-_PLANE = r"(?:[23]d|axial|ax|sag|cor|tra|fs)*"
+_PLANE = r"(?:[23]d|axial|ax|sag|cor|tra|fs|s)*"
 _KIND = r"(mp_?rage|mpr|tse|fse|se|spc|space|vibe|t?ffe|tfe|flash|[23]d|ax|sag|cor|tra|fs|ir)"
 _T1 = rf"{_PLANE}t1(w|wi)?{_KIND}?"
 _FLUID = r"flair|flr|tirm|dark_?flui?u?i?d|da_?fl"
@@ -69,13 +69,16 @@ MODALITY_ROWS: tuple[tuple[str, str], ...] = (
     (rf"{_PLANE}t2(w|wi)?({_KIND}|_?tse|_?weighted|spir|blade)?|inplane_?t2|haste|ssfse", "T2"),
     (rf"{_PLANE}pdw?i?{_KIND}?|dpw?|proton_?dens[a-z]*|dens[a-z]*_protons?", "PD"),
     (rf"{_PLANE}stir", "STIR"),
-    (r"d?adc(_?map)?|(e|iso)_?adc", "ADC"),
+    (r"d?adc(_?map)?|(e|iso)_?adc|apparent_diff[a-z]*(_coeff?[a-z]*)?", "ADC"),
     (r"hbv|calc_?b_?v(al)?|(high|hi)_?b(_?val[a-z]*)?|calc_?b_?\d{3,4}", "HBV"),
     (rf"{_DIFFUSION}_md|^md$|mean_diff[a-z]*", "MD"),
     (rf"{_DIFFUSION}_ad|^ad$|axial_diff[a-z]*", "AD"),
     (rf"{_DIFFUSION}_rd|^rd$|radial_diff[a-z]*", "RD"),
     (r"fa|frac[a-z]*_aniso[a-z]*", "FA"),
-    (r"dwi(_?b_?\d+)?|b\d{3,4}|dw|resolve|diff?usi[oó]n[ea]?|diff|trace(w|_w)?|isodwi", "DWI"),
+    (
+        r"dwi(_?b_?\d+)?|b\d{3,4}|d?s?dwi?|resolve|diff?usi[oó]n[ea]?|diff|trace(w|_w)?|isodwi",
+        "DWI",
+    ),
     (r"pha(se)?_images|swi_?(total_)?pha[a-z]*|filt_?pha[a-z]*", "Phase"),
     (r"swi[a-z]*|swan|swip|ven_?bold|mag_images|swi_?(mag|combined)[a-z]*", "SWI"),
     (r"dce", "DCE"),
@@ -88,7 +91,7 @@ MODALITY_ROWS: tuple[tuple[str, str], ...] = (
     (rf"{_PLANE}(p|c|pc)?asl", "ASL"),
     (r"dsc|pwi", "DSC"),
     (r"(ce_?|tof_?)?mra|(3d_?)?tof([23]d)?|angio[a-z]*", "MRA"),
-    (r"b_?tfe|b?_?ssfp|tru_?fi(sp)?|fiesta(_c)?|ciss", "bSSFP"),
+    (r"b_?tfe|b?_?ssfp|tru_?fi(sp)?([23]d)?|fiesta(_c)?|ciss([23]d)?", "bSSFP"),
     (r"cbct", "CBCT"),
     (r"cta", "CTA"),
     (r"ctp|ct_?perf[a-z]*", "CTP"),
