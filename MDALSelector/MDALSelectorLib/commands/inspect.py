@@ -144,7 +144,8 @@ def _pattern_uses(cohort: Cohort) -> tuple[PatternUse, ...]:
 
 
 def _use_key(match: FileMatch) -> tuple[str, str | None, bool, str]:
-    return match.pattern, match.target, match.is_used, match.shape if _is_open(match) else ""
+    has_own_row = _is_open(match) or " and " in match.pattern
+    return match.pattern, match.target, match.is_used, _part(match) if has_own_row else ""
 
 
 def _part(match: FileMatch) -> str:

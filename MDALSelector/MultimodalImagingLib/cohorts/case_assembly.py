@@ -33,7 +33,7 @@ class FileMatch:
         file: The file.
         target: Modality, `LABEL`, `IGNORE`, or `None` if nothing or several things match.
         pattern: The pattern that matched; empty if there is none or none was asked.
-        part: The part of the name that it matched.
+        part: The part of the name that it matched, from the first to the last word.
         is_used: Whether the file is an image or the label map of a case.
         shape: The part of the name that files of other cases have too.
         candidates: The modalities that the name fits.
@@ -195,7 +195,8 @@ class _Builder:
 
 
 def _file_match(file: FoundFile, match: PatternMatch, shape: str, *, is_used: bool) -> FileMatch:
-    pattern, part = " and ".join(match.expressions), " and ".join(match.parts)
+    pattern = " and ".join(match.expressions)
+    part = match.place if match.target else " and ".join(match.parts)
     return FileMatch(file, match.target, pattern, part, is_used, shape, match.candidates)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from MultimodalImagingLib.cohorts.cases import FoundFile, Listing
 from MultimodalImagingLib.cohorts.file_names import CohortNames, without_study
@@ -45,7 +46,7 @@ class NameMatcher:
         match = self._match_name(file.modality)
         if match.target in (LABEL, IGNORE):
             return match
-        return PatternMatch(self.declared[file.modality], match.expressions, match.parts)
+        return replace(match, target=self.declared[file.modality], candidates=())
 
     def _match_name(self, name: str, whole: str = "") -> PatternMatch:
         """Match a name; rows of the user's own may also mean the whole one."""
