@@ -7,7 +7,7 @@ and scores. Another budget or strategy reads neither an image nor trains anythin
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from MDALSelectorLib.selection.config import SelectionConfig
 from MDALSelectorLib.selection.run_facts import configuration_of, versions_of
 from MDALSelectorLib.selection.run_folder import LOG_NAME, write_embeddings, write_selection
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
+from MultimodalImagingLib.cohorts.cases import Problem
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
@@ -115,24 +116,28 @@ def _cases_not_to_label(
 def _prepare(
     cohort: Cohort, config: SelectionConfig, record: CohortRecord, reporter: Reporter
 ) -> PreparedCohort:
-    for problem in cohort.problems:
-        if problem.severity != "info":
-            reporter.warning(str(problem))
+    if cohort.left_out:
+        reporter.warning(cohort.left_out)
+    _warn_of(cohort.problems, reporter)
     spec = default_spec(cohort)
     if config.spacing_mm is not None:
         spec = replace(spec, spacing_mm=(config.spacing_mm,) * 3)
     reporter.info(f"Working spacing: {spec.spacing_mm[0]:g} mm.")
     prepared = prepare_cohort(cohort, spec, cache=record.cache, reporter=reporter)
     remarks = [problem for problem in prepared.problems if problem.severity == "info"]
-    for problem in prepared.problems:
-        if problem.severity != "info":
-            reporter.warning(str(problem))
+    _warn_of(prepared.problems, reporter)
     if remarks:
         rest = f" So it is in {len(remarks) - 1} more cases." if remarks[1:] else ""
         reporter.info(f"{remarks[0]}{rest}")
     if not prepared.cases:
         raise CohortError(_nothing_prepared(cohort, prepared))
     return prepared
+
+
+def _warn_of(problems: Iterable[Problem], reporter: Reporter) -> None:
+    for problem in problems:
+        if problem.severity != "info":
+            reporter.warning(str(problem))
 
 
 def _nothing_prepared(cohort: Cohort, prepared: PreparedCohort) -> str:
@@ -222,7 +227,8 @@ def _run_folder(config: SelectionConfig, cohort: Cohort, record: CohortRecord) -
 def _problem_texts(cohort: Cohort, prepared: PreparedCohort) -> tuple[str, ...]:
     problems = [*cohort.problems, *prepared.problems]
     texts = (str(problem) for problem in problems if problem.severity != "info")
-    return tuple(dict.fromkeys(texts))
+    first = (cohort.left_out,) if cohort.left_out else ()
+    return tuple(dict.fromkeys((*first, *texts)))
 
 
 def _write_run(

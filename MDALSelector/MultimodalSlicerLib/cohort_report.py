@@ -49,6 +49,7 @@ class CohortReport:
         problems: Severity, case, file and message, per problem.
         rows: The cases with their files, unranked.
         naming: How cases got their names, a sentence; empty if a table names them.
+        left_out: What to say first: main modalities that the cohort goes on without; else empty.
     """
 
     summary: str
@@ -60,6 +61,7 @@ class CohortReport:
     problems: tuple[Texts, ...]
     rows: tuple[CaseRow, ...]
     naming: str = ""
+    left_out: str = ""
 
 
 def read_report(content: Mapping[str, Any]) -> CohortReport:
@@ -80,6 +82,7 @@ def read_report(content: Mapping[str, Any]) -> CohortReport:
             problems=tuple(_problem(item) for item in content["problems"]),
             rows=tuple(_row(item) for item in content["cases"]),
             naming=content.get("naming", ""),
+            left_out=content.get("left_out", ""),
         )
     except (KeyError, TypeError) as error:
         msg = f"Expected the report about a cohort, but {error} is missing. Inspect it again."

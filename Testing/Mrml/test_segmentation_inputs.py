@@ -93,6 +93,25 @@ def test_of_two_candidates_none_is_chosen_and_both_are_named(scene):
     assert match.notes["CT"] == "These could be CT: 'CT one', 'CT two'. Choose one."
 
 
+def test_names_of_scanners_mean_the_same_as_in_cohorts(scene):
+    names = {
+        "FLAIR": "6: t2_tirm_tra_dark-fluid",
+        "T1": "4: t1_mprage nativ",
+        "T1c": "9: MPRAGE tra KM",
+        "T2": "5: T2_blade",
+    }
+    nodes = {modality: add(scene, name) for modality, name in names.items()}
+    match = matchVolumes(scene, load_task("brats"))
+    assert dict(match.nodes) == nodes
+
+
+def test_a_twin_does_not_hide_the_plain_volume(scene):
+    plain = add(scene, "a_CT")
+    add(scene, "a_CT_reg")
+    add(scene, "a_CT_mask")
+    assert matchVolumes(scene, MODEL.task).nodes["CT"] is plain
+
+
 def test_unnamed_volumes_are_not_guessed(scene):
     for name in ("Volume", "Volume_1", "Volume_2"):
         add(scene, name)

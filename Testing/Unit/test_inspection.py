@@ -122,8 +122,17 @@ def test_the_report_says_what_every_name_was_taken_for(root: Path) -> None:
         ("PET", "pet", True, 13, "pet.nii.gz"),
         ("label", "seg", True, 14, "seg.nii.gz"),
         ("label", "seg", False, 13, "seg_pet.nii.gz"),
-        (None, "", False, 1, "odd.nii.gz"),
+        (None, "odd", False, 1, "odd.nii.gz"),
     ]
+
+
+def test_the_part_that_a_contrast_word_decides_can_be_corrected(root: Path) -> None:
+    image(root / "p0_visit1" / "t1_mprage_post.nii.gz")
+    (use,) = [use for use in inspect_cohort(root).patterns if use.target == "T1c"]
+    assert use.part == "t1_mprage_post"
+    rows = (parse_pattern(f"{use.part}=T1"),)
+    corrected = inspect_cohort(root, options=InspectionOptions(modality_rows=rows))
+    assert corrected.cohort.modalities == ("CT", "PET", "T1")
 
 
 def test_a_screen_shows_the_essentials_and_all_shows_everything(root: Path) -> None:

@@ -122,6 +122,8 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     check_apart(options.output, cohort.files)
     if options.record is not None:
         check_apart(options.record, cohort.files, option="--record")
+    if cohort.left_out:
+        reporter.warning(cohort.left_out)
     for problem in cohort.problems:
         if problem.severity != "info":
             reporter.warning(str(problem))

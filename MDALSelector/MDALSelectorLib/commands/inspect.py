@@ -138,15 +138,25 @@ def _pattern_uses(cohort: Cohort) -> tuple[PatternUse, ...]:
     counts = Counter(map(_use_key, cohort.matches))
     first = {_use_key(match): match for match in reversed(cohort.matches)}
     uses = [
-        PatternUse(match.pattern, match.part, match.target, match.is_used, counts[key], example)
+        PatternUse(match.pattern, _part(match), match.target, match.is_used, counts[key], example)
         for key, match in first.items()
         for example in (match.file.path.name,)
     ]
     return tuple(sorted(uses, key=lambda use: _use_rank(use, cohort.modalities)))
 
 
-def _use_key(match: FileMatch) -> tuple[str, str | None, bool]:
-    return match.pattern, match.target, match.is_used
+def _use_key(match: FileMatch) -> tuple[str, str | None, bool, str]:
+    has_own_row = _is_open(match) or " and " in match.pattern
+    return match.pattern, match.target, match.is_used, _part(match) if has_own_row else ""
+
+
+def _part(match: FileMatch) -> str:
+    return match.shape if _is_open(match) else match.part
+
+
+def _is_open(match: FileMatch) -> bool:
+    """Tell whether a row of its own should say what to do with files of this name."""
+    return not match.is_used and match.target not in (LABEL, IGNORE)
 
 
 def _use_rank(use: PatternUse, modalities: Sequence[str]) -> tuple[bool, int, int, str]:

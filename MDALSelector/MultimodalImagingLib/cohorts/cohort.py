@@ -11,6 +11,7 @@ from MultimodalImagingLib.cohorts.case_assembly import FileMatch, assemble_cases
 from MultimodalImagingLib.cohorts.cases import Case, Problem, files_of_cases
 from MultimodalImagingLib.cohorts.duplicates import find_duplicates
 from MultimodalImagingLib.cohorts.layouts.detection import list_cohort
+from MultimodalImagingLib.cohorts.left_out import left_out_sentence
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
     FILE_NAME,
@@ -83,6 +84,11 @@ class Cohort:
         """All files that belong to cases, also those that cannot be used."""
         found = [match.file.path for match in self.matches]
         return found + files_of_cases(self.cases, self.problems)
+
+    @property
+    def left_out(self) -> str:
+        """What to say first: modalities that most cases have and the cohort goes on without."""
+        return left_out_sentence(self.cases, self.matches)
 
     def image_grids(self, case: Case) -> dict[str, Grid]:
         """Return the grid of every image of a case, in the order of `modalities`."""
