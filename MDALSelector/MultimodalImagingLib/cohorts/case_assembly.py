@@ -163,7 +163,7 @@ class _Builder:
 
     def _match(self, file: FoundFile) -> PatternMatch:
         if file.is_label:
-            return PatternMatch(LABEL, is_whole=True)
+            return _match_of_label(file, self._patterns)
         if file.modality is None:
             return match_with_folder(file, self._patterns)
         match = self._patterns.match(file.modality)
@@ -228,6 +228,14 @@ def match_with_folder(file: FoundFile, patterns: ModalityPatterns) -> PatternMat
     if folder.target in (LABEL, IGNORE):
         return folder
     return folder if own.target is None and not own.candidates else own
+
+
+def _match_of_label(file: FoundFile, patterns: ModalityPatterns) -> PatternMatch:
+    """Match a label map that the layout knows: a pattern for its folder may choose or ignore it."""
+    folder = patterns.match(file.folder.replace("/", "_"))
+    if folder.target == IGNORE or names_exactly(folder, file.folder):
+        return folder
+    return PatternMatch(LABEL, is_whole=True)
 
 
 def _further_images(modality: str, used: FoundFile, files: Sequence[FoundFile]) -> Problem:
