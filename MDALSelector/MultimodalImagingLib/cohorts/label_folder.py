@@ -19,7 +19,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     ModalityPatterns,
     normalized_name,
 )
-from MultimodalImagingLib.cohorts.name_parts import split_name
+from MultimodalImagingLib.cohorts.split_names import split_name
 
 # What label maps have at the end of their names in addition to the case.
 _LABEL_END = re.compile(

@@ -29,7 +29,7 @@ from MultimodalImagingLib.cohorts.layouts.folder_words import (
 )
 from MultimodalImagingLib.cohorts.layouts.upper_levels import UpperLevels
 from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns
-from MultimodalImagingLib.cohorts.name_parts import several_cases
+from MultimodalImagingLib.cohorts.split_names import several_cases
 
 NAME = "folder per case"
 LOOKED_FOR = (

@@ -18,7 +18,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     ModalityPatterns,
     normalized_name,
 )
-from MultimodalImagingLib.cohorts.name_parts import by_case, several_cases
+from MultimodalImagingLib.cohorts.split_names import by_case, several_cases
 
 NAME = "files named by case and modality"
 LOOKED_FOR = (

@@ -15,7 +15,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     ModalityPatterns,
     normalized_name,
 )
-from MultimodalImagingLib.cohorts.name_parts import several_cases
+from MultimodalImagingLib.cohorts.split_names import several_cases
 
 # Folders of other layouts, which are never cases.
 _OF_COHORT = re.compile(r"(images|labels)_?[a-z]{0,3}|derivatives|sourcedata|masks|segmentations")

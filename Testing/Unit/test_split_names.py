@@ -6,7 +6,7 @@ import pytest
 
 from MultimodalImagingLib.cohorts.layouts.upper_levels import UpperLevels
 from MultimodalImagingLib.cohorts.modality_patterns import DEFAULT_PATTERNS
-from MultimodalImagingLib.cohorts.name_parts import NameParts, by_case, several_cases, split_name
+from MultimodalImagingLib.cohorts.split_names import NameParts, by_case, several_cases, split_name
 
 
 @pytest.mark.parametrize(
