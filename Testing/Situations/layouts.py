@@ -186,6 +186,11 @@ def labels_beside(folder: Path, *, place: str) -> None:
         binary(folder / place.format(case=f"case{seed:02d}"), seed)
 
 
+def two_folders_of_labels(folder: Path) -> None:
+    labels_beside(folder, place="labels/{case}.nii.gz")
+    labels_beside(folder, place="labels_v2/{case}.nii.gz")
+
+
 def two_data_sets(folder: Path) -> None:
     for name in ("Dataset001_A", "Dataset002_B"):
         dataset(
@@ -555,6 +560,39 @@ SITUATIONS = (
                 "segmentations/{case}/a.nii.gz",
             )
         )
+    ),
+    Situation(
+        "two-folders-of-labels-are-asked-about",
+        LABELS,
+        two_folders_of_labels,
+        SHOWN,
+        says=("labels=label", "labels_v2/<case>.nii.gz"),
+        silent_about=("[Rr]emove", "[Dd]elete"),
+    ),
+    Situation(
+        "one-of-two-folders-of-labels-is-chosen",
+        LABELS,
+        two_folders_of_labels,
+        (*INSPECT, "--modality", "labels_v2=label"),
+        check=finds(n_cases=4, n_labels=4, files="labels_v2/"),
+    ),
+    _layout(
+        "labels-with-an-ending-in-labelstr",
+        partial(dataset, image=NIFTI_IMAGE, label="labelsTr/amos_{number:04d}_seg.nii.gz"),
+        finds(n_cases=4, n_labels=4, case="amos_0010"),
+        kind=LABELS,
+    ),
+    _layout(
+        "labels-named-like-the-first-channel",
+        partial(
+            dataset,
+            image=CHANNELS,
+            label="labelsTr/amos_{number:04d}_0000.nii.gz",
+            names="channel_names",
+            n_channels=2,
+        ),
+        finds(n_cases=4, n_labels=4, case="amos_0010"),
+        kind=LABELS,
     ),
     Situation(
         "files-of-unknown-meaning-beside-are-named",

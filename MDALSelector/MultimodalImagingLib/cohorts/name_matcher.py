@@ -41,13 +41,20 @@ class NameMatcher:
 
     def _match(self, file: FoundFile, rest: str) -> PatternMatch:
         if file.is_label:
-            return PatternMatch(LABEL, is_whole=True)
+            return self._match_label(file)
         if file.modality is None:
             return self._with_folder(file, self._match_name(rest, file.name))
         match = self._match_name(file.modality)
         if match.target in (LABEL, IGNORE):
             return match
         return replace(match, target=self.declared[file.modality], candidates=())
+
+    def _match_label(self, file: FoundFile) -> PatternMatch:
+        """Match a label map that the layout knows: a row for its folder may choose or ignore it."""
+        folder = self._patterns.match(file.folder.replace("/", "_"))
+        if folder.target == IGNORE or names_exactly(folder, file.folder):
+            return folder
+        return PatternMatch(LABEL, is_whole=True)
 
     def _with_folder(self, file: FoundFile, own: PatternMatch) -> PatternMatch:
         """Match a file by its own name, and by the sub-folder of the case that it lies in.
