@@ -7,10 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 RULE = (
-    "The patient is the case without its last part if that names a visit: ses-2, visit2, tp1, V1,"
-    " T2, M06, week-04, day3, baseline, followup1, preop, a date (20190503, 2019-05-03);"
-    " BraTS-GLI-00001-000 belongs to BraTS-GLI-00001. Give a column `patient` in a CSV manifest if"
-    " that is wrong."
+    "The patient is the case without its last part if that names a visit (ses-2, V1, M06, preop,"
+    " a date); a CSV manifest with a column `patient` says it otherwise."
 )
 
 _DATE = (
