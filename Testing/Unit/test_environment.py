@@ -100,7 +100,7 @@ def test_what_the_system_refuses_is_one_sentence(
     capsys: pytest.CaptureFixture[str], number: int, advice: str
 ) -> None:
     error = OSError(number, os.strerror(number), "/data/file")
-    assert run_command_line(parser_of(error), []) == 1
+    assert run_command_line(parser_of(error), []) == (2 if number == errno.ENAMETOOLONG else 1)
     said = capsys.readouterr().err
     assert "/data/file" in said
     assert advice in said

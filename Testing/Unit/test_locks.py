@@ -54,7 +54,7 @@ def test_what_a_crash_left_is_removed(tmp_path: Path, content: str, seconds: flo
     path = tmp_path / "a.lock"
     path.write_text(content)
     age(path, seconds)
-    with hold(path, wait_s=1.0) as lock:
+    with hold(path) as lock:
         lock.check()
     assert list(tmp_path.iterdir()) == []
 

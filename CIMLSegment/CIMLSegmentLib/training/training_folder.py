@@ -73,7 +73,6 @@ def _check_folder(output: Path, *, resume: bool) -> bool:
     files: dict[Path, Callable[[bytes], bool]] = {
         output / DESCRIPTION_NAME: is_description,
         output / WEIGHTS_NAME: _is_tensors,
-        state / STATE_NAME: _is_tensors,
         state / BASELINE_NAME: _is_tensors,
         state / LOG_NAME: _is_log,
     }

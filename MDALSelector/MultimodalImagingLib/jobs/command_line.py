@@ -62,7 +62,7 @@ def run_command_line(
             return CancelledError.exit_code
         except OSError as error:
             reporter.error(explained(error))
-            return 1
+            return 2 if error.errno == errno.ENAMETOOLONG else 1
         except KeyboardInterrupt:
             reporter.error("The job was cancelled; what was finished before is kept.")
             return CancelledError.exit_code

@@ -83,7 +83,8 @@ def locked(path: Path, *, wait_s: float, silent_for_s: float, what: str) -> Iter
     """
     deadline = time.monotonic() + wait_s
     while (lock := _create(path)) is None:
-        _remove_stale(path, silent_for_s)
+        if _remove_stale(path, silent_for_s):
+            continue
         if time.monotonic() > deadline:
             raise LockedError(_refusal(path, what))
         time.sleep(0.05)
@@ -117,10 +118,13 @@ def _create(path: Path) -> FolderLock | None:
     return FolderLock(path, token)
 
 
-def _remove_stale(path: Path, silent_for_s: float) -> None:
+def _remove_stale(path: Path, silent_for_s: float) -> bool:
+    """Remove the lock of a crash; tells whether there was one."""
     owner = _read(path)
+    if not path.exists():
+        return True
     if not _is_stale(path, owner, silent_for_s):
-        return
+        return False
     aside = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
     with suppress(FileNotFoundError):  # another process was quicker
         path.rename(aside)
@@ -128,6 +132,7 @@ def _remove_stale(path: Path, silent_for_s: float) -> None:
             aside.unlink()
         else:  # it had been replaced by a living one meanwhile
             aside.rename(path)
+    return True
 
 
 def _is_stale(path: Path, owner: Mapping[str, object], silent_for_s: float) -> bool:
