@@ -20,7 +20,11 @@ from MultimodalImagingLib.images.nifti_header import is_nifti, nifti_header_faul
 from MultimodalImagingLib.images.nifti_position import nifti_position
 from MultimodalImagingLib.images.nifti_voxels import read_nifti_voxels
 from MultimodalImagingLib.images.position import Position
-from MultimodalImagingLib.images.text_header import payload_of_text_header, text_position
+from MultimodalImagingLib.images.text_header import (
+    payload_of_text_header,
+    text_header_fault,
+    text_position,
+)
 from MultimodalImagingLib.images.voxel_payload import payload_fault
 
 # Suffix and the ITK reader for it; told explicitly, so that a damaged file gives its own message.
@@ -131,6 +135,9 @@ def _open_nifti(path: Path) -> StoredImage:
 
 
 def _open_with_itk(path: Path, io: str) -> StoredImage:
+    fault = text_header_fault(path)
+    if fault is not None:
+        raise unreadable(path, *(foreign_content(path) or (fault,)))
     payload = payload_of_text_header(path)
     fault = None if payload is None else payload_fault(payload, is_thorough=False)
     if fault is not None:
