@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from CIMLSegmentLib.commands.evaluate import reference_labels
+from CIMLSegmentLib.commands.evaluate import add_label_values_argument, reference_labels
 from CIMLSegmentLib.inference.case_input import add_modality_argument, cases_of_path, modality_rows
 from MultimodalImagingLib.jobs.progress import Reporter
 
@@ -35,6 +35,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         help="show only this case; may be given several times",
     )
     parser.add_argument("--output", type=Path, metavar="PAGE", help="default: report.html in DIR")
+    add_label_values_argument(parser)
     add_modality_argument(parser)
 
 
@@ -46,7 +47,11 @@ def run_report(options: argparse.Namespace, reporter: Reporter) -> int:
     cases, _ = cases_of_path(options.images, rows)
     references = {} if options.reference is None else reference_labels(options.reference, rows)
     request = ReportRequest(
-        options.results, {c.case_id: c for c in cases}, references, tuple(options.case)
+        options.results,
+        {c.case_id: c for c in cases},
+        references,
+        tuple(options.case),
+        options.label_values,
     )
     page = write_segmentation_report(request, output=options.output, reporter=reporter)
     reporter.result({"report": str(page)})

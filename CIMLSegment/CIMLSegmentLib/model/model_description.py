@@ -39,6 +39,7 @@ _KEYS = (
     "metrics",
     "versions",
     "step",
+    "label_values",
 )
 
 
@@ -70,6 +71,7 @@ class ModelFacts:
         metrics: Validation figures, for example `{"dice": 0.8, "dice WT": 0.9}`.
         step: Optimizer step of this state.
         versions: Versions of the program and of what it computes with.
+        label_values: What the user said about the values of the label maps; empty if nothing.
     """
 
     training_cases: tuple[str, ...] = ()
@@ -78,6 +80,7 @@ class ModelFacts:
     metrics: Mapping[str, float] = field(default_factory=dict)
     step: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
+    label_values: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,8 @@ def description_to_json(description: ModelDescription, *, with_id: bool = True) 
         "metrics": dict(facts.metrics),
         "step": facts.step,
         "versions": dict(facts.versions),
+        # Only if there is something to say: models of earlier versions keep their form and name.
+        **({"label_values": facts.label_values} if facts.label_values else {}),
     }
 
 
@@ -152,7 +157,7 @@ def description_from_json(data: object, *, where: str) -> ModelDescription:
             " the version of CrossModal that wrote it, or train the model again."
         )
         raise ModelError(msg)
-    entry.check_keys(_KEYS, optional=())
+    entry.check_keys(_KEYS, optional=("label_values",))
     try:
         return ModelDescription(
             task_from_json(entry.data["task"]),
@@ -199,6 +204,7 @@ def _facts(entry: JsonEntry) -> ModelFacts:
         metrics=entry.mapping("metrics", float),
         step=entry.value("step", int),
         versions=entry.mapping("versions", str),
+        label_values=entry.value("label_values", str, ""),
     )
 
 

@@ -187,16 +187,18 @@ class _Builder:
                 f"Further masks are not used: {_names(masks)}; the label is {labels[0].path.name}."
             )
             self.problems.append(Problem("info", message, case_id, masks[0].path))
-        return self._readable(candidates[0]) if candidates else None
+        return self._readable(candidates[0], is_label=True) if candidates else None
 
-    def _readable(self, file: FoundFile) -> ImageFile | None:
+    def _readable(self, file: FoundFile, *, is_label: bool = False) -> ImageFile | None:
         """Read the header; `None`, and a problem, if the file cannot be used."""
         try:
-            grid = read_grid(file.image_file)
+            grid = read_grid(file.image_file, is_label=is_label)
         except CohortError as error:
             self.problems.append(Problem("error", str(error), file.case_id, file.path))
             return None
-        impossible, unusual = impossible_grid(grid), unusual_grid(grid)
+        # A label map may be the smallest box around its segments, down to a single voxel.
+        impossible = None if is_label else impossible_grid(grid)
+        unusual = unusual_grid(grid)
         if impossible is not None:
             self.problems.append(_bad_spacing("error", file, impossible))
             return None

@@ -149,7 +149,10 @@ def _case_problems(cohort: Cohort) -> list[Problem]:
             problems.append(_apart(case.case_id, tuple(grids)))
         if case.label is not None and case.label in cohort.grids:
             label = cohort.grids[case.label]
-            if not any(overlap_fraction(label, grid) > 0 for grid in grids.values()):
+            is_empty = label.size == (1, 1, 1)  # so Slicer writes a segmentation without voxels
+            if not is_empty and not any(
+                overlap_fraction(label, grid) > 0 for grid in grids.values()
+            ):
                 problems.append(_label_apart(case, case.label))
     return problems
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.errors import CohortError, CrossModalError
@@ -31,6 +33,7 @@ __all__ = [
     "image_suffix",
     "n_components",
     "read_grid",
+    "read_layers",
     "read_volume",
     "volume_from_image",
     "write_volume",
@@ -47,8 +50,14 @@ _READERS = {
 }
 IMAGE_SUFFIXES = tuple(_READERS)
 
-_ADVICE = "Replace the file by an intact copy, or remove it from the cohort."
+Kind = Literal["image", "label map"]
+
+_ADVICE = {
+    "image": "Replace the file by an intact copy, or remove it from the cohort.",
+    "label map": "Replace the file by an intact copy.",
+}
 _SPLIT_ADVICE = "Save each 3-D image in a file of its own, or take it out of the cohort."
+_LABEL_ADVICE = "Save one 3-D label map with one whole number per label."
 
 sitk.ProcessObject_SetGlobalWarningDisplay(False)
 
@@ -82,13 +91,18 @@ def n_components(path: Path) -> int:
     return int(np.prod(reader.GetSize()[3:], dtype=int))
 
 
-def read_grid(file: ImageFile) -> Grid:
+def read_grid(file: ImageFile, *, is_label: bool = False) -> Grid:
     """Read where the voxels of an image lie, from its header alone.
+
+    Args:
+        file: The image.
+        is_label: Whether it is a label map, which may be one slice or have several layers.
 
     Raises:
         CohortError: If the file is missing, damaged, truncated, or not one 3-D scalar image.
     """
-    return _grid(_open(file.path, is_thorough=False), file)
+    kind: Kind = "label map" if is_label else "image"
+    return _grid(_open(file.path, is_thorough=False, kind=kind), file, kind)
 
 
 def read_volume(file: ImageFile) -> Volume:
@@ -99,16 +113,33 @@ def read_volume(file: ImageFile) -> Volume:
     Raises:
         CohortError: If the file is missing, damaged, truncated, or not one 3-D scalar image.
     """
-    reader = _open(file.path, is_thorough=True)
-    grid = _grid(reader, file)
+    array, grid = _read(file, "image")
+    return Volume(array, grid)
+
+
+def read_layers(file: ImageFile) -> tuple[list[npt.NDArray[np.generic]], Grid]:
+    """Read the layers of a label map, each `(K, J, I)`: one, or several of a segmentation file.
+
+    Raises:
+        CohortError: If the file is missing, damaged, truncated, or no label map.
+    """
+    array, grid = _read(file, "label map")
+    layers = [array] if array.ndim == 3 else [array[..., n] for n in range(array.shape[3])]
+    return layers, grid
+
+
+def _read(file: ImageFile, kind: Kind) -> tuple[npt.NDArray[np.generic], Grid]:
+    reader = _open(file.path, is_thorough=True, kind=kind)
+    grid = _grid(reader, file, kind)
     if reader.GetDimension() > 3:
         reader.SetExtractSize([*grid.size, *[0] * (reader.GetDimension() - 3)])
         reader.SetExtractIndex([0, 0, 0, *_position(reader.GetSize()[3:], file.component or 0)])
     try:
         image = reader.Execute()
     except RuntimeError as error:
-        raise _unreadable(file.path, "voxels that cannot be read (truncated or damaged)") from error
-    return Volume(sitk.GetArrayFromImage(image), grid)
+        found = "voxels that cannot be read (truncated or damaged)"
+        raise _unreadable(file.path, found, kind=kind) from error
+    return sitk.GetArrayFromImage(image), grid
 
 
 def write_volume(path: Path, volume: Volume) -> None:
@@ -129,24 +160,26 @@ def write_volume(path: Path, volume: Volume) -> None:
         raise CrossModalError(msg) from error
 
 
-def _open(path: Path, *, is_thorough: bool) -> sitk.ImageFileReader:
+def _open(path: Path, *, is_thorough: bool, kind: Kind = "image") -> sitk.ImageFileReader:
     """Read the header, after a look at the file itself, because libraries repair silently."""
     suffix = image_suffix(path)
     if suffix is None:
-        raise _unreadable(path, f"a file that is none of {', '.join(IMAGE_SUFFIXES)}")
+        found = f"a file that is none of {', '.join(IMAGE_SUFFIXES)}"
+        raise _unreadable(path, found, kind=kind)
     try:
         fault = _file_fault(path, is_thorough=is_thorough)
     except OSError as error:
-        raise _unreadable(path, f"a file that cannot be opened ({error.strerror})") from error
+        found = f"a file that cannot be opened ({error.strerror})"
+        raise _unreadable(path, found, kind=kind) from error
     if fault is not None:
-        raise _unreadable(path, fault)
+        raise _unreadable(path, fault, kind=kind)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(_READERS[suffix])
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
-        raise _unreadable(path, _reason(str(error))) from error
+        raise _unreadable(path, _reason(str(error)), kind=kind) from error
     return reader
 
 
@@ -179,20 +212,22 @@ def _reason(message: str) -> str:
     return "a header that cannot be read (damaged or of another format)"
 
 
-def _grid(reader: sitk.ImageFileReader, file: ImageFile) -> Grid:
+def _grid(reader: sitk.ImageFileReader, file: ImageFile, kind: Kind) -> Grid:
     size = reader.GetSize()
-    _check_axes(reader, file)
+    (_check_axes if kind == "image" else _check_label_axes)(reader, file)
     dimension = len(size)
     direction = np.asarray(reader.GetDirection()).reshape(dimension, dimension)[:3, :3]
     spacing, origin = reader.GetSpacing()[:3], reader.GetOrigin()[:3]
     if not np.isfinite([*direction.ravel(), *spacing, *origin]).all():
-        raise _unreadable(file.path, "a header with NaN or infinities")
+        raise _unreadable(file.path, "a header with NaN or infinities", kind=kind)
     if abs(np.linalg.det(direction)) < 0.5 or not np.allclose(
         direction.T @ direction, np.eye(3), atol=1e-3
     ):
-        raise _unreadable(file.path, "axes that are not perpendicular (a sheared image)")
+        found = "axes that are not perpendicular (a sheared image)"
+        raise _unreadable(file.path, found, kind=kind)
     if min(size[:3]) < 1 or min(spacing) <= 0:
-        raise _unreadable(file.path, f"the size {size[:3]} and the spacing {spacing} mm")
+        found = f"the size {size[:3]} and the spacing {spacing} mm"
+        raise _unreadable(file.path, found, kind=kind)
     return Grid(
         (size[0], size[1], size[2]),
         (spacing[0], spacing[1], spacing[2]),
@@ -217,5 +252,26 @@ def _check_axes(reader: sitk.ImageFileReader, file: ImageFile) -> None:
         raise _unreadable(file.path, f"{n_images} images, not number {file.component}")
 
 
-def _unreadable(path: Path, found: str, advice: str = _ADVICE) -> CohortError:
-    return CohortError(f"Expected one 3-D image in {path.name}, found {found}. {advice}")
+def _check_label_axes(reader: sitk.ImageFileReader, file: ImageFile) -> None:
+    """Refuse what is no label map; one slice or one voxel is one, and so are several layers."""
+    size, n_values = reader.GetSize(), reader.GetNumberOfComponents()
+    shape = "x".join(str(n) for n in size)
+    if len(size) < 3:
+        advice = "Save it as a 3-D image with one slice, at its place in the images."
+        raise _unreadable(file.path, f"a 2-D image of {shape} voxels", advice, "label map")
+    n_images = int(np.prod(size[3:], dtype=int))
+    if n_images > 1 and file.component is None:
+        found = (
+            f"a {len(size)}-D image of {shape} voxels, as a one-hot label with a map per region has"
+        )
+        raise _unreadable(file.path, found, _LABEL_ADVICE, "label map")
+    if n_values > 1 and not file.path.name.lower().endswith((".seg.nrrd", ".seg.nhdr")):
+        found = f"{n_values} values per voxel, as a one-hot label with a map per region has"
+        raise _unreadable(file.path, found, _LABEL_ADVICE, "label map")
+
+
+def _unreadable(
+    path: Path, found: str, advice: str | None = None, kind: Kind = "image"
+) -> CohortError:
+    chosen = _ADVICE[kind] if advice is None else advice
+    return CohortError(f"Expected one 3-D {kind} in {path.name}, found {found}. {chosen}")

@@ -1,0 +1,253 @@
+"""From the values of label maps to those of a task: by names, by what the user says, or by asking.
+
+The user's word comes first, then names, then the task's own values, and those only if every value
+that occurs is one of them. Whatever is left is not guessed: the question names values, cases and
+the option that answers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from CIMLSegmentLib.task.label_question import question
+from CIMLSegmentLib.task.label_values import OPTION, LabelValues
+from CIMLSegmentLib.task.label_words import BACKGROUND, is_generic, is_not_annotated, value_of_name
+from CIMLSegmentLib.task.task import Region, Task
+from MultimodalImagingLib.cohorts.label_survey import CaseLabels, FoundLabel
+from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.label_map import LabelMap
+from MultimodalImagingLib.images.segment_header import LabelName
+from MultimodalImagingLib.images.volume_io import Volume
+
+_BY_USER, _BY_NAME, _BY_VALUE, _ONLY = OPTION, "by its name", "as in the task", "the only label"
+
+Key = tuple[int | None, tuple[LabelName, ...]]
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a value stands for.
+
+    Attributes:
+        value: Label value of the task, 0 for background.
+        reason: Why.
+    """
+
+    value: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class LabelScheme:
+    """How the label maps of some cases are read.
+
+    Attributes:
+        task: The task.
+        translations: Case to label value of the task per number of `read_label_map`.
+        lines: The mapping in words, one entry per value.
+        warnings: What the user should look at, full sentences.
+        volumes_ml: Case to volume per label value of the task, ml.
+    """
+
+    task: Task
+    translations: Mapping[str, Mapping[int, int]]
+    lines: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    volumes_ml: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """The whole mapping in one sentence; empty if there is no label."""
+        return f"Label values: {'; '.join(self.lines)}." if self.lines else ""
+
+    @property
+    def empty_regions(self) -> tuple[Region, ...]:
+        """Regions that no case has."""
+        present = {value for values in self.volumes_ml.values() for value in values}
+        return tuple(r for r in self.task.regions if not present.intersection(r.labels))
+
+    def read(self, case_id: str, label_map: LabelMap) -> Volume:
+        """Return a label map with the values of the task."""
+        array = np.zeros(label_map.volume.array.shape, dtype=np.int32)
+        for code, value in self.translations.get(case_id, {}).items():
+            if value != BACKGROUND:
+                array[label_map.volume.array == code] = value
+        return Volume(array, label_map.volume.grid)
+
+
+def label_scheme(
+    task: Task, cases: Sequence[CaseLabels], said: LabelValues | None = None
+) -> LabelScheme:
+    """Find out what the values of label maps stand for.
+
+    Args:
+        task: The task.
+        cases: What the label maps hold.
+        said: What the user says about it.
+
+    Raises:
+        CohortError: If it cannot be told; the text asks, and names the option that answers.
+    """
+    meanings = _meanings(task, cases, said or LabelValues())
+    unknown = [label for label in _distinct(cases).values() if _key(label) not in meanings]
+    if unknown:
+        raise CohortError(question(task, cases, unknown))
+    return LabelScheme(
+        task,
+        {
+            case.case_id: {label.code: meanings[_key(label)].value for label in case.labels}
+            for case in cases
+        },
+        tuple(_lines(task, cases, meanings)),
+        tuple(_warnings(task, cases, meanings)),
+        {case.case_id: _volumes(case, meanings) for case in cases},
+    )
+
+
+def check_regions(scheme: LabelScheme, cases: Sequence[CaseLabels]) -> None:
+    """Refuse to train on labels in which a region of the task never occurs.
+
+    Raises:
+        CohortError: If there is such a region.
+    """
+    empty = scheme.empty_regions
+    if not empty:
+        return
+    names = ", ".join(f"{region.name} ({region.title})" for region in empty)
+    found = "; ".join(scheme.lines) or f"nothing: all {len(cases)} label maps are empty"
+    msg = (
+        f"Expected voxels of every region of the task {scheme.task.name!r} in the label maps, found"
+        f" none of {names} in any of {len(cases)} cases, so there is nothing to learn for it. Found"
+        f' are {found}. If a value means it, say so, for example {OPTION} "VALUE={empty[-1].name}";'
+        " else label a case that has it, or use a task without it."
+    )
+    raise CohortError(msg)
+
+
+def _meanings(task: Task, cases: Sequence[CaseLabels], said: LabelValues) -> dict[Key, Meaning]:
+    labels = _distinct(cases)
+    meanings: dict[Key, Meaning] = {}
+    for key, label in labels.items():
+        meaning = _said(label, said, task) or _named(label, said, task)
+        if meaning is not None:
+            meanings[key] = meaning
+    claimed = {m.value for (value, _), m in meanings.items() if value is not None}
+    rest = {key: label for key, label in labels.items() if key not in meanings}
+    for key, label in rest.items():
+        if _has_task_value(label, task) and label.value not in claimed:
+            meanings[key] = Meaning(int(label.value or 0), _BY_VALUE)
+    return meanings | _others(task, labels, meanings, said)
+
+
+def _others(
+    task: Task,
+    labels: Mapping[Key, FoundLabel],
+    meanings: Mapping[Key, Meaning],
+    said: LabelValues,
+) -> dict[Key, Meaning]:
+    """Give a meaning to what is left, if the user did, or if there is no choice."""
+    rest = [key for key in labels if key not in meanings]
+    if said.others is not None:
+        return dict.fromkeys(rest, Meaning(said.others, _BY_USER))
+    is_only = all(meaning.value == BACKGROUND for meaning in meanings.values())
+    if len(rest) == 1 and len(task.labels) == 1 and is_only:
+        return {rest[0]: Meaning(next(iter(task.labels)), _ONLY)}
+    return {}
+
+
+def _said(label: FoundLabel, said: LabelValues, task: Task) -> Meaning | None:
+    """Ask the user's word: for the whole name, the number, or each of the overlapping segments."""
+    values = [said.of_name(label.title) if label.names else None]
+    if label.value is not None and not label.is_segment:
+        values.append(said.of_number(label.value))
+    own = [said.of_name(name.name) for name in label.names]
+    if own and None not in own:
+        values.append(_deepest([value for value in own if value is not None], task))
+    return next((Meaning(value, _BY_USER) for value in values if value is not None), None)
+
+
+def _named(label: FoundLabel, said: LabelValues, task: Task) -> Meaning | None:
+    found = []
+    for name in label.names:
+        value = said.of_name(name.name)
+        value = value_of_name(name, task) if value is None else value
+        if value is None:
+            return None
+        found.append(value)
+    deepest = _deepest(found, task)
+    return None if deepest is None else Meaning(deepest, _BY_NAME)
+
+
+def _deepest(values: Sequence[int], task: Task) -> int | None:
+    """Return the value of the innermost region; `None` if two of the same depth overlap."""
+    depths = {value: sum(value in region.labels for region in task.regions) for value in values}
+    top = [value for value, depth in depths.items() if depth == max(depths.values())]
+    return top[0] if len(top) == 1 else None
+
+
+def _has_task_value(label: FoundLabel, task: Task) -> bool:
+    """Tell whether a number speaks for itself; those of segments only do if there is one label."""
+    if any(not is_generic(name.name) for name in label.names):
+        return False
+    return label.value in task.labels and (not label.is_segment or len(task.labels) == 1)
+
+
+def _distinct(cases: Iterable[CaseLabels]) -> dict[Key, FoundLabel]:
+    found: dict[Key, FoundLabel] = {}
+    for case in cases:
+        for label in case.labels:
+            found.setdefault(_key(label), label)
+    return found
+
+
+def _key(label: FoundLabel) -> Key:
+    """Segments are known by their names alone: their numbers differ from file to file."""
+    return None if label.is_segment else label.value, label.names
+
+
+def _volumes(case: CaseLabels, meanings: Mapping[Key, Meaning]) -> dict[int, float]:
+    volumes: dict[int, float] = {}
+    for label in case.labels:
+        value = meanings[_key(label)].value
+        if value != BACKGROUND:
+            volumes[value] = volumes.get(value, 0.0) + label.volume_ml
+    return volumes
+
+
+def _lines(
+    task: Task, cases: Sequence[CaseLabels], meanings: Mapping[Key, Meaning]
+) -> Iterable[str]:
+    for key, label in sorted(_distinct(cases).items(), key=lambda item: _rank(item[1])):
+        n_cases = sum(any(_key(other) == key for other in case.labels) for case in cases)
+        meaning = meanings[key]
+        name = task.labels.get(meaning.value, "background")
+        number = f"{label.value} " if label.names and key[0] is not None else ""
+        yield (
+            f"{number}{label.title} = {name}"
+            f" ({n_cases} case{'s' * (n_cases != 1)}, {meaning.reason})"
+        )
+
+
+def _rank(label: FoundLabel) -> tuple[int, str]:
+    return (label.value or 0, label.title)
+
+
+def _warnings(
+    task: Task, cases: Sequence[CaseLabels], meanings: Mapping[Key, Meaning]
+) -> Iterable[str]:
+    for key, label in _distinct(cases).items():
+        meaning = meanings[key]
+        if meaning.reason == _ONLY:
+            yield (
+                f"The label maps hold {label.title} in place of {next(iter(task.labels))}; it is"
+                f" taken for {task.labels[meaning.value]!r}, the only label of the task"
+                f" {task.name!r}. If it is something else, say so with {OPTION}."
+            )
+        if meaning.reason == _BY_NAME and is_not_annotated(label.title):
+            yield (
+                f"Voxels of {label.title!r} were not annotated; they count as background here."
+                f" Leave out cases that have many of them, or say what they are with {OPTION}."
+            )
