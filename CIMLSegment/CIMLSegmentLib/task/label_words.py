@@ -74,20 +74,26 @@ def value_of_name(name: LabelName, task: Task) -> int | None:
     Returns:
         A label value of the task, 0 for names of background, `None` if nothing fits.
     """
-    meaning = concept(name.name)
-    if meaning in _NOTHING or is_not_annotated(name.name):
-        return BACKGROUND
-    found = _meanings(task).get(meaning)
-    if found is not None or not name.code:
-        return found
-    by_code = {
-        region.value
-        for region in task.regions
-        if _code(region.terminology.type) == _code(name.code)
-    }
-    if len(by_code) == 1:
-        return by_code.pop()
-    return _meanings(task).get(concept(name.code.split("^")[-1]))
+    meanings = _meanings(task)
+    for part in _parts(name.name):
+        if concept(part) in _NOTHING or is_not_annotated(part):
+            return BACKGROUND
+        if concept(part) in meanings:
+            return meanings[concept(part)]
+    return _value_of_code(name.code, task) if name.code else None
+
+
+def _parts(name: str) -> list[str]:
+    """Return a name as it is, then without brackets, then what is in them."""
+    inside = re.findall(r"[(\[]([^)\]]*)[)\]]", name)
+    return [name, re.sub(r"[(\[][^)\]]*[)\]]", " ", name), *inside] if inside else [name]
+
+
+def _value_of_code(code: str, task: Task) -> int | None:
+    regions = [r for r in task.regions if _code(r.terminology.type) == _code(code)]
+    if len(regions) == 1:
+        return regions[0].value
+    return _meanings(task).get(concept(code.rsplit("^", maxsplit=1)[-1]))
 
 
 def _meanings(task: Task) -> dict[str, int]:
