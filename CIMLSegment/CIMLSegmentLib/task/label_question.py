@@ -8,7 +8,7 @@ from CIMLSegmentLib.task.label_values import OPTION, named_schemes, target_names
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.label_survey import CaseLabels, FoundLabel
 
-_MOST_CASES, _MOST_VALUES, _LIKE_AN_IMAGE = 5, 8, 200
+_MOST_CASES, _MOST_VALUES, _MOST_TITLES, _LIKE_AN_IMAGE = 5, 8, 20, 100
 
 
 def question(task: Task, cases: Sequence[CaseLabels], unknown: Sequence[FoundLabel]) -> str:
@@ -23,15 +23,21 @@ def question(task: Task, cases: Sequence[CaseLabels], unknown: Sequence[FoundLab
     rest = len(unknown) - len(listed)
     values = "; ".join(listed) + (f" and {rest} more" if rest else "")
     labels = ", ".join(f"{value} {name}" for value, name in task.labels.items())
-    known = ", ".join(sorted({label.title for case in cases for label in case.labels})[:20])
     sentences = [
-        f"Expected label values of the task {task.name!r} ({labels}), found {values}, which could"
-        f" mean anything; all that occurs is {known}.",
+        f"Expected label values of the task {task.name!r} ({labels}), found {values}, which nothing"
+        f" explains; all that occurs is {_occurring(cases)}.",
         *_mixture(task, cases, unknown),
         *_image(cases),
         *_answers(task, cases, unknown),
     ]
     return " ".join(sentences)
+
+
+def _occurring(cases: Sequence[CaseLabels]) -> str:
+    found = {(label.value or 0, label.title) for case in cases for label in case.labels}
+    titles = list(dict.fromkeys(title for _, title in sorted(found)))
+    rest = len(titles) - _MOST_TITLES
+    return ", ".join(titles[:_MOST_TITLES]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _listed(label: FoundLabel, cases: Sequence[CaseLabels]) -> str:

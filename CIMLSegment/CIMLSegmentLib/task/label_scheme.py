@@ -14,7 +14,13 @@ import numpy as np
 
 from CIMLSegmentLib.task.label_question import question
 from CIMLSegmentLib.task.label_values import OPTION, LabelValues
-from CIMLSegmentLib.task.label_words import BACKGROUND, is_generic, is_not_annotated, value_of_name
+from CIMLSegmentLib.task.label_words import (
+    BACKGROUND,
+    concept,
+    is_generic,
+    is_not_annotated,
+    value_of_name,
+)
 from CIMLSegmentLib.task.task import Region, Task
 from MultimodalImagingLib.cohorts.label_survey import CaseLabels, FoundLabel
 from MultimodalImagingLib.errors import CohortError
@@ -102,7 +108,7 @@ def label_scheme(
             for case in cases
         },
         tuple(_lines(task, cases, meanings)),
-        tuple(_warnings(task, cases, meanings)),
+        (*_warnings(task, cases, meanings), *_not_found(cases, said or LabelValues())),
         {case.case_id: _volumes(case, meanings) for case in cases},
     )
 
@@ -250,4 +256,18 @@ def _warnings(
             yield (
                 f"Voxels of {label.title!r} were not annotated; they count as background here."
                 f" Leave out cases that have many of them, or say what they are with {OPTION}."
+            )
+
+
+def _not_found(cases: Sequence[CaseLabels], said: LabelValues) -> Iterable[str]:
+    """Say it if an answer is about something that no label map holds."""
+    labels = _distinct(cases).values()
+    numbers = {str(label.value) for label in labels if not label.is_segment}
+    titles = [name for label in labels for name in (label.title, *(n.name for n in label.names))]
+    known = numbers | {concept(title) for title in titles}
+    for source in said.sources:
+        if source not in known and concept(source) not in known:
+            yield (
+                f"{OPTION} speaks of {source!r}, but no label map holds it. Check its spelling in"
+                " the table of `mdal-selector inspect`."
             )

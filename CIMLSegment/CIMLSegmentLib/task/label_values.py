@@ -52,12 +52,14 @@ class LabelValues:
         numbers: Number in the files to label value of the task, 0 for background.
         names: Meaning of a name in the files to label value of the task.
         others: What everything else stands for; `None` if that was not said.
+        sources: Numbers and names that the user spoke of one by one.
     """
 
     text: str = ""
     numbers: Mapping[int, int] | None = None
     names: Mapping[str, int] | None = None
     others: int | None = None
+    sources: tuple[str, ...] = ()
 
     def of_number(self, value: int) -> int | None:
         """Return what a number stands for; `None` if nothing was said about it."""
@@ -89,7 +91,9 @@ def parse_label_values(text: str, task: Task) -> LabelValues:
     for entry in text.split(","):
         if entry.strip():
             parser.add(entry.strip())
-    return LabelValues(text.strip(), parser.numbers, parser.names, parser.others)
+    return LabelValues(
+        text.strip(), parser.numbers, parser.names, parser.others, tuple(parser.sources)
+    )
 
 
 class _Parser:
@@ -100,6 +104,7 @@ class _Parser:
         self._said: dict[int, int] = {}
         self.names: dict[str, int] = {}
         self.others: int | None = None
+        self.sources: list[str] = []
 
     @property
     def numbers(self) -> dict[int, int]:
@@ -124,7 +129,9 @@ class _Parser:
     def _keep(self, entry: str, left: str, target: int) -> None:
         if left.lower() in _OTHERS:
             self.others = target
-        elif _NUMBER.fullmatch(left):
+            return
+        self.sources.append(str(int(left)) if _NUMBER.fullmatch(left) else left)
+        if _NUMBER.fullmatch(left):
             self._set(self._said, int(left), target, entry)
         else:
             self._set(self.names, concept(left), target, entry)
