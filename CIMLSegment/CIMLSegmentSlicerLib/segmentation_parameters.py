@@ -119,6 +119,7 @@ class CIMLSegmentParameterNode:
         taskPreset: Task to train.
         taskPath: Task file, for `TaskPreset.FILE`.
         primary: Primary modality where the task leaves it open.
+        labelValues: What the values of the label maps are; empty for what the data say.
         trainingSteps: Most optimizer steps.
         trainedModelPath: Folder that receives the trained model.
         batchPath: Folder that receives the results of a cohort.
@@ -151,6 +152,7 @@ class CIMLSegmentParameterNode:
     taskPreset: TaskPreset = TaskPreset.PET_CT
     taskPath: str
     primary: str
+    labelValues: str
     trainingSteps: Annotated[int, Minimum(1)] = 5000
     trainedModelPath: str
     batchPath: str
@@ -233,6 +235,8 @@ def trainArguments(
     arguments = ["CIMLSegmentLib", "train", parameters.cohortPath, "--events"]
     for name, value in options.items():
         arguments += [name, value] if value else []
+    values = parameters.labelValues.strip()
+    arguments += [f"--label-values={values}"] if values else []
     return arguments + _corrections(names)
 
 

@@ -344,6 +344,12 @@ SITUATIONS = (
     _asked("all-empty", partial(cohort, change=NOTHING), TRAIN_BRATS, "label maps are empty"),
     _asked("binary-for-many-labels", partial(cohort, change=BINARY), TRAIN_BRATS, "none of ET"),
     _asked("negative", partial(cohort, change=NOT_ANNOTATED), TRAIN_BRATS, "-1 in 4 cases"),
+    _situation(
+        "negative-answered",
+        partial(cohort, change=NOT_ANNOTATED),
+        (*EVALUATE, "--label-values=-1=edema"),
+        check=dice_is_one,
+    ),
     # Whole numbers.
     _situation("slope", partial(cohort, save=slope_of_header), EVALUATE, check=dice_is_one),
     _situation(

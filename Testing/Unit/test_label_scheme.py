@@ -192,7 +192,7 @@ def test_255_with_several_labels_is_asked_about() -> None:
 
 def test_negative_values_are_asked_about_and_can_be_answered() -> None:
     cases = [plain("a", -1, 1, 2, 4)]
-    assert '"-1=' in asked(cases)
+    assert '--label-values="-1=ET"' in asked(cases)
     assert values(cases, "-1=ignore")[0][-1] == 0
 
 
@@ -224,6 +224,14 @@ def test_a_named_thing_that_the_task_lacks_is_asked_about() -> None:
 def test_entries_that_are_not_understood_are_refused(said: str) -> None:
     with pytest.raises(UsageError, match="--label-values"):
         parse_label_values(said, BRATS)
+
+
+def test_answers_about_nothing_are_said() -> None:
+    cases = [plain("a", 1, 2, 4), segments("b", "Segment_1", "ET")]
+    said = "7=ET,Segment_1=edema,liver=NCR,brats-2018"
+    warnings = scheme(cases, said).warnings
+    assert ["'7'" in text for text in warnings] == [True, False]
+    assert "'liver'" in warnings[1]
 
 
 def test_contradicting_entries_are_refused() -> None:

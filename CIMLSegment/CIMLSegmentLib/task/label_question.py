@@ -90,7 +90,8 @@ def _answers(
             yield f"If they are those of {scheme.title}, give {OPTION} {scheme.name}."
     first, last = unknown[0].title, target_names(task)[-1]
     others = ",others=ignore" if len(unknown) > 1 else ""
+    glue = "=" if first.startswith("-") else " "  # else it would be taken for an option
     yield (
-        f'Say what they are, for example {OPTION} "{first}={last}{others}"; possible are'
+        f'Say what they are, for example {OPTION}{glue}"{first}={last}{others}"; possible are'
         f" {', '.join(target_names(task))}, and ignore for what counts as background."
     )
