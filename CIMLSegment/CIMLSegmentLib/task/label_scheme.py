@@ -12,38 +12,27 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from CIMLSegmentLib.task.label_meaning import (
+    BY_NAME,
+    ONLY,
+    Key,
+    Meaning,
+    distinct,
+    key_of,
+    meanings_of,
+)
 from CIMLSegmentLib.task.label_question import question
 from CIMLSegmentLib.task.label_values import OPTION, LabelValues
 from CIMLSegmentLib.task.label_words import (
     BACKGROUND,
     concept,
-    is_generic,
     is_not_annotated,
-    value_of_name,
 )
 from CIMLSegmentLib.task.task import Region, Task
 from MultimodalImagingLib.cohorts.label_survey import CaseLabels, FoundLabel
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.label_map import LabelMap
-from MultimodalImagingLib.images.segment_header import LabelName
 from MultimodalImagingLib.images.volume_io import Volume
-
-_BY_USER, _BY_NAME, _BY_VALUE, _ONLY = OPTION, "by its name", "as in the task", "the only label"
-
-Key = tuple[int | None, tuple[LabelName, ...]]
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """What a value stands for.
-
-    Attributes:
-        value: Label value of the task, 0 for background.
-        reason: Why.
-    """
-
-    value: int
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -97,14 +86,14 @@ def label_scheme(
     Raises:
         CohortError: If it cannot be told; the text asks, and names the option that answers.
     """
-    meanings = _meanings(task, cases, said or LabelValues())
-    unknown = [label for label in _distinct(cases).values() if _key(label) not in meanings]
+    meanings = meanings_of(task, cases, said or LabelValues())
+    unknown = [label for label in distinct(cases).values() if key_of(label) not in meanings]
     if unknown:
         raise CohortError(question(task, cases, unknown))
     return LabelScheme(
         task,
         {
-            case.case_id: {label.code: meanings[_key(label)].value for label in case.labels}
+            case.case_id: {label.code: meanings[key_of(label)].value for label in case.labels}
             for case in cases
         },
         tuple(_lines(task, cases, meanings)),
@@ -133,91 +122,10 @@ def check_regions(scheme: LabelScheme, cases: Sequence[CaseLabels]) -> None:
     raise CohortError(msg)
 
 
-def _meanings(task: Task, cases: Sequence[CaseLabels], said: LabelValues) -> dict[Key, Meaning]:
-    labels = _distinct(cases)
-    meanings: dict[Key, Meaning] = {}
-    for key, label in labels.items():
-        meaning = _said(label, said, task) or _named(label, said, task)
-        if meaning is not None:
-            meanings[key] = meaning
-    claimed = {m.value for (value, _), m in meanings.items() if value is not None}
-    rest = {key: label for key, label in labels.items() if key not in meanings}
-    for key, label in rest.items():
-        if _has_task_value(label, task) and label.value not in claimed:
-            meanings[key] = Meaning(int(label.value or 0), _BY_VALUE)
-    return meanings | _others(task, labels, meanings, said)
-
-
-def _others(
-    task: Task,
-    labels: Mapping[Key, FoundLabel],
-    meanings: Mapping[Key, Meaning],
-    said: LabelValues,
-) -> dict[Key, Meaning]:
-    """Give a meaning to what is left, if the user did, or if there is no choice."""
-    rest = [key for key in labels if key not in meanings]
-    if said.others is not None:
-        return dict.fromkeys(rest, Meaning(said.others, _BY_USER))
-    is_only = all(meaning.value == BACKGROUND for meaning in meanings.values())
-    if len(rest) == 1 and len(task.labels) == 1 and is_only:
-        return {rest[0]: Meaning(next(iter(task.labels)), _ONLY)}
-    return {}
-
-
-def _said(label: FoundLabel, said: LabelValues, task: Task) -> Meaning | None:
-    """Ask the user's word: for the whole name, the number, or each of the overlapping segments."""
-    values = [said.of_name(label.title) if label.names else None]
-    if label.value is not None and not label.is_segment:
-        values.append(said.of_number(label.value))
-    own = [said.of_name(name.name) for name in label.names]
-    if own and None not in own:
-        values.append(_deepest([value for value in own if value is not None], task))
-    return next((Meaning(value, _BY_USER) for value in values if value is not None), None)
-
-
-def _named(label: FoundLabel, said: LabelValues, task: Task) -> Meaning | None:
-    found = []
-    for name in label.names:
-        value = said.of_name(name.name)
-        value = value_of_name(name, task) if value is None else value
-        if value is None:
-            return None
-        found.append(value)
-    deepest = _deepest(found, task)
-    return None if deepest is None else Meaning(deepest, _BY_NAME)
-
-
-def _deepest(values: Sequence[int], task: Task) -> int | None:
-    """Return the value of the innermost region; `None` if two of the same depth overlap."""
-    depths = {value: sum(value in region.labels for region in task.regions) for value in values}
-    top = [value for value, depth in depths.items() if depth == max(depths.values())]
-    return top[0] if len(top) == 1 else None
-
-
-def _has_task_value(label: FoundLabel, task: Task) -> bool:
-    """Tell whether a number speaks for itself; those of segments only do if there is one label."""
-    if any(not is_generic(name.name) for name in label.names):
-        return False
-    return label.value in task.labels and (not label.is_segment or len(task.labels) == 1)
-
-
-def _distinct(cases: Iterable[CaseLabels]) -> dict[Key, FoundLabel]:
-    found: dict[Key, FoundLabel] = {}
-    for case in cases:
-        for label in case.labels:
-            found.setdefault(_key(label), label)
-    return found
-
-
-def _key(label: FoundLabel) -> Key:
-    """Segments are known by their names alone: their numbers differ from file to file."""
-    return None if label.is_segment else label.value, label.names
-
-
 def _volumes(case: CaseLabels, meanings: Mapping[Key, Meaning]) -> dict[int, float]:
     volumes: dict[int, float] = {}
     for label in case.labels:
-        value = meanings[_key(label)].value
+        value = meanings[key_of(label)].value
         if value != BACKGROUND:
             volumes[value] = volumes.get(value, 0.0) + label.volume_ml
     return volumes
@@ -226,8 +134,8 @@ def _volumes(case: CaseLabels, meanings: Mapping[Key, Meaning]) -> dict[int, flo
 def _lines(
     task: Task, cases: Sequence[CaseLabels], meanings: Mapping[Key, Meaning]
 ) -> Iterable[str]:
-    for key, label in sorted(_distinct(cases).items(), key=lambda item: _rank(item[1])):
-        n_cases = sum(any(_key(other) == key for other in case.labels) for case in cases)
+    for key, label in sorted(distinct(cases).items(), key=lambda item: _rank(item[1])):
+        n_cases = sum(any(key_of(other) == key for other in case.labels) for case in cases)
         meaning = meanings[key]
         name = task.labels.get(meaning.value, "background")
         number = f"{label.value} " if label.names and key[0] is not None else ""
@@ -244,15 +152,15 @@ def _rank(label: FoundLabel) -> tuple[int, str]:
 def _warnings(
     task: Task, cases: Sequence[CaseLabels], meanings: Mapping[Key, Meaning]
 ) -> Iterable[str]:
-    for key, label in _distinct(cases).items():
+    for key, label in distinct(cases).items():
         meaning = meanings[key]
-        if meaning.reason == _ONLY:
+        if meaning.reason == ONLY:
             yield (
                 f"The label maps hold {label.title} in place of {next(iter(task.labels))}; it is"
                 f" taken for {task.labels[meaning.value]!r}, the only label of the task"
                 f" {task.name!r}. If it is something else, say so with {OPTION}."
             )
-        if meaning.reason == _BY_NAME and is_not_annotated(label.title):
+        if meaning.reason == BY_NAME and is_not_annotated(label.title):
             yield (
                 f"Voxels of {label.title!r} were not annotated; they count as background here."
                 f" Leave out cases that have many of them, or say what they are with {OPTION}."
@@ -261,7 +169,7 @@ def _warnings(
 
 def _not_found(cases: Sequence[CaseLabels], said: LabelValues) -> Iterable[str]:
     """Say it if an answer is about something that no label map holds."""
-    labels = _distinct(cases).values()
+    labels = distinct(cases).values()
     numbers = {str(label.value) for label in labels if not label.is_segment}
     titles = [name for label in labels for name in (label.title, *(n.name for n in label.names))]
     known = numbers | {concept(title) for title in titles}
