@@ -821,6 +821,15 @@ def test_the_fields_of_a_task_are_shown_when_it_needs_them(panel, drive):
     assert not panel.ui.primaryLineEdit.isHidden()
 
 
+def test_what_label_values_are_reaches_the_training(panel, inspected, tmp_path):
+    from CIMLSegmentPanelLib.nodes.segmentation_parameters import trainArguments
+
+    parameters = panel._parameterNode
+    assert "label-values" not in " ".join(trainArguments(parameters, output=tmp_path))
+    panel.ui.labelValuesLineEdit.text = " -1=ignore "
+    assert "--label-values=-1=ignore" in trainArguments(parameters, output=tmp_path)
+
+
 def test_a_training_that_cannot_start_says_why(panel, inspected, drive, wait_until, messages):
     from CIMLSegmentPanelLib.nodes.segmentation_parameters import TaskPreset
 

@@ -28,29 +28,50 @@ def spoiled(value: float) -> np.ndarray:
     return array
 
 
-def test_a_varying_finite_image_and_a_mask_are_good() -> None:
+def test_a_varying_finite_image_is_good() -> None:
     assert check_volume(Volume(noise(), GRID)) is None
-    assert check_volume(Volume((noise() > 0).astype(np.uint8), GRID), is_label=True) is None
-    assert check_volume(Volume(noise() > 0, GRID), is_label=True) is None
-    assert check_volume(Volume(np.round(np.abs(noise())), GRID), is_label=True) is None
 
 
 @pytest.mark.parametrize(
-    ("array", "is_label", "found"),
+    ("array", "found"),
     [
-        (spoiled(np.nan), False, "1 voxels with NaN or infinity"),
-        (spoiled(-np.inf), True, "1 voxels with NaN or infinity"),
-        (np.full(GRID.array_shape, 3.5), False, "the same value 3.5 in all voxels"),
-        (np.zeros(GRID.array_shape, np.uint8), True, "an empty mask (no voxel above 0)"),
-        (np.zeros(GRID.array_shape, bool), True, "an empty mask (no voxel above 0)"),
-        (np.full(GRID.array_shape, 0.5), True, "values that are no label numbers"),
-        (np.full(GRID.array_shape, -1), True, "values that are no label numbers"),
+        (spoiled(np.nan), "1 voxels with NaN or infinity"),
+        (spoiled(-np.inf), "1 voxels with NaN or infinity"),
+        (np.full(GRID.array_shape, 3.5), "the same value 3.5 in all voxels"),
     ],
 )
-def test_what_cannot_be_used_is_named(array: np.ndarray, is_label: bool, found: str) -> None:
-    fault = check_volume(Volume(array, GRID), is_label=is_label)
-    assert fault is not None
-    assert fault.startswith(found)
+def test_an_image_that_cannot_be_used_is_named(array: np.ndarray, found: str) -> None:
+    assert check_volume(Volume(array, GRID)) == found
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        (noise() > 0).astype(np.uint8),
+        np.round(np.abs(noise())),
+        np.where(noise() > 0, 1.992, 0.0).astype(np.float32),
+        np.where(noise() > 0, -1, 2).astype(np.int16),
+    ],
+)
+def test_whole_numbers_are_good_labels(tmp_path: Path, array: np.ndarray) -> None:
+    label = written(tmp_path / "seg.nii.gz", array)
+    assert list(check_contents(Case("a", "a", {}, label))) == []
+
+
+@pytest.mark.parametrize(
+    ("array", "found"),
+    [
+        (np.full(GRID.array_shape, 0.5), "found values between 0 and 1 such as 0.5"),
+        (spoiled(np.inf), "NaN or infinity"),
+        (noise() * 100, "different values such as"),
+    ],
+)
+def test_a_label_of_other_numbers_is_named(tmp_path: Path, array: np.ndarray, found: str) -> None:
+    for name in ("seg.nii.gz", "seg.nrrd"):
+        label = written(tmp_path / name, array.astype(np.float32))
+        (problem,) = check_contents(Case("a", "a", {}, label))
+        assert found in problem.message
+        assert "Case a" in str(problem)
 
 
 def test_all_files_of_a_case_are_read_and_all_faults_named(tmp_path: Path) -> None:
@@ -67,18 +88,17 @@ def test_all_files_of_a_case_are_read_and_all_faults_named(tmp_path: Path) -> No
     }
     label = written(tmp_path / "seg.nii.gz", np.zeros(GRID.array_shape, np.uint8))
     problems = list(check_contents(Case("a", "a", images, label)))
-    advice = "Replace the file; until then the modality counts as missing in this case."
+    advice = "Replace the file, or take it out of the cohort."
     assert [(p.severity, str(p)) for p in problems] == [
         (
             "error",
-            "Case a: Expected finite values in pet.nii.gz, found 1 voxels with NaN or infinity"
-            " inside the image. Set them to 0 if nothing was measured there, or get the file"
-            " again.",
+            "Case a: Expected finite, varying values in the PET image pet.nii.gz, found 1 voxels"
+            f" with NaN or infinity. {advice}",
         ),
         (
             "error",
-            "Case a: Expected finite values in t1.nrrd, found 1 voxels with NaN or infinity inside"
-            " the image. Set them to 0 if nothing was measured there, or get the file again.",
+            "Case a: Expected finite, varying values in the T1 image t1.nrrd, found 1 voxels with"
+            f" NaN or infinity. {advice}",
         ),
         (
             "error",
@@ -88,12 +108,12 @@ def test_all_files_of_a_case_are_read_and_all_faults_named(tmp_path: Path) -> No
         (
             "error",
             "Case a: Expected one 3-D image in adc.nii.gz, found damaged compressed data. Replace"
-            " the file by an intact copy.",
+            " the file by an intact copy, or remove it from the cohort.",
         ),
         (
             "warning",
             "Case a: Expected a label map with at least one labeled voxel in seg.nii.gz, found an"
-            " empty mask (no voxel above 0). Correct it, or leave it if there is nothing to label.",
+            " empty mask. Leave it if there is nothing to label, else label the case.",
         ),
     ]
     assert [p.path for p in problems][:1] == [tmp_path / "pet.nii.gz"]

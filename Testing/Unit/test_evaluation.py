@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
@@ -62,10 +63,18 @@ def references(tmp_path: Path) -> dict[str, ImageFile]:
 
 
 def evaluate(
-    folder: Path, references: dict[str, ImageFile], *, count_missing: bool = False
+    folder: Path,
+    references: dict[str, ImageFile],
+    *,
+    count_missing: bool = False,
+    label_values: str = "",
 ) -> Evaluation:
     return evaluate_results(
-        folder / "results", references, count_missing=count_missing, reporter=NullReporter()
+        folder / "results",
+        references,
+        count_missing=count_missing,
+        label_values=label_values,
+        reporter=NullReporter(),
     )
 
 
@@ -146,12 +155,53 @@ def test_a_reference_of_the_same_size_that_lies_off_is_told_with_its_offset(tmp_
     assert "slightly off" not in warning
 
 
-def test_label_values_that_the_task_does_not_know_are_said(tmp_path: Path) -> None:
-    save_result(tmp_path / "results", "a", box(2, 8))
-    reference = save_reference(tmp_path / "labels", "a", box(2, 8) + box(12, 2, 7))
-    evaluation = evaluate(tmp_path, {"a": reference})
-    assert evaluation.scores[0].dice == 1
-    assert "label values 7" in evaluation.warnings[0]
+def test_label_values_that_the_task_does_not_know_are_asked_about(
+    tmp_path: Path, references: dict[str, ImageFile]
+) -> None:
+    both = box(6, 8)
+    both[0, 0, 0] = 7
+    references["a"] = save_reference(tmp_path / "labels", "a", both)
+    with pytest.raises(CohortError, match=r'7 in 1 case \(a\).* --label-values "7=lesion"'):
+        evaluate(tmp_path, references)
+    scores = evaluate(tmp_path, references, label_values="7=ignore").scores
+    assert [score.dice for score in scores if score.case_id == "a"] == [0.5]
+
+
+def test_another_value_everywhere_is_taken_for_the_only_label_and_said(
+    tmp_path: Path, references: dict[str, ImageFile]
+) -> None:
+    plain = evaluate(tmp_path, references)
+    for case_id, (_, expected) in CASES.items():
+        references[case_id] = save_reference(
+            tmp_path / "labels", case_id, (expected * 255).astype(np.uint8)
+        )
+    found = evaluate(tmp_path, references)
+    assert found.scores == plain.scores
+    assert any("255 in place of 1" in text for text in found.warnings)
+
+
+def test_references_without_a_region_are_named(
+    tmp_path: Path, references: dict[str, ImageFile]
+) -> None:
+    empty = dict.fromkeys(references, references["b"])
+    assert any("No reference has a voxel" in text for text in evaluate(tmp_path, empty).warnings)
+
+
+def test_reference_cut_off_at_its_rim_is_scored_exactly(
+    tmp_path: Path, references: dict[str, ImageFile]
+) -> None:
+    plain = evaluate(tmp_path, references)
+    for case_id, (_, expected) in CASES.items():
+        origin = GRID.index_to_lps @ np.array([1.0, 0.0, 0.0, 1.0])
+        size = (GRID.size[0] - 1, *GRID.size[1:])
+        cut = dataclasses.replace(GRID, size=size, origin_mm=tuple(origin[:3].tolist()))
+        if not expected[..., 0].any():
+            references[case_id] = save_reference(
+                tmp_path / "cut", case_id, np.ascontiguousarray(expected[..., 1:]), cut
+            )
+    found = evaluate(tmp_path, references)
+    assert found.scores == plain.scores
+    assert found.warnings == plain.warnings
 
 
 def test_nested_regions_are_scored_as_regions_not_as_labels(tmp_path: Path) -> None:
@@ -222,7 +272,8 @@ def test_the_command_speaks_json_lines(
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert events[-1]["event"] == "result"
     assert Path(events[-1]["evaluation"]).parent == tmp_path / "new"
-    assert events[0]["stage"] == "evaluate"
+    stages = [event["stage"] for event in events if event["event"] == "progress"]
+    assert list(dict.fromkeys(stages)) == ["Read label values", "evaluate"]
 
 
 def test_one_case_has_no_deviation_and_a_locked_folder_is_said(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from CIMLSegmentSlicerLib.result_folders import ResultFolders
+from CIMLSegmentPanelLib.nodes.result_folders import ResultFolders
 
 
 def test_only_folders_of_its_own_are_removed(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from example_training import bright_ball
 
-from CIMLSegmentLib.task.region_labels import label_warnings, masks_on_grid, read_label_map
+from CIMLSegmentLib.task.label_values import parse_label_values
+from CIMLSegmentLib.task.region_labels import label_warnings, masks_on_grid
 from CIMLSegmentLib.task.task_io import load_task
 from CIMLSegmentLib.training import training_cases
 from CIMLSegmentLib.training.training_case import NotPreparedError, read_training_case
@@ -125,8 +126,8 @@ def test_other_spacing_label_or_damage_prepares_anew(synthetic, tmp_path):
     first = run()
     assert run(8.0).path != first.path
     volume = read_volume(ImageFile(copy))
-    write_volume(copy, Volume(np.where(volume.array == 4, 1, volume.array), volume.grid))
-    assert run().regions["ET"] == 0
+    write_volume(copy, Volume(np.where(volume.array == 2, 4, volume.array), volume.grid))
+    assert run().regions["TC"] == run().regions["WT"]
     changed = run()
     changed.path.write_bytes(changed.path.read_bytes()[:100])
     assert run() == changed
@@ -190,25 +191,53 @@ def test_same_grid_keeps_labels_exactly():
     assert np.array_equal(masks["TC"], np.isin(array, (1, 4)))
 
 
-def test_unknown_lost_and_empty_labels_are_said():
+def test_lost_and_empty_labels_are_said():
     array = np.zeros((8, 8, 8), dtype=np.int32)
-    array[0, 0, 0], array[7, 7, 7] = 9, 2
+    array[7, 7, 7] = 2
     volume = labels(array)
-    masks = masks_on_grid(volume, volume.grid, BRATS)
-    assert any(
-        "values 9 that the task" in t for t in label_warnings(volume, masks, volume.grid, BRATS)
-    )
     inner = Grid((4, 4, 4), (1.0,) * 3, (0, 0, 0), IDENTITY)
     lost = list(label_warnings(volume, masks_on_grid(volume, inner, BRATS), inner, BRATS))
     assert any("Only 0 of 0.001 ml of region WT" in text for text in lost)
     assert any("no voxel of any region" in text for text in lost)
 
 
-def test_label_map_of_whole_floats_is_accepted(tmp_path):
-    array = np.array([0.0, 1.0, 4.0, 2.0] * 16, dtype=np.float32).reshape(4, 4, 4)
-    path = tmp_path / "seg.nii.gz"
-    write_volume(path, labels(array))
-    assert np.array_equal(read_label_map(ImageFile(path)).array, array.astype(int))
+def test_mask_cut_off_at_its_rim_does_not_grow_beyond_it():
+    cut = Volume(np.ones((1, 4, 4), bool), Grid((4, 4, 1), (1.0,) * 3, (2.0, 2.0, 3.0), IDENTITY))
+    whole = np.zeros((8, 8, 8), np.int32)
+    whole[3, 2:6, 2:6] = 4
+    fine = Grid((16, 16, 16), (0.5,) * 3, (-0.25,) * 3, IDENTITY)
+    part = masks_on_grid(Volume(cut.array * np.int32(4), cut.grid), fine, BRATS)["ET"]
+    assert part.any()
+    assert np.array_equal(part, masks_on_grid(labels(whole), fine, BRATS)["ET"])
+
+
+def test_label_of_a_region_that_no_case_has_is_refused(synthetic, tmp_path):
+    case = next(case for case in synthetic.cases if case.label is not None)
+    volume = read_volume(case.label)
+    write_volume(
+        tmp_path / "a.nii.gz", Volume(np.where(volume.array == 4, 1, volume.array), volume.grid)
+    )
+    case = dataclasses.replace(case, label=ImageFile(tmp_path / "a.nii.gz"))
+    with pytest.raises(CohortError, match=r"found none of ET .* --label-values \"VALUE=ET\""):
+        prepare_training_set([case], job(synthetic, tmp_path), reporter=NullReporter())
+
+
+def test_what_the_user_says_about_values_is_used_and_kept(synthetic, tmp_path):
+    case = next(case for case in synthetic.cases if case.label is not None)
+    plain = prepare_training_set([case], job(synthetic, tmp_path), reporter=NullReporter())
+    volume = read_volume(case.label)
+    write_volume(
+        tmp_path / "a.nii.gz", Volume(np.where(volume.array == 4, 3, volume.array), volume.grid)
+    )
+    other = dataclasses.replace(case, label=ImageFile(tmp_path / "a.nii.gz"))
+    with pytest.raises(CohortError, match="--label-values brats-2023"):
+        prepare_training_set([other], job(synthetic, tmp_path), reporter=NullReporter())
+    said = dataclasses.replace(
+        job(synthetic, tmp_path), label_values=parse_label_values("brats-2023", BRATS)
+    )
+    outcome = prepare_training_set([other], said, reporter=NullReporter())
+    assert outcome.cases[0].regions == plain.cases[0].regions
+    assert outcome.label_values == "brats-2023"
 
 
 def test_file_of_another_key_or_none_is_not_taken(tmp_path):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from CIMLSegmentLib.inference.case_input import add_modality_argument, modality_rows
+from CIMLSegmentLib.task.label_values import OPTION, named_schemes
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.folders import stem
 from MultimodalImagingLib.cohorts.label_folder import label_maps_in
@@ -37,7 +38,20 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="count cases without a result as empty predictions; else they are only listed",
     )
+    add_label_values_argument(parser)
     add_modality_argument(parser)
+
+
+def add_label_values_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says what the values of label maps are."""
+    schemes = ", ".join(scheme.name for scheme in named_schemes())
+    parser.add_argument(
+        OPTION,
+        default="",
+        metavar="VALUE=LABEL,...",
+        help="what the values of the label maps are, for example 3=ET,4=ignore or Tumor=lesion;"
+        f" others=ignore for all else; or one of {schemes}",
+    )
 
 
 def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -66,7 +80,11 @@ def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
     )
     check_apart(output, [file.path for file in references.values()])
     evaluation = evaluate_results(
-        options.results, references, count_missing=options.count_missing, reporter=reporter
+        options.results,
+        references,
+        count_missing=options.count_missing,
+        label_values=options.label_values,
+        reporter=reporter,
     )
     output.mkdir(parents=True, exist_ok=True)
     csv_file, json_file = write_evaluation(evaluation, output)

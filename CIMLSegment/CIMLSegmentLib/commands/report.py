@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from CIMLSegmentLib.commands.evaluate import reference_labels
+from CIMLSegmentLib.commands.evaluate import add_label_values_argument, reference_labels
 from CIMLSegmentLib.inference.case_input import add_modality_argument, cases_of_path, modality_rows
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
@@ -36,6 +36,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         help="show only this case; may be given several times",
     )
     parser.add_argument("--output", type=Path, metavar="PAGE", help="default: report.html in DIR")
+    add_label_values_argument(parser)
     add_modality_argument(parser)
 
 
@@ -56,6 +57,7 @@ def run_report(options: argparse.Namespace, reporter: Reporter) -> int:
         {c.case_id: c for c in cases},
         references,
         tuple(same_name(case_id) for case_id in options.case),
+        options.label_values,
     )
     page = write_segmentation_report(request, output=options.output, reporter=reporter)
     reporter.result({"report": str(page)})

@@ -8,10 +8,12 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from CIMLSegmentLib.commands.evaluate import add_label_values_argument
 from CIMLSegmentLib.inference.case_input import add_modality_argument, modality_rows
 from CIMLSegmentLib.inference.freed_memory import keep_freed_memory
 from CIMLSegmentLib.model.training_config import TrainingConfig
 from CIMLSegmentLib.task.json_entry import JsonEntry, changed_config, read_json
+from CIMLSegmentLib.task.label_values import parse_label_values
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task, preset_names
 from CIMLSegmentLib.training.network_plan import LARGEST_PATCH
@@ -62,6 +64,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         help="train only on cases that this run of `mdal-selector select` suggested or counted as"
         " labelled; the labels of other cases are not read",
     )
+    add_label_values_argument(parser)
     parser.add_argument("--record", type=Path, help="folder of the cohort's record")
     parser.add_argument("--resume", action="store_true", help="go on with an earlier training")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
@@ -135,7 +138,11 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
         cases = known_to_run(cases, options.suggested_by, reporter)
     _tell_of_places(cases, cohort, task, reporter)
     job = PreparationJob(
-        task, _spec(options, cases or cohort.cases, task), cohort.root, record.cache
+        task,
+        _spec(options, cases or cohort.cases, task),
+        cohort.root,
+        record.cache,
+        parse_label_values(options.label_values, task),
     )
     prepared = prepare_training_set(cases, job, reporter=reporter)
     result = train(

@@ -76,6 +76,7 @@ class TrainedModel:
             "step": self.facts.step,
             "task": self.task.name,
             "versions": dict(self.facts.versions),
+            **({"label_values": self.facts.label_values} if self.facts.label_values else {}),
         }
 
 

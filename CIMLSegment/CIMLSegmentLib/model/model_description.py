@@ -35,6 +35,7 @@ _KEYS = (
     "metrics",
     "versions",
     "step",
+    "label_values",
 )
 
 
@@ -66,6 +67,7 @@ class ModelFacts:
         metrics: Validation figures, for example `{"dice": 0.8, "dice WT": 0.9}`.
         step: Optimizer step of this state.
         versions: Versions of the program and of what it computes with.
+        label_values: What the user said about the values of the label maps; empty if nothing.
     """
 
     training_cases: tuple[str, ...] = ()
@@ -74,6 +76,7 @@ class ModelFacts:
     metrics: Mapping[str, float] = field(default_factory=dict)
     step: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
+    label_values: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,8 @@ def description_to_json(description: ModelDescription, *, with_id: bool = True) 
         "metrics": dict(facts.metrics),
         "step": facts.step,
         "versions": dict(facts.versions),
+        # Only if there is something to say: models of earlier versions keep their form and name.
+        **({"label_values": facts.label_values} if facts.label_values else {}),
     }
 
 
@@ -148,7 +153,7 @@ def description_from_json(data: object, *, where: str) -> ModelDescription:
             " the version of CrossModal that wrote it, or train the model again."
         )
         raise ModelError(msg)
-    entry.check_keys(_KEYS, optional=())
+    entry.check_keys(_KEYS, optional=("label_values",))
     try:
         return ModelDescription(
             task_from_json(entry.data["task"]),
@@ -195,6 +200,7 @@ def _facts(entry: JsonEntry) -> ModelFacts:
         metrics=entry.mapping("metrics", float),
         step=entry.value("step", int),
         versions=entry.mapping("versions", str),
+        label_values=entry.value("label_values", str, ""),
     )
 
 

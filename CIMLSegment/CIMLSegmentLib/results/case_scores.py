@@ -12,9 +12,10 @@ from CIMLSegmentLib.results.metrics import ONE_EMPTY_MM, dice, hausdorff95
 from CIMLSegmentLib.results.stored_result import StoredResult
 from CIMLSegmentLib.task.merging import region_masks
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.images.geometry import is_same_grid, resample
+from MultimodalImagingLib.images.geometry import is_part_of, is_same_grid, resample
+from MultimodalImagingLib.images.label_map import read_label_map
 from MultimodalImagingLib.images.misplacement import Mismatch, mismatch, mismatch_text
-from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_volume
+from MultimodalImagingLib.images.volume_io import ImageFile, Volume
 
 
 @dataclass(frozen=True)
@@ -42,26 +43,26 @@ class RegionScore:
     has_result: bool = True
 
 
-def case_scores(
-    result: StoredResult, reference: ImageFile, warnings: list[str]
-) -> list[RegionScore]:
+def case_scores(result: StoredResult, reference: Volume, warnings: list[str]) -> list[RegionScore]:
     """Score a result.
 
     Args:
         result: The result.
-        reference: Label map; resampled to the result's grid by nearest neighbor if it has another.
+        reference: Label map with the values of the task; resampled to the result's grid by nearest
+            neighbor if it has another.
         warnings: Receives a sentence for everything odd.
     """
-    predicted = read_volume(ImageFile(result.label_map))
-    expected = read_volume(reference)
-    if not is_same_grid(predicted.grid, expected.grid, tolerance_mm=1e-2):
+    predicted = read_label_map(ImageFile(result.label_map)).volume
+    expected = reference
+    if is_part_of(expected.grid, predicted.grid):
+        expected = resample(expected, predicted.grid, interpolation="nearest", fill=0)
+    elif not is_same_grid(predicted.grid, expected.grid, tolerance_mm=1e-2):
         found = mismatch(expected.grid, predicted.grid)
         warnings.append(
             f"Case {result.case_id}: the reference lies on another grid"
             f" ({_grid_text(expected)}) than the result ({_grid_text(predicted)}); {_offset(found)}"
         )
         expected = resample(expected, predicted.grid, interpolation="nearest", fill=0)
-    warnings += _unknown_values(result, expected)
     masks = region_masks(predicted.array, result.task)
     truths = region_masks(expected.array, result.task)
     spacing = predicted.grid.spacing_mm
@@ -91,28 +92,15 @@ def _score(
     )
 
 
-def missing_scores(case_id: str, reference: ImageFile, task: Task) -> list[RegionScore]:
+def missing_scores(case_id: str, reference: Volume, task: Task) -> list[RegionScore]:
     """Score a case without a result as an empty prediction."""
-    volume = read_volume(reference)
-    voxel_ml = float(np.prod(volume.grid.spacing_mm)) / 1000
+    voxel_ml = float(np.prod(reference.grid.spacing_mm)) / 1000
     scores = []
-    for name, mask in region_masks(volume.array, task).items():
+    for name, mask in region_masks(reference.array, task).items():
         n_voxels = int(mask.sum())
         worst = (0.0, ONE_EMPTY_MM) if n_voxels else (1.0, 0.0)
         scores.append(RegionScore(case_id, name, *worst, 0.0, n_voxels * voxel_ml, 0.0, False))
     return scores
-
-
-def _unknown_values(result: StoredResult, expected: Volume) -> list[str]:
-    found = {float(value) for value in np.unique(expected.array)}
-    unknown = sorted(found - {0.0} - {float(value) for value in result.task.labels})
-    if not unknown:
-        return []
-    return [
-        f"Case {result.case_id}: the reference has label values"
-        f" {', '.join(f'{value:g}' for value in unknown)}, which the task {result.task.name!r}"
-        " does not know; they count as background."
-    ]
 
 
 def _offset(found: Mismatch | None) -> str:

@@ -14,6 +14,8 @@ import numpy as np
 
 from CIMLSegmentLib.results.case_scores import RegionScore, case_scores, missing_scores
 from CIMLSegmentLib.results.stored_result import StoredResult, find_results, read_result
+from CIMLSegmentLib.task.label_maps import LabelMaps, find_label_maps, grouped
+from CIMLSegmentLib.task.label_values import OPTION, parse_label_values
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import CohortError, CrossModalError
 from MultimodalImagingLib.images.volume_io import ImageFile
@@ -97,19 +99,23 @@ def evaluate_results(
     references: Mapping[str, ImageFile],
     *,
     count_missing: bool = False,
+    label_values: str = "",
     reporter: Reporter,
 ) -> Evaluation:
     """Compare all results of a folder with reference labels.
 
     Args:
         folder: Folder of result folders, or one result folder.
-        references: Label map per case; values are those of the task.
+        references: Label map per case.
         count_missing: Whether a case without a result counts as an empty prediction; else it is
             only listed.
+        label_values: What the user says about the values of the references; empty for what was
+            said when the model was trained.
         reporter: Told of every case and of everything odd.
 
     Raises:
-        CohortError: If there is nothing to compare.
+        CohortError: If there is nothing to compare, a reference cannot be read, or a value of the
+            references cannot be explained.
         ModelError: If a result cannot be read.
     """
     results = {result.case_id: result for result in map(read_result, find_results(folder))}
@@ -118,15 +124,19 @@ def evaluate_results(
         raise CohortError(_nothing_to_compare(folder, list(results), list(references)))
     task = results[scored[0]].task
     missing = tuple(sorted(references.keys() - results.keys()))
-    scores: list[RegionScore] = []
-    warnings: list[str] = []
-    reporter.stage("evaluate", len(scored))
     for case_id in scored:
         _check_same_task(results[case_id], task)
-        scores += case_scores(results[case_id], references[case_id], warnings)
+    wanted = [*scored, *(missing if count_missing else ())]
+    used = {case_id: references[case_id] for case_id in wanted}
+    maps = reference_maps(used, results[scored[0]], label_values, reporter)
+    scores: list[RegionScore] = []
+    warnings = _empty_region_warnings(maps)
+    reporter.stage("evaluate", len(scored))
+    for case_id in scored:
+        scores += case_scores(results[case_id], maps.read(case_id), warnings)
         reporter.advance()
     for case_id in missing if count_missing else ():
-        scores += missing_scores(case_id, references[case_id], task)
+        scores += missing_scores(case_id, maps.read(case_id), task)
     for text in warnings:
         reporter.warning(text)
     return Evaluation(
@@ -135,8 +145,46 @@ def evaluate_results(
         missing=missing,
         without_reference=tuple(sorted(results.keys() - references.keys())),
         counts_missing=count_missing,
-        warnings=tuple(warnings),
+        warnings=(*maps.scheme.warnings, *warnings),
     )
+
+
+def reference_maps(
+    references: Mapping[str, ImageFile], result: StoredResult, said: str, reporter: Reporter
+) -> LabelMaps:
+    """Read reference labels with the values of the task of a result, and say how.
+
+    Args:
+        references: Label map per case.
+        result: A result; it knows the task, and what was said when its model was trained.
+        said: What the user says about the values; empty for what was said then.
+        reporter: Told of the mapping.
+
+    Raises:
+        CohortError: If a reference cannot be read or a value cannot be explained.
+    """
+    known = result.model.get("label_values", "")
+    if not said and isinstance(known, str) and known:
+        reporter.info(f'The model was trained with {OPTION} "{known}"; the same is used here.')
+        said = known
+    maps = find_label_maps(
+        references, result.task, said=parse_label_values(said, result.task), reporter=reporter
+    )
+    if maps.survey.faults:
+        raise CohortError(" ".join(grouped(maps.survey.faults)))
+    maps.tell(reporter)
+    return maps
+
+
+def _empty_region_warnings(maps: LabelMaps) -> list[str]:
+    """Say which regions no reference has: their Dice only tells whether they were found wrongly."""
+    found = "; ".join(maps.scheme.lines) or "nothing"
+    return [
+        f"No reference has a voxel of region {region.name} ({region.title}), so its scores only"
+        f" tell whether nothing was found; the label maps hold {found}. If a value means it, say so"
+        f' with {OPTION} "VALUE={region.name}".'
+        for region in maps.scheme.empty_regions
+    ]
 
 
 def _check_same_task(result: StoredResult, task: Task) -> None:

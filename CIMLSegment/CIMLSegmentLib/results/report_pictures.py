@@ -24,6 +24,7 @@ from CIMLSegmentLib.results.map_pictures import (
 )
 from CIMLSegmentLib.results.stored_result import StoredMap, StoredResult
 from MultimodalImagingLib.cohorts.cases import Case
+from MultimodalImagingLib.images.label_map import read_label_map
 from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_volume
 
 
@@ -67,27 +68,26 @@ class _Scene:
 
 
 def case_pictures(
-    result: StoredResult, case: Case, reference: ImageFile | None = None
+    result: StoredResult, case: Case, reference: Volume | None = None
 ) -> tuple[tuple[TileRow, ...], float]:
     """Draw the pictures of a case.
 
     Args:
         result: Its stored result.
         case: Its images.
-        reference: A label map to compare with, if there is one.
+        reference: A label map with the values of the task to compare with, if there is one.
 
     Returns:
         Rows of pictures, and the length of their sides, mm.
     """
-    label_map = read_volume(ImageFile(result.label_map))
+    label_map = read_label_map(ImageFile(result.label_map)).volume
     plane = best_plane(label_map, result.task)
     grays = {
         modality: gray_picture(read_volume(case.images[modality]), plane, kind=kind)
         for modality, kind in result.task.modalities.items()
         if modality in case.images
     }
-    truth = None if reference is None else read_volume(reference)
-    scene = _Scene(result, label_map, plane, grays, truth)
+    scene = _Scene(result, label_map, plane, grays, reference)
     rows = [_image_row(scene), *(_map_row(kind, scene) for kind in MAP_KINDS.values())]
     return tuple(row for row in rows if row.tiles), plane.side_mm
 

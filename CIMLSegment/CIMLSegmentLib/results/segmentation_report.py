@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from CIMLSegmentLib.results.evaluation import reference_maps
 from CIMLSegmentLib.results.evaluation_files import JSON_FILE
 from CIMLSegmentLib.results.map_pictures import legend_stops, region_colors
 from CIMLSegmentLib.results.report_pictures import TileRow, case_pictures, short_number
 from CIMLSegmentLib.results.result import Contribution
 from CIMLSegmentLib.results.stored_result import StoredResult, find_results, read_result
 from CIMLSegmentLib.task.json_entry import read_json
+from CIMLSegmentLib.task.label_maps import LabelMaps
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CohortError
@@ -92,12 +94,14 @@ class ReportRequest:
         images: Cases with their images; a case without is described without pictures.
         references: Label maps to draw beside the results, by case.
         chosen: Cases to show; empty for all.
+        label_values: What the user says about the values of the references.
     """
 
     folder: Path
     images: Mapping[str, Case]
     references: Mapping[str, ImageFile] = field(default_factory=dict)
     chosen: tuple[str, ...] = ()
+    label_values: str = ""
 
 
 def write_segmentation_report(
@@ -126,10 +130,13 @@ def write_segmentation_report(
     check_own_files({path: _is_page}, option="--output")
     results = _results(request)
     evaluation = _evaluation(request.folder)
+    pictured = {result.case_id for result in results[:MOST_PICTURED]}
+    maps = _references(request, [r for r in results if r.case_id in pictured], reporter)
     reporter.stage("draw", len(results))
     views = []
-    for number, result in enumerate(results):
-        views.append(_view(result, request, evaluation, with_pictures=number < MOST_PICTURED))
+    for result in results:
+        pictures = _pictures(result, request, maps) if result.case_id in pictured else _TOO_MANY
+        views.append(_view(result, pictures, evaluation))
         reporter.advance()
     check_own_files({path: _is_page}, option="--output")
     write_text(path, render(views, evaluation, request.folder.resolve().name))
@@ -186,32 +193,48 @@ def mean_table(results: Sequence[StoredResult]) -> tuple[ShareRow, ...]:
     return share_table(means, results[0].task)
 
 
-def _view(
-    result: StoredResult,
-    request: ReportRequest,
-    evaluation: Mapping[str, Any],
-    *,
-    with_pictures: bool,
-) -> CaseView:
+@dataclass(frozen=True)
+class _Pictures:
     rows: tuple[TileRow, ...] = ()
-    side, note = 0.0, ""
+    side_mm: float = 0.0
+    note: str = ""
+
+
+_TOO_MANY = _Pictures(
+    note=f"No pictures: a page shows those of {MOST_PICTURED} cases. Choose with --case."
+)
+
+
+def _references(
+    request: ReportRequest, results: Sequence[StoredResult], reporter: Reporter
+) -> LabelMaps | None:
+    wanted = {r.case_id: r for r in results if r.case_id in request.images}
+    files = {name: file for name, file in request.references.items() if name in wanted}
+    if not files:
+        return None
+    return reference_maps(files, wanted[min(files)], request.label_values, reporter)
+
+
+def _pictures(result: StoredResult, request: ReportRequest, maps: LabelMaps | None) -> _Pictures:
     case = request.images.get(result.case_id)
-    if not with_pictures:
-        note = f"No pictures: a page shows those of {MOST_PICTURED} cases. Choose with --case."
-    elif case is None:
-        note = "Its images were not given, so there are no pictures."
-    else:
-        try:
-            rows, side = case_pictures(result, case, request.references.get(result.case_id))
-        except CohortError as error:
-            note = f"No pictures: {error}"
+    if case is None:
+        return _Pictures(note="Its images were not given, so there are no pictures.")
+    try:
+        has_reference = maps is not None and result.case_id in maps.files
+        reference = maps.read(result.case_id) if maps is not None and has_reference else None
+        return _Pictures(*case_pictures(result, case, reference))
+    except CohortError as error:
+        return _Pictures(note=f"No pictures: {error}")
+
+
+def _view(result: StoredResult, pictures: _Pictures, evaluation: Mapping[str, Any]) -> CaseView:
     scores = {
         score["region"]: RegionScore(float(score["dice"]), float(score["hd95_mm"]))
         for score in evaluation.get("scores", ())
         if score["case_id"] == result.case_id
     }
     table = share_table(result.contributions, result.task)
-    return CaseView(result, rows, side, table, scores, note)
+    return CaseView(result, pictures.rows, pictures.side_mm, table, scores, pictures.note)
 
 
 def _results(request: ReportRequest) -> list[StoredResult]:

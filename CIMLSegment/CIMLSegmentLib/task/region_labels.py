@@ -1,38 +1,21 @@
-"""Reference label maps to region masks on a working grid."""
+"""Label maps with the values of a task to region masks on a working grid."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Grid, is_same_grid, resample
-from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_volume
+from MultimodalImagingLib.images.volume_io import Volume
 
 MaskArray = npt.NDArray[np.bool_]
 
 # Less of a region than this on the working grid is worth a warning.
 _KEPT_SHARE = 0.8
-
-
-def read_label_map(file: ImageFile) -> Volume:
-    """Read a label map as whole numbers.
-
-    Raises:
-        CohortError: If it cannot be read or holds other numbers.
-    """
-    volume = read_volume(file)
-    values = np.asarray(volume.array, dtype=np.float64)
-    if not np.isfinite(values).all() or not np.array_equal(values, np.rint(values)):
-        msg = (
-            f"Expected whole numbers in the label map {file.path.name}, found others. Export the"
-            " labels again without interpolation."
-        )
-        raise CohortError(msg)
-    return Volume(values.astype(np.int32), volume.grid)
 
 
 def masks_on_grid(labels: Volume, grid: Grid, task: Task) -> dict[str, MaskArray]:
@@ -57,13 +40,7 @@ def masks_on_grid(labels: Volume, grid: Grid, task: Task) -> dict[str, MaskArray
 def label_warnings(
     labels: Volume, masks: Mapping[str, MaskArray], grid: Grid, task: Task
 ) -> Iterator[str]:
-    """Yield what a person should know about a label map: unknown values, lost and empty regions."""
-    unknown = sorted(set(np.unique(labels.array).tolist()) - {0, *task.labels})
-    if unknown:
-        yield (
-            f"The label map holds values {', '.join(map(str, unknown))} that the task does not"
-            " know; they count as background."
-        )
+    """Yield what a person should know about a label map: lost and empty regions."""
     if not any(mask.any() for mask in masks.values()):
         yield "The label map holds no voxel of any region; the case counts as free of them."
     before_ml = float(np.prod(labels.grid.spacing_mm)) / 1000
@@ -80,7 +57,19 @@ def label_warnings(
 
 
 def _on_grid(mask: Volume, grid: Grid) -> MaskArray:
-    share = Volume(mask.array.astype(np.float32), mask.grid)
+    share = _with_border(mask)
     # No smoothing before, unlike for images: it would shrink small round regions by a third.
     sampled = resample(share, grid, interpolation="linear")
     return np.asarray(np.asarray(sampled.array, dtype=np.float32) >= 0.5)
+
+
+def _with_border(mask: Volume) -> Volume:
+    """Add a voxel of nothing around: a segmentation may be cut off where its segments end."""
+    i, j, k = mask.grid.size
+    origin = mask.grid.index_to_lps @ np.array([-1.0, -1.0, -1.0, 1.0])
+    grid = replace(
+        mask.grid,
+        size=(i + 2, j + 2, k + 2),
+        origin_mm=(float(origin[0]), float(origin[1]), float(origin[2])),
+    )
+    return Volume(np.pad(mask.array.astype(np.float32), 1), grid)

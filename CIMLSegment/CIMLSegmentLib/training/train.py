@@ -130,6 +130,7 @@ def _description(
         validation_cases=split.validation,
         intensities=cases.intensities,
         versions=current_versions(),
+        label_values=cases.label_values,
     )
     return ModelDescription(task, job.network, job.training, cases.preprocessing, facts)
 

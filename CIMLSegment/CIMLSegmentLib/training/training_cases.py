@@ -6,16 +6,19 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from CIMLSegmentLib.inference.window_box import BoolArray, window_box
 from CIMLSegmentLib.model.model_description import Intensities
-from CIMLSegmentLib.task.region_labels import label_warnings, masks_on_grid, read_label_map
+from CIMLSegmentLib.task.label_maps import LabelMaps, find_label_maps, grouped
+from CIMLSegmentLib.task.label_scheme import check_regions
+from CIMLSegmentLib.task.label_values import LabelValues
+from CIMLSegmentLib.task.region_labels import label_warnings, masks_on_grid
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_to_json
 from CIMLSegmentLib.training.label_place import label_in_air, lost_label
@@ -57,11 +60,13 @@ class TrainingSet:
     Attributes:
         cases: The cases.
         preprocessing: How their images were prepared.
+        label_values: What the user said about the values of their label maps.
         intensities: Per modality, over the cases.
     """
 
     cases: tuple[TrainingCase, ...]
     preprocessing: PreprocessingSpec
+    label_values: str = ""
 
     @property
     def intensities(self) -> dict[str, Intensities]:
@@ -77,9 +82,7 @@ class TrainingSet:
     def subset(self, case_ids: Sequence[str]) -> TrainingSet:
         """Return the same set with these cases only."""
         wanted = set(case_ids)
-        return TrainingSet(
-            tuple(case for case in self.cases if case.case_id in wanted), self.preprocessing
-        )
+        return replace(self, cases=tuple(c for c in self.cases if c.case_id in wanted))
 
 
 @dataclass(frozen=True)
@@ -91,12 +94,14 @@ class PreparationJob:
         spec: Working spacing and kinds of the task's modalities.
         root: Folder of the cohort.
         cache: Receives a file per case, about 2 bytes per voxel and modality.
+        label_values: What the user says about the values of the label maps.
     """
 
     task: Task
     spec: PreprocessingSpec
     root: Path
     cache: Path
+    label_values: LabelValues = field(default_factory=LabelValues)
 
 
 def prepare_training_set(
@@ -107,62 +112,89 @@ def prepare_training_set(
     A case that cannot be used is reported and left out.
 
     Raises:
-        CohortError: If no case can be used.
+        CohortError: If no case can be used, a label value cannot be explained, or no case has a
+            region of the task.
     """
     labelled = [case for case in cases if case.label is not None]
     remove_unfinished_files(job.cache)
-    reporter.stage("Prepare labelled cases", len(labelled))
+    maps = _label_maps(labelled, job, reporter)
+    usable = [case for case in labelled if case.case_id not in maps.survey.faults]
+    found, faults = _prepare(usable, maps, job, reporter)
+    for text in grouped({**maps.survey.faults, **faults}):
+        reporter.warning(f"{text} It is not used for training.")
+    for number in range(max((len(case.warnings) for case in found), default=0)):
+        texts = {c.case_id: c.warnings[number] for c in found if len(c.warnings) > number}
+        for text in grouped(texts):
+            reporter.warning(text)
+    if not found:
+        raise CohortError(_nothing_usable({**maps.survey.faults, **faults}, job))
+    return TrainingSet(tuple(found), job.spec, job.label_values.text)
+
+
+def _label_maps(labelled: Sequence[Case], job: PreparationJob, reporter: Reporter) -> LabelMaps:
+    files = {case.case_id: case.label for case in labelled if case.label is not None}
+    maps = find_label_maps(
+        files, job.task, said=job.label_values, reporter=reporter, cache=job.cache
+    )
+    maps.tell(reporter)
+    if maps.survey.cases:
+        check_regions(maps.scheme, maps.survey.cases)
+    return maps
+
+
+def _prepare(
+    cases: Sequence[Case], maps: LabelMaps, job: PreparationJob, reporter: Reporter
+) -> tuple[list[TrainingCase], dict[str, str]]:
+    """Return the prepared cases, and the reason of each case that cannot be used."""
+    reporter.stage("Prepare labelled cases", len(cases))
     found: list[TrainingCase] = []
-    refused: list[str] = []
+    faults: dict[str, str] = {}
     known = FileChecksums(job.cache, job.root)
     pool = ThreadPoolExecutor(max_workers=min(MAX_WORKERS, os.cpu_count() or 1))
     try:
-        tasks = {pool.submit(_prepared, case, job, known): case.case_id for case in labelled}
+        tasks = {pool.submit(_prepared, case, maps, job, known): case.case_id for case in cases}
         for finished in as_completed(tasks):
             try:
-                case = finished.result()
+                found.append(finished.result())
             except CohortError as error:
-                refused.append(str(error))
-                reporter.warning(f"{error} The case is not used for training.")
-            else:
-                found.append(case)
+                case_id = tasks[finished]
+                faults[case_id] = str(error).removeprefix(f"Case {case_id}: ")
             reporter.advance()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     known.save()
-    found.sort(key=lambda case: case.case_id)
-    for case in found:
-        for warning in case.warnings:
-            reporter.warning(f"Case {case.case_id}: {warning}")
-    if not found:
-        raise CohortError(_nothing_usable(sorted(refused), job))
-    return TrainingSet(tuple(found), job.spec)
+    return sorted(found, key=lambda case: case.case_id), dict(sorted(faults.items()))
 
 
-def _nothing_usable(refused: Sequence[str], job: PreparationJob) -> str:
+def _nothing_usable(refused: Mapping[str, str], job: PreparationJob) -> str:
     expected = (
         f"Expected cases of {job.root.name} with a label map and"
         f" {' or '.join(job.task.primaries)} to train on, found"
     )
     if not refused:
         return f"{expected} no label map. Label some cases, or give a folder of label maps."
-    more = f" The other {len(refused) - 1} are named above." if refused[1:] else ""
-    return f"{expected} none of {len(refused)} that can be used. {refused[0]}{more}"
+    more = f" The other {len(refused) - 1} are named above." if len(refused) > 1 else ""
+    case_id, reason = min(refused.items())
+    return f"{expected} none of {len(refused)} that can be used. Case {case_id}: {reason}{more}"
 
 
-def _prepared(case: Case, job: PreparationJob, known: FileChecksums) -> TrainingCase:
-    key = _key(case, job, known)
+def _prepared(
+    case: Case, maps: LabelMaps, job: PreparationJob, known: FileChecksums
+) -> TrainingCase:
+    key = _key(case, maps, job, known)
     slug = re.sub(r"[^A-Za-z0-9._-]+", "_", case.case_id)[:60]
     path = job.cache / f"training-{slug}-{key[:16]}.safetensors"
     try:
         return read_training_case(path, key=key)
     except NotPreparedError:
-        prepared, arrays = _make(case, job, path)
+        prepared, arrays = _make(case, maps, job, path)
     write_training_case(prepared, arrays, key=key)
     return prepared
 
 
-def _make(case: Case, job: PreparationJob, path: Path) -> tuple[TrainingCase, TrainingArrays]:
+def _make(
+    case: Case, maps: LabelMaps, job: PreparationJob, path: Path
+) -> tuple[TrainingCase, TrainingArrays]:
     primaries = [modality for modality in job.task.primaries if modality in case.images]
     if not primaries or case.label is None:
         msg = f"Case {case.case_id}: Expected one of {', '.join(job.task.primaries)}, found none."
@@ -170,7 +202,7 @@ def _make(case: Case, job: PreparationJob, path: Path) -> tuple[TrainingCase, Tr
     positions = read_positions(case, job.spec.modalities)
     check_readings(case, positions)
     prepared = prepare_case(case, job.spec, reference=primaries[0], crop="reference")
-    labels = read_label_map(case.label)
+    labels = maps.read(case.case_id)
     masks = masks_on_grid(labels, prepared.grid, job.task)
     lost = lost_label(labels, masks, prepared.grid, job.task)
     if lost is not None:
@@ -228,7 +260,7 @@ def _places(mask: BoolArray) -> PlaceArray:
     return np.ascontiguousarray(places[np.sort(chosen)])
 
 
-def _key(case: Case, job: PreparationJob, known: FileChecksums) -> str:
+def _key(case: Case, maps: LabelMaps, job: PreparationJob, known: FileChecksums) -> str:
     label = case.label
     content = [
         FORMAT_VERSION,
@@ -236,6 +268,7 @@ def _key(case: Case, job: PreparationJob, known: FileChecksums) -> str:
         case.patient_id,
         [label.path.name, label.component, known.of(label.path)] if label else None,
         {name: task_to_json(job.task)[name] for name in ("labels", "regions")},
+        sorted(maps.scheme.translations.get(case.case_id, {}).items()),
         list(job.task.primaries),
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

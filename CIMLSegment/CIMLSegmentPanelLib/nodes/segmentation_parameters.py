@@ -115,6 +115,7 @@ class CIMLSegmentParameterNode(WrappedParameters):
         taskPreset: Task to train.
         taskPath: Task file, for `TaskPreset.FILE`.
         primary: Primary modality where the task leaves it open.
+        labelValues: What the values of the label maps are; empty for what the data say.
         trainingSteps: Most optimizer steps.
         trainedModelPath: Folder that receives the trained model.
         batchPath: Folder that receives the results of a cohort.
@@ -147,6 +148,7 @@ class CIMLSegmentParameterNode(WrappedParameters):
     taskPreset: TaskPreset = TaskPreset.PET_CT
     taskPath: str
     primary: str
+    labelValues: str
     trainingSteps: Annotated[int, Minimum(1)] = 5000
     trainedModelPath: str
     batchPath: str
@@ -229,6 +231,8 @@ def trainArguments(
     arguments = ["CIMLSegmentLib", "train", parameters.cohortPath, "--events"]
     for name, value in options.items():
         arguments += [name, value] if value else []
+    values = parameters.labelValues.strip()
+    arguments += [f"--label-values={values}"] if values else []
     return arguments + _corrections(names)
 
 

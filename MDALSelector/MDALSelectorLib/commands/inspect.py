@@ -20,6 +20,7 @@ from MultimodalImagingLib.cohorts.cohort import (
 )
 from MultimodalImagingLib.cohorts.content_checks import check_contents
 from MultimodalImagingLib.cohorts.geometry_report import geometry_report
+from MultimodalImagingLib.cohorts.label_survey import LabelSurvey, label_table, survey_labels
 from MultimodalImagingLib.cohorts.modality_patterns import (
     FILE_NAME,
     IGNORE,
@@ -31,6 +32,8 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
 from MultimodalImagingLib.jobs.environment import is_unicode
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.record.cohort_record import open_record
+
+MOST_LABELS_READ = 50
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,18 @@ def inspect_cohort(
     """
     chosen = InspectionOptions() if options is None else options
     cohort = find_cohort(path, patterns=patterns_for(path, chosen.modality_rows))
-    deep = _read_everything(cohort, reporter or NullReporter()) if chosen.is_deep else []
-    problems = sorted((*cohort.problems, *deep), key=_severity_rank)
-    return InspectionReport(cohort, geometry_report(cohort), _pattern_uses(cohort), tuple(problems))
+    teller = reporter or NullReporter()
+    survey = _survey(cohort, teller, is_deep=chosen.is_deep)
+    found = _read_everything(cohort, teller) if chosen.is_deep else _label_problems(cohort, survey)
+    problems = sorted((*cohort.problems, *found), key=_severity_rank)
+    return InspectionReport(
+        cohort,
+        geometry_report(cohort),
+        _pattern_uses(cohort),
+        tuple(problems),
+        label_table(survey.cases),
+        len(survey.cases),
+    )
 
 
 def add_inspect_arguments(parser: argparse.ArgumentParser) -> None:
@@ -132,6 +144,23 @@ def _read_everything(cohort: Cohort, reporter: Reporter) -> list[Problem]:
         problems += check_contents(case)
         reporter.advance()
     return problems
+
+
+def _survey(cohort: Cohort, reporter: Reporter, *, is_deep: bool) -> LabelSurvey:
+    """Read label maps: all, or as many as take seconds, evenly over the cases."""
+    files = {case.case_id: case.label for case in cohort.cases if case.label is not None}
+    step = 1 if is_deep else -(-len(files) // MOST_LABELS_READ)
+    chosen = dict(list(files.items())[:: max(step, 1)])
+    return survey_labels(chosen, reporter) if chosen else LabelSurvey((), {})
+
+
+def _label_problems(cohort: Cohort, survey: LabelSurvey) -> list[Problem]:
+    files = {case.case_id: case.label for case in cohort.cases}
+    return [
+        Problem("warning", text, case_id, None if file is None else file.path)
+        for case_id, text in survey.faults.items()
+        for file in [files[case_id]]
+    ]
 
 
 def _pattern_uses(cohort: Cohort) -> tuple[PatternUse, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cohort import Cohort, Problem
 from MultimodalImagingLib.cohorts.geometry_report import GeometryReport
+from MultimodalImagingLib.cohorts.label_survey import LabelRow
 from MultimodalImagingLib.cohorts.patient_ids import RULE
 from MultimodalImagingLib.images.volume_io import ImageFile
 
@@ -42,12 +43,16 @@ class InspectionReport:
         geometry: Where its images lie.
         patterns: Which patterns were used, in the order of modalities and then of frequency.
         problems: All problems, errors first.
+        labels: What the label maps hold.
+        n_labels_read: How many of them were read.
     """
 
     cohort: Cohort
     geometry: GeometryReport
     patterns: tuple[PatternUse, ...]
     problems: tuple[Problem, ...]
+    labels: tuple[LabelRow, ...] = ()
+    n_labels_read: int = 0
 
     @property
     def n_labels(self) -> int:
@@ -81,6 +86,8 @@ class InspectionReport:
             "incomplete": {case: list(lacks) for case, lacks in cohort.incomplete.items()},
             "verdicts": {str(verdict): n for verdict, n in self.geometry.verdicts.items()},
             "labels_on": self.geometry.labels_on,
+            "labels": [vars(row) for row in self.labels],
+            "n_labels_read": self.n_labels_read,
             "cases": self._cases_json(),
             "patterns": [vars(use) for use in self.patterns],
             "pattern_table": [[row.expression, row.target] for row in cohort.patterns.rows],

@@ -52,6 +52,7 @@ def print_inspection(
         out.print()
         out.print(table)
     out.print()
+    _print_labels(report, out, show_all=show_all)
     _print_geometry(report, out, show_all=show_all)
     _print_incomplete(report, out, show_all=show_all)
     _print_problems(report, out, show_all=show_all)
@@ -105,6 +106,29 @@ def _pattern_table(report: InspectionReport) -> Table:
         pattern = _shortened(use.pattern)
         _add_row(table, target, str(use.n_files), use.example, reason, pattern)
     return table
+
+
+def _print_labels(report: InspectionReport, out: Console, *, show_all: bool) -> None:
+    if not report.n_labels_read:
+        return
+    shown = report.labels if show_all else report.labels[:MAX_ROWS]
+    if shown:
+        table = _table("label value", "name", "cases", "volume, ml")
+        for row in shown:
+            values = ", ".join(str(value) for value in row.values)
+            low, high = f"{row.smallest_ml:.3g}", f"{row.largest_ml:.3g}"
+            volume = low if low == high else f"{low}-{high}"
+            _add_row(table, values, row.name or "no name", str(row.n_cases), volume)
+        out.print(table)
+        _print_rest(len(report.labels) - len(shown), out)
+    elif report.n_labels_read:
+        out.print(_plain("All label maps are empty."))
+    if report.n_labels_read < report.n_labels:
+        text = (
+            f"{report.n_labels_read} of {report.n_labels} label maps were read; --deep reads all."
+        )
+        out.print(_plain(text))
+    out.print()
 
 
 def _print_geometry(report: InspectionReport, out: Console, *, show_all: bool) -> None:

@@ -191,16 +191,18 @@ class _Builder:
         choice = choose_label(case_id, candidates)
         if choice.problem is not None:
             self.problems.append(choice.problem)
-        return None if choice.file is None else self._readable(choice.file)
+        return None if choice.file is None else self._readable(choice.file, is_label=True)
 
-    def _readable(self, file: FoundFile) -> ImageFile | None:
+    def _readable(self, file: FoundFile, *, is_label: bool = False) -> ImageFile | None:
         """Read the header; `None`, and a problem, if the file cannot be used."""
         try:
-            position = read_position(file.image_file)
+            position = read_position(file.image_file, is_label=is_label)
         except CohortError as error:
             self.problems.append(Problem("error", str(error), file.case_id, file.path))
             return None
-        impossible, unusual = impossible_grid(position.grid), unusual_grid(position.grid)
+        # A label map may be the smallest box around its segments, down to a single voxel.
+        impossible = None if is_label else impossible_grid(position.grid)
+        unusual = unusual_grid(position.grid)
         if impossible is not None:
             hint = unit_hint(position.grid, position.unit)
             self.problems.append(_bad_spacing("error", file, impossible, hint))

@@ -192,7 +192,9 @@ def _place_problems(cohort: Cohort, case: Case) -> list[Problem]:
     label = case.label
     if label is not None and label in cohort.grids and label.path not in explained:
         grid = cohort.grids[label]
-        if not any(overlap_fraction(grid, other) > 0 for other in grids.values()):
+        is_empty = grid.size == (1, 1, 1)  # so Slicer writes a segmentation without voxels
+        is_apart = not any(overlap_fraction(grid, other) > 0 for other in grids.values())
+        if is_apart and not is_empty:
             problems.append(_label_apart(case, label))
     return problems
 

@@ -71,7 +71,7 @@ def read_positions(case: Case, modalities: Collection[str]) -> dict[ImageFile, P
     positions = {}
     for file in [*files, *([] if case.label is None else [case.label])]:
         try:
-            positions[file] = read_position(file)
+            positions[file] = read_position(file, is_label=file == case.label)
         except CohortError:
             continue
     return positions

@@ -103,6 +103,20 @@ def is_same_grid(first: Grid, second: Grid, *, tolerance_mm: float = 1e-3) -> bo
     return bool(difference <= tolerance_mm)
 
 
+def is_part_of(part: Grid, whole: Grid, *, tolerance_mm: float = 1e-2) -> bool:
+    """Tell whether the voxels of a grid are some of the voxels of another one, as in a cut-out."""
+    to_whole = np.linalg.inv(whole.index_to_lps) @ part.index_to_lps
+    if not np.allclose(to_whole[:3, :3], np.eye(3), atol=1e-3):
+        return False
+    last = np.asarray(part.size, dtype=np.float64) - 1.0
+    corners = np.array(np.meshgrid(*zip(np.zeros(3), last, strict=True))).reshape(3, -1)
+    index = (to_whole @ np.vstack([corners, np.ones(8)]))[:3]
+    nearest = np.rint(index)
+    difference = np.abs(whole.index_to_lps[:3, :3] @ (index - nearest)).max()
+    is_inside = nearest.min() >= 0 and (nearest.max(axis=1) < np.asarray(whole.size)).all()
+    return bool(is_inside and difference <= tolerance_mm)
+
+
 def grid_from_affine_ras(affine_ras: FloatArray, size: tuple[int, int, int]) -> Grid:
     """Return the grid whose `affine_ras` is a given matrix; the inverse of `Grid.affine_ras`.
 

@@ -213,6 +213,8 @@ def _itk_grid(reader: sitk.ImageFileReader, path: Path) -> Grid:
     )
 
 
-def unreadable(path: Path, found: str, advice: str = _ADVICE) -> CohortError:
+def unreadable(
+    path: Path, found: str, advice: str = _ADVICE, *, kind: str = "image"
+) -> CohortError:
     """Return the error of a file that is no 3-D image; `found` ends "found ..."."""
-    return CohortError(f"Expected one 3-D image in {path.name}, found {found}. {advice}")
+    return CohortError(f"Expected one 3-D {kind} in {path.name}, found {found}. {advice}")

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.errors import CohortError, CrossModalError, NoSpaceError
@@ -40,6 +41,7 @@ __all__ = [
     "image_suffix",
     "n_components",
     "read_grid",
+    "read_layers",
     "read_position",
     "read_volume",
     "volume_from_image",
@@ -47,6 +49,7 @@ __all__ = [
 ]
 
 _LEAST_SPACE = 1 << 20  # bytes
+_LABEL_ADVICE = "Save one 3-D label map with one whole number per label."
 _SPLIT_ADVICE = "Save each 3-D image in a file of its own."
 
 
@@ -59,22 +62,30 @@ def n_components(path: Path) -> int:
     return int(np.prod(open_image(path).size[3:], dtype=int))
 
 
-def read_grid(file: ImageFile) -> Grid:
+def read_grid(file: ImageFile, *, is_label: bool = False) -> Grid:
     """Read where the voxels of an image lie, from its header alone.
 
+    Args:
+        file: The image.
+        is_label: Whether it is a label map, which may be one slice or have several layers.
+
     Raises:
         CohortError: If the file is missing, damaged, truncated, or not one 3-D scalar image.
     """
-    return read_position(file).grid
+    return read_position(file, is_label=is_label).grid
 
 
-def read_position(file: ImageFile) -> Position:
+def read_position(file: ImageFile, *, is_label: bool = False) -> Position:
     """Read where the voxels of an image lie, and where else its header could put them.
 
+    Args:
+        file: The image.
+        is_label: Whether it is a label map, which may be one slice or have several layers.
+
     Raises:
         CohortError: If the file is missing, damaged, truncated, or not one 3-D scalar image.
     """
-    return _position(open_image(file.path), file)
+    return _position(open_image(file.path), file, is_label=is_label)
 
 
 def read_volume(
@@ -106,6 +117,19 @@ def read_volume(
     return Volume(finite, grid)
 
 
+def read_layers(file: ImageFile) -> tuple[list[npt.NDArray[np.generic]], Grid]:
+    """Read the layers of a label map, each `(K, J, I)`: one, or several of a segmentation file.
+
+    Raises:
+        CohortError: If the file is missing, damaged, truncated, or no label map.
+    """
+    stored = open_image(file.path)
+    grid = _position(stored, file, is_label=True).grid
+    array = stored.voxels(file.component or 0)
+    layers = [array] if array.ndim == 3 else [array[..., n] for n in range(array.shape[3])]
+    return layers, grid
+
+
 def write_volume(path: Path, volume: Volume) -> None:
     """Write a volume, compressed and atomically; booleans become 0 and 1.
 
@@ -131,8 +155,8 @@ def _kind_of(error: Exception, folder: Path) -> type[CrossModalError]:
     return NoSpaceError if is_full else CrossModalError
 
 
-def _position(stored: StoredImage, file: ImageFile) -> Position:
-    _check_axes(stored, file)
+def _position(stored: StoredImage, file: ImageFile, *, is_label: bool = False) -> Position:
+    (_check_label_axes if is_label else _check_axes)(stored, file)
     return stored.position()
 
 
@@ -150,6 +174,23 @@ def _check_axes(stored: StoredImage, file: ImageFile) -> None:
         raise unreadable(file.path, f"a {len(size)}-D image of {shape} voxels", _SPLIT_ADVICE)
     if file.component is not None and not 0 <= file.component < n_images:
         raise unreadable(file.path, f"{n_images} images, not number {file.component}")
+
+
+def _check_label_axes(stored: StoredImage, file: ImageFile) -> None:
+    """Refuse what is no label map; one slice or one voxel is one, and so are several layers."""
+    size, n_values = stored.size, stored.n_values
+    shape = "x".join(str(n) for n in size)
+    if len(size) < 3:
+        advice = "Save it as a 3-D image with one slice, at its place in the images."
+        raise unreadable(file.path, f"a 2-D image of {shape} voxels", advice, kind="label map")
+    n_images = int(np.prod(size[3:], dtype=int))
+    one_hot = ", as a one-hot label with a map per region has"
+    if n_images > 1 and file.component is None:
+        found = f"a {len(size)}-D image of {shape} voxels{one_hot}"
+        raise unreadable(file.path, found, _LABEL_ADVICE, kind="label map")
+    if n_values > 1 and not file.path.name.lower().endswith((".seg.nrrd", ".seg.nhdr")):
+        found = f"{n_values} values per voxel{one_hot}"
+        raise unreadable(file.path, found, _LABEL_ADVICE, kind="label map")
 
 
 def _non_finite(path: Path, error: EnclosedNonFiniteError) -> CohortError:
