@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 RULE = (
     "The patient is the case without its last part if that names a visit: ses-2, visit2, tp1, V1,"
-    " T2, M06, week-04, day3, baseline, followup1, preop, a date (20190503, 2019-05-03);"
-    " BraTS-GLI-00001-000 belongs to BraTS-GLI-00001. Give a column `patient` in a CSV manifest if"
-    " that is wrong."
+    " M06, week-04, day3, baseline, followup1, preop, a date; BraTS-GLI-00001-000 belongs to"
+    " BraTS-GLI-00001."
 )
 
 _DATE = (
