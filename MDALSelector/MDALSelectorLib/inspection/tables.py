@@ -21,6 +21,7 @@ from MultimodalImagingLib.images.geometry_checks import Verdict, orientation_tex
 # A screen: more rows than this are only shown on request.
 MAX_ROWS = 10
 MAX_NAMES = 5
+MAX_PATIENTS = 2
 PLAIN_WIDTH = 120
 
 _VERDICT_TEXT = {
@@ -81,10 +82,11 @@ def _visits(report: InspectionReport) -> str:
     for case in report.cohort.cases:
         visits.setdefault(case.patient_id, []).append(case.case_id)
     several = [f"{name} ({', '.join(c)})" for name, c in visits.items() if len(c) > 1]
-    more = f" and {len(several) - MAX_NAMES} more" if len(several) > MAX_NAMES else ""
+    n_more = len(several) - MAX_PATIENTS
+    more = f" and {n_more} more" if n_more > 0 else ""
     if not several:
         return "Every patient has one case."
-    return f"Patients with several cases: {', '.join(several[:MAX_NAMES])}{more}."
+    return f"Patients with several cases: {', '.join(several[:MAX_PATIENTS])}{more}."
 
 
 def _modality_table(report: InspectionReport) -> Table:
