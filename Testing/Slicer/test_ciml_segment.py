@@ -378,7 +378,10 @@ def test_the_job_leaves_no_copies_of_the_images(panel, segment):
     assert not list(folder.parent.rglob("image_*"))
 
 
-def test_results_do_not_go_into_the_folder_that_an_image_was_loaded_from(panel, volumes, tmp_path):
+def test_results_do_not_go_into_the_folder_that_an_image_was_loaded_from(
+    panel, volumes, model, tmp_path
+):
+    panel.ui.modelPathLineEdit.currentPath = str(model)
     folder = tmp_path / "case00"
     folder.mkdir()
     volumes["PET"].AddDefaultStorageNode()
