@@ -7,24 +7,29 @@ and scores. Another budget or strategy reads neither an image nor trains anythin
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
 from MDALSelectorLib.report.page import write_report
+from MDALSelectorLib.report.run_ownership import take_over_run
 from MDALSelectorLib.report.thumbnails import thumbnail_names, write_thumbnails
 from MDALSelectorLib.selection.assembly import make_selection, with_thumbnails
 from MDALSelectorLib.selection.budget import parse_budget
+from MDALSelectorLib.selection.candidates import check_some_unlabelled
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.cohort_scores import CohortScores, SelectionRequest
 from MDALSelectorLib.selection.config import SelectionConfig
 from MDALSelectorLib.selection.run_facts import configuration_of, versions_of
-from MDALSelectorLib.selection.run_folder import write_embeddings, write_selection
+from MDALSelectorLib.selection.run_folder import LOG_NAME, write_embeddings, write_selection
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
+from MultimodalImagingLib.cohorts.cases import Problem
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.jobs.job_log import LoggingReporter
@@ -35,10 +40,9 @@ from MultimodalImagingLib.preparation.preprocessing import (
     prepare_cohort,
 )
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord, open_record
+from MultimodalImagingLib.record.ownership import check_apart, is_free
 
 FloatArray = npt.NDArray[np.float64]
-
-LOG_NAME = "log.jsonl"
 
 
 def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
@@ -62,11 +66,14 @@ def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
     cohort = find_cohort(config.cohort, patterns=patterns)
     budget = parse_budget(config.budget, n_cases=len(cohort.cases))
     _check_case_names(config, cohort)
+    if config.record is not None:
+        check_apart(config.record, cohort.files, option="--record")
     record = open_record(cohort.root, folder=config.record)
-    run = _run_folder(config, record)
+    run = _run_folder(config, cohort, record)
     with LoggingReporter(reporter, run / LOG_NAME) as told:
         told.info(f"The record of the cohort is {record.folder}.")
-        labelled = labelled_cases(cohort, record, config, told)
+        labelled = _cases_not_to_label(cohort, record, config, told)
+        check_some_unlabelled(len(cohort.cases), len(labelled))
         prepared = _prepare(cohort, config, record, told)
         estimated = load_or_estimate_scores(prepared, config.estimation, record, told)
         scores = _with_knowledge(estimated, cohort, config, labelled)
@@ -83,12 +90,16 @@ def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
     return run
 
 
-def labelled_cases(
+def _cases_not_to_label(
     cohort: Cohort, record: CohortRecord, config: SelectionConfig, reporter: Reporter
 ) -> frozenset[str]:
     """Find the cases that need no label any more, and say where that is known from."""
     states = record.read_states()
-    known = {c.case_id for c in cohort.cases if states.of(c.case_id) is CaseState.LABELLED}
+    known = {
+        case.case_id
+        for case in cohort.cases
+        if is_labelled(case.case_id, None, record, states.of(case.case_id))
+    }
     in_files = {case.case_id for case in cohort.cases if case.label is not None}
     if config.labelled == "record" or not in_files:
         return frozenset(known)
@@ -105,24 +116,28 @@ def labelled_cases(
 def _prepare(
     cohort: Cohort, config: SelectionConfig, record: CohortRecord, reporter: Reporter
 ) -> PreparedCohort:
-    for problem in cohort.problems:
-        if problem.severity != "info":
-            reporter.warning(str(problem))
+    if cohort.left_out:
+        reporter.warning(cohort.left_out)
+    _warn_of(cohort.problems, reporter)
     spec = default_spec(cohort)
     if config.spacing_mm is not None:
         spec = replace(spec, spacing_mm=(config.spacing_mm,) * 3)
     reporter.info(f"Working spacing: {spec.spacing_mm[0]:g} mm.")
     prepared = prepare_cohort(cohort, spec, cache=record.cache, reporter=reporter)
     remarks = [problem for problem in prepared.problems if problem.severity == "info"]
-    for problem in prepared.problems:
-        if problem.severity != "info":
-            reporter.warning(str(problem))
+    _warn_of(prepared.problems, reporter)
     if remarks:
         rest = f" So it is in {len(remarks) - 1} more cases." if remarks[1:] else ""
         reporter.info(f"{remarks[0]}{rest}")
     if not prepared.cases:
         raise CohortError(_nothing_prepared(cohort, prepared))
     return prepared
+
+
+def _warn_of(problems: Iterable[Problem], reporter: Reporter) -> None:
+    for problem in problems:
+        if problem.severity != "info":
+            reporter.warning(str(problem))
 
 
 def _nothing_prepared(cohort: Cohort, prepared: PreparedCohort) -> str:
@@ -147,7 +162,17 @@ def _with_knowledge(
         labelled=labelled & names,
         accepted=frozenset(config.accepted) & names,
         score=score,
+        flags=_with_duplicates(scores.flags, cohort.duplicates),
     )
+
+
+def _with_duplicates(
+    flags: Mapping[str, tuple[Flag, ...]], duplicates: Mapping[str, str]
+) -> dict[str, tuple[Flag, ...]]:
+    found = dict(flags)
+    for case_id, reason in duplicates.items():
+        found[case_id] = (Flag(CHECK_PAIRING, reason), *found.get(case_id, ()))
+    return found
 
 
 def _score_column(cohort: Cohort, case_ids: tuple[str, ...], column: str) -> FloatArray:
@@ -183,17 +208,14 @@ def _check_case_names(config: SelectionConfig, cohort: Cohort) -> None:
         raise UsageError(msg)
 
 
-def _run_folder(config: SelectionConfig, record: CohortRecord) -> Path:
+def _run_folder(config: SelectionConfig, cohort: Cohort, record: CohortRecord) -> Path:
     if config.output is None:
         budget = re.sub(r"[^0-9A-Za-z.]+", "", config.budget.replace("%", "percent"))
         return record.new_run_folder(f"{config.strategy}-{budget}")
     output = config.output
-    if output.is_dir() and any(output.iterdir()) and not (output / LOG_NAME).exists():
-        msg = (
-            f"The output folder {output} holds other files. Give --output a new or empty folder,"
-            " or that of an earlier run."
-        )
-        raise UsageError(msg)
+    check_apart(output, cohort.files)
+    if not is_free(output):
+        take_over_run(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -205,7 +227,8 @@ def _run_folder(config: SelectionConfig, record: CohortRecord) -> Path:
 def _problem_texts(cohort: Cohort, prepared: PreparedCohort) -> tuple[str, ...]:
     problems = [*cohort.problems, *prepared.problems]
     texts = (str(problem) for problem in problems if problem.severity != "info")
-    return tuple(dict.fromkeys(texts))
+    first = (cohort.left_out,) if cohort.left_out else ()
+    return tuple(dict.fromkeys((*first, *texts)))
 
 
 def _write_run(

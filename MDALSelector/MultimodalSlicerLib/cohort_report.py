@@ -48,6 +48,8 @@ class CohortReport:
         geometry: Case, verdict, overlap and one text per modality, per case.
         problems: Severity, case, file and message, per problem.
         rows: The cases with their files, unranked.
+        naming: How cases got their names, a sentence; empty if a table names them.
+        left_out: What to say first: main modalities that the cohort goes on without; else empty.
     """
 
     summary: str
@@ -58,6 +60,8 @@ class CohortReport:
     geometry: tuple[Texts, ...]
     problems: tuple[Texts, ...]
     rows: tuple[CaseRow, ...]
+    naming: str = ""
+    left_out: str = ""
 
 
 def read_report(content: Mapping[str, Any]) -> CohortReport:
@@ -77,6 +81,8 @@ def read_report(content: Mapping[str, Any]) -> CohortReport:
             geometry=tuple(_geometry(item, modalities) for item in content["cases"]),
             problems=tuple(_problem(item) for item in content["problems"]),
             rows=tuple(_row(item) for item in content["cases"]),
+            naming=content.get("naming", ""),
+            left_out=content.get("left_out", ""),
         )
     except (KeyError, TypeError) as error:
         msg = f"Expected the report about a cohort, but {error} is missing. Inspect it again."

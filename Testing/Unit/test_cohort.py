@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,11 @@ from MultimodalImagingLib.errors import CohortError, UsageError
 NOBODY = 65534
 
 
+def _seed(path: Path) -> int:
+    """Equal images would be a copy mistake."""
+    return zlib.crc32(f"{path.parent.name}/{path.name}".encode())
+
+
 def image(
     path: Path,
     *,
@@ -36,7 +42,7 @@ def image(
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(0).normal(size=size[::-1]).astype(np.float32)
+    noise = np.random.default_rng(_seed(path)).normal(size=size[::-1]).astype(np.float32)
     picture = sitk.GetImageFromArray(noise)
     picture.SetSpacing(spacing)
     picture.SetOrigin(origin)
@@ -93,8 +99,7 @@ def test_a_damaged_image_is_named_and_the_rest_of_the_case_and_cohort_goes_on(ro
     assert (problem.severity, problem.case_id, problem.path) == ("error", "b", path)
     assert str(problem) == (
         "Case b: Expected one 3-D image in pet.nii.gz, found a compressed file that ends too early"
-        " (truncated, perhaps a broken download). Replace the file by an intact copy, or remove it"
-        " from the cohort."
+        " (truncated, perhaps a broken download). Replace the file by an intact copy."
     )
 
 
@@ -114,11 +119,11 @@ def test_2d_4d_and_vector_images_are_named(root: Path) -> None:
     cohort = find_cohort(root)
     assert [str(problem) for problem in cohort.problems] == [
         "Case a: Expected one 3-D image in pet.nii.gz, found a 2-D image of 8x9 voxels. Only images"
-        " with several slices along every axis can be used; remove the file.",
+        " with several slices along every axis can be used.",
         "Case b: Expected one 3-D image in pet.nii.gz, found a 4-D image of 8x9x10x3 voxels. Save"
-        " each 3-D image in a file of its own, or take it out of the cohort.",
+        " each 3-D image in a file of its own.",
         "Case c: Expected one 3-D image in pet.nii.gz, found 3 values per voxel. Save each 3-D"
-        " image in a file of its own, or take it out of the cohort.",
+        " image in a file of its own.",
     ]
     assert cohort.modalities == ("CT",)
 
@@ -144,17 +149,137 @@ def test_impossible_and_unusual_spacings_are_named(root: Path) -> None:
 
 
 def test_two_files_of_one_modality_are_both_named_and_not_used(root: Path) -> None:
-    image(root / "b" / "pet_suv.nii.gz")
+    image(root / "b" / "pet_late.nii.gz")
     cohort = find_cohort(root)
     assert modalities_of(cohort)["b"] == ("CT",)
     problem = the_only_problem(cohort)
     assert problem.severity == "error"
     assert str(problem).startswith(
-        "Case b: Expected one PET image, found 2: pet.nii.gz, pet_suv.nii.gz; none of them is used."
+        "Case b: Expected one PET image, found 2: pet.nii.gz, pet_late.nii.gz; none of them is"
+        " used."
     )
-    corrected = find_cohort(root, patterns=patterns_for(root, [parse_pattern("pet_suv=ignore")]))
+    assert "such as `pet_late=PET`, or `pet_late=ignore`" in problem.message
+    corrected = find_cohort(root, patterns=patterns_for(root, [parse_pattern("pet_late=ignore")]))
     assert modalities_of(corrected)["b"] == ("CT", "PET")
     assert corrected.problems == ()
+
+
+def test_the_users_own_row_decides_between_two_files_of_one_modality(root: Path) -> None:
+    image(root / "b" / "pet_late.nii.gz")
+    cohort = find_cohort(root, patterns=patterns_for(root, [parse_pattern("pet_late=PET")]))
+    assert cohort.cases[1].images["PET"].path.name == "pet_late.nii.gz"
+    assert the_only_problem(cohort).severity == "info"
+
+
+@pytest.mark.parametrize(
+    "twin",
+    ["pet_bias", "pet_reg", "pet_brain", "PET_n4", "bet_pet", "pet_coreg_norm"],
+)
+def test_a_twin_does_not_hide_the_plain_file_and_is_named_once(root: Path, twin: str) -> None:
+    for case in ("a", "b", "c"):
+        image(root / case / f"{twin}.nii.gz")
+    cohort = find_cohort(root)
+    assert {case.images["PET"].path.name for case in cohort.cases} == {"pet.nii.gz"}
+    problem = the_only_problem(cohort)
+    assert problem.severity == "info"
+    assert "3 files, a twin of" in problem.message
+    assert "=ignore` keeps this quiet" in problem.message
+    option = problem.message.partition("quiet, `--modality ")[2].partition("`")[0]
+    swapped = find_cohort(root, patterns=patterns_for(root, [parse_pattern(option)]))
+    assert {case.images["PET"].path.stem for case in swapped.cases} == {f"{twin}.nii"}
+    quiet = problem.message.partition("`--modality ")[2].partition("`")[0]
+    assert find_cohort(root, patterns=patterns_for(root, [parse_pattern(quiet)])).problems == ()
+
+
+def test_a_case_that_has_only_the_processed_file_is_named(root: Path) -> None:
+    (root / "b" / "pet.nii.gz").rename(root / "b" / "pet_norm.nii.gz")
+    problem = the_only_problem(find_cohort(root))
+    assert (problem.severity, problem.case_id) == ("warning", "b")
+    assert "found `pet_norm` used in 1 case and `pet` in 2 cases" in problem.message
+
+
+def test_a_twin_in_one_case_is_named_by_what_makes_it_one(root: Path) -> None:
+    image(root / "b" / "pet_bias.nii.gz")
+    message = the_only_problem(find_cohort(root)).message
+    assert message.startswith("pet_bias: 1 file, a twin of pet, not used. `--modality bias=ignore`")
+
+
+def test_two_numbered_files_of_one_modality_are_told_apart_by_number(root: Path) -> None:
+    (root / "b" / "pet.nii.gz").rename(root / "b" / "pet_001.nii.gz")
+    image(root / "b" / "pet_002.nii.gz")
+    message = the_only_problem(find_cohort(root)).message
+    option = message.partition("such as `")[2].partition("`")[0]
+    assert option in ("pet_001=PET", "pet_002=PET")
+    chosen = find_cohort(root, patterns=patterns_for(root, [parse_pattern(option)]))
+    assert "PET" in chosen.cases[1].images
+
+
+def test_the_advice_about_twins_never_takes_a_used_file_away(root: Path) -> None:
+    for case in ("a", "b", "c"):
+        image(root / case / "pet_reg.nii.gz")
+        (root / case / "ct.nii.gz").rename(root / case / "ct_reg.nii.gz")
+    problem = the_only_problem(find_cohort(root))
+    assert "`--modality pet_reg=ignore` keeps this quiet" in problem.message
+
+
+def test_two_twins_without_a_plain_file_are_asked_about(root: Path) -> None:
+    (root / "b" / "pet.nii.gz").rename(root / "b" / "pet_reg.nii.gz")
+    image(root / "b" / "pet_norm.nii.gz")
+    assert "found 2: pet_norm.nii.gz, pet_reg.nii.gz" in the_only_problem(find_cohort(root)).message
+
+
+def test_pet_in_suv_is_preferred_to_pet_in_another_unit(root: Path) -> None:
+    image(root / "b" / "suv.nii.gz")
+    cohort = find_cohort(root)
+    assert cohort.cases[1].images["PET"].path.name == "suv.nii.gz"
+    assert "`--modality pet=ignore` keeps this quiet" in the_only_problem(cohort).message
+
+
+def test_equal_open_names_are_one_problem_with_the_part_that_the_cases_share(root: Path) -> None:
+    for number, case in enumerate(("a", "b", "c")):
+        for name in ("ct", "pet", "seg"):
+            (root / case / f"{name}.nii.gz").rename(
+                root / case / f"site_{100 + number}_{name}.nii.gz"
+            )
+        image(root / case / f"site_{100 + number}_xyz.nii.gz")
+    cohort = find_cohort(root)
+    problem = the_only_problem(cohort)
+    assert (problem.severity, problem.case_id) == ("warning", None)
+    assert "3 files such as site_100_xyz.nii.gz (3 cases)" in problem.message
+    assert "`xyz=NAME`, or `xyz=ignore`" in problem.message
+    named = find_cohort(root, patterns=patterns_for(root, [parse_pattern("xyz=Mine")]))
+    assert named.modalities == ("CT", "Mine", "PET")
+
+
+def test_a_sequence_in_the_name_of_the_study_is_no_modality(root: Path) -> None:
+    for number, case in enumerate(("a", "b", "c")):
+        for name, new in (("ct", "T1"), ("pet", "T2"), ("seg", "seg")):
+            study = f"FLAIR_tumor_{number:03d}_{new}.nii.gz"
+            (root / case / f"{name}.nii.gz").rename(root / case / study)
+    cohort = find_cohort(root)
+    assert cohort.modalities == ("T1", "T2")
+    assert all(case.label is not None for case in cohort.cases)
+    assert cohort.problems == ()
+    own = find_cohort(root, patterns=patterns_for(root, [parse_pattern("flair_tumor_000_t2=X")]))
+    assert set(own.cases[0].images) == {"T1", "X"}
+
+
+def test_main_modalities_that_drop_out_are_the_first_thing_said(root: Path) -> None:
+    assert find_cohort(root).left_out == ""
+    for case in ("a", "b"):
+        image(root / case / "pet_late.nii.gz")
+    said = find_cohort(root).left_out
+    assert "PET (2 of 3 cases); the cohort goes on with CT only" in said
+    assert "--modality PATTERN=NAME" in said
+
+
+def test_unknown_names_are_main_modalities_if_only_one_is_left(root: Path) -> None:
+    for case in ("a", "b", "c"):
+        image(root / case / "xyz.nii.gz")
+    assert find_cohort(root).left_out == ""
+    for case in ("a", "b", "c"):
+        (root / case / "pet.nii.gz").unlink()
+    assert "files named `xyz` (3 of 3 cases)" in find_cohort(root).left_out
 
 
 def test_a_file_that_no_pattern_matches_is_named_with_the_pattern_to_add(root: Path) -> None:
@@ -362,7 +487,7 @@ def test_a_folder_and_a_file_that_nobody_may_read_are_named(unprivileged: Path) 
         "Case b: The folder b cannot be read (Permission denied). Get permission to read it, or"
         " move it out of the cohort.",
         "Case c: Expected one 3-D image in pet.nii.gz, found a file that cannot be opened"
-        " (Permission denied). Replace the file by an intact copy, or remove it from the cohort.",
+        " (Permission denied). Get permission to read it, or check its drive.",
     ]
     unprivileged.chmod(0)
     with pytest.raises(CohortError, match=r"cannot be read \(Permission denied\)"):

@@ -83,6 +83,11 @@ def test_names_that_match_nothing_are_offered_for_correction() -> None:
     assert read_report(CONTENT).name_parts[1] == NamePart("Foo", "", 1, "Foo.nii.gz", is_used=False)
 
 
+def test_main_modalities_that_dropped_out_are_handed_over() -> None:
+    assert read_report(CONTENT).left_out == ""
+    assert read_report({**CONTENT, "left_out": "T1 dropped."}).left_out == "T1 dropped."
+
+
 def test_problems_are_texts() -> None:
     report = read_report(CONTENT)
     assert report.problems == (("error", "", "x.nii", "Damaged."),)

@@ -67,7 +67,7 @@ def test_all_files_of_a_case_are_read_and_all_faults_named(tmp_path: Path) -> No
     }
     label = written(tmp_path / "seg.nii.gz", np.zeros(GRID.array_shape, np.uint8))
     problems = list(check_contents(Case("a", "a", images, label)))
-    advice = "Replace the file, or take it out of the cohort."
+    advice = "Replace the file; until then the modality counts as missing in this case."
     assert [(p.severity, str(p)) for p in problems] == [
         (
             "error",
@@ -88,13 +88,12 @@ def test_all_files_of_a_case_are_read_and_all_faults_named(tmp_path: Path) -> No
         (
             "error",
             "Case a: Expected one 3-D image in adc.nii.gz, found damaged compressed data. Replace"
-            " the file by an intact copy, or remove it from the cohort.",
+            " the file by an intact copy.",
         ),
         (
             "warning",
             "Case a: Expected a label map with at least one labeled voxel in seg.nii.gz, found an"
-            " empty mask (no voxel above 0). Correct it, remove it, or leave it if there is nothing"
-            " to label.",
+            " empty mask (no voxel above 0). Correct it, or leave it if there is nothing to label.",
         ),
     ]
     assert [p.path for p in problems][:1] == [tmp_path / "pet.nii.gz"]

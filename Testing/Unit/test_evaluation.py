@@ -136,6 +136,16 @@ def test_a_reference_on_another_grid_is_resampled_and_said(tmp_path: Path) -> No
     assert "another grid (40 x 36 x 10 voxels of 0.5 x 0.5 x 3 mm)" in evaluation.warnings[0]
 
 
+def test_a_reference_of_the_same_size_that_lies_off_is_told_with_its_offset(tmp_path: Path) -> None:
+    x, y, z = GRID.origin_mm
+    moved = Grid(GRID.size, GRID.spacing_mm, (x, y, z + 6.0), GRID.direction)
+    save_result(tmp_path / "results", "a", box(2, 8))
+    reference = save_reference(tmp_path / "labels", "a", box(2, 8), moved)
+    warning = evaluate(tmp_path, {"a": reference}).warnings[0]
+    assert "its origin is off by 6 mm (0, 0, 6 mm" in warning
+    assert "slightly off" not in warning
+
+
 def test_label_values_that_the_task_does_not_know_are_said(tmp_path: Path) -> None:
     save_result(tmp_path / "results", "a", box(2, 8))
     reference = save_reference(tmp_path / "labels", "a", box(2, 8) + box(12, 2, 7))
@@ -174,6 +184,11 @@ def test_nothing_to_compare_is_explained(tmp_path: Path) -> None:
 def test_references_come_from_a_cohort_or_from_a_flat_folder(tmp_path: Path) -> None:
     save_reference(tmp_path / "flat", "a", box(2, 8))
     assert list(reference_labels(tmp_path / "flat")) == ["a"]
+    save_reference(tmp_path / "named", "case_1_seg", box(2, 8))
+    save_reference(tmp_path / "named", "other", box(2, 8))
+    assert list(reference_labels(tmp_path / "named", case_ids=["case_1"])) == ["case_1", "other"]
+    save_reference(tmp_path / "folders" / "case_1", "seg", box(2, 8))
+    assert list(reference_labels(tmp_path / "folders", case_ids=["case_1"])) == ["case_1"]
     for case_id in ("a", "b"):
         folder = tmp_path / "cohort" / case_id
         save_reference(folder, "seg", box(2, 8))

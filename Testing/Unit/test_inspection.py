@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +44,18 @@ sys.exit(f"imported {heavy}" if heavy else code)
 """
 
 
+def _seed(path: Path) -> int:
+    """Equal images would be a copy mistake."""
+    return zlib.crc32(f"{path.parent.name}/{path.name}".encode())
+
+
 def image(
     path: Path, *, spacing: float = 1.0, shift: float = 0.0, fill: float | None = None
 ) -> None:
     """Write an image of 24 mm along every axis."""
     path.parent.mkdir(parents=True, exist_ok=True)
     n = round(24 / spacing)
-    values = np.random.default_rng(0).normal(size=(n, n, n)).astype(np.float32)
+    values = np.random.default_rng(_seed(path)).normal(size=(n, n, n)).astype(np.float32)
     picture = sitk.GetImageFromArray(values if fill is None else np.full_like(values, fill))
     picture.SetSpacing((spacing,) * 3)
     picture.SetOrigin((spacing / 2 + shift,) * 3)
@@ -116,8 +122,17 @@ def test_the_report_says_what_every_name_was_taken_for(root: Path) -> None:
         ("PET", "pet", True, 13, "pet.nii.gz"),
         ("label", "seg", True, 14, "seg.nii.gz"),
         ("label", "seg", False, 13, "seg_pet.nii.gz"),
-        (None, "", False, 1, "odd.nii.gz"),
+        (None, "odd", False, 1, "odd.nii.gz"),
     ]
+
+
+def test_the_part_that_a_contrast_word_decides_can_be_corrected(root: Path) -> None:
+    image(root / "p0_visit1" / "t1_mprage_post.nii.gz")
+    (use,) = [use for use in inspect_cohort(root).patterns if use.target == "T1c"]
+    assert use.part == "t1_mprage_post"
+    rows = (parse_pattern(f"{use.part}=T1"),)
+    corrected = inspect_cohort(root, options=InspectionOptions(modality_rows=rows))
+    assert corrected.cohort.modalities == ("CT", "PET", "T1")
 
 
 def test_a_screen_shows_the_essentials_and_all_shows_everything(root: Path) -> None:

@@ -427,6 +427,10 @@ def test_the_refusal_says_what_is_there_instead(tmp_path: Path) -> None:
     image(tmp_path / "one" / "ct.nii.gz")
     with pytest.raises(CohortError, match="give the folder above if this is one case"):
         find_cohort(tmp_path / "one")
+    image(tmp_path / "parts" / "CT" / "1.nii.gz")
+    image(tmp_path / "parts" / "PET" / "1.nii.gz")
+    with pytest.raises(CohortError, match="look like parts of one case: give the folder above"):
+        find_cohort(tmp_path / "parts")
     image(tmp_path / "unknown" / "batch" / "0001.nii.gz")
     image(tmp_path / "unknown" / "batch" / "0002.nii.gz")
     image(tmp_path / "unknown" / "batch" / "0003.nii.gz")

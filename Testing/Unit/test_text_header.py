@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from MultimodalImagingLib.images.text_header import payload_of_text_header
+from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.text_header import (
+    payload_of_text_header,
+    text_header_fault,
+    text_position,
+)
 from MultimodalImagingLib.images.volume_io import ImageFile, read_grid, read_volume
 from MultimodalImagingLib.images.voxel_payload import Payload, payload_fault
 
@@ -102,3 +108,47 @@ def test_a_compressed_file_whose_header_promises_more_is_truncated(tmp_path: Pat
         replaced(path, b" 8 9 10", b" 8 9 20")
         fault = payload_fault(payload_of(path), is_thorough=True)
         assert fault == "a truncated file with 50 % of the data that its header promises"
+
+
+@pytest.mark.parametrize("is_thorough", [False, True])
+def test_a_whole_gzip_stream_with_less_than_the_header_promises_is_truncated(
+    tmp_path: Path, is_thorough: bool
+) -> None:
+    """No end is missing and every check sum fits: only the length tells."""
+    path = tmp_path / "a.raw.gz"
+    path.write_bytes(gzip.compress(bytes(600)))
+    whole = Payload(path, 0, "gzip", 600)
+    assert payload_fault(whole, is_thorough=is_thorough) is None
+    more = Payload(path, 0, "gzip", 1200)
+    assert "50 %" in (payload_fault(more, is_thorough=is_thorough) or "")
+
+
+@pytest.mark.parametrize("name", ["NDims", "DimSize", "ElementType", "ElementDataFile"])
+def test_a_metaimage_header_that_lacks_a_line_is_refused_without_noise(
+    tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "t1.mha"
+    sitk.WriteImage(sitk.GetImageFromArray(np.ones((4, 5, 6), np.float32)), str(path))
+    assert text_header_fault(path) is None
+    path.write_bytes(path.read_bytes().replace(name.encode(), b"X" * len(name), 1))
+    assert text_header_fault(path) == f"a MetaImage header without {name}"
+    with pytest.raises(CohortError, match=f"without {name}"):
+        read_grid(ImageFile(path))
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""
+
+
+def test_positions_that_headers_lack_or_contradict_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "t1.mha"
+    sitk.WriteImage(sitk.GetImageFromArray(np.ones((4, 5, 6), np.float32)), str(path))
+    assert text_position(path) == (True, ())
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"AnatomicalOrientation = RAI", b"AnatomicalOrientation = LPS"))
+    is_known, remarks = text_position(path)
+    assert is_known
+    assert "AnatomicalOrientation LPS" in remarks[0]
+    assert "means RAI" in remarks[0]
+    path.write_bytes(data.replace(b"TransformMatrix", b"XransformMatrix").replace(b"Offset", b"X"))
+    assert text_position(path)[0] is False
+    path.write_bytes(data.replace(b"TransformMatrix = 1", b"TransformMatrix = ?"))
+    assert text_position(path) == (True, ())

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from example_training import PET_CT, QUICK, SPEC, TINY, bright_ball, bright_balls
@@ -22,6 +24,7 @@ from CIMLSegmentLib.training.training_log import read_log
 from CIMLSegmentLib.training.validation import validate_case, validation_plan
 from MultimodalImagingLib.errors import CancelledError, CrossModalError, ModelError, UsageError
 from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.record.locks import LockedError
 
 CPU = torch.device("cpu")
 OUT_OF_MEMORY = "CUDA out of memory"
@@ -159,15 +162,44 @@ def test_resume_without_a_state_starts_anew(balls, straight, tmp_path):
 
 def test_remains_of_killed_trainings_are_removed_when_they_are_a_day_old(balls, tmp_path):
     run(balls, tmp_path / "m")
-    remains = [tmp_path / "m" / ".unfinished-a", tmp_path / "m" / "training" / ".unfinished-b"]
-    young = tmp_path / "m" / ".unfinished-c"
-    for path in (*remains, young):
+    names = ("model.json", "training/state.safetensors")
+    folder = tmp_path / "m"
+    remains = [(folder / n).with_name(f".unfinished-0123abcd-{Path(n).name}") for n in names]
+    young = folder / ".unfinished-0123abce-model.json"
+    foreign = folder / ".unfinished-thoughts.txt"
+    for path in (*remains, young, foreign):
         path.write_bytes(b"half")
-    for path in remains:
+    for path in (*remains, foreign):
         os.utime(path, (time.time() - 90_000,) * 2)
     run(balls, tmp_path / "m", resume=True)
     assert not any(path.exists() for path in remains)
     assert young.exists()
+    assert foreign.exists()
+
+
+def test_a_folder_that_is_trained_in_is_refused_and_one_after_a_crash_is_not(balls, tmp_path):
+    lock = tmp_path / "m" / "training" / "training.lock"
+    lock.parent.mkdir(parents=True)
+    own = psutil.Process()
+    owner = {"host": socket.gethostname(), "pid": own.pid, "process_started": own.create_time()}
+    lock.write_text(json.dumps({**owner, "user": "ana"}))
+    with pytest.raises(LockedError, match="ana"):
+        run(balls, tmp_path / "m")
+    assert [path.name for path in (tmp_path / "m").rglob("*")] == ["training", "training.lock"]
+    lock.write_text(json.dumps({**owner, "pid": 2**22 + 1}))
+    run(balls, tmp_path / "m")
+    assert not lock.exists()
+
+
+@pytest.mark.parametrize("name", ["model.json", "training/log.jsonl", "training/best.safetensors"])
+def test_foreign_files_of_a_name_are_never_replaced(balls, tmp_path, name):
+    path = tmp_path / "m" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    for resume in (False, True):
+        with pytest.raises(UsageError):
+            run(balls, tmp_path / "m", resume=resume)
+    assert path.read_text() == "mine"
 
 
 def test_folder_with_a_model_is_not_overwritten(balls, straight):

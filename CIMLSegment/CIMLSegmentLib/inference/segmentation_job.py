@@ -15,7 +15,7 @@ from CIMLSegmentLib.results.result_io import (
     write_result,
 )
 from MultimodalImagingLib.cohorts.cohort import Case
-from MultimodalImagingLib.errors import CancelledError, CrossModalError, UsageError
+from MultimodalImagingLib.errors import CancelledError, CrossModalError, NoSpaceError, UsageError
 from MultimodalImagingLib.jobs.progress import Reporter
 
 
@@ -97,6 +97,7 @@ def segment_cases(
 
     Raises:
         CrossModalError: If a case fails and the job does not go on.
+        NoSpaceError: If the disk is full.
         CancelledError: If the person asked to stop; finished results are kept.
     """
     done: dict[str, Path] = {}
@@ -105,7 +106,7 @@ def segment_cases(
         reporter.info(f"Case {case.case_id} ({number} of {len(cases)})")
         try:
             done[case.case_id] = _segment(case, model, job, reporter)
-        except CancelledError:
+        except (CancelledError, NoSpaceError):
             raise
         except CrossModalError as error:
             if not job.goes_on:

@@ -13,6 +13,7 @@ from CIMLSegmentLib.task.json_entry import JsonEntry, read_json
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_from_json
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.jobs.environment import same_name
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def read_result(folder: Path) -> StoredResult:
         raise CohortError(msg)
     result = StoredResult(
         folder=folder,
-        case_id=entry.value("case", str),
+        case_id=same_name(entry.value("case", str)),
         task=task_from_json(entry.data.get("task")),
         primary=entry.value("primary", str),
         label_map=folder / entry.value("label_map", str),

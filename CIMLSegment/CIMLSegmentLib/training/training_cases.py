@@ -37,6 +37,7 @@ from MultimodalImagingLib.cohorts.place_problems import (
 )
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.preparation.file_checksums import FileChecksums
 from MultimodalImagingLib.preparation.prepared_cache import case_key
 from MultimodalImagingLib.preparation.preprocessing import (
     PreparedCase,
@@ -113,9 +114,10 @@ def prepare_training_set(
     reporter.stage("Prepare labelled cases", len(labelled))
     found: list[TrainingCase] = []
     refused: list[str] = []
+    known = FileChecksums(job.cache, job.root)
     pool = ThreadPoolExecutor(max_workers=min(MAX_WORKERS, os.cpu_count() or 1))
     try:
-        tasks = {pool.submit(_prepared, case, job): case.case_id for case in labelled}
+        tasks = {pool.submit(_prepared, case, job, known): case.case_id for case in labelled}
         for finished in as_completed(tasks):
             try:
                 case = finished.result()
@@ -127,6 +129,7 @@ def prepare_training_set(
             reporter.advance()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+    known.save()
     found.sort(key=lambda case: case.case_id)
     for case in found:
         for warning in case.warnings:
@@ -147,8 +150,8 @@ def _nothing_usable(refused: Sequence[str], job: PreparationJob) -> str:
     return f"{expected} none of {len(refused)} that can be used. {refused[0]}{more}"
 
 
-def _prepared(case: Case, job: PreparationJob) -> TrainingCase:
-    key = _key(case, job)
+def _prepared(case: Case, job: PreparationJob, known: FileChecksums) -> TrainingCase:
+    key = _key(case, job, known)
     slug = re.sub(r"[^A-Za-z0-9._-]+", "_", case.case_id)[:60]
     path = job.cache / f"training-{slug}-{key[:16]}.safetensors"
     try:
@@ -225,15 +228,13 @@ def _places(mask: BoolArray) -> PlaceArray:
     return np.ascontiguousarray(places[np.sort(chosen)])
 
 
-def _key(case: Case, job: PreparationJob) -> str:
+def _key(case: Case, job: PreparationJob, known: FileChecksums) -> str:
     label = case.label
-    state = label.path.stat() if label is not None and label.path.exists() else None
     content = [
         FORMAT_VERSION,
-        case_key(case, job.spec, job.root),
+        case_key(case, job.spec, job.root, checksums=known),
         case.patient_id,
-        str(label.path) if label else None,
-        [state.st_size, state.st_mtime_ns] if state else None,
+        [label.path.name, label.component, known.of(label.path)] if label else None,
         {name: task_to_json(job.task)[name] for name in ("labels", "regions")},
         list(job.task.primaries),
     ]

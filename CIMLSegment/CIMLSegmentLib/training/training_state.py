@@ -110,8 +110,8 @@ def _contents(path: Path) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         msg = (
-            f"The state of the training in {path} cannot be read: {error}. Remove its folder to"
-            " start the training anew; the best model so far is kept beside it."
+            f"The state of the training in {path} cannot be read: {error}. Start the training anew"
+            " in another folder; the best model so far stays in this one."
         )
         raise ModelError(msg) from error
     return header, tensors

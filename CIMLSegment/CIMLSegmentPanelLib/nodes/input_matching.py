@@ -14,6 +14,7 @@ from slicer.i18n import tr as _
 
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentPanelLib.nodes.result_nodes import MAP_ATTRIBUTE
+from MultimodalImagingLib.cohorts.file_names import plain_one
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
     ModalityPattern,
@@ -39,7 +40,10 @@ class InputMatch:
 
 
 def matchVolumes(scene: slicer.vtkMRMLScene, task: Task) -> InputMatch:
-    """Find the volume of every modality of a task among the images of a scene."""
+    """Find the volume of every modality of a task among the images of a scene.
+
+    Beside `T1_bias` the plain `T1` is the one, as in cohorts.
+    """
     candidates = _candidates(scene, task)
     nodes = {name: found[0] for name, found in candidates.items() if len(found) == 1}
     notes = {
@@ -76,6 +80,10 @@ def _candidates(
             byName[modality].append(node)
         elif modality is None:
             silent.append(node)
+    for modality, found in byName.items():
+        plain = plain_one([node.GetName() for node in found]) if len(found) > 1 else None
+        if plain is not None:
+            byName[modality] = [found[plain]]
     for modality, found in byName.items():
         kind = task.modalities[modality]
         isOnlyOne = list(task.modalities.values()).count(kind) == 1

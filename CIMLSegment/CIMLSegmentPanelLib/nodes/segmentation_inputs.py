@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from MultimodalImagingLib.images.geometry import (
     image_from_volume,
 )
 from MultimodalImagingLib.images.geometry_checks import Verdict, case_verdict
+from MultimodalImagingLib.images.misplacement import image_mismatch, mismatch_text
 from MultimodalSlicerLib.volume_nodes import gridFromNode, volumeFromNode, volumeProblem
 
 Nodes = Mapping[str, slicer.vtkMRMLNode | None]
@@ -58,11 +60,14 @@ def checkInputs(model: ModelSummary, nodes: Nodes) -> InputVerdict:
     if problem:
         return InputVerdict(problem, "", notes)
     chosen = {name: node for name, node in nodes.items() if node is not None}
-    verdict, overlap = case_verdict({name: worldGrid(node) for name, node in chosen.items()})
+    grids = {name: worldGrid(node) for name, node in chosen.items()}
+    verdict, overlap = case_verdict(grids)
+    place = _misplaced(grids, chosen)
     remarks = {name: _remark(name, node, task) for name, node in nodes.items()}
     if verdict is Verdict.APART:
-        return InputVerdict(_apart(chosen), "", remarks)
-    return InputVerdict("", _sentence(verdict, overlap, model, chosen), remarks)
+        return InputVerdict(" ".join([_apart(chosen), *place]), "", remarks)
+    sentence = _sentence(verdict, overlap, model, chosen)
+    return InputVerdict("", " ".join([sentence, *place]), remarks)
 
 
 def worldGrid(node: slicer.vtkMRMLVolumeNode) -> Grid:
@@ -139,6 +144,22 @@ def _apart(chosen: Mapping[str, slicer.vtkMRMLVolumeNode]) -> str:
         " them first."
     )
     return text.format(names=names)
+
+
+def _misplaced(
+    grids: Mapping[str, Grid], chosen: Mapping[str, slicer.vtkMRMLVolumeNode]
+) -> list[str]:
+    """Say which volumes could belong exactly on another one, and lie elsewhere."""
+    sentences = []
+    for first, second in combinations(grids, 2):
+        found = image_mismatch(grids[second], grids[first])
+        if found is not None:
+            names = chosen[second].GetName(), chosen[first].GetName()
+            sentences.append(
+                f"'{names[0]}' has the size of '{names[1]}', but {mismatch_text(found)}; it may"
+                " belong exactly there."
+            )
+    return sentences
 
 
 def _sentence(

@@ -28,6 +28,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     parse_pattern,
     write_patterns,
 )
+from MultimodalImagingLib.jobs.environment import is_unicode
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.record.cohort_record import open_record
 
@@ -113,7 +114,8 @@ def run_inspect(options: argparse.Namespace, reporter: Reporter) -> int:
         write_patterns(path, report.cohort.patterns)
         reporter.info(f"The table of modality patterns is kept in {path}.")
     if options.json:
-        sys.stdout.write(json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n")
+        is_plain = not is_unicode(sys.stdout)
+        sys.stdout.write(json.dumps(report.to_json(), indent=2, ensure_ascii=is_plain) + "\n")
     elif getattr(options, "events", False):
         reporter.result(report.to_json())
     else:
@@ -136,15 +138,25 @@ def _pattern_uses(cohort: Cohort) -> tuple[PatternUse, ...]:
     counts = Counter(map(_use_key, cohort.matches))
     first = {_use_key(match): match for match in reversed(cohort.matches)}
     uses = [
-        PatternUse(match.pattern, match.part, match.target, match.is_used, counts[key], example)
+        PatternUse(match.pattern, _part(match), match.target, match.is_used, counts[key], example)
         for key, match in first.items()
         for example in (match.file.path.name,)
     ]
     return tuple(sorted(uses, key=lambda use: _use_rank(use, cohort.modalities)))
 
 
-def _use_key(match: FileMatch) -> tuple[str, str | None, bool]:
-    return match.pattern, match.target, match.is_used
+def _use_key(match: FileMatch) -> tuple[str, str | None, bool, str]:
+    has_own_row = _is_open(match) or " and " in match.pattern
+    return match.pattern, match.target, match.is_used, _part(match) if has_own_row else ""
+
+
+def _part(match: FileMatch) -> str:
+    return match.shape if _is_open(match) else match.part
+
+
+def _is_open(match: FileMatch) -> bool:
+    """Tell whether a row of its own should say what to do with files of this name."""
+    return not match.is_used and match.target not in (LABEL, IGNORE)
 
 
 def _use_rank(use: PatternUse, modalities: Sequence[str]) -> tuple[bool, int, int, str]:

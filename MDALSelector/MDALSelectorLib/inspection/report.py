@@ -17,7 +17,8 @@ class PatternUse:
 
     Attributes:
         pattern: The row; empty if the cohort's own description decided, or nothing matched.
-        part: The part of the name that it matched, the first one.
+        part: The part of the name that it matched, the first one; for files that are not used, the
+            part that they share, which a correction can name.
         target: What the files were taken for; `None` if nothing or several things match.
         is_used: Whether the files are images or label maps of cases.
         n_files: Number of files.
@@ -70,6 +71,7 @@ class InspectionReport:
             "cohort": cohort.root.resolve().name,
             "layout": cohort.layout,
             "naming": cohort.naming,
+            "left_out": cohort.left_out,
             "summary": self.summary,
             "modalities": list(cohort.modalities),
             "n_cases": len(cohort.cases),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 from rich.console import Console
 from rich.table import Table
@@ -43,6 +44,8 @@ def print_inspection(
         show_all: Print every case and every problem, not only as many as fit on a screen.
     """
     out = _console() if console is None else console
+    if report.cohort.left_out:
+        out.print(Text(report.cohort.left_out, style="bold red"), soft_wrap=True)
     out.print(Text(report.summary, style="bold"))
     out.print(_plain(_facts(report)))
     for table in (_modality_table(report), _pattern_table(report)):
@@ -67,8 +70,20 @@ def _facts(report: InspectionReport) -> str:
     if cohort.naming:
         lines.append(cohort.naming)
     if any(case.patient_id != case.case_id for case in cohort.cases):
-        lines.append(RULE)
+        lines += [_visits(report), RULE]
     return "\n".join(lines)
+
+
+def _visits(report: InspectionReport) -> str:
+    """Say which cases count as visits of one patient."""
+    visits: dict[str, list[str]] = {}
+    for case in report.cohort.cases:
+        visits.setdefault(case.patient_id, []).append(case.case_id)
+    several = [f"{name} ({', '.join(c)})" for name, c in visits.items() if len(c) > 1]
+    more = f" and {len(several) - MAX_NAMES} more" if len(several) > MAX_NAMES else ""
+    if not several:
+        return "Every patient has one case."
+    return f"Patients with several cases: {', '.join(several[:MAX_NAMES])}{more}."
 
 
 def _modality_table(report: InspectionReport) -> Table:
@@ -83,7 +98,8 @@ def _modality_table(report: InspectionReport) -> Table:
 def _pattern_table(report: InspectionReport) -> Table:
     table = _table("taken for", "files", "for example", "because of", "which fits the pattern")
     for use in report.patterns:
-        reason = use.part or ("no pattern" if use.target is None else "the cohort says so")
+        no_part = "no pattern" if use.target is None else "the cohort says so"
+        reason = use.part if use.pattern else no_part
         target = use.target or "unknown"
         target = target if use.is_used else f"not used ({target})"
         pattern = _shortened(use.pattern)
@@ -166,7 +182,12 @@ def _without_case(problem: Problem) -> str:
     """The message with the case's name taken out, so that equal problems can be told together."""
     if problem.case_id is None:
         return problem.message
-    return re.sub(re.escape(problem.case_id), "<case>", problem.message)
+    text = re.sub(re.escape(problem.case_id), "<case>", problem.message)
+    file = "" if problem.path is None else problem.path.name
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(problem.case_id, file, strict=False))
+    shared = "".join(a for a, _ in same).rstrip(" _.-")
+    is_of_case = any(character.isdigit() for character in shared)
+    return text.replace(shared, "<case>") if is_of_case else text
 
 
 def _names(case_ids: Sequence[str], *, show_all: bool) -> str:

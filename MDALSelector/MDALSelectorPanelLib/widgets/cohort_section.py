@@ -106,7 +106,10 @@ class CohortSection:
 def _summary(report: CohortReport | None) -> str:
     if report is None:
         return _("Choose the folder of a cohort and press Inspect.")
-    return _("{summary}. Layout: {layout}.").format(summary=report.summary, layout=report.layout)
+    text = _("{summary}. Layout: {layout}. {naming}").format(
+        summary=report.summary, layout=report.layout, naming=report.naming
+    )
+    return f"{report.left_out}\n{text}" if report.left_out else text
 
 
 def _nameItems(part: NamePart) -> list[qt.QTableWidgetItem]:

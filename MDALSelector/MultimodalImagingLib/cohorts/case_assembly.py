@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from MultimodalImagingLib.cohorts.case_names import usable_case_names
 from MultimodalImagingLib.cohorts.cases import Case, FoundFile, Listing, Problem
-from MultimodalImagingLib.cohorts.label_choice import (
-    choose_label,
-    exact_pattern,
-    names_exactly,
-    telling_pattern,
-)
+from MultimodalImagingLib.cohorts.file_names import plain_one
+from MultimodalImagingLib.cohorts.label_choice import choose_label, exact_pattern
 from MultimodalImagingLib.cohorts.modality_patterns import (
     IGNORE,
     LABEL,
     ModalityPatterns,
     PatternMatch,
-    normalized_name,
 )
-from MultimodalImagingLib.cohorts.patient_ids import patient_of_case
+from MultimodalImagingLib.cohorts.name_matcher import NameMatcher
+from MultimodalImagingLib.cohorts.name_problems import NameProblems
+from MultimodalImagingLib.cohorts.patient_ids import patients_of_cases
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.geometry_checks import impossible_grid, unit_hint, unusual_grid
 from MultimodalImagingLib.images.position import Position
 from MultimodalImagingLib.images.volume_io import ImageFile, read_position
+from MultimodalImagingLib.jobs.environment import same_name
 
 
 @dataclass(frozen=True)
@@ -38,8 +36,10 @@ class FileMatch:
         file: The file.
         target: Modality, `LABEL`, `IGNORE`, or `None` if nothing or several things match.
         pattern: The pattern that matched; empty if there is none or none was asked.
-        part: The part of the name that it matched.
+        part: The part of the name that it matched, from the first to the last word.
         is_used: Whether the file is an image or the label map of a case.
+        shape: The part of the name that files of other cases have too.
+        candidates: The modalities that the name fits.
     """
 
     file: FoundFile
@@ -47,6 +47,8 @@ class FileMatch:
     pattern: str = ""
     part: str = ""
     is_used: bool = False
+    shape: str = ""
+    candidates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,49 +77,47 @@ class Assembly:
 
 def assemble_cases(listing: Listing, patterns: ModalityPatterns) -> Assembly:
     """Build the cases of a listing; whatever cannot be used becomes a problem."""
-    case_ids, name_problems = usable_case_names(listing.case_ids)
-    builder = _Builder(listing, patterns)
+    files = tuple(replace(file, case_id=same_name(file.case_id)) for file in listing.files)
+    listing = replace(listing, files=files)
+    case_ids, name_problems = usable_case_names([same_name(name) for name in listing.case_ids])
+    builder = _Builder(listing, patterns, patients_of_cases(case_ids))
     by_case: dict[str, list[FoundFile]] = defaultdict(list)
     for file in listing.files:
         by_case[file.case_id].append(file)
     built = [builder.case(case_id, by_case[case_id]) for case_id in case_ids]
     cases = tuple(case for case in built if case is not None)
     found = {modality for case in cases for modality in case.images}
-    declared = [name for name in builder.declared.values() if name in found]
+    declared = [name for name in builder.matcher.declared.values() if name in found]
     return Assembly(
         (*declared, *sorted(found.difference(declared))),
         cases,
-        (*name_problems, *builder.problems, *builder.unknown_in_folders()),
+        (
+            *name_problems,
+            *builder.problems,
+            *builder.names.problems(),
+            *builder.unknown_in_folders(),
+        ),
         tuple(builder.matches),
         builder.positions,
     )
 
 
-def declared_modalities(names: Sequence[str], patterns: ModalityPatterns) -> dict[str, str]:
-    """Translate the names that a cohort declares (`T1Gd`) to those of the patterns (`T1c`).
-
-    Names that no pattern knows stay as they are, and so do names that would become the same.
-
-    Returns:
-        Modality per declared name, in the same order.
-    """
-    matches = {name: patterns.match(name) for name in names}
-    known = {
-        name: match.target
-        for name, match in matches.items()
-        if match.target is not None and match.target not in (LABEL, IGNORE)
-    }
-    counts = Counter(known.values())
-    return {name: known[name] if counts[known.get(name, "")] == 1 else name for name in names}
+_Match = tuple[FoundFile, PatternMatch]
 
 
 class _Builder:
     """Collects matches, positions and problems while cases are built."""
 
-    def __init__(self, listing: Listing, patterns: ModalityPatterns) -> None:
-        self._listing = listing
-        self._patterns = patterns
-        self.declared = declared_modalities(listing.modalities, patterns)
+    def __init__(
+        self, listing: Listing, patterns: ModalityPatterns, patients: Mapping[str, str]
+    ) -> None:
+        said = {
+            same_name(name): patient for name, patient in listing.patient_ids.items() if patient
+        }
+        self._patients = {**patients, **said}
+        self._attributes = {same_name(name): row for name, row in listing.attributes.items()}
+        self.matcher = NameMatcher(listing, patterns)
+        self.names = NameProblems()
         self.problems: list[Problem] = []
         self.matches: list[FileMatch] = []
         self.positions: dict[ImageFile, Position] = {}
@@ -129,69 +129,65 @@ class _Builder:
 
     def case(self, case_id: str, files: Sequence[FoundFile]) -> Case | None:
         """Build one case; `None` if it has no readable image."""
-        matches = [(file, self._match(file)) for file in files]
+        matches = self.matcher.match_case(files)
         candidates, labels = self._sort(matches)
         images = {
             modality: file
             for modality in sorted(candidates)
-            if (file := self._only_image(case_id, modality, candidates[modality])) is not None
+            if (file := self._only_image(modality, candidates[modality])) is not None
         }
         label = self._label(case_id, labels)
         used = {*images.values(), label} if images else set()
-        self.matches += [_file_match(*match, used) for match in matches]
+        self.matches += [
+            _file_match(
+                file, match, self.matcher.shaped(file).shape, is_used=file.image_file in used
+            )
+            for file, match in matches
+        ]
         if not images:
             self.problems.append(Problem("error", _no_image(candidates), case_id))
             return None
-        patient = self._listing.patient_ids.get(case_id) or patient_of_case(case_id)
-        attributes = self._listing.attributes.get(case_id, {})
-        return Case(case_id, patient, images, label, attributes)
+        attributes = self._attributes.get(case_id, {})
+        return Case(case_id, self._patients[case_id], images, label, attributes)
 
-    def _sort(
-        self, matches: Iterable[tuple[FoundFile, PatternMatch]]
-    ) -> tuple[dict[str, list[FoundFile]], list[tuple[FoundFile, PatternMatch]]]:
+    def _sort(self, matches: Iterable[_Match]) -> tuple[dict[str, list[_Match]], list[_Match]]:
         """Sort files into images per modality and possible label maps."""
-        images: dict[str, list[FoundFile]] = defaultdict(list)
-        labels: list[tuple[FoundFile, PatternMatch]] = []
+        images: dict[str, list[_Match]] = defaultdict(list)
+        labels: list[_Match] = []
         for file, match in matches:
             if match.target is None and file.folder and not match.candidates:
                 self._unknown_in[file.folder].append(file)
             elif match.target is None:
-                self.problems.append(_unmatched(file, match))
+                self.names.add_unknown(self.matcher.shaped(file), match.candidates)
             elif match.target == LABEL:
                 labels.append((file, match))
             elif match.target != IGNORE:
-                images[match.target].append(file)
+                images[match.target].append((file, match))
         return images, labels
 
-    def _match(self, file: FoundFile) -> PatternMatch:
-        if file.is_label:
-            return PatternMatch(LABEL, is_whole=True)
-        if file.modality is None:
-            return match_with_folder(file, self._patterns)
-        match = self._patterns.match(file.modality)
-        if match.target in (LABEL, IGNORE):
-            return match
-        return PatternMatch(self.declared[file.modality], match.expressions, match.parts)
+    def _only_image(self, modality: str, found: Sequence[_Match]) -> ImageFile | None:
+        """Choose the image of a modality.
 
-    def _only_image(
-        self, case_id: str, modality: str, files: Sequence[FoundFile]
-    ) -> ImageFile | None:
-        nearest = [file for file in files if file.depth == min(f.depth for f in files)]
-        if len(nearest) == 1:
-            if len(files) > 1:
-                self.problems.append(_further_images(modality, nearest[0], files))
-            return self._readable(nearest[0])
-        message = (
-            f"Expected one {modality} image, found {len(nearest)}: {_names(nearest)}; none of them"
-            " is used. Say which to leave out with a pattern such as"
-            f" `{telling_pattern(nearest, number=-1)}=ignore`."
-        )
-        self.problems.append(Problem("error", message, case_id, nearest[0].path))
-        return None
+        The files nearest to the case's folder come first; of these the one that the user's own row
+        says, else the plain one.
+        """
+        nearest = min(file.depth for file, _ in found)
+        near = [(file, match) for file, match in found if file.depth == nearest]
+        own = [file for file, match in near if self.matcher.is_own(match)]
+        files = own or [file for file, _ in near]
+        chosen = 0 if len(files) == 1 else plain_one([file.name for file in files])
+        if chosen is None:
+            self.names.add_double(modality, [self.matcher.shaped(file) for file in files])
+            return None
+        used = files[chosen]
+        twins = [self.matcher.shaped(file) for file, _ in near if file is not used]
+        self.names.add_used(modality, self.matcher.shaped(used), twins)
+        if len(near) < len(found):
+            further = [file for file, _ in found if file.depth > nearest]
+            self.problems.append(_further_images(modality, used, further))
+        return self._readable(used)
 
-    def _label(
-        self, case_id: str, candidates: Sequence[tuple[FoundFile, PatternMatch]]
-    ) -> ImageFile | None:
+    def _label(self, case_id: str, candidates: Sequence[_Match]) -> ImageFile | None:
         choice = choose_label(case_id, candidates)
         if choice.problem is not None:
             self.problems.append(choice.problem)
@@ -215,11 +211,12 @@ class _Builder:
         return file.image_file
 
 
-def _no_image(candidates: Mapping[str, Sequence[FoundFile]]) -> str:
-    if candidates:
+def _no_image(candidates: Iterable[str]) -> str:
+    modalities = sorted(candidates)
+    if modalities:
         return (
             "Expected at least one readable image of a known modality, found none that can be used"
-            f" among {', '.join(sorted(candidates))}; the case is left out. The problems of these"
+            f" among {', '.join(modalities)}; the case is left out. The problems of these"
             " files say what to do."
         )
     return (
@@ -228,26 +225,7 @@ def _no_image(candidates: Mapping[str, Sequence[FoundFile]]) -> str:
     )
 
 
-def match_with_folder(file: FoundFile, patterns: ModalityPatterns) -> PatternMatch:
-    """Match a file by its own name, and by the sub-folder of the case that it lies in.
-
-    What is to be ignored is ignored. A folder of labels (`seg/T1.nii.gz`) makes labels of all
-    files in it, except of one that a pattern names. Else the folder tells only what the name does
-    not: `CT/0001.nii.gz`.
-    """
-    own = patterns.match(file.name)
-    if not file.folder:
-        return own
-    folder = patterns.match(file.folder.replace("/", "_"))
-    if own.target == IGNORE or names_exactly(own, file.name):
-        return own
-    if folder.target in (LABEL, IGNORE):
-        return folder
-    return folder if own.target is None and not own.candidates else own
-
-
-def _further_images(modality: str, used: FoundFile, files: Sequence[FoundFile]) -> Problem:
-    others = [file for file in files if file is not used]
+def _further_images(modality: str, used: FoundFile, others: Sequence[FoundFile]) -> Problem:
     message = f"Further {modality} images are not used: {_names(others)}; it is {used.shown}."
     return Problem("info", message, used.case_id, others[0].path)
 
@@ -262,11 +240,10 @@ def _unknown(folder: str, files: Sequence[FoundFile]) -> Problem:
     return Problem("warning", message, None, files[0].path)
 
 
-def _file_match(
-    file: FoundFile, match: PatternMatch, used: Collection[ImageFile | None]
-) -> FileMatch:
-    pattern, part = " and ".join(match.expressions), " and ".join(match.parts)
-    return FileMatch(file, match.target, pattern, part, file.image_file in used)
+def _file_match(file: FoundFile, match: PatternMatch, shape: str, *, is_used: bool) -> FileMatch:
+    pattern = " and ".join(match.expressions)
+    part = match.place if match.target else " and ".join(match.parts)
+    return FileMatch(file, match.target, pattern, part, is_used, shape, match.candidates)
 
 
 def _bad_spacing(
@@ -278,21 +255,6 @@ def _bad_spacing(
         f"{hint}Check the unit (mm) and the slice distance in its header."
     )
     return Problem(severity, message, file.case_id, file.path)
-
-
-def _unmatched(file: FoundFile, match: PatternMatch) -> Problem:
-    example = normalized_name(file.name)
-    if match.candidates:
-        message = (
-            f"The name of {file.path.name} fits {' and '.join(match.candidates)}; the file is not"
-            f" used. Say which it is with a pattern such as `{example}={match.candidates[0]}`."
-        )
-    else:
-        message = (
-            f"No pattern tells the modality of {file.path.name}; the file is not used. Add a"
-            f" pattern such as `{example}=NAME`, or `{example}=ignore`."
-        )
-    return Problem("warning", message, file.case_id, file.path)
 
 
 def _names(files: Iterable[FoundFile]) -> str:

@@ -15,7 +15,7 @@ class Case:
     """One examination with all its modalities.
 
     Attributes:
-        case_id: Unique in the cohort; usable as a file name.
+        case_id: Unique in the cohort; usable as a file name; as `same_name` writes it.
         patient_id: Cases of one patient must not be split between training and test.
         images: File per modality; a modality that the case lacks is not in it.
         label: The label map, if there is one.
@@ -34,8 +34,8 @@ class Problem:
     """Something in a cohort that a person should know.
 
     Attributes:
-        severity: `"error"`: a file or case is not used; `"warning"`: used, but look at it;
-            `"info"`: nothing to do.
+        severity: `"error"`: a file or case is not used, or cannot be trusted as it is;
+            `"warning"`: used, but look at it; `"info"`: nothing to do.
         message: What was expected, what was found, what to do.
         case_id: The case, if it is about one.
         path: The file or folder, if it is about one.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.case_assembly import FileMatch, assemble_cases
-from MultimodalImagingLib.cohorts.cases import Case, Problem
+from MultimodalImagingLib.cohorts.cases import Case, Problem, files_of_cases
+from MultimodalImagingLib.cohorts.duplicates import find_duplicates
 from MultimodalImagingLib.cohorts.layouts.detection import list_cohort
+from MultimodalImagingLib.cohorts.left_out import left_out_sentence
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
     FILE_NAME,
@@ -17,7 +20,8 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     read_patterns,
 )
 from MultimodalImagingLib.cohorts.place_problems import place_problems
-from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.cohorts.unread_files import unread_files
+from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.geometry_checks import Verdict, case_verdict, overlap_fraction
 from MultimodalImagingLib.images.position import Position
@@ -51,6 +55,7 @@ class Cohort:
         grids: Grid of every readable image and label map, from the headers.
         positions: The same with what else their headers say about the place.
         naming: How cases got their names, a sentence; empty where a manifest names them.
+        duplicates: What is wrong with every case that holds an image that is there twice.
     """
 
     root: Path
@@ -63,6 +68,7 @@ class Cohort:
     grids: Mapping[ImageFile, Grid] = field(default_factory=dict)
     positions: Mapping[ImageFile, Position] = field(default_factory=dict)
     naming: str = ""
+    duplicates: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def incomplete(self) -> dict[str, tuple[str, ...]]:
@@ -72,6 +78,17 @@ class Cohort:
             for case in self.cases
         }
         return {case_id: lacks for case_id, lacks in missing.items() if lacks}
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that belong to cases, also those that cannot be used."""
+        found = [match.file.path for match in self.matches]
+        return found + files_of_cases(self.cases, self.problems)
+
+    @property
+    def left_out(self) -> str:
+        """What to say first: modalities that most cases have and the cohort goes on without."""
+        return left_out_sentence(self.cases, self.matches)
 
     def image_grids(self, case: Case) -> dict[str, Grid]:
         """Return the grid of every image of a case, in the order of `modalities`."""
@@ -97,7 +114,7 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
     table = default_patterns(path) if patterns is None else patterns
     listing = list_cohort(path, table)
     assembly = assemble_cases(listing, table)
-    problems = (*listing.problems, *assembly.problems)
+    problems = (*listing.problems, *assembly.problems, *unread_files(listing))
     if not assembly.cases:
         raise CohortError(_nothing_usable(path, problems))
     cohort = Cohort(
@@ -112,7 +129,13 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
         assembly.positions,
         listing.naming,
     )
-    return replace(cohort, problems=(*problems, *_case_problems(cohort)))
+    duplicates, cases = find_duplicates(cohort.cases)
+    return replace(
+        cohort,
+        cases=cases,
+        problems=(*problems, *_case_problems(cohort), *duplicates),
+        duplicates={p.case_id: p.message for p in duplicates if p.case_id is not None},
+    )
 
 
 def default_patterns(path: Path) -> ModalityPatterns:
@@ -121,9 +144,11 @@ def default_patterns(path: Path) -> ModalityPatterns:
     Raises:
         UsageError: If there is a table and it cannot be used.
     """
+    root = path if path.is_dir() else path.parent
+    tables = [root / FOLDER_NAME / FILE_NAME]
+    with suppress(UsageError, OSError):  # no home folder: then no table was left there
+        tables.append(default_record_folder(path) / FILE_NAME)
     try:
-        root = path if path.is_dir() else path.parent
-        tables = [root / FOLDER_NAME / FILE_NAME, default_record_folder(path) / FILE_NAME]
         found = [table for table in tables if table.is_file()]
     except OSError:  # nobody may look there: then no table was left there
         return DEFAULT_PATTERNS

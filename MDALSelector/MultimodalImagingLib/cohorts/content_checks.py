@@ -8,6 +8,7 @@ import numpy as np
 
 from MultimodalImagingLib.cohorts.cases import Case, Problem
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.mask_values import mask_values
 from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_volume
 
 
@@ -19,7 +20,8 @@ def check_volume(volume: Volume, *, is_label: bool = False) -> str | None:
         return f"{n_bad} voxels with NaN or infinity"
     low, high = float(array.min()), float(array.max())
     if not is_label:
-        return f"the same value {low:g} in all voxels" if low == high else None
+        same = f"the same value {low:g} in all voxels"
+        return same if low == high else mask_values(array)
     if low < 0 or not np.array_equal(array, np.round(array)):
         return f"values that are no label numbers (from {low:g} to {high:g})"
     return "an empty mask (no voxel above 0)" if high == 0 else None
@@ -52,9 +54,14 @@ def _fault(file: ImageFile, remarks: list[str], *, is_label: bool) -> str | None
 def _image_message(modality: str, file: ImageFile, fault: str) -> str:
     if fault.startswith("Expected"):
         return fault
+    if fault.startswith("a mask"):
+        return (
+            f"Expected the {modality} image in {file.path.name}, found {fault}. Replace the file,"
+            " or say what it is with a pattern such as `t1_mask=label` or `t1_mask=ignore`."
+        )
     return (
         f"Expected finite, varying values in the {modality} image {file.path.name}, found {fault}."
-        " Replace the file, or take it out of the cohort."
+        " Replace the file; until then the modality counts as missing in this case."
     )
 
 
@@ -63,5 +70,5 @@ def _label_message(file: ImageFile, fault: str) -> str:
         return fault
     return (
         f"Expected a label map with at least one labeled voxel in {file.path.name}, found {fault}."
-        " Correct it, remove it, or leave it if there is nothing to label."
+        " Correct it, or leave it if there is nothing to label."
     )

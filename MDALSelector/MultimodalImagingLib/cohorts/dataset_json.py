@@ -58,11 +58,13 @@ def uses_channel_files(root: Path) -> bool:
     numbered = [found for name in stems if (found := CHANNEL_NAME.match(name)) is not None]
     cases = {stem(p) for name in IMAGE_FOLDERS.values() for p in images_in(root / name, [])}
     cases |= description.images
+    n_known = sum(int(found["channel"]) in description.channels for found in numbered)
+    if len(description.channels) > 1 and 0 < len(stems) == n_known:
+        return True
     n_whole = len(stems & cases)
     n_channels = sum(found["case"] in cases for found in numbered)
     if n_whole != n_channels:
         return n_channels > n_whole
-    n_known = sum(int(found["channel"]) in description.channels for found in numbered)
     if description.is_nnunet:
         return n_known > 0 or not stems
     return 2 * n_known > len(stems)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import Problem
 from MultimodalImagingLib.images.volume_io import image_suffix
+from MultimodalImagingLib.jobs.environment import same_name
 
 _SEPARATORS = ("_", "-", ".", " ")
 # What systems and network drives leave beside data, in lower case; names with a dot are hidden.
@@ -125,22 +127,28 @@ def images_in(folder: Path, problems: list[Problem], *, case_id: str | None = No
     if not is_folder(folder):
         return []
     paths = list_folder(folder, problems, case_id=case_id)
-    return [path for path in paths if image_suffix(path) and not is_hidden(path)]
+    return [p for p in paths if image_suffix(p) and not is_hidden(p) and not _holds_images(p)]
 
 
-def holds_images(folder: Path) -> bool:
-    """Tell whether images lie directly in a folder."""
-    return bool(images_in(folder, []))
+def _holds_images(path: Path) -> bool:
+    """Tell whether a folder is named like an image that lies in it, as some archives have it."""
+    return is_folder(path) and any(image_suffix(item) for item in list_folder(path, []))
+
+
+def listed(names: Sequence[str], *, most: int = 6) -> str:
+    """Write the first names of a list, and how many more there are."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def stem(path: Path) -> str:
-    """Return the name of an image file without its suffix, `.nii.gz` included."""
-    return path.name[: -len(image_suffix(path) or "")] or path.name
+    """Return the name of an image file without its suffix, `.nii.gz` included, as `same_name`."""
+    return same_name(path.name[: -len(image_suffix(path) or "")] or path.name)
 
 
 def name_in_case(path: Path, case_id: str) -> str:
     """Return the name of an image file without suffix and without the case at its beginning."""
-    name = stem(path)
+    name, case_id = stem(path), same_name(case_id)
     rest = name[len(case_id) :]
     if name.lower().startswith(case_id.lower()) and rest[:1] in _SEPARATORS:
         return rest.lstrip("".join(_SEPARATORS)) or name

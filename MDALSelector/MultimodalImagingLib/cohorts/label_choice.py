@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from MultimodalImagingLib.cohorts.cases import FoundFile, Problem
+from MultimodalImagingLib.cohorts.folders import listed
 from MultimodalImagingLib.cohorts.modality_patterns import PatternMatch, normalized_name
 
 _CONSENSUS = re.compile(r"(^|_)(consensus|staple|majority|fused|fusion)(_|$)")
@@ -81,9 +82,13 @@ def telling_pattern(files: Sequence[FoundFile], *, number: int) -> str:
         files: Files that patterns cannot tell apart.
         number: Which of them, counted from the shortest name.
     """
-    names = sorted({exact_pattern(file.name) for file in files}, key=len)
-    folders = sorted({exact_pattern(file.folder) for file in files if file.folder}, key=len)
+    names = sorted({exact_pattern(f.name) for f in files}, key=_by_length)
+    folders = sorted({exact_pattern(f.folder) for f in files if f.folder}, key=_by_length)
     return (names if len(names) == len(files) or not folders else folders)[number]
+
+
+def _by_length(text: str) -> tuple[int, str]:
+    return len(text), text
 
 
 def _is_named(file: FoundFile, match: PatternMatch) -> bool:
@@ -123,6 +128,4 @@ def _left_out(case_id: str, label: FoundFile, others: Sequence[FoundFile], reaso
 
 
 def _listed(files: Sequence[FoundFile]) -> str:
-    names = sorted(file.shown for file in files)
-    rest = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    return listed(sorted(file.shown for file in files), most=_MOST_NAMED)

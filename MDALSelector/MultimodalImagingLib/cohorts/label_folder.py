@@ -5,27 +5,29 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import FoundFile, Problem
-from MultimodalImagingLib.cohorts.folders import images_in, is_result, stem, subfolders
+from MultimodalImagingLib.cohorts.folders import images_in, is_result, listed, stem, subfolders
 from MultimodalImagingLib.cohorts.label_choice import choose_label
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
+    IGNORE,
     LABEL,
     ModalityPatterns,
     normalized_name,
 )
+from MultimodalImagingLib.cohorts.split_names import split_name
 
 # What label maps have at the end of their names in addition to the case.
 _LABEL_END = re.compile(
     r"(_(d?seg(m(entation)?)?s?|label(map|s)?|label_map|masks?|msk|gt|ground_?truth|rois?|lesions?"
     r"|annotations?|manual|final|consensus|0000))+$"
 )
+_BY_PART = 3  # the first rule of `match_labels` by which only parts of names are the same
 _LEVELS = 4
-_MOST_NAMED = 5
 _TELLING = 4  # characters from which on a part that two names have in common is no accident
 
 
@@ -56,7 +58,7 @@ def label_maps_in(
     """
     files = images_in(folder, [])
     if files:
-        return match_labels(files, case_ids)
+        return match_labels(files, case_ids, patterns=patterns)
     below = [path for path in subfolders(folder, []) if not is_result(path)]
     chosen: list[Path] = []
     problems: list[Problem] = []
@@ -71,12 +73,16 @@ def label_maps_in(
             if len(found) == 1 and not _are_of_cases(found, case_ids):
                 renamed[file] = "_".join(path.relative_to(folder).parts)
             chosen.append(file)
-    matched = match_labels(chosen, case_ids, names=renamed)
+    matched = match_labels(chosen, case_ids, names=renamed, patterns=patterns)
     return LabelMatches(matched.labels, matched.unused, (*problems, *matched.problems))
 
 
 def match_labels(
-    files: Sequence[Path], case_ids: Collection[str], *, names: Mapping[Path, str] | None = None
+    files: Sequence[Path],
+    case_ids: Collection[str],
+    *,
+    names: Mapping[Path, str] | None = None,
+    patterns: ModalityPatterns = DEFAULT_PATTERNS,
 ) -> LabelMatches:
     """Match label files to cases by name.
 
@@ -89,8 +95,9 @@ def match_labels(
         files: Label files.
         case_ids: The cases.
         names: Names that stand for those of files.
+        patterns: Table that tells images of the case (`<case>_CT`), which are no label maps.
     """
-    index = _Index(case_ids)
+    index = _Index(case_ids, patterns)
     found: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     problems: list[Problem] = []
     unused: list[Path] = []
@@ -102,27 +109,25 @@ def match_labels(
             unused.append(file)
             problems += [_several_cases(file, cases)] if cases else []
     labels: dict[str, Path] = {}
+    by_part: list[str] = []
     for case, candidates in sorted(found.items()):
         closest = [file for rule, file in candidates if rule == min(candidates)[0]]
         if len(closest) == 1:
             labels[case] = closest[0]
+            by_part += [case] if min(candidates)[0] >= _BY_PART else []
         else:
             problems.append(_several_files(case, closest))
         unused += [file for _, file in candidates if file not in closest]
+    if by_part:
+        problems.append(_matched_by_part(labels, by_part))
     return LabelMatches(labels, tuple(unused), tuple(problems))
-
-
-def listed(paths: Iterable[Path]) -> str:
-    """Name a few files, and how many more there are."""
-    names = [path.name for path in paths]
-    rest = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 class _Index:
     """The cases by their names in several forms."""
 
-    def __init__(self, case_ids: Collection[str]) -> None:
+    def __init__(self, case_ids: Collection[str], patterns: ModalityPatterns) -> None:
+        self._patterns = patterns
         self._exact = set(case_ids)
         self._folded: dict[str, list[str]] = defaultdict(list)
         self._by_end: dict[str, list[str]] = defaultdict(list)
@@ -138,7 +143,7 @@ class _Index:
             return 0, [name]
         folded = _folded(name)
         plain = _LABEL_END.sub("", folded)
-        rules = [[folded], [plain], _ends(plain)]
+        rules = [[folded], [plain], [] if self._names_image(plain) else _ends(plain)]
         for number, forms in enumerate(rules, start=1):
             cases = [case for form in forms for case in self._folded.get(form, [])]
             if cases:
@@ -150,6 +155,11 @@ class _Index:
             if len(cases) == 1:
                 return len(rules) + 2, cases
         return 0, []
+
+    def _names_image(self, name: str) -> bool:
+        """Tell whether a name has a modality behind or before the case."""
+        rest = split_name(name, self._patterns).rest
+        return bool(rest) and self._patterns.match(rest).target not in (None, LABEL, IGNORE)
 
 
 def _folded(name: str) -> str:
@@ -197,17 +207,26 @@ def _label_of_folder(
     return label, [] if choice.problem is None else [choice.problem]
 
 
+def _matched_by_part(labels: Mapping[str, Path], cases: Sequence[str]) -> Problem:
+    message = (
+        f"{len(cases)} label maps have a part of their names in common with the case only, for"
+        f" example {labels[cases[0]].name} with {cases[0]}. Check that they belong together."
+    )
+    return Problem("info", message, None, labels[cases[0]])
+
+
 def _several_cases(file: Path, cases: Sequence[str]) -> Problem:
     message = (
-        f"The label map {file.name} may belong to {', '.join(cases[:_MOST_NAMED])}; it is not"
+        f"The label map {file.name} may belong to {listed(cases)}; it is not"
         " used. Name it exactly like its case."
     )
     return Problem("warning", message, None, file)
 
 
 def _several_files(case: str, files: Sequence[Path]) -> Problem:
+    names = listed(sorted(file.name for file in files))
     message = (
-        f"Expected one label map, found {len(files)}: {listed(sorted(files))}; none of them is"
-        f" used. Name the right one {case}, exactly like the case."
+        f"Expected one label map, found {len(files)}: {names}; none of them is used. Name the right"
+        f" one {case}, exactly like the case."
     )
     return Problem("warning", message, case, files[0])

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from MultimodalImagingLib.cohorts.modality_table import MODALITY_ROWS
+from MultimodalImagingLib.cohorts.name_parts import TakenPart, modality_parts, taken_parts
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.record.atomic_files import write_json
 
@@ -18,39 +22,21 @@ FORMAT_VERSION = 1
 LABEL = "label"
 IGNORE = "ignore"
 
-_CONTRAST = r"(c|ce|gd|gad|gado|gadolinium|km|cm|contrast|post(_?(contrast|gd|gad|gado))?)"
 _DEFAULT: tuple[tuple[str, str], ...] = (
     (r"(brain|body|head|skull|bet|foreground|wm|gm|csf)_?(mask|seg)|probseg", IGNORE),
     (
-        r"(manual_?)?d?segm?(entation)?s?|masks?|msk|labels?|label_?map|gt|ground_?truth|rois?"
+        r"(manual_?)?d?segm?(entation)?s?|masks?|msk|labels?(tr|ts|val?)?|label_?map|gt|ground_?truth|rois?"
         r"|annotations?|consensus|staple|(raters?|readers?|observers?|annotators?)_?\d*|wmh",
         LABEL,
     ),
     (r"gtv[a-z]*|ctv|lesions?|tumou?rs?", LABEL),
-    (rf"t1w?_?\+?{_CONTRAST}|{_CONTRAST}_t1w?|ce_[a-z0-9]+_t1w?|cet1w?", "T1c"),
-    (r"t1_?map|t1_?rho", "T1map"),
-    (r"(t2w?_?)?(flair|flr)|t2f", "FLAIR"),
-    (r"t2_?star_?w?|t2s|t2sw", "T2star"),
-    (r"t2_?map", "T2map"),
-    (r"t1|t1n|t1w|t1_?weighted|t1_?native|t1_?pre|mprage|mp2rage|spgr", "T1"),
-    (r"t2|t2w|t2_?weighted|t2_?tse|inplanet2", "T2"),
-    (r"pdw?|proton_?density", "PD"),
-    (r"stir", "STIR"),
-    (r"adc", "ADC"),
-    (r"dwi(_?b\d+)?|b\d{3,4}", "DWI"),
-    (r"swi", "SWI"),
-    (r"dce", "DCE"),
-    (r"ktrans", "Ktrans"),
-    (r"fa", "FA"),
-    (r"r?cbv", "CBV"),
-    (r"r?cbf", "CBF"),
-    (r"mtt", "MTT"),
-    (r"tmax", "Tmax"),
-    (r"cbct", "CBCT"),
-    (r"cta", "CTA"),
-    (r"ct|cect|ncct|ldct|ct_?hu", "CT"),
-    (r"(fdg_?|psma_?)?(pet|pt)(_?suv)?(_?bw)?|suv(_?bw)?|fdg|psma", "PET"),
-    (r"mri?", "MR"),
+    (r"(segm?|masks?|rois?|lesions?|labels?)\d+|(lesion|tumou?r)_?(mask|segm?)s?\d*", LABEL),
+    (
+        r"loc(ali[sz]er)?|scout|survey|topogram|3_?plane|(screen|dose)_?(save|report)|min_?ip|mip",
+        IGNORE,
+    ),
+    (r"aparc|a(parc_?a)?seg|apar?c\+aseg|(wm|gm|csf|tissue|synth|brain)seg|parcellation", IGNORE),
+    *MODALITY_ROWS,
 )
 
 
@@ -61,7 +47,8 @@ class ModalityPattern:
     Attributes:
         expression: Regular expression for one or more whole parts of a name in lower case, where
             every `-`, `.` and space between parts is written `_`.
-        target: The modality's name, `LABEL` or `IGNORE`.
+        target: The modality's name, `LABEL` or `IGNORE`; `+contrast` and `-contrast` for
+            words that make a T1 beside them a contrast image, or deny it.
     """
 
     expression: str
@@ -81,6 +68,11 @@ class ModalityPattern:
             )
             raise UsageError(msg) from error
 
+    @property
+    def is_built_in(self) -> bool:
+        """Whether the row is one of this version's table and not the user's own."""
+        return (self.expression, self.target) in _DEFAULT
+
 
 @dataclass(frozen=True)
 class PatternMatch:
@@ -92,6 +84,7 @@ class PatternMatch:
         parts: The parts of the normalized name that they matched.
         candidates: The different modalities that matched; more than one is ambiguous.
         is_whole: Whether the pattern covers the whole name, as `seg` does and `seg_pet` does not.
+        place: The normalized name from the first to the last matched part.
     """
 
     target: str | None
@@ -99,6 +92,7 @@ class PatternMatch:
     parts: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
     is_whole: bool = False
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +105,12 @@ class ModalityPatterns:
 
     rows: tuple[ModalityPattern, ...]
 
+    @cached_property
+    def at_beginning(self) -> re.Pattern[str]:
+        """One expression for whatever a normalized name may begin with."""
+        rows = "|".join(f"(?:{row.expression})" for row in self.rows)
+        return re.compile(rf"(?:{rows})(?=_|$)")
+
     def match(self, name: str) -> PatternMatch:
         """Find what a name stands for.
 
@@ -121,24 +121,10 @@ class ModalityPatterns:
             The match. A label pattern wins over modalities beside it (`seg_pet` is a mask); two
             modalities in different parts of the name (`t1_to_ct`) are ambiguous.
         """
-        text = normalized_name(name)
-        taken: list[tuple[range, ModalityPattern]] = []
-        for row in self.rows:
-            span = _span(row.expression, text)
-            if span is not None and not any(_overlap(span, other) for other, _ in taken):
-                taken.append((span, row))
-        if not taken:
-            return PatternMatch(None)
-        special = [(span, row) for span, row in taken if row.target in (IGNORE, LABEL)]
-        chosen = (special or taken)[:1] if special or _n_targets(taken) == 1 else taken
-        targets = tuple(dict.fromkeys(row.target for _, row in chosen))
-        return PatternMatch(
-            target=targets[0] if len(targets) == 1 else None,
-            expressions=tuple(row.expression for _, row in chosen),
-            parts=tuple(text[span.start : span.stop] for span, _ in chosen),
-            candidates=targets,
-            is_whole=len(chosen[0][0]) == len(text),
-        )
+        text = normalized_name(_without_space(name))
+        taken = taken_parts(text, ((row.expression, row.target) for row in self.rows))
+        special = [item for item in taken if item.target in (IGNORE, LABEL)]
+        return _found(text, special[:1] or modality_parts(text, taken))
 
     def with_first(self, rows: Iterable[ModalityPattern]) -> ModalityPatterns:
         """Return a table in which the given rows come before all others."""
@@ -150,7 +136,13 @@ DEFAULT_PATTERNS = ModalityPatterns(tuple(ModalityPattern(*row) for row in _DEFA
 
 def normalized_name(name: str) -> str:
     """Write a name as patterns see it: lower case, `_` for every run of separators."""
-    return re.sub(r"[\s_.\-]+", "_", name.lower()).strip("_")
+    text = unicodedata.normalize("NFC", name.lower())
+    return re.sub(r"[\s_.\-]+", "_", text).strip("_")
+
+
+def _without_space(name: str) -> str:
+    """Take out the BIDS entity `space-T1w`, which names another image."""
+    return re.sub(r"(^|_)space-[a-z0-9]+_", r"\1", name, flags=re.IGNORECASE)
 
 
 def parse_pattern(text: str) -> ModalityPattern:
@@ -163,7 +155,7 @@ def parse_pattern(text: str) -> ModalityPattern:
     if not separator:
         msg = f"Expected PATTERN=NAME, such as `t1_gd=T1c` or `tumor_seg=label`, got {text!r}."
         raise UsageError(msg)
-    expression = expression.strip().lower()
+    expression = unicodedata.normalize("NFC", expression.strip().lower())
     if "[" not in expression and "\\" not in expression:
         expression = re.sub(r"[\s\-]+", "_", expression)
     return ModalityPattern(expression, target.strip())
@@ -196,14 +188,15 @@ def read_patterns(path: Path) -> ModalityPatterns:
     return ModalityPatterns(tuple(rows))
 
 
-def _span(expression: str, text: str) -> range | None:
-    found = re.search(rf"(?:^|(?<=_))(?:{expression})(?=_|$)", text)
-    return range(found.start(), found.end()) if found else None
-
-
-def _overlap(first: range, second: range) -> bool:
-    return first.start < second.stop and second.start < first.stop
-
-
-def _n_targets(taken: Sequence[tuple[range, ModalityPattern]]) -> int:
-    return len({row.target for _, row in taken})
+def _found(text: str, chosen: Sequence[TakenPart]) -> PatternMatch:
+    if not chosen:
+        return PatternMatch(None)
+    targets = tuple(dict.fromkeys(item.target for item in chosen))
+    return PatternMatch(
+        target=targets[0] if len(targets) == 1 else None,
+        expressions=tuple(item.expression for item in chosen),
+        parts=tuple(text[item.span.start : item.span.stop] for item in chosen),
+        candidates=targets,
+        is_whole=len(chosen[0].span) == len(text),
+        place=text[min(i.span.start for i in chosen) : max(i.span.stop for i in chosen)],
+    )

@@ -1,142 +1,107 @@
-"""File names taken apart into the case and what follows: `CHUM-001__CT` is CT of CHUM-001."""
+"""Which parts of a name the rows of a table take, and what they mean together."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
+from itertools import pairwise
 
-from MultimodalImagingLib.cohorts.folders import stem
-from MultimodalImagingLib.cohorts.modality_patterns import (
-    IGNORE,
-    LABEL,
-    ModalityPatterns,
-    normalized_name,
+from MultimodalImagingLib.cohorts.modality_table import (
+    CONTRAST,
+    MODALITY_ROWS,
+    NATIVE,
+    more_specific,
 )
 
-# Words that say no more than that a file is an image.
-_IMAGE_WORD = re.compile(r"(images?|imgs?|volumes?|vol|scans?|nifti)(?=_|$)")
-_TOKEN = re.compile(r"[^_\-. ]+")
-_RESOLUTION = re.compile(r"(\d+mm|iso\d*|\d+)(_?(iso|mm))+\d*")
-_FEWEST_CASES = 3
+# Words that say that a second modality is only where the image was moved to.
+_MOVED = re.compile(
+    r"(^|_)(to|on|onto|in|into|2|r(e?s)?2s?|(co)?reg(istered)?|align(ed)?|warped|resampled|rigid"
+    r"|affine|ref(erence)?)(_|$)"
+)
 
 
 @dataclass(frozen=True)
-class NameParts:
-    """A file name without suffix, taken apart.
+class TakenPart:
+    """A row of the table and the place in a normalized name that it has."""
 
-    Attributes:
-        case: The part that names the case; empty if none does.
-        rest: What the patterns are matched with.
+    span: range
+    expression: str
+    target: str
+
+
+def taken_parts(text: str, rows: Iterable[tuple[str, str]]) -> list[TakenPart]:
+    """Give every row, in their order, the first place of whole parts that no earlier row has."""
+    taken: list[TakenPart] = []
+    for expression, target in rows:
+        span = _free_span(expression, text, taken)
+        if span is not None:
+            taken.append(TakenPart(span, expression, target))
+    return taken
+
+
+def modality_parts(text: str, taken: Sequence[TakenPart]) -> tuple[TakenPart, ...]:
+    """Return the parts that decide the modality; parts of several modalities are ambiguous."""
+    images = [item for item in taken if item.target not in (CONTRAST, NATIVE)]
+    return _with_contrast(text, _most_specific(text, images), taken)
+
+
+def _most_specific(text: str, images: Sequence[TakenPart]) -> list[TakenPart]:
+    """Drop modalities of which another part of the name says more: `t2_tirm` is a FLAIR."""
+    targets = {item.target for item in images}
+    if len(targets) < 2 or _is_moved(text, images):
+        return list(images)
+    beaten = {t for t in targets if any(more_specific(t, o) == o for o in targets - {t})}
+    kept = [item for item in images if item.target not in beaten]
+    if {item.target for item in kept} == {"T1", "T1c"}:  # MPRAGE beside T1c says only how
+        kept = [item for item in kept if item.target == "T1c" or "t1" in _text(text, item)]
+    return kept
+
+
+def _with_contrast(
+    text: str, images: Sequence[TakenPart], taken: Sequence[TakenPart]
+) -> tuple[TakenPart, ...]:
+    """Make a T1 with a contrast word anywhere a T1c, and an ambiguous one if it is denied too.
+
+    What a row of the user's own decides stays.
     """
-
-    case: str
-    rest: str
-
-
-def split_name(name: str, patterns: ModalityPatterns) -> NameParts:
-    """Take a file name apart: the modality or label stands behind the case, or before it.
-
-    The case's part holds a digit; a number of two or more digits is never part of the rest, so in
-    `P1_MR_002_T1` the case is `P1_MR_002`. A name without modality is all case.
-    """
-    behind = _modality_behind(name, patterns)
-    case, rest = (behind.case, [behind.rest]) if behind is not None else (name, [])
-    if not rest or patterns.match(rest[0]).target in (LABEL, IGNORE):
-        case, before = _without_first(*_without_last_word(case, rest), patterns)
-        rest = before
-    return NameParts(case, "_".join(rest))
+    words = [item for item in taken if item.target == CONTRAST]
+    if not words or not all(_is_built_in(item) and item.target == "T1" for item in images):
+        return tuple(images)
+    added = replace(words[0], target="T1c")
+    is_denied = any(item.target == NATIVE for item in taken)
+    if not images or is_denied or _is_moved(text, (images[0], added)):
+        return (*images, added) if images else ()
+    return (*(replace(item, target="T1c") for item in images), added)
 
 
-def by_case(
-    files: Sequence[Path], patterns: ModalityPatterns
-) -> Mapping[str, list[tuple[Path, str]]]:
-    """Group files by the case in their names.
-
-    Returns:
-        Files and the rests of their names, per case; the empty name for those that name none. An
-        unknown rest (`P1_asl` beside `P1_T1`) belongs to the case that the other files name.
-    """
-    parts = {file: split_name(stem(file), patterns) for file in files}
-    known = {part.case for part in parts.values() if part.rest}
-    groups: dict[str, list[tuple[Path, str]]] = defaultdict(list)
-    for file, part in parts.items():
-        found = part if part.rest else _with_known_case(part.case, known)
-        groups[found.case].append((file, found.rest))
-    return groups
+def _is_built_in(item: TakenPart) -> bool:
+    return (item.expression, item.target) in MODALITY_ROWS
 
 
-def several_cases(
-    files: Sequence[Path], patterns: ModalityPatterns, *, fewest: int = _FEWEST_CASES
-) -> Mapping[str, list[tuple[Path, str]]]:
-    """Group the files of one folder by case if their names say that they are of several.
-
-    Args:
-        files: The files.
-        patterns: Table of modality names.
-        fewest: Number of cases from which on names count.
-
-    Returns:
-        As `by_case`; nothing if the files may be of one case, that is unless every name has a case
-        in it, and two cases have the same modality or no name tells any.
-    """
-    groups = by_case(files, patterns)
-    if len(groups) < fewest or "" in groups:
-        return {}
-    kinds = [{patterns.match(rest).target for _, rest in group} for group in groups.values()]
-    counts = Counter(kind for found in kinds for kind in found if kind is not None)
-    return groups if not counts or max(counts.values()) > 1 else {}
+def _is_moved(text: str, items: Sequence[TakenPart]) -> bool:
+    """Tell whether `to`, `in`, `registered` ... stand between the parts."""
+    spans = sorted((item.span for item in items), key=lambda span: span.start)
+    return any(_MOVED.search(text[a.stop : b.start]) for a, b in pairwise(spans))
 
 
-def _with_known_case(name: str, known: Collection[str]) -> NameParts:
-    for token in list(_TOKEN.finditer(name))[:0:-1]:
-        case = name[: token.start()].rstrip("_-. ")
-        if case in known:
-            return NameParts(case, name[token.start() :])
-    return NameParts(name, "")
+def _text(text: str, item: TakenPart) -> str:
+    return text[item.span.start : item.span.stop]
 
 
-def _modality_behind(name: str, patterns: ModalityPatterns) -> NameParts | None:
-    begins = _beginning(patterns)
-    for token in list(_TOKEN.finditer(name))[1:]:
-        case, rest = name[: token.start()].rstrip("_-. "), name[token.start() :]
-        text = normalized_name(rest)
-        has_case = any(character.isdigit() for character in case)
-        if has_case and begins.match(text) and not re.search(r"(^|_)\d\d+(_|$)", text):
-            return NameParts(case, rest)
+def _free_span(expression: str, text: str, taken: Sequence[TakenPart]) -> range | None:
+    for found in _whole_parts(expression).finditer(text):
+        span = range(found.start(), found.end())
+        if span and not any(_overlap(span, other.span) for other in taken):
+            return span
     return None
 
 
-def _without_last_word(case: str, rest: list[str]) -> tuple[str, list[str]]:
-    tokens = list(_TOKEN.finditer(case))
-    if len(tokens) > 1 and _IMAGE_WORD.fullmatch(tokens[-1].group().lower()):
-        return case[: tokens[-1].start()].rstrip("_-. "), [tokens[-1].group(), *rest]
-    return case, rest
+@lru_cache(maxsize=1024)
+def _whole_parts(expression: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:(?<![^\W_])|(?=\W))(?:{expression})(?![^\W_])")
 
 
-def _without_first(case: str, rest: list[str], patterns: ModalityPatterns) -> tuple[str, list[str]]:
-    """Take a modality, label or word for an image off the beginning: `ct_train_1001`."""
-    text = normalized_name(case)
-    found = _beginning(patterns).match(text) or _IMAGE_WORD.match(text)
-    if found is None:
-        return case, rest
-    n_tokens = found.group().count("_") + 1
-    tokens = list(_TOKEN.finditer(case))
-    if len(tokens) <= n_tokens:
-        return "", [case, *rest]
-    left = case[tokens[n_tokens].start() :]
-    if not any(character.isdigit() for character in left) or _RESOLUTION.fullmatch(
-        normalized_name(left)
-    ):
-        return "", [case, *rest]
-    return left, [case[: tokens[n_tokens].start()].rstrip("_-. "), *rest]
-
-
-@lru_cache(maxsize=8)
-def _beginning(patterns: ModalityPatterns) -> re.Pattern[str]:
-    """One expression for all rows at the beginning of a name."""
-    rows = "|".join(f"(?:{row.expression})" for row in patterns.rows)
-    return re.compile(rf"(?:{rows})(?=_|$)")
+def _overlap(first: range, second: range) -> bool:
+    return first.start < second.stop and second.start < first.stop

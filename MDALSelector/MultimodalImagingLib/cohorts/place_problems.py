@@ -11,14 +11,11 @@ from dataclasses import dataclass
 from MultimodalImagingLib.cohorts.cases import Case, Problem
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.geometry_checks import (
-    SAME_SPACE_OVERLAP,
-    orientation_text,
-    overlap_fraction,
-)
+from MultimodalImagingLib.images.geometry_checks import orientation_text
 from MultimodalImagingLib.images.misplacement import (
     Mismatch,
     Misplacement,
+    image_mismatch,
     is_same_place,
     mismatch,
     mismatch_text,
@@ -175,9 +172,8 @@ def _elsewhere(one: _Placed, others: list[_Placed]) -> str | None:
     known = [item for item in others if item.position.is_known and item.position.other is None]
     if any(_fits(grid, item) for item in known):
         return None
-    found = [(item, found) for item in known if (found := mismatch(grid, item.position.grid))]
-    if one.what != "label map":
-        found = [(i, m) for i, m in found if _is_told(m, grid, i.position.grid)]
+    rule = mismatch if one.what == "label map" else image_mismatch
+    found = [(item, found) for item in known if (found := rule(grid, item.position.grid))]
     if not found:
         return None
     other, nearest = min(found, key=lambda pair: pair[1].distance_mm)
@@ -187,13 +183,6 @@ def _elsewhere(one: _Placed, others: list[_Placed]) -> str | None:
         f" was really made in another place, or it belongs exactly on {name}: then copy the header"
         " of that file to it (`fslcpgeom`, or save it again in 3D Slicer over that image)."
     )
-
-
-def _is_told(found: Mismatch, grid: Grid, other: Grid) -> bool:
-    """Tell whether it is worth a word between two images, which may well lie apart."""
-    if found.kind in (Misplacement.UNPLACED, Misplacement.MIRRORED):
-        return True
-    return overlap_fraction(grid, other) < SAME_SPACE_OVERLAP
 
 
 def _shared(found: Mismatch) -> str:

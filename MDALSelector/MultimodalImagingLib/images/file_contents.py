@@ -65,9 +65,12 @@ def foreign_content(path: Path) -> tuple[str, str] | None:
     """
     with path.open("rb") as file:
         data = file.read(_READ_BYTES)
-    if data.startswith(_NIFTI_SIZES) and path.name.lower().endswith((".nii", ".nii.gz")):
+    name = path.name.lower()
+    if data.startswith(_NIFTI_SIZES) and name.endswith((".nii", ".nii.gz")):
         return None
-    if data.startswith(_GZIP) and path.name.lower().endswith(".gz"):
+    if data.startswith(b"ObjectType") and name.endswith((".mha", ".mhd")):
+        return None
+    if data.startswith(_GZIP) and name.endswith(".gz"):
         inner = _first_bytes(data)
         if inner.startswith(_GZIP):
             return "a file that is compressed twice", "Decompress it once (`gunzip`)."

@@ -9,6 +9,7 @@ from enum import StrEnum
 import numpy as np
 
 from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.images.geometry_checks import SAME_SPACE_OVERLAP, overlap_fraction
 from MultimodalImagingLib.images.position import distance_mm
 
 # Voxels of one index that are closer than this share of a voxel count as the same place.
@@ -66,6 +67,14 @@ def mismatch(grid: Grid, other: Grid) -> Mismatch | None:
     x, y, z = (a - b for a, b in zip(grid.origin_mm, other.origin_mm, strict=True))
     distance = distance_mm(grid, other) if grid.size == other.size else math.hypot(x, y, z)
     return Mismatch(kind, distance, (x, y, z))
+
+
+def image_mismatch(grid: Grid, other: Grid) -> Mismatch | None:
+    """Tell the same of two images, which may well lie apart: only what is hardly meant so."""
+    found = mismatch(grid, other)
+    if found is None or found.kind in (Misplacement.UNPLACED, Misplacement.MIRRORED):
+        return found
+    return found if overlap_fraction(grid, other) < SAME_SPACE_OVERLAP else None
 
 
 def mismatch_text(found: Mismatch) -> str:

@@ -19,6 +19,7 @@ from MultimodalImagingLib.images.voxel_payload import Payload
 
 _GZIP = b"\x1f\x8b"
 _READ_BYTES = 4096
+_TOO_LARGE = 1e15
 _HEADER_BYTES = {348: "NIfTI-1", 540: "NIfTI-2"}
 # Type code to numpy's kind; types of several numbers per voxel have their count.
 _KINDS = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}
@@ -106,16 +107,21 @@ def nifti_header_fault(header: NiftiHeader) -> str | None:
     if min(header.size) < 1:
         return f"a header with the size {'x'.join(str(n) for n in header.size)}"
     spacing = header.pixdim[1 : min(len(header.size), 3) + 1]
-    if not all(math.isfinite(value) and value != 0 for value in spacing):
+    if not all(_is_number(value) and value != 0 for value in spacing):
         return f"a header with the spacing {', '.join(f'{value:g}' for value in spacing)}"
     if not header.kind and header.n_values == 1:
         return "a header with an unknown type of numbers"
     qform_code, sform_code = header.codes
     placement = [*header.quaternion] if qform_code > 0 else []
     placement += header.sform.ravel().tolist() if sform_code > 0 else []
-    if not all(math.isfinite(value) for value in placement):
+    if not all(_is_number(value) for value in placement):
         return "a header with NaN or infinities in its position or directions"
     return None
+
+
+def _is_number(value: float) -> bool:
+    """Tell whether a length or cosine is one; larger ones overflow where they are squared."""
+    return math.isfinite(value) and abs(value) < _TOO_LARGE
 
 
 def _parse(data: bytes, order: str, *, is_compressed: bool) -> NiftiHeader:

@@ -20,7 +20,11 @@ from MultimodalImagingLib.images.nifti_header import is_nifti, nifti_header_faul
 from MultimodalImagingLib.images.nifti_position import nifti_position
 from MultimodalImagingLib.images.nifti_voxels import read_nifti_voxels
 from MultimodalImagingLib.images.position import Position
-from MultimodalImagingLib.images.text_header import payload_of_text_header, text_position
+from MultimodalImagingLib.images.text_header import (
+    payload_of_text_header,
+    text_header_fault,
+    text_position,
+)
 from MultimodalImagingLib.images.voxel_payload import payload_fault
 
 # Suffix and the ITK reader for it; told explicitly, so that a damaged file gives its own message.
@@ -32,7 +36,7 @@ _READERS = {
 }
 IMAGE_SUFFIXES = (".nii.gz", ".nii", *_READERS)
 
-_ADVICE = "Replace the file by an intact copy, or remove it from the cohort."
+_ADVICE = "Replace the file by an intact copy."
 _SHEAR_ADVICE = (
     "Resample it to straight axes (nibabel.processing.resample_to_output, or 3D Slicer), or set its"
     " axes to the nearest rotation if that shift is small enough."
@@ -93,11 +97,13 @@ def open_image(path: Path) -> StoredImage:
         return _open_nifti(path) if is_nifti(path) else _open_with_itk(path, _READERS[suffix])
     except FileNotFoundError as error:
         if not path.is_symlink():
-            raise unreadable(path, f"a file that cannot be opened ({error.strerror})") from error
+            found = f"a file that cannot be opened ({error.strerror})"
+            raise unreadable(path, found, "Check its name and where it lies.") from error
         found = "a link to a file that is not there (No such file)"
         raise unreadable(path, found, "Fetch it (`git annex get`, `datalad get`).") from error
     except OSError as error:
-        raise unreadable(path, f"a file that cannot be opened ({error.strerror})") from error
+        found = f"a file that cannot be opened ({error.strerror})"
+        raise unreadable(path, found, "Get permission to read it, or check its drive.") from error
 
 
 def _open_nifti(path: Path) -> StoredImage:
@@ -129,6 +135,9 @@ def _open_nifti(path: Path) -> StoredImage:
 
 
 def _open_with_itk(path: Path, io: str) -> StoredImage:
+    fault = text_header_fault(path)
+    if fault is not None:
+        raise unreadable(path, *(foreign_content(path) or (fault,)))
     payload = payload_of_text_header(path)
     fault = None if payload is None else payload_fault(payload, is_thorough=False)
     if fault is not None:

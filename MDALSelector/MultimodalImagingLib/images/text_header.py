@@ -23,6 +23,7 @@ _N_BYTES = {
 
 
 _MATRIX_NAMES = ("transformmatrix", "rotation", "orientation")
+_BEFORE_NDIMS = {"objecttype", "objectsubtype", "comment"}
 _OFFSET_NAMES = ("offset", "position", "origin")
 
 
@@ -41,6 +42,30 @@ def payload_of_text_header(path: Path) -> Payload | None:
         return _nrrd(path, data) if data.startswith(b"NRRD") else _meta_image(path, data)
     except (KeyError, ValueError):
         return None
+
+
+def text_header_fault(path: Path) -> str | None:
+    """Say what a MetaImage header lacks, as the end of "found ..."; `None` for NRRD.
+
+    The library that reads MetaImages would say so on the terminal.
+
+    Raises:
+        OSError: If the file cannot be opened.
+    """
+    with path.open("rb") as file:
+        data = file.read(_MAX_HEADER)
+    if data.startswith(b"NRRD") or path.suffix.lower() not in (".mha", ".mhd"):
+        return None
+    head, mark, _ = data.partition(b"ElementDataFile")
+    lines = (head + mark + b"=").decode("latin-1").splitlines()
+    keys = [line.split("=", 1)[0].strip().lower() for line in lines if "=" in line]
+    for name in ("NDims", "DimSize", "ElementType", "ElementDataFile"):
+        if name.lower() not in keys or (name == "ElementDataFile" and not mark):
+            return f"a MetaImage header without {name}"
+    before = keys[: keys.index("ndims")]
+    if set(before) - _BEFORE_NDIMS:
+        return f"a MetaImage header with {before[-1]} before NDims"
+    return None
 
 
 def text_position(path: Path) -> tuple[bool, tuple[str, ...]]:
@@ -92,7 +117,10 @@ def _meta_position(path: Path, fields: dict[str, str]) -> tuple[bool, tuple[str,
 
 def _letters(matrix: str) -> str | None:
     """Return where the axes come from, in MetaImage's letters (`RAI` for axes along LPS)."""
-    values = [float(value) for value in matrix.split()]
+    try:
+        values = [float(value) for value in matrix.split()]
+    except ValueError:  # the reading library says what it makes of it
+        return None
     if len(values) != 9:
         return None
     letters = ""
@@ -151,7 +179,7 @@ def _meta_image(path: Path, data: bytes) -> Payload | None:
 def _detached(
     path: Path, name: str, encoding: Literal["raw", "gzip"], n_bytes: int
 ) -> Payload | None:
-    if " " in name.strip() or "%" in name or name.upper().startswith("LIST"):
+    if "\0" in name or " " in name.strip() or "%" in name or name.upper().startswith("LIST"):
         return None  # several files
     return Payload(path.parent / name, 0, encoding, n_bytes)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
-from MultimodalImagingLib.errors import CohortError, CrossModalError
+from MultimodalImagingLib.errors import CohortError, CrossModalError, NoSpaceError
 from MultimodalImagingLib.images.finite_values import (
     EnclosedNonFiniteError,
     with_finite_background,
@@ -28,7 +29,7 @@ from MultimodalImagingLib.images.stored_image import (
     open_image,
     unreadable,
 )
-from MultimodalImagingLib.record.atomic_files import atomic_path
+from MultimodalImagingLib.record.atomic_files import atomic_path, writing_error
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -45,7 +46,8 @@ __all__ = [
     "write_volume",
 ]
 
-_SPLIT_ADVICE = "Save each 3-D image in a file of its own, or take it out of the cohort."
+_LEAST_SPACE = 1 << 20  # bytes
+_SPLIT_ADVICE = "Save each 3-D image in a file of its own."
 
 
 def n_components(path: Path) -> int:
@@ -119,7 +121,14 @@ def write_volume(path: Path, volume: Volume) -> None:
     except (RuntimeError, OSError) as error:
         reason = str(error).strip().splitlines()[-1]
         msg = f"{path} cannot be written: {reason}. Free space or choose another folder."
-        raise CrossModalError(msg) from error
+        raise _kind_of(error, path.parent)(msg) from error
+
+
+def _kind_of(error: Exception, folder: Path) -> type[CrossModalError]:
+    if isinstance(error, OSError):
+        return writing_error(error)
+    is_full = shutil.disk_usage(folder).free < _LEAST_SPACE  # ITK does not say why
+    return NoSpaceError if is_full else CrossModalError
 
 
 def _position(stored: StoredImage, file: ImageFile) -> Position:
@@ -132,7 +141,7 @@ def _check_axes(stored: StoredImage, file: ImageFile) -> None:
     size, n_values = stored.size, stored.n_values
     shape = "x".join(str(n) for n in size)
     if len(size) < 3 or min(size[:3]) == 1:
-        advice = "Only images with several slices along every axis can be used; remove the file."
+        advice = "Only images with several slices along every axis can be used."
         raise unreadable(file.path, f"a 2-D image of {shape} voxels", advice)
     if n_values != 1:
         raise unreadable(file.path, f"{n_values} values per voxel", _SPLIT_ADVICE)

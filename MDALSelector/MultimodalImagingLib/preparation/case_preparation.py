@@ -11,6 +11,7 @@ import numpy as np
 from MultimodalImagingLib.cohorts.cohort import Case, Problem
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Grid, resample
+from MultimodalImagingLib.images.mask_values import mask_values
 from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_grid, read_volume
 from MultimodalImagingLib.preparation.intensity import (
     CT_STORED_HU,
@@ -171,9 +172,10 @@ def _on_grid(
     except CohortError as error:
         raise _unusable(case_id, modality, file, str(error)) from error
     array = np.asarray(volume.array, dtype=np.float32)
-    if array.min() == array.max():
-        text = f"Expected an image, found the single value {array.flat[0] + 0.0:g} in every voxel."
-        raise _unusable(case_id, modality, file, text)
+    single = f"the single value {array.flat[0] + 0.0:g} in every voxel"
+    fault = single if array.min() == array.max() else mask_values(array)
+    if fault is not None:
+        raise _unusable(case_id, modality, file, f"Expected an image, found {fault}.")
     if kind == "CT":
         array = np.clip(array, *CT_STORED_HU)
     smooth = smoothed_for(Volume(array, volume.grid), grid)
@@ -211,8 +213,8 @@ def _check_size(case_id: str, modality: str, image: Grid, grid: Grid) -> None:
 def _unusable(case_id: str, modality: str, file: ImageFile, text: str) -> _UnusableImageError:
     where = "" if file.path.name in text else f" File: {file.path.name}."
     message = (
-        f"{modality}: {text}{where} The modality is treated as missing in this case; replace the"
-        " file to use it."
+        f"{modality}: {text}{where} Until that is mended, the modality is treated as missing in"
+        " this case."
     )
     return _UnusableImageError(modality, Problem("error", message, case_id, file.path))
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from MultimodalImagingLib.errors import CrossModalError, UsageError
-from MultimodalImagingLib.record.atomic_files import is_writable_folder
+from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.record.atomic_files import is_writable_folder, writing_error
 from MultimodalImagingLib.record.ownership import Ownership, check_own, is_free
 
 # Hidden, so that nobody takes one for a finished folder. It holds `new`, for a moment `old`, and a
@@ -121,4 +121,4 @@ def _explained(folder: Path) -> Iterator[None]:
             f"The folder {folder} cannot be written: {reason}. Nothing was changed there. Free"
             " space or choose another --output."
         )
-        raise CrossModalError(msg) from error
+        raise writing_error(error)(msg) from error

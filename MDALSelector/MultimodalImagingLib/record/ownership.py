@@ -19,7 +19,9 @@ RECORD_NAME = ".crossmodal"
 _MOST_NAMED = 3
 _MTIME_SLACK_S = 2.0  # some file systems count in steps of two seconds
 
-# Path inside the folder to checksum; a checksum is `None` where the marker is older than they are.
+# Path inside the folder to its checksum: `None` where the marker is older than they are, `KNOWN`
+# where the file's content says that this program wrote it.
+KNOWN = ""
 Written = Mapping[str, str | None]
 
 
@@ -60,6 +62,35 @@ def check_own(folder: Path, ownership: Ownership) -> None:
     if reason:
         msg = f"{folder} was left as it is, because {reason}. Choose another folder for the output."
         raise UsageError(msg)
+
+
+def check_own_files(files: Mapping[Path, Callable[[bytes], bool]], *, option: str) -> None:
+    """Refuse to replace single files that the program did not write.
+
+    Args:
+        files: Files that will be written, and how to recognize one of ours by its first bytes.
+        option: What the user has to change.
+
+    Raises:
+        UsageError: If one is there that is not ours.
+    """
+    foreign = [path for path, is_own in files.items() if not is_own_file(path, is_own)]
+    if foreign:
+        msg = (
+            f"{_named([str(path) for path in foreign])} exists already and was not written by this"
+            f" command, so it was left as it is. Choose another place with {option}."
+        )
+        raise UsageError(msg)
+
+
+def is_own_file(path: Path, is_own: Callable[[bytes], bool]) -> bool:
+    """Tell whether a file is ours by its content, empty, or not there."""
+    if not path.exists() and not path.is_symlink():
+        return True
+    try:
+        return path.is_file() and ((data := path.read_bytes()) == b"" or is_own(data))
+    except OSError:
+        return False
 
 
 def foreign_reason(folder: Path, ownership: Ownership) -> str:
@@ -180,6 +211,8 @@ def _files_in(folder: Path) -> Iterable[str]:
 
 def _is_changed(folder: Path, name: str, written: Written, ownership: Ownership) -> bool:
     path, checksum = folder / name, written[name]
+    if checksum == KNOWN:
+        return path.is_symlink()
     if path.is_symlink():
         return True
     if not path.is_file():  # a file that is gone cannot be lost

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import FoundFile, Listing, Problem
-from MultimodalImagingLib.cohorts.folders import images_in, is_result, subfolders
-from MultimodalImagingLib.cohorts.label_folder import label_maps_in, listed
+from MultimodalImagingLib.cohorts.folders import images_in, is_result, listed, subfolders
+from MultimodalImagingLib.cohorts.label_folder import label_maps_in
 from MultimodalImagingLib.cohorts.modality_patterns import LABEL, ModalityPatterns
 
 _LEVELS = 4
@@ -73,7 +73,8 @@ def _label(root: Path, case: str, path: Path) -> FoundFile:
 def _found(folder: Path, n_labels: int, unused: tuple[Path, ...]) -> Problem:
     message = f"Label maps of {n_labels} cases were found in the folder {folder.name}."
     if unused:
-        message += f" {len(unused)} files in it belong to no case: {listed(unused)}."
+        names = listed([path.name for path in unused])
+        message += f" {len(unused)} files in it belong to no case: {names}."
     return Problem("info", message, None, folder)
 
 
@@ -97,6 +98,6 @@ def _unused(folder: Path, files: list[Path]) -> Problem:
 def _loose(files: list[Path]) -> Problem:
     message = (
         f"{len(files)} files directly in the cohort's folder belong to no case and were not used:"
-        f" {listed(files)}."
+        f" {listed([path.name for path in files])}."
     )
     return Problem("info", message, None, files[0])

@@ -14,6 +14,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import LABEL, ModalityPatter
 
 NAME = "BIDS"
 LOOKED_FOR = "BIDS folders `sub-*/[ses-*/]anat` (or pet, ct, dwi, perf, swi)"
+CAN_BE_DECLARED = True
 
 DATA_TYPES = ("anat", "ct", "dwi", "perf", "pet", "swi")
 _MASK = re.compile(

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import FoundFile, Listing, Problem
 from MultimodalImagingLib.cohorts.folders import (
     images_in,
     is_result,
+    listed,
     name_in_case,
     stem,
     subfolders,
 )
 from MultimodalImagingLib.cohorts.layouts.fit import Fit
 from MultimodalImagingLib.cohorts.layouts.folder_words import (
+    is_image_folder,
     is_label_folder,
     is_part_name,
     is_set_of_files,
@@ -27,13 +29,14 @@ from MultimodalImagingLib.cohorts.layouts.folder_words import (
 )
 from MultimodalImagingLib.cohorts.layouts.upper_levels import UpperLevels
 from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns
-from MultimodalImagingLib.cohorts.name_parts import several_cases
+from MultimodalImagingLib.cohorts.split_names import several_cases
 
 NAME = "folder per case"
 LOOKED_FOR = (
     "folders, one per case, that hold image files (`<case>/<modality>.nii.gz`), also one or more"
     " levels down (`<group>/<case>`, `<patient>/<study>`)"
 )
+CAN_BE_DECLARED = False
 
 _LEVELS = 4
 _PART_LEVELS = 3
@@ -75,10 +78,23 @@ def list_cases(root: Path, patterns: ModalityPatterns) -> Listing:
             for levels, files in found
             for file in files
         ),
-        tuple(search.problems),
+        (*search.problems, *search.empty_folders()),
         {case_ids[levels]: patient for levels in case_ids if (patient := upper.patient(levels))},
         naming=upper.sentence,
     )
+
+
+def one_case(folder: Path, patterns: ModalityPatterns) -> list[FoundFile]:
+    """List the images of a folder that is one case, those in its parts too; else nothing."""
+    if not _is_case(folder, patterns) or several_cases(images_in(folder, []), patterns, fewest=2):
+        return []
+    name = folder.resolve().name
+    case = _CaseFolder(folder, (name,))
+    return [
+        replace(file, case_id=name)
+        for _, files in _Search(folder, patterns).cases_of(case)
+        for file in files
+    ]
 
 
 class _Search:
@@ -90,12 +106,29 @@ class _Search:
         self._n_looked_at = 0
         self._n_cases = 0
         self._n_others = 0  # results, and folders with files of many cases
+        self._empty: list[_CaseFolder] = []
         self.problems: list[Problem] = []
 
     def case_folders(self) -> Iterator[_CaseFolder]:
         """Yield every folder that holds one case, or visits of one patient."""
         for folder in _top_folders(self._root, self._patterns, self.problems):
             yield from self._below(_CaseFolder(folder, (folder.name,)))
+
+    def empty_folders(self) -> list[Problem]:
+        """Name the folders without any image, in one problem."""
+        names = ["/".join(folder.levels) for folder in self._empty]
+        if not names:
+            return []
+        message = (
+            f"The folder {names[0]} holds no image and is not taken for a case. Add its images, or"
+            " leave it if it is something else."
+        )
+        if len(names) > 1:
+            message = (
+                f"{len(names)} folders hold no image and are not taken for cases: {listed(names)}."
+                " Add their images, or leave them if they are something else."
+            )
+        return [Problem("warning", message, None, self._empty[0].path)]
 
     def cases_of(self, folder: _CaseFolder) -> list[tuple[tuple[str, ...], list[FoundFile]]]:
         """Return levels and files of the case in a folder, or of each of several.
@@ -117,12 +150,12 @@ class _Search:
         self._n_looked_at += 1
         if self._is_too_much():
             return
-        before = self._state
+        before, n_empty = self._state, len(self._empty)
         if _is_case(folder.path, self._patterns):
             self._n_cases += 1
             yield folder
             return
-        if is_result(folder.path) or is_set_of_files(folder.path, self._patterns):
+        if is_result(folder.path) or images_in(folder.path, []):
             self._n_others += 1
             return
         if len(folder.levels) < _LEVELS:
@@ -130,7 +163,8 @@ class _Search:
             for child in subfolders(folder.path, self.problems, root=self._root, case_id=case_id):
                 yield from self._below(_CaseFolder(child, (*folder.levels, child.name)))
         if self._state == before:
-            self._name_empty(folder)
+            del self._empty[n_empty:]  # the uppermost one stands for those in it
+            self._empty.append(folder)
 
     @property
     def _state(self) -> tuple[int, int, int]:
@@ -146,13 +180,6 @@ class _Search:
             )
             self.problems.append(Problem("error", message, None, self._root))
         return self._n_looked_at > most
-
-    def _name_empty(self, folder: _CaseFolder) -> None:
-        message = (
-            f"The folder {'/'.join(folder.levels)} holds no image and is not taken for a case. Add"
-            " its images, or leave it if it is something else."
-        )
-        self.problems.append(Problem("warning", message, None, folder.path))
 
     def _in_parts(self, folder: _CaseFolder) -> list[FoundFile]:
         files: list[FoundFile] = []
@@ -170,20 +197,25 @@ class _Search:
 
 
 def _top_folders(root: Path, patterns: ModalityPatterns, problems: list[Problem]) -> list[Path]:
-    return [
-        folder
-        for folder in subfolders(root, problems)
-        if not is_part_name(folder.name, folder_of="cohort")
-        and not is_label_folder(folder, patterns)
-    ]
+    """Return the folders in which cases are looked for, those of a folder `images` in its place."""
+    parts = _parts(root, patterns)
+    found: list[Path] = []
+    for folder in subfolders(root, problems):
+        if is_part_name(folder.name, folder_of="cohort"):
+            is_of_cases = is_image_folder(folder) and not images_in(folder, [])
+            found += subfolders(folder, problems, root=root) if is_of_cases else []
+        elif folder not in parts and not is_label_folder(folder, patterns):
+            found.append(folder)
+    return found
 
 
 def _is_case(folder: Path, patterns: ModalityPatterns) -> bool:
     """Tell whether images of one case, or of one patient, lie in a folder or in parts of it."""
     if is_result(folder):
         return False
-    if images_in(folder, []):
-        return not is_set_of_files(folder, patterns)
+    files = images_in(folder, [])
+    if files:
+        return not is_set_of_files(folder, files, patterns)
     return bool(_parts(folder, patterns))
 
 
@@ -195,16 +227,10 @@ def _parts(folder: Path, patterns: ModalityPatterns) -> list[Path]:
     named = {}
     for child in subfolders(folder, []):
         target = names_modality(child, patterns)
-        if target is not None and _holds_part(child, patterns):
+        if target is not None and _is_case(child, patterns):
             named[child] = target
     counts = Counter(named.values())
     return [child for child, target in named.items() if not target or counts[target] == 1]
-
-
-def _holds_part(folder: Path, patterns: ModalityPatterns) -> bool:
-    if images_in(folder, []):
-        return not is_set_of_files(folder, patterns)
-    return bool(_parts(folder, patterns))
 
 
 def _continues(name: str, longer: str) -> bool:

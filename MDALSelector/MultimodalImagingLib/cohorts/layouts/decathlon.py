@@ -24,6 +24,7 @@ from MultimodalImagingLib.images.volume_io import n_components
 
 NAME = "Medical Segmentation Decathlon"
 LOOKED_FOR = "`dataset.json` with `modality` beside 4-D images `imagesTr/<case>.nii.gz`"
+CAN_BE_DECLARED = True
 
 
 def fit(root: Path, _patterns: ModalityPatterns) -> Fit:

@@ -18,6 +18,7 @@ from MultimodalImagingLib.cohorts.layouts import (
 )
 from MultimodalImagingLib.cohorts.layouts.beside import unused_folders, with_labels_beside
 from MultimodalImagingLib.cohorts.layouts.fit import Fit
+from MultimodalImagingLib.cohorts.layouts.folder_words import is_label_folder
 from MultimodalImagingLib.cohorts.layouts.hints import folders_to_search, hint
 from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns
 from MultimodalImagingLib.errors import CohortError
@@ -32,17 +33,21 @@ class FolderLayout:
         looked_for: What is looked for, in words.
         fit: Tells how sure it is that a folder has it.
         list_cases: Lists the cases of such a folder.
+        can_be_declared: Whether a cohort can say itself that it has this layout.
     """
 
     name: str
     looked_for: str
     fit: Callable[[Path, ModalityPatterns], Fit]
     list_cases: Callable[[Path, ModalityPatterns], Listing]
+    can_be_declared: bool
 
 
 # Of equally sure ones the first counts, unless both are declared.
 FOLDER_LAYOUTS = tuple(
-    FolderLayout(module.NAME, module.LOOKED_FOR, module.fit, module.list_cases)
+    FolderLayout(
+        module.NAME, module.LOOKED_FOR, module.fit, module.list_cases, module.CAN_BE_DECLARED
+    )
     for module in (nnunet, decathlon, bids, case_folders, flat_files)
 )
 
@@ -77,12 +82,17 @@ def list_cohort(path: Path, patterns: ModalityPatterns) -> Listing:
 
 
 def _layout_of(path: Path, patterns: ModalityPatterns) -> tuple[Fit, FolderLayout | None]:
-    fits = [(layout.fit(path, patterns), layout) for layout in FOLDER_LAYOUTS]
-    surest = max(fit for fit, _ in fits)
-    best = [layout for fit, layout in fits if fit == surest]
+    best: list[FolderLayout] = []
+    surest = Fit.NONE
+    for layout in FOLDER_LAYOUTS:
+        if surest < Fit.SEEN or layout.can_be_declared:
+            fit = layout.fit(path, patterns)
+            if fit >= max(surest, Fit.INFERRED):
+                best = [*best, layout] if fit == surest else [layout]
+                surest = fit
     if surest == Fit.DECLARED and len(best) > 1:
         raise CohortError(_ambiguous(path, [layout.looked_for for layout in best]))
-    return surest, best[0] if surest > Fit.NONE else None
+    return surest, best[0] if best else None
 
 
 def _listing_of_manifest(path: Path, manifests: list[Path]) -> Listing:
@@ -130,9 +140,10 @@ def _nothing_found(path: Path, patterns: ModalityPatterns) -> str:
     below = [
         folder.relative_to(path).as_posix()
         for folder in folders_to_search(path)
-        if any(layout.fit(folder, patterns) >= Fit.INFERRED for layout in FOLDER_LAYOUTS)
+        if not is_label_folder(folder, patterns)
+        and any(layout.fit(folder, patterns) >= Fit.INFERRED for layout in FOLDER_LAYOUTS)
     ]
     return (
         f"Expected a cohort in {path}, found none. Looked for: {'; '.join(looked_for)}."
-        f" {hint(path, below)}"
+        f" {hint(path, below, is_one_case=bool(case_folders.one_case(path, patterns)))}"
     )

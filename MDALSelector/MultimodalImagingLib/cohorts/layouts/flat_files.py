@@ -18,12 +18,13 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     ModalityPatterns,
     normalized_name,
 )
-from MultimodalImagingLib.cohorts.name_parts import by_case, several_cases
+from MultimodalImagingLib.cohorts.split_names import by_case, several_cases
 
 NAME = "files named by case and modality"
 LOOKED_FOR = (
     "files `<case>_<modality>.nii.gz` of many cases in one folder, or in a folder per modality"
 )
+CAN_BE_DECLARED = False
 
 _FEWEST = 2
 _NO_IMAGE = (None, LABEL, IGNORE)

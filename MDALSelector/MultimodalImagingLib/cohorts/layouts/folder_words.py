@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +15,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     ModalityPatterns,
     normalized_name,
 )
-from MultimodalImagingLib.cohorts.name_parts import several_cases
+from MultimodalImagingLib.cohorts.split_names import several_cases
 
 # Folders of other layouts, which are never cases.
 _OF_COHORT = re.compile(r"(images|labels)_?[a-z]{0,3}|derivatives|sourcedata|masks|segmentations")
@@ -29,6 +31,11 @@ def is_part_name(name: str, *, folder_of: Literal["case", "cohort"]) -> bool:
     """Tell whether a folder of this name is a part of a case, or of a cohort."""
     words = _OF_CASE if folder_of == "case" else _OF_COHORT
     return words.fullmatch(normalized_name(name)) is not None
+
+
+def is_image_folder(folder: Path) -> bool:
+    """Tell whether a folder of a cohort is called `images`, `imagesTr` and the like."""
+    return normalized_name(folder.name).startswith("images")
 
 
 def names_modality(folder: Path, patterns: ModalityPatterns) -> str | None:
@@ -63,8 +70,15 @@ def is_label_folder(folder: Path, patterns: ModalityPatterns) -> bool:
     return all(patterns.match(stem(file)).target in (None, LABEL, IGNORE) for file in files)
 
 
-def is_set_of_files(folder: Path, patterns: ModalityPatterns) -> bool:
+def is_set_of_files(folder: Path, files: Sequence[Path], patterns: ModalityPatterns) -> bool:
     """Tell whether the files directly in a folder are of several cases that it does not name."""
-    groups = several_cases(images_in(folder, []), patterns)
-    own = folder.name.casefold()
-    return bool(groups) and not all(case.casefold().startswith(own) for case in groups)
+    groups = several_cases(files, patterns)
+    common = _common_parts(list(groups))
+    own = normalized_name(folder.name).split("_")
+    has_number = any(character.isdigit() for part in common for character in part)
+    return bool(groups) and not (has_number and own[: len(common)] == common)
+
+
+def _common_parts(names: Sequence[str]) -> list[str]:
+    parts = zip(*(normalized_name(name).split("_") for name in names), strict=False)
+    return [same[0] for same in takewhile(lambda found: len(set(found)) == 1, parts)]

@@ -22,6 +22,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns
 
 NAME = "nnU-Net"
 LOOKED_FOR = "`dataset.json` with `channel_names` beside `imagesTr/<case>_0000.nii.gz`"
+CAN_BE_DECLARED = True
 
 
 def fit(root: Path, _patterns: ModalityPatterns) -> Fit:

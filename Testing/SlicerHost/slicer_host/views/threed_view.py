@@ -32,15 +32,6 @@ class qMRMLThreeDView(ManagedView):
         self._style.SetInteractor(self._interactor)
         self._interactor.SetInteractorStyle(vtk.vtkInteractorStyle3D())
 
-    def resetFocalPoint(self) -> None:
-        bounds = [0.0] * 6
-        self._renderer.ComputeVisiblePropBounds(bounds)
-        if bounds[0] > bounds[1]:
-            return
-        center = [(bounds[axis] + bounds[axis + 1]) / 2 for axis in (0, 2, 4)]
-        self._renderer.GetActiveCamera().SetFocalPoint(*center)
-        self._renderer.ResetCameraClippingRange()
-
 
 class qMRMLThreeDWidget(ViewWidget):
     """3-D view with its bar."""
