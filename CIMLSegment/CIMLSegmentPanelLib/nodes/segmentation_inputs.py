@@ -154,11 +154,9 @@ def _misplaced(
     for first, second in combinations(grids, 2):
         found = image_mismatch(grids[second], grids[first])
         if found is not None:
-            names = chosen[second].GetName(), chosen[first].GetName()
-            sentences.append(
-                f"'{names[0]}' has the size of '{names[1]}', but {mismatch_text(found)}; it may"
-                " belong exactly there."
-            )
+            one, other = chosen[second].GetName(), chosen[first].GetName()
+            text = _("'{one}' has the size of '{other}', but {how}; it may belong exactly there.")
+            sentences.append(text.format(one=one, other=other, how=mismatch_text(found)))
     return sentences
 
 

@@ -109,7 +109,7 @@ def _summary(report: CohortReport | None) -> str:
     text = _("{summary}. Layout: {layout}. {naming}").format(
         summary=report.summary, layout=report.layout, naming=report.naming
     )
-    return f"{report.left_out}\n{text}" if report.left_out else text
+    return "\n".join((report.left_out, text)) if report.left_out else text
 
 
 def _nameItems(part: NamePart) -> list[qt.QTableWidgetItem]:
