@@ -8,6 +8,8 @@ import pytest
 
 from MDALSelectorLib.synthetic_cohort import write_cohort
 
+pytest_plugins = ["situation_table"]
+
 
 @pytest.fixture(scope="session")
 def real_cohorts() -> Path:
