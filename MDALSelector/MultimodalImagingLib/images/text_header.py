@@ -8,8 +8,8 @@ from typing import Literal
 
 from MultimodalImagingLib.images.voxel_payload import Payload
 
-_MAX_HEADER = 1 << 16
-_N_BYTES = {
+MAX_HEADER = 1 << 16
+N_BYTES = {
     **dict.fromkeys(("signed char", "char", "int8", "int8_t", "uchar", "unsigned char"), 1),
     **dict.fromkeys(("uint8", "uint8_t", "met_char", "met_uchar"), 1),
     **dict.fromkeys(("short", "short int", "signed short", "int16", "int16_t", "ushort"), 2),
@@ -22,6 +22,15 @@ _N_BYTES = {
 }
 
 
+def header_lines(data: bytes) -> list[str]:
+    """Return the lines of a header, without the voxels that follow it in the same file."""
+    if data.startswith(b"NRRD"):
+        return _split(data, b"\n\n", b"\r\n\r\n")[0].splitlines()
+    start = data.find(b"ElementDataFile")
+    end = data.find(b"\n", start) if start >= 0 else -1
+    return data[: end if end >= 0 else len(data)].decode("latin-1").splitlines()
+
+
 def payload_of_text_header(path: Path) -> Payload | None:
     """Find the voxels of a `.nrrd`, `.nhdr`, `.mha` or `.mhd` file.
 
@@ -32,7 +41,7 @@ def payload_of_text_header(path: Path) -> Payload | None:
         OSError: If the file cannot be opened.
     """
     with path.open("rb") as file:
-        data = file.read(_MAX_HEADER)
+        data = file.read(MAX_HEADER)
     try:
         return _nrrd(path, data) if data.startswith(b"NRRD") else _meta_image(path, data)
     except (KeyError, ValueError):
@@ -47,7 +56,7 @@ def _nrrd(path: Path, data: bytes) -> Payload | None:
     encoding = encodings[fields["encoding"].lower()]
     if {"byte skip", "byteskip", "line skip", "lineskip"} & fields.keys():
         return None
-    n_bytes = math.prod(int(n) for n in fields["sizes"].split()) * _N_BYTES[fields["type"].lower()]
+    n_bytes = math.prod(int(n) for n in fields["sizes"].split()) * N_BYTES[fields["type"].lower()]
     other = fields.get("data file", fields.get("datafile"))
     if other is not None:
         return _detached(path, other, encoding, n_bytes)
@@ -64,7 +73,7 @@ def _meta_image(path: Path, data: bytes) -> Payload | None:
         return None
     n_values = math.prod(int(n) for n in fields["dimsize"].split())
     n_values *= int(fields.get("elementnumberofchannels", "1"))
-    n_bytes = n_values * _N_BYTES[fields["elementtype"].lower()]
+    n_bytes = n_values * N_BYTES[fields["elementtype"].lower()]
     other = fields["elementdatafile"]
     is_compressed = fields.get("compresseddata", "false").lower() == "true"
     if other.lower() != "local":

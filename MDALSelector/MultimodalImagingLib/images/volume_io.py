@@ -19,6 +19,7 @@ from MultimodalImagingLib.images.geometry import (
 )
 from MultimodalImagingLib.images.nifti_header import is_nifti, nifti_header_fault, read_nifti_header
 from MultimodalImagingLib.images.text_header import payload_of_text_header
+from MultimodalImagingLib.images.text_header_checks import text_header_fault
 from MultimodalImagingLib.images.voxel_payload import payload_fault
 from MultimodalImagingLib.record.atomic_files import atomic_path
 
@@ -154,6 +155,9 @@ def _file_fault(path: Path, *, is_thorough: bool) -> str | None:
     if not path.stat().st_size:
         return "an empty file"
     if not is_nifti(path):
+        fault = text_header_fault(path)
+        if fault is not None:
+            return fault
         payload = payload_of_text_header(path)
         return None if payload is None else payload_fault(payload, is_thorough=is_thorough)
     try:

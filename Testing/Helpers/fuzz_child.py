@@ -1,0 +1,91 @@
+"""Reads many mutated files in one process and writes down what came of each.
+
+`python fuzz_child.py KIND FIRST STOP BASE WORK JOURNAL`; `fuzz.py` starts it. A file that takes too
+long ends the process, as a crash does; the journal tells at which file.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import resource
+import shutil
+import signal
+import sys
+import time
+import traceback
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+HELPERS = Path(__file__).parent
+sys.path[:0] = [str(HELPERS), *(str(HELPERS.parents[1] / n) for n in ("MDALSelector", "CIMLSegment"))]
+
+from fuzz_subjects import SUBJECTS  # noqa: E402
+
+LONGEST_CPU_S, LONGEST_S = 10.0, 60.0
+MOST_VIRTUAL_BYTES = 12 << 30  # so that a fault does not take the whole computer down
+
+
+def main(kind: str, first: str, stop: str, *paths: str) -> None:
+    """Run the numbered files of a kind."""
+    base, work, journal = map(Path, paths)
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_VIRTUAL_BYTES, MOST_VIRTUAL_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with journal.open("a", encoding="utf-8") as file:
+        for number in range(int(first), int(stop)):
+            file.write(json.dumps({"start": number}) + "\n")
+            file.flush()
+            entry = _run(kind, number, base, work)
+            file.write(json.dumps({"end": number, **entry}) + "\n")
+            file.flush()
+
+
+def _run(kind: str, number: int, base: Path, work: Path) -> dict[str, object]:
+    folder = work / f"{kind}-{number}"
+    folder.mkdir(parents=True)
+    command = SUBJECTS[kind](base, folder, random.Random(f"{kind}-{number}"))
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace")
+    _forget_peak()
+    started = time.monotonic()
+    signal.setitimer(signal.ITIMER_PROF, LONGEST_CPU_S)
+    signal.setitimer(signal.ITIMER_REAL, LONGEST_S)
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            code = _exit_code(command)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    text = "".join(_written(stream) for stream in (out, err))
+    shutil.rmtree(folder)
+    return {"code": code, "seconds": time.monotonic() - started, "mb": _peak_mb(), "text": text}
+
+
+def _exit_code(command) -> int:
+    try:
+        return int(command())
+    except SystemExit as end:
+        return int(end.code or 0)
+    except BaseException:  # noqa: BLE001 - what a command lets through is a finding
+        traceback.print_exc()
+        return 1
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    return stream.buffer.getvalue().decode("utf-8", errors="replace")[-20_000:]
+
+
+def _forget_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def _peak_mb() -> float:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    peak = next(line for line in lines if line.startswith("VmHWM"))
+    return int(peak.split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
