@@ -19,33 +19,33 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from CIMLSegmentSlicerLib.cohort_work import CohortWork
-from CIMLSegmentSlicerLib.map_browser import MapBrowser
-from CIMLSegmentSlicerLib.model_summary import ModelSummary, millimeters, read_model_summary
-from CIMLSegmentSlicerLib.result_folders import ResultFolders
-from CIMLSegmentSlicerLib.result_nodes import (
+from CIMLSegmentPanelLib.nodes.cohort_work import CohortWork
+from CIMLSegmentPanelLib.nodes.map_browser import MapBrowser
+from CIMLSegmentPanelLib.nodes.model_summary import ModelSummary, millimeters, read_model_summary
+from CIMLSegmentPanelLib.nodes.result_folders import ResultFolders
+from CIMLSegmentPanelLib.nodes.result_nodes import (
     MAP_ATTRIBUTE,
     RESULT_ATTRIBUTE,
     isResult,
     removeResult,
 )
-from CIMLSegmentSlicerLib.segment_display import jumpToSegments, showOverOwnImages
-from CIMLSegmentSlicerLib.segmentation_inputs import InputVerdict
-from CIMLSegmentSlicerLib.segmentation_parameters import MAX_INPUTS, CIMLSegmentParameterNode
-from CIMLSegmentSlicerLib.segmentation_runs import (
+from CIMLSegmentPanelLib.nodes.segment_display import jumpToSegments, showOverOwnImages
+from CIMLSegmentPanelLib.nodes.segmentation_inputs import InputVerdict
+from CIMLSegmentPanelLib.nodes.segmentation_parameters import MAX_INPUTS, CIMLSegmentParameterNode
+from CIMLSegmentPanelLib.nodes.segmentation_runs import (
     Run,
     SegmentationRuns,
     fillVolumes,
     judgeVolumes,
 )
-from CIMLSegmentSlicerLib.selector_cohort import adoptCohort
-from CIMLSegmentWidgetsLib.cohort_panel import CohortPanel
-from CIMLSegmentWidgetsLib.input_section import InputRow, InputSection
-from CIMLSegmentWidgetsLib.result_section import ResultSection, showText
-from CIMLSegmentWidgetsLib.told_section import ToldSection
+from CIMLSegmentPanelLib.nodes.selector_cohort import adoptCohort
+from CIMLSegmentPanelLib.widgets.cohort_panel import CohortPanel
+from CIMLSegmentPanelLib.widgets.input_section import InputRow, InputSection
+from CIMLSegmentPanelLib.widgets.result_section import ResultSection, showText
+from CIMLSegmentPanelLib.widgets.told_section import ToldSection
 from MultimodalImagingLib.errors import CrossModalError
-from MultimodalSlicerLib.background_process import BackgroundProcess, JobState
 from MultimodalSlicerLib.python_requirements import readRequirements
+from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
 from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
 from MultimodalWidgetsLib.path_edits import followPath, rememberPath
 from MultimodalWidgetsLib.setup_section import SetupSection, SetupWidgets

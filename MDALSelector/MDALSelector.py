@@ -20,23 +20,23 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
+from MDALSelectorPanelLib.nodes.case_session import CaseSession
+from MDALSelectorPanelLib.nodes.ranking_nodes import RankingNodes
+from MDALSelectorPanelLib.nodes.selection_problems import SelectionState, buttonProblems, plotHint
+from MDALSelectorPanelLib.widgets.case_table import CaseTable, CaseTableWidgets
+from MDALSelectorPanelLib.widgets.cohort_section import CohortSection, CohortWidgets
 from MultimodalImagingLib.record.cohort_record import CaseState
-from MultimodalSlicerLib.background_process import BackgroundProcess
 from MultimodalSlicerLib.case_rows import CaseRow, rows_from_selection, with_states
-from MultimodalSlicerLib.case_session import CaseSession
 from MultimodalSlicerLib.cohort_files import CohortFiles, write_case_table
 from MultimodalSlicerLib.cohort_report import CohortReport, read_report
 from MultimodalSlicerLib.python_requirements import readRequirements
-from MultimodalSlicerLib.ranking_nodes import RankingNodes
 from MultimodalSlicerLib.selection_parameters import (
     MDALSelectorParameterNode,
     inspectArguments,
     selectArguments,
 )
-from MultimodalSlicerLib.selection_problems import SelectionState, buttonProblems, plotHint
+from MultimodalWidgetsLib.background_process import BackgroundProcess
 from MultimodalWidgetsLib.case_plot import CasePlot
-from MultimodalWidgetsLib.case_table import CaseTable, CaseTableWidgets
-from MultimodalWidgetsLib.cohort_section import CohortSection, CohortWidgets
 from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
 from MultimodalWidgetsLib.path_edits import followPath, rememberPath
 from MultimodalWidgetsLib.setup_section import SetupSection, SetupWidgets

@@ -1,1 +1,1 @@
-"""What both modules share about 3D Slicer: nodes and arrays, layouts, tables, child processes."""
+"""What both modules share about the scene: volumes, segments, tables, layouts, packages. No Qt."""

@@ -1,1 +1,1 @@
-"""Parts of the panels that both modules use. They know Qt; what they show is handed to them."""
+"""What both panels share: child processes and their queue, and widgets. Knows Qt."""

@@ -6,8 +6,8 @@ import qt
 import slicer
 import vtk
 
-from MultimodalSlicerLib.background_process import Signal
 from MultimodalSlicerLib.table_nodes import pointLabels
+from MultimodalWidgetsLib.background_process import Signal
 
 
 class CasePlot:

@@ -9,9 +9,9 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from MultimodalSlicerLib.background_process import BackgroundProcess, JobState, Signal
-from MultimodalSlicerLib.job_events import Message, Progress
-from MultimodalSlicerLib.job_queue import jobQueue
+from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState, Signal
+from MultimodalWidgetsLib.job_events import Message, Progress
+from MultimodalWidgetsLib.job_queue import jobQueue
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from MultimodalSlicerLib.background_process import BackgroundProcess, Signal
 from MultimodalSlicerLib.python_requirements import (
     TORCH,
     ensureRequirements,
     missingRequirements,
     missingSentence,
 )
+from MultimodalWidgetsLib.background_process import BackgroundProcess, Signal
 
 
 @dataclass(frozen=True)

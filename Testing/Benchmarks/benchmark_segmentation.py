@@ -89,7 +89,8 @@ def save_default_model(folder: Path) -> None:
         ModelFacts,
         current_versions,
     )
-    from CIMLSegmentLib.network.config import NetworkConfig, TrainingConfig
+    from CIMLSegmentLib.model.training_config import TrainingConfig
+    from CIMLSegmentLib.network.config import NetworkConfig
     from CIMLSegmentLib.network.network import build_network
     from CIMLSegmentLib.task.task_io import load_task
     from MultimodalImagingLib.preparation.preprocessing import PreprocessingSpec

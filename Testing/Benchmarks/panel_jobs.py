@@ -160,7 +160,7 @@ def untrained_model(bench: PanelBench) -> Path:
 
 def measure_chatty_job(bench: PanelBench) -> None:
     """A job that writes more than any of ours."""
-    from MultimodalSlicerLib.background_process import BackgroundProcess
+    from MultimodalWidgetsLib.background_process import BackgroundProcess
 
     folder = bench.work / "chatty"
     folder.mkdir(exist_ok=True)

@@ -34,8 +34,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "CIMLSegment"))
 from CIMLSegmentLib.inference.devices import choose_device
 from CIMLSegmentLib.inference.inference_config import InferenceConfig
 from CIMLSegmentLib.inference.window_predictor import WindowPlan
+from CIMLSegmentLib.model.training_config import TrainingConfig
 from CIMLSegmentLib.network.baselines import n_parameters
-from CIMLSegmentLib.network.config import TrainingConfig
 from CIMLSegmentLib.task.task_io import load_task
 from CIMLSegmentLib.training.network_plan import plan_for_cases
 from CIMLSegmentLib.training.train import TrainingJob, train

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from CIMLSegmentLib.model.model_description import ModelDescription, description_to_json
-from CIMLSegmentLib.network.config import NetworkConfig, TrainingConfig
+from CIMLSegmentLib.model.training_config import TrainingConfig
+from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.results.result import Contribution, ResultMap, SegmentationResult, contributions
 from CIMLSegmentLib.results.result_io import write_result
 from CIMLSegmentLib.task.merging import region_masks

@@ -13,13 +13,13 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 vtk = pytest.importorskip("vtk")
 
 from CIMLSegmentLib.task.task_io import load_task, task_from_json, task_to_json  # noqa: E402
-from CIMLSegmentSlicerLib.input_matching import matchVolumes  # noqa: E402
-from CIMLSegmentSlicerLib.model_summary import (  # noqa: E402
+from CIMLSegmentPanelLib.nodes.input_matching import matchVolumes  # noqa: E402
+from CIMLSegmentPanelLib.nodes.model_summary import (  # noqa: E402
     ModelSummary,
     millimeters,
     read_model_summary,
 )
-from CIMLSegmentSlicerLib.segmentation_inputs import (  # noqa: E402
+from CIMLSegmentPanelLib.nodes.segmentation_inputs import (  # noqa: E402
     checkInputs,
     exportVolumes,
     worldGrid,

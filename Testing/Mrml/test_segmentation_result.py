@@ -14,8 +14,8 @@ vtk = pytest.importorskip("vtk")
 
 from CIMLSegmentLib.results.stored_result import read_result  # noqa: E402
 from CIMLSegmentLib.task.task_io import load_task  # noqa: E402
-from CIMLSegmentSlicerLib.map_overlay import MapOverlay, Overlay  # noqa: E402
-from CIMLSegmentSlicerLib.result_nodes import (  # noqa: E402
+from CIMLSegmentPanelLib.nodes.map_overlay import MapOverlay, Overlay  # noqa: E402
+from CIMLSegmentPanelLib.nodes.result_nodes import (  # noqa: E402
     MapKey,
     addResult,
     isResult,
@@ -28,8 +28,8 @@ from CIMLSegmentSlicerLib.result_nodes import (  # noqa: E402
     resultImages,
     scaleTop,
 )
-from CIMLSegmentSlicerLib.segment_rows import segmentRows  # noqa: E402
-from CIMLSegmentSlicerLib.view_state import restoreViewState, viewState  # noqa: E402
+from CIMLSegmentPanelLib.nodes.segment_rows import segmentRows  # noqa: E402
+from CIMLSegmentPanelLib.nodes.view_state import restoreViewState, viewState  # noqa: E402
 from MultimodalImagingLib.images.geometry import is_same_grid  # noqa: E402
 from MultimodalSlicerLib.volume_nodes import (  # noqa: E402
     OverlayStyle,

@@ -42,7 +42,7 @@ def make_job(host, monkeypatch, tmp_path):
 
 @pytest.fixture
 def queue(host):
-    from MultimodalSlicerLib.job_queue import JobQueue
+    from MultimodalWidgetsLib.job_queue import JobQueue
 
     return JobQueue()
 
@@ -70,7 +70,7 @@ def recorded(job):
 
 
 def family(pid):
-    from MultimodalSlicerLib.process_tree import process_tree
+    from MultimodalWidgetsLib.process_tree import process_tree
 
     return [process.pid for process in process_tree(pid)]
 
@@ -171,7 +171,7 @@ def test_a_job_that_the_system_ends_has_failed(make_job, run):
 
 
 def test_a_python_that_is_not_there_is_told(make_job, run, monkeypatch):
-    from MultimodalSlicerLib import background_process
+    from MultimodalWidgetsLib import background_process
 
     def absent():
         msg = "Slicer's Python was expected at /nowhere, but it is not there. Reinstall Slicer."
@@ -184,7 +184,7 @@ def test_a_python_that_is_not_there_is_told(make_job, run, monkeypatch):
 
 
 def test_a_program_that_cannot_be_started_is_told(make_job, run, monkeypatch):
-    from MultimodalSlicerLib import background_process
+    from MultimodalWidgetsLib import background_process
 
     monkeypatch.setattr(background_process, "pythonExecutable", lambda: "/nowhere/PythonSlicer")
     job = make_job("")

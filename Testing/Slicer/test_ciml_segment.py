@@ -54,7 +54,7 @@ def panel(scene, load_module, messages):
     for name in ("segmentAdvanced", "segmentLog", "trainLog", "batchLog"):
         getattr(panel.ui, f"{name}GroupBox").collapsed = False
     yield panel
-    from MultimodalSlicerLib.job_queue import jobQueue
+    from MultimodalWidgetsLib.job_queue import jobQueue
 
     jobQueue().killAll()
     panel.logic.browser.remove()
@@ -132,7 +132,7 @@ def census_of_scene():
 def shown_state():
     import slicer
 
-    from CIMLSegmentSlicerLib.view_state import viewState
+    from CIMLSegmentPanelLib.nodes.view_state import viewState
 
     return viewState(slicer.mrmlScene, slicer.modules.CIMLSegmentWidget._parameterNode.result)
 
@@ -341,7 +341,7 @@ def test_three_volumes_on_three_grids_become_a_segmentation_with_every_map(
 ):
     import slicer
 
-    from CIMLSegmentSlicerLib.segmentation_parameters import MapKind
+    from CIMLSegmentPanelLib.nodes.segmentation_parameters import MapKind
 
     node = segment(gradcam=True, uncertainty=True)
     assert messages.messages == []
@@ -371,7 +371,7 @@ def test_three_volumes_on_three_grids_become_a_segmentation_with_every_map(
 
 def test_the_job_leaves_no_copies_of_the_images(panel, segment):
     node = segment()
-    from CIMLSegmentSlicerLib.result_nodes import resultFacts
+    from CIMLSegmentPanelLib.nodes.result_nodes import resultFacts
 
     folder = Path(resultFacts(node).folder)
     assert folder.is_dir()
@@ -501,7 +501,7 @@ def test_a_result_that_cannot_be_read_is_said_and_leaves_the_scene(
 def test_handlers_that_fail_say_what_could_not_be_done(
     panel, segmented, drive, messages, monkeypatch
 ):
-    from CIMLSegmentWidgetsLib import result_section
+    from CIMLSegmentPanelLib.widgets import result_section
 
     def fail(*_arguments, **_options):
         msg = "It went wrong."
@@ -535,7 +535,7 @@ def test_opacity_threshold_and_scale_follow_the_sliders(panel, segmented, drive)
     panel.ui.opacitySlider.value = 0.3
     assert red.GetForegroundOpacity() == pytest.approx(0.3)
     panel.ui.thresholdSlider.value = 50
-    from CIMLSegmentSlicerLib.result_nodes import mapNodes, scaleTop
+    from CIMLSegmentPanelLib.nodes.result_nodes import mapNodes, scaleTop
 
     display = mapNodes(node)[0].GetScalarVolumeDisplayNode()
     top = scaleTop(node, "information")
@@ -593,7 +593,7 @@ def test_a_region_that_was_not_found_is_said(panel, segmented, drive, messages):
 def test_a_map_whose_file_is_gone_is_said_and_the_views_stay(panel, segmented, drive, messages):
     import shutil
 
-    from CIMLSegmentSlicerLib.result_nodes import resultFacts
+    from CIMLSegmentPanelLib.nodes.result_nodes import resultFacts
 
     node = segmented()
     shutil.rmtree(resultFacts(node).folder)
@@ -668,7 +668,7 @@ def test_segment_editor_leaves_a_map_where_it_is(panel, segmented, drive):
 
 
 def test_a_result_is_forgotten_with_its_segmentation(panel, segmented, drive, scene):
-    from CIMLSegmentSlicerLib.result_nodes import resultFacts
+    from CIMLSegmentPanelLib.nodes.result_nodes import resultFacts
 
     before = census_of_scene()
     node = segmented()
@@ -797,7 +797,7 @@ def test_the_cohort_of_the_selector_is_taken_over_with_its_corrected_names(
 
 
 def test_the_fields_of_a_task_are_shown_when_it_needs_them(panel, drive):
-    from CIMLSegmentSlicerLib.segmentation_parameters import TaskPreset
+    from CIMLSegmentPanelLib.nodes.segmentation_parameters import TaskPreset
 
     assert panel.ui.taskPathLineEdit.isHidden()
     drive.choose(panel.ui.taskComboBox, TaskPreset.FILE.label())
@@ -808,7 +808,7 @@ def test_the_fields_of_a_task_are_shown_when_it_needs_them(panel, drive):
 
 
 def test_a_training_that_cannot_start_says_why(panel, inspected, drive, wait_until, messages):
-    from CIMLSegmentSlicerLib.segmentation_parameters import TaskPreset
+    from CIMLSegmentPanelLib.nodes.segmentation_parameters import TaskPreset
 
     drive.choose(panel.ui.taskComboBox, TaskPreset.BRATS.label())
     drive.click(panel.ui.trainButton)
@@ -875,7 +875,7 @@ def test_the_course_of_a_training_is_drawn_while_it_runs(panel, scene):
 def test_the_best_model_is_offered_also_after_a_cancel(panel, inspected, drive, tmp_path):
     import example_result as example
 
-    from MultimodalSlicerLib.background_process import JobState
+    from MultimodalWidgetsLib.background_process import JobState
 
     job = FinishedJob()
     job.state = JobState.CANCELLED

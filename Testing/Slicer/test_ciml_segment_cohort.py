@@ -45,7 +45,7 @@ def panel(scene, load_module, messages):
     for name in ("inputs", "segment", "segments", "told", "train", "batch"):
         getattr(panel.ui, f"{name}CollapsibleButton").collapsed = False
     yield panel
-    from MultimodalSlicerLib.job_queue import jobQueue
+    from MultimodalWidgetsLib.job_queue import jobQueue
 
     jobQueue().killAll()
     panel.logic.browser.remove()

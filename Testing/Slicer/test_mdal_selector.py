@@ -39,7 +39,7 @@ def panel(scene, load_module, messages, tmp_path):
         getattr(panel.ui, name).collapsed = False
     yield panel
     panel.jobs.cancel()
-    from MultimodalSlicerLib.job_queue import jobQueue
+    from MultimodalWidgetsLib.job_queue import jobQueue
 
     jobQueue().killAll()
 
@@ -390,8 +390,8 @@ def test_a_job_goes_on_while_another_module_is_shown(
 
 
 def test_a_second_job_waits_in_line_and_says_for_what(panel, drive, wait_until, small_cohort):
-    from MultimodalSlicerLib.background_process import BackgroundProcess
-    from MultimodalSlicerLib.job_queue import jobQueue
+    from MultimodalWidgetsLib.background_process import BackgroundProcess
+    from MultimodalWidgetsLib.job_queue import jobQueue
 
     other = BackgroundProcess(["timeit", "-n1", "-r1", "-s", "import time", "time.sleep(1)"],
                               title="Train", owner="CIMLSegment")  # fmt: skip

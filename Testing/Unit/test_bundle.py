@@ -16,7 +16,7 @@ from CIMLSegmentLib.__main__ import main
 from CIMLSegmentLib.model.bundle import export_bundle
 from CIMLSegmentLib.model.model import TrainedModel, load_model, save_model
 from CIMLSegmentLib.model.model_description import ModelDescription
-from CIMLSegmentLib.network.config import TrainingConfig
+from CIMLSegmentLib.model.training_config import TrainingConfig
 from CIMLSegmentLib.network.network import build_network
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import ModelError, UsageError

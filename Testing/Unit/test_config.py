@@ -3,13 +3,9 @@ import json
 
 import pytest
 
-from CIMLSegmentLib.network.config import (
-    NetworkConfig,
-    TrainingConfig,
-    changed_config,
-    config_from_json,
-    config_to_json,
-)
+from CIMLSegmentLib.model.training_config import TrainingConfig
+from CIMLSegmentLib.network.config import NetworkConfig
+from CIMLSegmentLib.task.json_entry import changed_config, config_from_json, config_to_json
 from MultimodalImagingLib.errors import ModelError, UsageError
 
 

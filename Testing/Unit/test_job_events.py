@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from MultimodalImagingLib.jobs.progress import JsonLinesReporter
-from MultimodalSlicerLib import job_events
-from MultimodalSlicerLib.job_events import (
+from MultimodalWidgetsLib import job_events
+from MultimodalWidgetsLib.job_events import (
     LineReader,
     LogLine,
     Message,

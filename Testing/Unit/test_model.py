@@ -24,7 +24,8 @@ from CIMLSegmentLib.model.model_description import (
     description_from_json,
     description_to_json,
 )
-from CIMLSegmentLib.network.config import NetworkConfig, TrainingConfig
+from CIMLSegmentLib.model.training_config import TrainingConfig
+from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import build_network
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import ModelError

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import pytest
 
-from MultimodalSlicerLib import process_tree as module
-from MultimodalSlicerLib.process_tree import kill, process_tree, terminate
+from MultimodalWidgetsLib import process_tree as module
+from MultimodalWidgetsLib.process_tree import kill, process_tree, terminate
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="taskkill does it on Windows")
 

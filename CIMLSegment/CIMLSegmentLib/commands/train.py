@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from CIMLSegmentLib.inference.case_input import add_modality_argument, modality_rows
 from CIMLSegmentLib.inference.freed_memory import keep_freed_memory
-from CIMLSegmentLib.network.config import TrainingConfig, changed_config
-from CIMLSegmentLib.task.json_entry import JsonEntry, read_json
+from CIMLSegmentLib.model.training_config import TrainingConfig
+from CIMLSegmentLib.task.json_entry import JsonEntry, changed_config, read_json
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task, preset_names
 from CIMLSegmentLib.training.network_plan import LARGEST_PATCH

@@ -22,7 +22,8 @@ from CIMLSegmentLib.inference.window_box import WindowBox
 from CIMLSegmentLib.inference.windowed_gradcam import scaled_together
 from CIMLSegmentLib.results.result import ResultMap
 from CIMLSegmentLib.task.merging import region_logits
-from CIMLSegmentLib.task.task import Subtask, Task
+from CIMLSegmentLib.task.parts import Subtask
+from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.volume_io import Volume
 

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from CIMLSegmentLib.model.model_description import Intensities, ModelDescription, ModelFacts
 from CIMLSegmentLib.model.model_files import read_model_files, write_model_files
-from CIMLSegmentLib.network.config import NetworkConfig, TrainingConfig
+from CIMLSegmentLib.model.training_config import TrainingConfig
+from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import CIMLNet, build_network
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import ModelError

@@ -10,13 +10,9 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any
 
-from CIMLSegmentLib.network.config import (
-    NetworkConfig,
-    TrainingConfig,
-    config_from_json,
-    config_to_json,
-)
-from CIMLSegmentLib.task.json_entry import JsonEntry
+from CIMLSegmentLib.model.training_config import TrainingConfig
+from CIMLSegmentLib.network.config import NetworkConfig
+from CIMLSegmentLib.task.json_entry import JsonEntry, config_from_json, config_to_json
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_from_json, task_to_json
 from MultimodalImagingLib.errors import ModelError, UsageError

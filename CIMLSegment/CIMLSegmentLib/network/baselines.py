@@ -24,7 +24,8 @@ from CIMLSegmentLib.network.network import (
     levels_needed,
     zero_where,
 )
-from CIMLSegmentLib.task.task import Subtask, Task
+from CIMLSegmentLib.task.parts import Subtask
+from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import UsageError
 
 BASELINES = ("early-fusion", "concatenation", "primary-alone")

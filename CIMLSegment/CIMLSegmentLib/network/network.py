@@ -13,7 +13,8 @@ from CIMLSegmentLib.network.blocks import Decoder, Encoder
 from CIMLSegmentLib.network.bottleneck import gaussian_message
 from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.gate import DotProductGate, GateShape, SpatialGate
-from CIMLSegmentLib.task.task import Subtask, Task
+from CIMLSegmentLib.task.parts import Subtask
+from CIMLSegmentLib.task.task import Task
 
 
 class MessageKey(NamedTuple):

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from CIMLSegmentLib.task.task import Region, Task, Terminology
+from CIMLSegmentLib.task.parts import Region, Terminology
+from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.volume_io import Volume
 

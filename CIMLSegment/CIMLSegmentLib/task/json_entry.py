@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from MultimodalImagingLib.errors import ModelError
+from MultimodalImagingLib.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
 
 
 def parse_json(text: str | bytes, where: str) -> object:
@@ -124,3 +132,64 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             msg = f"The key {key!r} occurs twice in one object; keep one of the two."
             raise ModelError(msg)
     return dict(pairs)
+
+
+def raise_first(problems: Iterator[str]) -> None:
+    """Raise the first problem, if any, as a `UsageError`."""
+    for problem in problems:
+        raise UsageError(problem)
+
+
+def config_to_json(config: DataclassInstance) -> dict[str, Any]:
+    """Return the JSON form of a configuration."""
+    return {name: _listed(value) for name, value in asdict(config).items()}
+
+
+def config_from_json(kind: type[ConfigT], data: object, *, where: str) -> ConfigT:
+    """Build a configuration from parsed JSON; absent keys keep their default.
+
+    Args:
+        kind: A dataclass of numbers, texts and tuples.
+        data: Parsed JSON.
+        where: How messages call the object.
+
+    Raises:
+        ModelError: If a key is unknown or has the wrong type.
+        UsageError: If a value is out of range.
+    """
+    entry = JsonEntry(data, where)
+    known = [field.name for field in fields(kind)]
+    entry.check_keys(known, optional=known)
+    hints = typing.get_type_hints(kind)
+    return kind(**{name: _typed(entry, name, hints[name]) for name in entry.data})
+
+
+def changed_config(config: ConfigT, changes: Mapping[str, object], *, where: str) -> ConfigT:
+    """Return a configuration with some of its values replaced by parsed JSON.
+
+    Raises:
+        ModelError: If a key is unknown or has the wrong type.
+        UsageError: If a value is out of range.
+    """
+    present = config_to_json(config)
+    return config_from_json(type(config), {**present, **changes}, where=where)
+
+
+def _typed(entry: JsonEntry, name: str, hint: Any) -> Any:
+    origin = typing.get_origin(hint)
+    if origin is types.UnionType:
+        if entry.data[name] is None:
+            return None
+        hint = next(part for part in typing.get_args(hint) if part is not type(None))
+        origin = typing.get_origin(hint)
+    if origin is not tuple:
+        return entry.value(name, hint)
+    inner = typing.get_args(hint)[0]
+    if typing.get_origin(inner) is not tuple:
+        return entry.listed(name, inner)
+    rows = [JsonEntry({name: row}, entry.where) for row in entry.value(name, list)]
+    return tuple(row.listed(name, typing.get_args(inner)[0]) for row in rows)
+
+
+def _listed(value: Any) -> Any:
+    return [_listed(item) for item in value] if isinstance(value, tuple) else value

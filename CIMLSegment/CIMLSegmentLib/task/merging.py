@@ -8,7 +8,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from CIMLSegmentLib.task.task import Region, Task
+from CIMLSegmentLib.task.parts import Region
+from CIMLSegmentLib.task.task import Task
 
 MaskArray = npt.NDArray[np.bool_]
 LabelArray = npt.NDArray[np.int16]

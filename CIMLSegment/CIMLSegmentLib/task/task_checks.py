@@ -6,10 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import combinations
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from CIMLSegmentLib.task.task import Region, Subtask, Task
+from CIMLSegmentLib.task.parts import Region, Subtask, TaskParts
 
 T = TypeVar("T")
 
@@ -19,7 +18,7 @@ _FILE_SAFE = re.compile(r"[^\s/\\:*?\"<>|]+")
 _LARGEST_LABEL = 32767
 
 
-def task_problems(task: Task) -> Iterator[str]:
+def task_problems(task: TaskParts) -> Iterator[str]:
     """Yield a sentence for each problem of a task; the most basic ones come first and alone."""
     basic = [*_name_problems(task), *_reference_problems(task)]
     yield from basic
@@ -33,7 +32,7 @@ def task_problems(task: Task) -> Iterator[str]:
     yield from _coverage_problems(task)
 
 
-def _name_problems(task: Task) -> Iterator[str]:
+def _name_problems(task: TaskParts) -> Iterator[str]:
     kinds_of_names = {
         "modality": list(task.modalities),
         "region": [region.name for region in task.regions],
@@ -52,7 +51,7 @@ def _name_problems(task: Task) -> Iterator[str]:
                 yield f"The {kind} {name!r} cannot be part of a file name; rename it."
 
 
-def _reference_problems(task: Task) -> Iterator[str]:
+def _reference_problems(task: TaskParts) -> Iterator[str]:
     for modality, kind in task.modalities.items():
         if kind not in _KINDS:
             yield f"Modality {modality!r} has the kind {kind!r}; use one of {_listed(_KINDS)}."
@@ -67,7 +66,7 @@ def _reference_problems(task: Task) -> Iterator[str]:
         yield from _subtask_reference_problems(task, subtask)
 
 
-def _region_reference_problems(task: Task, region: Region) -> Iterator[str]:
+def _region_reference_problems(task: TaskParts, region: Region) -> Iterator[str]:
     if not region.labels:
         yield f"Region {region.name!r} has no label value; list at least one."
     for value in _duplicates(region.labels):
@@ -86,7 +85,7 @@ def _region_reference_problems(task: Task, region: Region) -> Iterator[str]:
         yield f"Region {region.name!r} has a color channel outside 0 to 255."
 
 
-def _subtask_reference_problems(task: Task, subtask: Subtask) -> Iterator[str]:
+def _subtask_reference_problems(task: TaskParts, subtask: Subtask) -> Iterator[str]:
     where = f"Sub-task {subtask.name!r}"
     known = list(task.modalities)
     for modality in (subtask.primary, *subtask.auxiliaries):
@@ -116,7 +115,7 @@ def _cycle_problems(regions: Iterable[Region]) -> Iterator[str]:
             yield f"The nesting of regions is a cycle ({chain}); remove one 'inside'."
 
 
-def _nesting_problems(task: Task) -> Iterator[str]:
+def _nesting_problems(task: TaskParts) -> Iterator[str]:
     for region in task.regions:
         if region.inside is None:
             continue
@@ -136,7 +135,7 @@ def _nesting_problems(task: Task) -> Iterator[str]:
             )
 
 
-def _painting_problems(task: Task) -> Iterator[str]:
+def _painting_problems(task: TaskParts) -> Iterator[str]:
     for region in task.regions:
         inner = [other for other in task.regions if other.inside == region.name]
         own = set(region.labels) - {value for other in inner for value in other.labels}
@@ -152,7 +151,7 @@ def _painting_problems(task: Task) -> Iterator[str]:
             )
 
 
-def _coverage_problems(task: Task) -> Iterator[str]:
+def _coverage_problems(task: TaskParts) -> Iterator[str]:
     predicted = {region for subtask in task.subtasks for region in subtask.regions}
     for region in task.regions:
         if region.name not in predicted:
@@ -170,11 +169,11 @@ def _coverage_problems(task: Task) -> Iterator[str]:
             yield f"No sub-task uses modality {modality!r}; make it an auxiliary or remove it."
 
 
-def _is_related(task: Task, first: Region, second: Region) -> bool:
+def _is_related(task: TaskParts, first: Region, second: Region) -> bool:
     return first.name in _outer_names(task, second) or second.name in _outer_names(task, first)
 
 
-def _outer_names(task: Task, region: Region) -> list[str]:
+def _outer_names(task: TaskParts, region: Region) -> list[str]:
     names: list[str] = []
     while region.inside is not None:
         names.append(region.inside)

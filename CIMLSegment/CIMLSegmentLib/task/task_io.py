@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from CIMLSegmentLib.task.json_entry import JsonEntry, read_json
-from CIMLSegmentLib.task.task import Merge, Region, Subtask, Task, Terminology
+from CIMLSegmentLib.task.parts import Merge, Region, Subtask, Terminology
+from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import ModelError
 
 PRESET_FOLDER = Path(__file__).parents[1] / "Tasks"

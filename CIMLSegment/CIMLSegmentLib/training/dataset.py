@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from CIMLSegmentLib.network.config import TrainingConfig
+from CIMLSegmentLib.model.training_config import TrainingConfig
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.training.augmentation import Augmentation
 from CIMLSegmentLib.training.patches import patch_start, read_patch

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from CIMLSegmentLib.network.config import TrainingConfig
+from CIMLSegmentLib.model.training_config import TrainingConfig
 
 _MOMENTUM = 0.99
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from CIMLSegmentLib.model.best_network import STATE_FOLDER
 from CIMLSegmentLib.model.model_description import ModelDescription, ModelFacts, current_versions
 from CIMLSegmentLib.model.model_files import DESCRIPTION_NAME, WEIGHTS_NAME
-from CIMLSegmentLib.network.config_checks import GATES
+from CIMLSegmentLib.network.config import GATES
 from CIMLSegmentLib.network.gate import check_positions
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.training.patient_split import Split, split_by_patient

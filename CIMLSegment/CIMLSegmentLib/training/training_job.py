@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from CIMLSegmentLib.model.training_config import TrainingConfig
 from CIMLSegmentLib.network.baselines import Baseline
-from CIMLSegmentLib.network.config import NetworkConfig, TrainingConfig
+from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import CIMLNet
 from CIMLSegmentLib.training.patient_split import Split
 

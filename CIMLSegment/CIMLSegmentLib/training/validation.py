@@ -16,7 +16,8 @@ from CIMLSegmentLib.network.baselines import Baseline
 from CIMLSegmentLib.network.network import CIMLNet
 from CIMLSegmentLib.results.metrics import dice, hausdorff95
 from CIMLSegmentLib.task.merging import merge_regions, region_logits, region_masks
-from CIMLSegmentLib.task.task import Subtask, Task
+from CIMLSegmentLib.task.parts import Subtask
+from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.training.processes import Processes
 from CIMLSegmentLib.training.training_case import FloatArray, TrainingCase
 from MultimodalImagingLib.jobs.progress import NullReporter

@@ -8,21 +8,21 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
-from CIMLSegmentSlicerLib.cohort_cases import (
+from CIMLSegmentPanelLib.nodes.cohort_cases import (
     SEGMENTED,
     CohortCases,
     default_model_folder,
     default_result_folder,
 )
-from CIMLSegmentSlicerLib.result_nodes import addResult
-from CIMLSegmentSlicerLib.segmentation_parameters import (
+from CIMLSegmentPanelLib.nodes.result_nodes import addResult
+from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
     CIMLSegmentParameterNode,
     TaskPreset,
     batchArguments,
     trainArguments,
 )
-from CIMLSegmentSlicerLib.selector_cohort import nameCorrections
-from CIMLSegmentSlicerLib.training_nodes import TrainingNodes
+from CIMLSegmentPanelLib.nodes.selector_cohort import nameCorrections
+from CIMLSegmentPanelLib.nodes.training_nodes import TrainingNodes
 from MultimodalSlicerLib.case_loader import CaseLoader
 from MultimodalSlicerLib.cohort_files import CohortFiles
 from MultimodalSlicerLib.cohort_report import CohortReport, read_report

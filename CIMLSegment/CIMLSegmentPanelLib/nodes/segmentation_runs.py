@@ -11,12 +11,12 @@ from pathlib import Path
 
 import slicer
 
-from CIMLSegmentSlicerLib.input_matching import InputMatch, matchVolumes
-from CIMLSegmentSlicerLib.model_summary import ModelSummary, millimeters
-from CIMLSegmentSlicerLib.result_folders import ResultFolders
-from CIMLSegmentSlicerLib.result_nodes import addResult, isResult, resultFacts
-from CIMLSegmentSlicerLib.segmentation_inputs import InputVerdict, checkInputs, exportVolumes
-from CIMLSegmentSlicerLib.segmentation_parameters import (
+from CIMLSegmentPanelLib.nodes.input_matching import InputMatch, matchVolumes
+from CIMLSegmentPanelLib.nodes.model_summary import ModelSummary, millimeters
+from CIMLSegmentPanelLib.nodes.result_folders import ResultFolders
+from CIMLSegmentPanelLib.nodes.result_nodes import addResult, isResult, resultFacts
+from CIMLSegmentPanelLib.nodes.segmentation_inputs import InputVerdict, checkInputs, exportVolumes
+from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
     MAX_INPUTS,
     CIMLSegmentParameterNode,
     inputVolume,

@@ -8,17 +8,17 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
-from CIMLSegmentSlicerLib.cohort_work import CohortWork
-from CIMLSegmentSlicerLib.model_summary import MODEL_FILE
-from CIMLSegmentSlicerLib.segmentation_parameters import (
+from CIMLSegmentPanelLib.nodes.cohort_work import CohortWork
+from CIMLSegmentPanelLib.nodes.model_summary import MODEL_FILE
+from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
     CIMLSegmentParameterNode,
     TaskPreset,
     inspectArguments,
 )
-from CIMLSegmentSlicerLib.selector_cohort import nameCorrections
-from CIMLSegmentSlicerLib.training_nodes import curvePoint
-from CIMLSegmentWidgetsLib.batch_table import BatchTable
-from MultimodalSlicerLib.background_process import BackgroundProcess, Signal
+from CIMLSegmentPanelLib.nodes.selector_cohort import nameCorrections
+from CIMLSegmentPanelLib.nodes.training_nodes import curvePoint
+from CIMLSegmentPanelLib.widgets.batch_table import BatchTable
+from MultimodalWidgetsLib.background_process import BackgroundProcess, Signal
 from MultimodalWidgetsLib.case_plot import CasePlot
 from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
 from MultimodalWidgetsLib.path_edits import rememberPath

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import qt
 from slicer.i18n import tr as _
 
-from MultimodalSlicerLib.background_process import Signal
 from MultimodalSlicerLib.cohort_report import CohortReport, NamePart, with_correction
+from MultimodalWidgetsLib.background_process import Signal
 from MultimodalWidgetsLib.plain_table import PlainTable
 
 PART, TARGET, FILES, EXAMPLE = range(4)

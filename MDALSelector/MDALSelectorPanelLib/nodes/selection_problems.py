@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from slicer.i18n import tr as _
 
+from MDALSelectorPanelLib.nodes.ranking_nodes import RankingNodes
 from MultimodalImagingLib.record.cohort_record import CaseState
-from MultimodalSlicerLib.ranking_nodes import RankingNodes
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import slicer
 
-from CIMLSegmentSlicerLib.view_state import (
+from CIMLSegmentPanelLib.nodes.view_state import (
     COMPOSITE,
     SLICE,
     nodesOf,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import slicer
 from slicer.i18n import tr as _
 
-from CIMLSegmentSlicerLib.result_nodes import resultFacts, resultImages, resultNodes
-from CIMLSegmentSlicerLib.view_state import COMPOSITE, SLICE, nodesOf
+from CIMLSegmentPanelLib.nodes.result_nodes import resultFacts, resultImages, resultNodes
+from CIMLSegmentPanelLib.nodes.view_state import COMPOSITE, SLICE, nodesOf
 from MultimodalSlicerLib.segment_editor import openSegmentEditor
 
 

@@ -8,13 +8,13 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from CIMLSegmentSlicerLib.map_browser import Cell, MapBrowser, MapView, mapHint, mapView
-from CIMLSegmentSlicerLib.result_nodes import isResult, resultContributions, resultFacts
-from CIMLSegmentSlicerLib.segment_rows import segmentRows
-from CIMLSegmentSlicerLib.segmentation_parameters import CIMLSegmentParameterNode
-from CIMLSegmentWidgetsLib.result_section import showText
-from CIMLSegmentWidgetsLib.share_matrix import ShareMatrix
-from MultimodalSlicerLib.background_process import Signal
+from CIMLSegmentPanelLib.nodes.map_browser import Cell, MapBrowser, MapView, mapHint, mapView
+from CIMLSegmentPanelLib.nodes.result_nodes import isResult, resultContributions, resultFacts
+from CIMLSegmentPanelLib.nodes.segment_rows import segmentRows
+from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
+from CIMLSegmentPanelLib.widgets.result_section import showText
+from CIMLSegmentPanelLib.widgets.share_matrix import ShareMatrix
+from MultimodalWidgetsLib.background_process import Signal
 
 
 class ToldSection:

@@ -10,10 +10,7 @@ from pathlib import Path
 import qt
 from slicer.i18n import tr as _
 
-from MultimodalImagingLib.record.cohort_record import CaseState
-from MultimodalSlicerLib.background_process import Signal
-from MultimodalSlicerLib.case_rows import STATE_COLORS, CaseRow
-from MultimodalWidgetsLib.case_items import (
+from MDALSelectorPanelLib.widgets.case_items import (
     CASE,
     DIFFERENCE,
     PICTURE,
@@ -26,6 +23,9 @@ from MultimodalWidgetsLib.case_items import (
     setState,
     stateText,
 )
+from MultimodalImagingLib.record.cohort_record import CaseState
+from MultimodalSlicerLib.case_rows import STATE_COLORS, CaseRow
+from MultimodalWidgetsLib.background_process import Signal
 from MultimodalWidgetsLib.model_filler import ModelFiller
 from MultimodalWidgetsLib.pictures import dot
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from CIMLSegmentSlicerLib.model_summary import model_state
+from CIMLSegmentPanelLib.nodes.model_summary import model_state
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.cohort_record import CaseState, open_record
 from MultimodalSlicerLib.case_rows import CaseRow

@@ -10,7 +10,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from MultimodalSlicerLib.background_process import BackgroundProcess, JobState, Signal
+from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState, Signal
 
 
 class JobQueue:

@@ -8,12 +8,12 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from CIMLSegmentSlicerLib.result_nodes import isResult, resultFacts
-from CIMLSegmentSlicerLib.segment_display import editSegments, isShown3D, toggle3D
-from CIMLSegmentSlicerLib.segment_rows import segmentRows
-from CIMLSegmentSlicerLib.segmentation_parameters import CIMLSegmentParameterNode
-from CIMLSegmentWidgetsLib.segments_table import showSegments
-from MultimodalSlicerLib.background_process import Signal
+from CIMLSegmentPanelLib.nodes.result_nodes import isResult, resultFacts
+from CIMLSegmentPanelLib.nodes.segment_display import editSegments, isShown3D, toggle3D
+from CIMLSegmentPanelLib.nodes.segment_rows import segmentRows
+from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
+from CIMLSegmentPanelLib.widgets.segments_table import showSegments
+from MultimodalWidgetsLib.background_process import Signal
 
 NOTHING_YET = "nothing yet"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import slicer
 
 from CIMLSegmentLib.task.task import Task
-from CIMLSegmentSlicerLib.result_nodes import MAP_ATTRIBUTE
+from CIMLSegmentPanelLib.nodes.result_nodes import MAP_ATTRIBUTE
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
     ModalityPattern,

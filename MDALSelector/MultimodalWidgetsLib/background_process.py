@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 
 import qt
 
-from MultimodalSlicerLib.child_python import childEnvironment, pythonExecutable
-from MultimodalSlicerLib.job_events import (
+from MultimodalWidgetsLib.child_python import childEnvironment, pythonExecutable
+from MultimodalWidgetsLib.job_events import (
     LineReader,
     LogLine,
     Message,
@@ -26,7 +26,7 @@ from MultimodalSlicerLib.job_events import (
     Result,
     parse_line,
 )
-from MultimodalSlicerLib.process_tree import kill, process_tree, terminate
+from MultimodalWidgetsLib.process_tree import kill, process_tree, terminate
 
 GRACE_MS = 0 if sys.platform == "win32" else 1000  # then the tree is killed; Cancel promises 2 s
 PORTION_S = 0.02  # longest stretch of work on the main thread

@@ -15,8 +15,8 @@ import slicer
 import vtk
 
 from CIMLSegmentLib.task.task import Task
-from CIMLSegmentSlicerLib.input_matching import modalityOfName
-from CIMLSegmentSlicerLib.model_summary import ModelSummary, millimeters
+from CIMLSegmentPanelLib.nodes.input_matching import modalityOfName
+from CIMLSegmentPanelLib.nodes.model_summary import ModelSummary, millimeters
 from MultimodalImagingLib.images.geometry import (
     Grid,
     Volume,

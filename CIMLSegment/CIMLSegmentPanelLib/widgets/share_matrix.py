@@ -8,8 +8,8 @@ import qt
 from slicer.i18n import tr as _
 
 from CIMLSegmentLib.results.result import Contribution
-from CIMLSegmentSlicerLib.map_browser import Cell
-from MultimodalSlicerLib.background_process import Signal
+from CIMLSegmentPanelLib.nodes.map_browser import Cell
+from MultimodalWidgetsLib.background_process import Signal
 from MultimodalWidgetsLib.pictures import dot
 
 # Ten support points of Viridis, from low to high, as the maps of information have them.

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import qt
 from slicer.i18n import tr as _
 
-from CIMLSegmentSlicerLib.cohort_cases import LABELLED, BatchCase
-from MultimodalSlicerLib.background_process import Signal
+from CIMLSegmentPanelLib.nodes.cohort_cases import LABELLED, BatchCase
+from MultimodalWidgetsLib.background_process import Signal
 from MultimodalWidgetsLib.model_filler import PORTION
 from MultimodalWidgetsLib.plain_table import PlainTable
 

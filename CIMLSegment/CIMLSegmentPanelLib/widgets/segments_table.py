@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import qt
 from slicer.i18n import tr as _
 
-from CIMLSegmentSlicerLib.segment_rows import SegmentRow
+from CIMLSegmentPanelLib.nodes.segment_rows import SegmentRow
 
 
 def showSegments(table: qt.QTableWidget, rows: Sequence[SegmentRow]) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import slicer
 from slicer.i18n import tr as _
 
-from CIMLSegmentSlicerLib.map_overlay import MapOverlay, Overlay
-from CIMLSegmentSlicerLib.result_nodes import (
+from CIMLSegmentPanelLib.nodes.map_overlay import MapOverlay, Overlay
+from CIMLSegmentPanelLib.nodes.result_nodes import (
     MAP_ATTRIBUTE,
     MapKey,
     isResult,
@@ -20,7 +20,7 @@ from CIMLSegmentSlicerLib.result_nodes import (
     resultImages,
     scaleTop,
 )
-from CIMLSegmentSlicerLib.segmentation_parameters import CIMLSegmentParameterNode, MapKind
+from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode, MapKind
 from MultimodalSlicerLib.volume_nodes import OverlayStyle
 
 COLOR_NODES = {

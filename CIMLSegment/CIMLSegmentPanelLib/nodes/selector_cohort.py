@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import slicer
 
-from CIMLSegmentSlicerLib.segmentation_parameters import CIMLSegmentParameterNode
+from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
 from MultimodalSlicerLib.selection_parameters import MDALSelectorParameterNode
 
 SELECTOR = "MDALSelector"

@@ -1,0 +1,119 @@
+"""The parts of a task: regions, sub-tasks, standard codes and how regions are merged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from MultimodalImagingLib.errors import ModelError
+
+_CODE = re.compile(r"[^\^~]+\^[^\^~]+\^[^\^~]+")
+
+
+@dataclass(frozen=True)
+class Terminology:
+    """Standard codes of a region, each as `scheme^code^meaning`, the form that Slicer writes.
+
+    Attributes:
+        category: Segmented property category, for example
+            `SCT^49755003^Morphologically Altered Structure`.
+        type: Segmented property type, for example `SCT^4147007^Mass`.
+        anatomy: Anatomic region, `None` where the task does not fix it.
+    """
+
+    category: str
+    type: str
+    anatomy: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse codes that are not three parts."""
+        for code in (self.category, self.type, self.anatomy):
+            if code is not None and not _CODE.fullmatch(code):
+                msg = (
+                    f"Expected a terminology code written as scheme^code^meaning, got {code!r};"
+                    " for example SCT^4147007^Mass."
+                )
+                raise ModelError(msg)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A set of label values that is segmented as one.
+
+    Attributes:
+        name: Short name, unique in the task, used in file names.
+        title: Name for people.
+        labels: Label values of a reference map that belong to the region.
+        value: Label value that the region paints where no inner region is.
+        inside: Name of the next larger region that holds this one, `None` for an outermost one.
+        color: Red, green, blue, each 0 to 255.
+        terminology: Standard codes.
+    """
+
+    name: str
+    title: str
+    labels: tuple[int, ...]
+    value: int
+    inside: str | None
+    color: tuple[int, int, int]
+    terminology: Terminology
+
+
+@dataclass(frozen=True)
+class Subtask:
+    """Regions that one primary modality segments, helped by messages of auxiliaries.
+
+    Attributes:
+        name: Unique in the task.
+        primary: The modality that holds the main information on the regions.
+        auxiliaries: Modalities that may add what the primary lacks, in the task's order.
+        regions: Names of the regions, one output channel each.
+    """
+
+    name: str
+    primary: str
+    auxiliaries: tuple[str, ...]
+    regions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Merge:
+    """How region probabilities become one label map.
+
+    Attributes:
+        rule: `nested` paints from outer to inner regions; `disjoint` takes the most probable
+            region of each voxel, or none if all are at most 0.5.
+        keep_inner_outside_outer: For `nested`: paint an inner region also where its outer region
+            is absent, as nnU-Net does; else it is dropped there.
+    """
+
+    rule: str = "nested"
+    keep_inner_outside_outer: bool = False
+
+
+@dataclass(frozen=True)
+class TaskParts:
+    """All parts of a task, not yet checked against each other.
+
+    Attributes:
+        name: Short name.
+        description: One sentence for people.
+        modalities: Modality name to its kind (`MR`, `CT`, `PET`, `OTHER`); the order counts.
+        labels: Label value to its name; 0 is background and not listed.
+        regions: Regions, outer ones before those inside them.
+        subtasks: Sub-tasks.
+        merge: Merge rule.
+    """
+
+    name: str
+    description: str
+    modalities: Mapping[str, str]
+    labels: Mapping[int, str]
+    regions: tuple[Region, ...]
+    subtasks: tuple[Subtask, ...]
+    merge: Merge = field(default_factory=Merge)
+
+    def region(self, name: str) -> Region:
+        """Return the region of that name."""
+        return next(region for region in self.regions if region.name == name)

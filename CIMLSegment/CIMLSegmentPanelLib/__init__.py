@@ -1,0 +1,1 @@
+"""What only the CIMLSegment panel needs: `nodes` of the scene (no Qt) and `widgets`."""
