@@ -79,7 +79,11 @@ def _run_child(kind: str, numbers: range, base: Path, work: Path, journal: Path)
 
 
 def _faults(kind: str, entry: Mapping[str, object]) -> Iterator[Finding]:
-    text, seconds, size_mb = str(entry["text"]), float(str(entry["seconds"])), float(str(entry["mb"]))
+    text, seconds, size_mb = (
+        str(entry["text"]),
+        float(str(entry["seconds"])),
+        float(str(entry["mb"])),
+    )
     faults = []
     if "Traceback" in text:
         faults.append("traceback")
@@ -94,7 +98,13 @@ def _faults(kind: str, entry: Mapping[str, object]) -> Iterator[Finding]:
 
 
 def _ending(code: int) -> str:
-    names = {-14: "hang (waiting)", -27: "hang (computing)", -11: "crash", -6: "abort", -9: "killed"}
+    names = {
+        -14: "hang (waiting)",
+        -27: "hang (computing)",
+        -11: "crash",
+        -6: "abort",
+        -9: "killed",
+    }
     return names.get(code, f"process ended with {code}")
 
 

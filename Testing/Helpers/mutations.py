@@ -29,7 +29,13 @@ _NRRD_LINES = (
     *("byte skip: -1", "byte skip: 99999999", "line skip: 7", "line skip: -5", "encoding: hex"),
     *("data file: /dev/zero", "data file: LIST 2", "data file: a%02d.raw 1 9 1", "block size: 8"),
     *("datafile: .", "dimension: 16", "space: 3D-right-handed", "space: scanner-xyz-time"),
-    *("space origin: none", "sizes: 8 8 8 8", "sizes: 99999 99999 99999", "sizes: 8", "spacings: 0"),
+    *(
+        "space origin: none",
+        "sizes: 8 8 8 8",
+        "sizes: 99999 99999 99999",
+        "sizes: 8",
+        "spacings: 0",
+    ),
     *("kinds: domain domain list vector", "type: block", "endian: big", "Segment0_Extent:=0 1"),
     *("Segment0_LabelValue:=x", "old min: nan", "thicknesses: NaN", "axis mins: 0 0 0"),
 )
@@ -157,15 +163,13 @@ def _mutated_text(text: str, source: random.Random) -> bytes:
         lambda: text.encode().replace(b"[", _NESTED, 1),
         lambda: text.encode() * 2,
     )
-    return (
-        source.choice(forms)() if source.random() < 0.5 else mutated_bytes(text.encode(), source)
-    )
+    return source.choice(forms)() if source.random() < 0.5 else mutated_bytes(text.encode(), source)
 
 
 def _change_value(document: Any, source: random.Random) -> None:
     place, key = source.choice(_places(document))
     choice = source.randrange(8)
-    if choice == 0 and len(_places(document)) > 1:
+    if choice == 0 and place is not document:
         del place[key]
     elif choice == 1 and isinstance(place, dict):
         place[source.choice([*_ODD_TEXTS, f"{key}s"])] = place.pop(key)

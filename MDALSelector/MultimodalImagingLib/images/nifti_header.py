@@ -100,8 +100,7 @@ def _parse(data: bytes, order: str, *, is_compressed: bool) -> NiftiHeader:
     placement = unpack("6f", 256) if qform_code > 0 else ()
     placement += unpack("12f", 280) if sform_code > 0 else ()
     (n_bits,), (data_offset,) = unpack("h", 72), unpack("f", 108)
-    # As the library behind ITK takes it: voxels never begin inside the header.
-    n_before = max(int(data_offset) if math.isfinite(data_offset) else 0, _HEADER_BYTES)
+    n_before = int(data_offset) if math.isfinite(data_offset) else 0
     n_bytes = n_before + math.prod(size) * int(n_bits) // 8
     spacing = unpack("8f", 76)[1 : min(dim[0], 3) + 1]
     return NiftiHeader(size, spacing, placement, n_bytes, is_compressed)

@@ -8,8 +8,8 @@ from typing import Literal
 
 from MultimodalImagingLib.images.voxel_payload import Payload
 
-MAX_HEADER = 1 << 16
-N_BYTES = {
+_MAX_HEADER = 1 << 16
+_N_BYTES = {
     **dict.fromkeys(("signed char", "char", "int8", "int8_t", "uchar", "unsigned char"), 1),
     **dict.fromkeys(("uint8", "uint8_t", "met_char", "met_uchar"), 1),
     **dict.fromkeys(("short", "short int", "signed short", "int16", "int16_t", "ushort"), 2),
@@ -22,8 +22,19 @@ N_BYTES = {
 }
 
 
-def header_lines(data: bytes) -> list[str]:
-    """Return the lines of a header, without the voxels that follow it in the same file."""
+def n_voxel_bytes(voxel_type: str) -> int | None:
+    """Return the length of a number of a type, bytes; `None` for a type that is not known."""
+    return _N_BYTES.get(voxel_type.lower())
+
+
+def header_lines(path: Path) -> list[str]:
+    """Read the lines of a header, without the voxels that follow it in the same file.
+
+    Raises:
+        OSError: If the file cannot be opened.
+    """
+    with path.open("rb") as file:
+        data = file.read(_MAX_HEADER)
     if data.startswith(b"NRRD"):
         return _split(data, b"\n\n", b"\r\n\r\n")[0].splitlines()
     start = data.find(b"ElementDataFile")
@@ -41,7 +52,7 @@ def payload_of_text_header(path: Path) -> Payload | None:
         OSError: If the file cannot be opened.
     """
     with path.open("rb") as file:
-        data = file.read(MAX_HEADER)
+        data = file.read(_MAX_HEADER)
     try:
         return _nrrd(path, data) if data.startswith(b"NRRD") else _meta_image(path, data)
     except (KeyError, ValueError):
@@ -56,7 +67,7 @@ def _nrrd(path: Path, data: bytes) -> Payload | None:
     encoding = encodings[fields["encoding"].lower()]
     if {"byte skip", "byteskip", "line skip", "lineskip"} & fields.keys():
         return None
-    n_bytes = math.prod(int(n) for n in fields["sizes"].split()) * N_BYTES[fields["type"].lower()]
+    n_bytes = math.prod(int(n) for n in fields["sizes"].split()) * _N_BYTES[fields["type"].lower()]
     other = fields.get("data file", fields.get("datafile"))
     if other is not None:
         return _detached(path, other, encoding, n_bytes)
@@ -73,7 +84,7 @@ def _meta_image(path: Path, data: bytes) -> Payload | None:
         return None
     n_values = math.prod(int(n) for n in fields["dimsize"].split())
     n_values *= int(fields.get("elementnumberofchannels", "1"))
-    n_bytes = n_values * N_BYTES[fields["elementtype"].lower()]
+    n_bytes = n_values * _N_BYTES[fields["elementtype"].lower()]
     other = fields["elementdatafile"]
     is_compressed = fields.get("compresseddata", "false").lower() == "true"
     if other.lower() != "local":

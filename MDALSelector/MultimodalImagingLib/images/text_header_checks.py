@@ -11,15 +11,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from MultimodalImagingLib.images.text_header import (
-    MAX_HEADER,
-    N_BYTES,
     header_lines,
+    n_voxel_bytes,
     payload_of_text_header,
 )
 
 _LONGEST_WORD, _LONGEST_LINE = 120, 1000
 _FREE_TEXT = ("content", "data file", "datafile", "elementdatafile", "comment", "name")
-_NUMBER_LISTS = ("offset", "position", "origin", "elementspacing", "elementsize", "centerofrotation")
+_NUMBER_LISTS = (
+    "offset",
+    "position",
+    "origin",
+    "elementspacing",
+    "elementsize",
+    "centerofrotation",
+)
 _MATRICES = ("transformmatrix", "rotation", "orientation")
 _MOST_AXES = 7
 _MOST_CHANNELS = 4096
@@ -32,10 +38,8 @@ def text_header_fault(path: Path) -> str | None:
     Raises:
         OSError: If the file cannot be opened.
     """
-    with path.open("rb") as file:
-        data = file.read(MAX_HEADER)
-    is_nrrd = data.startswith(b"NRRD")
-    lines = header_lines(data)
+    lines = header_lines(path)
+    is_nrrd = lines[:1] != [] and lines[0].startswith("NRRD")
     pairs = [_pair(line, ":" if is_nrrd else "=") for line in lines]
     fields = [(key, value) for key, value in pairs if key]
     try:
@@ -69,7 +73,7 @@ def _nrrd_fault(fields: Mapping[str, str]) -> str | None:
     sizes = [_whole(word) for word in fields["sizes"].split()]
     if not 1 <= n_axes <= _MOST_AXES or len(sizes) != n_axes or min(sizes) < 1:
         return f"a header with {n_axes} axes of the sizes {fields['sizes']}"
-    if fields["type"].lower() not in N_BYTES:
+    if n_voxel_bytes(fields["type"]) is None:
         return f"a header with the voxel type {fields['type']}"
     for name in ("kinds", "space directions", "spacings", "thicknesses", "centers", "centerings"):
         n_words = len(_words(fields.get(name, "")))
@@ -87,7 +91,7 @@ def _meta_fault(fields: Mapping[str, str]) -> str | None:
     sizes = [_whole(word) for word in fields["dimsize"].split()]
     if not 1 <= n_axes <= _MOST_AXES or len(sizes) != n_axes or min(sizes) < 1:
         return f"a header with {n_axes} axes of the sizes {fields['dimsize']}"
-    if fields["elementtype"].lower() not in N_BYTES:
+    if n_voxel_bytes(fields["elementtype"]) is None:
         return f"a header with the voxel type {fields['elementtype']}"
     n_channels = _whole(fields.get("elementnumberofchannels", "1"))
     if not 1 <= n_channels <= _MOST_CHANNELS:
@@ -105,9 +109,8 @@ def _size_fault(path: Path, fields: Mapping[str, str], *, is_nrrd: bool) -> str 
     if payload_of_text_header(path) is not None:
         return None
     sizes = fields["sizes" if is_nrrd else "dimsize"].split()
-    n_bytes = math.prod(_whole(word) for word in sizes) * N_BYTES[
-        fields["type" if is_nrrd else "elementtype"].lower()
-    ]
+    n_voxels = math.prod(_whole(word) for word in sizes)
+    n_bytes = n_voxels * (n_voxel_bytes(fields["type" if is_nrrd else "elementtype"]) or 1)
     n_there = sum(file.stat().st_size for file in path.parent.iterdir() if file.is_file())
     if n_bytes > n_there * _BEST_COMPRESSION:
         return "a header that promises far more data than there is"

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.record.atomic_files import is_writable_folder, write_json
+from MultimodalImagingLib.record.json_text import json_value
 
 FOLDER_NAME = ".crossmodal"
 FORMAT_VERSION = 1
@@ -122,7 +123,7 @@ class CohortRecord:
         if not path.exists():
             return CaseStates({}, 0)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json_value(path.read_text(encoding="utf-8"))
             return _parse_states(content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             msg = (
@@ -259,7 +260,7 @@ def _create_lock(path: Path) -> bool:
 
 def _read_lock(path: Path) -> dict[str, object]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_value(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # gone meanwhile, or its owner has not filled it in yet
         return {}
     return content if isinstance(content, dict) else {}
