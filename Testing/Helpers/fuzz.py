@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class Finding:
 
 
 def findings(
-    kind: str, numbers: range, *, base: Path, work: Path, per_child: int = FILES_PER_CHILD
+    kind: str, numbers: range, *, base: Path, work: Path, longest_s: float = LONGEST_S
 ) -> Iterator[Finding]:
     """Run the files of a kind, many per child process, and yield those that went wrong.
 
@@ -47,14 +47,14 @@ def findings(
         numbers: Numbers of the files.
         base: What `make_base` wrote.
         work: Folder for the mutated files; they are removed, but for those that ended a process.
-        per_child: Files per process.
+        longest_s: Most seconds of computing per file.
     """
     work.mkdir(parents=True, exist_ok=True)
     first = numbers.start
     while first < numbers.stop:
-        stop = min(first + per_child, numbers.stop)
+        stop = min(first + FILES_PER_CHILD, numbers.stop)
         journal = work / f"journal-{kind}-{first}.jsonl"
-        code = _run_child(kind, range(first, stop), base, work, journal)
+        code = _run_child(kind, range(first, stop), (base, work, journal), longest_s)
         lines = journal.read_text(encoding="utf-8").splitlines() if journal.is_file() else []
         entries = [json.loads(line) for line in lines]
         yield from (f for entry in entries if "end" in entry for f in _faults(kind, entry))
@@ -65,10 +65,10 @@ def findings(
         journal.unlink(missing_ok=True)
 
 
-def _run_child(kind: str, numbers: range, base: Path, work: Path, journal: Path) -> int:
-    places = [str(path) for path in (base, work, journal)]
-    words = [sys.executable, str(CHILD), kind, str(numbers.start), str(numbers.stop), *places]
-    home = work / "home"
+def _run_child(kind: str, numbers: range, places: Sequence[Path], longest_s: float) -> int:
+    amounts = [str(numbers.start), str(numbers.stop)]
+    words = [sys.executable, str(CHILD), kind, *amounts, *map(str, places), str(longest_s)]
+    home = places[1] / "home"
     home.mkdir(exist_ok=True)
     variables = {**os.environ, "HOME": str(home), "OMP_NUM_THREADS": "1"}
     # Its standard error holds what libraries write past Python; nothing there is looked at.

@@ -1,7 +1,7 @@
 """Reads many mutated files in one process and writes down what came of each.
 
-`python fuzz_child.py KIND FIRST STOP BASE WORK JOURNAL`; `fuzz.py` starts it. A file that takes too
-long ends the process, as a crash does; the journal tells at which file.
+`python fuzz_child.py KIND FIRST STOP BASE WORK JOURNAL SECONDS`, which `fuzz.py` starts. A file
+that takes too long ends the process, as a crash does; the journal tells at which file.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ sys.path[:0] = [
     *(str(HELPERS.parents[1] / n) for n in ("MDALSelector", "CIMLSegment")),
 ]
 
-from fuzz_subjects import SUBJECTS  # noqa: E402
+from fuzz_subjects import SUBJECTS, fault  # noqa: E402
 
 _MOST_TEXT = 20_000
-LONGEST_CPU_S, LONGEST_S = 10.0, 60.0
+_PATIENCE = 6  # a busy computer may take so much longer than the processor's own time
 MOST_VIRTUAL_BYTES = 12 << 30  # so that a fault does not take the whole computer down
 
 
-def main(kind: str, first: str, stop: str, *paths: str) -> None:
+def main(kind: str, first: str, stop: str, *rest: str) -> None:
     """Run the numbered files of a kind."""
-    base, work, journal = map(Path, paths)
+    base, work, journal = map(Path, rest[:3])
     resource.setrlimit(resource.RLIMIT_AS, (MOST_VIRTUAL_BYTES, MOST_VIRTUAL_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _import_heavy(kind)
@@ -41,7 +41,7 @@ def main(kind: str, first: str, stop: str, *paths: str) -> None:
         for number in range(int(first), int(stop)):
             file.write(json.dumps({"start": number}) + "\n")
             file.flush()
-            entry = _run(kind, number, base, work)
+            entry = _run(kind, number, (base, work), float(rest[3]))
             file.write(json.dumps({"end": number, **entry}) + "\n")
             file.flush()
 
@@ -55,16 +55,18 @@ def _import_heavy(kind: str) -> None:
         import CIMLSegmentLib.training.training_cases  # noqa: F401
 
 
-def _run(kind: str, number: int, base: Path, work: Path) -> dict[str, object]:
+def _run(kind: str, number: int, places: tuple[Path, Path], longest_s: float) -> dict[str, object]:
+    base, work = places
     folder = work / f"{kind}-{number}"
     folder.mkdir(parents=True)
-    command = SUBJECTS[kind](base, folder, random.Random(f"{kind}-{number}"))
+    make = SUBJECTS.get(kind, fault)
+    command = make(base, folder, random.Random(f"{kind}-{number}"))
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace")
     _forget_peak()
     started = time.process_time()
-    signal.setitimer(signal.ITIMER_PROF, LONGEST_CPU_S)
-    signal.setitimer(signal.ITIMER_REAL, LONGEST_S)
+    signal.setitimer(signal.ITIMER_PROF, longest_s)
+    signal.setitimer(signal.ITIMER_REAL, _PATIENCE * longest_s)
     try:
         with redirect_stdout(out), redirect_stderr(err):
             code = _exit_code(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gzip
 import hashlib
 import json
@@ -11,6 +12,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 from mutations import mutated_csv, mutated_json, mutated_nifti, mutated_text_header
 from phantoms import phantom, save_itk, save_nifti
 
@@ -20,6 +22,7 @@ from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord
 
 N = 8
+N_FAULTS = 4
 Command = Callable[[], int]
 Subject = Callable[[Path, Path, random.Random], Command]
 
@@ -219,6 +222,31 @@ def _link(base: Path, folder: Path, names: Sequence[str], *, to: str | None = No
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         os.link(base / name, folder / (to or name))
+
+
+def fault(base: Path, folder: Path, source: random.Random) -> Command:
+    """No file at all: what the search for faults has to find."""
+    number = int(folder.name.rpartition("-")[2])
+    return (_crash, _hang, _raise, _swell)[number % N_FAULTS]
+
+
+def _crash() -> int:
+    ctypes.string_at(0)
+    return 0
+
+
+def _hang() -> int:
+    while True:
+        pass
+
+
+def _raise() -> int:
+    msg = "planted"
+    raise ValueError(msg)
+
+
+def _swell() -> int:
+    return len(np.ones(140_000_000)) % 1
 
 
 IMAGES: dict[str, Subject] = {"nifti": nifti, "nrrd": nrrd, "meta": meta}

@@ -93,6 +93,8 @@ def _meta_fault(fields: Mapping[str, str]) -> str | None:
         return f"a header with {n_axes} axes of the sizes {fields['dimsize']}"
     if n_voxel_bytes(fields["elementtype"]) is None:
         return f"a header with the voxel type {fields['elementtype']}"
+    if not _is_safe_name(fields["elementdatafile"]):
+        return f"a header with the data file {fields['elementdatafile']}"
     n_channels = _whole(fields.get("elementnumberofchannels", "1"))
     if not 1 <= n_channels <= _MOST_CHANNELS:
         return f"a header with {n_channels} values per voxel"
@@ -102,6 +104,11 @@ def _meta_fault(fields: Mapping[str, str]) -> str | None:
         if len(numbers) != wanted[name] or not all(map(math.isfinite, numbers)):
             return f"a header with {len(numbers)} numbers in {name}, some perhaps not finite"
     return None
+
+
+def _is_safe_name(name: str) -> bool:
+    """Tell whether a name holds no `%` but that of a numbered series: it becomes a C format."""
+    return "%" not in name or re.fullmatch(r"[^%]*%0?\d?d[^%]*", name) is not None
 
 
 def _size_fault(path: Path, fields: Mapping[str, str], *, is_nrrd: bool) -> str | None:
