@@ -21,6 +21,16 @@ def test_deep_nesting_is_a_value_error():
         parse_json(DEEP, "The file")
 
 
+@pytest.mark.parametrize("text", ['"\\ud800"', b'{"\\uD800": 1}'])
+def test_half_a_character_is_a_value_error(text):
+    with pytest.raises(ValueError, match="surrogates"):
+        json_value(text)
+
+
+def test_whole_characters_beyond_the_first_plane_are_kept():
+    assert json_value('"\\ud83e\\udde0"') == "\U0001f9e0"
+
+
 def test_deeply_nested_states_are_refused(tmp_path):
     (tmp_path / "cases.json").write_text(DEEP, encoding="utf-8")
 

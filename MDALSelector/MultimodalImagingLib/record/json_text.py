@@ -24,7 +24,10 @@ def json_value(
         ValueError: If it is no JSON, no text, or nested deeper than Python can follow.
     """
     try:
-        return json.loads(text, object_pairs_hook=pairs_hook, parse_constant=constant_hook)
+        value = json.loads(text, object_pairs_hook=pairs_hook, parse_constant=constant_hook)
+        if (b"\\ud" if isinstance(text, bytes) else "\\ud") in text.lower():  # type: ignore[operator]
+            json.dumps(value, ensure_ascii=False).encode()  # half a character is a ValueError
+        return value
     except RecursionError as error:
         msg = "it is nested too deeply"
         raise ValueError(msg) from error
