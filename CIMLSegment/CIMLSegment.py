@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -82,7 +81,6 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def __init__(self, parent: object = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic: CIMLSegmentLogic | None = None
         self._parameterNode: CIMLSegmentParameterNode | None = None
         self._parameterNodeGuiTag: int | None = None
         self._newVolumes: list[str] = []
@@ -153,18 +151,19 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def showModel(self) -> None:
         """Show the rows of another model, and choose volumes by name where none is chosen."""
-        if not self.logic.openModel(self._parameterNode.modelPath):
+        parameters = self._parameterNode
+        if parameters is None or not self.logic.openModel(parameters.modelPath):
             return
         model = self.logic.model
         self.inputs.showTask(None if model is None else model.task)
         showText(self.ui.modelSummaryLabel, self.logic.modelText())
         if model is not None:
-            self.logic.match(self._parameterNode, replaces=False)
+            self.logic.match(parameters, replaces=False)
 
     def onMatchButton(self) -> None:
         """Choose all volumes anew by their names."""
         with slicer.util.tryWithErrorDisplay(_("The volumes cannot be matched.")):
-            self.logic.match(self._parameterNode, replaces=True)
+            self.logic.match(self.logic.getParameterNode(), replaces=True)
             self.updateButtons()
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
@@ -194,7 +193,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         message = _("The volumes cannot be segmented.")
         with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
             rememberPath(self.ui.modelPathLineEdit)
-            job = self.logic.segmentation(self._parameterNode)
+            job = self.logic.segmentation(self.logic.getParameterNode())
             job.stateChanged.connect(self.logic.onJobState)
             self.jobs.submit(job, self.onSegmented)
 
@@ -218,8 +217,9 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def showResult(self) -> None:
         """Show segments and matrix of the chosen result."""
-        if self.results.show(self._parameterNode.result):
-            self.told.show(self._parameterNode.result)
+        parameters = self._parameterNode
+        if parameters is not None and self.results.show(parameters.result):
+            self.told.show(parameters.result)
 
     def onSceneStartClose(self, _caller: object, _event: object) -> None:
         """Let go of the parameters of a scene that is about to be closed."""
@@ -335,7 +335,8 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
         self.model: ModelSummary | None = None
         self.browser = MapBrowser(slicer.mrmlScene, MODULE)
         self.work = CohortWork(slicer.mrmlScene)
-        self._modelPath, self._modelProblem = None, ""
+        self._modelPath: str | None = None
+        self._modelProblem = ""
         self._folders = ResultFolders()
         self._runs = SegmentationRuns(slicer.mrmlScene, self._folders)
         self._running: dict[BackgroundProcess, Run] = {}
@@ -361,13 +362,14 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
             return ""
         task = self.model.task
         regions = ", ".join(region.title for region in task.regions)
+        sentences = [_("{task}: {regions}.").format(task=task.name, regions=regions)]
         size = millimeters(self.model.spacing_mm)
-        text = _("{task}: {regions}. {size}").format(task=task.name, regions=regions, size=size)
-        if self.model.dice is None:
-            return text
-        dice = _("Validation Dice {dice} in {n} cases.")
-        count = self.model.n_validation_cases
-        return f"{text}. " + dice.format(dice=f"{self.model.dice:.2f}", n=count)
+        if size:
+            sentences.append(_("Voxel size: {size}.").format(size=size))
+        if self.model.dice is not None:
+            dice, count = f"{self.model.dice:.2f}", self.model.n_validation_cases
+            sentences.append(_("Validation Dice {dice} in {n} cases.").format(dice=dice, n=count))
+        return " ".join(sentences)
 
     def match(
         self, parameters: CIMLSegmentParameterNode, *, replaces: bool, only: list[str] | None = None
@@ -442,7 +444,7 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
 
     def problems(
         self, parameters: CIMLSegmentParameterNode, verdict: InputVerdict, *, isBusy: bool
-    ) -> Mapping[str, str]:
+    ) -> dict[str, str]:
         """Say for every button why it cannot be pressed now; empty if it can."""
         busy = _("A job is running. Wait, or press Cancel.") if isBusy else ""
         noModel = "" if self.model is not None else _("Choose the folder of a trained model first.")

@@ -70,7 +70,6 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def __init__(self, parent: object = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic: MDALSelectorLogic | None = None
         self._parameterNode: MDALSelectorParameterNode | None = None
         self._parameterNodeGuiTag: int | None = None
 
@@ -144,7 +143,7 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Find the cases of the cohort."""
         with slicer.util.tryWithErrorDisplay(_("The cohort could not be inspected.")):
             rememberPath(self.ui.cohortPathLineEdit)
-            self.jobs.submit(self.logic.inspection(self._parameterNode), self.onInspected)
+            self.jobs.submit(self.logic.inspection(self.logic.getParameterNode()), self.onInspected)
 
     def onInspected(self, job: BackgroundProcess) -> None:
         """Show the cohort."""
@@ -160,13 +159,13 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onResetNamesButton(self) -> None:
         """Forget all corrections and inspect again."""
-        self._parameterNode.corrections = []
+        self.logic.getParameterNode().corrections = []
         self.onInspectButton()
 
     def onStartButton(self) -> None:
         """Rank the cohort."""
         with slicer.util.tryWithErrorDisplay(_("The selection could not be started.")):
-            self.jobs.submit(self.logic.selection(self._parameterNode), self.onSelected)
+            self.jobs.submit(self.logic.selection(self.logic.getParameterNode()), self.onSelected)
 
     def onSelected(self, job: BackgroundProcess) -> None:
         """Show the ranking, unless the scene has changed to another cohort meanwhile."""

@@ -10,6 +10,6 @@ export PYTHONHASHSEED=0 OMP_NUM_THREADS=1 QT_QPA_PLATFORM=offscreen VTK_DEFAULT_
 python=.venv/bin/python
 "$python" -m ruff check .
 "$python" -m ruff format --check .
-"$python" -m mypy MDALSelector/MultimodalImagingLib MDALSelector/MDALSelectorLib CIMLSegment/CIMLSegmentLib
+"$python" -m mypy
 PYTHONPATH=MDALSelector:CIMLSegment .venv/bin/lint-imports --no-cache
 "$python" -m pytest --numprocesses "$workers" --dist loadfile "$@"

@@ -54,7 +54,7 @@ def _add(
 
 def _set_command(parser: argparse.ArgumentParser, command: Command) -> None:
     add_events_argument(parser)
-    parser.set_defaults(run=command)
+    parser.set_defaults(command=command)
 
 
 if __name__ == "__main__":

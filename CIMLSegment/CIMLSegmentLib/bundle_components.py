@@ -9,12 +9,14 @@ from CIMLSegmentLib.inference.inference_config import InferenceConfig
 from CIMLSegmentLib.inference.segmentation_job import (
     Outcome,
     SegmentationJob,
-    cases_to_do,
+    plan_cases,
     segment_cases,
 )
 from CIMLSegmentLib.model.model import TrainedModel, load_model
+from MultimodalImagingLib.cohorts.cases import files_of_cases
 from MultimodalImagingLib.errors import CrossModalError, UsageError
 from MultimodalImagingLib.jobs.terminal_progress import TerminalReporter
+from MultimodalImagingLib.record.ownership import check_apart
 
 
 def load(folder: str) -> TrainedModel:
@@ -60,10 +62,12 @@ class BundleSegmenter:
         Raises:
             CrossModalError: If some case failed.
         """
-        cases, _ = cases_of_path(self.dataset)
+        cases, problems = cases_of_path(self.dataset)
+        check_apart(self.job.output, files_of_cases(cases, problems), option="--output_dir")
         with TerminalReporter() as reporter:
-            todo = cases_to_do(cases, self.job, reporter)
-            outcome = segment_cases(todo, self.model, self.job, reporter=reporter)
+            plan = plan_cases(cases, self.job, reporter)
+            done = segment_cases(plan.todo, self.model, self.job, reporter=reporter)
+        outcome = Outcome(done.done, {**plan.refused, **done.failed})
         if outcome.failed:
             msg = f"{len(outcome.failed)} cases were not segmented: {'; '.join(outcome.failed)}."
             raise CrossModalError(msg)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 # Kinds of flags; others may join them. The first one keeps a case from being suggested.
 CHECK_PAIRING = "check pairing"
 INCOMPLETE = "incomplete"
-FEW_PAIRS = "few pairs"
 NOT_RANKABLE = "not rankable"
 PAIRING_ACCEPTED = "pairing accepted"
 

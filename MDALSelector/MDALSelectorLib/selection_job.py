@@ -14,19 +14,23 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
 from MDALSelectorLib.report.page import write_report
+from MDALSelectorLib.report.run_ownership import take_over_run
 from MDALSelectorLib.report.thumbnails import thumbnail_names, write_thumbnails
 from MDALSelectorLib.selection.assembly import make_selection, with_thumbnails
 from MDALSelectorLib.selection.budget import parse_budget
+from MDALSelectorLib.selection.candidates import check_some_unlabelled
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.cohort_scores import CohortScores, SelectionRequest
 from MDALSelectorLib.selection.config import SelectionConfig
 from MDALSelectorLib.selection.run_facts import configuration_of, versions_of
-from MDALSelectorLib.selection.run_folder import write_embeddings, write_selection
+from MDALSelectorLib.selection.run_folder import LOG_NAME, write_embeddings, write_selection
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
-from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.jobs.job_log import LoggingReporter
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.preprocessing import (
@@ -35,10 +39,9 @@ from MultimodalImagingLib.preparation.preprocessing import (
     prepare_cohort,
 )
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord, open_record
+from MultimodalImagingLib.record.ownership import check_apart, is_free
 
 FloatArray = npt.NDArray[np.float64]
-
-LOG_NAME = "log.jsonl"
 
 
 def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
@@ -62,11 +65,14 @@ def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
     cohort = find_cohort(config.cohort, patterns=patterns)
     budget = parse_budget(config.budget, n_cases=len(cohort.cases))
     _check_case_names(config, cohort)
+    if config.record is not None:
+        check_apart(config.record, cohort.files, option="--record")
     record = open_record(cohort.root, folder=config.record)
-    run = _run_folder(config, record)
+    run = _run_folder(config, cohort, record)
     with LoggingReporter(reporter, run / LOG_NAME) as told:
         told.info(f"The record of the cohort is {record.folder}.")
-        labelled = labelled_cases(cohort, record, config, told)
+        labelled = _cases_not_to_label(cohort, record, config, told)
+        check_some_unlabelled(len(cohort.cases), len(labelled))
         prepared = _prepare(cohort, config, record, told)
         estimated = load_or_estimate_scores(prepared, config.estimation, record, told)
         scores = _with_knowledge(estimated, cohort, config, labelled)
@@ -83,12 +89,16 @@ def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
     return run
 
 
-def labelled_cases(
+def _cases_not_to_label(
     cohort: Cohort, record: CohortRecord, config: SelectionConfig, reporter: Reporter
 ) -> frozenset[str]:
     """Find the cases that need no label any more, and say where that is known from."""
     states = record.read_states()
-    known = {c.case_id for c in cohort.cases if states.of(c.case_id) is CaseState.LABELLED}
+    known = {
+        case.case_id
+        for case in cohort.cases
+        if is_labelled(case.case_id, None, record, states.of(case.case_id))
+    }
     in_files = {case.case_id for case in cohort.cases if case.label is not None}
     if config.labelled == "record" or not in_files:
         return frozenset(known)
@@ -113,9 +123,25 @@ def _prepare(
         spec = replace(spec, spacing_mm=(config.spacing_mm,) * 3)
     reporter.info(f"Working spacing: {spec.spacing_mm[0]:g} mm.")
     prepared = prepare_cohort(cohort, spec, cache=record.cache, reporter=reporter)
+    remarks = [problem for problem in prepared.problems if problem.severity == "info"]
     for problem in prepared.problems:
-        reporter.warning(str(problem))
+        if problem.severity != "info":
+            reporter.warning(str(problem))
+    if remarks:
+        rest = f" So it is in {len(remarks) - 1} more cases." if remarks[1:] else ""
+        reporter.info(f"{remarks[0]}{rest}")
+    if not prepared.cases:
+        raise CohortError(_nothing_prepared(cohort, prepared))
     return prepared
+
+
+def _nothing_prepared(cohort: Cohort, prepared: PreparedCohort) -> str:
+    errors = [str(problem) for problem in prepared.problems if problem.severity == "error"]
+    rest = f" ({len(errors) - 1} more like this above.)" if errors[1:] else ""
+    return (
+        f"None of the {len(cohort.cases)} cases of {cohort.root.name} can be used, so there is"
+        f" nothing to rank. {errors[0] if errors else ''}{rest}"
+    )
 
 
 def _with_knowledge(
@@ -131,7 +157,17 @@ def _with_knowledge(
         labelled=labelled & names,
         accepted=frozenset(config.accepted) & names,
         score=score,
+        flags=_with_duplicates(scores.flags, cohort.duplicates),
     )
+
+
+def _with_duplicates(
+    flags: Mapping[str, tuple[Flag, ...]], duplicates: Mapping[str, str]
+) -> dict[str, tuple[Flag, ...]]:
+    found = dict(flags)
+    for case_id, reason in duplicates.items():
+        found[case_id] = (Flag(CHECK_PAIRING, reason), *found.get(case_id, ()))
+    return found
 
 
 def _score_column(cohort: Cohort, case_ids: tuple[str, ...], column: str) -> FloatArray:
@@ -167,17 +203,14 @@ def _check_case_names(config: SelectionConfig, cohort: Cohort) -> None:
         raise UsageError(msg)
 
 
-def _run_folder(config: SelectionConfig, record: CohortRecord) -> Path:
+def _run_folder(config: SelectionConfig, cohort: Cohort, record: CohortRecord) -> Path:
     if config.output is None:
         budget = re.sub(r"[^0-9A-Za-z.]+", "", config.budget.replace("%", "percent"))
         return record.new_run_folder(f"{config.strategy}-{budget}")
     output = config.output
-    if output.is_dir() and any(output.iterdir()) and not (output / LOG_NAME).exists():
-        msg = (
-            f"The output folder {output} holds other files. Give --output a new or empty folder,"
-            " or that of an earlier run."
-        )
-        raise UsageError(msg)
+    check_apart(output, cohort.files)
+    if not is_free(output):
+        take_over_run(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -20,9 +20,11 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
+from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.volume_io import Volume, image_from_volume
 from MultimodalImagingLib.record.atomic_files import atomic_path, write_text
+from MultimodalImagingLib.record.ownership import is_free
 
 Array = npt.NDArray[np.float32]
 
@@ -210,10 +212,16 @@ def write_cohort(folder: Path, *, n_cases: int, seed: int) -> Path:
 
     Raises:
         ValueError: If `n_cases` is below 12.
+        UsageError: If something is there already.
     """
     if n_cases < 12:
         msg = f"Expected at least 12 cases to place the known faults in, got {n_cases}."
         raise ValueError(msg)
+    places = [folder / name for name in ("cohort", "reference", "factors.csv")]
+    taken = [path for path in places if not is_free(path)]
+    if taken:
+        msg = f"{taken[0]} exists already and was left as it is. Give a new or empty folder."
+        raise UsageError(msg)
     streams = np.random.SeedSequence(seed).spawn(n_cases)
     all_factors = [draw_factors(np.random.default_rng(stream)) for stream in streams]
     names = [f"case-{index + 1:03d}" for index in range(n_cases)]
@@ -279,7 +287,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cases", type=int, default=36, help="number of cases (default 36)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same cohort (default 0)")
     options = parser.parse_args(arguments)
-    cohort = write_cohort(options.folder, n_cases=options.cases, seed=options.seed)
+    try:
+        cohort = write_cohort(options.folder, n_cases=options.cases, seed=options.seed)
+    except UsageError as error:
+        parser.error(str(error))
     sys.stdout.write(f"{options.cases} synthetic cases in {cohort}\n")
     return 0
 

@@ -25,6 +25,10 @@ class ModelError(CrossModalError):
     exit_code = 2
 
 
+class NoSpaceError(CrossModalError):
+    """The disk is full: nothing that comes later can be written either, so the job stops."""
+
+
 class CancelledError(CrossModalError):
     """The person asked the job to stop."""
 

@@ -11,6 +11,7 @@ from html import escape
 
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 LAYOUT_ID = 59400  # own layouts: this plus the number of views; far from Slicer's (below 1000)
 VIEW_GROUP = 594  # linking stays among the views of this group
@@ -38,7 +39,7 @@ class CaseLayout:
     @property
     def isShown(self) -> bool:
         """Whether this layout is the current one."""
-        return LAYOUT_ID < self._layoutNode().GetViewArrangement() <= LAYOUT_ID + MAX_VIEWS
+        return bool(LAYOUT_ID < self._layoutNode().GetViewArrangement() <= LAYOUT_ID + MAX_VIEWS)
 
     def show(
         self,
@@ -61,8 +62,8 @@ class CaseLayout:
             ValueError: If there is no image or too many.
         """
         if not 1 <= len(volumes) <= MAX_VIEWS:
-            msg = f"Expected 1 to {MAX_VIEWS} images to show side by side, got {len(volumes)}."
-            raise ValueError(msg)
+            text = _("Expected 1 to {most} images to show side by side, got {n}.")
+            raise ValueError(text.format(most=MAX_VIEWS, n=len(volumes)))
         self._arrange(tuple(volumes))
         sliceNodes = [self._sliceNode(index) for index in range(len(volumes))]
         for sliceNode, (label, volume) in zip(sliceNodes, volumes.items(), strict=True):
@@ -125,8 +126,8 @@ class CaseLayout:
     def _existing(self, className: str, name: str) -> slicer.vtkMRMLNode:
         node = _byLayoutName(self._scene, className, name)
         if node is None:
-            msg = f"The slice view '{name}' was not made. See the error log."
-            raise RuntimeError(msg)
+            text = _("The slice view '{name}' was not made. See the error log.")
+            raise RuntimeError(text.format(name=name))
         return node
 
     def _layoutNode(self) -> slicer.vtkMRMLLayoutNode:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import slicer
+from slicer.i18n import tr as _
 from vtk.util import numpy_support
 
 from MultimodalImagingLib.images.geometry import is_same_grid
@@ -115,8 +116,7 @@ class CaseLoader:
         """
         volumes = self.volumes()
         if not volumes:
-            msg = "No case is open. Load a case first."
-            raise ValueError(msg)
+            raise ValueError(_("No case is open. Load a case first."))
         existing = self.segmentation()
         if existing is not None:
             return existing
@@ -196,16 +196,16 @@ def labelCenter(node: slicer.vtkMRMLSegmentationNode) -> tuple[float, float, flo
 
 def _checkFiles(caseID: str, images: Mapping[str, ImageFile], label: ImageFile | None) -> None:
     if not images:
-        msg = f"No image file of case {caseID} is known. Inspect the cohort again."
-        raise ValueError(msg)
+        text = _("No image file of case {case} is known. Inspect the cohort again.")
+        raise ValueError(text.format(case=caseID))
     files = [*images.values(), *([] if label is None else [label])]
     absent = [str(file.path) for file in files if not file.path.is_file()]
     if absent:
-        msg = (
-            f"Expected the files of case {caseID} where they were when the cohort was inspected,"
-            f" but these are gone: {', '.join(absent)}. Inspect the cohort again."
+        text = _(
+            "Expected the files of case {case} where they were when the cohort was inspected,"
+            " but these are gone: {files}. Inspect the cohort again."
         )
-        raise ValueError(msg)
+        raise ValueError(text.format(case=caseID, files=", ".join(absent)))
 
 
 def _loadVolume(path: Path, name: str) -> slicer.vtkMRMLScalarVolumeNode:
@@ -213,16 +213,16 @@ def _loadVolume(path: Path, name: str) -> slicer.vtkMRMLScalarVolumeNode:
     try:
         return slicer.util.loadVolume(str(path), properties)
     except RuntimeError as error:
-        msg = f"The image {path} cannot be read ({error}). Check the file."
-        raise ValueError(msg) from error
+        text = _("The image {path} cannot be read ({error}). Check the file.")
+        raise ValueError(text.format(path=path, error=error)) from error
 
 
 def _loadSegmentation(path: Path, name: str) -> slicer.vtkMRMLSegmentationNode:
     try:
         return slicer.util.loadSegmentation(str(path), {"name": name})
     except RuntimeError as error:
-        msg = f"The segmentation {path} cannot be read ({error}). Check the file."
-        raise ValueError(msg) from error
+        text = _("The segmentation {path} cannot be read ({error}). Check the file.")
+        raise ValueError(text.format(path=path, error=error)) from error
 
 
 def _showAsUsual(node: slicer.vtkMRMLScalarVolumeNode, modality: str) -> None:

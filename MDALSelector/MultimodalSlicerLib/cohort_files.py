@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from MultimodalImagingLib.cohorts.labelled_cases import is_labelled, label_that_counts
 from MultimodalImagingLib.images.volume_io import ImageFile
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.cohort_record import (
@@ -66,10 +67,13 @@ class CohortFiles:
 
     def label(self, row: CaseRow) -> ImageFile | None:
         """Return the labels of a case: those made here come before those that it came with."""
-        own = self.record.labels / f"{row.case_id}.seg.nrrd"
-        if own.is_file():
-            return ImageFile(own)
-        return self._image_file(row.label) if row.label else None
+        given = self._image_file(row.label) if row.label else None
+        return label_that_counts(row.case_id, given, self.record, as_segmentation=True)
+
+    def is_labelled(self, row: CaseRow, state: CaseState | None) -> bool:
+        """Tell whether a case needs no label any more, given its state in the record."""
+        given = self._image_file(row.label) if row.label else None
+        return is_labelled(row.case_id, given, self.record, state)
 
     def latest_run(self) -> Path | None:
         """Return the folder of the last selection that was finished; `None` if there is none."""

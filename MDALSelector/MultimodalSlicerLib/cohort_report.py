@@ -48,6 +48,7 @@ class CohortReport:
         geometry: Case, verdict, overlap and one text per modality, per case.
         problems: Severity, case, file and message, per problem.
         rows: The cases with their files, unranked.
+        naming: How cases got their names, a sentence; empty if a table names them.
     """
 
     summary: str
@@ -58,11 +59,7 @@ class CohortReport:
     geometry: tuple[Texts, ...]
     problems: tuple[Texts, ...]
     rows: tuple[CaseRow, ...]
-
-    @property
-    def n_errors(self) -> int:
-        """Number of problems because of which a file or case is not used."""
-        return sum(problem[0] == "error" for problem in self.problems)
+    naming: str = ""
 
 
 def read_report(content: Mapping[str, Any]) -> CohortReport:
@@ -82,6 +79,7 @@ def read_report(content: Mapping[str, Any]) -> CohortReport:
             geometry=tuple(_geometry(item, modalities) for item in content["cases"]),
             problems=tuple(_problem(item) for item in content["problems"]),
             rows=tuple(_row(item) for item in content["cases"]),
+            naming=content.get("naming", ""),
         )
     except (KeyError, TypeError) as error:
         msg = f"Expected the report about a cohort, but {error} is missing. Inspect it again."

@@ -72,8 +72,8 @@ def _isInstalled(requirement: str) -> bool:
 def _parse(requirement: str) -> tuple[str, str]:
     match = _REQUIREMENT.fullmatch(requirement.replace(" ", ""))
     if match is None:
-        msg = f"Expected a requirement of the form name>=version, got {requirement!r}."
-        raise ValueError(msg)
+        text = _("Expected a requirement of the form name>=version, got '{found}'.")
+        raise ValueError(text.format(found=requirement))
     return match[1], match[2] or "0"
 
 

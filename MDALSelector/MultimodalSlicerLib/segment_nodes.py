@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 from vtk.util import numpy_support
 
 from MultimodalImagingLib.images.geometry import Volume, is_same_grid
@@ -98,17 +99,18 @@ def showOutline(segmentation: slicer.vtkMRMLSegmentationNode, *, opacity: float 
 
 def _checkLabels(labelMap: Volume, reference: slicer.vtkMRMLScalarVolumeNode | None) -> None:
     if labelMap.array.dtype.kind not in "bui":
-        msg = f"Expected integer labels, got values of type {labelMap.array.dtype}."
-        raise ValueError(msg)
+        text = _("Expected integer labels, got values of type {type}.")
+        raise ValueError(text.format(type=labelMap.array.dtype))
     if reference is None or reference.GetParentTransformNode() is not None:
         return
     grid = gridFromNode(reference)
     if not is_same_grid(grid, labelMap.grid, tolerance_mm=0.01):
-        msg = (
-            f"Expected labels on the grid of '{reference.GetName()}' ({grid.size} voxels), got"
-            f" {labelMap.grid.size} voxels elsewhere. Resample the labels onto that image."
+        text = _(
+            "Expected labels on the grid of '{image}' ({size} voxels), got {found} voxels"
+            " elsewhere. Resample the labels onto that image."
         )
-        raise ValueError(msg)
+        found = labelMap.grid.size
+        raise ValueError(text.format(image=reference.GetName(), size=grid.size, found=found))
 
 
 def _orientedImage(labelMap: Volume) -> slicer.vtkOrientedImageData:
@@ -129,8 +131,8 @@ def _importImage(
 ) -> None:
     logic = slicer.vtkSlicerSegmentationsModuleLogic
     if not logic.ImportLabelmapToSegmentationNode(image, segmentation):
-        msg = f"The labels could not be put into '{segmentation.GetName()}'. See the error log."
-        raise RuntimeError(msg)
+        text = _("The labels could not be put into '{name}'. See the error log.")
+        raise RuntimeError(text.format(name=segmentation.GetName()))
 
 
 def _applyStyles(segments: slicer.vtkSegmentation, styles: Sequence[SegmentStyle]) -> None:

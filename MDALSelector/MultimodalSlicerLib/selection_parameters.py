@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated
+import re
+from typing import TYPE_CHECKING, Annotated
 
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
+
+from MDALSelectorLib.strategies import STRATEGIES
+
+if TYPE_CHECKING:
+    from slicer_types import WrappedParameters
+else:
+    WrappedParameters = object
 
 
 class BudgetUnit(enum.Enum):
@@ -20,36 +28,27 @@ class BudgetUnit(enum.Enum):
         return _("% of the cases") if self is BudgetUnit.PERCENT else _("cases")
 
 
+def _memberName(name: str) -> str:
+    """Return the name under which scenes keep a strategy, for example `DIVERSE_MD`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).upper()
+
+
 class Strategy(enum.Enum):
     """The strategies of the command line."""
 
-    DIVERSE_MD = "DiverseMD"
-    MAX_MD = "MaxMD"
-    RANDOM = "Random"
-    ALPS = "ALPS"
-    TYPI_CLUST = "TypiClust"
-    K_CENTER = "KCenter"
-    VOXEL_NMI = "VoxelNMI"
-    MIN_MD = "MinMD"
-    SCORE = "Score"
+    _ignore_ = "members strategy"
+    members = vars()
+    for strategy in STRATEGIES:
+        members[_memberName(strategy)] = strategy
 
     def label(self) -> str:
         """Return the text of the combo box: names of methods are not translated."""
-        return self.value
+        return str(self.value)
 
     def hint(self) -> str:
         """Say how the strategy chooses."""
-        return {
-            Strategy.DIVERSE_MD: _("The largest modality difference of every group of cases."),
-            Strategy.MAX_MD: _("The largest modality differences."),
-            Strategy.RANDOM: _("By chance, to compare with."),
-            Strategy.ALPS: _("The middle of every group of cases."),
-            Strategy.TYPI_CLUST: _("The most typical case of every group."),
-            Strategy.K_CENTER: _("Cases that are as far from each other as possible."),
-            Strategy.VOXEL_NMI: _("The least shared information of voxels; nothing is learned."),
-            Strategy.MIN_MD: _("The smallest modality differences, to compare with."),
-            Strategy.SCORE: _("By a column of the CSV manifest: see Advanced."),
-        }[self]
+        summary = _(STRATEGIES[self.value].summary)
+        return _("{summary}.").format(summary=summary[:1].upper() + summary[1:])
 
 
 class Estimator(enum.Enum):
@@ -99,7 +98,7 @@ class LabelledRule(enum.Enum):
 
 
 @parameterNodeWrapper
-class MDALSelectorParameterNode:
+class MDALSelectorParameterNode(WrappedParameters):
     """Everything that the person chose.
 
     Attributes:
@@ -160,11 +159,6 @@ def selectArguments(parameters: MDALSelectorParameterNode) -> list[str]:
         arguments += [name, value] if value else []
     arguments += _repeated("--modality", parameters.corrections)
     return arguments + _repeated("--accept", parameters.acceptedCases)
-
-
-def reportArguments(run: str) -> list[str]:
-    """Return the command that writes the report of a run again."""
-    return ["MDALSelectorLib", "report", run, "--events"]
 
 
 def _repeated(option: str, values: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import slicer
 import vtk
@@ -135,6 +136,7 @@ def removeChart(chart: slicer.vtkMRMLPlotChartNode) -> None:
 
 
 def _array(title: str, values: Sequence[str | float | int]) -> vtk.vtkAbstractArray:
+    array: vtk.vtkAbstractArray
     if all(isinstance(value, str) for value in values):
         array = vtk.vtkStringArray()
     elif all(isinstance(value, int) for value in values):
@@ -142,9 +144,13 @@ def _array(title: str, values: Sequence[str | float | int]) -> vtk.vtkAbstractAr
     else:
         array = vtk.vtkDoubleArray()
     array.SetName(title)
+    _append(array, values)
+    return array
+
+
+def _append(array: Any, values: Sequence[str | float | int]) -> None:
     for value in values:
         array.InsertNextValue(_storable(value))
-    return array
 
 
 def _storable(value: str | float | int) -> str | float | int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from MultimodalImagingLib.images.geometry import Grid, Volume, grid_from_affine_ras
 
@@ -44,14 +45,15 @@ def volumeProblem(node: slicer.vtkMRMLNode | None) -> str | None:
         One sentence that ends with what to do.
     """
     if node is None:
-        return "No volume is chosen. Choose one."
+        return _("No volume is chosen. Choose one.")
     name = node.GetName()
     if node.IsA("vtkMRMLSequenceNode"):
-        return f"'{name}' is a sequence of volumes. Choose one volume of it."
+        return _("'{name}' is a sequence of volumes. Choose one volume of it.").format(name=name)
     if not node.IsA("vtkMRMLVolumeNode"):
-        return f"'{name}' is not a volume. Choose a volume."
+        return _("'{name}' is not a volume. Choose a volume.").format(name=name)
     if node.IsA("vtkMRMLLabelMapVolumeNode"):
-        return f"'{name}' is a label map, not an image. Choose the image."
+        text = _("'{name}' is a label map, not an image. Choose the image.")
+        return text.format(name=name)
     return _imageProblem(node, name)
 
 
@@ -96,19 +98,6 @@ def setVolume(node: slicer.vtkMRMLScalarVolumeNode, volume: Volume) -> None:
     with slicer.util.NodeModify(node):
         node.SetIJKToRASMatrix(matrix)
         slicer.util.updateVolumeFromArray(node, _forVTK(volume.array))
-
-
-def addScalarOverlay(
-    scene: slicer.vtkMRMLScene, volume: Volume, name: str, *, style: OverlayStyle
-) -> slicer.vtkMRMLScalarVolumeNode:
-    """Put a map into the scene that lies over an image, on a fixed scale.
-
-    Returns:
-        The volume; hidden until somebody puts it into a view.
-    """
-    node = addVolume(scene, volume, name)
-    styleOverlay(node, style)
-    return node
 
 
 def styleOverlay(node: slicer.vtkMRMLScalarVolumeNode, style: OverlayStyle) -> None:
@@ -165,13 +154,16 @@ def subjectHierarchy(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSubjectHierarc
 def _imageProblem(node: slicer.vtkMRMLVolumeNode, name: str) -> str | None:
     image = node.GetImageData()
     if image is None or image.GetNumberOfPoints() == 0:
-        return f"'{name}' has no voxels. Load it again, or choose another volume."
+        text = _("'{name}' has no voxels. Load it again, or choose another volume.")
+        return text.format(name=name)
     nValues = image.GetNumberOfScalarComponents()
     if nValues != 1:
-        return f"'{name}' has {nValues} values per voxel. Choose a volume with one."
+        text = _("'{name}' has {n} values per voxel. Choose a volume with one.")
+        return text.format(name=name, n=nValues)
     if min(image.GetDimensions()) < 2:
         size = " x ".join(map(str, image.GetDimensions()))
-        return f"'{name}' has {size} voxels, which is not a 3-D image. Choose another volume."
+        text = _("'{name}' has {size} voxels, which is not a 3-D image. Choose another volume.")
+        return text.format(name=name, size=size)
     return None
 
 

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 import qt
+from slicer.i18n import tr as _
 
 from MultimodalWidgetsLib.child_python import childEnvironment, pythonExecutable
 from MultimodalWidgetsLib.job_events import (
@@ -26,7 +27,7 @@ from MultimodalWidgetsLib.job_events import (
     Result,
     parse_line,
 )
-from MultimodalWidgetsLib.process_tree import kill, process_tree, terminate
+from MultimodalWidgetsLib.process_tree import ProcessID, kill, process_tree, terminate
 
 GRACE_MS = 0 if sys.platform == "win32" else 1000  # then the tree is killed; Cancel promises 2 s
 PORTION_S = 0.02  # longest stretch of work on the main thread
@@ -108,7 +109,7 @@ class BackgroundProcess:
         self._errorTail: deque[str] = deque(maxlen=KEPT_ERROR_LINES)
         self._isPlanned = False
         self._exit: tuple[int, bool] | None = None
-        self._tree: list = []
+        self._tree: list[ProcessID] = []
 
     def start(self) -> None:
         """Start the child; a job that cannot be started has failed."""
@@ -131,7 +132,7 @@ class BackgroundProcess:
         if self.state is JobState.WAITING:
             self._setState(JobState.CANCELLED)
         elif self.state is JobState.RUNNING:
-            self._tree = process_tree(self._process.processId())
+            self._tree = self._running()
             self._setState(JobState.CANCELLING)
             terminate(self._tree)
             qt.QTimer.singleShot(GRACE_MS, self._killTree)
@@ -141,10 +142,11 @@ class BackgroundProcess:
         if self.state is JobState.WAITING:
             self._setState(JobState.CANCELLED)
         elif not self.state.isOver:
-            self._tree += process_tree(self._process.processId())
+            self._tree += self._running()
             self._setState(JobState.CANCELLING)
             kill(self._tree)
-            self._process.waitForFinished(1000)
+            if self._process is not None:
+                self._process.waitForFinished(1000)
 
     def report(self) -> str:
         """Describe a failed job for a message to those who can help."""
@@ -178,7 +180,7 @@ class BackgroundProcess:
         self._deliver()
 
     def _onError(self, error: int) -> None:
-        if error == qt.QProcess.FailedToStart:
+        if self._process is not None and error == qt.QProcess.FailedToStart:
             self._exit = (-1, False)
             self.errorMessage = self._process.errorString()
             self._deliver()
@@ -242,18 +244,26 @@ class BackgroundProcess:
         alive with it.
         """
         process, self._process = self._process, None
+        if process is None:
+            return
         for signal, slot in self._connections().items():
             process.disconnect(signal, slot)
         qt.QTimer.singleShot(0, process.deleteLater)
 
     def _failure(self, exitCode: int, *, isNormal: bool) -> str:
-        last = self._errorTail[-1].strip() if self._errorTail else "It said nothing more."
-        how = f"ended with exit code {exitCode}" if isNormal else "was ended from outside"
-        return f"The job '{self.title}' {how}. {last}"
+        last = self._errorTail[-1].strip() if self._errorTail else _("It said nothing more.")
+        if isNormal:
+            text = _("The job '{title}' ended with exit code {code}. {last}")
+            return text.format(title=self.title, code=exitCode, last=last)
+        text = _("The job '{title}' was ended from outside. {last}")
+        return text.format(title=self.title, last=last)
+
+    def _running(self) -> list[ProcessID]:
+        return [] if self._process is None else process_tree(self._process.processId())
 
     def _killTree(self) -> None:
         if not self.state.isOver:
-            self._tree += process_tree(self._process.processId())
+            self._tree += self._running()
         kill(self._tree)
 
     def _setState(self, state: JobState) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import qt
 import slicer
 import vtk
@@ -50,7 +52,7 @@ class CasePlot:
     def _onSelected(self, seriesIDs: vtk.vtkStringArray, selections: vtk.vtkCollection) -> None:
         for index in range(seriesIDs.GetNumberOfValues()):
             series = slicer.mrmlScene.GetNodeByID(seriesIDs.GetValue(index))
-            ids = selections.GetItemAsObject(index)
+            ids: Any = selections.GetItemAsObject(index)
             labels = pointLabels(series, [ids.GetValue(i) for i in range(ids.GetNumberOfValues())])
             if labels:
                 self._planPick(labels[0])

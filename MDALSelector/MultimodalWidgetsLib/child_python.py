@@ -9,6 +9,7 @@ from pathlib import Path
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 
 
 def pythonExecutable() -> str:
@@ -21,8 +22,8 @@ def pythonExecutable() -> str:
     installed = Path(slicer.app.slicerHome) / "bin" / f"PythonSlicer{suffix}"
     found = shutil.which("PythonSlicer") or (str(installed) if installed.is_file() else None)
     if found is None:
-        msg = f"Slicer's Python was expected at {installed}, but it is not there. Reinstall Slicer."
-        raise RuntimeError(msg)
+        text = _("Slicer's Python was expected at {path}, but it is not there. Reinstall Slicer.")
+        raise RuntimeError(text.format(path=installed))
     return found
 
 

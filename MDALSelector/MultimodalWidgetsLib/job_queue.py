@@ -34,10 +34,6 @@ class JobQueue:
         self.changed.emit()
         self._startNext()
 
-    def ownedBy(self, owner: str) -> list[BackgroundProcess]:
-        """Return the jobs of one module that are not over."""
-        return [job for job in self.jobs if job.owner == owner]
-
     def killAll(self) -> None:
         """End all jobs at once."""
         for job in reversed(tuple(self.jobs)):

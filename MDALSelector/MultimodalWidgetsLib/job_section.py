@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import qt
 import slicer
@@ -12,6 +13,9 @@ from slicer.i18n import tr as _
 from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState, Signal
 from MultimodalWidgetsLib.job_events import Message, Progress
 from MultimodalWidgetsLib.job_queue import jobQueue
+
+if TYPE_CHECKING:
+    from slicer_types import UiForm
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class JobWidgets:
     logEdit: qt.QPlainTextEdit
 
     @classmethod
-    def fromUi(cls, ui: object) -> JobWidgets:
+    def fromUi(cls, ui: UiForm) -> JobWidgets:
         """Find the widgets by the names that the `.ui` files give them."""
         return cls(
             progressBar=ui.progressBar,
@@ -82,7 +86,7 @@ class JobSection:
 
     def cancel(self) -> None:
         """Cancel the job that is shown."""
-        if self.isBusy:
+        if self.job is not None and self.isBusy:
             self.job.cancel()
 
     def release(self) -> None:
@@ -115,8 +119,9 @@ class JobSection:
         self._showText(progressText(progress))
 
     def _onMessage(self, _job: BackgroundProcess, message: Message) -> None:
-        prefix = {"warning": _("Warning: "), "error": _("Error: ")}.get(message.level, "")
-        self._widgets.logEdit.appendPlainText(prefix + message.text)
+        forms = {"warning": _("Warning: {text}"), "error": _("Error: {text}")}
+        text = forms.get(message.level, "{text}").format(text=message.text)
+        self._widgets.logEdit.appendPlainText(text)
 
     def _onLogged(self, _job: BackgroundProcess, line: str) -> None:
         self._widgets.logEdit.appendPlainText(line)
@@ -124,16 +129,17 @@ class JobSection:
     def _showStatus(self) -> None:
         widgets = self._widgets
         state = None if self.job is None else self.job.state
+        isSilent = self.job is None or self.job.progress is None
         isCancellable = state in (JobState.WAITING, JobState.RUNNING)
         widgets.cancelButton.setEnabled(isCancellable)
         widgets.cancelButton.toolTip = _("Stop the job.") if isCancellable else _("No job runs.")
         widgets.progressBar.setVisible(self.isBusy)
-        if state is JobState.RUNNING and self.job.progress is None:
+        if state is JobState.RUNNING and isSilent:
             widgets.progressBar.setRange(0, 0)
         elif state is None or state.isOver or state is JobState.WAITING:
             widgets.progressBar.setRange(0, 1)
             widgets.progressBar.setValue(1 if state is JobState.DONE else 0)
-        if state is not JobState.RUNNING or self.job.progress is None:
+        if state is not JobState.RUNNING or isSilent:
             self._showText("" if self.job is None else statusText(self.job))
 
     def _showText(self, text: str) -> None:

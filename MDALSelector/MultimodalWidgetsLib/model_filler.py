@@ -31,29 +31,28 @@ class ModelFiller(Generic[Row]):
         self._rows, self._makeItems, self._done = rows, makeItems, done
         self._next = 0
         self._isStopped = False
-        self._model: qt.QStandardItemModel | None = None
 
     def start(self, titles: Sequence[str]) -> None:
         """Make the first rows now, and the others a moment later."""
-        self._model = qt.QStandardItemModel(len(self._rows), len(titles))
-        self._model.setHorizontalHeaderLabels(list(titles))
-        self._addPortion()
+        model = qt.QStandardItemModel(len(self._rows), len(titles))
+        model.setHorizontalHeaderLabels(list(titles))
+        self._addPortion(model)
 
     def stop(self) -> None:
         """Make no more rows."""
         self._isStopped = True
 
-    def _addPortion(self) -> None:
+    def _addPortion(self, model: qt.QStandardItemModel) -> None:
         if self._isStopped:
             return
         for row in self._rows[self._next : self._next + PORTION]:
             for column, item in enumerate(self._makeItems(row)):
-                self._model.setItem(self._next, column, item)
+                model.setItem(self._next, column, item)
             self._next += 1
         if self._next < len(self._rows):
-            qt.QTimer.singleShot(0, self._addPortion)
+            qt.QTimer.singleShot(0, lambda: self._addPortion(model))
         else:
-            self._done(self._model)
+            self._done(model)
 
 
 def textItem(

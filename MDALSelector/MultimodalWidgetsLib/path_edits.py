@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 PATH_SIGNALS = ("currentPathChanged(QString)", "validInputChanged(bool)")
 
 
-def followPath(edit: object, changed: Callable[[str], None]) -> None:
+def followPath(edit: Any, changed: Callable[[str], None]) -> None:
     """Call a function with the path whenever it changes, also when the field was emptied.
 
     A `ctkPathLineEdit` tells paths only. That it was emptied shows in its input, which is not
@@ -21,7 +22,7 @@ def followPath(edit: object, changed: Callable[[str], None]) -> None:
         edit.connect(signal, tell)
 
 
-def rememberPath(edit: object) -> None:
+def rememberPath(edit: Any) -> None:
     """Offer the path again next time, and tell nobody: the field is emptied for a moment."""
     wasBlocked = edit.blockSignals(True)
     edit.addCurrentPathToHistory()

@@ -14,7 +14,7 @@ class PlainTable:
 
     def __init__(self, view: qt.QTableView) -> None:
         self._view = view
-        self._filler: ModelFiller | None = None
+        self._filler: ModelFiller[Sequence[str]] | None = None
         self._proxy = qt.QSortFilterProxyModel(view)
         self._proxy.sortRole = SORT_ROLE
         self._model = qt.QStandardItemModel(0, 0)
@@ -48,7 +48,7 @@ class PlainTable:
 
     def rowCount(self) -> int:
         """Return the number of rows."""
-        return self._proxy.rowCount()
+        return int(self._proxy.rowCount())
 
     def _onFilled(self, model: qt.QStandardItemModel) -> None:
         self._model, self._filler = model, None

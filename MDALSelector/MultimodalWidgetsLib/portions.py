@@ -42,4 +42,5 @@ class Portions:
                 return
         done = self._done
         self.stop()
-        done()
+        if done is not None:
+            done()

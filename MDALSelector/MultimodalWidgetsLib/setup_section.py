@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import qt
 import slicer
@@ -17,6 +18,9 @@ from MultimodalSlicerLib.python_requirements import (
 )
 from MultimodalWidgetsLib.background_process import BackgroundProcess, Signal
 
+if TYPE_CHECKING:
+    from slicer_types import UiForm
+
 
 @dataclass(frozen=True)
 class SetupWidgets:
@@ -29,13 +33,13 @@ class SetupWidgets:
         checkButton: Checks PyTorch on all devices.
     """
 
-    section: object
+    section: qt.QWidget
     label: qt.QLabel
     installButton: qt.QPushButton
     checkButton: qt.QPushButton
 
     @classmethod
-    def fromUi(cls, ui: object) -> SetupWidgets:
+    def fromUi(cls, ui: UiForm) -> SetupWidgets:
         """Find the widgets by the names that the `.ui` files give them."""
         return cls(
             section=ui.setupCollapsibleButton,
@@ -113,7 +117,8 @@ class SetupSection:
         self._submit(job, self._onChecked)
 
     def _onChecked(self, job: BackgroundProcess) -> None:
-        devices = (job.result or {}).get("devices", [])
+        found = (job.result or {}).get("devices")
+        devices = found if isinstance(found, list) else []
         works = ", ".join(device["detail"] for device in devices if device["works"])
         broken = " ".join(device["detail"] for device in devices if not device["works"])
         version = (job.result or {}).get("torch", "")

@@ -187,7 +187,7 @@ def measure_chatty_job(bench: PanelBench) -> None:
 
     from unittest import mock
 
-    from MultimodalSlicerLib import background_process, child_python
+    from MultimodalWidgetsLib import background_process, child_python
 
     def environment() -> Any:
         import os

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from CIMLSegmentLib.commands.evaluate import reference_labels
-from CIMLSegmentLib.commands.train import labelled_cases
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort
+from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import CohortError, CrossModalError, UsageError
 from MultimodalImagingLib.images.volume_io import ImageFile
 from MultimodalImagingLib.preparation.preprocessing import modality_kind

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
+if "slicer.i18n" not in sys.modules and find_spec("slicer.i18n") is None:
+    # The libraries come without the application's translations.
+    i18n = types.ModuleType("slicer.i18n")
+    i18n.tr = str
+    sys.modules["slicer.i18n"] = i18n
 
 from MultimodalImagingLib.images.geometry import Grid, Volume  # noqa: E402
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def test_of_two_candidates_none_is_chosen_and_both_are_named(scene):
     add(scene, "CT two")
     match = matchVolumes(scene, MODEL.task)
     assert "CT" not in match.nodes
-    assert match.notes["CT"] == "'CT one' and 'CT two' could both be CT. Choose one."
+    assert match.notes["CT"] == "These could be CT: 'CT one', 'CT two'. Choose one."
 
 
 def test_unnamed_volumes_are_not_guessed(scene):
@@ -297,3 +298,17 @@ def test_what_is_no_model_folder_is_refused_with_what_to_do(tmp_path, damage):
         (folder / "model.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ModelError, match=r"Choose the folder|Correct it|train the model again"):
         read_model_summary(folder)
+
+
+def test_volumes_of_one_size_that_lie_elsewhere_are_named_with_the_distance(scene) -> None:
+    grid = example.grid()
+    x, y, z = grid.origin_mm
+    extent = grid.size[0] * grid.spacing_mm[0]
+    moved = dataclasses.replace(grid, origin_mm=(x + extent / 2, y, z))
+    nodes = {"CT": add(scene, "ct"), "PET": add(scene, "pet", "PET", moved), "T1": None}
+    verdict = checkInputs(MODEL, nodes)
+    assert f"'pet' has the size of 'ct', but its origin is off by {extent / 2:.3g} mm" in (
+        verdict.sentence
+    )
+    nodes["PET"] = add(scene, "pet2", "PET")
+    assert "off by" not in checkInputs(MODEL, nodes).sentence

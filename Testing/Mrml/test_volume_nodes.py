@@ -18,11 +18,11 @@ from MultimodalSlicerLib.segment_nodes import (  # noqa: E402
 )
 from MultimodalSlicerLib.volume_nodes import (  # noqa: E402
     OverlayStyle,
-    addScalarOverlay,
     addVolume,
     gridFromNode,
     placeBeside,
     placeInFolder,
+    styleOverlay,
     subjectHierarchy,
     volumeFromNode,
     volumeProblem,
@@ -204,7 +204,9 @@ def test_a_volume_without_voxels_cannot_be_read(scene):
 
 def test_an_overlay_keeps_its_scale_and_hides_what_is_below_the_threshold(scene, oblique_volume):
     style = OverlayStyle(0.0, 1.0, 0.25, "vtkMRMLColorTableNodeRainbow")
-    display = addScalarOverlay(scene, oblique_volume, "map", style=style).GetDisplayNode()
+    node = addVolume(scene, oblique_volume, "map")
+    styleOverlay(node, style)
+    display = node.GetDisplayNode()
     assert display.GetAutoWindowLevel() == 0
     assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == pytest.approx((0.0, 1.0))
     assert display.GetApplyThreshold() == 1

@@ -18,7 +18,7 @@ def say(**event):
 @pytest.fixture
 def make_job(host, monkeypatch, tmp_path):
     """Return a function that makes a job from the source of a program."""
-    from MultimodalSlicerLib import background_process, child_python
+    from MultimodalWidgetsLib import background_process, child_python
 
     def environment():
         found = child_python.childEnvironment()
@@ -313,14 +313,6 @@ def test_a_waiting_job_that_is_cancelled_never_starts(make_job, queue, wait_unti
     assert second.state.value == "cancelled"
     wait_until(lambda: not queue.jobs)
     assert not (tmp_path / "started").exists()
-
-
-def test_jobs_are_known_by_their_module(make_job, queue):
-    one, two = make_job("time.sleep(5)", owner="A"), make_job("", owner="B")
-    queue.submit(one)
-    queue.submit(two)
-    assert queue.ownedBy("B") == [two]
-    queue.killAll()
 
 
 def test_quitting_ends_all_jobs_at_once(make_job, queue, wait_until):

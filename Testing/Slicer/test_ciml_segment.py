@@ -229,7 +229,7 @@ def test_of_two_candidates_none_is_chosen(panel, volumes, model, drive):
     panel.ui.modelPathLineEdit.currentPath = str(model)
     assert selector(panel, 1).currentNode() is None
     assert not panel.ui.segmentButton.enabled
-    assert panel.ui.inputNote1.text.startswith("'Patient PET' and 'Patient PET late' could both be")
+    assert "'Patient PET', 'Patient PET late'" in panel.ui.inputNote1.text
 
 
 def test_volumes_without_telling_names_are_left_to_the_person(panel, model, drive):
@@ -375,7 +375,21 @@ def test_the_job_leaves_no_copies_of_the_images(panel, segment):
 
     folder = Path(resultFacts(node).folder)
     assert folder.is_dir()
-    assert not list(folder.parent.glob("image_*"))
+    assert not list(folder.parent.rglob("image_*"))
+
+
+def test_results_do_not_go_into_the_folder_that_an_image_was_loaded_from(panel, volumes, tmp_path):
+    folder = tmp_path / "case00"
+    folder.mkdir()
+    volumes["PET"].AddDefaultStorageNode()
+    volumes["PET"].GetStorageNode().SetFileName(str(folder / "pet.nrrd"))
+    from MultimodalImagingLib.errors import UsageError
+
+    for output in (folder, folder / "results", tmp_path):
+        panel._parameterNode.outputPath = str(output)
+        with pytest.raises(UsageError, match="holds images"):
+            panel.logic.segmentation(panel._parameterNode)
+    assert [path.name for path in tmp_path.rglob("*")] == ["case00"]
 
 
 def test_a_parent_transform_moves_the_result(panel, volumes, segment):

@@ -189,6 +189,9 @@ def test_the_strategies_and_estimators_are_those_of_the_command():
     assert [estimator.value for estimator in Estimator] == list(ESTIMATORS)
     assert [rule.value for rule in LabelledRule] == list(LABELLED_RULES)
     assert all(strategy.hint().endswith(".") for strategy in Strategy)
+    # Scenes of earlier versions keep these names.
+    saved = "DIVERSE_MD MAX_MD RANDOM ALPS TYPI_CLUST K_CENTER VOXEL_NMI MIN_MD SCORE"
+    assert set(saved.split()) <= {strategy.name for strategy in Strategy}
 
 
 def test_the_command_line_understands_what_the_panel_asks_for(panel):

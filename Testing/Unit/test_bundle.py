@@ -101,16 +101,46 @@ def test_metadata_describe_channels_in_and_out(model: Path, tmp_path: Path) -> N
     assert data_format["inputs"]["image"]["spatial_shape"] == [16, 16, 16]
 
 
-def test_an_existing_folder_is_kept_unless_asked(model: Path, tmp_path: Path) -> None:
-    bundle = tmp_path / "bundle"
-    bundle.mkdir()
-    (bundle / "mine.txt").write_text("mine")
-    with pytest.raises(UsageError, match="left as it is"):
+def test_an_older_bundle_is_kept_unless_asked(model: Path, tmp_path: Path) -> None:
+    bundle = export_bundle(model, tmp_path / "bundle")
+    before = (bundle / "configs" / "metadata.json").stat().st_mtime_ns
+    with pytest.raises(UsageError, match="--overwrite"):
         export_bundle(model, bundle)
-    assert [path.name for path in bundle.iterdir()] == ["mine.txt"]
+    assert (bundle / "configs" / "metadata.json").stat().st_mtime_ns == before
     export_bundle(model, bundle, overwrite=True)
-    assert (bundle / "configs" / "inference.json").is_file()
-    assert not (bundle / "mine.txt").exists()
+    assert (bundle / "configs" / "metadata.json").stat().st_mtime_ns != before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["mine.txt", "eval/case/result.json", "configs/mine.json"])
+def test_what_is_no_bundle_or_holds_more_is_never_replaced(
+    model: Path, tmp_path: Path, overwrite: bool, name: str
+) -> None:
+    empty, bundle = tmp_path / "mine", export_bundle(model, tmp_path / "bundle")
+    for folder in (empty, bundle):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("mine")
+        with pytest.raises(UsageError, match="left as it"):
+            export_bundle(model, folder, overwrite=overwrite)
+        assert (folder / name).read_text() == "mine"
+    assert len(list(empty.iterdir())) == 1
+
+
+def test_a_bundle_that_was_edited_is_never_replaced(model: Path, tmp_path: Path) -> None:
+    bundle = export_bundle(model, tmp_path / "bundle")
+    config = bundle / "configs" / "inference.json"
+    config.write_text(config.read_text().replace("0.5", "0.8"))
+    with pytest.raises(UsageError, match=r"configs/inference\.json"):
+        export_bundle(model, bundle, overwrite=True)
+    assert "0.8" in config.read_text()
+
+
+def test_a_bundle_is_not_written_into_its_model(model: Path, tmp_path: Path) -> None:
+    before = sorted(model.rglob("*"))
+    for folder in (model, model / "bundle", model / ".." / model.name / "x"):
+        with pytest.raises(UsageError, match="holds the model"):
+            export_bundle(model, folder, overwrite=True)
+    assert sorted(model.rglob("*")) == before
 
 
 def test_what_is_no_model_is_not_exported(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,11 @@ from MultimodalImagingLib.errors import CohortError, UsageError
 NOBODY = 65534
 
 
+def _seed(path: Path) -> int:
+    """Equal images would be a copy mistake."""
+    return zlib.crc32(f"{path.parent.name}/{path.name}".encode())
+
+
 def image(
     path: Path,
     *,
@@ -36,7 +42,7 @@ def image(
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(0).normal(size=size[::-1]).astype(np.float32)
+    noise = np.random.default_rng(_seed(path)).normal(size=size[::-1]).astype(np.float32)
     picture = sitk.GetImageFromArray(noise)
     picture.SetSpacing(spacing)
     picture.SetOrigin(origin)
@@ -93,8 +99,7 @@ def test_a_damaged_image_is_named_and_the_rest_of_the_case_and_cohort_goes_on(ro
     assert (problem.severity, problem.case_id, problem.path) == ("error", "b", path)
     assert str(problem) == (
         "Case b: Expected one 3-D image in pet.nii.gz, found a compressed file that ends too early"
-        " (truncated, perhaps a broken download). Replace the file by an intact copy, or remove it"
-        " from the cohort."
+        " (truncated, perhaps a broken download). Replace the file by an intact copy."
     )
 
 
@@ -114,11 +119,11 @@ def test_2d_4d_and_vector_images_are_named(root: Path) -> None:
     cohort = find_cohort(root)
     assert [str(problem) for problem in cohort.problems] == [
         "Case a: Expected one 3-D image in pet.nii.gz, found a 2-D image of 8x9 voxels. Only images"
-        " with several slices along every axis can be used; remove the file.",
+        " with several slices along every axis can be used.",
         "Case b: Expected one 3-D image in pet.nii.gz, found a 4-D image of 8x9x10x3 voxels. Save"
-        " each 3-D image in a file of its own, or take it out of the cohort.",
+        " each 3-D image in a file of its own.",
         "Case c: Expected one 3-D image in pet.nii.gz, found 3 values per voxel. Save each 3-D"
-        " image in a file of its own, or take it out of the cohort.",
+        " image in a file of its own.",
     ]
     assert cohort.modalities == ("CT",)
 
@@ -137,7 +142,8 @@ def test_impossible_and_unusual_spacings_are_named(root: Path) -> None:
     assert str(cohort.problems[0]) == (
         "Case a: Expected the spacing of a clinical image in pet.nii.gz, found a field of view of"
         " 0.008 x 0.009 x 0.01 mm (spacing 0.001 x 0.001 x 0.001 mm), possible are 5 to 3000 mm."
-        " The file is not used. Check the unit (mm) and the slice distance in its header."
+        " The file is not used. With numbers 1000 times larger (spacing 1 x 1 x 1 mm) it would be"
+        " possible. Check the unit (mm) and the slice distance in its header."
     )
     assert "found a spacing of 1 x 1 x 15 mm, usual are 0.1 to 10 mm" in str(cohort.problems[2])
 
@@ -217,7 +223,7 @@ def test_a_case_without_any_usable_image_is_left_out_and_named(root: Path) -> No
     assert len(texts) == 3
     assert "ct.nii.gz, found an empty file" in texts[0]
     assert "pet.nii.gz, found an empty file" in texts[1]
-    assert "found none; the case is left out" in texts[2]
+    assert "found none that can be used among CT, PET; the case is left out" in texts[2]
 
 
 def test_when_no_case_is_left_the_error_lists_everything(root: Path) -> None:
@@ -272,6 +278,17 @@ def test_names_that_differ_only_in_case_are_named(root: Path) -> None:
 def test_images_and_labels_that_lie_elsewhere_are_named(root: Path) -> None:
     image(root / "a" / "pet.nii.gz", origin=(500.0, 0.0, 0.0))
     image(root / "b" / "seg.nii.gz", origin=(0.0, 500.0, 0.0))
+    texts = [str(problem) for problem in find_cohort(root).problems]
+    assert len(texts) == 2
+    assert "Case a: The PET image pet.nii.gz has the size and spacing of ct.nii.gz" in texts[0]
+    assert "its origin is off by 500 mm (500, 0, 0 mm" in texts[0]
+    assert "Case b: The label map seg.nii.gz has the size and spacing of ct.nii.gz" in texts[1]
+    assert "its origin is off by 500 mm (0, 500, 0 mm" in texts[1]
+
+
+def test_images_and_labels_of_other_sizes_that_lie_apart_are_named(root: Path) -> None:
+    image(root / "a" / "pet.nii.gz", size=(7, 8, 9), origin=(500.0, 0.0, 0.0))
+    image(root / "b" / "seg.nii.gz", size=(7, 8, 9), origin=(0.0, 500.0, 0.0))
     texts = [str(problem) for problem in find_cohort(root).problems]
     assert len(texts) == 2
     assert texts[0].startswith("Case a: Expected CT, PET in one space, found images that do not")
@@ -350,7 +367,7 @@ def test_a_folder_and_a_file_that_nobody_may_read_are_named(unprivileged: Path) 
         "Case b: The folder b cannot be read (Permission denied). Get permission to read it, or"
         " move it out of the cohort.",
         "Case c: Expected one 3-D image in pet.nii.gz, found a file that cannot be opened"
-        " (Permission denied). Replace the file by an intact copy, or remove it from the cohort.",
+        " (Permission denied). Get permission to read it, or check its drive.",
     ]
     unprivileged.chmod(0)
     with pytest.raises(CohortError, match=r"cannot be read \(Permission denied\)"):

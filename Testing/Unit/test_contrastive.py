@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from gaussian_toys import N_LIFTED, lift, make_toy, patients
+from vector_views import VectorViews
 
 from MDALSelectorLib.estimation import contrastive_estimator
 from MDALSelectorLib.estimation.config import (
@@ -22,7 +23,6 @@ from MDALSelectorLib.estimation.contrastive_estimator import contrastive_estimat
 from MDALSelectorLib.estimation.cross_fitting import FloatArray, Split, plan_cross_fit, spearman
 from MDALSelectorLib.estimation.fold_scores import ContrastiveSettings, contrastive_settings
 from MDALSelectorLib.estimation.pair_estimate import ModalityPair, PairEstimate
-from MDALSelectorLib.estimation.views import VectorViews
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.progress import NullReporter
 

@@ -174,6 +174,11 @@ def test_nothing_to_compare_is_explained(tmp_path: Path) -> None:
 def test_references_come_from_a_cohort_or_from_a_flat_folder(tmp_path: Path) -> None:
     save_reference(tmp_path / "flat", "a", box(2, 8))
     assert list(reference_labels(tmp_path / "flat")) == ["a"]
+    save_reference(tmp_path / "named", "case_1_seg", box(2, 8))
+    save_reference(tmp_path / "named", "other", box(2, 8))
+    assert list(reference_labels(tmp_path / "named", case_ids=["case_1"])) == ["case_1", "other"]
+    save_reference(tmp_path / "folders" / "case_1", "seg", box(2, 8))
+    assert list(reference_labels(tmp_path / "folders", case_ids=["case_1"])) == ["case_1"]
     for case_id in ("a", "b"):
         folder = tmp_path / "cohort" / case_id
         save_reference(folder, "seg", box(2, 8))

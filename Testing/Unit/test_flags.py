@@ -171,6 +171,16 @@ def test_pmi_far_below_all_others_is_flagged_and_a_low_one_is_not() -> None:
     assert "CT and PET share 7.0 nats less" in flags["case-010"][0].reason
 
 
+def test_the_fence_of_pmi_lies_below_the_lower_quartile() -> None:
+    config = PairingConfig(false_flag_rate=1e-9)
+    values = np.linspace(2.0, 4.0, 41)
+    lower, upper = 2.5, 3.5  # quartiles, which the two lowest values do not move
+    limit = lower - config.pmi_iqr * (upper - lower)
+    for offset, expected in ((-0.01, {"case-000"}), (0.01, set())):
+        pmi = {PAIRS[0]: np.concatenate([[limit + offset], values[1:]])}
+        assert set(pairing_flags(measures(41), pair_pmi=pmi, config=config)) == expected
+
+
 def test_missing_modalities_are_neither_flagged_nor_in_the_way() -> None:
     gone = {(p, 3): np.nan for p in PAIRS}
     partial = measures(

@@ -427,9 +427,15 @@ def test_the_refusal_says_what_is_there_instead(tmp_path: Path) -> None:
     image(tmp_path / "one" / "ct.nii.gz")
     with pytest.raises(CohortError, match="give the folder above if this is one case"):
         find_cohort(tmp_path / "one")
-    image(tmp_path / "deep" / "HGG" / "case1" / "t1.nii.gz")
-    with pytest.raises(CohortError, match=r"There are images in .*case1: give the folder above"):
-        find_cohort(tmp_path / "deep")
+    image(tmp_path / "parts" / "CT" / "1.nii.gz")
+    image(tmp_path / "parts" / "PET" / "1.nii.gz")
+    with pytest.raises(CohortError, match="look like parts of one case: give the folder above"):
+        find_cohort(tmp_path / "parts")
+    image(tmp_path / "unknown" / "batch" / "0001.nii.gz")
+    image(tmp_path / "unknown" / "batch" / "0002.nii.gz")
+    image(tmp_path / "unknown" / "batch" / "0003.nii.gz")
+    with pytest.raises(CohortError, match=r"There are images in batch, but their names tell no"):
+        find_cohort(tmp_path / "unknown")
     (tmp_path / "dicom" / "series").mkdir(parents=True)
     for name, content in (("IM1.dcm", b"x"), ("IM1", bytes(128) + b"DICM" + bytes(99))):
         path = tmp_path / "dicom" / "series" / name

@@ -7,6 +7,7 @@ import re
 import shutil
 import struct
 import sys
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -120,3 +121,73 @@ def test_modules_are_built_with_slicers_generic_tests(module):
     assert f"set(MODULE_NAME {module})" in text
     assert "WITH_GENERIC_TESTS" in text
     assert "slicer_add_python_unittest(SCRIPT ${MODULE_NAME}.py)" in text
+
+
+# What Slicer brings with it, or the PyTorch extension.
+FROM_SLICER = {"numpy", "simpleitk", "torch"}
+
+
+def pyproject() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def requirements(path: str) -> dict[str, str]:
+    """Name to the rest of the line."""
+    lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+    return split_names(line for line in lines if line and not line.startswith("#"))
+
+
+def split_names(lines) -> dict[str, str]:
+    found = {}
+    for line in lines:
+        name = re.match(r"[A-Za-z0-9_.-]+?(?=[<>=~!]|$)", line)[0]
+        found[name.lower()] = line[len(name) :]
+    return found
+
+
+def version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text))
+
+
+def test_what_the_modules_install_is_what_the_project_depends_on():
+    """pyproject.toml is the list; the others are checked against it."""
+    listed = split_names(pyproject()["project"]["dependencies"])
+    installed = {}
+    for module in MODULES:
+        own = requirements(f"{module}/Resources/{module}-requirements.txt")
+        assert own.items() <= listed.items()
+        installed |= own
+    assert set(listed) - set(installed) == FROM_SLICER
+
+
+def test_the_tests_run_with_every_dependency_pinned_to_a_version_that_is_new_enough():
+    pinned = requirements("Testing/requirements.txt")
+    for name, least in split_names(pyproject()["project"]["dependencies"]).items():
+        if name == "numpy":  # comes with the version that fits the others
+            continue
+        assert pinned[name].startswith("=="), name
+        assert version(pinned[name]) >= version(least), name
+
+
+def test_the_readme_says_how_to_remove_all_that_the_modules_install():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    removed = set(re.search(r"pip uninstall ([\w\s-]+)`", text)[1].split())
+    installed = [
+        requirements(f"{module}/Resources/{module}-requirements.txt") for module in MODULES
+    ]
+    expected = {name for own in installed for name in own}
+    assert removed == expected - {"scipy"}  # Slicer brings its own, which must stay
+
+
+def test_pip_installs_every_package_of_the_libraries():
+    """A sub-package that is not listed would be missing on a server only."""
+    expected = {
+        ".".join(path.parent.relative_to(ROOT / module).parts)
+        for module, library in (
+            ("MDALSelector", "MultimodalImagingLib"),
+            ("MDALSelector", "MDALSelectorLib"),
+            ("CIMLSegment", "CIMLSegmentLib"),
+        )
+        for path in (ROOT / module / library).rglob("__init__.py")
+    }
+    assert set(pyproject()["tool"]["setuptools"]["packages"]) == expected

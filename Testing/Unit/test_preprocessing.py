@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 from dataclasses import replace
@@ -12,7 +13,8 @@ import SimpleITK as sitk  # noqa: N813
 from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.errors import CancelledError, CrossModalError
 from MultimodalImagingLib.jobs.progress import NullReporter
-from MultimodalImagingLib.preparation import case_preparation
+from MultimodalImagingLib.preparation import case_preparation, file_checksums
+from MultimodalImagingLib.preparation.file_checksums import FileChecksums
 from MultimodalImagingLib.preparation.prepared_cache import cache_file
 from MultimodalImagingLib.preparation.preprocessing import (
     PreparedCohort,
@@ -89,15 +91,58 @@ def test_second_run_reads_no_image_and_gives_the_same_arrays(
     found = find_cohort(folder)
     first = list(prepare_cohort(found, SPEC, cache=tmp_path / "cache", reporter=NullReporter()))
     forbid_reading(monkeypatch)
-    for path in folder.rglob("*.nii.gz"):  # nothing but name, size and time is left of the files
-        state = path.stat()
-        path.write_bytes(b"x" * state.st_size)
-        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
     second = list(prepare_cohort(found, SPEC, cache=tmp_path / "cache", reporter=NullReporter()))
     for before, after in zip(first, second, strict=True):
         assert before.grid == after.grid
         for modality in before.modalities:
             assert np.array_equal(before.images[modality], after.images[modality])
+
+
+def test_a_file_replaced_with_its_size_and_time_kept_is_prepared_again(
+    folder: Path, tmp_path: Path
+) -> None:
+    before = prepare(folder, tmp_path / "cache")[0].images["CT"]
+    target, source = folder / "case-0" / "ct.nii", folder / "case-1" / "ct.nii"
+    for path in (target, source):
+        gzipped = path.with_name("ct.nii.gz")
+        path.write_bytes(gzip.decompress(gzipped.read_bytes()))
+        gzipped.unlink()
+    prepare(folder, tmp_path / "cache")
+    state = target.stat()
+    target.write_bytes(source.read_bytes())
+    os.utime(target, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert target.stat().st_size == state.st_size
+    after = prepare(folder, tmp_path / "cache")
+    assert not np.array_equal(after[0].images["CT"], before)
+    assert np.array_equal(after[0].images["CT"], after[1].images["CT"])
+
+
+def test_a_copied_cohort_is_not_prepared_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(folder, folder / ".crossmodal" / "cache")
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))  # new times, new place on the disk
+    found = find_cohort(copy)
+    forbid_reading(monkeypatch)
+    cache = copy / ".crossmodal" / "cache"
+    assert len(prepare_cohort(found, SPEC, cache=cache, reporter=NullReporter())) == 3
+
+
+def test_a_checksum_is_computed_once_for_an_untouched_file(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_checksums, "_QUIET_S", -1.0)
+    path = folder / "case-0" / "ct.nii.gz"
+    first = FileChecksums(tmp_path / "cache", folder)
+    checksum = first.of(path)
+    first.save()
+    monkeypatch.setattr(file_checksums, "file_checksum", lambda _path: "read again")
+    assert FileChecksums(tmp_path / "cache", folder).of(path) == checksum
+    path.write_bytes(path.read_bytes())
+    assert FileChecksums(tmp_path / "cache", folder).of(path) == "read again"
+    assert first.of(tmp_path / "nowhere") == ""
+    (tmp_path / "cache" / "checksums.json").write_text("[1")
+    assert FileChecksums(tmp_path / "cache", folder).of(path) == "read again"
 
 
 def test_cached_arrays_equal_the_fresh_ones_to_half_precision(folder: Path, tmp_path: Path) -> None:

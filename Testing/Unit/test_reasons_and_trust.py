@@ -8,7 +8,7 @@ import pytest
 from example_selection import example_scores
 
 from MDALSelectorLib.case_flags import Flag
-from MDALSelectorLib.selection.diagnostics import Diagnostics
+from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics
 from MDALSelectorLib.selection.reasons import case_reason, nats, pair_statement
 from MDALSelectorLib.selection.trust import judge_trust
 
@@ -122,3 +122,17 @@ def test_a_large_cohort_gets_no_warning_about_its_size() -> None:
 def test_repeats_that_share_their_data_are_not_sold_as_repeatability() -> None:
     sentence = judge_trust(diagnostics(r12_disjoint=None), n_cases=250).sentence
     assert "r12 = 0.81; they share most of their data" in sentence
+
+
+def test_a_pair_that_too_few_cases_have_is_named_with_both_numbers() -> None:
+    note = "24 cases have both CT and PET; at least 30 are needed."
+    few = PairDiagnostics(
+        ("CT", "PET"), 24, is_used=False, bound_nats=None, median_nats=None, note=note
+    )
+    fewer = replace(few, pair=CT_T1, n_cases=3, note="3 cases have both CT and T1.")
+    trust = judge_trust(diagnostics(bounds_nats={}, pairs=(fewer, few)), n_cases=24)
+    assert trust.level == "none"
+    assert note in trust.sentence
+    assert "signal" not in trust.sentence
+    alone = judge_trust(diagnostics(bounds_nats={}, pairs=()), n_cases=24).sentence
+    assert "one modality" in alone

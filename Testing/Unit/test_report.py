@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import base64
 import json
 import re
@@ -15,15 +14,14 @@ import numpy as np
 import pytest
 from example_selection import example_scores, example_selection, write_example_run
 
+from MDALSelectorLib.__main__ import main
 from MDALSelectorLib.case_flags import Flag
-from MDALSelectorLib.commands.report import add_report_arguments, run_report
 from MDALSelectorLib.report.figures import plotly_script, pmi_html, scatter_html
 from MDALSelectorLib.report.page import render_report, write_report
 from MDALSelectorLib.report.view import counted, flattened, listed, number, table_rows
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.run_folder import write_selection
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.jobs.progress import NullReporter
 
 
 class Page(HTMLParser):
@@ -345,18 +343,14 @@ def test_one_pair_and_one_patient_per_case_make_a_small_table(tmp_path: Path) ->
     assert "Patient</button>" not in text
 
 
-def test_the_command_writes_the_page_and_reports_where(run: Path) -> None:
-    class Recorder(NullReporter):
-        content: object = None
-
-        def result(self, content: object) -> None:
-            self.content = content
-
-    parser = argparse.ArgumentParser()
-    add_report_arguments(parser)
-    recorder = Recorder()
-    assert run_report(parser.parse_args([str(run)]), recorder) == 0
-    assert recorder.content == {"report": str(run / "report.html")}
+def test_the_command_writes_the_page_and_reports_where(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = run / "report.html"
+    page.unlink(missing_ok=True)
+    assert main(["report", str(run), "--events"]) == 0
+    assert json.loads(capsys.readouterr().out)["report"] == str(page)
+    assert page.is_file()
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:

@@ -218,6 +218,20 @@ def test_a_map_on_another_grid_is_refused() -> None:
         result(maps=(strange,))
 
 
+@pytest.mark.parametrize("scale", [1e-4, 1e-2, 1.0, 100.0])
+def test_shares_add_up_to_one_however_little_was_received(scale: float) -> None:
+    task = load_task("brats")
+    labels = Volume(brats_labels(), GRID)
+    received = {
+        (subtask.name, auxiliary): Volume(some_map(n).array * np.float32(scale), GRID)
+        for n, (subtask, auxiliary) in enumerate(task.pairs())
+    }
+    table = contributions(labels, received, task)
+    for region in ("WT", "TC", "ET"):
+        shares = [c.share for c in table if c.region == region]
+        assert sum(share or 0.0 for share in shares) == pytest.approx(1.0)
+
+
 def test_contributions_are_sums_over_the_predicted_region() -> None:
     task = load_task("brats")
     labels = Volume(brats_labels(), GRID)

@@ -18,9 +18,8 @@ from CIMLSegmentLib.__main__ import main
 from CIMLSegmentLib.inference.inference_config import InferenceConfig
 from CIMLSegmentLib.inference.segment_case import segment_case
 from CIMLSegmentLib.results import segmentation_report
+from CIMLSegmentLib.results.map_kinds import COLORS
 from CIMLSegmentLib.results.map_pictures import (
-    INFERNO,
-    VIRIDIS,
     Plane,
     best_plane,
     color_of,
@@ -115,15 +114,15 @@ def test_maps_are_transparent_at_0_and_reach_the_last_color_at_the_top() -> None
     shown = np.zeros(GRID.array_shape, np.float32)
     shown[:, :, 20:] = 4.0
     gray = np.full((40, 40), 0.5, np.float32)
-    picture = with_map(gray, Volume(shown, GRID), PLANE, top=2.0, colors=INFERNO)
+    picture = with_map(gray, Volume(shown, GRID), PLANE, top=2.0, colors="Inferno")
     assert np.array_equal(picture[20, 5], [128, 128, 128])
     last = np.array([0xFC, 0xFF, 0xA4])
     assert np.allclose(picture[20, 30], 0.75 * last + 0.25 * 127.5, atol=1)
 
 
 def test_colors_run_through_their_support_points() -> None:
-    for colors in (INFERNO, VIRIDIS):
-        points = [[int(c[n : n + 2], 16) for n in (0, 2, 4)] for c in colors.split()]
+    for colors, codes in COLORS.items():
+        points = [[int(code[n : n + 2], 16) for n in (0, 2, 4)] for code in codes]
         found = color_of(np.linspace(0, 1, 10, dtype=np.float32), colors) * 255
         assert np.allclose(found, points, atol=1e-3)
 

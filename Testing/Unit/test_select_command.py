@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from phantoms import plain_cohort
 
 from MDALSelectorLib.__main__ import main
 from MultimodalImagingLib.record.cohort_record import CaseState, open_record
@@ -224,3 +225,51 @@ def test_cancelled_job_exits_with_130_and_leaves_a_valid_record(
         assert time.monotonic() - start < 10.0
     assert open_record(synthetic_cohort, folder=tmp_path / "record").read_states().revision == 0
     assert not list((tmp_path / "record").rglob(".unfinished-*"))
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return plain_cohort(tmp_path / "cohort", n_cases=5, kinds=("T1", "T2"))
+
+
+def test_the_report_of_a_run_is_written_again(small: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert select(small, tmp_path, "--budget", "1", "--output", str(run)) == 0
+    page = (run / "report.html").read_bytes()
+    (run / "report.html").unlink()
+    assert main(["report", str(run)]) == 0
+    assert (run / "report.html").read_bytes() == page
+    (run / "report.html").write_text("mine")
+    assert main(["report", str(run)]) == 2
+    assert (run / "report.html").read_text() == "mine"
+
+
+def test_a_run_is_replaced_by_another_but_never_with_foreign_files(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    again = ("--output", str(run))
+    assert select(small, tmp_path, "--budget", "1", *again) == 0
+    assert select(small, tmp_path, "--budget", "2", *again) == 0
+    assert select(small, tmp_path, "--budget", "1", "--strategy", "Random", *again) == 0
+    (run / "thumbnails" / "mine.png").write_text("mine")
+    assert select(small, tmp_path, "--budget", "2", *again) == 2
+    assert "thumbnails/mine.png" in capsys.readouterr().err
+    (run / "thumbnails" / "mine.png").unlink()
+    (run / "selection.csv").write_text((run / "selection.csv").read_text() + "my notes\n")
+    assert select(small, tmp_path, "--budget", "2", *again) == 2
+    assert "my notes" in (run / "selection.csv").read_text()
+
+
+def test_a_case_with_doubled_images_is_not_suggested_until_accepted(
+    small: Path, tmp_path: Path
+) -> None:
+    shutil.copy(small / "case02" / "t1.nii.gz", small / "case02" / "t2.nii.gz")
+    run = tmp_path / "run"
+    assert select(small, tmp_path, "--budget", "4", "--output", str(run)) == 0
+    rows = {row["case"]: row for row in table(run)}
+    assert [name for name, row in rows.items() if row["suggested"] == "no"] == ["case02"]
+    assert "byte for byte" in rows["case02"]["flags"]
+    accepted = ("--accept", "case02", "--output", str(tmp_path / "accepted"))
+    assert select(small, tmp_path, "--budget", "5", *accepted) == 0
+    assert {row["suggested"] for row in table(tmp_path / "accepted")} == {"yes"}

@@ -238,7 +238,7 @@ def test_options_reach_the_strategies() -> None:
     options = StrategyOptions(max_per_patient=2, gate=0.8, space="pairs", score_direction="low")
     assert make_strategy("DiverseMD", options) == STRATEGIES["DiverseMD"](gate=0.8, space="pairs")  # type: ignore[call-arg]
     assert make_strategy("Score", options) == STRATEGIES["Score"](  # type: ignore[call-arg]
-        max_per_patient=2, direction="low"
+        max_per_patient=2, score_direction="low"
     )
     assert make_strategy("MaxMD", options) == STRATEGIES["MaxMD"](max_per_patient=2)  # type: ignore[call-arg]
 

@@ -14,6 +14,7 @@ from MDALSelectorLib.synthetic_cohort import (
     make_case,
     write_cohort,
 )
+from MultimodalImagingLib.errors import UsageError
 
 
 def test_same_factors_give_the_same_case() -> None:
@@ -64,3 +65,10 @@ def test_cohort_holds_the_known_faults_and_the_answer_key(tmp_path: Path) -> Non
 def test_too_few_cases_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least 12 cases"):
         write_cohort(tmp_path, n_cases=5, seed=0)
+
+
+def test_nothing_that_is_there_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "factors.csv").write_text("mine")
+    with pytest.raises(UsageError, match=r"factors\.csv"):
+        write_cohort(tmp_path, n_cases=12, seed=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["factors.csv"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -102,3 +103,16 @@ def test_a_compressed_file_whose_header_promises_more_is_truncated(tmp_path: Pat
         replaced(path, b" 8 9 10", b" 8 9 20")
         fault = payload_fault(payload_of(path), is_thorough=True)
         assert fault == "a truncated file with 50 % of the data that its header promises"
+
+
+@pytest.mark.parametrize("is_thorough", [False, True])
+def test_a_whole_gzip_stream_with_less_than_the_header_promises_is_truncated(
+    tmp_path: Path, is_thorough: bool
+) -> None:
+    """No end is missing and every check sum fits: only the length tells."""
+    path = tmp_path / "a.raw.gz"
+    path.write_bytes(gzip.compress(bytes(600)))
+    whole = Payload(path, 0, "gzip", 600)
+    assert payload_fault(whole, is_thorough=is_thorough) is None
+    more = Payload(path, 0, "gzip", 1200)
+    assert "50 %" in (payload_fault(more, is_thorough=is_thorough) or "")

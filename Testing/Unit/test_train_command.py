@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from CIMLSegmentLib.__main__ import main
-from CIMLSegmentLib.commands.train import known_to_run, labelled_cases
+from CIMLSegmentLib.commands.train import known_to_run
 from CIMLSegmentLib.model.model import load_model
 from MultimodalImagingLib.cohorts.cohort import find_cohort
+from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.volume_io import Volume, write_volume
@@ -66,6 +67,24 @@ def test_a_folder_of_labels_is_the_only_source_if_it_is_given(
     assert [case.case_id for case in found] == ["c"]
     with pytest.raises(UsageError, match="Correct --labels"):
         labelled_cases(find_cohort(cohort_folder), record, tmp_path / "nowhere")
+
+
+def test_label_files_of_no_case_are_told_and_none_at_all_is_refused(
+    cohort_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label = np.ones(GRID.array_shape, dtype=np.uint8)
+    for name in ("c_seg", "x1"):
+        write(tmp_path / "mine" / f"{name}.nii.gz", label)
+    arguments = ["train", str(cohort_folder), "--task", "single-target", "--primary", "T1"]
+    arguments += ["--output", str(tmp_path / "model"), "--steps", "0", "--labels"]
+    assert main([*arguments, str(tmp_path / "mine")]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "1 files in" in told
+    assert "x1.nii.gz" in told
+    assert "1 of 3 cases have a label map" in told
+    (tmp_path / "mine" / "c_seg.nii.gz").unlink()
+    assert main([*arguments, str(tmp_path / "mine")]) == 2
+    assert "named like the cases" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(

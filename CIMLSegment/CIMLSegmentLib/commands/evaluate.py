@@ -9,12 +9,14 @@ from pathlib import Path
 
 from CIMLSegmentLib.inference.case_input import add_modality_argument, modality_rows
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
-from MultimodalImagingLib.cohorts.folders import images_in, stem
+from MultimodalImagingLib.cohorts.folders import stem
+from MultimodalImagingLib.cohorts.label_folder import label_maps_in
 from MultimodalImagingLib.cohorts.modality_patterns import ModalityPattern
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.volume_io import ImageFile
-from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
+from MultimodalImagingLib.record.ownership import check_apart
 
 
 def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,11 +49,22 @@ def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
     from rich.console import Console
 
     from CIMLSegmentLib.results.evaluation import evaluate_results
-    from CIMLSegmentLib.results.evaluation_files import remarks, summary_table, write_evaluation
+    from CIMLSegmentLib.results.evaluation_files import (
+        check_evaluation_files,
+        remarks,
+        summary_table,
+        write_evaluation,
+    )
+    from CIMLSegmentLib.results.stored_result import find_results, read_result
 
     output = options.results if options.output is None else options.output
     check_can_hold_folders(output)
-    references = reference_labels(options.reference, modality_rows(options))
+    check_evaluation_files(output)
+    results = [read_result(folder).case_id for folder in find_results(options.results)]
+    references = reference_labels(
+        options.reference, modality_rows(options), case_ids=results, reporter=reporter
+    )
+    check_apart(output, [file.path for file in references.values()])
     evaluation = evaluate_results(
         options.results, references, count_missing=options.count_missing, reporter=reporter
     )
@@ -66,20 +79,31 @@ def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
     return 0
 
 
-def reference_labels(path: Path, rows: Sequence[ModalityPattern] = ()) -> Mapping[str, ImageFile]:
+def reference_labels(
+    path: Path,
+    rows: Sequence[ModalityPattern] = (),
+    *,
+    case_ids: Sequence[str] = (),
+    reporter: Reporter | None = None,
+) -> Mapping[str, ImageFile]:
     """Find the label map of every case.
 
     Args:
-        path: A cohort with labels, or a folder with one label map `<case>.nii.gz` per case.
+        path: A cohort with labels, or a folder of label maps that are named like the cases.
         rows: Rows that come before the cohort's table.
+        case_ids: Cases that label maps are wanted for; files of others keep their own names.
+        reporter: Told of files that could not be matched.
 
     Raises:
         CohortError: If there is none.
     """
-    flat = {stem(file): ImageFile(file) for file in images_in(path, [])}
-    if flat:
-        return flat
-    cohort = find_cohort(path, patterns=patterns_for(path, rows))
+    try:
+        cohort = find_cohort(path, patterns=patterns_for(path, rows))
+    except CohortError:
+        found = _labels_of_folder(path, case_ids, reporter or NullReporter())
+        if not found:
+            raise
+        return found
     labels = {case.case_id: case.label for case in cohort.cases if case.label is not None}
     if not labels:
         msg = (
@@ -89,3 +113,14 @@ def reference_labels(path: Path, rows: Sequence[ModalityPattern] = ()) -> Mappin
         )
         raise CohortError(msg)
     return labels
+
+
+def _labels_of_folder(
+    path: Path, case_ids: Sequence[str], reporter: Reporter
+) -> dict[str, ImageFile]:
+    found = label_maps_in(path, case_ids)
+    for problem in found.problems:
+        tell = reporter.info if problem.severity == "info" else reporter.warning
+        tell(str(problem))
+    others = {stem(file): file for file in found.unused if file.parent == path}
+    return {case: ImageFile(file) for case, file in sorted({**others, **found.labels}.items())}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from CIMLSegmentLib.commands.evaluate import reference_labels
 from CIMLSegmentLib.inference.case_input import add_modality_argument, cases_of_path, modality_rows
+from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
 
 
@@ -44,9 +45,17 @@ def run_report(options: argparse.Namespace, reporter: Reporter) -> int:
 
     rows = modality_rows(options)
     cases, _ = cases_of_path(options.images, rows)
-    references = {} if options.reference is None else reference_labels(options.reference, rows)
+    case_ids = [case.case_id for case in cases]
+    references = (
+        {}
+        if options.reference is None
+        else reference_labels(options.reference, rows, case_ids=case_ids, reporter=reporter)
+    )
     request = ReportRequest(
-        options.results, {c.case_id: c for c in cases}, references, tuple(options.case)
+        options.results,
+        {c.case_id: c for c in cases},
+        references,
+        tuple(same_name(case_id) for case_id in options.case),
     )
     page = write_segmentation_report(request, output=options.output, reporter=reporter)
     reporter.result({"report": str(page)})

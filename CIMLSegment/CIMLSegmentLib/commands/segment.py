@@ -17,10 +17,15 @@ from CIMLSegmentLib.inference.case_input import (
 )
 from CIMLSegmentLib.inference.freed_memory import keep_freed_memory
 from CIMLSegmentLib.inference.inference_config import InferenceConfig
-from MultimodalImagingLib.cohorts.cohort import Case
+from MultimodalImagingLib.cohorts.cases import Case, files_of_cases
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders, tidy_up
+from MultimodalImagingLib.record.ownership import (
+    check_apart,
+    check_beside,
+    check_outside,
+)
 
 if TYPE_CHECKING:
     from CIMLSegmentLib.inference.segmentation_job import Outcome, SegmentationJob
@@ -134,27 +139,31 @@ def run_segment(options: argparse.Namespace, reporter: Reporter) -> int:
     cases = _cases(options, reporter)
     if options.unseen:
         cases = _unseen(cases, options.model, reporter)
+    check_outside(options.output, options.model, holds="a model")
     check_can_hold_folders(options.output)
     tidy_up(options.output)
-    from CIMLSegmentLib.inference.segmentation_job import Outcome, SegmentationJob, cases_to_do
+    from CIMLSegmentLib.inference.segmentation_job import Outcome, SegmentationJob, plan_cases
     from CIMLSegmentLib.training.processes import joined_processes
 
     with joined_processes(config.device) as processes:
         own = [cases[index] for index in processes.share(len(cases))]
         config = replace(config, device=str(processes.device))
         job = SegmentationJob(config, options.output, options.overwrite, len(cases) > 1)
-        todo = cases_to_do(own, job, reporter)
-        outcome = _segment(todo, options.model, job, reporter) if todo else Outcome({}, {})
+        plan = plan_cases(own, job, reporter)
+        outcome = Outcome({}, {})
+        if plan.todo:
+            outcome = _segment(plan.todo, options.model, job, reporter)
         processes.wait()
+    failed = {**plan.refused, **outcome.failed}
     reporter.result(
         {
             "output": str(options.output),
             "done": list(outcome.done),
-            "kept": [case.case_id for case in own if case not in todo],
-            "failed": dict(outcome.failed),
+            "kept": list(plan.kept),
+            "failed": failed,
         }
     )
-    return 1 if outcome.failed else 0
+    return 1 if failed else 0
 
 
 def _segment(
@@ -184,8 +193,11 @@ def _cases(options: argparse.Namespace, reporter: Reporter) -> tuple[Case, ...]:
         )
         raise UsageError(msg)
     if options.image:
-        return (case_of_images(options.image, options.case_id),)
+        case = case_of_images(options.image, options.case_id)
+        check_beside(options.output, files_of_cases([case]))
+        return (case,)
     cases, problems = cases_of_path(options.input, modality_rows(options))
+    check_apart(options.output, files_of_cases(cases, problems))
     chosen = chosen_cases(cases, options.case)
     names = {case.case_id for case in chosen}
     for problem in problems:

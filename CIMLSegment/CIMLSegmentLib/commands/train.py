@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,13 +18,16 @@ from CIMLSegmentLib.training.network_plan import LARGEST_PATCH
 from CIMLSegmentLib.training.training_spacing import training_spacing
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
+from MultimodalImagingLib.cohorts.place_problems import label_problems, read_positions
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 from MultimodalImagingLib.preparation.preprocessing import modality_kind
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
-from MultimodalImagingLib.record.cohort_record import CohortRecord, open_record
+from MultimodalImagingLib.record.cohort_record import open_record
+from MultimodalImagingLib.record.ownership import check_apart
 from MultimodalImagingLib.record.selection_file import cases_labelled_before, suggested_cases
 
 if TYPE_CHECKING:
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
 KINDS = ("ciml", "early-fusion", "concatenation", "primary-alone")
 SMALLEST_SIDE = 16  # below that, patches hold too little for two levels
-LABEL_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,8 +52,8 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels",
         type=Path,
         metavar="FOLDER",
-        help="label maps that are named like the cases; default: the label files of the cohort and"
-        " of its record",
+        help="label maps that are named like the cases, also with an ending such as _seg or _0000,"
+        " or in a folder per case; default: the label files of the cohort and of its record",
     )
     parser.add_argument(
         "--suggested-by",
@@ -118,15 +119,19 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     cohort = find_cohort(
         options.cohort, patterns=patterns_for(options.cohort, modality_rows(options))
     )
+    check_apart(options.output, cohort.files)
+    if options.record is not None:
+        check_apart(options.record, cohort.files, option="--record")
     for problem in cohort.problems:
         if problem.severity != "info":
             reporter.warning(str(problem))
     task = _task(options, cohort)
     record = open_record(cohort.root, folder=options.record)
-    cases = labelled_cases(cohort, record, options.labels)
+    cases = labelled_cases(cohort, record, options.labels, reporter)
     reporter.info(f"{len(cases)} of {len(cohort.cases)} cases have a label map.")
     if options.suggested_by is not None:
         cases = known_to_run(cases, options.suggested_by, reporter)
+    _tell_of_places(cases, cohort, task, reporter)
     job = PreparationJob(
         task, _spec(options, cases or cohort.cases, task), cohort.root, record.cache
     )
@@ -144,27 +149,12 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     return 0
 
 
-def labelled_cases(cohort: Cohort, record: CohortRecord, folder: Path | None) -> tuple[Case, ...]:
-    """Return the cases with a label map: of the given folder, else of the record or the cohort.
-
-    Args:
-        cohort: The cohort.
-        record: Its record; labels that were made there come before those of the cohort.
-        folder: Label maps named like the cases; `None` for record and cohort.
-
-    Raises:
-        UsageError: If the folder is not there.
-    """
-    if folder is not None and not folder.is_dir():
-        msg = f"Expected a folder of label maps, found none at {folder}. Correct --labels."
-        raise UsageError(msg)
-    found = []
-    for case in cohort.cases:
-        file = _label_in(record.labels if folder is None else folder, case.case_id)
-        label = ImageFile(file) if file is not None else (case.label if folder is None else None)
-        if label is not None:
-            found.append(replace(case, label=label))
-    return tuple(found)
+def _tell_of_places(cases: Sequence[Case], cohort: Cohort, task: Task, reporter: Reporter) -> None:
+    """Say what is odd about the places of label maps that the cohort does not know."""
+    for case in cases:
+        if case.label not in cohort.positions:
+            for problem in label_problems(case, read_positions(case, task.modalities)):
+                reporter.warning(str(problem))
 
 
 def known_to_run(cases: Sequence[Case], run: Path, reporter: Reporter) -> tuple[Case, ...]:
@@ -175,9 +165,9 @@ def known_to_run(cases: Sequence[Case], run: Path, reporter: Reporter) -> tuple[
         CohortError: If the run cannot be read.
     """
     suggested = suggested_cases(run)
-    wanted = {*suggested, *cases_labelled_before(run)}
+    wanted = {same_name(name) for name in (*suggested, *cases_labelled_before(run))}
     kept = tuple(case for case in cases if case.case_id in wanted)
-    missing = sorted(set(suggested) - {case.case_id for case in kept})
+    missing = sorted({same_name(name) for name in suggested} - {case.case_id for case in kept})
     if not kept:
         msg = (
             f"None of the {len(suggested)} cases that {run} suggests has a label map:"
@@ -203,11 +193,6 @@ def read_settings(path: Path | None) -> Mapping[str, Mapping[str, object]]:
     entry = JsonEntry(read_json(path), f"the settings {path.name}")
     entry.check_keys(kinds, optional=kinds)
     return {kind: entry.value(kind, dict, {}) for kind in kinds}
-
-
-def _label_in(folder: Path, case_id: str) -> Path | None:
-    files = (folder / f"{case_id}{suffix}" for suffix in LABEL_SUFFIXES)
-    return next((file for file in files if file.is_file()), None)
 
 
 def _side(text: str) -> int:
@@ -256,6 +241,7 @@ def _training_job(
         seed=options.seed,
     )
     chosen: Sequence[str] | None = options.validation_case
+    chosen = None if chosen is None else [same_name(case_id) for case_id in chosen]
     where = f"the settings {options.settings}"
     return TrainingJob(
         changed_config(training, settings["training"], where=where),

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.case_assembly import assemble_cases
-from MultimodalImagingLib.cohorts.cases import Case, FoundFile, Listing, Problem
+from MultimodalImagingLib.cohorts.cases import Case, Listing, Problem
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
-from MultimodalImagingLib.cohorts.folders import images_in, name_in_case
+from MultimodalImagingLib.cohorts.layouts.case_folders import one_case
 from MultimodalImagingLib.cohorts.modality_patterns import ModalityPattern, parse_pattern
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.jobs.environment import same_name
 
 Cases = tuple[tuple[Case, ...], tuple[Problem, ...]]
 
@@ -50,14 +51,14 @@ def cases_of_path(path: Path, rows: Sequence[ModalityPattern] = ()) -> Cases:
     Raises:
         CohortError: If there is no usable case.
     """
-    files = images_in(path, [])
-    if not files:
+    patterns = patterns_for(path.resolve().parent, rows)
+    found = tuple(one_case(path, patterns)) if path.is_dir() else ()
+    if not found:
         cohort = find_cohort(path, patterns=patterns_for(path, rows))
         return cohort.cases, cohort.problems
     case_id = path.resolve().name
-    found = tuple(FoundFile(case_id, file, name_in_case(file, case_id)) for file in files)
     listing = Listing("folder of one case", path, (case_id,), found)
-    assembly = assemble_cases(listing, patterns_for(path.resolve().parent, rows))
+    assembly = assemble_cases(listing, patterns)
     if not assembly.cases:
         reasons = " ".join(str(problem) for problem in assembly.problems)
         msg = f"Expected the images of one case in {path}, found none that can be used. {reasons}"
@@ -98,6 +99,7 @@ def chosen_cases(cases: Sequence[Case], wanted: Sequence[str]) -> tuple[Case, ..
         CohortError: If a case is not there.
     """
     known = {case.case_id: case for case in cases}
+    wanted = [same_name(case_id) for case_id in wanted]
     unknown = [case_id for case_id in wanted if case_id not in known]
     if unknown:
         msg = (

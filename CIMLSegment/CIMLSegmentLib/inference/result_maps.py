@@ -66,6 +66,27 @@ def information_by_sender(output: WindowedOutput, space: OutputSpace) -> Informa
     return found
 
 
+def result_maps(
+    output: WindowedOutput,
+    information: InformationBySender,
+    space: OutputSpace,
+    *,
+    with_messages: bool,
+) -> tuple[ResultMap, ...]:
+    """Return the maps of a result.
+
+    Args:
+        output: What the windows gave; Grad-CAM and samples are there if they were asked for.
+        information: What `information_by_sender` returns.
+        space: Where the result shall be.
+        with_messages: Whether attention and information are among the maps.
+    """
+    maps: list[ResultMap] = []
+    if with_messages:
+        maps += [*attention_maps(output, space), *information_maps(information, space.task)]
+    return (*maps, *gradcam_maps(output, space), *uncertainty_maps(output, space))
+
+
 def information_maps(information: InformationBySender, task: Task) -> Iterator[ResultMap]:
     """Yield one map per (primary, auxiliary): the sum over the sub-tasks of that primary."""
     totals: dict[tuple[str, str], Volume] = {}

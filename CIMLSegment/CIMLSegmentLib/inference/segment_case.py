@@ -15,19 +15,15 @@ from CIMLSegmentLib.inference.devices import choose_device
 from CIMLSegmentLib.inference.inference_config import InferenceConfig
 from CIMLSegmentLib.inference.result_maps import (
     OutputSpace,
-    attention_maps,
-    gradcam_maps,
     information_by_sender,
-    information_maps,
     region_probabilities,
-    uncertainty_maps,
+    result_maps,
 )
 from CIMLSegmentLib.inference.sliding_window import WindowedOutput, WindowPlan, predict_windows
 from CIMLSegmentLib.inference.window_box import WindowBox, window_box
 from CIMLSegmentLib.model.model_description import Intensities
 from CIMLSegmentLib.network.network import CIMLNet
 from CIMLSegmentLib.results.result import (
-    ResultMap,
     SegmentationResult,
     contributions,
     empty_region_warnings,
@@ -215,15 +211,11 @@ def _result(
     is_small = max(space.task.labels) < 256
     labels = Volume(label_map.astype(np.uint8) if is_small else label_map, space.grid)
     information = information_by_sender(output, space)
-    maps: list[ResultMap] = []
-    if config.maps:
-        maps += [*attention_maps(output, space), *information_maps(information, space.task)]
-    maps += [*gradcam_maps(output, space), *uncertainty_maps(output, space)]
     return SegmentationResult(
         case_id=case_id,
         task=space.task,
         primary=space.task.subtasks[0].primary,
         label_map=labels,
         contributions=contributions(labels, information, space.task),
-        maps=tuple(maps),
+        maps=result_maps(output, information, space, with_messages=config.maps),
     )

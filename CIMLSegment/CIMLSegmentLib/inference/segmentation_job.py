@@ -8,9 +8,14 @@ from pathlib import Path
 
 from CIMLSegmentLib.inference.inference_config import InferenceConfig
 from CIMLSegmentLib.inference.segment_case import SegmentationModel, segment_case
-from CIMLSegmentLib.results.result_io import existing_result_message, result_folder, write_result
+from CIMLSegmentLib.results.result_io import (
+    check_replaceable,
+    result_folder,
+    result_ownership,
+    write_result,
+)
 from MultimodalImagingLib.cohorts.cohort import Case
-from MultimodalImagingLib.errors import CancelledError, CrossModalError, UsageError
+from MultimodalImagingLib.errors import CancelledError, CrossModalError, NoSpaceError, UsageError
 from MultimodalImagingLib.jobs.progress import Reporter
 
 
@@ -44,24 +49,45 @@ class Outcome:
     failed: Mapping[str, str]
 
 
-def cases_to_do(
-    cases: Sequence[Case], job: SegmentationJob, reporter: Reporter
-) -> tuple[Case, ...]:
-    """Leave out cases that have a result, and say so.
+@dataclass(frozen=True)
+class Plan:
+    """Which cases are segmented and which are not, known before the work.
+
+    Attributes:
+        todo: Cases to segment.
+        kept: Cases whose older result is kept.
+        refused: Reason per case in whose place something lies that is no result.
+    """
+
+    todo: tuple[Case, ...]
+    kept: tuple[str, ...]
+    refused: Mapping[str, str]
+
+
+def plan_cases(cases: Sequence[Case], job: SegmentationJob, reporter: Reporter) -> Plan:
+    """Leave out cases whose result would replace something that it may not, and say so.
 
     Raises:
-        UsageError: If a case has a result and the job does not go on.
+        UsageError: If there is such a case and the job does not go on.
     """
-    todo = []
+    todo, kept, refused = [], [], {}
     for case in cases:
-        folder = result_folder(job.output, case.case_id)
-        if job.overwrite or not folder.exists():
-            todo.append(case)
-        elif not job.goes_on:
-            raise UsageError(existing_result_message(folder))
+        name = case.case_id
+        try:
+            check_replaceable(job.output, name, overwrite=job.overwrite)
+        except UsageError as error:
+            if not job.goes_on:
+                raise
+            is_result = result_ownership(name).is_marked(result_folder(job.output, name))
+            if is_result and not job.overwrite:
+                kept.append(name)
+                reporter.info(str(error))
+            else:
+                refused[name] = str(error)
+                reporter.error(f"Case {name} is not segmented. {error}")
         else:
-            reporter.info(existing_result_message(folder))
-    return tuple(todo)
+            todo.append(case)
+    return Plan(tuple(todo), tuple(kept), refused)
 
 
 def segment_cases(
@@ -71,6 +97,7 @@ def segment_cases(
 
     Raises:
         CrossModalError: If a case fails and the job does not go on.
+        NoSpaceError: If the disk is full.
         CancelledError: If the person asked to stop; finished results are kept.
     """
     done: dict[str, Path] = {}
@@ -79,7 +106,7 @@ def segment_cases(
         reporter.info(f"Case {case.case_id} ({number} of {len(cases)})")
         try:
             done[case.case_id] = _segment(case, model, job, reporter)
-        except CancelledError:
+        except (CancelledError, NoSpaceError):
             raise
         except CrossModalError as error:
             if not job.goes_on:

@@ -11,14 +11,32 @@ from typing import Any
 
 from CIMLSegmentLib.model.model import TrainedModel, load_model, save_model
 from CIMLSegmentLib.model.model_description import current_versions
+from CIMLSegmentLib.model.model_files import DESCRIPTION_NAME, WEIGHTS_NAME
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
 from MultimodalImagingLib.record.atomic_folder import new_folder
+from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.ownership import (
+    Ownership,
+    Written,
+    check_outside,
+    check_own,
+    checksums,
+    is_free,
+)
 from MultimodalImagingLib.version import CROSSMODAL_VERSION
 
 CONFIG_FILE = Path("configs") / "inference.json"
 METADATA_FILE = Path("configs") / "metadata.json"
+README_FILE = Path("docs") / "README.md"
 MODEL_FOLDER = "models"
+# What bundles hold that were written before they named their files.
+_FILES = (
+    CONFIG_FILE.as_posix(),
+    README_FILE.as_posix(),
+    f"{MODEL_FOLDER}/{WEIGHTS_NAME}",
+    f"{MODEL_FOLDER}/{DESCRIPTION_NAME}",
+)
 
 
 def export_bundle(model_folder: Path, bundle: Path, *, overwrite: bool = False) -> Path:
@@ -27,27 +45,34 @@ def export_bundle(model_folder: Path, bundle: Path, *, overwrite: bool = False) 
     Args:
         model_folder: Folder of the trained model.
         bundle: The bundle's folder; must not exist unless `overwrite`.
-        overwrite: Whether an older bundle may be replaced.
+        overwrite: Whether an older bundle may be replaced; nothing but an unchanged bundle ever is.
 
     Returns:
         The bundle's folder.
 
     Raises:
         ModelError: If the model cannot be read.
-        UsageError: If the folder exists.
+        UsageError: If the folder exists and may not be replaced.
         CrossModalError: If it cannot be written.
     """
     model = load_model(model_folder)
-    if bundle.exists() and not overwrite:
-        msg = f"{bundle} exists already and was left as it is. Use --overwrite or another folder."
-        raise UsageError(msg)
-    with new_folder(bundle) as folder:
+    check_outside(bundle, model_folder, holds="the model", option="--monai-bundle")
+    if not is_free(bundle):
+        check_own(bundle, BUNDLE)
+        if not overwrite:
+            msg = (
+                f"{bundle} holds a bundle already; it was left as it is. Use --overwrite to"
+                " replace it, or choose another folder."
+            )
+            raise UsageError(msg)
+    with new_folder(bundle, replaces=BUNDLE if overwrite else None) as folder:
         for part in ("configs", "docs"):
             (folder / part).mkdir()
         save_model(folder / MODEL_FOLDER, model)
         write_json(folder / CONFIG_FILE, inference_config())
-        write_json(folder / METADATA_FILE, bundle_metadata(model))
-        write_text(folder / "docs" / "README.md", _readme(model))
+        write_text(folder / README_FILE, _readme(model))
+        files = {"crossmodal_files": checksums(folder)}
+        write_json(folder / METADATA_FILE, {**bundle_metadata(model), **files})
     return bundle
 
 
@@ -112,6 +137,20 @@ def bundle_metadata(model: TrainedModel) -> dict[str, Any]:
         "eval_metrics": dict(model.facts.metrics),
         "network_data_format": _data_format(model),
     }
+
+
+def _written_files(folder: Path) -> Written | None:
+    """Read which files a bundle consists of; `None` if it is none of ours."""
+    try:
+        content = json_value((folder / METADATA_FILE).read_text(encoding="utf-8"))
+        is_own = "crossmodal" in content["required_packages_version"]
+        sums = content.get("crossmodal_files", dict.fromkeys(_FILES))
+        return dict(sums) if is_own else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+BUNDLE = Ownership("a bundle of `ciml-segmenter export`", METADATA_FILE.as_posix(), _written_files)
 
 
 def _data_format(model: TrainedModel) -> dict[str, Any]:

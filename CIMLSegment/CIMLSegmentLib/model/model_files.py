@@ -22,6 +22,7 @@ from CIMLSegmentLib.task.json_entry import JsonEntry, parse_json
 from MultimodalImagingLib.errors import CrossModalError, ModelError
 from MultimodalImagingLib.record.atomic_files import write_bytes, write_json
 from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.ownership import check_own_files
 
 LOGGER = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ def write_model_files(
     """Write weights and description, each atomically, the weights first.
 
     Raises:
+        UsageError: If there is a `model.json` that is no description of a model.
         CrossModalError: If the folder cannot be written.
     """
     content = description_to_json(description)
@@ -58,6 +60,15 @@ def write_model_files(
     _retire_description(folder, content)
     write_bytes(folder / WEIGHTS_NAME, data)
     write_json(folder / DESCRIPTION_NAME, {**content, _CHECKSUM: _sha256(data)})
+
+
+def is_description(data: bytes) -> bool:
+    """Tell whether the content of a file is the description of a model."""
+    try:
+        content = json_value(data)
+    except ValueError:
+        return False
+    return isinstance(content, dict) and {"task", "network", _CHECKSUM} <= content.keys()
 
 
 def read_model_files(folder: Path) -> tuple[dict[str, Tensor], ModelDescription]:
@@ -153,10 +164,8 @@ def _retire_description(folder: Path, content: Mapping[str, object]) -> None:
     Otherwise a kill after the weights were replaced would leave two files that contradict.
     """
     path = folder / DESCRIPTION_NAME
-    try:
-        old = _outer_content(folder)
-    except ModelError:
-        old = {}
+    check_own_files({path: is_description}, option="--output")
+    old = _outer_content(folder)
     if old is not None and not _is_later_state(content, of=old):
         path.unlink(missing_ok=True)
 

@@ -13,6 +13,7 @@ from CIMLSegmentLib.results.stored_result import StoredResult
 from CIMLSegmentLib.task.merging import region_masks
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.images.geometry import is_same_grid, resample
+from MultimodalImagingLib.images.misplacement import Mismatch, mismatch, mismatch_text
 from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_volume
 
 
@@ -54,10 +55,10 @@ def case_scores(
     predicted = read_volume(ImageFile(result.label_map))
     expected = read_volume(reference)
     if not is_same_grid(predicted.grid, expected.grid, tolerance_mm=1e-2):
+        found = mismatch(expected.grid, predicted.grid)
         warnings.append(
             f"Case {result.case_id}: the reference lies on another grid"
-            f" ({_grid_text(expected)}) than the result ({_grid_text(predicted)}); it was resampled"
-            " to the result's by nearest neighbor, so scores are slightly off."
+            f" ({_grid_text(expected)}) than the result ({_grid_text(predicted)}); {_offset(found)}"
         )
         expected = resample(expected, predicted.grid, interpolation="nearest", fill=0)
     warnings += _unknown_values(result, expected)
@@ -112,6 +113,15 @@ def _unknown_values(result: StoredResult, expected: Volume) -> list[str]:
         f" {', '.join(f'{value:g}' for value in unknown)}, which the task {result.task.name!r}"
         " does not know; they count as background."
     ]
+
+
+def _offset(found: Mismatch | None) -> str:
+    if found is None:
+        return "it was resampled to the result's by nearest neighbor, so scores are slightly off."
+    return (
+        f"{mismatch_text(found)}. It was scored where its header puts it, by nearest neighbor; if"
+        " it belongs exactly on the image, copy the header of the image to it and evaluate again."
+    )
 
 
 def _grid_text(volume: Volume) -> str:

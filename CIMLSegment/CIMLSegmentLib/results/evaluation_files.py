@@ -11,9 +11,13 @@ from rich.table import Table
 
 from CIMLSegmentLib.results.evaluation import Evaluation
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
+from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.ownership import check_own_files
 
 CSV_FILE, JSON_FILE = "evaluation.csv", "evaluation.json"
 
+_VALUES = ("dice", "hd95_mm", "predicted_ml", "reference_ml", "common_ml")
+_COLUMNS = ("case", "region", *_VALUES, "has_result")
 _RULES = (
     "Both empty: Dice 1, HD95 0 mm. One empty: Dice 0, HD95 373.13 mm. HD95 is the larger of the"
     " two directed 95th percentiles of surface distances. DSCagg is twice the common volume of all"
@@ -25,11 +29,32 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
     """Write `evaluation.csv` (a row per case and region) and `evaluation.json` (all).
 
     Raises:
+        UsageError: If a file of that name is there that is no evaluation.
         CrossModalError: If the folder cannot be written.
     """
+    check_evaluation_files(folder)
     write_text(folder / CSV_FILE, _csv(evaluation))
     write_json(folder / JSON_FILE, _json(evaluation))
     return folder / CSV_FILE, folder / JSON_FILE
+
+
+def check_evaluation_files(folder: Path) -> None:
+    """Refuse a folder with files of these names that are no evaluation.
+
+    Raises:
+        UsageError: If so.
+    """
+    head = ",".join(_COLUMNS).encode() + b"\n"
+    files = {folder / CSV_FILE: lambda data: data.startswith(head), folder / JSON_FILE: _is_json}
+    check_own_files(files, option="--output")
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        content = json_value(data)
+    except ValueError:
+        return False
+    return isinstance(content, dict) and content.keys() >= {"task", "rules", "summary", "scores"}
 
 
 def summary_table(evaluation: Evaluation) -> Table:
@@ -75,10 +100,9 @@ def _n_scored(evaluation: Evaluation) -> int:
 def _csv(evaluation: Evaluation) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    columns = ("dice", "hd95_mm", "predicted_ml", "reference_ml", "common_ml")
-    writer.writerow(["case", "region", *columns, "has_result"])
+    writer.writerow(_COLUMNS)
     for score in evaluation.scores:
-        values = [f"{getattr(score, column):.6g}" for column in columns]
+        values = [f"{getattr(score, column):.6g}" for column in _VALUES]
         has_result = "yes" if score.has_result else "no"
         writer.writerow([score.case_id, score.region, *values, has_result])
     return text.getvalue()

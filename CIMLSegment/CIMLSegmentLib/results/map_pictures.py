@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
+from CIMLSegmentLib.results.map_kinds import COLORS
 from CIMLSegmentLib.task.merging import region_masks
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.images.geometry import Grid, resample
@@ -33,10 +34,6 @@ PERCENTILES = (1.0, 99.5)
 MAX_OPACITY = 0.75
 DOT_PIXELS = 4
 JPEG_QUALITY = 88
-
-# Ten support points of matplotlib's maps (CC0), from low to high.
-INFERNO = "000004 1b0c41 4a0c6b 781c6d a52c60 cf4446 ed6925 fb9b06 f7d13d fcffa4"
-VIRIDIS = "440154 482878 3e4989 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725"
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,7 @@ def with_map(
         shown: The map.
         plane: The plane of the picture.
         top: The value that gets the last color; values above look the same.
-        colors: `INFERNO` or `VIRIDIS`.
+        colors: Key of `COLORS`.
     """
     share = np.clip(_on_plane(shown, plane) / max(top, 1e-12), 0, 1)
     opacity = (MAX_OPACITY * np.sqrt(share))[..., None]
@@ -145,7 +142,7 @@ def with_reference(picture: ColorArray, reference: Volume, task: Task, plane: Pl
 
 def color_of(share: GrayArray, colors: str) -> GrayArray:
     """Return red, green and blue, 0 to 1, of values 0 to 1."""
-    table = np.array([[int(c[n : n + 2], 16) / 255 for n in (0, 2, 4)] for c in colors.split()])
+    table = np.array([[int(c[n : n + 2], 16) / 255 for n in (0, 2, 4)] for c in COLORS[colors]])
     at = np.linspace(0, 1, len(table))
     channels = [np.interp(share, at, table[:, channel]) for channel in range(3)]
     return np.stack(channels, axis=-1).astype(np.float32)
@@ -172,7 +169,7 @@ def top_of_maps(maps: Iterable[Volume]) -> float:
 
 def legend_stops(colors: str) -> Sequence[str]:
     """Return the colors of a legend as CSS colors, low to high."""
-    return [f"#{color}" for color in colors.split()]
+    return [f"#{color}" for color in COLORS[colors]]
 
 
 def region_colors(task: Task) -> Mapping[str, str]:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKind
 from CIMLSegmentLib.results.map_pictures import (
-    INFERNO,
-    VIRIDIS,
     ColorArray,
     GrayArray,
     Plane,
@@ -23,7 +22,6 @@ from CIMLSegmentLib.results.map_pictures import (
     with_outlines,
     with_reference,
 )
-from CIMLSegmentLib.results.result import MapKind
 from CIMLSegmentLib.results.stored_result import StoredMap, StoredResult
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_volume
@@ -49,7 +47,7 @@ class TileRow:
     Attributes:
         title: Heading.
         tiles: The pictures.
-        colors: Colors of the legend; empty for none.
+        colors: Color map of the legend, a key of `COLORS`; empty for none.
         top: What the last color means, with unit.
     """
 
@@ -90,9 +88,8 @@ def case_pictures(
     }
     truth = None if reference is None else read_volume(reference)
     scene = _Scene(result, label_map, plane, grays, truth)
-    rows = [_image_row(scene), _attention_row(scene), _information_row(scene)]
-    rows += [_uncertainty_row(scene), _gradcam_row(scene)]
-    return tuple(row for row in rows if row is not None and row.tiles), plane.side_mm
+    rows = [_image_row(scene), *(_map_row(kind, scene) for kind in MAP_KINDS.values())]
+    return tuple(row for row in rows if row.tiles), plane.side_mm
 
 
 def short_number(value: float) -> str:
@@ -113,76 +110,36 @@ def _image_row(scene: _Scene) -> TileRow:
     return TileRow(title, tuple(tiles))
 
 
-def _attention_row(scene: _Scene) -> TileRow | None:
-    maps = _one_per_pair(_maps(scene, "attention"))
-    tiles = tuple(_map_tile(item, scene, top=1.0, colors=VIRIDIS) for item in maps)
-    return TileRow("Attention: where the primary looks at an auxiliary", tiles, VIRIDIS, "1")
+def _map_row(kind: MapKind, scene: _Scene) -> TileRow:
+    """Draw all maps of a kind; a map that several regions of a sub-task share is drawn once."""
+    maps = [item for item in scene.result.maps if item.kind == kind.name]
+    volumes = {item.path: read_volume(ImageFile(item.path)) for item in maps}
+    top = top_of_maps(volumes.values()) if kind.top is None else kind.top
+    tiles: list[Tile] = []
+    for route in dict.fromkeys((item.primary, item.auxiliary) for item in maps):
+        of_route = [item for item in maps if (item.primary, item.auxiliary) == route]
+        first = volumes[of_route[0].path].array
+        if route[1] and all(np.array_equal(volumes[m.path].array, first) for m in of_route):
+            of_route = [replace(of_route[0], region=None)]
+        tiles += [_map_tile(item, volumes[item.path], scene, kind, top) for item in of_route]
+    text = kind.top_text or _density_text(top, scene)
+    return TileRow(kind.heading, tuple(tiles), kind.colors, text)
 
 
-def _gradcam_row(scene: _Scene) -> TileRow | None:
-    tiles = tuple(
-        replace(tile, title=f"{item.region}: {tile.title}")
-        for item in _maps(scene, "gradcam")
-        for tile in [_map_tile(item, scene, top=1.0, colors=VIRIDIS)]
-    )
-    return TileRow("Grad-CAM: which messages raise the prediction", tiles, VIRIDIS, "1")
-
-
-def _information_row(scene: _Scene) -> TileRow | None:
-    maps = _maps(scene, "information")
-    if not maps:
-        return None
-    volumes = [read_volume(ImageFile(item.path)) for item in maps]
-    top = top_of_maps(volumes)
+def _density_text(top: float, scene: _Scene) -> str:
     per_ml = 1000 / float(np.prod(scene.label_map.grid.spacing_mm))
-    tiles = tuple(
-        _tile(item, volume, scene, top=top, colors=INFERNO)
-        for item, volume in zip(maps, volumes, strict=True)
-    )
-    text = f"{short_number(top * per_ml)} nats/ml"
-    return TileRow("Information: how much an auxiliary told", tiles, INFERNO, text)
+    return f"{short_number(top * per_ml)} nats/ml"
 
 
-def _uncertainty_row(scene: _Scene) -> TileRow | None:
-    tiles = []
-    for item in _maps(scene, "uncertainty"):
-        volume = read_volume(ImageFile(item.path))
-        gray = scene.grays.get(scene.result.primary)
-        shown = _colored(gray, volume, scene, top=float(np.log(2)), colors=INFERNO)
-        tiles.append(Tile(str(item.region), shown))
-    return TileRow("Uncertainty of each region", tuple(tiles), INFERNO, "ln 2 = 0.69 nats")
-
-
-def _maps(scene: _Scene, kind: MapKind) -> list[StoredMap]:
-    return [item for item in scene.result.maps if item.kind == kind]
-
-
-def _one_per_pair(maps: list[StoredMap]) -> list[StoredMap]:
-    """Regions of one sub-task share their maps; show the first of each pair only."""
-    pairs: dict[tuple[str | None, str | None], StoredMap] = {}
-    for item in maps:
-        pairs.setdefault((item.primary, item.auxiliary), item)
-    return list(pairs.values())
-
-
-def _map_tile(item: StoredMap, scene: _Scene, *, top: float, colors: str) -> Tile:
-    return _tile(item, read_volume(ImageFile(item.path)), scene, top=top, colors=colors)
-
-
-def _tile(item: StoredMap, volume: Volume, scene: _Scene, *, top: float, colors: str) -> Tile:
-    title = f"{item.auxiliary} to {item.primary}"
-    gray = scene.grays.get(str(item.auxiliary))
+def _map_tile(item: StoredMap, volume: Volume, scene: _Scene, kind: MapKind, top: float) -> Tile:
+    route = f"{item.auxiliary} to {item.primary}" if item.auxiliary else ""
+    title = ": ".join(part for part in (item.region, route) if part)
+    below = item.auxiliary or scene.result.primary
+    gray = scene.grays.get(below)
     if gray is None:
-        return Tile(f"{title}: {item.auxiliary} is missing", None)
-    return Tile(title, _colored(gray, volume, scene, top=top, colors=colors))
-
-
-def _colored(
-    gray: GrayArray | None, volume: Volume, scene: _Scene, *, top: float, colors: str
-) -> str | None:
-    if gray is None:
-        return None
-    return _outlined(with_map(gray, volume, scene.plane, top=top, colors=colors), scene)
+        return Tile(f"{title}: {below} is missing", None)
+    colored = with_map(gray, volume, scene.plane, top=top, colors=kind.colors)
+    return Tile(title, _outlined(colored, scene))
 
 
 def _compared(picture: ColorArray, scene: _Scene) -> str:

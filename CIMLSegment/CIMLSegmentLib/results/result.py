@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
@@ -13,22 +12,13 @@ from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.images.geometry import is_same_grid
 from MultimodalImagingLib.images.volume_io import Volume
 
-MapKind = Literal["attention", "information", "gradcam", "uncertainty"]
-
-MAP_UNITS: Mapping[MapKind, str] = {
-    "attention": "unitless, 0 to 1",
-    "information": "nats per voxel",
-    "gradcam": "unitless, 0 to 1; model attribution, not clinical evidence",
-    "uncertainty": "nats, 0 to ln 2",
-}
-
 
 @dataclass(frozen=True)
 class ResultMap:
     """One map on the grid of the result.
 
     Attributes:
-        kind: What it shows; its unit is `MAP_UNITS[kind]`.
+        kind: What it shows, a key of `MAP_KINDS`.
         volume: The values, float32.
         primary: The modality that listened; `None` for uncertainty.
         auxiliary: The modality that told; `None` for uncertainty.
@@ -36,7 +26,7 @@ class ResultMap:
             primary share.
     """
 
-    kind: MapKind
+    kind: str
     volume: Volume
     primary: str | None = None
     auxiliary: str | None = None

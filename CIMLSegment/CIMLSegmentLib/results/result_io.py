@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from CIMLSegmentLib.results.result import MAP_UNITS, ResultMap, SegmentationResult
+from CIMLSegmentLib.results.map_kinds import MAP_KINDS
+from CIMLSegmentLib.results.result import ResultMap, SegmentationResult
 from CIMLSegmentLib.results.segmentation_nrrd import segmentation_nrrd
 from CIMLSegmentLib.task.merging import region_masks
 from CIMLSegmentLib.task.task_io import task_to_json
@@ -22,6 +23,14 @@ from MultimodalImagingLib.images.volume_io import Volume, write_volume
 from MultimodalImagingLib.jobs.cancellation import check_cancelled
 from MultimodalImagingLib.record.atomic_files import write_bytes, write_json
 from MultimodalImagingLib.record.atomic_folder import new_folder
+from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.ownership import (
+    Ownership,
+    Written,
+    check_own,
+    checksums,
+    is_free,
+)
 
 FORMAT_VERSION = 1
 RESULT_FILE = "result.json"
@@ -40,7 +49,13 @@ def result_folder(output: Path, case_id: str) -> Path:
 
 def has_result(output: Path, case_id: str) -> bool:
     """Tell whether a case has a finished result, or anything else under its name."""
-    return result_folder(output, case_id).exists()
+    return not is_free(result_folder(output, case_id))
+
+
+def result_ownership(case_id: str) -> Ownership:
+    """Return how the result of a case is recognized, so that nothing else is ever replaced."""
+    title = f"a result of `ciml-segmenter segment` for the case {case_id}"
+    return Ownership(title, RESULT_FILE, lambda folder: _written_files(folder, case_id))
 
 
 def write_result(result: SegmentationResult, output: Path, *, overwrite: bool = False) -> Path:
@@ -50,6 +65,7 @@ def write_result(result: SegmentationResult, output: Path, *, overwrite: bool = 
         result: The result.
         output: Receives the folder of the case; created if absent.
         overwrite: Whether an older result may be replaced. It stays until the new one is whole.
+            Nothing but an unchanged result of this case is ever replaced.
 
     Returns:
         The folder of the case.
@@ -60,19 +76,29 @@ def write_result(result: SegmentationResult, output: Path, *, overwrite: bool = 
         CancelledError: If the person asked to stop; nothing is left then.
     """
     folder = result_folder(output, result.case_id)
-    if folder.exists() and not overwrite:
-        raise UsageError(existing_result_message(folder))
-    with new_folder(folder) as temporary:
+    check_replaceable(output, result.case_id, overwrite=overwrite)
+    ownership = result_ownership(result.case_id) if overwrite else None
+    with new_folder(folder, replaces=ownership) as temporary:
         _write_files(result, temporary)
     return folder
 
 
-def existing_result_message(folder: Path) -> str:
-    """Say that an older result is kept."""
-    return (
-        f"{folder} holds a result already; it was left as it is. Use --overwrite to replace it, or"
-        " choose another --output."
-    )
+def check_replaceable(output: Path, case_id: str, *, overwrite: bool) -> None:
+    """Refuse to write where an older result may not be replaced, or something else lies.
+
+    Raises:
+        UsageError: If so.
+    """
+    folder, ownership = result_folder(output, case_id), result_ownership(case_id)
+    if is_free(folder):
+        return
+    check_own(folder, ownership)
+    if not overwrite:
+        msg = (
+            f"{folder} holds a result already; it was left as it is. Use --overwrite to replace"
+            " it, or choose another --output."
+        )
+        raise UsageError(msg)
 
 
 def map_file_name(item: ResultMap) -> str:
@@ -86,7 +112,20 @@ def _write_files(result: SegmentationResult, folder: Path) -> None:
     write_volume(folder / LABEL_MAP_FILE, result.label_map)
     write_bytes(folder / SEGMENTATION_FILE, segmentation_nrrd(result.label_map, result.task))
     _write_maps(result, folder)
-    write_json(folder / RESULT_FILE, _content(result))
+    write_json(folder / RESULT_FILE, {**_content(result), "files": checksums(folder)})
+
+
+def _written_files(folder: Path, case_id: str) -> Written | None:
+    """Read which files a result consists of; `None` if it is none of this case."""
+    try:
+        content = json_value((folder / RESULT_FILE).read_text(encoding="utf-8"))
+        is_own = content["format_version"] == FORMAT_VERSION and content["case"] == case_id
+        names = [content["label_map"], content["segmentation"]]
+        names += [item["file"] for item in content["maps"]]
+        sums = content.get("files", {})
+        return {name: sums.get(name) for name in names} if is_own else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _write_maps(result: SegmentationResult, folder: Path) -> None:
@@ -171,7 +210,7 @@ def _map_content(item: ResultMap) -> dict[str, Any]:
     return {
         "kind": item.kind,
         "file": map_file_name(item),
-        "unit": MAP_UNITS[item.kind],
+        "unit": MAP_KINDS[item.kind].meaning,
         "primary": item.primary,
         "auxiliary": item.auxiliary,
         "region": item.region,

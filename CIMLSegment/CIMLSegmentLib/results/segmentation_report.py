@@ -18,12 +18,18 @@ from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.volume_io import ImageFile
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_files import write_text
+from MultimodalImagingLib.record.ownership import check_own_files
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 REPORT_NAME = "report.html"
 MOST_PICTURED = 60  # some 200 kB each
+# Pages of older versions are known by their title.
+_PAGE_MARKS = (
+    b'content="CrossModal ciml-segmenter report"',
+    b"<title>Segmentation, and which modality told what: ",
+)
 TEMPLATE_NAME = "segmentation_report.html.j2"
 
 
@@ -110,10 +116,13 @@ def write_segmentation_report(
         The page.
 
     Raises:
+        UsageError: If a file of that name is there that is no such page.
         CohortError: If there is no result, or the results are of several tasks.
         ModelError: If a result cannot be read.
         CrossModalError: If the page cannot be written.
     """
+    path = request.folder / REPORT_NAME if output is None else output
+    check_own_files({path: _is_page}, option="--output")
     results = _results(request)
     evaluation = read_evaluation(request.folder)
     reporter.stage("draw", len(results))
@@ -121,9 +130,13 @@ def write_segmentation_report(
     for number, result in enumerate(results):
         views.append(_view(result, request, evaluation, with_pictures=number < MOST_PICTURED))
         reporter.advance()
-    path = request.folder / REPORT_NAME if output is None else output
+    check_own_files({path: _is_page}, option="--output")
     write_text(path, render(views, evaluation, request.folder.resolve().name))
     return path
+
+
+def _is_page(data: bytes) -> bool:
+    return any(mark in data[:4096] for mark in _PAGE_MARKS)
 
 
 def render(views: Sequence[CaseView], evaluation: Mapping[str, Any], name: str) -> str:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from CIMLSegmentLib.results.result import MAP_UNITS, Contribution, MapKind
+from CIMLSegmentLib.results.map_kinds import MAP_KINDS
+from CIMLSegmentLib.results.result import Contribution
 from CIMLSegmentLib.results.result_io import FORMAT_VERSION, RESULT_FILE
 from CIMLSegmentLib.task.json_entry import JsonEntry, read_json
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_from_json
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.jobs.environment import same_name
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class StoredMap:
         region: The region; `None` for information.
     """
 
-    kind: MapKind
+    kind: str
     path: Path
     unit: str
     maximum: float
@@ -96,7 +98,7 @@ def read_result(folder: Path) -> StoredResult:
         raise CohortError(msg)
     result = StoredResult(
         folder=folder,
-        case_id=entry.value("case", str),
+        case_id=same_name(entry.value("case", str)),
         task=task_from_json(entry.data.get("task")),
         primary=entry.value("primary", str),
         label_map=folder / entry.value("label_map", str),
@@ -128,7 +130,7 @@ def _contribution(entry: JsonEntry) -> Contribution:
 
 def _map(entry: JsonEntry, folder: Path) -> StoredMap:
     kind = entry.value("kind", str)
-    if kind not in MAP_UNITS:
+    if kind not in MAP_KINDS:
         msg = f"Unknown kind of map {kind!r} in {folder / RESULT_FILE}. Segment the case again."
         raise CohortError(msg)
     return StoredMap(

@@ -6,21 +6,18 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from CIMLSegmentLib.model.best_network import STATE_FOLDER
 from CIMLSegmentLib.model.model_description import ModelDescription, ModelFacts, current_versions
-from CIMLSegmentLib.model.model_files import DESCRIPTION_NAME, WEIGHTS_NAME
 from CIMLSegmentLib.network.config import GATES
 from CIMLSegmentLib.network.gate import check_positions
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.training.patient_split import Split, split_by_patient
 from CIMLSegmentLib.training.processes import Processes, joined_processes
 from CIMLSegmentLib.training.training_cases import TrainingSet
+from CIMLSegmentLib.training.training_folder import claimed_folder
 from CIMLSegmentLib.training.training_job import TrainingJob, TrainingResult
 from CIMLSegmentLib.training.training_run import TrainingData, TrainingRun
-from CIMLSegmentLib.training.training_state import STATE_NAME
-from MultimodalImagingLib.errors import CrossModalError, UsageError
+from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
-from MultimodalImagingLib.record.atomic_files import remove_unfinished_files
 
 __all__ = ["TrainingJob", "TrainingResult", "train"]
 
@@ -53,6 +50,7 @@ def train(
 
     Raises:
         UsageError: If the settings do not fit each other or the folder.
+        LockedError: If another process trains in that folder.
         CrossModalError: If training fails.
         CancelledError: If the person asked to stop; the best model so far is kept.
     """
@@ -72,20 +70,25 @@ def train(
     )
     with joined_processes(job.device) as processes:
         processes.check_batch(config.batch_size, config.accumulation)
-        goes_on = _claim_folder(output, processes, resume=resume)
-        told = reporter if processes.is_first else NullReporter()
-        run = TrainingRun(data, replace(job, n_workers=_n_workers(job, processes)), processes, told)
-        run.start(goes_on=goes_on)
-        run.loop()
-        return TrainingResult(
-            folder=output,
-            network=run.best_network(),
-            step=run.progress.step,
-            best_step=run.progress.best_step,
-            metrics=run.progress.best_metrics,
-            split=split,
-            stopped_early=run.has_converged,
-        )
+        job = replace(job, n_workers=_n_workers(job, processes))
+        with claimed_folder(output, processes, resume=resume) as claim:
+            told = reporter if processes.is_first else NullReporter()
+            run = TrainingRun(data, job, processes, told, check_claim=claim.check)
+            run.start(goes_on=claim.has_state)
+            run.loop()
+            return _result(run, output, split)
+
+
+def _result(run: TrainingRun, output: Path, split: Split) -> TrainingResult:
+    return TrainingResult(
+        folder=output,
+        network=run.best_network(),
+        step=run.progress.step,
+        best_step=run.progress.best_step,
+        metrics=run.progress.best_metrics,
+        split=split,
+        stopped_early=run.has_converged,
+    )
 
 
 def _check_job(task: Task, job: TrainingJob) -> None:
@@ -129,30 +132,6 @@ def _description(
         versions=current_versions(),
     )
     return ModelDescription(task, job.network, job.training, cases.preprocessing, facts)
-
-
-def _claim_folder(output: Path, processes: Processes, *, resume: bool) -> bool:
-    """Return whether there is a training to go on with; refuse a folder that is taken.
-
-    Raises:
-        UsageError: If the folder holds a model that this training would replace.
-        CrossModalError: If the folder cannot be made.
-    """
-    has_state = (output / STATE_FOLDER / STATE_NAME).is_file()
-    is_taken = has_state or any((output / n).exists() for n in (DESCRIPTION_NAME, WEIGHTS_NAME))
-    if is_taken and not (resume and has_state):
-        advice = "" if not has_state else " Or go on with its training (--resume)."
-        msg = f"The folder {output} already holds a model. Choose another one.{advice}"
-        raise UsageError(msg)
-    processes.wait()
-    try:
-        (output / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
-        for folder in (output, output / STATE_FOLDER):
-            remove_unfinished_files(folder)
-    except OSError as error:
-        msg = f"The model folder {output} cannot be made: {error.strerror}. Choose another one."
-        raise CrossModalError(msg) from error
-    return has_state
 
 
 def _n_workers(job: TrainingJob, processes: Processes) -> int:

@@ -18,6 +18,7 @@ from CIMLSegmentLib.model.model_description import Intensities
 from CIMLSegmentLib.task.region_labels import label_warnings, masks_on_grid, read_label_map
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_to_json
+from CIMLSegmentLib.training.label_place import label_in_air, lost_label
 from CIMLSegmentLib.training.training_case import (
     FORMAT_VERSION,
     FloatArray,
@@ -29,8 +30,14 @@ from CIMLSegmentLib.training.training_case import (
     write_training_case,
 )
 from MultimodalImagingLib.cohorts.cohort import Case
+from MultimodalImagingLib.cohorts.place_problems import (
+    check_readings,
+    label_problems,
+    read_positions,
+)
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.preparation.file_checksums import FileChecksums
 from MultimodalImagingLib.preparation.prepared_cache import case_key
 from MultimodalImagingLib.preparation.preprocessing import (
     PreparedCase,
@@ -106,39 +113,45 @@ def prepare_training_set(
     remove_unfinished_files(job.cache)
     reporter.stage("Prepare labelled cases", len(labelled))
     found: list[TrainingCase] = []
+    refused: list[str] = []
+    known = FileChecksums(job.cache, job.root)
     pool = ThreadPoolExecutor(max_workers=min(MAX_WORKERS, os.cpu_count() or 1))
     try:
-        tasks = {pool.submit(_prepared, case, job): case.case_id for case in labelled}
+        tasks = {pool.submit(_prepared, case, job, known): case.case_id for case in labelled}
         for finished in as_completed(tasks):
             try:
                 case = finished.result()
             except CohortError as error:
+                refused.append(str(error))
                 reporter.warning(f"{error} The case is not used for training.")
             else:
                 found.append(case)
             reporter.advance()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+    known.save()
     found.sort(key=lambda case: case.case_id)
     for case in found:
         for warning in case.warnings:
             reporter.warning(f"Case {case.case_id}: {warning}")
     if not found:
-        raise CohortError(_nothing_usable(len(labelled), job))
+        raise CohortError(_nothing_usable(sorted(refused), job))
     return TrainingSet(tuple(found), job.spec)
 
 
-def _nothing_usable(n_labelled: int, job: PreparationJob) -> str:
-    found = f"none of {n_labelled} that can be used" if n_labelled else "no label map"
-    return (
+def _nothing_usable(refused: Sequence[str], job: PreparationJob) -> str:
+    expected = (
         f"Expected cases of {job.root.name} with a label map and"
-        f" {' or '.join(job.task.primaries)} to train on, found {found}. Label some cases, give a"
-        " folder of label maps, or correct the modality patterns."
+        f" {' or '.join(job.task.primaries)} to train on, found"
     )
+    if not refused:
+        return f"{expected} no label map. Label some cases, or give a folder of label maps."
+    more = f" The other {len(refused) - 1} are named above." if refused[1:] else ""
+    return f"{expected} none of {len(refused)} that can be used. {refused[0]}{more}"
 
 
-def _prepared(case: Case, job: PreparationJob) -> TrainingCase:
-    key = _key(case, job)
+def _prepared(case: Case, job: PreparationJob, known: FileChecksums) -> TrainingCase:
+    key = _key(case, job, known)
     slug = re.sub(r"[^A-Za-z0-9._-]+", "_", case.case_id)[:60]
     path = job.cache / f"training-{slug}-{key[:16]}.safetensors"
     try:
@@ -154,11 +167,18 @@ def _make(case: Case, job: PreparationJob, path: Path) -> tuple[TrainingCase, Tr
     if not primaries or case.label is None:
         msg = f"Case {case.case_id}: Expected one of {', '.join(job.task.primaries)}, found none."
         raise CohortError(msg)
+    positions = read_positions(case, job.spec.modalities)
+    check_readings(case, positions)
     prepared = prepare_case(case, job.spec, reference=primaries[0], crop="reference")
     labels = read_label_map(case.label)
     masks = masks_on_grid(labels, prepared.grid, job.task)
+    lost = lost_label(labels, masks, prepared.grid, job.task)
+    if lost is not None:
+        causes = (problem.message for problem in label_problems(case, positions))
+        raise CohortError(" ".join([f"Case {case.case_id}: {lost}", *causes]))
     warnings = [problem.message for problem in prepared.problems]
     warnings += label_warnings(labels, masks, prepared.grid, job.task)
+    warnings += label_in_air(masks, prepared)
     crop = _crop(prepared, masks)
     masks = {name: mask[crop] for name, mask in masks.items()}
     images = {name: image[crop] for name, image in prepared.images.items()}
@@ -208,15 +228,13 @@ def _places(mask: BoolArray) -> PlaceArray:
     return np.ascontiguousarray(places[np.sort(chosen)])
 
 
-def _key(case: Case, job: PreparationJob) -> str:
+def _key(case: Case, job: PreparationJob, known: FileChecksums) -> str:
     label = case.label
-    state = label.path.stat() if label is not None and label.path.exists() else None
     content = [
         FORMAT_VERSION,
-        case_key(case, job.spec, job.root),
+        case_key(case, job.spec, job.root, checksums=known),
         case.patient_id,
-        str(label.path) if label else None,
-        [state.st_size, state.st_mtime_ns] if state else None,
+        [label.path.name, label.component, known.of(label.path)] if label else None,
         {name: task_to_json(job.task)[name] for name in ("labels", "regions")},
         list(job.task.primaries),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,12 +57,19 @@ class TrainingRun:
     """One training in one process."""
 
     def __init__(
-        self, data: TrainingData, job: TrainingJob, processes: Processes, reporter: Reporter
+        self,
+        data: TrainingData,
+        job: TrainingJob,
+        processes: Processes,
+        reporter: Reporter,
+        *,
+        check_claim: Callable[[], None] = lambda: None,
     ) -> None:
         self.data = data
         self.job = job
         self.processes = processes
         self.reporter = reporter
+        self._check_claim = check_claim
         self.progress = Progress()
         task, config = data.description.task, job.training
         self.network = build_any(job.kind, task, job.network, seed=config.seed)
@@ -249,6 +256,7 @@ class TrainingRun:
         self.progress.best_step = self.progress.step
         self.progress.best_metrics = metrics
         if self.processes.is_first:
+            self._check_claim()
             keep_best(
                 self.data.folder,
                 self.network,
@@ -261,6 +269,7 @@ class TrainingRun:
         self._written_at = time.monotonic()
         if not self.processes.is_first:
             return
+        self._check_claim()
         self.progress.scaler = {k: float(v) for k, v in self.scaler.state_dict().items()}
         write_state(
             self._state_folder,

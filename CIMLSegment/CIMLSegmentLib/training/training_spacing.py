@@ -35,8 +35,9 @@ def training_spacing(cases: Iterable[Case], task: Task) -> tuple[float, float, f
             continue  # preparing the case tells about it
     if not found:
         msg = (
-            f"Expected readable images of {' or '.join(task.primaries)}, found none. Correct the"
-            " modality patterns, or choose another task."
+            f"Expected readable images of {' or '.join(task.primaries)}, found none. If there are"
+            " such files, the problems above or of `mdal-selector inspect` say why they are not"
+            " used; else correct the modality patterns, or choose another task."
         )
         raise CohortError(msg)
     left, posterior, superior = (round(float(mm), 3) for mm in np.median(found, axis=0))

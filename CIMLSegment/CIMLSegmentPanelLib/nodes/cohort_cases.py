@@ -46,7 +46,7 @@ class CohortCases:
     def __init__(self, files: CohortFiles, rows: Sequence[CaseRow]) -> None:
         states = files.states()
         self.files = files
-        self.cases = {row.case_id: BatchCase(row, _state(row, states)) for row in rows}
+        self.cases = {row.case_id: BatchCase(row, _state(row, files, states)) for row in rows}
         self._original = dict(self.cases)
 
     @property
@@ -119,9 +119,8 @@ def _folder(files: CohortFiles) -> Path | None:
     return Path(files.record_path) if files.record_path else None
 
 
-def _state(row: CaseRow, states: Mapping[str, CaseState]) -> str:
-    is_labelled = bool(row.label) or states.get(row.case_id) is CaseState.LABELLED
-    return LABELLED if is_labelled else UNLABELLED
+def _state(row: CaseRow, files: CohortFiles, states: Mapping[str, CaseState]) -> str:
+    return LABELLED if files.is_labelled(row, states.get(row.case_id)) else UNLABELLED
 
 
 def _volumes(volumes_ml: Mapping[str, float]) -> str:

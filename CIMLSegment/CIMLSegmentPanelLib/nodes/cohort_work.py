@@ -69,11 +69,12 @@ class CohortWork:
         `None` if they are known, or being looked for.
         """
         isChosen = bool(parameters.modelPath or parameters.batchPath)
-        folder = self.resultFolder(parameters) if self.cases and isChosen else None
-        if not self.isInspected(parameters) or folder == self._searched:
+        cases = self.cases
+        folder = self.resultFolder(parameters) if cases and isChosen else None
+        if cases is None or not self.isInspected(parameters) or folder == self._searched:
             return None
         self._searched, self._isSearching = folder, True
-        return self._search(self.cases, folder)
+        return self._search(cases, folder)
 
     def isInspected(self, parameters: CIMLSegmentParameterNode) -> bool:
         """Tell whether what is known is about the cohort that is chosen now."""
@@ -82,13 +83,14 @@ class CohortWork:
 
     def summary(self, parameters: CIMLSegmentParameterNode) -> str:
         """Say what there is to train on and to segment."""
-        if not self.isInspected(parameters):
+        cases, report = self.cases, self._report
+        if cases is None or report is None or not self.isInspected(parameters):
             return _("Choose the folder of a cohort and press Inspect.")
         text = _("Labelled cases: {labelled}. To be segmented: {unlabelled}. Modalities: {names}.")
         return text.format(
-            labelled=self.cases.n_labelled,
-            unlabelled=len(self.cases.unlabelled),
-            names=", ".join(self._report.modalities),
+            labelled=cases.n_labelled,
+            unlabelled=len(cases.unlabelled),
+            names=", ".join(report.modalities),
         )
 
     def training(self, parameters: CIMLSegmentParameterNode) -> tuple[list[str], Path]:
@@ -98,7 +100,8 @@ class CohortWork:
             UsageError: If the folder cannot be created.
         """
         name = parameters.taskPreset.value or Path(parameters.taskPath).stem
-        output = Path(parameters.trainedModelPath or default_model_folder(self.cases.files, name))
+        files = self._inspected().files
+        output = Path(parameters.trainedModelPath or default_model_folder(files, name))
         names = nameCorrections(parameters)
         return trainArguments(parameters, output=output, names=names), output
 
@@ -106,13 +109,13 @@ class CohortWork:
         """Return the command that segments all unlabelled cases."""
         output = self.resultFolder(parameters)
         names = nameCorrections(parameters)
-        return batchArguments(parameters, self.cases.unlabelled, output=output, names=names)
+        return batchArguments(parameters, self._inspected().unlabelled, output=output, names=names)
 
     def resultFolder(self, parameters: CIMLSegmentParameterNode) -> Path:
         """Return where the results of the batch go."""
         if parameters.batchPath:
             return Path(parameters.batchPath)
-        return default_result_folder(self.cases.files, Path(parameters.modelPath))
+        return default_result_folder(self._inspected().files, Path(parameters.modelPath))
 
     def takeEvent(self, content: Mapping[str, object]) -> bool:
         """Take over a finished or failed case; tells whether anything changed."""
@@ -134,11 +137,12 @@ class CohortWork:
         """
         from CIMLSegmentLib.results.stored_result import read_result
 
-        case = None if self.cases is None else self.cases.cases.get(name)
-        if case is None or case.state != SEGMENTED:
+        cases = self.cases
+        case = None if cases is None else cases.cases.get(name)
+        if cases is None or case is None or case.state != SEGMENTED:
             raise ValueError(_("{name} has no result that could be opened.").format(name=name))
         result = read_result(Path(case.folder))
-        images = self.loader.open(name, self.cases.files.images(case.row))
+        images = self.loader.open(name, cases.files.images(case.row))
         self._removeOpened()
         node = self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{name} segmentation")
         addResult(node, result, images)
@@ -172,6 +176,16 @@ class CohortWork:
         self.cases, self._report, self._searched = None, None, None
         self._isSearching = False
 
+    def _inspected(self) -> CohortCases:
+        """The cases, where there must be some.
+
+        Raises:
+            ValueError: If no cohort was inspected.
+        """
+        if self.cases is None:
+            raise ValueError(_("Press Inspect first."))
+        return self.cases
+
     def _search(self, cases: CohortCases, folder: Path | None) -> Iterator[object]:
         try:
             yield from cases.find(folder)
@@ -180,7 +194,7 @@ class CohortWork:
                 self._isSearching = False
 
     def _trainingProblem(self, parameters: CIMLSegmentParameterNode) -> str:
-        if not self.cases.n_labelled:
+        if not self._inspected().n_labelled:
             return _("The cohort has no labelled case. Label some first.")
         if parameters.taskPreset is TaskPreset.FILE and not parameters.taskPath:
             return _("Choose the task file.")
@@ -189,7 +203,7 @@ class CohortWork:
     def _batchProblem(self) -> str:
         if self._isSearching:
             return _("Earlier results are being looked for. Wait a moment.")
-        return "" if self.cases.unlabelled else _("All cases are labelled or segmented.")
+        return "" if self._inspected().unlabelled else _("All cases are labelled or segmented.")
 
     def _removeOpened(self) -> None:
         """Remove the result that was opened before, unless somebody edited it."""

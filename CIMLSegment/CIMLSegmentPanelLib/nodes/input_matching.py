@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import slicer
+from slicer.i18n import tr as _
 
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentPanelLib.nodes.result_nodes import MAP_ATTRIBUTE
@@ -101,8 +102,11 @@ def _dicomKind(node: slicer.vtkMRMLVolumeNode) -> str | None:
 
 def _note(modality: str, found: Sequence[slicer.vtkMRMLVolumeNode], *, isPrimary: bool) -> str:
     if found:
-        names = " and ".join(f"'{node.GetName()}'" for node in found)
-        return f"{names} could both be {modality}. Choose one."
+        names = ", ".join(f"'{node.GetName()}'" for node in found)
+        text = _("These could be {modality}: {names}. Choose one.")
+        return text.format(names=names, modality=modality)
     if isPrimary:
-        return f"No volume is named like {modality}. Choose one."
-    return f"No volume is named like {modality}. Choose one, or go on without it."
+        text = _("No volume is named like {modality}. Choose one.")
+    else:
+        text = _("No volume is named like {modality}. Choose one, or go on without it.")
+    return text.format(modality=modality)

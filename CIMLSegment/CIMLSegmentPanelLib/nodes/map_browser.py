@@ -23,20 +23,6 @@ from CIMLSegmentPanelLib.nodes.result_nodes import (
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode, MapKind
 from MultimodalSlicerLib.volume_nodes import OverlayStyle
 
-COLOR_NODES = {
-    MapKind.INFORMATION: "vtkMRMLColorTableNodeFileViridis.txt",
-    MapKind.ATTENTION: "vtkMRMLColorTableNodeFileInferno.txt",
-    MapKind.GRADCAM: "vtkMRMLColorTableNodeFileInferno.txt",
-    MapKind.UNCERTAINTY: "vtkMRMLColorTableNodeFilePlasma.txt",
-}
-UNITLESS = "unitless"
-UNITS = {
-    MapKind.INFORMATION: "nats per voxel",
-    MapKind.ATTENTION: UNITLESS,
-    MapKind.GRADCAM: UNITLESS,
-    MapKind.UNCERTAINTY: "nats",
-}
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -95,7 +81,7 @@ class MapBrowser:
         key = mapKey(cell, view.kind)
         volume = mapNode(node, key)
         style = self._style(node, view)
-        below = cell.primary if view.kind is MapKind.UNCERTAINTY else cell.auxiliary
+        below = cell.auxiliary if view.kind.entry.has_route else cell.primary
         overlay = Overlay(
             volume=volume,
             image=image,
@@ -144,7 +130,7 @@ class MapBrowser:
             low=0.0,
             high=top,
             threshold=top * view.threshold / 100,
-            colorNodeID=COLOR_NODES[view.kind],
+            colorNodeID=f"vtkMRMLColorTableNodeFile{view.kind.entry.colors}.txt",
             isInterpolated=view.isInterpolated,
         )
         mark = f'"kind": "{view.kind.value}"'
@@ -173,10 +159,13 @@ def mapHint(parameters: CIMLSegmentParameterNode) -> str:
 
 def mapKey(cell: Cell, kind: MapKind) -> MapKey:
     """Return which map belongs to a cell."""
-    if kind is MapKind.UNCERTAINTY:
-        return MapKey(kind.value, None, None, cell.region)
-    region = None if kind is MapKind.INFORMATION else cell.region
-    return MapKey(kind.value, cell.primary, cell.auxiliary, region)
+    has_route = kind.entry.has_route
+    return MapKey(
+        kind.value,
+        cell.primary if has_route else None,
+        cell.auxiliary if has_route else None,
+        cell.region if kind.entry.has_region else None,
+    )
 
 
 def _regionTitle(node: slicer.vtkMRMLSegmentationNode, cell: Cell) -> str:
@@ -199,7 +188,7 @@ def _images(
     """The image below the map and, for the side-by-side layout, the one beside it."""
     images = resultImages(node)
     primary = images.get(cell.primary)
-    image = primary if view.kind is MapKind.UNCERTAINTY else images.get(cell.auxiliary, primary)
+    image = images.get(cell.auxiliary, primary) if view.kind.entry.has_route else primary
     if image is None:
         msg = _("The images of this result are not in the scene any more. Load them again.")
         raise ValueError(msg)
@@ -208,9 +197,9 @@ def _images(
 
 def _legend(key: MapKey, regionTitle: str, kind: MapKind) -> str:
     """Title of the legend: short lines, and no arrows, which the fonts of views lack."""
-    route = f"{key.auxiliary} to {key.primary}" if key.auxiliary else regionTitle
-    name = MapKey(key.kind, None, None, None).title()
-    return f"{name}\n{route}\n{UNITS[kind]}"
+    route = _("{auxiliary} to {primary}").format(auxiliary=key.auxiliary, primary=key.primary)
+    unit = kind.entry.unit or _("unitless")
+    return "\n".join((kind.entry.title, route if key.auxiliary else regionTitle, unit))
 
 
 def _description(overlay: Overlay, style: OverlayStyle, view: MapView, *, top: float) -> str:
@@ -219,10 +208,10 @@ def _description(overlay: Overlay, style: OverlayStyle, view: MapView, *, top: f
         title=overlay.title,
         image=overlay.image.GetName(),
         top=f"{style.high:.3g}",
-        unit="" if UNITS[view.kind] == UNITLESS else f" {UNITS[view.kind]}",
+        unit=f" {view.kind.entry.unit}".rstrip(),
         threshold=f"{style.threshold:.2g}",
     )
     if top >= style.threshold:
         return text
     hidden = _("This map reaches {largest} only and is hidden: move 'Hide below' to the left.")
-    return f"{text} " + hidden.format(largest=f"{top:.2g}")
+    return " ".join((text, hidden.format(largest=f"{top:.2g}")))

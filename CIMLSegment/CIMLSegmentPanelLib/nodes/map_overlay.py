@@ -86,13 +86,6 @@ class MapOverlay:
         for volume in volumes:
             styleOverlay(volume, style)
 
-    def setOpacity(self, volumes: Sequence[slicer.vtkMRMLVolumeNode], opacity: float) -> None:
-        """Change how much of the image is seen below the maps."""
-        shown = {volume.GetID() for volume in volumes}
-        for node in nodesOf(self._scene, COMPOSITE):
-            if node.GetForegroundVolumeID() in shown:
-                node.SetForegroundOpacity(opacity)
-
     def restore(self) -> None:
         """Show again what was shown before the first map."""
         if not self.former:
@@ -122,7 +115,7 @@ class MapOverlay:
         self, overlay: Overlay, opacity: float, center: Sequence[float] | None
     ) -> None:
         volumes = dict(zip(overlay.labels, (overlay.image, overlay.primary), strict=True))
-        focus = None if center is None else tuple(center)
+        focus = None if center is None else (center[0], center[1], center[2])
         self._layout.show(volumes, focus=focus)
         _setLayers(self._layout.compositeNodes()[0], overlay, opacity)
 

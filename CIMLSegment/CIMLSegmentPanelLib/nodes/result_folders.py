@@ -23,13 +23,15 @@ class ResultFolders:
         return Path(tempfile.mkdtemp(dir=self._root.name))
 
     def remove(self, path: Path) -> None:
-        """Remove a folder of ours, with the folder of the job that it lies in; others are kept."""
+        """Remove a folder of ours, with the folder of the job that it lies in; others are kept.
+
+        A scene from a file may name any folder: only what really lies in ours is removed.
+        """
         if self._root is None:
             return
-        root = Path(self._root.name)
-        if root in path.parents:
-            top = root / path.relative_to(root).parts[0]
-            shutil.rmtree(top, ignore_errors=True)
+        root, real = Path(self._root.name).resolve(), path.resolve()
+        if root in real.parents:
+            shutil.rmtree(root / real.relative_to(root).parts[0], ignore_errors=True)
 
     def clear(self) -> None:
         """Remove all folders."""

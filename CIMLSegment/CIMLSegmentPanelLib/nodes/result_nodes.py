@@ -11,10 +11,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import slicer
+from slicer.i18n import tr as _
 
+from CIMLSegmentLib.results.map_kinds import MAP_KINDS
 from CIMLSegmentLib.results.result import Contribution
 from MultimodalImagingLib.images.volume_io import ImageFile, read_volume
 from MultimodalSlicerLib.segment_nodes import segmentVolumesMl
@@ -40,7 +42,7 @@ class MapKey:
     """Which map of a result.
 
     Attributes:
-        kind: `information`, `attention`, `gradcam` or `uncertainty`.
+        kind: What it shows, a key of `MAP_KINDS`.
         primary: The modality that listened; `None` for uncertainty.
         auxiliary: The modality that told; `None` for uncertainty.
         region: The region; `None` for information.
@@ -53,8 +55,7 @@ class MapKey:
 
     def title(self, regionTitle: str = "") -> str:
         """Return the name for people, for example `Attention CT → PET (Lesion)`."""
-        names = {"gradcam": "Grad-CAM"}
-        parts = [names.get(self.kind, self.kind.capitalize())]
+        parts = [MAP_KINDS[self.kind].title]
         if self.auxiliary:
             parts.append(f"{self.auxiliary} \N{RIGHTWARDS ARROW} {self.primary}")
         if self.region:
@@ -142,11 +143,13 @@ def resultFacts(node: slicer.vtkMRMLSegmentationNode) -> ResultFacts:
     try:
         data = json.loads(node.GetAttribute(RESULT_ATTRIBUTE))
         files = tuple((name, top, MapKey(**key)) for name, top, key in data.pop("files"))
-        texts = {name: tuple(data.pop(name)) for name in ("modalities", "missing", "warnings")}
+        texts: dict[str, Any] = {
+            name: tuple(data.pop(name)) for name in ("modalities", "missing", "warnings")
+        }
         return ResultFacts(files=files, **texts, **data)
     except (TypeError, ValueError, KeyError) as error:
-        msg = f"The notes of the result '{node.GetName()}' cannot be read. Segment again."
-        raise ValueError(msg) from error
+        text = _("The notes of the result '{name}' cannot be read. Segment again.")
+        raise ValueError(text.format(name=node.GetName())) from error
 
 
 def resultImages(
@@ -185,15 +188,15 @@ def mapNode(node: slicer.vtkMRMLSegmentationNode, key: MapKey) -> slicer.vtkMRML
     facts = resultFacts(node)
     name = next((name for name, _top, other in facts.files if other == key), None)
     if name is None:
-        msg = f"This result has no map '{key.title()}'. Segment again with such maps."
-        raise ValueError(msg)
+        text = _("This result has no map '{title}'. Segment again with such maps.")
+        raise ValueError(text.format(title=key.title()))
     path = Path(facts.folder) / name
     if not path.is_file():
-        msg = (
-            f"The file of the map '{key.title()}' is not there any more ({path}). Segment again,"
+        text = _(
+            "The file of the map '{title}' is not there any more ({path}). Segment again,"
             " or choose a folder that keeps results."
         )
-        raise ValueError(msg)
+        raise ValueError(text.format(title=key.title(), path=path))
     return _addMap(node, key, path)
 
 
@@ -206,9 +209,9 @@ def mapNodes(node: slicer.vtkMRMLSegmentationNode) -> list[slicer.vtkMRMLScalarV
 
 def scaleTop(node: slicer.vtkMRMLSegmentationNode, kind: str) -> float:
     """Return the upper end of the scale that all maps of a kind share."""
-    fixed = {"attention": 1.0, "gradcam": 1.0, "uncertainty": math.log(2.0)}
-    if kind in fixed:
-        return fixed[kind]
+    fixed = MAP_KINDS[kind].top
+    if fixed is not None:
+        return fixed
     tops = [top for _name, top, key in resultFacts(node).files if key.kind == kind]
     return max(tops, default=1.0) or 1.0
 
@@ -255,8 +258,8 @@ def _readSegmentation(scene: slicer.vtkMRMLScene, path: Path) -> slicer.vtkSegme
     try:
         storage.SetFileName(str(path))
         if not storage.ReadData(node):
-            msg = f"The segmentation {path} cannot be read. Segment the case again."
-            raise ValueError(msg)
+            text = _("The segmentation {path} cannot be read. Segment the case again.")
+            raise ValueError(text.format(path=path))
         segmentation = slicer.vtkSegmentation()
         segmentation.DeepCopy(node.GetSegmentation())
         return segmentation
@@ -363,4 +366,4 @@ def _newMapFolder(node: slicer.vtkMRMLSegmentationNode) -> int:
     parent = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node))
     folder = hierarchy.CreateFolderItem(parent, f"{node.GetName()} maps")
     hierarchy.SetItemAttribute(folder, MAP_ATTRIBUTE, "1")
-    return folder
+    return int(folder)

@@ -15,11 +15,11 @@ from MultimodalSlicerLib.segment_editor import openSegmentEditor
 
 def isShown3D(node: slicer.vtkMRMLSegmentationNode | None) -> bool:
     """Tell whether the segments have surfaces that are shown."""
-    display = None if node is None else node.GetDisplayNode()
-    if display is None:
+    if node is None or node.GetDisplayNode() is None:
         return False
     name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
-    return bool(node.GetSegmentation().ContainsRepresentation(name) and display.GetVisibility3D())
+    isMade = node.GetSegmentation().ContainsRepresentation(name)
+    return bool(isMade and node.GetDisplayNode().GetVisibility3D())
 
 
 def toggle3D(node: slicer.vtkMRMLSegmentationNode) -> None:

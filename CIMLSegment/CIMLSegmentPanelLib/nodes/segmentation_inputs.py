@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentPanelLib.nodes.input_matching import modalityOfName
@@ -24,6 +26,7 @@ from MultimodalImagingLib.images.geometry import (
     image_from_volume,
 )
 from MultimodalImagingLib.images.geometry_checks import Verdict, case_verdict
+from MultimodalImagingLib.images.misplacement import image_mismatch, mismatch_text
 from MultimodalSlicerLib.volume_nodes import gridFromNode, volumeFromNode, volumeProblem
 
 Nodes = Mapping[str, slicer.vtkMRMLNode | None]
@@ -57,11 +60,14 @@ def checkInputs(model: ModelSummary, nodes: Nodes) -> InputVerdict:
     if problem:
         return InputVerdict(problem, "", notes)
     chosen = {name: node for name, node in nodes.items() if node is not None}
-    verdict, overlap = case_verdict({name: worldGrid(node) for name, node in chosen.items()})
+    grids = {name: worldGrid(node) for name, node in chosen.items()}
+    verdict, overlap = case_verdict(grids)
+    place = _misplaced(grids, chosen)
     remarks = {name: _remark(name, node, task) for name, node in nodes.items()}
     if verdict is Verdict.APART:
-        return InputVerdict(_apart(chosen), "", remarks)
-    return InputVerdict("", _sentence(verdict, overlap, model, chosen), remarks)
+        return InputVerdict(" ".join([_apart(chosen), *place]), "", remarks)
+    sentence = _sentence(verdict, overlap, model, chosen)
+    return InputVerdict("", " ".join([sentence, *place]), remarks)
 
 
 def worldGrid(node: slicer.vtkMRMLVolumeNode) -> Grid:
@@ -104,7 +110,8 @@ def _problem(modality: str, node: slicer.vtkMRMLNode | None, task: Task) -> str:
     if node is not None:
         return volumeProblem(node) or ""
     if modality in task.primaries:
-        return f"Choose the volume of {modality}: the model cannot segment without it."
+        text = _("Choose the volume of {modality}: the model cannot segment without it.")
+        return text.format(modality=modality)
     return ""
 
 
@@ -115,26 +122,44 @@ def _duplicate(nodes: Nodes) -> str:
             continue
         other = seen.setdefault(node.GetID(), modality)
         if other != modality:
-            name = node.GetName()
-            return f"'{name}' is chosen for {other} and for {modality}. Choose another volume."
+            text = _("'{name}' is chosen for {one} and for {other}. Choose another volume.")
+            return text.format(name=node.GetName(), one=other, other=modality)
     return ""
 
 
 def _remark(modality: str, node: slicer.vtkMRMLNode | None, task: Task) -> str:
     if node is None:
-        return f"Without {modality} the result may be worse."
+        return _("Without {modality} the result may be worse.").format(modality=modality)
     said = modalityOfName(node.GetName(), task)
     if said is not None and said != modality:
-        return f"'{node.GetName()}' is named like {said}, not like {modality}. Is it right?"
+        text = _("'{name}' is named like {said}, not like {modality}. Is it right?")
+        return text.format(name=node.GetName(), said=said, modality=modality)
     return ""
 
 
 def _apart(chosen: Mapping[str, slicer.vtkMRMLVolumeNode]) -> str:
-    names = " and ".join(f"'{node.GetName()}'" for node in chosen.values())
-    return (
-        f"{names} do not overlap in space. Choose volumes of the same patient, or register them"
-        " first."
+    names = ", ".join(f"'{node.GetName()}'" for node in chosen.values())
+    text = _(
+        "These do not overlap in space: {names}. Choose volumes of the same patient, or register"
+        " them first."
     )
+    return text.format(names=names)
+
+
+def _misplaced(
+    grids: Mapping[str, Grid], chosen: Mapping[str, slicer.vtkMRMLVolumeNode]
+) -> list[str]:
+    """Say which volumes could belong exactly on another one, and lie elsewhere."""
+    sentences = []
+    for first, second in combinations(grids, 2):
+        found = image_mismatch(grids[second], grids[first])
+        if found is not None:
+            names = chosen[second].GetName(), chosen[first].GetName()
+            sentences.append(
+                f"'{names[0]}' has the size of '{names[1]}', but {mismatch_text(found)}; it may"
+                " belong exactly there."
+            )
+    return sentences
 
 
 def _sentence(
@@ -144,16 +169,18 @@ def _sentence(
     chosen: Mapping[str, slicer.vtkMRMLVolumeNode],
 ) -> str:
     texts = {
-        Verdict.SAME_GRID: "All volumes have the same grid.",
-        Verdict.SAME_SPACE: "The volumes have different grids in the same space.",
-        Verdict.PARTIAL: f"The volumes overlap in part only ({overlap:.0%} of the smaller one).",
+        Verdict.SAME_GRID: _("All volumes have the same grid."),
+        Verdict.SAME_SPACE: _("The volumes have different grids in the same space."),
+        Verdict.PARTIAL: _("The volumes overlap in part only ({share} of the smaller one)."),
     }
-    sentences = [texts[verdict]]
+    sentences = [texts[verdict].format(share=f"{overlap:.0%}")]
     if model.spacing_mm:
-        sentences.append(f"They are resampled to {millimeters(model.spacing_mm)} on the fly.")
+        size = millimeters(model.spacing_mm)
+        sentences.append(_("They are resampled to {size} on the fly.").format(size=size))
     moved = [node.GetName() for node in chosen.values() if node.GetParentTransformNode()]
     if moved:
-        sentences.append(f"Parent transforms are honored: {', '.join(moved)}.")
+        names = ", ".join(moved)
+        sentences.append(_("Parent transforms are honored: {names}.").format(names=names))
     return " ".join(sentences)
 
 
@@ -164,7 +191,7 @@ def _boundingGrid(node: slicer.vtkMRMLVolumeNode) -> Grid:
     size = np.asarray(node.GetImageData().GetDimensions())
     affine = np.diag([*((high - low) / size), 1.0])
     affine[:3, 3] = low + (high - low) / size / 2
-    return grid_from_affine_ras(affine, tuple(int(n) for n in size))
+    return grid_from_affine_ras(affine, (int(size[0]), int(size[1]), int(size[2])))
 
 
 def _array(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
@@ -173,5 +200,5 @@ def _array(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
 
 def _checkContent(name: str, volume: Volume) -> None:
     if volume.array.min() == volume.array.max():
-        msg = f"'{name}' has the value {volume.array.flat[0]:g} everywhere. Choose another volume."
-        raise ValueError(msg)
+        text = _("'{name}' has the value {value} everywhere. Choose another volume.")
+        raise ValueError(text.format(name=name, value=f"{volume.array.flat[0]:g}"))

@@ -5,11 +5,19 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Union
+from typing import TYPE_CHECKING, Annotated, Union
 
 import slicer
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
+
+from CIMLSegmentLib.results.map_kinds import MAP_KINDS
+from CIMLSegmentLib.results.map_kinds import MapKind as KindOfMap
+
+if TYPE_CHECKING:
+    from slicer_types import WrappedParameters
+else:
+    WrappedParameters = object
 
 MAX_INPUTS = 8  # rows of the panel
 N_VALIDATIONS = 20  # of a training of usual length
@@ -23,19 +31,19 @@ Volume = Union[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSequenceNode, None]
 class MapKind(enum.Enum):
     """The maps of a result; the values are those of `result.json`."""
 
-    INFORMATION = "information"
-    ATTENTION = "attention"
-    GRADCAM = "gradcam"
-    UNCERTAINTY = "uncertainty"
+    _ignore_ = "members kind"
+    members = vars()
+    for kind in MAP_KINDS:
+        members[kind.upper()] = kind
+
+    @property
+    def entry(self) -> KindOfMap:
+        """What the table of kinds says about it."""
+        return MAP_KINDS[self.value]
 
     def label(self) -> str:
         """Return the text of the combo box."""
-        return {
-            MapKind.INFORMATION: _("Information (nats per voxel)"),
-            MapKind.ATTENTION: _("Attention (0 to 1)"),
-            MapKind.GRADCAM: _("Grad-CAM (0 to 1)"),
-            MapKind.UNCERTAINTY: _("Uncertainty (nats)"),
-        }[self]
+        return _(self.entry.choice)
 
     def hint(self, resolution: str) -> str:
         """Say what the map shows and what it does not.
@@ -43,22 +51,10 @@ class MapKind(enum.Enum):
         Args:
             resolution: Size of its finest details in mm; may be empty.
         """
-        text = {
-            MapKind.INFORMATION: _(
-                "How much the primary modality was told by the other one at each place, in nats."
-            ),
-            MapKind.ATTENTION: _(
-                "Where the gate let the other modality through: 0 closed, 1 open. An open gate"
-                " does not mean that something was said."
-            ),
-            MapKind.GRADCAM: _("Which places of the message raise the score of the region."),
-            MapKind.UNCERTAINTY: _(
-                "How undecided the model is about the region at each place: 0 certain, 0.69 even."
-            ),
-        }[self]
-        isMessage = bool(resolution) and self is not MapKind.UNCERTAINTY
-        detail = _(" No finer than {mm}.").format(mm=resolution) if isMessage else ""
-        return text + detail + " " + _("Model attribution, not clinical evidence.")
+        parts = [_(self.entry.hint)]
+        if resolution and self.entry.has_route:
+            parts.append(_("No finer than {mm}.").format(mm=resolution))
+        return " ".join([*parts, _("Model attribution, not clinical evidence.")])
 
 
 class SegmentDevice(enum.Enum):
@@ -95,7 +91,7 @@ class TaskPreset(enum.Enum):
 
 
 @parameterNodeWrapper
-class CIMLSegmentParameterNode:
+class CIMLSegmentParameterNode(WrappedParameters):
     """Everything that the person chose.
 
     Attributes:

@@ -5,11 +5,12 @@ Must not import Qt. A run remembers nodes by ID: they may be gone when it is fin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import slicer
+from slicer.i18n import tr as _
 
 from CIMLSegmentPanelLib.nodes.input_matching import InputMatch, matchVolumes
 from CIMLSegmentPanelLib.nodes.model_summary import ModelSummary, millimeters
@@ -23,6 +24,9 @@ from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
     segmentArguments,
     setInputVolume,
 )
+from MultimodalImagingLib.record.ownership import check_apart
+
+_IMAGES = "images"
 
 
 @dataclass(frozen=True)
@@ -62,15 +66,19 @@ class SegmentationRuns:
 
         Raises:
             ValueError: If they cannot be segmented; nothing is left then.
+            UsageError: If the chosen folder for results is, or holds, that of one of the images.
         """
         nodes = chosenVolumes(parameters, model)
         problem = checkInputs(model, nodes).problem
         if problem:
             raise ValueError(problem)
         chosen = {modality: node for modality, node in nodes.items() if node is not None}
+        if parameters.outputPath:
+            check_apart(Path(parameters.outputPath), storedFiles(chosen.values()))
         folder = self._folders.new()
         try:
-            files = exportVolumes(chosen, folder)
+            (folder / _IMAGES).mkdir()
+            files = exportVolumes(chosen, folder / _IMAGES)
         except BaseException:
             self._folders.remove(folder)
             raise
@@ -86,7 +94,7 @@ class SegmentationRuns:
         from CIMLSegmentLib.results.stored_result import read_result
 
         result = read_result(result_folder(run.output, run.case))
-        for path in run.folder.glob("image_*"):
+        for path in (run.folder / _IMAGES).glob("image_*"):
             path.unlink()
         found = {name: self._scene.GetNodeByID(identity) for name, identity in run.images.items()}
         images = {name: node for name, node in found.items() if node is not None}
@@ -117,6 +125,13 @@ class SegmentationRuns:
         return self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", unique)
 
 
+def storedFiles(nodes: Iterable[slicer.vtkMRMLVolumeNode]) -> list[Path]:
+    """Return the files that volumes were loaded from; none for a volume that was not."""
+    storages = [node.GetStorageNode() for node in nodes]
+    names = [storage.GetFullNameFromFileName() for storage in storages if storage is not None]
+    return [Path(name) for name in names if name]
+
+
 def chosenVolumes(
     parameters: CIMLSegmentParameterNode, model: ModelSummary
 ) -> dict[str, slicer.vtkMRMLNode | None]:
@@ -126,11 +141,11 @@ def chosenVolumes(
         ValueError: If the model has more modalities than the panel has rows.
     """
     if len(model.modalities) > MAX_INPUTS:
-        msg = (
-            f"The model has {len(model.modalities)} modalities, this panel has room for"
-            f" {MAX_INPUTS}. Use the command line for it."
+        text = _(
+            "The model has {n} modalities, this panel has room for {most}. Use the command line"
+            " for it."
         )
-        raise ValueError(msg)
+        raise ValueError(text.format(n=len(model.modalities), most=MAX_INPUTS))
     return {name: inputVolume(parameters, index) for index, name in enumerate(model.modalities)}
 
 

@@ -24,8 +24,9 @@ def adoptCohort(parameters: CIMLSegmentParameterNode) -> None:
 def nameCorrections(parameters: CIMLSegmentParameterNode) -> list[str]:
     """Return how the names of the chosen cohort were corrected in MDALSelector."""
     other = _selectorParameters(parameters.parameterNode.GetScene())
-    isSame = other is not None and other.cohortPath == parameters.cohortPath
-    return list(other.corrections) if isSame else []
+    if other is None or other.cohortPath != parameters.cohortPath:
+        return []
+    return list(other.corrections)
 
 
 def _selectorParameters(scene: slicer.vtkMRMLScene) -> MDALSelectorParameterNode | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import slicer
+from slicer.i18n import tr as _
 
 from MultimodalSlicerLib.table_nodes import (
     Point,
@@ -76,8 +77,8 @@ class TrainingNodes:
         self._points.append(point)
         table = findOrAddNode(self._scene, "vtkMRMLTableNode", POINTS_ROLE, name="CIML training")
         chart = findOrAddNode(self._scene, "vtkMRMLPlotChartNode", CHART_ROLE, name="CIML training")
-        chart.SetXAxisTitle("step")
-        chart.SetYAxisTitle("loss, validation Dice")
+        chart.SetXAxisTitle(_("step"))
+        chart.SetYAxisTitle(_("loss, validation Dice"))
         setScatter(chart, table, self._groups(), styles=self._styles())
         return chart
 

@@ -17,11 +17,12 @@ def viewState(
     scene: slicer.vtkMRMLScene, segmentation: slicer.vtkMRMLSegmentationNode | None
 ) -> str:
     """Note what all slice views show, and how a segmentation is drawn in them."""
+    layout = _layoutNode(scene)
     state = {
         "layers": {node.GetID(): _layers(node) for node in nodesOf(scene, COMPOSITE)},
         "places": {node.GetID(): _place(node) for node in nodesOf(scene, SLICE)},
         "segments": {},
-        "arrangement": _layoutNode(scene).GetViewArrangement() if _layoutNode(scene) else None,
+        "arrangement": None if layout is None else layout.GetViewArrangement(),
     }
     if segmentation is not None:
         state["segments"] = {segmentation.GetID(): segmentsState(segmentation)}

@@ -43,7 +43,7 @@ class BatchTable:
         for index in changed:
             self._table.setRow(index, self._rows[index])
 
-    def texts(self) -> list[tuple[str, str, str]]:
+    def texts(self) -> list[tuple[str, ...]]:
         """Return what is shown, in the order that is shown."""
         rows = range(self._table.rowCount())
         return [tuple(self._table.text(row, column) for column in range(3)) for row in rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import slicer
 from slicer.i18n import tr as _
@@ -24,6 +25,9 @@ from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
 from MultimodalWidgetsLib.path_edits import rememberPath
 from MultimodalWidgetsLib.portions import Portions
 
+if TYPE_CHECKING:
+    from slicer_types import UiForm
+
 
 class CohortPanel:
     """Connects the two sections to the work.
@@ -37,7 +41,7 @@ class CohortPanel:
     """
 
     def __init__(
-        self, ui: object, work: CohortWork, parameters: Callable[[], CIMLSegmentParameterNode]
+        self, ui: UiForm, work: CohortWork, parameters: Callable[[], CIMLSegmentParameterNode]
     ) -> None:
         """Connect the widgets.
 
@@ -104,7 +108,8 @@ class CohortPanel:
         where = _("Choose the folder of a cohort in Train and press Inspect there.")
         self._ui.batchSummaryLabel.setText(text if self.work.isInspected(parameters) else where)
         trained = _("The model is in {folder}.").format(folder=self.work.trained)
-        self._ui.trainSummaryLabel.setText(f"{text} {trained}" if self.work.trained else text)
+        sentences = (text, trained) if self.work.trained else (text,)
+        self._ui.trainSummaryLabel.setText(" ".join(sentences))
 
     def onInspectButton(self) -> None:
         """Find the cases of the cohort."""

@@ -22,7 +22,7 @@ class InputRow:
     """
 
     label: qt.QLabel
-    selector: object
+    selector: qt.QWidget
     note: qt.QLabel
 
 
@@ -41,7 +41,7 @@ class InputSection:
             row.label.setVisible(isUsed)
             row.selector.setVisible(isUsed)
             row.note.setVisible(False)
-            if isUsed:
+            if task is not None and isUsed:
                 self._showModality(row, modalities[index], task)
 
     def showNotes(self, notes: Mapping[str, str]) -> None:

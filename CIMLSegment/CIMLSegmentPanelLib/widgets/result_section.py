@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import qt
 import slicer
@@ -15,6 +16,9 @@ from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParamet
 from CIMLSegmentPanelLib.widgets.segments_table import showSegments
 from MultimodalWidgetsLib.background_process import Signal
 
+if TYPE_CHECKING:
+    from slicer_types import UiForm
+
 NOTHING_YET = "nothing yet"
 
 
@@ -26,7 +30,7 @@ class ResultSection:
     """
 
     def __init__(
-        self, ui: object, parameters: Callable[[], CIMLSegmentParameterNode | None]
+        self, ui: UiForm, parameters: Callable[[], CIMLSegmentParameterNode | None]
     ) -> None:
         """Take the widgets of the `.ui` file and a function that returns what is chosen now."""
         self.changed = Signal()
@@ -49,8 +53,7 @@ class ResultSection:
 
     def measure(self) -> None:
         """Show the segments as they are now."""
-        parameters = self._parameters()
-        rows = [] if parameters is None else segmentRows(parameters.result)
+        rows = segmentRows(self._result())
         showSegments(self._ui.segmentsTable, rows)
         self._ui.segmentsTable.setVisible(bool(rows))
 
@@ -62,13 +65,18 @@ class ResultSection:
         """Show the segments in 3-D, or hide them there."""
         message = _("The segments cannot be shown in 3-D.")
         with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
-            toggle3D(self._parameters().result)
+            toggle3D(self._result())
             self.changed.emit()
 
     def onSegmentEditorButton(self) -> None:
         """Correct the segments."""
         with slicer.util.tryWithErrorDisplay(_("Segment Editor cannot be opened.")):
-            editSegments(self._parameters().result)
+            editSegments(self._result())
+
+    def _result(self) -> slicer.vtkMRMLSegmentationNode | None:
+        """The chosen result; none while the panel is not shown."""
+        parameters = self._parameters()
+        return None if parameters is None else parameters.result
 
 
 def showText(label: qt.QLabel, text: str) -> None:

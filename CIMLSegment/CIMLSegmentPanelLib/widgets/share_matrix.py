@@ -7,16 +7,13 @@ from collections.abc import Mapping, Sequence
 import qt
 from slicer.i18n import tr as _
 
+from CIMLSegmentLib.results.map_kinds import COLORS, MAP_KINDS
 from CIMLSegmentLib.results.result import Contribution
 from CIMLSegmentPanelLib.nodes.map_browser import Cell
 from MultimodalWidgetsLib.background_process import Signal
 from MultimodalWidgetsLib.pictures import dot
 
-# Ten support points of Viridis, from low to high, as the maps of information have them.
-COLORS = (
-    *("440154", "482878", "3e4989", "31688e", "26828e"),
-    *("1f9e89", "35b779", "6ece58", "b5de2b", "fde725"),
-)
+COLORS_OF_SHARES = COLORS[MAP_KINDS["information"].colors]
 Column = tuple[str, str]  # region, primary
 
 
@@ -137,9 +134,9 @@ def _toolTip(contribution: Contribution, title: str) -> str:
 
 def shareColor(share: float) -> qt.QColor:
     """Return the color of a share, 0 to 1."""
-    position = min(max(share, 0.0), 1.0) * (len(COLORS) - 1)
-    left = min(int(position), len(COLORS) - 2)
-    low, high = (_channels(COLORS[index]) for index in (left, left + 1))
+    position = min(max(share, 0.0), 1.0) * (len(COLORS_OF_SHARES) - 1)
+    left = min(int(position), len(COLORS_OF_SHARES) - 2)
+    low, high = (_channels(COLORS_OF_SHARES[index]) for index in (left, left + 1))
     weight = position - left
     mixed = [round(a + weight * (b - a)) for a, b in zip(low, high, strict=True)]
     return qt.QColor(*mixed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import qt
 import slicer
@@ -16,6 +17,9 @@ from CIMLSegmentPanelLib.widgets.result_section import showText
 from CIMLSegmentPanelLib.widgets.share_matrix import ShareMatrix
 from MultimodalWidgetsLib.background_process import Signal
 
+if TYPE_CHECKING:
+    from slicer_types import UiForm
+
 
 class ToldSection:
     """Connects the matrix to the maps.
@@ -27,7 +31,7 @@ class ToldSection:
 
     def __init__(
         self,
-        ui: object,
+        ui: UiForm,
         browser: MapBrowser,
         parameters: Callable[[], CIMLSegmentParameterNode | None],
     ) -> None:
@@ -71,6 +75,8 @@ class ToldSection:
         message = _("The map cannot be shown.")
         with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
             parameters, cell = self._parameters(), Cell(region, primary, auxiliary)
+            if parameters is None:
+                return
             self._shownView = mapView(parameters)
             text = self._browser.show(parameters.result, cell, self._shownView)
             showText(self._ui.overlayLabel, text)
@@ -91,13 +97,13 @@ class ToldSection:
     def onLoadMapsButton(self) -> None:
         """Read all maps, so that they are saved with the scene."""
         with slicer.util.tryWithErrorDisplay(_("The maps cannot be read."), waitCursor=True):
-            count = self._browser.loadAll(self._parameters().result)
+            count = self._browser.loadAll(self._result())
             showText(self._ui.overlayLabel, _("{n} maps are in the scene.").format(n=count))
             self.changed.emit()
 
     def onDeleteMapsButton(self) -> None:
         """Remove the maps of the result from the scene."""
-        self._browser.delete(self._parameters().result)
+        self._browser.delete(self._result())
         self._showNothing()
 
     def _showNothing(self) -> None:
@@ -107,8 +113,12 @@ class ToldSection:
 
     def _markShown(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
         shown = self._browser.shown
-        isHere = shown is not None and shown[0] is node
-        self.matrix.mark(shown[1] if isHere else None)
+        self.matrix.mark(shown[1] if shown is not None and shown[0] is node else None)
+
+    def _result(self) -> slicer.vtkMRMLSegmentationNode | None:
+        """The chosen result; none while the panel is not shown."""
+        parameters = self._parameters()
+        return None if parameters is None else parameters.result
 
     def _fitViews(self) -> None:
         """Show the map once more when new views have got their size."""

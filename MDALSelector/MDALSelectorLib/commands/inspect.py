@@ -28,6 +28,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     parse_pattern,
     write_patterns,
 )
+from MultimodalImagingLib.jobs.environment import is_unicode
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.record.cohort_record import open_record
 
@@ -113,7 +114,8 @@ def run_inspect(options: argparse.Namespace, reporter: Reporter) -> int:
         write_patterns(path, report.cohort.patterns)
         reporter.info(f"The table of modality patterns is kept in {path}.")
     if options.json:
-        sys.stdout.write(json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n")
+        is_plain = not is_unicode(sys.stdout)
+        sys.stdout.write(json.dumps(report.to_json(), indent=2, ensure_ascii=is_plain) + "\n")
     elif getattr(options, "events", False):
         reporter.result(report.to_json())
     else:

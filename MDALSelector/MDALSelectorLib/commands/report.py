@@ -11,7 +11,7 @@ from MultimodalImagingLib.jobs.progress import Reporter
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the `report` command to its parser."""
     parser.add_argument(
-        "run", type=Path, metavar="RUN", help="folder that `mdal-selector select` wrote"
+        "folder", type=Path, metavar="RUN", help="folder that `mdal-selector select` wrote"
     )
 
 
@@ -23,5 +23,5 @@ def run_report(options: argparse.Namespace, reporter: Reporter) -> int:
     """
     from MDALSelectorLib.report.page import write_report
 
-    reporter.result({"report": str(write_report(options.run))})
+    reporter.result({"report": str(write_report(options.folder))})
     return 0

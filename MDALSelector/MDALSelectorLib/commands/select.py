@@ -9,6 +9,7 @@ from MDALSelectorLib.commands.inspect import add_modality_argument
 from MDALSelectorLib.estimation.config import ESTIMATORS, EstimationConfig, EstimatorName
 from MDALSelectorLib.selection.config import LABELLED_RULES, SelectionConfig
 from MDALSelectorLib.strategies import DEFAULT_STRATEGY, STRATEGIES, StrategyOptions
+from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
 
 
@@ -74,7 +75,7 @@ def config_from_options(options: argparse.Namespace) -> SelectionConfig:
         record=options.record,
         spacing_mm=options.spacing,
         labelled=options.labelled,
-        accepted=tuple(options.accept),
+        accepted=tuple(same_name(case_id) for case_id in options.accept),
         score_column=options.score_column,
         modality_patterns=tuple(options.modality),
     )

@@ -7,46 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from monai.networks.blocks import Convolution
 from torch import Tensor, nn
 
 from MDALSelectorLib.estimation.config import ContrastiveConfig
-from MDALSelectorLib.estimation.cross_fitting import FloatArray
-
-
-class VectorEncoder(nn.Module):
-    """A fixed linear map of vectors, with noise on its outputs in training."""
-
-    mean: Tensor
-    axes: Tensor
-
-    def __init__(
-        self, mean: FloatArray, axes: FloatArray, *, jitter: float, generator: torch.Generator
-    ) -> None:
-        """Keep the map.
-
-        Args:
-            mean: Subtracted from the features, `(n_features,)`.
-            axes: Maps the rest to components, `(n_features, k)`.
-            jitter: Standard deviation of the noise.
-            generator: Source of the noise; on the CPU.
-        """
-        super().__init__()
-        self.register_buffer("mean", torch.from_numpy(mean.astype(np.float32)))
-        self.register_buffer("axes", torch.from_numpy(axes.astype(np.float32)))
-        self._jitter = jitter
-        self._generator = generator
-
-    def forward(self, views: Tensor) -> Tensor:
-        """Map `(n_views, n_features)` to `(n_views, k)`."""
-        components: Tensor = (views - self.mean) @ self.axes
-        if not self.training:
-            return components
-        noise = torch.randn(components.shape, generator=self._generator)
-        return components + self._jitter * noise.to(components.device)
 
 
 class VolumeEncoder(nn.Sequential):

@@ -25,7 +25,6 @@ class ModalityDifference:
         z: The same minus the cohort's median, over its robust spread, same shape.
         values: Minus the mean of `z` over the used pairs a case has, `(n_cases,)`; the higher, the
             less they tell about each other. NaN for cases without a used pair.
-        lowest_z: Lowest `z` over the used pairs, `(n_cases,)`; NaN as in `values`.
         r12_repeats: Mean rank correlation of `values` between repeats, which share their data.
         r12_disjoint: Mean rank correlation of `values` by models of disjoint cases; NaN if it was
             not computed.
@@ -36,7 +35,6 @@ class ModalityDifference:
     pmi_nats: FloatArray
     z: FloatArray
     values: FloatArray
-    lowest_z: FloatArray
     r12_repeats: float
     r12_disjoint: float
 
@@ -69,7 +67,6 @@ def modality_difference(
         pmi_nats=pmi,
         z=z,
         values=_differences(z_kept),
-        lowest_z=_lowest(z_kept),
         r12_repeats=_repeat_agreement(kept, n_cases),
         r12_disjoint=_disjoint_agreement(kept, n_cases),
     )
@@ -104,11 +101,6 @@ def _differences(z: FloatArray) -> FloatArray:
     counts = is_there.sum(axis=1)
     total = np.sum(z, axis=1, where=is_there)
     return np.where(counts > 0, -total / np.maximum(counts, 1), np.nan)
-
-
-def _lowest(z: FloatArray) -> FloatArray:
-    lowest = np.where(np.isnan(z), np.inf, z).min(axis=1, initial=np.inf)
-    return np.where(np.isinf(lowest), np.nan, lowest)
 
 
 def _ranking(

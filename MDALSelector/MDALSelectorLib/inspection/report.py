@@ -69,6 +69,7 @@ class InspectionReport:
         return {
             "cohort": cohort.root.resolve().name,
             "layout": cohort.layout,
+            "naming": cohort.naming,
             "summary": self.summary,
             "modalities": list(cohort.modalities),
             "n_cases": len(cohort.cases),

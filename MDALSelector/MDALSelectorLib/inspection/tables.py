@@ -64,9 +64,23 @@ def _facts(report: InspectionReport) -> str:
     lines = [
         f"Cohort {cohort.root.resolve().name}, layout: {cohort.layout}, {n_patients} patients."
     ]
+    if cohort.naming:
+        lines.append(cohort.naming)
     if any(case.patient_id != case.case_id for case in cohort.cases):
-        lines.append(RULE)
+        lines += [_visits(report), RULE]
     return "\n".join(lines)
+
+
+def _visits(report: InspectionReport) -> str:
+    """Say which cases count as visits of one patient."""
+    visits: dict[str, list[str]] = {}
+    for case in report.cohort.cases:
+        visits.setdefault(case.patient_id, []).append(case.case_id)
+    several = [f"{name} ({', '.join(c)})" for name, c in visits.items() if len(c) > 1]
+    more = f" and {len(several) - MAX_NAMES} more" if len(several) > MAX_NAMES else ""
+    if not several:
+        return "Every patient has one case."
+    return f"Patients with several cases: {', '.join(several[:MAX_NAMES])}{more}."
 
 
 def _modality_table(report: InspectionReport) -> Table:

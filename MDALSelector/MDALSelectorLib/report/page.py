@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.run_folder import read_selection
 from MultimodalImagingLib.record.atomic_files import write_text
+from MultimodalImagingLib.record.ownership import check_own_files
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 REPORT_NAME = "report.html"
+# Pages of older versions are known by their title.
+_PAGE_MARKS = (b'content="CrossModal mdal-selector report"', b"<title>Which cases to label next: ")
 TEMPLATE_NAME = "report.html.j2"
 
 
@@ -30,12 +33,21 @@ def write_report(run: Path) -> Path:
 
     Raises:
         CohortError: If the run cannot be read.
+        UsageError: If a file of that name is there that is no such page.
         CrossModalError: If the page cannot be written.
     """
-    page = render_report(run, read_selection(run))
     path = run / REPORT_NAME
+    selection = read_selection(run)
+    check_own_files({path: is_page}, option="another run folder")
+    page = render_report(run, selection)
+    check_own_files({path: is_page}, option="another run folder")
     write_text(path, page)
     return path
+
+
+def is_page(data: bytes) -> bool:
+    """Tell whether the content of a file is a page of this program."""
+    return any(mark in data[:4096] for mark in _PAGE_MARKS)
 
 
 def render_report(run: Path, selection: CaseSelection) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, NOT_RANKABLE, PAIRING_ACCEPTED, Flag
+from MDALSelectorLib.selection.candidates import check_candidates
 from MDALSelectorLib.selection.case_selection import CaseSelection, Fallback, RankedCase
 from MDALSelectorLib.selection.cohort_scores import CohortScores, SelectionRequest
 from MDALSelectorLib.selection.comparison import compare_strategies
@@ -57,6 +58,7 @@ def make_selection(scores: CohortScores, request: SelectionRequest) -> CaseSelec
     asked = make_strategy(request.strategy, request.options)
     strategy, fallback = _replaced_without_signal(asked, trust, request.options)
     flags = _all_flags(scores, strategy)
+    check_candidates(scores, flags, budget=request.budget.n_cases, strategy=strategy.name)
     pool = _pool(scores, flags)
     ranking = strategy.rank(
         pool, request.budget.n_cases, generator=strategy_generator(request.seed, strategy.name)

@@ -37,6 +37,7 @@ __all__ = [
     "CSV_NAME",
     "EMBEDDINGS_NAME",
     "JSON_NAME",
+    "LOG_NAME",
     "THUMBNAILS_NAME",
     "CaseSelection",
     "Flag",
@@ -50,6 +51,7 @@ __all__ = [
 CSV_NAME = "selection.csv"
 EMBEDDINGS_NAME = "embeddings.safetensors"
 THUMBNAILS_NAME = "thumbnails"
+LOG_NAME = "log.jsonl"
 
 # One entry: safetensors does not keep the order of several, and the bytes would differ.
 _ENTRY = "crossmodal"

@@ -17,11 +17,10 @@ from MDALSelectorLib.estimation.voxel_nmi import cohort_voxel_nmi
 from MDALSelectorLib.pairing.alignment import measure_alignment
 from MDALSelectorLib.pairing.flags import pairing_flags
 from MDALSelectorLib.selection.cohort_scores import CohortScores, FloatArray
-from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics
+from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, PairDiagnostics
 from MDALSelectorLib.selection.run_facts import versions_of
 from MDALSelectorLib.selection.score_store import load_scores, save_scores, scores_key
 from MultimodalImagingLib.jobs.progress import Reporter
-from MultimodalImagingLib.preparation.prepared_cache import case_key
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 
@@ -83,14 +82,22 @@ def estimate_scores(
         z=_by_pair(estimation, estimation.difference.z),
         modality_difference=estimation.difference.values,
         embeddings=fused_embedding(features),
-        diagnostics=diagnostics_of(estimation, config),
+        diagnostics=diagnostics_of(estimation, config, _n_joint(features, estimation)),
         flags=_joined(_incomplete_flags(prepared), flags),
         voxel_nmi=cohort_voxel_nmi(prepared, prepared.modalities).mean,
     )
 
 
-def diagnostics_of(estimation: Estimation, config: EstimationConfig) -> Diagnostics:
-    """Return what speaks for and against the scores, in plain numbers."""
+def diagnostics_of(
+    estimation: Estimation, config: EstimationConfig, n_joint: Mapping[Pair, int]
+) -> Diagnostics:
+    """Return what speaks for and against the scores, in plain numbers.
+
+    Args:
+        estimation: What was estimated.
+        config: How.
+        n_joint: Number of cases that have both modalities of a pair.
+    """
     found = {e.pair: e for e in estimation.estimates[estimation.estimator]}
     difference = estimation.difference
     return Diagnostics(
@@ -105,7 +112,7 @@ def diagnostics_of(estimation: Estimation, config: EstimationConfig) -> Diagnost
         pairs=tuple(
             PairDiagnostics(
                 pair=pair,
-                n_cases=len(found[pair].case_index) if pair in found else 0,
+                n_cases=n_joint[pair],
                 is_used=pair in difference.used,
                 bound_nats=_finite(found[pair].bound_nats) if pair in found else None,
                 median_nats=_finite(float(np.median(found[pair].pmi))) if pair in found else None,
@@ -114,6 +121,11 @@ def diagnostics_of(estimation: Estimation, config: EstimationConfig) -> Diagnost
             for pair in estimation.pairs
         ),
     )
+
+
+def _n_joint(features: Mapping[str, FloatArray], estimation: Estimation) -> dict[Pair, int]:
+    has = {modality: ~np.isnan(values).all(axis=1) for modality, values in features.items()}
+    return {(a, b): int((has[a] & has[b]).sum()) for a, b in estimation.pairs}
 
 
 def _features(prepared: PreparedCohort, reporter: Reporter) -> dict[str, FloatArray]:
@@ -159,10 +171,7 @@ def _joined(*tables: Mapping[str, tuple[Flag, ...]]) -> dict[str, tuple[Flag, ..
 
 
 def _key(prepared: PreparedCohort, config: EstimationConfig) -> str:
-    cases = [
-        [case.case_id, case.patient_id, case_key(case, prepared.spec, prepared.root)]
-        for case in prepared.cases
-    ]
+    cases = [[case.case_id, case.patient_id, prepared.key(case)] for case in prepared.cases]
     settings = asdict(config)
     return scores_key([cases, settings, versions_of()])
 

@@ -21,6 +21,7 @@ _LEADS: dict[TrustLevel, str] = {
     "low": "Trust the ranking only a little.",
     "none": "There is too little cross-modal signal to rank by.",
 }
+_LEAD_UNSCORED = "Cases cannot be ranked by modality difference."
 
 
 def judge_trust(diagnostics: Diagnostics, *, n_cases: int) -> Trust:
@@ -36,7 +37,8 @@ def judge_trust(diagnostics: Diagnostics, *, n_cases: int) -> Trust:
         n_cases: Number of cases that were scored.
     """
     level = _level(diagnostics, n_cases)
-    parts = [_LEADS[level], _signal(diagnostics)]
+    is_scored = diagnostics.bound_nats is not None
+    parts = [_LEADS[level] if is_scored else _LEAD_UNSCORED, _signal(diagnostics)]
     if level != "none":
         parts += [_repeatability(diagnostics), _size(n_cases)]
     return Trust(level, " ".join(part for part in parts if part))
@@ -62,13 +64,22 @@ def _threshold(diagnostics: Diagnostics) -> float:
 def _signal(diagnostics: Diagnostics) -> str:
     bound, threshold = diagnostics.bound_nats, _threshold(diagnostics)
     if bound is None:
-        return "No pair of modalities occurs in enough cases to be scored."
+        return _why_unscored(diagnostics)
     word = "above" if bound > threshold else "not above"
     return (
         f"On cases that it had not seen, the {diagnostics.estimator} estimator finds"
         f" {bound:.2f} nats of shared information, {word} the {threshold:.2f} nats that chance"
         " alone could give."
     )
+
+
+def _why_unscored(diagnostics: Diagnostics) -> str:
+    """Say what is missing: a second modality, or cases that have both of a pair."""
+    if not diagnostics.pairs:
+        return "The cohort has one modality; a difference needs two of them."
+    most = max(diagnostics.pairs, key=lambda pair: pair.n_cases)
+    rest = " No other pair has more." if len(diagnostics.pairs) > 1 else ""
+    return f"{most.note}{rest}"
 
 
 def _repeatability(diagnostics: Diagnostics) -> str:

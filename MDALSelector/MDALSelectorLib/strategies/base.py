@@ -6,7 +6,8 @@ import zlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from typing import ClassVar
+from dataclasses import Field, dataclass, fields, is_dataclass
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
@@ -22,6 +23,36 @@ from MDALSelectorLib.strategies.pool import (
     check_embeddings,
     utility_column,
 )
+from MultimodalImagingLib.errors import UsageError
+
+
+@dataclass(frozen=True)
+class StrategyOptions:
+    """What a user may change about the strategies.
+
+    Attributes:
+        max_per_patient: Cases that one patient may have before the others have had as many
+            (strategies that rank by a utility).
+        gate: Share of a group's most typical members that compete (DiverseMD).
+        space: What cases are grouped by (DiverseMD): fused embeddings or standardized PMI per pair.
+        score_direction: Which end of the user's score comes first (Score).
+    """
+
+    max_per_patient: int = 1
+    gate: float = 0.5
+    space: Literal["embedding", "pairs"] = "embedding"
+    score_direction: Literal["high", "low"] = "high"
+
+    def __post_init__(self) -> None:
+        """Refuse values that no strategy can use."""
+        if self.max_per_patient < 1:
+            msg = (
+                f"Expected at least 1 case per patient, got {self.max_per_patient}. Give 1 or more."
+            )
+            raise UsageError(msg)
+        if not 0.0 < self.gate <= 1.0:
+            msg = f"Expected a gate above 0 and at most 1, got {self.gate}. The usual value is 0.5."
+            raise UsageError(msg)
 
 
 class Strategy(ABC):
@@ -83,6 +114,12 @@ class Strategy(ABC):
             picks=tuple(Pick(rows[pick.index], pick.reason) for pick in walk[:budget]),
             order=tuple(rows[index] for index in order),
         )
+
+    @classmethod
+    def from_options(cls, options: StrategyOptions) -> Self:
+        """Return the strategy with those of the options that it has an attribute for."""
+        own: Sequence[Field[object]] = fields(cls) if is_dataclass(cls) else ()
+        return cls(**{field.name: getattr(options, field.name) for field in own})
 
     @abstractmethod
     def _walk(self, pool: Pool, budget: int, generator: np.random.Generator) -> list[Pick]:

@@ -94,20 +94,20 @@ class Score(_ByUtility):
     """The user's own score, for example an entropy that another program computed.
 
     Attributes:
-        direction: Which end of the scale comes first.
+        score_direction: Which end of the scale comes first.
     """
 
     name: ClassVar[str] = "Score"
     summary: ClassVar[str] = "the score in a column of the user's table"
     utility: ClassVar[str | None] = SCORE
-    direction: Literal["high", "low"] = "high"
+    score_direction: Literal["high", "low"] = "high"
 
     def _utility(self, pool: Pool) -> FloatArray:
         column = utility_column(pool, SCORE)
-        return column if self.direction == "high" else -column
+        return column if self.score_direction == "high" else -column
 
     def _reason(self, pool: Pool, row: int, place: int) -> str:
-        word = "highest" if self.direction == "high" else "lowest"
+        word = "highest" if self.score_direction == "high" else "lowest"
         return f"score {pool.utilities[SCORE][row]:.4g}, {_ordinal(place, pool, word)}"
 
 

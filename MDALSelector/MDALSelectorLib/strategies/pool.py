@@ -138,7 +138,8 @@ def check_budget(pool: Pool, budget: int) -> None:
         f" {held_back} must be checked first or cannot be ranked)"
     )
     if n_candidates == 0:
-        msg = f"There is no case left to suggest: {found}. Check and accept flagged cases first."
+        advice = "Look at the cases that are held back." if held_back else "Add cases to go on."
+        msg = f"There is no case left to suggest: {found}. {advice}"
         raise UsageError(msg)
     if budget < 1:
         msg = f"Expected a budget of at least 1 case, got {budget}. Give a larger budget."
@@ -146,7 +147,7 @@ def check_budget(pool: Pool, budget: int) -> None:
     if budget > n_candidates:
         msg = (
             f"A budget of {budget} cases is too large: {found}. Give a budget of at most"
-            f" {n_candidates}, or check and accept flagged cases first."
+            f" {n_candidates}."
         )
         raise UsageError(msg)
 

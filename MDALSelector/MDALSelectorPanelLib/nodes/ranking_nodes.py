@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import slicer
+from slicer.i18n import tr as _
 
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_rows import (
@@ -81,8 +82,8 @@ class RankingNodes:
         """
         path = Path(self.run) / "report.html"
         if not path.is_file():
-            msg = f"The report {path} is not there any more. Start the selection again."
-            raise FileNotFoundError(msg)
+            text = _("The report {path} is not there any more. Start the selection again.")
+            raise FileNotFoundError(text.format(path=path))
         return path
 
     def rows(self) -> list[CaseRow]:
@@ -136,8 +137,8 @@ class RankingNodes:
             return None
         chart = findOrAddNode(self._scene, "vtkMRMLPlotChartNode", CHART_ROLE, name="MDAL plot")
         points = findOrAddNode(self._scene, "vtkMRMLTableNode", POINTS_ROLE, name="MDAL points")
-        chart.SetXAxisTitle("first principal component")
-        chart.SetYAxisTitle("modality difference")
+        chart.SetXAxisTitle(_("first principal component"))
+        chart.SetYAxisTitle(_("modality difference"))
         with slicer.util.NodeModify(chart):
             setScatter(chart, points, groups, styles=_styles())
             _setRange(chart, rows)
@@ -176,8 +177,11 @@ def _setRange(chart: slicer.vtkMRMLPlotChartNode, rows: Sequence[CaseRow]) -> No
 
 def _outliers(rows: Sequence[CaseRow]) -> list[CaseRow]:
     low, high = usual_range(_differences(rows))
-    scored = (row for row in rows if row.modality_difference is not None)
-    return [row for row in scored if not low <= row.modality_difference <= high]
+    return [
+        row
+        for row in rows
+        if row.modality_difference is not None and not low <= row.modality_difference <= high
+    ]
 
 
 def _differences(rows: Sequence[CaseRow]) -> list[float]:

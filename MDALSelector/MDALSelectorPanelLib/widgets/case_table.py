@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import qt
 from slicer.i18n import tr as _
@@ -29,6 +30,9 @@ from MultimodalWidgetsLib.background_process import Signal
 from MultimodalWidgetsLib.model_filler import ModelFiller
 from MultimodalWidgetsLib.pictures import dot
 
+if TYPE_CHECKING:
+    from slicer_types import UiForm
+
 ROW_HEIGHT = 24
 PICTURE_HEIGHT = 40
 MAX_PICTURE_WIDTH = 260
@@ -49,7 +53,7 @@ class CaseTableWidgets:
     stateFilter: qt.QComboBox
 
     @classmethod
-    def fromUi(cls, ui: object) -> CaseTableWidgets:
+    def fromUi(cls, ui: UiForm) -> CaseTableWidgets:
         """Find the widgets by the names that the `.ui` files give them."""
         return cls(
             view=ui.casesTableView,
@@ -73,7 +77,7 @@ class CaseTable:
         self._rows: dict[str, CaseRow] = {}
         self._sourceRow: dict[str, int] = {}
         self._pictures: _Pictures | None = None
-        self._filler: ModelFiller | None = None
+        self._filler: ModelFiller[CaseRow] | None = None
         self._proxy = qt.QSortFilterProxyModel(widgets.view)
         self._model = qt.QStandardItemModel(0, len(columnTitles()))
         self._setUpModels()
@@ -189,7 +193,7 @@ class CaseTable:
 
     def _caseAt(self, index: qt.QModelIndex) -> str:
         source = self._proxy.mapToSource(index)
-        return self._model.item(source.row(), CASE).text()
+        return str(self._model.item(source.row(), CASE).text())
 
     def _planPictures(self, _value: object = None) -> None:
         self._pictureTimer.start()
@@ -227,4 +231,4 @@ class _Pictures:
         small = picture.scaled(size, qt.Qt.KeepAspectRatio, qt.Qt.SmoothTransformation)
         item.setData(small, qt.Qt.DecorationRole)
         item.setToolTip(f'<img src="{path.as_uri()}">')
-        return small.width() + 8
+        return int(small.width()) + 8

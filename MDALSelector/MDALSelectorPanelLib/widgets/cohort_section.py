@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import qt
 from slicer.i18n import tr as _
@@ -11,6 +12,9 @@ from slicer.i18n import tr as _
 from MultimodalSlicerLib.cohort_report import CohortReport, NamePart, with_correction
 from MultimodalWidgetsLib.background_process import Signal
 from MultimodalWidgetsLib.plain_table import PlainTable
+
+if TYPE_CHECKING:
+    from slicer_types import UiForm
 
 PART, TARGET, FILES, EXAMPLE = range(4)
 
@@ -34,7 +38,7 @@ class CohortWidgets:
     problemsView: qt.QTableView
 
     @classmethod
-    def fromUi(cls, ui: object) -> CohortWidgets:
+    def fromUi(cls, ui: UiForm) -> CohortWidgets:
         """Find the widgets by the names that the `.ui` files give them."""
         return cls(
             summaryLabel=ui.cohortSummaryLabel,
@@ -102,7 +106,9 @@ class CohortSection:
 def _summary(report: CohortReport | None) -> str:
     if report is None:
         return _("Choose the folder of a cohort and press Inspect.")
-    return _("{summary}. Layout: {layout}.").format(summary=report.summary, layout=report.layout)
+    return _("{summary}. Layout: {layout}. {naming}").format(
+        summary=report.summary, layout=report.layout, naming=report.naming
+    )
 
 
 def _nameItems(part: NamePart) -> list[qt.QTableWidgetItem]:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from MultimodalImagingLib.cohorts.case_names import usable_case_names
 from MultimodalImagingLib.cohorts.cases import Case, FoundFile, Listing, Problem
+from MultimodalImagingLib.cohorts.label_choice import (
+    choose_label,
+    exact_pattern,
+    names_exactly,
+    telling_pattern,
+)
 from MultimodalImagingLib.cohorts.modality_patterns import (
     IGNORE,
     LABEL,
@@ -16,11 +22,13 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     PatternMatch,
     normalized_name,
 )
-from MultimodalImagingLib.cohorts.patient_ids import patient_of_case
+from MultimodalImagingLib.cohorts.patient_ids import patients_of_cases
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.geometry_checks import impossible_grid, unusual_grid
-from MultimodalImagingLib.images.volume_io import ImageFile, read_grid
+from MultimodalImagingLib.images.geometry_checks import impossible_grid, unit_hint, unusual_grid
+from MultimodalImagingLib.images.position import Position
+from MultimodalImagingLib.images.volume_io import ImageFile, read_position
+from MultimodalImagingLib.jobs.environment import same_name
 
 
 @dataclass(frozen=True)
@@ -51,22 +59,27 @@ class Assembly:
         cases: Cases with at least one readable image, sorted by case.
         problems: All problems found here.
         matches: What every file was taken for.
-        grids: Grid of every readable image and label map.
+        positions: Where every readable image and label map lies.
     """
 
     modalities: tuple[str, ...]
     cases: tuple[Case, ...]
     problems: tuple[Problem, ...]
     matches: tuple[FileMatch, ...]
-    grids: Mapping[ImageFile, Grid]
+    positions: Mapping[ImageFile, Position]
+
+    @property
+    def grids(self) -> dict[ImageFile, Grid]:
+        """Grid of every readable image and label map."""
+        return {file: position.grid for file, position in self.positions.items()}
 
 
 def assemble_cases(listing: Listing, patterns: ModalityPatterns) -> Assembly:
     """Build the cases of a listing; whatever cannot be used becomes a problem."""
-    case_ids, name_problems = usable_case_names(listing.case_ids)
-    builder = _Builder(listing, patterns)
+    case_ids, name_problems = usable_case_names([same_name(name) for name in listing.case_ids])
+    builder = _Builder(listing, patterns, patients_of_cases(case_ids))
     by_case: dict[str, list[FoundFile]] = defaultdict(list)
-    for file in listing.files:
+    for file in (replace(file, case_id=same_name(file.case_id)) for file in listing.files):
         by_case[file.case_id].append(file)
     built = [builder.case(case_id, by_case[case_id]) for case_id in case_ids]
     cases = tuple(case for case in built if case is not None)
@@ -75,9 +88,9 @@ def assemble_cases(listing: Listing, patterns: ModalityPatterns) -> Assembly:
     return Assembly(
         (*declared, *sorted(found.difference(declared))),
         cases,
-        (*name_problems, *builder.problems),
+        (*name_problems, *builder.problems, *builder.unknown_in_folders()),
         tuple(builder.matches),
-        builder.grids,
+        builder.positions,
     )
 
 
@@ -100,110 +113,160 @@ def declared_modalities(names: Sequence[str], patterns: ModalityPatterns) -> dic
 
 
 class _Builder:
-    """Collects matches, grids and problems while cases are built."""
+    """Collects matches, positions and problems while cases are built."""
 
-    def __init__(self, listing: Listing, patterns: ModalityPatterns) -> None:
+    def __init__(
+        self, listing: Listing, patterns: ModalityPatterns, patients: Mapping[str, str]
+    ) -> None:
         self._listing = listing
+        said = {
+            same_name(name): patient for name, patient in listing.patient_ids.items() if patient
+        }
+        self._patients = {**patients, **said}
+        self._attributes = {same_name(name): row for name, row in listing.attributes.items()}
         self._patterns = patterns
         self.declared = declared_modalities(listing.modalities, patterns)
         self.problems: list[Problem] = []
         self.matches: list[FileMatch] = []
-        self.grids: dict[ImageFile, Grid] = {}
+        self.positions: dict[ImageFile, Position] = {}
+        self._unknown_in: dict[str, list[FoundFile]] = defaultdict(list)
+
+    def unknown_in_folders(self) -> list[Problem]:
+        """Name the files in sub-folders of cases that nothing is known of, once per folder."""
+        return [_unknown(folder, files) for folder, files in sorted(self._unknown_in.items())]
 
     def case(self, case_id: str, files: Sequence[FoundFile]) -> Case | None:
         """Build one case; `None` if it has no readable image."""
         matches = [(file, self._match(file)) for file in files]
-        candidates, labels, masks = self._sort(matches)
+        candidates, labels = self._sort(matches)
         images = {
             modality: file
             for modality in sorted(candidates)
             if (file := self._only_image(case_id, modality, candidates[modality])) is not None
         }
-        label = self._label(case_id, labels, masks)
+        label = self._label(case_id, labels)
         used = {*images.values(), label} if images else set()
         self.matches += [_file_match(*match, used) for match in matches]
         if not images:
-            message = (
-                "Expected at least one readable image of a known modality, found none; the case is"
-                " left out. Add images, or correct the table of modality patterns."
-            )
-            self.problems.append(Problem("error", message, case_id))
+            self.problems.append(Problem("error", _no_image(candidates), case_id))
             return None
-        patient = self._listing.patient_ids.get(case_id) or patient_of_case(case_id)
-        attributes = self._listing.attributes.get(case_id, {})
-        return Case(case_id, patient, images, label, attributes)
+        attributes = self._attributes.get(case_id, {})
+        return Case(case_id, self._patients[case_id], images, label, attributes)
 
     def _sort(
         self, matches: Iterable[tuple[FoundFile, PatternMatch]]
-    ) -> tuple[dict[str, list[FoundFile]], list[FoundFile], list[FoundFile]]:
-        """Sort files into images per modality, plain labels, and further masks."""
+    ) -> tuple[dict[str, list[FoundFile]], list[tuple[FoundFile, PatternMatch]]]:
+        """Sort files into images per modality and possible label maps."""
         images: dict[str, list[FoundFile]] = defaultdict(list)
-        labels: list[FoundFile] = []
-        masks: list[FoundFile] = []
+        labels: list[tuple[FoundFile, PatternMatch]] = []
         for file, match in matches:
-            if match.target is None:
+            if match.target is None and file.folder and not match.candidates:
+                self._unknown_in[file.folder].append(file)
+            elif match.target is None:
                 self.problems.append(_unmatched(file, match))
             elif match.target == LABEL:
-                (labels if match.is_whole else masks).append(file)
+                labels.append((file, match))
             elif match.target != IGNORE:
                 images[match.target].append(file)
-        return images, labels, masks
+        return images, labels
 
     def _match(self, file: FoundFile) -> PatternMatch:
         if file.is_label:
             return PatternMatch(LABEL, is_whole=True)
-        match = self._patterns.match(file.name if file.modality is None else file.modality)
-        if file.modality is None or match.target in (LABEL, IGNORE):
+        if file.modality is None:
+            return match_with_folder(file, self._patterns)
+        match = self._patterns.match(file.modality)
+        if match.target in (LABEL, IGNORE):
             return match
         return PatternMatch(self.declared[file.modality], match.expressions, match.parts)
 
     def _only_image(
         self, case_id: str, modality: str, files: Sequence[FoundFile]
     ) -> ImageFile | None:
-        if len(files) == 1:
-            return self._readable(files[0])
+        nearest = [file for file in files if file.depth == min(f.depth for f in files)]
+        if len(nearest) == 1:
+            if len(files) > 1:
+                self.problems.append(_further_images(modality, nearest[0], files))
+            return self._readable(nearest[0])
         message = (
-            f"Expected one {modality} image, found {len(files)}: {_names(files)}; none of them is"
-            " used. Remove all but one, or tell them apart with modality patterns."
+            f"Expected one {modality} image, found {len(nearest)}: {_names(nearest)}; none of them"
+            " is used. Say which to leave out with a pattern such as"
+            f" `{telling_pattern(nearest, number=-1)}=ignore`."
         )
-        self.problems.append(Problem("error", message, case_id, files[0].path))
+        self.problems.append(Problem("error", message, case_id, nearest[0].path))
         return None
 
     def _label(
-        self, case_id: str, labels: Sequence[FoundFile], masks: Sequence[FoundFile]
+        self, case_id: str, candidates: Sequence[tuple[FoundFile, PatternMatch]]
     ) -> ImageFile | None:
-        """Choose the label map: the plain one, or the only mask there is."""
-        candidates = labels or masks
-        if len(candidates) > 1:
-            message = (
-                f"Expected one label map, found {len(candidates)}: {_names(candidates)}; none of"
-                " them is used. Name the right one with a pattern such as `seg_final=label` and"
-                " the others with `=ignore`."
-            )
-            self.problems.append(Problem("warning", message, case_id, candidates[0].path))
-            return None
-        if labels and masks:
-            message = (
-                f"Further masks are not used: {_names(masks)}; the label is {labels[0].path.name}."
-            )
-            self.problems.append(Problem("info", message, case_id, masks[0].path))
-        return self._readable(candidates[0]) if candidates else None
+        choice = choose_label(case_id, candidates)
+        if choice.problem is not None:
+            self.problems.append(choice.problem)
+        return None if choice.file is None else self._readable(choice.file)
 
     def _readable(self, file: FoundFile) -> ImageFile | None:
         """Read the header; `None`, and a problem, if the file cannot be used."""
         try:
-            grid = read_grid(file.image_file)
+            position = read_position(file.image_file)
         except CohortError as error:
             self.problems.append(Problem("error", str(error), file.case_id, file.path))
             return None
-        impossible, unusual = impossible_grid(grid), unusual_grid(grid)
+        impossible, unusual = impossible_grid(position.grid), unusual_grid(position.grid)
         if impossible is not None:
-            self.problems.append(_bad_spacing("error", file, impossible))
+            hint = unit_hint(position.grid, position.unit)
+            self.problems.append(_bad_spacing("error", file, impossible, hint))
             return None
         if unusual is not None:
             self.problems.append(_bad_spacing("warning", file, unusual))
-        self.grids[file.image_file] = grid
+        self.positions[file.image_file] = position
         return file.image_file
+
+
+def _no_image(candidates: Mapping[str, Sequence[FoundFile]]) -> str:
+    if candidates:
+        return (
+            "Expected at least one readable image of a known modality, found none that can be used"
+            f" among {', '.join(sorted(candidates))}; the case is left out. The problems of these"
+            " files say what to do."
+        )
+    return (
+        "Expected at least one readable image of a known modality, found none; the case is"
+        " left out. Add images, or correct the table of modality patterns."
+    )
+
+
+def match_with_folder(file: FoundFile, patterns: ModalityPatterns) -> PatternMatch:
+    """Match a file by its own name, and by the sub-folder of the case that it lies in.
+
+    What is to be ignored is ignored. A folder of labels (`seg/T1.nii.gz`) makes labels of all
+    files in it, except of one that a pattern names. Else the folder tells only what the name does
+    not: `CT/0001.nii.gz`.
+    """
+    own = patterns.match(file.name)
+    if not file.folder:
+        return own
+    folder = patterns.match(file.folder.replace("/", "_"))
+    if own.target == IGNORE or names_exactly(own, file.name):
+        return own
+    if folder.target in (LABEL, IGNORE):
+        return folder
+    return folder if own.target is None and not own.candidates else own
+
+
+def _further_images(modality: str, used: FoundFile, files: Sequence[FoundFile]) -> Problem:
+    others = [file for file in files if file is not used]
+    message = f"Further {modality} images are not used: {_names(others)}; it is {used.shown}."
+    return Problem("info", message, used.case_id, others[0].path)
+
+
+def _unknown(folder: str, files: Sequence[FoundFile]) -> Problem:
+    example = exact_pattern(folder)
+    message = (
+        f"{len(files)} files in the folder {folder} of cases are not used, for example"
+        f" {files[0].path.name} of {files[0].case_id}: nothing tells what they are. Add a pattern"
+        f" such as `{example}=NAME`, `{example}=label` or `{example}=ignore`."
+    )
+    return Problem("warning", message, None, files[0].path)
 
 
 def _file_match(
@@ -213,11 +276,13 @@ def _file_match(
     return FileMatch(file, match.target, pattern, part, file.image_file in used)
 
 
-def _bad_spacing(severity: Literal["error", "warning"], file: FoundFile, found: str) -> Problem:
+def _bad_spacing(
+    severity: Literal["error", "warning"], file: FoundFile, found: str, hint: str = ""
+) -> Problem:
     advice = "The file is not used. " if severity == "error" else ""
     message = (
         f"Expected the spacing of a clinical image in {file.path.name}, found {found}. {advice}"
-        "Check the unit (mm) and the slice distance in its header."
+        f"{hint}Check the unit (mm) and the slice distance in its header."
     )
     return Problem(severity, message, file.case_id, file.path)
 
@@ -238,4 +303,4 @@ def _unmatched(file: FoundFile, match: PatternMatch) -> Problem:
 
 
 def _names(files: Iterable[FoundFile]) -> str:
-    return ", ".join(sorted(file.path.name for file in files))
+    return ", ".join(sorted(file.shown for file in files))

@@ -51,8 +51,8 @@ def _repeated(name: str, n_found: int) -> Problem:
 def _unfit(name: str) -> Problem:
     message = (
         f"Expected a case name that can be the name of a file, found {name!r}; the case is not"
-        f" used. Rename it: no dot at its ends, none of {' '.join(sorted(_FORBIDDEN))}, at most"
-        f" {_MAX_LENGTH} bytes."
+        f" used. Rename it: no dot and no blank at its ends, none of"
+        f" {' '.join(sorted(_FORBIDDEN))}, at most {_MAX_LENGTH} bytes."
     )
     return Problem("error", message, name)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,7 @@ class Case:
     """One examination with all its modalities.
 
     Attributes:
-        case_id: Unique in the cohort; usable as a file name.
+        case_id: Unique in the cohort; usable as a file name; as `same_name` writes it.
         patient_id: Cases of one patient must not be split between training and test.
         images: File per modality; a modality that the case lacks is not in it.
         label: The label map, if there is one.
@@ -34,8 +34,8 @@ class Problem:
     """Something in a cohort that a person should know.
 
     Attributes:
-        severity: `"error"`: a file or case is not used; `"warning"`: used, but look at it;
-            `"info"`: nothing to do.
+        severity: `"error"`: a file or case is not used, or cannot be trusted as it is;
+            `"warning"`: used, but look at it; `"info"`: nothing to do.
         message: What was expected, what was found, what to do.
         case_id: The case, if it is about one.
         path: The file or folder, if it is about one.
@@ -51,6 +51,13 @@ class Problem:
         return self.message if self.case_id is None else f"Case {self.case_id}: {self.message}"
 
 
+def files_of_cases(cases: Iterable[Case], problems: Iterable[Problem] = ()) -> list[Path]:
+    """Return the image and label files of cases, and those that cannot be used."""
+    files = [file.path for case in cases for file in case.images.values()]
+    files += [case.label.path for case in cases if case.label is not None]
+    return files + [p.path for p in problems if p.path is not None and p.path.is_file()]
+
+
 @dataclass(frozen=True)
 class FoundFile:
     """An image file that belongs to a case.
@@ -62,6 +69,9 @@ class FoundFile:
         modality: The modality that the cohort's own description names; `None`: ask the patterns.
         is_label: Whether the cohort's own description says that it is the label map.
         component: Index along the fourth axis of a 4-D file.
+        folder: Where it lies below the folder of its case, such as `anat`; empty if directly in
+            it. A file nearer to the case comes first; the folder's name tells what files are
+            whose own names do not.
     """
 
     case_id: str
@@ -70,6 +80,17 @@ class FoundFile:
     modality: str | None = None
     is_label: bool = False
     component: int | None = None
+    folder: str = ""
+
+    @property
+    def depth(self) -> int:
+        """Number of folders between the case and the file."""
+        return len(Path(self.folder).parts)
+
+    @property
+    def shown(self) -> str:
+        """The file as messages name it: with its sub-folder, if it lies in one."""
+        return f"{self.folder}/{self.path.name}" if self.folder else self.path.name
 
     @property
     def image_file(self) -> ImageFile:
@@ -90,6 +111,7 @@ class Listing:
         patient_ids: Patient per case where the layout says so.
         attributes: Further columns per case.
         modalities: Modalities that the layout declares, in its order; empty if it does not.
+        naming: How cases got their names, a sentence.
     """
 
     layout: str
@@ -100,3 +122,4 @@ class Listing:
     patient_ids: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     modalities: tuple[str, ...] = ()
+    naming: str = ""

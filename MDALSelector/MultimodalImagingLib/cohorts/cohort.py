@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.case_assembly import FileMatch, assemble_cases
-from MultimodalImagingLib.cohorts.cases import Case, Problem
+from MultimodalImagingLib.cohorts.cases import Case, Problem, files_of_cases
+from MultimodalImagingLib.cohorts.duplicates import find_duplicates
 from MultimodalImagingLib.cohorts.layouts.detection import list_cohort
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
@@ -16,9 +18,12 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     ModalityPatterns,
     read_patterns,
 )
-from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.cohorts.place_problems import place_problems
+from MultimodalImagingLib.cohorts.unread_files import unread_files
+from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.geometry_checks import Verdict, case_verdict, overlap_fraction
+from MultimodalImagingLib.images.position import Position
 from MultimodalImagingLib.images.volume_io import ImageFile
 from MultimodalImagingLib.record.cohort_record import FOLDER_NAME, default_record_folder
 
@@ -47,6 +52,9 @@ class Cohort:
         patterns: The table with which names were matched.
         matches: What every file was taken for, and by which pattern.
         grids: Grid of every readable image and label map, from the headers.
+        positions: The same with what else their headers say about the place.
+        naming: How cases got their names, a sentence; empty where a manifest names them.
+        duplicates: What is wrong with every case that holds an image that is there twice.
     """
 
     root: Path
@@ -57,6 +65,9 @@ class Cohort:
     patterns: ModalityPatterns
     matches: tuple[FileMatch, ...] = ()
     grids: Mapping[ImageFile, Grid] = field(default_factory=dict)
+    positions: Mapping[ImageFile, Position] = field(default_factory=dict)
+    naming: str = ""
+    duplicates: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def incomplete(self) -> dict[str, tuple[str, ...]]:
@@ -66,6 +77,12 @@ class Cohort:
             for case in self.cases
         }
         return {case_id: lacks for case_id, lacks in missing.items() if lacks}
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that belong to cases, also those that cannot be used."""
+        found = [match.file.path for match in self.matches]
+        return found + files_of_cases(self.cases, self.problems)
 
     def image_grids(self, case: Case) -> dict[str, Grid]:
         """Return the grid of every image of a case, in the order of `modalities`."""
@@ -89,9 +106,9 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
             all problems.
     """
     table = default_patterns(path) if patterns is None else patterns
-    listing = list_cohort(path)
+    listing = list_cohort(path, table)
     assembly = assemble_cases(listing, table)
-    problems = (*listing.problems, *assembly.problems)
+    problems = (*listing.problems, *assembly.problems, *unread_files(listing))
     if not assembly.cases:
         raise CohortError(_nothing_usable(path, problems))
     cohort = Cohort(
@@ -103,8 +120,16 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
         table,
         assembly.matches,
         assembly.grids,
+        assembly.positions,
+        listing.naming,
     )
-    return replace(cohort, problems=(*problems, *_case_problems(cohort)))
+    duplicates, cases = find_duplicates(cohort.cases)
+    return replace(
+        cohort,
+        cases=cases,
+        problems=(*problems, *_case_problems(cohort), *duplicates),
+        duplicates={p.case_id: p.message for p in duplicates if p.case_id is not None},
+    )
 
 
 def default_patterns(path: Path) -> ModalityPatterns:
@@ -113,9 +138,11 @@ def default_patterns(path: Path) -> ModalityPatterns:
     Raises:
         UsageError: If there is a table and it cannot be used.
     """
+    root = path if path.is_dir() else path.parent
+    tables = [root / FOLDER_NAME / FILE_NAME]
+    with suppress(UsageError, OSError):  # no home folder: then no table was left there
+        tables.append(default_record_folder(path) / FILE_NAME)
     try:
-        root = path if path.is_dir() else path.parent
-        tables = [root / FOLDER_NAME / FILE_NAME, default_record_folder(path) / FILE_NAME]
         found = [table for table in tables if table.is_file()]
     except OSError:  # nobody may look there: then no table was left there
         return DEFAULT_PATTERNS
@@ -144,13 +171,23 @@ def _case_problems(cohort: Cohort) -> list[Problem]:
         )
         problems.append(Problem("warning", message, cohort.cases[0].case_id))
     for case in cohort.cases:
-        grids = cohort.image_grids(case)
-        if case_verdict(grids)[0] is Verdict.APART:
-            problems.append(_apart(case.case_id, tuple(grids)))
-        if case.label is not None and case.label in cohort.grids:
-            label = cohort.grids[case.label]
-            if not any(overlap_fraction(label, grid) > 0 for grid in grids.values()):
-                problems.append(_label_apart(case, case.label))
+        problems += _place_problems(cohort, case)
+    return problems
+
+
+def _place_problems(cohort: Cohort, case: Case) -> list[Problem]:
+    """Say what is odd about the places of a case's files; the cause comes before the symptom."""
+    problems = list(place_problems(case, cohort.positions))
+    explained = {problem.path for problem in problems}
+    grids = cohort.image_grids(case)
+    has_cause = any(file.path in explained for file in case.images.values())
+    if case_verdict(grids)[0] is Verdict.APART and not has_cause:
+        problems.append(_apart(case.case_id, tuple(grids)))
+    label = case.label
+    if label is not None and label in cohort.grids and label.path not in explained:
+        grid = cohort.grids[label]
+        if not any(overlap_fraction(grid, other) > 0 for other in grids.values()):
+            problems.append(_label_apart(case, label))
     return problems
 
 

@@ -8,8 +8,6 @@ import numpy as np
 
 from MultimodalImagingLib.cohorts.cases import Case, Problem
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.images.nifti_header import is_nifti
-from MultimodalImagingLib.images.nifti_values import n_non_finite
 from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_volume
 
 
@@ -30,24 +28,24 @@ def check_volume(volume: Volume, *, is_label: bool = False) -> str | None:
 def check_contents(case: Case) -> Iterator[Problem]:
     """Read all files of a case and yield what is wrong with their voxels."""
     for modality, file in case.images.items():
-        fault = _fault(file, is_label=False)
+        remarks: list[str] = []
+        fault = _fault(file, remarks, is_label=False)
         if fault is not None:
             yield Problem("error", _image_message(modality, file, fault), case.case_id, file.path)
+        for remark in remarks:
+            yield Problem("info", remark, case.case_id, file.path)
     if case.label is not None:
-        fault = _fault(case.label, is_label=True)
+        fault = _fault(case.label, [], is_label=True)
         if fault is not None:
             message = _label_message(case.label, fault)
             yield Problem("warning", message, case.case_id, case.label.path)
 
 
-def _fault(file: ImageFile, *, is_label: bool) -> str | None:
+def _fault(file: ImageFile, remarks: list[str], *, is_label: bool) -> str | None:
     try:
-        volume = read_volume(file)
+        volume = read_volume(file, remarks=remarks)
     except CohortError as error:
         return str(error)
-    n_bad = n_non_finite(file) if is_nifti(file.path) else 0
-    if n_bad:
-        return f"{n_bad} voxels with NaN or infinity"
     return check_volume(volume, is_label=is_label)
 
 
@@ -56,7 +54,7 @@ def _image_message(modality: str, file: ImageFile, fault: str) -> str:
         return fault
     return (
         f"Expected finite, varying values in the {modality} image {file.path.name}, found {fault}."
-        " Replace the file, or take it out of the cohort."
+        " Replace the file; until then the modality counts as missing in this case."
     )
 
 
@@ -65,5 +63,5 @@ def _label_message(file: ImageFile, fault: str) -> str:
         return fault
     return (
         f"Expected a label map with at least one labeled voxel in {file.path.name}, found {fault}."
-        " Correct it, remove it, or leave it if there is nothing to label."
+        " Correct it, or leave it if there is nothing to label."
     )

@@ -9,12 +9,18 @@ from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import FoundFile, Problem
 from MultimodalImagingLib.cohorts.folders import images_in, is_folder, stem
+from MultimodalImagingLib.cohorts.label_folder import match_labels
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.volume_io import image_suffix
 from MultimodalImagingLib.record.json_text import json_value
 
 FILE_NAME = "dataset.json"
-IMAGE_FOLDERS = {"imagesTr": "labelsTr", "imagesTs": "labelsTs"}
+IMAGE_FOLDERS = {
+    "imagesTr": "labelsTr",
+    "imagesVa": "labelsVa",
+    "imagesVal": "labelsVal",
+    "imagesTs": "labelsTs",
+}
 CHANNEL_NAME = re.compile(r"^(?P<case>.+)_(?P<channel>\d{4})$")
 
 
@@ -26,11 +32,13 @@ class DatasetDescription:
         channels: Name per channel number, in order.
         is_nnunet: Whether it is nnU-Net's form (`channel_names`), not the Decathlon's.
         file_ending: Suffix of all files, if the description names it.
+        images: Names without suffix of the images that `training` and `test` list.
     """
 
     channels: Mapping[int, str]
     is_nnunet: bool
     file_ending: str | None
+    images: frozenset[str] = frozenset()
 
 
 def has_images(root: Path) -> bool:
@@ -40,15 +48,24 @@ def has_images(root: Path) -> bool:
 
 
 def uses_channel_files(root: Path) -> bool:
-    """Tell whether images are `<case>_0000`, one file per channel, not 4-D.
+    """Tell whether images are `<case>_0000`, one file per channel, and not `<case>`.
 
-    Older nnU-Net datasets have the Decathlon's `dataset.json`: most of the file names decide then.
+    Label maps and the lists in `dataset.json` have the names of cases and decide. Where there are
+    none, the numbers at the ends of names have to be channels of the description.
     """
-    if read_description(root).is_nnunet:
-        return True
-    paths = [path for name in IMAGE_FOLDERS for path in images_in(root / name, [])]
-    n_channel_files = sum(CHANNEL_NAME.match(stem(path)) is not None for path in paths)
-    return 2 * n_channel_files > len(paths)
+    description = read_description(root)
+    stems = {stem(path) for name in IMAGE_FOLDERS for path in images_in(root / name, [])}
+    numbered = [found for name in stems if (found := CHANNEL_NAME.match(name)) is not None]
+    cases = {stem(p) for name in IMAGE_FOLDERS.values() for p in images_in(root / name, [])}
+    cases |= description.images
+    n_whole = len(stems & cases)
+    n_channels = sum(found["case"] in cases for found in numbered)
+    if n_whole != n_channels:
+        return n_channels > n_whole
+    n_known = sum(int(found["channel"]) in description.channels for found in numbered)
+    if description.is_nnunet:
+        return n_known > 0 or not stems
+    return 2 * n_known > len(stems)
 
 
 def read_description(root: Path) -> DatasetDescription:
@@ -65,6 +82,7 @@ def read_description(root: Path) -> DatasetDescription:
         items = names.items() if isinstance(names, dict) else enumerate(names)
         channels = _distinct({int(number): str(name) for number, name in items})
         ending = content.get("file_ending")
+        images = _listed_images(content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         msg = (
             f"Expected `channel_names` (nnU-Net) or `modality` (Decathlon) in {path}, such as"
@@ -75,8 +93,19 @@ def read_description(root: Path) -> DatasetDescription:
         msg = f'Expected at least one channel in {path}, such as {{"0": "CT"}}. Correct it.'
         raise CohortError(msg)
     return DatasetDescription(
-        dict(sorted(channels.items())), is_nnunet, ending if isinstance(ending, str) else None
+        dict(sorted(channels.items())),
+        is_nnunet,
+        ending if isinstance(ending, str) else None,
+        images,
     )
+
+
+def _listed_images(content: Mapping[str, object]) -> frozenset[str]:
+    """Return the names that `training` and `test` list; nothing of what has another form."""
+    lists = [content.get(key) for key in ("training", "validation", "test")]
+    entries = [entry for found in lists if isinstance(found, list) for entry in found]
+    names = [entry.get("image") if isinstance(entry, dict) else entry for entry in entries]
+    return frozenset(stem(Path(name)) for name in names if isinstance(name, str))
 
 
 def _distinct(channels: dict[int, str]) -> dict[int, str]:
@@ -88,25 +117,31 @@ def _distinct(channels: dict[int, str]) -> dict[int, str]:
 def label_files(
     root: Path, case_ids: Mapping[str, str], problems: list[Problem]
 ) -> list[FoundFile]:
-    """Find the label maps `labelsTr/<case>.nii.gz`.
+    """Find the label maps `labelsTr/<case>.nii.gz`, also `<case>_seg.nii.gz` and the like.
 
     Args:
         root: The cohort's folder.
         case_ids: Folder of the images of every case.
         problems: Receives label maps without images, and folders that cannot be read.
     """
-    files = []
+    files: list[FoundFile] = []
     for image_folder, label_folder in IMAGE_FOLDERS.items():
-        for path in images_in(root / label_folder, problems):
-            if case_ids.get(stem(path)) == image_folder:
-                files.append(FoundFile(stem(path), path, is_label=True))
-            else:
-                message = (
-                    f"The label map {label_folder}/{path.name} has no image in {image_folder}; it"
-                    " is not used. Add the image, or remove the label map."
-                )
-                problems.append(Problem("warning", message, None, path))
+        cases = [case for case, folder in case_ids.items() if folder == image_folder]
+        found = match_labels(images_in(root / label_folder, problems), cases)
+        files += [FoundFile(case, path, is_label=True) for case, path in found.labels.items()]
+        problems += found.problems
+        if found.unused:
+            message = (
+                f"The label map {label_folder}/{found.unused[0].name} has no image in"
+                f" {image_folder}{_and_others(len(found.unused))}; it is not used. Add the image,"
+                " or give both the name of the case."
+            )
+            problems.append(Problem("warning", message, None, found.unused[0]))
     return files
+
+
+def _and_others(n_files: int) -> str:
+    return f" (and {n_files - 1} others the same)" if n_files > 1 else ""
 
 
 def check_file_ending(root: Path, description: DatasetDescription) -> None:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import Problem
 from MultimodalImagingLib.images.volume_io import image_suffix
+from MultimodalImagingLib.jobs.environment import same_name
 
 _SEPARATORS = ("_", "-", ".", " ")
+# What systems and network drives leave beside data, in lower case; names with a dot are hidden.
+_DEBRIS = frozenset(
+    {
+        "__macosx",
+        "@eadir",
+        "@recycle",
+        "#recycle",
+        "$recycle.bin",
+        "lost+found",
+        "system volume information",
+    }
+)
+# Files of a folder that `ciml-segmenter segment` wrote.
+_RESULT_FILES = ("result.json", "segmentation.seg.nrrd")
 
 
 def list_folder(folder: Path, problems: list[Problem], *, case_id: str | None = None) -> list[Path]:
@@ -59,22 +75,80 @@ def is_hidden(path: Path) -> bool:
     return path.name.startswith(".")
 
 
+def is_debris(path: Path) -> bool:
+    """Tell whether a folder is hidden, or one that systems leave behind."""
+    return is_hidden(path) or path.name.casefold() in _DEBRIS
+
+
+def is_result(folder: Path) -> bool:
+    """Tell whether a folder holds the result of a segmentation, which is no case."""
+    try:
+        return all((folder / name).is_file() for name in _RESULT_FILES)
+    except OSError:
+        return False
+
+
+def subfolders(
+    folder: Path,
+    problems: list[Problem],
+    *,
+    root: Path | None = None,
+    case_id: str | None = None,
+) -> list[Path]:
+    """List the folders in a folder that may hold data, sorted by name.
+
+    Debris is left out, and so are links that would lead in a circle: to a folder that the link
+    itself lies in, and with `root` to any folder in it.
+
+    Args:
+        folder: The folder.
+        problems: As of `list_folder`.
+        root: Links to folders in it are not followed.
+        case_id: The case that the folder belongs to.
+    """
+    return [
+        path
+        for path in list_folder(folder, problems, case_id=case_id)
+        if not is_debris(path) and is_folder(path) and not _leads_back(path, root)
+    ]
+
+
+def _leads_back(path: Path, root: Path | None) -> bool:
+    if not path.is_symlink():
+        return False
+    target, own = path.resolve(), path.parent.resolve()
+    return own.is_relative_to(target) or (
+        root is not None and target.is_relative_to(root.resolve())
+    )
+
+
 def images_in(folder: Path, problems: list[Problem], *, case_id: str | None = None) -> list[Path]:
     """List the image files of a folder, sorted by name; none if there is no such folder."""
     if not is_folder(folder):
         return []
     paths = list_folder(folder, problems, case_id=case_id)
-    return [path for path in paths if image_suffix(path) and not is_hidden(path)]
+    return [p for p in paths if image_suffix(p) and not is_hidden(p) and not _holds_images(p)]
+
+
+def _holds_images(path: Path) -> bool:
+    """Tell whether a folder is named like an image that lies in it, as some archives have it."""
+    return is_folder(path) and any(image_suffix(item) for item in list_folder(path, []))
+
+
+def listed(names: Sequence[str], *, most: int = 6) -> str:
+    """Write the first names of a list, and how many more there are."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def stem(path: Path) -> str:
-    """Return the name of an image file without its suffix, `.nii.gz` included."""
-    return path.name[: -len(image_suffix(path) or "")] or path.name
+    """Return the name of an image file without its suffix, `.nii.gz` included, as `same_name`."""
+    return same_name(path.name[: -len(image_suffix(path) or "")] or path.name)
 
 
 def name_in_case(path: Path, case_id: str) -> str:
     """Return the name of an image file without suffix and without the case at its beginning."""
-    name = stem(path)
+    name, case_id = stem(path), same_name(case_id)
     rest = name[len(case_id) :]
     if name.lower().startswith(case_id.lower()) and rest[:1] in _SEPARATORS:
         return rest.lstrip("".join(_SEPARATORS)) or name

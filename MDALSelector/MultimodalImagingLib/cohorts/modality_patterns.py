@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from MultimodalImagingLib.errors import UsageError
@@ -20,8 +21,12 @@ IGNORE = "ignore"
 
 _CONTRAST = r"(c|ce|gd|gad|gado|gadolinium|km|cm|contrast|post(_?(contrast|gd|gad|gado))?)"
 _DEFAULT: tuple[tuple[str, str], ...] = (
-    (r"(brain|body|head|skull|bet|foreground|wm|gm|csf)_?(mask|seg)", IGNORE),
-    (r"d?segm?(entation)?s?|masks?|labels?|label_?map|gt|ground_?truth|rois?|annotations?", LABEL),
+    (r"(brain|body|head|skull|bet|foreground|wm|gm|csf)_?(mask|seg)|probseg", IGNORE),
+    (
+        r"(manual_?)?d?segm?(entation)?s?|masks?|msk|labels?(tr|ts|val?)?|label_?map|gt|ground_?truth|rois?"
+        r"|annotations?|consensus|staple|(raters?|readers?|observers?|annotators?)_?\d*|wmh",
+        LABEL,
+    ),
     (r"gtv[a-z]*|ctv|lesions?|tumou?rs?", LABEL),
     (rf"t1w?_?\+?{_CONTRAST}|{_CONTRAST}_t1w?|ce_[a-z0-9]+_t1w?|cet1w?", "T1c"),
     (r"t1_?map|t1_?rho", "T1map"),
@@ -106,6 +111,12 @@ class ModalityPatterns:
     """
 
     rows: tuple[ModalityPattern, ...]
+
+    @cached_property
+    def at_beginning(self) -> re.Pattern[str]:
+        """One expression for whatever a normalized name may begin with."""
+        rows = "|".join(f"(?:{row.expression})" for row in self.rows)
+        return re.compile(rf"(?:{rows})(?=_|$)")
 
     def match(self, name: str) -> PatternMatch:
         """Find what a name stands for.

@@ -9,7 +9,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 
-from MultimodalImagingLib.images.geometry import FloatArray, Grid, is_same_grid
+from MultimodalImagingLib.images.geometry import FloatArray, Grid, Volume, is_same_grid
 
 # A spacing outside this range (mm) is unusual enough to be named; it is used nevertheless.
 USUAL_SPACING_MM = (0.1, 10.0)
@@ -100,6 +100,22 @@ def case_verdict(grids: Mapping[str, Grid]) -> tuple[Verdict, float]:
     return (Verdict.PARTIAL if overlap > 0 else Verdict.APART), overlap
 
 
+def share_outside(mask: Volume, grid: Grid) -> float:
+    """Return the share of a mask's voxels that lie outside of a field of view, 0 to 1.
+
+    Args:
+        mask: Volume of booleans.
+        grid: The field of view; 0 is returned for an empty mask.
+    """
+    k, j, i = np.nonzero(mask.array)
+    if not len(i):
+        return 0.0
+    points = np.vstack([i, j, k, np.ones(len(i))])
+    inside = (np.linalg.inv(grid.index_to_lps) @ mask.grid.index_to_lps @ points)[:3]
+    high = np.asarray(grid.size)[:, None] - 0.5
+    return float(1.0 - ((inside >= -0.5) & (inside <= high)).all(axis=0).mean())
+
+
 def impossible_grid(grid: Grid) -> str | None:
     """Say why a grid cannot be that of a patient, as the end of "found ..."; else `None`."""
     extent = extent_mm(grid)
@@ -110,6 +126,25 @@ def impossible_grid(grid: Grid) -> str | None:
         f"a field of view of {_mm(extent)} mm (spacing {_mm(grid.spacing_mm)} mm), possible are"
         f" {low:g} to {high:g} mm"
     )
+
+
+def unit_hint(grid: Grid, unit: str = "") -> str:
+    """Say in which other unit an impossible grid would be possible; empty if in none.
+
+    Args:
+        grid: The grid.
+        unit: The unit that the header names.
+    """
+    said = f"Its header says {unit}. " if unit not in ("", "millimetre") else ""
+    low, high = POSSIBLE_EXTENT_MM
+    for factor, words in ((1000.0, "1000 times larger"), (0.001, "1000 times smaller")):
+        extent = [factor * length for length in extent_mm(grid)]
+        if min(extent) >= low and max(extent) <= high:
+            i, j, k = (factor * length for length in grid.spacing_mm)
+            return (
+                f"{said}With numbers {words} (spacing {_mm((i, j, k))} mm) it would be possible. "
+            )
+    return said
 
 
 def unusual_grid(grid: Grid) -> str | None:

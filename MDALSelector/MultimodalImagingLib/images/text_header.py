@@ -22,6 +22,10 @@ _N_BYTES = {
 }
 
 
+_MATRIX_NAMES = ("transformmatrix", "rotation", "orientation")
+_OFFSET_NAMES = ("offset", "position", "origin")
+
+
 def n_voxel_bytes(voxel_type: str) -> int | None:
     """Return the length of a number of a type, bytes; `None` for a type that is not known."""
     return _N_BYTES.get(voxel_type.lower())
@@ -57,6 +61,75 @@ def payload_of_text_header(path: Path) -> Payload | None:
         return _nrrd(path, data) if data.startswith(b"NRRD") else _meta_image(path, data)
     except (KeyError, ValueError):
         return None
+
+
+def text_position(path: Path) -> tuple[bool, tuple[str, ...]]:
+    """Tell whether a header holds a position, and what is odd about it.
+
+    Returns:
+        Whether it does, and full sentences.
+
+    Raises:
+        OSError: If the file cannot be opened.
+    """
+    with path.open("rb") as file:
+        data = file.read(_MAX_HEADER)
+    if data.startswith(b"NRRD"):
+        return _nrrd_position(path, _fields(_split(data, b"\n\n", b"\r\n\r\n")[0], ":"))
+    head = data[: data.find(b"ElementDataFile")].decode("latin-1")
+    return _meta_position(path, _fields(head, "="))
+
+
+def _nrrd_position(path: Path, fields: dict[str, str]) -> tuple[bool, tuple[str, ...]]:
+    if "space directions" not in fields:
+        return False, ()
+    if "space" in fields:
+        return True, ()
+    remark = (
+        f"{path.name} has directions, but does not say in which space; they are read as"
+        " left-posterior-superior. If they were meant as right-anterior-superior, left and right"
+        " are mixed up. Add the line `space: ...` to its header, or save it again in 3D Slicer."
+    )
+    return True, (remark,)
+
+
+def _meta_position(path: Path, fields: dict[str, str]) -> tuple[bool, tuple[str, ...]]:
+    matrix = next((fields[name] for name in _MATRIX_NAMES if name in fields), None)
+    is_known = matrix is not None or any(name in fields for name in _OFFSET_NAMES)
+    said = fields.get("anatomicalorientation", "").upper()
+    if not set(said) <= set("RLAPIS") or len(said) != 3:
+        return is_known, ()
+    used = _letters(matrix or "1 0 0 0 1 0 0 0 1")
+    if used is None or used == said:
+        return is_known, ()
+    remark = (
+        f"{path.name} says two things about its axes: AnatomicalOrientation {said}, and a"
+        f" TransformMatrix that means {used}{'' if matrix else ' (it has none)'}. The matrix is"
+        " used. Check left and right, and save the image again in 3D Slicer."
+    )
+    return is_known, (remark,)
+
+
+def _letters(matrix: str) -> str | None:
+    """Return where the axes come from, in MetaImage's letters (`RAI` for axes along LPS)."""
+    values = [float(value) for value in matrix.split()]
+    if len(values) != 9:
+        return None
+    letters = ""
+    for axis in range(3):
+        cosines = values[3 * axis : 3 * axis + 3]
+        row = max(range(3), key=lambda index: abs(cosines[index]))
+        letters += ("RL", "AP", "IS")[row][0 if cosines[row] >= 0 else 1]
+    return letters
+
+
+def _fields(text: str, separator: str) -> dict[str, str]:
+    """Read `key: value` lines; the first one of a key counts."""
+    pairs = (line.split(separator, 1) for line in text.splitlines() if separator in line)
+    fields: dict[str, str] = {}
+    for key, value in pairs:
+        fields.setdefault(key.strip().lower(), value.strip())
+    return fields
 
 
 def _nrrd(path: Path, data: bytes) -> Payload | None:

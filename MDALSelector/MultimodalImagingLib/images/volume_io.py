@@ -1,15 +1,18 @@
-"""Volumes and their files, read and written with SimpleITK; what cannot be used is explained."""
+"""Volumes and their files, read and written; what cannot be used is explained."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import shutil
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
-from MultimodalImagingLib.errors import CohortError, CrossModalError
+from MultimodalImagingLib.errors import CohortError, CrossModalError, NoSpaceError
+from MultimodalImagingLib.images.finite_values import (
+    EnclosedNonFiniteError,
+    with_finite_background,
+)
 from MultimodalImagingLib.images.geometry import (
     Grid,
     Volume,
@@ -17,11 +20,16 @@ from MultimodalImagingLib.images.geometry import (
     image_from_volume,
     volume_from_image,
 )
-from MultimodalImagingLib.images.nifti_header import is_nifti, nifti_header_fault, read_nifti_header
-from MultimodalImagingLib.images.text_header import payload_of_text_header
-from MultimodalImagingLib.images.text_header_checks import text_header_fault
-from MultimodalImagingLib.images.voxel_payload import payload_fault
-from MultimodalImagingLib.record.atomic_files import atomic_path
+from MultimodalImagingLib.images.position import Position
+from MultimodalImagingLib.images.stored_image import (
+    IMAGE_SUFFIXES,
+    ImageFile,
+    StoredImage,
+    image_suffix,
+    open_image,
+    unreadable,
+)
+from MultimodalImagingLib.record.atomic_files import atomic_path, writing_error
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -32,45 +40,14 @@ __all__ = [
     "image_suffix",
     "n_components",
     "read_grid",
+    "read_position",
     "read_volume",
     "volume_from_image",
     "write_volume",
 ]
 
-# Suffix and the ITK reader for it; told explicitly, so that a damaged file gives its own message.
-_READERS = {
-    ".nii.gz": "NiftiImageIO",
-    ".nii": "NiftiImageIO",
-    ".nrrd": "NrrdImageIO",
-    ".nhdr": "NrrdImageIO",
-    ".mha": "MetaImageIO",
-    ".mhd": "MetaImageIO",
-}
-IMAGE_SUFFIXES = tuple(_READERS)
-
-_ADVICE = "Replace the file by an intact copy, or remove it from the cohort."
-_SPLIT_ADVICE = "Save each 3-D image in a file of its own, or take it out of the cohort."
-
-sitk.ProcessObject_SetGlobalWarningDisplay(False)
-
-
-@dataclass(frozen=True)
-class ImageFile:
-    """One 3-D image on disk.
-
-    Attributes:
-        path: The file.
-        component: Index along the fourth axis of a 4-D file, `None` for a 3-D file.
-    """
-
-    path: Path
-    component: int | None = None
-
-
-def image_suffix(path: Path) -> str | None:
-    """Return the suffix of an image file in lower case, `None` for any other file."""
-    name = path.name.lower()
-    return next((suffix for suffix in IMAGE_SUFFIXES if name.endswith(suffix)), None)
+_LEAST_SPACE = 1 << 20  # bytes
+_SPLIT_ADVICE = "Save each 3-D image in a file of its own."
 
 
 def n_components(path: Path) -> int:
@@ -79,8 +56,7 @@ def n_components(path: Path) -> int:
     Raises:
         CohortError: If the header cannot be read.
     """
-    reader = _open(path, is_thorough=False)
-    return int(np.prod(reader.GetSize()[3:], dtype=int))
+    return int(np.prod(open_image(path).size[3:], dtype=int))
 
 
 def read_grid(file: ImageFile) -> Grid:
@@ -89,27 +65,45 @@ def read_grid(file: ImageFile) -> Grid:
     Raises:
         CohortError: If the file is missing, damaged, truncated, or not one 3-D scalar image.
     """
-    return _grid(_open(file.path, is_thorough=False), file)
+    return read_position(file).grid
 
 
-def read_volume(file: ImageFile) -> Volume:
-    """Read an image with its own data type.
-
-    NaN and infinities of a NIfTI file arrive as 0; `nifti_values` counts them.
+def read_position(file: ImageFile) -> Position:
+    """Read where the voxels of an image lie, and where else its header could put them.
 
     Raises:
         CohortError: If the file is missing, damaged, truncated, or not one 3-D scalar image.
     """
-    reader = _open(file.path, is_thorough=True)
-    grid = _grid(reader, file)
-    if reader.GetDimension() > 3:
-        reader.SetExtractSize([*grid.size, *[0] * (reader.GetDimension() - 3)])
-        reader.SetExtractIndex([0, 0, 0, *_position(reader.GetSize()[3:], file.component or 0)])
+    return _position(open_image(file.path), file)
+
+
+def read_volume(
+    file: ImageFile, *, background: float | None = None, remarks: list[str] | None = None
+) -> Volume:
+    """Read an image with its own data type; a compressed file is read once.
+
+    Args:
+        file: The image.
+        background: Value of air in an image; `None` for 0, or the lowest value if that is below.
+        remarks: Receives a sentence if NaN or infinities around the body became background.
+
+    Raises:
+        CohortError: If the file is missing, damaged, truncated, or not one 3-D scalar image, or
+            if it holds NaN or infinities that finite voxels enclose.
+    """
+    stored = open_image(file.path)
+    grid = _position(stored, file).grid
+    array = stored.voxels(file.component or 0)
     try:
-        image = reader.Execute()
-    except RuntimeError as error:
-        raise _unreadable(file.path, "voxels that cannot be read (truncated or damaged)") from error
-    return Volume(sitk.GetArrayFromImage(image), grid)
+        finite, n_replaced = with_finite_background(array, background=background)
+    except EnclosedNonFiniteError as error:
+        raise _non_finite(file.path, error) from error
+    if n_replaced and remarks is not None:
+        remarks.append(
+            f"{file.path.name} holds NaN or infinities in {n_replaced} voxels"
+            f" ({100 * n_replaced / array.size:.0f} %) around the body; they count as background."
+        )
+    return Volume(finite, grid)
 
 
 def write_volume(path: Path, volume: Volume) -> None:
@@ -127,99 +121,44 @@ def write_volume(path: Path, volume: Volume) -> None:
     except (RuntimeError, OSError) as error:
         reason = str(error).strip().splitlines()[-1]
         msg = f"{path} cannot be written: {reason}. Free space or choose another folder."
-        raise CrossModalError(msg) from error
+        raise _kind_of(error, path.parent)(msg) from error
 
 
-def _open(path: Path, *, is_thorough: bool) -> sitk.ImageFileReader:
-    """Read the header, after a look at the file itself, because libraries repair silently."""
-    suffix = image_suffix(path)
-    if suffix is None:
-        raise _unreadable(path, f"a file that is none of {', '.join(IMAGE_SUFFIXES)}")
-    try:
-        fault = _file_fault(path, is_thorough=is_thorough)
-    except OSError as error:
-        raise _unreadable(path, f"a file that cannot be opened ({error.strerror})") from error
-    if fault is not None:
-        raise _unreadable(path, fault)
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO(_READERS[suffix])
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise _unreadable(path, _reason(str(error))) from error
-    return reader
+def _kind_of(error: Exception, folder: Path) -> type[CrossModalError]:
+    if isinstance(error, OSError):
+        return writing_error(error)
+    is_full = shutil.disk_usage(folder).free < _LEAST_SPACE  # ITK does not say why
+    return NoSpaceError if is_full else CrossModalError
 
 
-def _file_fault(path: Path, *, is_thorough: bool) -> str | None:
-    if not path.stat().st_size:
-        return "an empty file"
-    if not is_nifti(path):
-        fault = text_header_fault(path)
-        if fault is not None:
-            return fault
-        payload = payload_of_text_header(path)
-        return None if payload is None else payload_fault(payload, is_thorough=is_thorough)
-    try:
-        header = read_nifti_header(path)
-    except ValueError as error:
-        return str(error)
-    fault = nifti_header_fault(header)
-    return fault or payload_fault(header.payload(path), is_thorough=is_thorough)
+def _position(stored: StoredImage, file: ImageFile) -> Position:
+    _check_axes(stored, file)
+    return stored.position()
 
 
-def _position(sizes: Sequence[int], component: int) -> list[int]:
-    """Split a running number into indices along the axes beyond the third, the first fastest."""
-    index = []
-    for n in sizes:
-        component, remainder = divmod(component, n)
-        index.append(remainder)
-    return index
-
-
-def _reason(message: str) -> str:
-    if "orthonormal" in message:
-        return "axes that are not perpendicular (a sheared image)"
-    return "a header that cannot be read (damaged or of another format)"
-
-
-def _grid(reader: sitk.ImageFileReader, file: ImageFile) -> Grid:
-    size = reader.GetSize()
-    _check_axes(reader, file)
-    dimension = len(size)
-    direction = np.asarray(reader.GetDirection()).reshape(dimension, dimension)[:3, :3]
-    spacing, origin = reader.GetSpacing()[:3], reader.GetOrigin()[:3]
-    if not np.isfinite([*direction.ravel(), *spacing, *origin]).all():
-        raise _unreadable(file.path, "a header with NaN or infinities")
-    if abs(np.linalg.det(direction)) < 0.5 or not np.allclose(
-        direction.T @ direction, np.eye(3), atol=1e-3
-    ):
-        raise _unreadable(file.path, "axes that are not perpendicular (a sheared image)")
-    if min(size[:3]) < 1 or min(spacing) <= 0:
-        raise _unreadable(file.path, f"the size {size[:3]} and the spacing {spacing} mm")
-    return Grid(
-        (size[0], size[1], size[2]),
-        (spacing[0], spacing[1], spacing[2]),
-        (origin[0], origin[1], origin[2]),
-        tuple(float(value) for value in direction.ravel()),
-    )
-
-
-def _check_axes(reader: sitk.ImageFileReader, file: ImageFile) -> None:
+def _check_axes(stored: StoredImage, file: ImageFile) -> None:
     """Refuse what is not one 3-D image with one value per voxel."""
-    size, n_values = reader.GetSize(), reader.GetNumberOfComponents()
+    size, n_values = stored.size, stored.n_values
     shape = "x".join(str(n) for n in size)
     if len(size) < 3 or min(size[:3]) == 1:
-        advice = "Only images with several slices along every axis can be used; remove the file."
-        raise _unreadable(file.path, f"a 2-D image of {shape} voxels", advice)
+        advice = "Only images with several slices along every axis can be used."
+        raise unreadable(file.path, f"a 2-D image of {shape} voxels", advice)
     if n_values != 1:
-        raise _unreadable(file.path, f"{n_values} values per voxel", _SPLIT_ADVICE)
+        raise unreadable(file.path, f"{n_values} values per voxel", _SPLIT_ADVICE)
     n_images = int(np.prod(size[3:], dtype=int))
     if file.component is None and n_images > 1:
-        raise _unreadable(file.path, f"a {len(size)}-D image of {shape} voxels", _SPLIT_ADVICE)
+        raise unreadable(file.path, f"a {len(size)}-D image of {shape} voxels", _SPLIT_ADVICE)
     if file.component is not None and not 0 <= file.component < n_images:
-        raise _unreadable(file.path, f"{n_images} images, not number {file.component}")
+        raise unreadable(file.path, f"{n_images} images, not number {file.component}")
 
 
-def _unreadable(path: Path, found: str, advice: str = _ADVICE) -> CohortError:
-    return CohortError(f"Expected one 3-D image in {path.name}, found {found}. {advice}")
+def _non_finite(path: Path, error: EnclosedNonFiniteError) -> CohortError:
+    found = (
+        "NaN or infinity in every voxel"
+        if error.n_voxels == error.n_total
+        else f"{error.n_voxels} voxels with NaN or infinity inside the image"
+    )
+    return CohortError(
+        f"Expected finite values in {path.name}, found {found}. Set them to 0 if nothing was"
+        " measured there, or get the file again."
+    )

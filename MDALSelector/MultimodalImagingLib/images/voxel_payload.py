@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 _BLOCK_BYTES = 1 << 18
+# Deflate cannot make more than this of a byte.
+_MOST_INFLATION = 1100
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def _fault(n_found: int, payload: Payload, n_expected: int | None = None) -> str
 def _is_length_as_stated(payload: Payload) -> bool:
     if payload.encoding == "zlib":
         return payload.n_stored is not None
+    if payload.n_bytes > _MOST_INFLATION * payload.path.stat().st_size:
+        return False
     with payload.path.open("rb") as file:
         file.seek(-4, 2)  # a gzip file ends with its uncompressed length modulo 2^32
         return int.from_bytes(file.read(4), "little") == payload.n_bytes % 2**32

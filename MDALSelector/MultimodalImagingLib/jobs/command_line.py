@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 
 from MultimodalImagingLib.errors import CancelledError, CrossModalError
 from MultimodalImagingLib.jobs.cancellation import cancel_on_signals
+from MultimodalImagingLib.jobs.environment import make_streams_safe, provide_user_name
 from MultimodalImagingLib.jobs.progress import JsonLinesReporter, Reporter
+
+_ADVICE = {
+    errno.ENOSPC: "Free space or choose a folder on another disk",
+    errno.ENAMETOOLONG: "Use shorter names or a folder further up",
+    errno.EACCES: "Get permission or choose another folder",
+    errno.EROFS: "Choose a folder that can be written",
+}
 
 Command = Callable[[argparse.Namespace, Reporter], int]
 
@@ -27,24 +37,32 @@ def add_events_argument(parser: argparse.ArgumentParser) -> None:
 def run_command_line(
     parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None
 ) -> int:
-    """Parse the arguments and run the command that the sub-parser names with `run=`.
+    """Parse the arguments and run the command that the sub-parser names with `command=`.
 
     Args:
-        parser: Its sub-parsers set the default `run`, a `Command`.
+        parser: Its sub-parsers set the default `command`, a `Command`; no argument has that name.
         arguments: Command line without the program's name; `None` for that of the process.
 
     Returns:
         Exit code: 0 done, 1 the job failed, 2 wrong usage or unusable input, 130 cancelled.
     """
+    make_streams_safe()
+    provide_user_name()
     options = parser.parse_args(arguments)
     with contextlib.ExitStack() as stack:
         reporter = _make_reporter(stack, as_events=getattr(options, "events", False))
         try:
             with cancel_on_signals():
-                code = options.run(options, reporter)
+                code = options.command(options, reporter)
         except CrossModalError as error:
             reporter.error(str(error))
             return error.exit_code
+        except BrokenPipeError:  # whoever reads the output has read enough
+            _discard_output()
+            return CancelledError.exit_code
+        except OSError as error:
+            reporter.error(explained(error))
+            return 1
         except KeyboardInterrupt:
             reporter.error("The job was cancelled; what was finished before is kept.")
             return CancelledError.exit_code
@@ -53,6 +71,20 @@ def run_command_line(
             reporter.error(_unexpected(error))
             return 1
         return int(code)
+
+
+def explained(error: OSError) -> str:
+    """Return one sentence on what the system refused, with the file if it is known."""
+    reason = error.strerror or type(error).__name__
+    where = f"{os.fsdecode(error.filename)} cannot be used" if error.filename else "The job failed"
+    advice = _ADVICE.get(error.errno or 0, "Correct this, then run the command again")
+    return f"{where}: {reason}. {advice}; what was finished before is kept."
+
+
+def _discard_output() -> None:
+    """Let nothing more be written into a pipe without reader, also not at the end of Python."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _make_reporter(stack: contextlib.ExitStack, *, as_events: bool) -> Reporter:

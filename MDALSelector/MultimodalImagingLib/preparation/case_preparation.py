@@ -11,8 +11,6 @@ import numpy as np
 from MultimodalImagingLib.cohorts.cohort import Case, Problem
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Grid, resample
-from MultimodalImagingLib.images.nifti_header import is_nifti
-from MultimodalImagingLib.images.nifti_values import n_non_finite
 from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_grid, read_volume
 from MultimodalImagingLib.preparation.intensity import (
     CT_STORED_HU,
@@ -108,17 +106,20 @@ def _prepare(
     region = _region(case_id, grids, spec, reference=reference, crop=crop)
     images: dict[str, NormalizedImage] = {}
     problems: list[Problem] = []
+    remarks: list[str] = []
     for modality, file in files.items():
         covered = region.coverage[modality]
         if not covered.any():
             raise _unusable(case_id, modality, file, _elsewhere(grids, modality, reference))
-        array = _on_grid(case_id, modality, file, region.grid, spec.kinds[modality])
-        kind, warning = _effective_kind(case_id, file, array, covered, spec.kinds[modality])
+        kind = spec.kinds[modality]
+        array = _on_grid(case_id, modality, file, region.grid, kind=kind, remarks=remarks)
+        used, warning = _effective_kind(case_id, file, array, covered, kind)
         problems += [warning] if warning else []
         try:
-            images[modality] = normalize(array, covered, kind=kind)
+            images[modality] = normalize(array, covered, kind=used)
         except ValueError as error:
             raise _unusable(case_id, modality, file, str(error)) from error
+    problems += [Problem("info", " ".join(remarks), case_id)] if remarks else []
     bodies = {m: image.body for m, image in images.items()}
     return PreparedCase(
         case_id=case_id,
@@ -160,18 +161,16 @@ def _read_grid(case_id: str, modality: str, file: ImageFile) -> Grid:
         raise _unusable(case_id, modality, file, str(error)) from error
 
 
-def _on_grid(case_id: str, modality: str, file: ImageFile, grid: Grid, kind: str) -> FloatArray:
+def _on_grid(
+    case_id: str, modality: str, file: ImageFile, grid: Grid, *, kind: str, remarks: list[str]
+) -> FloatArray:
     """Read one image, check its values, and sample it on the working grid."""
+    air = CT_STORED_HU[0] if kind == "CT" else None
     try:
-        volume = read_volume(file)
+        volume = read_volume(file, background=air, remarks=remarks)
     except CohortError as error:
         raise _unusable(case_id, modality, file, str(error)) from error
     array = np.asarray(volume.array, dtype=np.float32)
-    n_bad = n_non_finite(file) if is_nifti(file.path) else 0
-    n_bad = n_bad or int(array.size - np.isfinite(array).sum())
-    if n_bad:
-        text = f"Expected finite intensities, found {n_bad} voxels with NaN or infinity."
-        raise _unusable(case_id, modality, file, text)
     if array.min() == array.max():
         text = f"Expected an image, found the single value {array.flat[0] + 0.0:g} in every voxel."
         raise _unusable(case_id, modality, file, text)
@@ -212,8 +211,8 @@ def _check_size(case_id: str, modality: str, image: Grid, grid: Grid) -> None:
 def _unusable(case_id: str, modality: str, file: ImageFile, text: str) -> _UnusableImageError:
     where = "" if file.path.name in text else f" File: {file.path.name}."
     message = (
-        f"{modality}: {text}{where} The modality is treated as missing in this case; replace the"
-        " file to use it."
+        f"{modality}: {text}{where} Until that is mended, the modality is treated as missing in"
+        " this case."
     )
     return _UnusableImageError(modality, Problem("error", message, case_id, file.path))
 

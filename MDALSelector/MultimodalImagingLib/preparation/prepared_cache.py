@@ -21,6 +21,7 @@ from safetensors.numpy import save
 
 from MultimodalImagingLib.cohorts.cohort import Case, Problem
 from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.preparation.file_checksums import FileChecksums
 from MultimodalImagingLib.preparation.prepared_case import (
     BoolArray,
     PreparedCase,
@@ -29,7 +30,7 @@ from MultimodalImagingLib.preparation.prepared_case import (
 from MultimodalImagingLib.record.atomic_files import write_bytes
 from MultimodalImagingLib.record.json_text import json_value
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 # One entry: safetensors does not keep the order of several, and the files would differ.
 _ENTRY = "crossmodal"
 _UNREADABLE = (SafetensorError, OSError, KeyError, ValueError, TypeError)
@@ -62,17 +63,26 @@ class CachedHeader:
     checksum: int
 
 
-def case_key(case: Case, spec: PreprocessingSpec, root: Path) -> str:
+def case_key(
+    case: Case, spec: PreprocessingSpec, root: Path, *, checksums: FileChecksums | None = None
+) -> str:
     """Hash everything that a prepared case depends on: specification, files, format version.
 
-    A file is known by its path relative to the cohort, its size and its time of modification.
+    A file is known by its path relative to the cohort and its content.
+
+    Args:
+        case: The case.
+        spec: How it is prepared.
+        root: Folder of the cohort.
+        checksums: What is known of its files; `None` to read them.
     """
+    known = FileChecksums(root / "nowhere", root) if checksums is None else checksums
     files = []
     for modality in spec.modalities:
         image = case.images.get(modality)
         if image is not None:
             files.append(
-                [modality, _relative(image.path, root), image.component, *_state(image.path)]
+                [modality, _relative(image.path, root), image.component, known.of(image.path)]
             )
     return _digest([FORMAT_VERSION, case.case_id, _spec_fields(spec), files])
 
@@ -189,15 +199,6 @@ def _problem_fields(problem: Problem, root: Path) -> dict[str, str | None]:
 
 def _relative(path: Path, root: Path) -> str:
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
-
-
-def _state(path: Path) -> list[int]:
-    """Size and time of modification; empty for a file that is not there."""
-    try:
-        state = path.stat()
-    except OSError:
-        return []
-    return [state.st_size, state.st_mtime_ns]
 
 
 def _spec_fields(spec: PreprocessingSpec) -> list[Any]:

@@ -15,6 +15,7 @@ from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.volume_io import read_grid
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.case_preparation import Crop, prepare_case
+from MultimodalImagingLib.preparation.file_checksums import FileChecksums
 from MultimodalImagingLib.preparation.intensity import ModalityKind, modality_kind
 from MultimodalImagingLib.preparation.prepared_cache import (
     CachedHeader,
@@ -57,6 +58,7 @@ class PreparedCohort(Sequence[PreparedCase]):
         headers: Modalities and grid of each usable case.
         problems: What was wrong with files and cases, in the order of the cases.
         cache: Folder of the prepared cases.
+        checksums: Checksums of the image files; `None` to read them anew.
     """
 
     root: Path
@@ -65,6 +67,11 @@ class PreparedCohort(Sequence[PreparedCase]):
     headers: tuple[CachedHeader, ...]
     problems: tuple[Problem, ...]
     cache: Path = field(repr=False)
+    checksums: FileChecksums | None = field(default=None, repr=False, compare=False)
+
+    def key(self, case: Case) -> str:
+        """Return what stands for the content of a case's files and how they are prepared."""
+        return case_key(case, self.spec, self.root, checksums=self.checksums)
 
     @property
     def case_ids(self) -> tuple[str, ...]:
@@ -92,7 +99,7 @@ class PreparedCohort(Sequence[PreparedCase]):
         """
         case = self.cases[index]
         path = cache_file(self.cache, case.case_id, self.spec)
-        key = case_key(case, self.spec, self.root)
+        key = self.key(case)
         try:
             return read_prepared(path, key, root=self.root)
         except CacheMissError as miss:
@@ -107,6 +114,13 @@ class _Outcome:
     header: CachedHeader | None
     problems: tuple[Problem, ...]
     note: str | None = None
+
+
+@dataclass(frozen=True)
+class _Place:
+    root: Path
+    cache: Path
+    checksums: FileChecksums
 
 
 def default_spec(cohort: Cohort) -> PreprocessingSpec:
@@ -149,9 +163,10 @@ def prepare_cohort(
     """
     reporter.stage("Prepare images", len(cohort.cases))
     outcomes: dict[str, _Outcome] = {}
+    place = _Place(cohort.root, cache, FileChecksums(cache, cohort.root))
     pool = ThreadPoolExecutor(max_workers=min(_n_cores(), MAX_WORKERS))
     try:
-        jobs = [pool.submit(_outcome, case, spec, cohort.root, cache) for case in cohort.cases]
+        jobs = [pool.submit(_outcome, case, spec, place) for case in cohort.cases]
         for job in as_completed(jobs):
             outcome = job.result()
             outcomes[outcome.case.case_id] = outcome
@@ -160,6 +175,7 @@ def prepare_cohort(
             reporter.advance()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+    place.checksums.save()
     ordered = [outcomes[case.case_id] for case in cohort.cases]
     return PreparedCohort(
         root=cohort.root,
@@ -168,12 +184,13 @@ def prepare_cohort(
         headers=tuple(o.header for o in ordered if o.header is not None),
         problems=tuple(problem for o in ordered for problem in o.problems),
         cache=cache,
+        checksums=place.checksums,
     )
 
 
-def _outcome(case: Case, spec: PreprocessingSpec, root: Path, cache: Path) -> _Outcome:
-    path = cache_file(cache, case.case_id, spec)
-    key = case_key(case, spec, root)
+def _outcome(case: Case, spec: PreprocessingSpec, place: _Place) -> _Outcome:
+    root, path = place.root, cache_file(place.cache, case.case_id, spec)
+    key = case_key(case, spec, root, checksums=place.checksums)
     note = None
     try:
         header = read_header(path, key, root=root)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import secrets
 import tempfile
 import time
@@ -11,10 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.errors import CrossModalError, NoSpaceError
 
 # Hidden, so that a folder listing for images never takes one for an image.
 _PREFIX = ".unfinished-"
+# Tokens of `atomic_path`, and what is written into the folders that are tidied.
+_UNFINISHED = re.compile(r"\.unfinished-[0-9a-f]{8}-.+\.(safetensors|json|jsonl)")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -83,7 +87,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def remove_unfinished_files(folder: Path, *, older_than_s: float = 86400.0) -> int:
-    """Remove what killed processes left in a folder.
+    """Remove what killed processes left in a folder: files named like those of `atomic_path`.
 
     Args:
         folder: The folder; its subfolders are not visited.
@@ -94,8 +98,9 @@ def remove_unfinished_files(folder: Path, *, older_than_s: float = 86400.0) -> i
     """
     n_removed = 0
     for path in folder.glob(f"{_PREFIX}*"):
+        is_ours = _UNFINISHED.fullmatch(path.name) and path.is_file() and not path.is_symlink()
         with suppress(FileNotFoundError):  # another process tidies up too
-            if time.time() - path.stat().st_mtime >= older_than_s:
+            if is_ours and time.time() - path.stat().st_mtime >= older_than_s:
                 path.unlink()
                 n_removed += 1
     return n_removed
@@ -124,7 +129,12 @@ def _explained(path: Path) -> Iterator[None]:
             f"{path} cannot be written: {reason}. An older version of the file is unchanged."
             " Free space or get permission to write there, then try again."
         )
-        raise CrossModalError(msg) from error
+        raise writing_error(error)(msg) from error
+
+
+def writing_error(error: OSError) -> type[CrossModalError]:
+    """Return the kind of error for what the system said when something was written."""
+    return NoSpaceError if error.errno in (errno.ENOSPC, errno.EDQUOT) else CrossModalError
 
 
 def _plain_value(value: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 import time
@@ -9,32 +10,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from MultimodalImagingLib.errors import CrossModalError, UsageError
-from MultimodalImagingLib.record.atomic_files import is_writable_folder
+from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.record.atomic_files import is_writable_folder, writing_error
+from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.ownership import Ownership, check_own, is_free
 
-# Hidden, so that nobody takes one for a finished folder.
-_UNFINISHED, _REPLACED = ".unfinished-", ".replaced-"
-_TOKEN_LENGTH = 8
+# Hidden, so that nobody takes one for a finished folder. It holds `new`, for a moment `old`, and a
+# marker, without which nothing of that name is ever removed.
+_UNFINISHED = ".unfinished-"
+_MARKER, _NEW, _OLD = ".crossmodal-unfinished", "new", "old"
 
 
 @contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
+def new_folder(target: Path, *, replaces: Ownership | None = None) -> Iterator[Path]:
     """Give a folder to fill, and put it in the place of the target when it is whole.
 
     If the body raises, nothing is left and an older folder of that name is untouched.
 
+    Args:
+        target: The folder.
+        replaces: What an older folder must be to be replaced; it is looked at again at the very
+            end. `None` to replace none.
+
     Raises:
+        UsageError: If something is there that may not be replaced.
         CrossModalError: If the folder cannot be written.
     """
-    token = secrets.token_hex(_TOKEN_LENGTH // 2)
-    temporary = target.with_name(f"{_UNFINISHED}{token}-{target.name}")
+    token = secrets.token_hex(4)
+    work = target.with_name(f"{_UNFINISHED}{token}-{target.name}")
     with _explained(target):
+        work.mkdir(parents=True)
         try:
-            temporary.mkdir(parents=True)
-            yield temporary
-            _exchange(temporary, target, target.with_name(f"{_REPLACED}{token}-{target.name}"))
+            (work / _MARKER).write_text(json.dumps({"token": token, "target": target.name}))
+            (work / _NEW).mkdir()
+            yield work / _NEW
+            _exchange(work, target, replaces)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            _remove_work(work, target)
 
 
 def check_can_hold_folders(parent: Path) -> None:
@@ -56,34 +68,48 @@ def tidy_up(parent: Path, *, older_than_s: float = 86400.0) -> None:
     """Mend what killed processes left in a folder.
 
     Unfinished folders are removed. A folder that was about to be replaced gets its name back if
-    its successor never arrived.
+    its successor never arrived. Folders of such a name without the marker are left alone.
 
     Args:
         parent: The folder; nothing happens if it does not exist.
         older_than_s: Younger remains may belong to a process that still writes.
     """
-    for path in sorted(parent.glob(".*")) if parent.is_dir() else []:
-        prefix = next((p for p in (_UNFINISHED, _REPLACED) if path.name.startswith(p)), None)
-        if prefix is None or time.time() - path.stat().st_mtime < older_than_s:
-            continue
-        target = parent / path.name[len(prefix) + _TOKEN_LENGTH + 1 :]
-        if prefix == _REPLACED and not target.exists():
-            path.rename(target)
-        else:
-            shutil.rmtree(path, ignore_errors=True)
+    for work in sorted(parent.glob(f"{_UNFINISHED}*")) if parent.is_dir() else []:
+        target = _target_of(work)
+        if target is not None and time.time() - work.stat().st_mtime >= older_than_s:
+            _remove_work(work, target)
 
 
-def _exchange(new: Path, target: Path, aside: Path) -> None:
-    if not target.exists():
-        new.rename(target)
+def _exchange(work: Path, target: Path, replaces: Ownership | None) -> None:
+    if is_free(target):
+        if target.is_dir():
+            target.rmdir()
+        (work / _NEW).rename(target)
         return
-    target.rename(aside)
+    if replaces is None:
+        msg = f"{target} exists already and was left as it is. Choose another folder."
+        raise UsageError(msg)
+    check_own(target, replaces)
+    target.rename(work / _OLD)
+    (work / _NEW).rename(target)  # if it fails, `_remove_work` gives the old one its name back
+
+
+def _remove_work(work: Path, target: Path) -> None:
+    """Remove a folder that `new_folder` made; what it was about to replace goes back."""
+    if (work / _OLD).exists() and not target.exists():
+        (work / _OLD).rename(target)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _target_of(work: Path) -> Path | None:
+    """Return what an unfinished folder was to become; `None` if no program of ours made it."""
     try:
-        new.rename(target)
-    except OSError:
-        aside.rename(target)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+        content = json_value((work / _MARKER).read_text())
+        target = work.with_name(content["target"])
+        is_own = work.name == f"{_UNFINISHED}{content['token']}-{content['target']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return target if is_own and not work.is_symlink() else None
 
 
 @contextmanager
@@ -96,4 +122,4 @@ def _explained(folder: Path) -> Iterator[None]:
             f"The folder {folder} cannot be written: {reason}. Nothing was changed there. Free"
             " space or choose another --output."
         )
-        raise CrossModalError(msg) from error
+        raise writing_error(error)(msg) from error

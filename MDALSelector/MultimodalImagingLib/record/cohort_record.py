@@ -7,26 +7,25 @@ two people who change states at the same time are told of each other.
 
 from __future__ import annotations
 
-import getpass
 import hashlib
-import json
 import os
-import socket
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
 from MultimodalImagingLib.errors import CohortError, UsageError
+from MultimodalImagingLib.jobs.environment import home_folder, same_name, user_name
 from MultimodalImagingLib.record.atomic_files import is_writable_folder, write_json
 from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.locks import locked
+from MultimodalImagingLib.record.ownership import RECORD_NAME
 
-FOLDER_NAME = ".crossmodal"
+FOLDER_NAME = RECORD_NAME
 FORMAT_VERSION = 1
 LOCK_WAIT_S = 5.0
+LOCK_SILENCE_S = 60.0  # writing states takes milliseconds
 
 
 class CaseState(StrEnum):
@@ -145,16 +144,23 @@ class CohortRecord:
             The states as they are now.
 
         Raises:
-            CohortError: If somebody else changed one of these cases since, or is writing now.
+            CohortError: If somebody else changed one of these cases since.
+            LockedError: If somebody else is writing now.
         """
-        with self._lock():
+        lock = locked(
+            self.folder / "cases.lock",
+            wait_s=LOCK_WAIT_S,
+            silent_for_s=LOCK_SILENCE_S,
+            what=f"The record {self.folder}",
+        )
+        with lock:
             current = self.read_states()
             if seen_revision is not None and current.revision != seen_revision:
                 self._refuse_conflicts(current, changes)
             now = datetime.now(UTC).isoformat(timespec="seconds")
             entries = dict(current.entries)
             for case_id, state in changes.items():
-                entries[case_id] = StateEntry(CaseState(state), getpass.getuser(), now)
+                entries[case_id] = StateEntry(CaseState(state), user_name(), now)
             states = CaseStates(entries, current.revision + 1)
             write_json(self.folder / "cases.json", _states_content(states))
         return states
@@ -168,24 +174,6 @@ class CohortRecord:
                     f" this view was opened. Refresh the list, then set '{state}' again if needed."
                 )
                 raise CohortError(msg)
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        path = self.folder / "cases.lock"
-        deadline = time.monotonic() + LOCK_WAIT_S
-        while not _create_lock(path):
-            _remove_stale_lock(path)
-            if time.monotonic() > deadline:
-                msg = (
-                    f"The record {self.folder} is being written by {_lock_owner(path)}. Try again"
-                    f" in a moment; if nobody is writing, delete {path}."
-                )
-                raise CohortError(msg)
-            time.sleep(0.05)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
 
 
 def open_record(cohort_root: Path, *, folder: Path | None = None) -> CohortRecord:
@@ -203,7 +191,10 @@ def open_record(cohort_root: Path, *, folder: Path | None = None) -> CohortRecor
     try:
         chosen.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        msg = f"The record folder {chosen} cannot be created ({error.strerror}). Choose another."
+        msg = (
+            f"The record folder {chosen} cannot be created ({error.strerror}). Choose another with"
+            " --record."
+        )
         raise UsageError(msg) from error
     if not is_writable_folder(chosen):
         msg = f"Nobody may write in the record folder {chosen}. Choose another with --record."
@@ -212,13 +203,24 @@ def open_record(cohort_root: Path, *, folder: Path | None = None) -> CohortRecor
 
 
 def default_record_folder(cohort_root: Path) -> Path:
-    """Return where the record of a cohort lies when nobody chose a folder."""
+    """Return where the record of a cohort lies when nobody chose a folder.
+
+    Raises:
+        UsageError: If the cohort may not be written and the user has no home folder.
+    """
     root = cohort_root if cohort_root.is_dir() else cohort_root.parent
     inside = root / FOLDER_NAME
     if is_writable_folder(inside if inside.is_dir() else root):
         return inside
-    digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]
-    return Path.home() / FOLDER_NAME / "cohorts" / f"{root.resolve().name}-{digest}"
+    home = home_folder()
+    if home is None:
+        msg = (
+            f"The cohort {root} may not be written, and this user has no home folder in which its"
+            " record could lie. Choose a folder for it with --record."
+        )
+        raise UsageError(msg)
+    digest = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:8]
+    return home / FOLDER_NAME / "cohorts" / f"{root.resolve().name}-{digest}"
 
 
 def _parse_states(content: dict[str, object]) -> CaseStates:
@@ -230,7 +232,7 @@ def _parse_states(content: dict[str, object]) -> CaseStates:
         msg = "`cases` or `revision` is missing"
         raise TypeError(msg)
     entries = {
-        case_id: StateEntry(CaseState(item["state"]), item["by"], item["at"])
+        same_name(case_id): StateEntry(CaseState(item["state"]), item["by"], item["at"])
         for case_id, item in cases.items()
     }
     return CaseStates(entries, revision)
@@ -245,38 +247,3 @@ def _states_content(states: CaseStates) -> dict[str, object]:
             for case_id, entry in states.entries.items()
         },
     }
-
-
-def _create_lock(path: Path) -> bool:
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-    except FileExistsError:
-        return False
-    owner = {"host": socket.gethostname(), "pid": os.getpid(), "user": getpass.getuser()}
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(owner, file)
-    return True
-
-
-def _read_lock(path: Path) -> dict[str, object]:
-    try:
-        content = json_value(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # gone meanwhile, or its owner has not filled it in yet
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _lock_owner(path: Path) -> str:
-    owner = _read_lock(path)
-    return f"{owner.get('user', 'somebody')} on {owner.get('host', 'another computer')}"
-
-
-def _remove_stale_lock(path: Path) -> None:
-    """Remove the lock of a process of this computer that no longer runs."""
-    import psutil  # not part of Slicer: only where a lock is in the way
-
-    owner = _read_lock(path)
-    pid = owner.get("pid")
-    is_local = owner.get("host") == socket.gethostname() and isinstance(pid, int)
-    if is_local and not psutil.pid_exists(pid):
-        path.unlink(missing_ok=True)

@@ -31,15 +31,39 @@ def main(arguments: list[str] | None = None) -> int:
 
     running = hosting.start(interactive=True)
     theme.apply(running.application, dark=options.dark)
-    running.window.resize(*options.size)
     running.load(*paths)
     running.complete()
-    _show(running, [path.stem for path in paths], options.cohort)
-    for volume in options.volume:
-        _load_volume(volume)
-    if options.screenshot is not None:
-        return _draw(running, options.screenshot)
-    return _run(running)
+    _show([path.stem for path in paths], options.cohort)
+    return _run(running) if options.screenshot is None else _draw(running, options.screenshot)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="slicer_host", description=__doc__.splitlines()[0])
+    modules = ["MDALSelector", "CIMLSegment"]
+    parser.add_argument("--modules", nargs="+", default=modules, help="modules of this repository")
+    parser.add_argument("--cohort", type=Path, help="cohort folder to open in the panels")
+    parser.add_argument("--screenshot", type=Path, help="draw the window into this file and end")
+    parser.add_argument("--dark", action="store_true", help="use a dark palette")
+    return parser
+
+
+def _module_file(name: str) -> Path:
+    path = REPOSITORY / name / f"{name}.py"
+    if not path.is_file():
+        msg = f"The module {name} was expected in {path}, but there is no such file."
+        raise SystemExit(msg)
+    return path
+
+
+def _show(names: list[str], cohort: Path | None) -> None:
+    """Show every panel once, and put the cohort into its path edit that is named after it."""
+    import slicer
+
+    for name in reversed(names):
+        slicer.util.selectModule(name)
+        edit = getattr(getattr(slicer.modules, f"{name}Widget").ui, "cohortPathLineEdit", None)
+        if edit is not None and cohort is not None:
+            edit.currentPath = str(cohort.resolve())
 
 
 def _run(running: Any) -> int:
@@ -54,61 +78,6 @@ def _run(running: Any) -> int:
     code = application.exec()
     running.close(tell=False)
     return int(code)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="slicer_host", description=__doc__.splitlines()[0])
-    parser.add_argument("--modules", nargs="+", default=["MDALSelector", "CIMLSegment"],
-                        help="modules of this repository, or paths of .py files")  # fmt: skip
-    parser.add_argument("--cohort", type=Path, help="cohort folder to open in the panels")
-    parser.add_argument("--volume", type=Path, nargs="*", default=[], help="volumes to load")
-    parser.add_argument("--screenshot", type=Path, help="draw the window into this file and end")
-    parser.add_argument("--dark", action="store_true", help="use a dark palette")
-    parser.add_argument(
-        "--size", type=_size, default=(1366, 768), help="width x height, as 1366x768"
-    )
-    return parser
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, height = text.lower().split("x")
-    return int(width), int(height)
-
-
-def _module_file(name: str) -> Path:
-    path = Path(name) if name.endswith(".py") else REPOSITORY / name / f"{name}.py"
-    if not path.is_file():
-        msg = f"The module {name} was expected in {path}, but there is no such file."
-        raise SystemExit(msg)
-    return path.resolve()
-
-
-def _show(running: Any, names: list[str], cohort: Path | None) -> None:
-    import slicer
-
-    for name in reversed(names):
-        slicer.util.selectModule(name)
-        if cohort is not None:
-            _open_cohort(running.modules.module(name).widgetRepresentation(), cohort.resolve())
-
-
-def _open_cohort(panel: Any, cohort: Path) -> None:
-    """Put the folder into the panel's path widget that is named after a cohort."""
-    from slicer_host.pythonqt.wrapper import wrap
-
-    for widget in wrap(panel).findChildren("QWidget"):
-        kind = widget.className()
-        name = f"{widget.property('SlicerParameterName') or ''} {widget.objectName}".lower()
-        if "cohort" in name and kind in {"ctkPathLineEdit", "ctkDirectoryButton"}:
-            attribute = "currentPath" if kind == "ctkPathLineEdit" else "directory"
-            setattr(widget, attribute, str(cohort))
-
-
-def _load_volume(path: Path) -> None:
-    import slicer
-
-    node = slicer.util.loadVolume(str(path))
-    slicer.util.setSliceViewerLayers(background=node, fit=True)
 
 
 def _draw(running: Any, path: Path) -> int:

@@ -13,27 +13,19 @@ import psutil
 
 @dataclass(frozen=True)
 class Census:
-    """Numbers of things that are alive; `grown` compares two of them."""
+    """Numbers of things that are alive; `grown` compares two of them.
 
-    nodes: dict[str, int]
-    observers: int
-    connections: int
-    widgets: int
-    files: int
+    Attributes:
+        counts: Nodes by class; observers, connections, widgets, files.
+        memory_mb: Memory of the process in MB.
+    """
+
+    counts: Counter[str]
     memory_mb: float
 
-    def grown(self, earlier: Census) -> dict[str, Any]:
-        """Return what is more than it was, by name; memory in MB is left to the caller."""
-        more = {
-            name: count - earlier.nodes.get(name, 0)
-            for name, count in self.nodes.items()
-            if count > earlier.nodes.get(name, 0)
-        }
-        for name in ("observers", "connections", "widgets", "files"):
-            difference = getattr(self, name) - getattr(earlier, name)
-            if difference > 0:
-                more[name] = difference
-        return more
+    def grown(self, earlier: Census) -> dict[str, int]:
+        """Return what is more than it was, by name; memory is left to the caller."""
+        return dict(self.counts - earlier.counts)
 
 
 def count_nodes_observers() -> Census:
@@ -50,18 +42,15 @@ def count_nodes_observers() -> Census:
     scene = slicer.mrmlScene
     collection = scene.GetNodes()
     nodes = [collection.GetItemAsObject(index) for index in range(collection.GetNumberOfItems())]
+    counts = Counter(node.GetClassName() for node in nodes)
+    counts["observers"] = sum(map(_observers, [scene, *nodes]))
+    counts["connections"] = sum(map(len, signals._connections.values()))
+    counts["widgets"] = len(QApplication.allWidgets())
     temporary = Path(slicer.app.temporaryPath)
-    return Census(
-        nodes=dict(Counter(node.GetClassName() for node in nodes)),
-        observers=_observers(scene) + sum(_observers(node) for node in nodes),
-        connections=sum(len(entries) for entries in signals._connections.values()),
-        widgets=len(QApplication.allWidgets()),
-        files=sum(1 for path in temporary.rglob("*") if path.is_file()),
-        memory_mb=psutil.Process().memory_info().rss / 2**20,
-    )
+    counts["files"] = sum(path.is_file() for path in temporary.rglob("*"))
+    return Census(counts, psutil.Process().memory_info().rss / 2**20)
 
 
 def _observers(subject: Any) -> int:
     """Count the observers that VTK lists in the object's description."""
-    own = str(subject).partition("Registered Observers:")[2]
-    return own.count("vtkObserver (")
+    return str(subject).partition("Registered Observers:")[2].count("vtkObserver (")

@@ -10,7 +10,6 @@ from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
 from slicer_host import errors
 from slicer_host.pythonqt.conversion import to_qt
-from slicer_host.pythonqt.enums import enum_value
 from slicer_host.record import record
 
 Buttons = QtWidgets.QMessageBox.StandardButton
@@ -23,22 +22,16 @@ class QMessageBox(QtWidgets.QMessageBox):
         """Record the text and return the answer."""
         if record.interactive:
             return super().exec()
-        record.messages.append(
-            f"{self.text()}\n{self.informativeText()}\n{self.detailedText()}".strip()
-        )
-        answer = to_qt(record.answer(self._default()))
-        chosen = self.button(Buttons(int(answer)))
+        texts = (self.text(), self.informativeText(), self.detailedText())
+        record.messages.append("\n".join(texts).strip())
+        answer = int(to_qt(record.answer(self._default())))
+        chosen = self.button(Buttons(answer))
         if chosen is not None:
             self.buttonClicked.emit(chosen)
-        self.setResult(int(answer))
-        self.finished.emit(int(answer))
-        return int(answer)
+        self.done(answer)
+        return answer
 
-    exec_ = exec
-
-    def open(self) -> None:
-        """Show without waiting."""
-        self.exec()
+    exec_ = open = exec
 
     def show(self) -> None:
         """Record the text instead of opening a window."""
@@ -56,51 +49,22 @@ class QMessageBox(QtWidgets.QMessageBox):
         return int(standard)
 
 
-def _static_box(kind: str, default: Buttons) -> Callable[..., int]:
-    def show(parent: Any, title: str, text: str, *rest: Any) -> int:
-        if record.interactive:
-            function = getattr(QtWidgets.QMessageBox, kind)
-            return enum_value(function(to_qt(parent), title, text, *map(_button, rest)))
-        record.messages.append(str(text))
-        return int(record.answer(rest[1] if len(rest) > 1 else default))
-
-    return show
-
-
-def _button(value: Any) -> Any:
-    return Buttons(int(value))
-
-
-QMessageBox.host_static = {
-    "information": _static_box("information", Buttons.Ok),
-    "warning": _static_box("warning", Buttons.Ok),
-    "critical": _static_box("critical", Buttons.Ok),
-    "question": _static_box("question", Buttons.Yes),
-}
+class ctkMessageBox(QMessageBox):
+    """What `slicer.util` makes its message boxes of."""
 
 
 class QFileDialog(QtWidgets.QFileDialog):
     """File dialog whose static functions return the prepared path, as a string."""
 
 
-def _file_function(kind: str, *, several: bool = False) -> Callable[..., Any]:
-    def ask(parent: Any = None, *rest: Any) -> Any:
-        if record.interactive:
-            result = getattr(QtWidgets.QFileDialog, kind)(to_qt(parent), *map(to_qt, rest))
-            result = result[0] if isinstance(result, tuple) else result
-        else:
-            result = record.files.popleft() if record.files else ""
-        return tuple([result] if isinstance(result, str) else result) if several else result
+def _file_function(kind: str) -> Callable[..., str]:
+    def ask(parent: Any = None, *rest: Any) -> str:
+        if not record.interactive:
+            return record.file()
+        result = getattr(QtWidgets.QFileDialog, kind)(to_qt(parent), *map(to_qt, rest))
+        return result[0] if isinstance(result, tuple) else result
 
     return ask
-
-
-QFileDialog.host_static = {
-    "getExistingDirectory": _file_function("getExistingDirectory"),
-    "getOpenFileName": _file_function("getOpenFileName"),
-    "getOpenFileNames": _file_function("getOpenFileNames", several=True),
-    "getSaveFileName": _file_function("getSaveFileName"),
-}
 
 
 class QDialog(QtWidgets.QDialog):
@@ -117,44 +81,24 @@ class QDialog(QtWidgets.QDialog):
     exec_ = exec
 
 
+def _unanswered(name: str) -> Callable[..., None]:
+    """Refuse a call that would wait for ever."""
+
+    def refuse(*_: Any) -> None:
+        msg = f"The host does not answer {name} yet."
+        raise errors.HostGapError(msg)
+
+    return refuse
+
+
 class QMenu(QtWidgets.QMenu):
-    """Menu that is not waited for: the prepared answer is the text of the chosen entry."""
+    """Menu that cannot be waited for."""
 
-    def exec(self, *arguments: Any) -> Any:
-        """Trigger and return the chosen action."""
-        if record.interactive:
-            return super().exec(*arguments)
-        entries = {action.text().replace("&", ""): action for action in self.actions()}
-        chosen = entries.get(record.answer(None))
-        if chosen is not None and chosen.isEnabled():
-            chosen.trigger()
-            return chosen
-        return None
-
-    exec_ = popup = exec
+    exec = exec_ = popup = _unanswered("QMenu.exec")
 
 
 class QInputDialog(QtWidgets.QInputDialog):
-    """Input dialog whose static functions return the prepared answer, without a second value."""
-
-
-def _input(kind: str, place: int, default: Any) -> Callable[..., Any]:
-    def ask(parent: Any, title: str, label: str, *rest: Any) -> Any:
-        if record.interactive:
-            function = getattr(QtWidgets.QInputDialog, kind)
-            return function(to_qt(parent), title, label, *map(to_qt, rest))[0]
-        record.messages.append(label)
-        return record.answer(rest[place] if len(rest) > place else default)
-
-    return ask
-
-
-QInputDialog.host_static = {
-    "getText": _input("getText", 1, ""),
-    "getInt": _input("getInt", 0, 0),
-    "getDouble": _input("getDouble", 0, 0.0),
-    "getItem": _input("getItem", 9, ""),
-}
+    """Input dialog that cannot be waited for."""
 
 
 class QTimer(QtCore.QTimer):
@@ -173,9 +117,6 @@ def _single_shot(milliseconds: int, *target: Any) -> None:
             errors.report(error)
 
     QtCore.QTimer.singleShot(int(milliseconds), run)
-
-
-QTimer.host_static = {"singleShot": _single_shot}
 
 
 class QSettings(QtCore.QSettings):
@@ -199,9 +140,6 @@ def _open_url(url: Any) -> bool:
     return True
 
 
-QDesktopServices.host_static = {"openUrl": _open_url}
-
-
 class QUiLoader(QtUiTools.QUiLoader):
     """Loads .ui files with the stand-ins of the host, and refuses what a real class has not."""
 
@@ -209,23 +147,23 @@ class QUiLoader(QtUiTools.QUiLoader):
         """Return the widget that the open file describes."""
         from slicer_host import ui_loader
 
-        text = (
-            device.readAll().data().decode()
-            if hasattr(device, "readAll")
-            else Path(device).read_text()
-        )
+        is_open = hasattr(device, "readAll")
+        text = device.readAll().data().decode() if is_open else Path(device).read_text()
         return ui_loader.load(text, parent)
 
 
+BOXES = ("information", "warning", "critical", "question")
+QMessageBox.host_static = {name: _unanswered(f"QMessageBox.{name}") for name in BOXES}
+FILES = ("getExistingDirectory", "getOpenFileName", "getSaveFileName")
+QFileDialog.host_static = {name: _file_function(name) for name in FILES}
+QFileDialog.host_static["getOpenFileNames"] = _unanswered("QFileDialog.getOpenFileNames")
+INPUTS = ("getText", "getInt", "getDouble", "getItem", "getMultiLineText")
+QInputDialog.host_static = {name: _unanswered(f"QInputDialog.{name}") for name in INPUTS}
+QTimer.host_static = {"singleShot": _single_shot}
+QDesktopServices.host_static = {"openUrl": _open_url}
+
 _REPLACED = (
-    QMessageBox,
-    QFileDialog,
-    QDialog,
-    QMenu,
-    QInputDialog,
-    QTimer,
-    QSettings,
-    QDesktopServices,
+    QMessageBox, QFileDialog, QDialog, QMenu, QInputDialog, QTimer, QSettings, QDesktopServices,
     QUiLoader,
-)
+)  # fmt: skip
 REPLACEMENTS: dict[str, type] = {kind.__name__: kind for kind in _REPLACED}

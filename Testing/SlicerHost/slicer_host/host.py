@@ -1,10 +1,12 @@
-"""Starting and ending the host."""
+"""Starting and ending the host: its parts are made in the order of the application."""
 
 from __future__ import annotations
 
 import atexit
+import ctypes
 import os
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +60,7 @@ class Host:
 
 
 def settle() -> None:
-    """Handle events as the running application does between two actions of a person."""
+    """Handle events as the running application does between two actions of a user."""
     from PySide6.QtCore import QCoreApplication, QEvent
 
     QCoreApplication.processEvents()
@@ -76,15 +78,91 @@ def start(*, interactive: bool = False) -> Host:
         interactive: Show dialogs and draw views by themselves; else dialogs are answered at once
             and views are drawn when a picture of them is asked for.
     """
-    if _running:
-        return _running[0]
-    if not interactive:
-        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    from slicer_host import assembly
-
-    folder = Path(tempfile.mkdtemp(prefix="slicer-host-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    assembly.prepare(interactive=interactive)
-    core = assembly.make_core(folder)
-    _running.append(Host(folder, core, *assembly.make_application(core)))
+    if not _running:
+        if not interactive:
+            os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        _protect_constants()
+        _set_up_globals(interactive=interactive)
+        folder = Path(tempfile.mkdtemp(prefix="slicer-host-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        _running.append(_make(folder))
     return _running[0]
+
+
+def _protect_constants() -> None:
+    """Raise the reference counts of the constants out of reach on Python 3.11.
+
+    PySide6 6.12 releases None once too often, for example in `QComboBox.itemData` of a role without
+    a value and after every Python slot that returns None. From Python 3.12 on that does no harm
+    (None is immortal there); 3.11 ends with "deallocating None" after some thousand calls.
+    """
+    if sys.version_info < (3, 12):
+        for constant in (None, True, False):
+            ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40
+
+
+def _set_up_globals(*, interactive: bool) -> None:
+    """Set how messages and errors are handled."""
+    from PySide6.QtCore import qInstallMessageHandler
+
+    from slicer_host import errors
+    from slicer_host.record import record
+
+    record.interactive = interactive
+    qInstallMessageHandler(_print_message)
+    if not interactive:
+        errors.install_hook()
+
+
+def _print_message(_kind: Any, _context: Any, text: str) -> None:
+    if "propagateSizeHints" not in text:
+        print(text, file=sys.stderr)
+
+
+def _make(folder: Path) -> Host:
+    import slicer
+
+    from slicer_host import python_modules
+    from slicer_host.scene import Core
+    from slicer_host.views.abstract_view import APPLICATION
+
+    core = Core(folder)
+    APPLICATION["logic"] = core.logic
+    python_modules.install()
+    from slicer_host.application import qSlicerApplication
+    from slicer_host.layout import qSlicerLayoutManager
+    from slicer_host.main_window import qSlicerMainWindow
+    from slicer_host.modules import qSlicerModuleManager
+    from slicer_host.pythonqt.wrapper import wrap
+
+    application = qSlicerApplication(folder)
+    slicer.app, slicer.mrmlScene = wrap(application), core.scene
+    manager = qSlicerModuleManager()
+    window = qSlicerMainWindow(manager)
+    window.resize(1366, 768)
+    layout = qSlicerLayoutManager(core, window.viewport())
+    application.assemble(core, manager, layout)
+    _write_python_launcher(folder)
+    _add_modules(core, manager)
+    layout.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    window.show()
+    application.processEvents()
+    return Host(folder, core, application, window, layout, manager)
+
+
+def _add_modules(core: Any, manager: Any) -> None:
+    from slicer_host.modules import qSlicerLoadableModule
+
+    for name, logic in core.logics.items():
+        manager.add(qSlicerLoadableModule(name, logic))
+    for path in sorted((Path(__file__).parent / "builtin").glob("*.py")):
+        manager.load(path)
+
+
+def _write_python_launcher(folder: Path) -> None:
+    """Write the program `PythonSlicer`, which is Slicer's own Python."""
+    launcher = folder / "bin" / "PythonSlicer"
+    launcher.parent.mkdir()
+    launcher.write_text(f'#!/bin/sh\n"{sys.executable}" "$@"\nexit $?\n')  # Python is its child
+    launcher.chmod(0o755)
+    os.environ["PATH"] = f"{launcher.parent}{os.pathsep}{os.environ.get('PATH', '')}"

@@ -5,15 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import (
-    QComboBox,
-    QDockWidget,
-    QMainWindow,
-    QScrollArea,
-    QToolBar,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QComboBox, QDockWidget, QMainWindow, QScrollArea, QToolBar, QWidget
 
 
 class qSlicerModuleSelectorToolBar(QToolBar):
@@ -37,83 +29,65 @@ class qSlicerModuleSelectorToolBar(QToolBar):
         self._box.clear()
         for name in self._manager.modulesNames():
             module = self._manager.module(name)
-            if hasattr(module, "hasWidget") and module.hasWidget() and not module.isHidden():
+            if hasattr(module, "path"):
                 self._box.addItem(module.title() or name, name)
 
     def selectModule(self, name: str) -> None:
-        if self._manager.module(name) is None:
-            return
-        self._current = name
-        self._box.setCurrentIndex(self._box.findData(name))
-        self.moduleSelected.emit(name)
+        if self._manager.module(name) is not None:
+            self._current = name
+            self._box.setCurrentIndex(self._box.findData(name))
+            self.moduleSelected.emit(name)
 
     def selectedModule(self) -> str:
         return self._current
 
 
-class qSlicerModulePanel(QWidget):
+class ModulePanel(QScrollArea):
     """Holds the panel of the selected module, with enter and exit."""
 
-    host_names = ("currentModuleWidget",)
-
-    def __init__(self, manager: Any, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, manager: Any) -> None:
+        super().__init__()
         self._manager = manager
         self._shown: Any = None
-        self.setObjectName("ModulePanel")
-        self._area = QScrollArea(self)
-        self._area.setWidgetResizable(True)
-        self._area.setFrameShape(QScrollArea.Shape.NoFrame)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._area)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
 
     def setModule(self, name: str) -> None:
         widget = self._manager.module(name).widgetRepresentation()
         if widget is self._shown:
             return
         if self._shown is not None:
-            self._area.takeWidget()
+            self.takeWidget()
             self._shown.exit()
             self._shown.hide()
         self._shown = widget
         if widget is not None:
-            self._area.setWidget(widget)
+            self.setWidget(widget)
             widget.show()
             widget.enter()
-
-    def currentModuleWidget(self) -> Any:
-        """Return the panel that is shown."""
-        return self._shown
 
 
 class qSlicerMainWindow(QMainWindow):
     """Main window of the application."""
 
-    host_names = ("modulePanel", "viewport")
-
-    initialWindowShown = Signal()
+    host_names = ("viewport",)
 
     def __init__(self, manager: Any) -> None:
         super().__init__()
         self.setObjectName("qSlicerMainWindow")
         self.setWindowTitle("Slicer host (development stand-in, not 3D Slicer)")
         self._selector = qSlicerModuleSelectorToolBar(manager, self)
-        self._selector.setObjectName("ModuleSelectorToolBar")
         self.addToolBar(self._selector)
-        self._panel = qSlicerModulePanel(manager)
+        self._panel = ModulePanel(manager)
         dock = QDockWidget("Module", self)
-        dock.setObjectName("PanelDockWidget")
         dock.setWidget(self._panel)
         dock.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)
         self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
         self._viewport = QWidget(self)
-        self._viewport.setObjectName("CentralWidget")
         self.setCentralWidget(self._viewport)
         self.resizeDocks([dock], [470], Qt.Orientation.Horizontal)
         self.statusBar()
         self._selector.moduleSelected.connect(self._panel.setModule)
-        self._closeQuestions: list[Any] = []
 
     def viewport(self) -> QWidget:
         """Return the widget that the views lie in."""
@@ -121,7 +95,3 @@ class qSlicerMainWindow(QMainWindow):
 
     def moduleSelector(self) -> qSlicerModuleSelectorToolBar:
         return self._selector
-
-    def modulePanel(self) -> qSlicerModulePanel:
-        """Return the module panel."""
-        return self._panel

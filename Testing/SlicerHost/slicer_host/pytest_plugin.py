@@ -5,15 +5,16 @@ A `conftest.py` takes them with `from slicer_host.pytest_plugin import *`.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from slicer_host import errors, in_application
 from slicer_host.record import record
 
 __all__ = [
@@ -58,15 +59,11 @@ def missing_parts() -> str:
 @pytest.fixture(scope="session")
 def host() -> Iterator[Any]:
     """The running host, or the application; tests are skipped where the host cannot start."""
-    from slicer_host import in_application
-
     if in_application.is_real_application():
         running = in_application.RealApplication()
         yield running
         running.close()
         return
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
     reason = missing_parts()
     if reason:
         pytest.skip(reason)
@@ -94,12 +91,9 @@ def _clear(host: Any) -> None:
 @pytest.fixture(autouse=True)
 def _pytest_no_lost_errors() -> Iterator[None]:
     """Fail a test during which a Qt slot or a VTK observer raised."""
-    errors = sys.modules.get("slicer_host.errors")
-    if errors is not None:
-        errors.drain()
+    errors.drain()
     yield
-    errors = sys.modules.get("slicer_host.errors")
-    lost = errors.drain() if errors is not None else []
+    lost = errors.drain()
     if lost:
         text = "; ".join(f"{type(error).__name__}: {error}" for error in lost)
         pytest.fail(f"{len(lost)} exception(s) in Qt slots or VTK observers: {text}")
@@ -115,8 +109,6 @@ def messages(host: Any) -> Any:
 @pytest.fixture
 def census(host: Any) -> Callable[[], Any]:
     """Return the function that counts nodes, observers, connections, widgets and files."""
-    from slicer_host import in_application
-
     if in_application.is_real_application():
         pytest.skip("Connections and widgets are counted in the host only.")
     from slicer_host.census import count_nodes_observers
@@ -143,21 +135,14 @@ def load_module(host: Any) -> Callable[[Path], Any]:
 
 @pytest.fixture
 def wait_until(host: Any) -> Callable[..., None]:
-    """Return a function that handles events until a condition holds."""
+    """Return a function that handles events until a condition holds; it fails after `timeout` s."""
 
-    def wait_for(condition: Callable[[], bool], timeout: float = 10.0) -> None:
-        wait(host, condition, timeout)
+    def wait(condition: Callable[[], bool], timeout: float = 10.0) -> None:
+        end = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > end:
+                pytest.fail(f"Waited {timeout} s in vain.")
+            host.settle()
+            time.sleep(0.005)
 
-    return wait_for
-
-
-def wait(host: Any, condition: Callable[[], bool], timeout: float) -> None:
-    """Handle events until the condition holds; fail after `timeout` seconds."""
-    import time
-
-    end = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > end:
-            pytest.fail(f"Waited {timeout} s in vain.")
-        host.settle()
-        time.sleep(0.005)
+    return wait

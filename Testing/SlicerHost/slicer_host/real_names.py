@@ -85,6 +85,11 @@ def lineage(name: str) -> list[RealClass]:
     return found
 
 
+def properties(name: str) -> dict[str, tuple[str, str, str]]:
+    """Return type, getter and setter of the properties of a CTK or Slicer class."""
+    return {key: entry for real in lineage(name)[::-1] for key, entry in real.properties.items()}
+
+
 def qt_base(name: str) -> str:
     """Return the Qt class that a CTK or Slicer class derives from."""
     bases = [base for real in lineage(name) for base in real.bases if base.startswith("Q")]

@@ -11,10 +11,8 @@ import vtk
 from slicer_host import share
 
 MODULE_LOGICS = {
-    "Annotations": "vtkSlicerAnnotationModuleLogic",
     "Cameras": "vtkSlicerCamerasModuleLogic",
     "Colors": "vtkSlicerColorLogic",
-    "CropVolume": "vtkSlicerCropVolumeLogic",
     "Data": "vtkSlicerDataModuleLogic",
     "Markups": "vtkSlicerMarkupsLogic",
     "Models": "vtkSlicerModelsLogic",
@@ -23,7 +21,6 @@ MODULE_LOGICS = {
     "Sequences": "vtkSlicerSequencesLogic",
     "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
     "Tables": "vtkSlicerTablesLogic",
-    "Terminologies": "vtkSlicerTerminologiesModuleLogic",
     "Texts": "vtkSlicerTextsLogic",
     "Transforms": "vtkSlicerTransformLogic",
     "Units": "vtkSlicerUnitsLogic",

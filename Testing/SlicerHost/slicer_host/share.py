@@ -1,11 +1,9 @@
-"""The share folder of the host: colour tables and a small terminology, written at start."""
+"""The share folder of the host: color tables, written at start."""
 
 from __future__ import annotations
 
 import colorsys
-import json
 from pathlib import Path
-from typing import Any
 
 ANCHORS = {
     "Viridis": "440154 482475 414487 355f8d 2a788e 21918c 22a884 44bf70 7ad151 bddf26 fde725",
@@ -14,42 +12,18 @@ ANCHORS = {
     "Plasma": "0d0887 41049d 6a00a8 8f0da4 b12a90 cc4778 e16462 f2844b fca636 fcce25 f0f921",
     "Cividis": "00224e 123570 3b496c 575d6d 707173 8a8678 a59c74 c3b369 e1cc55 fee838",
     "DivergingBlueRed": "3b4cc0 6f92f3 aac7fd dddddd f7b89c e7745b b40426",
-    "ColdToHotRainbow": "0000ff 00ffff 00ff00 ffff00 ff0000",
-    "HotToColdRainbow": "ff0000 ffff00 00ff00 00ffff 0000ff",
 }
-DISCRETE = (
-    "GenericColors", "GenericAnatomyColors", "MediumChartColors", "DarkBrightChartColors",
-    "LightPaleChartColors", "Slicer3_2010_Label_Colors",
-)  # fmt: skip
-TYPES = (
-    (
-        "Tissue",
-        "85756007",
-        (("Tissue", "85756007"), ("Edema", "79654002"), ("Necrosis", "6574001")),
-    ),
-    ("Anatomical Structure", "123037004", (("Organ", "113343008"), ("Brain", "12738006"))),
-    (
-        "Morphologically Altered Structure",
-        "49755003",
-        (("Neoplasm", "108369006"), ("Mass", "4147007")),
-    ),
-)
+DISCRETE = ("GenericColors", "GenericAnatomyColors", "Slicer3_2010_Label_Colors")
 
 
 def write(folder: Path) -> None:
-    """Write the files that the logics of Colors and Terminologies read at start."""
+    """Write the files that the logic of Colors reads at start."""
     colors = folder / "ColorFiles"
     colors.mkdir(parents=True, exist_ok=True)
     for name, anchors in ANCHORS.items():
         (colors / f"{name}.txt").write_text(_continuous(anchors.split()))
     for name in DISCRETE:
         (colors / f"{name}.txt").write_text(_discrete())
-    for name, title in (
-        ("SegmentationCategoryTypeModifier-SlicerGeneralAnatomy", "3D Slicer General Anatomy"),
-        ("SegmentationCategoryTypeModifier-DICOM-Master", "DICOM master"),
-    ):
-        (folder / f"{name}.term.json").write_text(json.dumps(_terminology(title)))
-    (folder / "AnatomicRegionAndModifier-DICOM-Master.term.json").write_text(json.dumps(_regions()))
 
 
 def _continuous(anchors: list[str]) -> str:
@@ -58,10 +32,8 @@ def _continuous(anchors: list[str]) -> str:
     for index in range(256):
         position = index / 255 * (len(points) - 1)
         left = min(int(position), len(points) - 2)
-        share = position - left
-        rgb = [
-            round(a + share * (b - a)) for a, b in zip(points[left], points[left + 1], strict=True)
-        ]
+        ends = zip(points[left], points[left + 1], strict=True)
+        rgb = [round(a + (position - left) * (b - a)) for a, b in ends]
         lines.append(f"{index} {index} {rgb[0]} {rgb[1]} {rgb[2]} 255")
     return "\n".join(lines) + "\n"
 
@@ -72,34 +44,3 @@ def _discrete() -> str:
         rgb = colorsys.hsv_to_rgb(0.618034 * index % 1, 0.55 + 0.35 * (index % 2), 0.9)
         lines.append(f"{index} {index} {' '.join(str(round(255 * part)) for part in rgb)} 255")
     return "\n".join(lines) + "\n"
-
-
-def _code(meaning: str, value: str) -> dict[str, Any]:
-    return {"CodeMeaning": meaning, "CodingSchemeDesignator": "SCT", "CodeValue": value}
-
-
-def _terminology(title: str) -> dict[str, Any]:
-    schema = "https://raw.githubusercontent.com/qiicr/dcmqi/master/doc/segment-context-schema.json#"
-    categories = [
-        _code(meaning, value)
-        | {
-            "showAnatomy": True,
-            "Type": [
-                _code(*kind) | {"recommendedDisplayRGBValue": [128, 174, 128]} for kind in kinds
-            ],
-        }
-        for meaning, value, kinds in TYPES
-    ]
-    return {
-        "SegmentationCategoryTypeContextName": f"Segmentation category and type - {title} list",
-        "@schema": schema,
-        "SegmentationCodes": {"Category": categories},
-    }
-
-
-def _regions() -> dict[str, Any]:
-    return {
-        "AnatomicContextName": "Anatomic codes - DICOM master list",
-        "@schema": "https://raw.githubusercontent.com/qiicr/dcmqi/master/doc/anatomic-context-schema.json#",
-        "AnatomicCodes": {"AnatomicRegion": [_code("Brain", "12738006")]},
-    }

@@ -12,8 +12,8 @@ from pathlib import Path
 from PySide6 import QtCore, QtWidgets
 
 from slicer_host import real_names, stand_ins
-from slicer_host.pythonqt import members
-from slicer_host.qt_module import raw_class
+from slicer_host.python_modules import qt_class
+from slicer_host.pythonqt import members, signals
 
 SIGNATURE = re.compile(r"^\w+\([\w:*<>, ]*\)$")
 
@@ -51,7 +51,7 @@ def widget_classes(ui: Path) -> dict[str, str]:
 
 @cache
 def _raw(name: str) -> type | None:
-    return raw_class(name) if name.startswith("Q") else stand_ins.find(name)
+    return qt_class(name) if name.startswith("Q") else stand_ins.find(name)
 
 
 def _property_problems(path: Path, node: ET.Element) -> list[str]:
@@ -73,17 +73,9 @@ def _connection_problems(path: Path, node: ET.Element, classes: dict[str, str]) 
     for end, kind in (("sender", "signal"), ("receiver", "slot")):
         name = classes.get(node.findtext(end, ""), "")
         raw_type, text = _raw(name) if name else None, node.findtext(kind, "")
-        if raw_type is None or not _has_method(raw_type, text):
+        if raw_type is None or not signals.has_slot(raw_type, signals.normalized(text)):
             problems.append(f"{path.name}: {name or node.findtext(end)} has no {kind} {text}")
     return problems
-
-
-def _has_method(raw_type: type, text: str) -> bool:
-    real, native = members.chain(raw_type)
-    normal = QtCore.QMetaObject.normalizedSignature(text).data().decode()
-    if any(normal in kind.signals or normal in kind.slots for kind in real):
-        return True
-    return bool(native) and native[0].staticMetaObject.indexOfMethod(normal) >= 0
 
 
 def _problems(tree: ast.AST, widgets: dict[str, str]) -> Iterator[tuple[int, str]]:
@@ -157,8 +149,7 @@ def _all_signals() -> frozenset[str]:
 
 
 def _signal_problems(line: int, text: str) -> Iterator[tuple[int, str]]:
-    normal = QtCore.QMetaObject.normalizedSignature(text).data().decode()
-    if SIGNATURE.match(text) and normal not in _all_signals():
+    if SIGNATURE.match(text) and signals.normalized(text) not in _all_signals():
         yield line, f"no class has the signal {text}"
 
 
@@ -172,4 +163,4 @@ def unreal_names(kind: type) -> list[str]:
     known |= {name for base in own for name in vars(base).get("host_names", ())}
     public = {name for base in own for name in vars(base) if not name.startswith(("_", "host_"))}
     qt_names = set(dir(native[0])) if native else set(dir(QtWidgets.QWidget))
-    return sorted(public - known - qt_names - {"real_name", "staticMetaObject"})
+    return sorted(public - known - qt_names - {"staticMetaObject"})

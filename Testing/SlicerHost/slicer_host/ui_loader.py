@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from typing import Any
 
 from PySide6 import QtCore, QtUiTools, QtWidgets
@@ -10,8 +11,12 @@ from PySide6 import QtCore, QtUiTools, QtWidgets
 from slicer_host import real_names, stand_ins
 from slicer_host.errors import HostGapError, RefusalError
 from slicer_host.pythonqt import members, signals
-from slicer_host.pythonqt.tool_tips import make_rich
+from slicer_host.pythonqt.access import make_rich
 from slicer_host.pythonqt.wrapper import wrap, wrapper_class
+
+PLAIN: dict[str, Callable[[str], Any]] = {
+    "bool": "true".__eq__, "number": int, "double": float, "string": str, "cstring": str,
+}  # fmt: skip
 
 
 def load(text: str, parent: Any = None) -> QtWidgets.QWidget:
@@ -45,11 +50,7 @@ def _stand_in(name: str) -> type:
             f"The .ui file has a widget of class {name}, which is not in the list of real classes."
         )
         raise RefusalError(msg)
-    found = stand_ins.find(name)
-    if found is None:
-        msg = f"The host has no stand-in for {name} yet."
-        raise HostGapError(msg)
-    return found
+    return stand_ins.require(name)
 
 
 def _raw_type(name: str) -> type:
@@ -75,9 +76,7 @@ def _is_own(raw_type: type, item: ET.Element) -> bool:
         return False
     found = members.member(raw_type, name)
     if found is None or "property" not in found.kind:
-        msg = (
-            f"The .ui file sets the property '{name}', which {members.real_name(raw_type)} has not."
-        )
+        msg = f"The .ui file sets the property '{name}', which {raw_type.__name__} has not."
         raise RefusalError(msg)
     return found.kind == "stand-in property"
 
@@ -90,28 +89,14 @@ def _set_own_properties(raw: QtCore.QObject, items: list[ET.Element]) -> None:
 
 def _value(raw_type: type, node: ET.Element) -> Any:
     text = node.text or ""
-    if node.tag in {"bool"}:
-        return text == "true"
-    if node.tag in {"number", "uint", "longlong"}:
-        return int(text)
-    if node.tag in {"double", "float"}:
-        return float(text)
-    if node.tag in {"string", "cstring"}:
-        return text
+    if node.tag in PLAIN:
+        return PLAIN[node.tag](text)
     if node.tag == "stringlist":
         return [item.text or "" for item in node]
     if node.tag in {"enum", "set"}:
         return sum(_enumerator(raw_type, part) for part in text.split("|") if part)
-    if node.tag == "color":
-        return QtCore.Qt.GlobalColor.black if len(node) < 3 else _color(node)
     msg = f"The host cannot set a property of kind '{node.tag}' from a .ui file yet."
     raise HostGapError(msg)
-
-
-def _color(node: ET.Element) -> Any:
-    from PySide6.QtGui import QColor
-
-    return QColor(*(int(node.findtext(part, "0")) for part in ("red", "green", "blue")))
 
 
 def _enumerator(raw_type: type, text: str) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from MultimodalImagingLib.cohorts.cases import FoundFile, Listing, Problem
 from MultimodalImagingLib.cohorts.folders import is_hidden, list_folder
@@ -71,6 +72,7 @@ def list_cases(path: Path) -> Listing:
     problems: list[Problem] = []
     numbered = _rows_with_case(path, table, case_column, problems)
     files = [file for case_id, row in numbered for file in _files(path.parent, table, case_id, row)]
+    problems += _drives(table, numbered)
     return Listing(
         NAME,
         path.parent,
@@ -127,13 +129,40 @@ def _rows_with_case(
 def _files(folder: Path, table: _Table, case_id: str, row: Mapping[str, str]) -> list[FoundFile]:
     label_column = table.column(_LABEL)
     files = [
-        FoundFile(case_id, folder / row[column], column, column)
+        FoundFile(case_id, _path(folder, row[column]), column, column)
         for column in table.image_columns
         if row[column]
     ]
     if label_column is not None and row[label_column]:
-        files.append(FoundFile(case_id, folder / row[label_column], _LABEL, is_label=True))
+        files.append(FoundFile(case_id, _path(folder, row[label_column]), _LABEL, is_label=True))
     return files
+
+
+def _path(folder: Path, text: str) -> Path:
+    """Return the file that a cell names; a table from Windows has backslashes."""
+    plain = folder / text
+    if "\\" not in text or plain.exists():
+        return plain
+    return folder / PureWindowsPath(text).as_posix()
+
+
+def _drives(table: _Table, numbered: Sequence[tuple[str, Mapping[str, str]]]) -> list[Problem]:
+    """Say which cells name a drive of Windows, where there are no drives."""
+    if os.name == "nt":
+        return []
+    columns = [*table.image_columns, *filter(None, [table.column(_LABEL)])]
+    named = [
+        (c, row[col]) for c, row in numbered for col in columns if PureWindowsPath(row[col]).drive
+    ]
+    return [
+        Problem(
+            "error",
+            f"The manifest names {text}, on a drive of Windows that this computer does not have."
+            " Write paths relative to the folder of the manifest.",
+            case_id,
+        )
+        for case_id, text in named
+    ]
 
 
 def _patients(table: _Table, numbered: Sequence[tuple[str, Mapping[str, str]]]) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""Layout: Medical Segmentation Decathlon, 4-D images `imagesTr/<case>.nii.gz`, `dataset.json`."""
+"""Layout: Medical Segmentation Decathlon, `imagesTr/<case>.nii.gz` and `dataset.json`.
+
+An image is 4-D, or 3-D where there is one modality.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +17,22 @@ from MultimodalImagingLib.cohorts.dataset_json import (
     uses_channel_files,
 )
 from MultimodalImagingLib.cohorts.folders import images_in, repeated_case, stem
+from MultimodalImagingLib.cohorts.layouts.fit import Fit
+from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.volume_io import n_components
 
 NAME = "Medical Segmentation Decathlon"
 LOOKED_FOR = "`dataset.json` with `modality` beside 4-D images `imagesTr/<case>.nii.gz`"
+CAN_BE_DECLARED = True
 
 
-def fits(root: Path) -> bool:
+def fit(root: Path, _patterns: ModalityPatterns) -> Fit:
     """Tell whether this is a Decathlon dataset."""
-    return has_images(root) and not uses_channel_files(root)
+    return Fit(Fit.DECLARED * (has_images(root) and not uses_channel_files(root)))
 
 
-def list_cases(root: Path) -> Listing:
+def list_cases(root: Path, _patterns: ModalityPatterns) -> Listing:
     """List the 3-D images inside the 4-D files of `imagesTr` and `imagesTs`."""
     modalities = tuple(read_description(root).channels.values())
     problems: list[Problem] = []
@@ -40,7 +46,13 @@ def list_cases(root: Path) -> Listing:
                 problems.append(repeated_case(stem(path), path))
     files += label_files(root, folder_of_case, problems)
     return Listing(
-        NAME, root, tuple(folder_of_case), tuple(files), tuple(problems), modalities=modalities
+        NAME,
+        root,
+        tuple(folder_of_case),
+        tuple(files),
+        tuple(problems),
+        modalities=modalities,
+        naming="Cases are named after their files, digits at the end included.",
     )
 
 

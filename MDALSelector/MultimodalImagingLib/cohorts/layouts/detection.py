@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import Listing, Problem
-from MultimodalImagingLib.cohorts.folders import (
-    images_in,
-    is_folder,
-    is_hidden,
-    is_text,
-    list_folder,
-)
+from MultimodalImagingLib.cohorts.folders import is_folder, is_text
 from MultimodalImagingLib.cohorts.layouts import (
     bids,
     case_folders,
     csv_manifest,
     decathlon,
+    flat_files,
     nnunet,
 )
+from MultimodalImagingLib.cohorts.layouts.beside import unused_folders, with_labels_beside
+from MultimodalImagingLib.cohorts.layouts.fit import Fit
+from MultimodalImagingLib.cohorts.layouts.folder_words import is_label_folder
+from MultimodalImagingLib.cohorts.layouts.hints import folders_to_search, hint
+from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns
 from MultimodalImagingLib.errors import CohortError
-
-_DEPTH = 3
-_MAX_FOLDERS = 200
-_MAX_FILES = 500
 
 
 @dataclass(frozen=True)
@@ -36,24 +31,33 @@ class FolderLayout:
     Attributes:
         name: Its name.
         looked_for: What is looked for, in words.
-        fits: Tells whether a folder has it.
+        fit: Tells how sure it is that a folder has it.
         list_cases: Lists the cases of such a folder.
+        can_be_declared: Whether a cohort can say itself that it has this layout.
     """
 
     name: str
     looked_for: str
-    fits: Callable[[Path], bool]
-    list_cases: Callable[[Path], Listing]
+    fit: Callable[[Path, ModalityPatterns], Fit]
+    list_cases: Callable[[Path, ModalityPatterns], Listing]
+    can_be_declared: bool
 
 
+# Of equally sure ones the first counts, unless both are declared.
 FOLDER_LAYOUTS = tuple(
-    FolderLayout(module.NAME, module.LOOKED_FOR, module.fits, module.list_cases)
-    for module in (nnunet, decathlon, bids, case_folders)
+    FolderLayout(
+        module.NAME, module.LOOKED_FOR, module.fit, module.list_cases, module.CAN_BE_DECLARED
+    )
+    for module in (nnunet, decathlon, bids, case_folders, flat_files)
 )
 
 
-def list_cohort(path: Path) -> Listing:
+def list_cohort(path: Path, patterns: ModalityPatterns) -> Listing:
     """Recognize the layout of a folder or manifest and list its cases.
+
+    Args:
+        path: Folder or manifest.
+        patterns: Table of modality names, for layouts that need to know them.
 
     Raises:
         CohortError: If the path is not there, or if no layout or more than one fits; the text says
@@ -65,18 +69,35 @@ def list_cohort(path: Path) -> Listing:
         msg = f"Expected a folder or a CSV manifest as cohort, found the file {path}. Choose one."
         raise CohortError(msg)
     _check_readable(path)
-    fitting = [layout for layout in FOLDER_LAYOUTS if layout.fits(path)]
+    surest, layout = _layout_of(path, patterns)
     manifests = csv_manifest.manifests(path)
-    if len(fitting) > 1:
-        raise CohortError(_ambiguous(path, [layout.looked_for for layout in fitting]))
-    if fitting:
-        listing = fitting[0].list_cases(path)
-        unused = [_unused_manifest(manifest) for manifest in manifests]
-        return replace(listing, problems=(*listing.problems, *unused))
+    if manifests and surest < Fit.SEEN:
+        return _listing_of_manifest(path, manifests)
+    if layout is None:
+        raise CohortError(_nothing_found(path, patterns))
+    listing = layout.list_cases(path, patterns)
+    listing = with_labels_beside(listing, patterns)
+    unused = [_unused_manifest(manifest) for manifest in manifests]
+    return replace(listing, problems=(*listing.problems, *unused, *unused_folders(listing)))
+
+
+def _layout_of(path: Path, patterns: ModalityPatterns) -> tuple[Fit, FolderLayout | None]:
+    best: list[FolderLayout] = []
+    surest = Fit.NONE
+    for layout in FOLDER_LAYOUTS:
+        if surest < Fit.SEEN or layout.can_be_declared:
+            fit = layout.fit(path, patterns)
+            if fit >= max(surest, Fit.INFERRED):
+                best = [*best, layout] if fit == surest else [layout]
+                surest = fit
+    if surest == Fit.DECLARED and len(best) > 1:
+        raise CohortError(_ambiguous(path, [layout.looked_for for layout in best]))
+    return surest, best[0] if best else None
+
+
+def _listing_of_manifest(path: Path, manifests: list[Path]) -> Listing:
     if len(manifests) > 1:
         raise CohortError(_ambiguous(path, [f"the manifest {m.name}" for m in manifests]))
-    if not manifests:
-        raise CohortError(_nothing_found(path))
     return csv_manifest.list_cases(manifests[0])
 
 
@@ -114,46 +135,15 @@ def _ambiguous(path: Path, found: list[str]) -> str:
     )
 
 
-def _nothing_found(path: Path) -> str:
+def _nothing_found(path: Path, patterns: ModalityPatterns) -> str:
     looked_for = [*(layout.looked_for for layout in FOLDER_LAYOUTS), csv_manifest.LOOKED_FOR]
+    below = [
+        folder.relative_to(path).as_posix()
+        for folder in folders_to_search(path)
+        if not is_label_folder(folder, patterns)
+        and any(layout.fit(folder, patterns) >= Fit.INFERRED for layout in FOLDER_LAYOUTS)
+    ]
     return (
         f"Expected a cohort in {path}, found none. Looked for: {'; '.join(looked_for)}."
-        f" {_hint(path)}"
+        f" {hint(path, below, is_one_case=bool(case_folders.one_case(path, patterns)))}"
     )
-
-
-def _hint(path: Path) -> str:
-    """Say what is there instead, so that the person knows what to do."""
-    if images_in(path, []):
-        return (
-            "The images lie directly in this folder: give the folder above if this is one case, or"
-            " put every case into a folder of its own."
-        )
-    deeper = _first_folder_with_images(path)
-    if deeper is not None:
-        return f"There are images in {deeper}: give the folder above that one."
-    if any(_is_dicom(file) for file in islice(path.rglob("*"), _MAX_FILES)):
-        return "There are DICOM files: load them in Slicer, or convert them to .nii.gz first."
-    return "Give a folder with images (.nii.gz, .nii, .nrrd, .nhdr, .mha, .mhd)."
-
-
-def _is_dicom(path: Path) -> bool:
-    """Tell by suffix or content whether a file is DICOM; many of them have no suffix."""
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return path.suffix.lower() == ".dcm" or file.read(132).endswith(b"DICM")
-    except OSError:
-        return False
-
-
-def _first_folder_with_images(path: Path) -> Path | None:
-    level = [path]
-    for _ in range(_DEPTH):
-        below = [item for folder in level for item in list_folder(folder, []) if is_folder(item)]
-        level = [folder for folder in below if not is_hidden(folder)][:_MAX_FOLDERS]
-        for folder in level:
-            if images_in(folder, []):
-                return folder
-    return None

@@ -17,17 +17,20 @@ from MultimodalImagingLib.cohorts.dataset_json import (
     uses_channel_files,
 )
 from MultimodalImagingLib.cohorts.folders import images_in, repeated_case, stem
+from MultimodalImagingLib.cohorts.layouts.fit import Fit
+from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns
 
 NAME = "nnU-Net"
 LOOKED_FOR = "`dataset.json` with `channel_names` beside `imagesTr/<case>_0000.nii.gz`"
+CAN_BE_DECLARED = True
 
 
-def fits(root: Path) -> bool:
+def fit(root: Path, _patterns: ModalityPatterns) -> Fit:
     """Tell whether this is an nnU-Net raw dataset."""
-    return has_images(root) and uses_channel_files(root)
+    return Fit(Fit.DECLARED * (has_images(root) and uses_channel_files(root)))
 
 
-def list_cases(root: Path) -> Listing:
+def list_cases(root: Path, _patterns: ModalityPatterns) -> Listing:
     """List all channels of all cases in `imagesTr` and `imagesTs`."""
     description = read_description(root)
     check_file_ending(root, description)
@@ -46,7 +49,13 @@ def list_cases(root: Path) -> Listing:
     files += label_files(root, folder_of_case, problems)
     channels = tuple(description.channels.values())
     return Listing(
-        NAME, root, tuple(folder_of_case), tuple(files), tuple(problems), modalities=channels
+        NAME,
+        root,
+        tuple(folder_of_case),
+        tuple(files),
+        tuple(problems),
+        modalities=channels,
+        naming="Cases are named after their files without the channel (`_0000`) at the end.",
     )
 
 

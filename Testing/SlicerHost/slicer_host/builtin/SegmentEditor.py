@@ -25,7 +25,6 @@ class SegmentEditorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setup(self):
         self.editor = slicer.qMRMLSegmentEditorWidget()
-        self.editor.setMaximumNumberOfUndoStates(10)
         self.selectParameterNode()
         self.editor.setMRMLScene(slicer.mrmlScene)
         self.layout.addWidget(self.editor)
@@ -46,15 +45,11 @@ class SegmentEditorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self):
         self.selectParameterNode()
         self.editor.updateWidgetFromMRML()
-        if self.editor.segmentationNodeID():
-            return
-        node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
-        self.editor.setSegmentationNode(
-            node or slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-        )
-
-    def exit(self):
-        self.editor.setActiveEffect(None)
+        if self.editor.segmentationNode() is None:
+            node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
+            self.editor.setSegmentationNode(
+                node or slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+            )
 
     def onSceneStartClose(self, caller, event):
         self.editor.setSegmentationNode(None)

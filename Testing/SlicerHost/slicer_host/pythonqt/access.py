@@ -6,13 +6,22 @@ from typing import Any
 
 import shiboken6
 from PySide6.QtCore import QObject
+from PySide6.QtGui import Qt
+from PySide6.QtWidgets import QWidget
 
 from slicer_host.errors import HostGapError, RefusalError
 from slicer_host.pythonqt import members
 from slicer_host.pythonqt.conversion import call, to_python, to_qt
 from slicer_host.pythonqt.members import Member
 from slicer_host.pythonqt.signals import BoundSignal
-from slicer_host.pythonqt.tool_tips import make_rich
+
+
+def make_rich(widget: Any) -> None:
+    """Convert a tool tip that is plain text, as `ctkToolTipTrapper` does, so that it is wrapped."""
+    if isinstance(widget, QWidget):
+        text = widget.toolTip()
+        if text and not Qt.mightBeRichText(text):
+            widget.setToolTip(Qt.convertFromPlainText(text, Qt.WhiteSpaceMode.WhiteSpaceNormal))
 
 
 def read(wrapper: Any, raw: Any, name: str, found: Member) -> Any:
@@ -32,14 +41,17 @@ def read(wrapper: Any, raw: Any, name: str, found: Member) -> Any:
         return lambda *arguments: call(function, name, arguments)
     if found.kind == "stand-in method":
         return _stand_in_method(raw, *found.value)
+    if found.kind == "standard":
+        return _implementation(raw, name, "", "QObject")
     return found.value
 
 
 def _implementation(raw: Any, name: str, method: str, owner: str) -> Any:
-    if not hasattr(raw, method or name):
+    found = getattr(raw, method, None)
+    if found is None:
         msg = f"The host does not imitate {owner}.{name} yet."
         raise HostGapError(msg)
-    return getattr(raw, method or name)
+    return found
 
 
 def _stand_in_method(raw: Any, owner: str, name: str, arities: frozenset[int]) -> Any:
@@ -81,16 +93,14 @@ def write(wrapper: Any, name: str, found: Member, value: Any) -> None:
     if not shiboken6.isValid(raw):
         msg = f"Trying to set property '{name}' on a destroyed {wrapper.className()} object"
         raise RefusalError(msg)
-    if found.kind == "stand-in property":
-        owner, _, _, setter = found.value
-        if not setter:
-            msg = f"Property '{name}' of {wrapper.className()} object is not writable"
-            raise RefusalError(msg)
-        _implementation(raw, name, setter, owner)(to_qt(_typed(value, found.value[1])))
-        return
-    if not found.value.isWritable():
+    is_stand_in = found.kind == "stand-in property"
+    if not (found.value[3] if is_stand_in else found.value.isWritable()):
         msg = f"Property '{name}' of {wrapper.className()} object is not writable"
         raise RefusalError(msg)
+    if is_stand_in:
+        owner, kind, _, setter = found.value
+        _implementation(raw, name, setter, owner)(to_qt(_typed(value, kind)))
+        return
     kind = found.value.typeName()
     accepted = value is not None and raw.setProperty(found.value.name(), to_qt(_typed(value, kind)))
     if not accepted:

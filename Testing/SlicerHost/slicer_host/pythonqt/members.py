@@ -21,23 +21,17 @@ class Member:
     value: Any = None
 
 
-def real_name(raw_type: type) -> str:
-    """Return the name of the class that a PySide6 class is, or stands for."""
-    return raw_type.__dict__.get("real_name", raw_type.__name__)
-
-
 def is_stand_in(raw_type: type) -> bool:
     """Say whether the class stands for one of CTK or Slicer."""
-    return not raw_type.__module__.startswith(("PySide6", "Shiboken", "builtins")) and (
-        real_name(raw_type) in real_names.real_classes()
-    )
+    is_own = not raw_type.__module__.startswith(("PySide6", "Shiboken", "builtins"))
+    return is_own and raw_type.__name__ in real_names.real_classes()
 
 
 @cache
 def chain(raw_type: type) -> tuple[tuple[real_names.RealClass, ...], tuple[type, ...]]:
     """Return the CTK and Slicer classes and the Qt classes among the bases, nearest first."""
     stand_ins = [kind for kind in raw_type.__mro__ if is_stand_in(kind)]
-    real = tuple(real_names.lineage(real_name(stand_ins[0]))) if stand_ins else ()
+    real = tuple(real_names.lineage(stand_ins[0].__name__)) if stand_ins else ()
     native = tuple(kind for kind in raw_type.__mro__ if kind.__module__.startswith("PySide6"))
     return real, native
 
@@ -63,9 +57,8 @@ def _property(raw_type: type, name: str) -> Member | None:
             return Member("stand-in property", (kind.name, *kind.properties[name]))
     if not native or not issubclass(native[0], QObject):
         return None
-    if name == "singleShot" and native[0].__name__ == "QTimer":
-        return None
-    if name in real_names.QT6_ONLY_PROPERTIES:
+    is_static = name == "singleShot" and native[0].__name__ == "QTimer"
+    if is_static or name in real_names.QT6_ONLY_PROPERTIES:
         return None
     name = "objectName" if name == "name" else name
     meta = native[0].staticMetaObject

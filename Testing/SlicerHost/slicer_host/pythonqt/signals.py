@@ -6,6 +6,7 @@ import inspect
 import types
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import shiboken6
@@ -60,9 +61,14 @@ def argument_limit(function: Callable[..., Any]) -> int | None:
 _connections: dict[int, list[tuple[str, Receiver, Callable[[], None]]]] = {}
 
 
+def normalized(signature: str) -> str:
+    """Return the signature as Qt keeps it."""
+    return QMetaObject.normalizedSignature(signature.lstrip("0123456789")).data().decode()
+
+
 def find_signal(raw: QObject, signature: str) -> str | Any:
     """Return the normalised signature of a Qt signal, or the bound signal of a stand-in."""
-    text = QMetaObject.normalizedSignature(signature.lstrip("0123456789")).data().decode()
+    text = normalized(signature)
     name = text.partition("(")[0]
     real, native = members.chain(type(raw))
     if any(text in kind.signals for kind in real):
@@ -71,8 +77,7 @@ def find_signal(raw: QObject, signature: str) -> str | Any:
             msg = f"{type(raw).__name__} of the host does not emit {text} yet."
             raise errors.HostGapError(msg)
         return getattr(raw, attribute)
-    is_own = hasattr(raw, "host_dynamic_signals") and text in raw.host_dynamic_signals
-    if is_own or (text in members.signals(native[0]) and members.member(native[0], name)):
+    if text in members.signals(native[0]) and members.member(native[0], name):
         return text
     msg = f"PythonQt: QObject::connect() signal '{signature}' does not exist on {_name(raw)}"
     raise errors.RefusalError(msg)
@@ -91,25 +96,12 @@ def connect(raw: QObject, signature: str, function: Callable[..., Any]) -> bool:
     signal = find_signal(raw, signature)
     receiver = Receiver(function, raw)
     if isinstance(signal, str):
-        link = QObject.connect(raw, SIGNAL(signal), receiver)
-        undo = _undo_native(link)
+        undo = partial(QObject.disconnect, QObject.connect(raw, SIGNAL(signal), receiver))
     else:
         signal.connect(receiver)
-        undo = _undo_bound(signal, receiver)
-    _remember(raw, _key(raw, signature), receiver, undo)
+        undo = partial(signal.disconnect, receiver)
+    _remember(raw, normalized(signature), receiver, undo)
     return True
-
-
-def _undo_native(link: Any) -> Callable[[], None]:
-    return lambda: QObject.disconnect(link)
-
-
-def _undo_bound(signal: Any, receiver: Receiver) -> Callable[[], None]:
-    return lambda: signal.disconnect(receiver)
-
-
-def _key(raw: QObject, signature: str) -> str:
-    return QMetaObject.normalizedSignature(signature.lstrip("0123456789")).data().decode()
 
 
 def _remember(raw: QObject, key: str, receiver: Receiver, undo: Callable[[], None]) -> None:
@@ -124,7 +116,7 @@ def disconnect(raw: QObject, signature: str, function: Callable[..., Any] | None
     """Undo one connection to the function, or all connections of the signal to Python."""
     find_signal(raw, signature)
     known = _connections.get(shiboken6.getCppPointer(raw)[0], [])
-    key = _key(raw, signature)
+    key = normalized(signature)
     found = [entry for entry in known if entry[0] == key and function in (None, entry[1].function)]
     for entry in found if function is None else found[:1]:
         known.remove(entry)
@@ -140,7 +132,7 @@ def receivers(raw: QObject, signature: str) -> list[Receiver]:
 
 def connect_slot(raw: QObject, signature: str, receiver: Any, slot: str) -> bool:
     """Connect a signal to a slot of another wrapped object."""
-    text = QMetaObject.normalizedSignature(slot.lstrip("0123456789")).data().decode()
+    text = normalized(slot)
     name, _, arguments = text.partition("(")
     if not has_slot(type(receiver._raw), text):
         msg = f"QObject::connect: No such slot {receiver.className()}::{slot}"

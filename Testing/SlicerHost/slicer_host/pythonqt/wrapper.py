@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -41,19 +42,12 @@ class ClassWrapper(type):
             type.__setattr__(cls, name, found.value)  # found at once from now on
             return found.value
         if found is not None and found.kind == "method":
-            return _unbound(found.value, name)
-        if found is not None and found.kind == "stand-in method":
-            function = getattr(cls._raw_type, name)
-            return lambda *arguments: to_python(function(*map(to_qt, arguments)))
+            return lambda *arguments: call(found.value, name, arguments, bound=False)
         msg = f"{cls.__name__} has no attribute named '{name}'"
         raise AttributeError(msg)
 
     def __repr__(cls) -> str:
         return f"<class '{cls.__name__}'>"
-
-
-def _unbound(function: Any, name: str) -> Any:
-    return lambda *arguments: call(function, name, arguments, bound=False)
 
 
 class InstanceWrapper(Wrapped, metaclass=ClassWrapper):
@@ -66,8 +60,10 @@ class InstanceWrapper(Wrapped, metaclass=ClassWrapper):
         if keywords:
             msg = f"Called {type(self).__name__} with wrong arguments: {arguments}, {keywords}"
             raise ValueError(msg)
-        kind = type(self)._raw_type if self._is_plain() else _shell(type(self))
-        raw = call(_Unwrapped(kind), kind.__name__, arguments, bound=False)
+        from slicer_host.pythonqt.shells import construction_type
+
+        kind = construction_type(type(self))
+        raw = call(_Constructor(kind), kind.__name__, arguments, bound=False)
         object.__setattr__(self, "_raw", raw.raw)
         if kind is not self._raw_type:
             raw.raw._host_wrapper = self
@@ -125,26 +121,22 @@ class InstanceWrapper(Wrapped, metaclass=ClassWrapper):
     def __repr__(self) -> str:
         return f"{type(self).__name__} ({self.className()} at: {hex(_pointer(self._raw))})"
 
-    def __dir__(self) -> list[str]:
-        real, native = members.chain(self._raw_type)
-        names = {name for kind in real for name in [*kind.properties, *kind.arities]}
-        return sorted(names | {name for kind in native for name in dir(kind)})
+
+@dataclass(frozen=True)
+class _Raw:
+    """A new raw object, which a call must not wrap a second time."""
+
+    raw: Any
 
 
-class _Unwrapped:
-    """Calls a raw class and keeps the result from being wrapped a second time."""
+class _Constructor:
+    """Constructs a raw class; `kind` is what its signatures are looked up in."""
 
     def __init__(self, kind: type) -> None:
-        self.kind = kind
-        self.__name__ = kind.__name__
+        self.kind, self.__qualname__ = kind, kind.__qualname__
 
     def __call__(self, *arguments: Any) -> _Raw:
         return _Raw(self.kind(*arguments))
-
-
-class _Raw:
-    def __init__(self, raw: Any) -> None:
-        self.raw = raw
 
 
 class ObjectWrapper(InstanceWrapper):
@@ -205,20 +197,6 @@ class ObjectWrapper(InstanceWrapper):
             return True
         return bool(self._raw.setProperty(name, to_qt(value)))
 
-    def tr(self, text: str, *_: Any) -> str:
-        """Return the text itself: the host has no translations."""
-        return text
-
-    def metaObject(self) -> Any:
-        """Return the meta object."""
-        return self._raw.metaObject()
-
-
-def _shell(kind: type[InstanceWrapper]) -> type:
-    from slicer_host.pythonqt.shells import construction_type
-
-    return construction_type(kind)
-
 
 def _pointer(raw: Any) -> int:
     return int(shiboken6.getCppPointer(raw)[0]) if shiboken6.isValid(raw) else id(raw)
@@ -228,15 +206,7 @@ def _pointer(raw: Any) -> int:
 def wrapper_class(raw_type: type) -> type[InstanceWrapper]:
     """Return the class that Python sees for a PySide6 class."""
     base = ObjectWrapper if issubclass(raw_type, QObject) else InstanceWrapper
-    return type(base)(
-        members.real_name(raw_type), (base, *_operators(raw_type)), {"_raw_type": raw_type}
-    )
-
-
-def _operators(raw_type: type) -> tuple[type, ...]:
-    from slicer_host.pythonqt.values import VALUE_MIXINS
-
-    return tuple(mixin for name, mixin in VALUE_MIXINS.items() if name == raw_type.__name__)
+    return type(base)(raw_type.__name__, (base,), {"_raw_type": raw_type})
 
 
 def wrap(raw: Any) -> InstanceWrapper:

@@ -8,9 +8,7 @@ from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import (
     QAbstractButton,
-    QFrame,
     QGroupBox,
-    QPushButton,
     QSizePolicy,
     QStyle,
     QStyleOption,
@@ -21,6 +19,7 @@ from PySide6.QtWidgets import (
 from slicer_host.stand_ins.folding import Folding, arrow_style
 
 UNLIMITED = 16777215
+COLLAPSED = 14  # pixels that a collapsed group box is higher than its title
 
 
 def _split(arguments: tuple[Any, ...]) -> tuple[str, QWidget | None]:
@@ -38,18 +37,13 @@ class ctkCollapsibleButton(Folding, QAbstractButton):
         text, parent = _split(arguments)
         super().__init__(parent)
         self._collapsed = False
-        self._collapsedHeight = 0
-        self._flat = False
         self._maximum = UNLIMITED
         self.setText(text)
         self.setCheckable(True)
         self.setChecked(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self._setMargins()
-        self.toggled.connect(lambda checked: self._collapse(not checked))
-
-    def _setMargins(self) -> None:
         self.setContentsMargins(0, self._headerHeight(), 0, 0)
+        self.toggled.connect(lambda checked: self._collapse(not checked))
 
     def _headerHeight(self) -> int:
         return self.fontMetrics().height() + 8
@@ -58,34 +52,7 @@ class ctkCollapsibleButton(Folding, QAbstractButton):
         return self._collapsed
 
     def setCollapsed(self, collapsed: bool) -> None:
-        if self.isCheckable():
-            self.setChecked(not collapsed)
-        else:
-            self._collapse(collapsed)
-
-    def collapsedHeight(self) -> int:
-        return self._collapsedHeight
-
-    def setCollapsedHeight(self, height: int) -> None:
-        self._collapsedHeight = height
-
-    def isFlat(self) -> bool:
-        return self._flat
-
-    def setFlat(self, flat: bool) -> None:
-        self._flat = flat
-
-    def contentsFrameShape(self) -> int:
-        return getattr(self, "_shape", QFrame.Shape.NoFrame)
-
-    def setContentsFrameShape(self, shape: int) -> None:
-        self._shape = QFrame.Shape(shape)
-
-    def contentsFrameShadow(self) -> int:
-        return getattr(self, "_shadow", QFrame.Shadow.Plain)
-
-    def setContentsFrameShadow(self, shadow: int) -> None:
-        self._shadow = QFrame.Shadow(shadow)
+        self.setChecked(not collapsed)
 
     def _collapse(self, collapsed: bool) -> None:
         if collapsed == self._collapsed:
@@ -106,12 +73,12 @@ class ctkCollapsibleButton(Folding, QAbstractButton):
     def sizeHint(self) -> QSize:
         header = QSize(self.fontMetrics().horizontalAdvance(self.text()) + 40, self._headerHeight())
         if self._collapsed:
-            return QSize(header.width(), header.height() + self._collapsedHeight)
+            return header
         return super().sizeHint().expandedTo(header)
 
     def minimumSizeHint(self) -> QSize:
         if self._collapsed:
-            return QSize(0, self._headerHeight() + self._collapsedHeight)
+            return QSize(0, self._headerHeight())
         return super().minimumSizeHint()
 
     def paintEvent(self, _event: Any) -> None:
@@ -121,25 +88,17 @@ class ctkCollapsibleButton(Folding, QAbstractButton):
         height = self._headerHeight()
         option.rect = QRect(0, 0, self.width(), height)
         option.state |= QStyle.StateFlag.State_Raised
-        if not self._flat:
-            self.style().drawControl(
-                QStyle.ControlElement.CE_PushButtonBevel, option, painter, self
-            )
+        style = self.style()
+        style.drawControl(QStyle.ControlElement.CE_PushButtonBevel, option, painter, self)
         arrow = QStyleOption()
         arrow.initFrom(self)
         arrow.rect = QRect(8, (height - 10) // 2, 10, 10)
         kind = "PE_IndicatorArrowRight" if self._collapsed else "PE_IndicatorArrowDown"
-        self.style().drawPrimitive(getattr(QStyle.PrimitiveElement, kind), arrow, painter, self)
+        style.drawPrimitive(getattr(QStyle.PrimitiveElement, kind), arrow, painter, self)
         place = QRect(24, 0, self.width() - 28, height)
         flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-        self.style().drawItemText(
-            painter,
-            place,
-            flags | Qt.TextFlag.TextShowMnemonic,
-            self.palette(),
-            self.isEnabled(),
-            self.text(),
-        )
+        flags |= Qt.TextFlag.TextShowMnemonic
+        style.drawItemText(painter, place, flags, self.palette(), self.isEnabled(), self.text())
 
 
 class ctkCollapsibleGroupBox(Folding, QGroupBox):
@@ -148,7 +107,6 @@ class ctkCollapsibleGroupBox(Folding, QGroupBox):
     def __init__(self, *arguments: Any) -> None:
         text, parent = _split(arguments)
         super().__init__(text, parent)
-        self._collapsedHeight = 14
         self._maximum = self.maximumHeight()
         self.setStyle(arrow_style())
         self.setCheckable(True)
@@ -161,25 +119,11 @@ class ctkCollapsibleGroupBox(Folding, QGroupBox):
     def setCollapsed(self, collapsed: bool) -> None:
         self.setChecked(not collapsed)
 
-    def collapsedHeight(self) -> int:
-        return self._collapsedHeight
-
-    def setCollapsedHeight(self, height: int) -> None:
-        self._collapsedHeight = height
-
     def _expand(self, expand: bool) -> None:
         self.foldChildren()
         if expand:
             self.setMaximumHeight(self._maximum)
         else:
             self._maximum = self.maximumHeight()
-            self.setMaximumHeight(self.fontMetrics().height() + self._collapsedHeight)
+            self.setMaximumHeight(self.fontMetrics().height() + COLLAPSED)
         self.updateGeometry()
-
-
-class ctkExpandableWidget(QFrame):
-    """Frame with a size grip (without one here)."""
-
-
-class ctkMenuButton(QPushButton):
-    """Push button with a menu at its side."""

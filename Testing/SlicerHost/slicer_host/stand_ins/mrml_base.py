@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import shiboken6
+import vtk
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
@@ -20,7 +21,7 @@ class Observation:
         tags = self._tags
         owner.destroyed.connect(lambda *_: _remove(tags))
 
-    def add(self, subject: Any, event: Any, method: str, **keywords: Any) -> None:
+    def add(self, subject: Any, event: Any, method: str) -> None:
         """Call the owner's method (caller, event) when the event happens."""
         owner = self._owner
 
@@ -29,11 +30,10 @@ class Observation:
             if target is not None and shiboken6.isValid(target):
                 getattr(target, method)(caller, name)
 
-        self._tags.append((subject, subject.AddObserver(event, call, *keywords.values())))
+        self._tags.append((subject, subject.AddObserver(event, call)))
 
     def add_with_node(self, subject: Any, event: Any, function: Callable[[Any], None]) -> None:
         """Call the function with the node that a scene event is about."""
-        import vtk
 
         def call(_caller: Any, _event: str, node: Any) -> None:
             function(node)
@@ -55,37 +55,24 @@ def _remove(tags: list[tuple[Any, int]]) -> None:
     tags.clear()
 
 
-class qSlicerWidget(QWidget):
-    """Widget of a module that knows the scene."""
+class WithScene:
+    """The scene of a widget."""
 
-    mrmlSceneChanged = Signal(object)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._scene: Any = None
+    _scene: Any = None
 
     def mrmlScene(self) -> Any:
         return self._scene
 
     def setMRMLScene(self, scene: Any) -> None:
-        if scene is not self._scene:
-            self._scene = scene
-            self.mrmlSceneChanged.emit(scene)
+        self._scene = scene
 
 
-class qMRMLWidget(QWidget):
+class qMRMLWidget(WithScene, QWidget):
     """Widget that tells its children the scene."""
 
     mrmlSceneChanged = Signal(object)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._scene: Any = None
-
-    def mrmlScene(self) -> Any:
-        return self._scene
-
     def setMRMLScene(self, scene: Any) -> None:
         if scene is not self._scene:
-            self._scene = scene
+            super().setMRMLScene(scene)
             self.mrmlSceneChanged.emit(scene)

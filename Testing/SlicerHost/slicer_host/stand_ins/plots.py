@@ -4,63 +4,43 @@ from __future__ import annotations
 
 from typing import Any
 
-import slicer
 import vtk
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
-from slicer_host.stand_ins.mrml_base import Observation
-from slicer_host.views.abstract_view import Bar, ViewWidget
+from slicer_host.errors import HostGapError
+from slicer_host.stand_ins.mrml_base import Observation, WithScene
 from slicer_host.views.picture import Picture
 
 AXES = {"X": (vtk.vtkAxis.BOTTOM, vtk.vtkAxis.TOP), "Y": (vtk.vtkAxis.LEFT, vtk.vtkAxis.RIGHT)}
+MARKERS = ("None", "Cross", "Plus", "Square", "Circle", "Diamond")  # in the order of vtkPlotPoints
 LEFT_BUTTON = vtk.vtkContextMouseEvent.LEFT_BUTTON
 
 
-class qMRMLPlotView(Picture):
+class qMRMLPlotView(WithScene, Picture):
     """Chart of a plot chart node; tells which points were picked."""
 
     dataSelected = Signal(object, object)
-    mrmlSceneChanged = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._scene: Any = None
         self._node: Any = None
         self._series: dict[Any, str] = {}
         self._view = vtk.vtkContextView()
         self._view.SetRenderWindow(self._window)
         self._chart = vtk.vtkChartXY()
         self._view.GetScene().AddItem(self._chart)
-        self._interactor = vtk.vtkGenericRenderWindowInteractor()
-        self._interactor.SetRenderWindow(self._window)
         style = vtk.vtkContextInteractorStyle()
         style.SetScene(self._view.GetScene())
         self._interactor.SetInteractorStyle(style)
-        self._interactor.Initialize()
         self._chartObservation = Observation(self)
         self._chartObservation.add(self._chart, "SelectionChangedEvent", "_onSelected")
         self._observation = Observation(self)
         window = self._window
         self.destroyed.connect(lambda *_: window.Finalize())
 
-    def interactor(self) -> Any:
-        return getattr(self, "_interactor", None)
-
     def chart(self) -> Any:
         return self._chart
-
-    def scene(self) -> Any:
-        return self._view.GetScene()
-
-    def mrmlScene(self) -> Any:
-        return self._scene
-
-    def setMRMLScene(self, scene: Any) -> None:
-        if scene is not self._scene:
-            self._scene = scene
-            self.mrmlSceneChanged.emit(scene)
-            self._update()
 
     def mrmlPlotViewNode(self) -> Any:
         return self._node
@@ -79,7 +59,9 @@ class qMRMLPlotView(Picture):
         if self._node is None:
             return
         self._observation.add(self._node, "ModifiedEvent", "_update")
-        self._setMode()
+        if self._node.GetInteractionMode() == self._node.InteractionModeSelectPoints:
+            self._chart.SetClickActionToButton(vtk.vtkChart.SELECT, LEFT_BUTTON)
+            self._chart.SetActionToButton(vtk.vtkChart.SELECT, LEFT_BUTTON)
         self._chart.ClearPlots()
         self._series.clear()
         chart = self._chartNode()
@@ -92,60 +74,29 @@ class qMRMLPlotView(Picture):
         self._view.GetScene().SetDirty(True)
         self.scheduleRender()
 
-    def _setMode(self) -> None:
-        kind, chart = slicer.vtkMRMLPlotViewNode, self._chart
-        actions = {
-            kind.InteractionModePanView: (vtk.vtkChart.SELECT, vtk.vtkChart.PAN),
-            kind.InteractionModeSelectPoints: (vtk.vtkChart.SELECT, vtk.vtkChart.SELECT),
-            kind.InteractionModeFreehandSelectPoints: (
-                vtk.vtkChart.SELECT,
-                vtk.vtkChart.SELECT_POLYGON,
-            ),
-        }
-        found = actions.get(self._node.GetInteractionMode())
-        if found is not None:
-            chart.SetClickActionToButton(found[0], LEFT_BUTTON)
-            chart.SetActionToButton(found[1], LEFT_BUTTON)
-
     def _addSeries(self, series: Any) -> None:
-        if series is None or series.GetTableNode() is None:
+        table = series.GetTableNode().GetTable() if series.GetTableNode() is not None else None
+        x, y = series.GetXColumnName(), series.GetYColumnName()
+        if table is None or not (table.GetColumnByName(x) and table.GetColumnByName(y)):
             return
-        table = series.GetTableNode().GetTable()
-        x, y = series.GetXColumnName() or "", series.GetYColumnName() or ""
-        names = {table.GetColumnName(column) for column in range(table.GetNumberOfColumns())}
-        if y not in names or (series.IsXColumnRequired() and x not in names):
-            return
-        if any(table.GetColumnByName(name).IsA("vtkStringArray") for name in {x, y} & names):
-            return
-        isBar = series.GetPlotType() in {series.PlotTypeBar, series.PlotTypeScatterBar}
-        plot = self._chart.AddPlot(vtk.vtkChart.BAR if isBar else vtk.vtkChart.LINE)
-        plot.SetUseIndexForXSeries(not series.IsXColumnRequired())
-        plot.SetInputData(table, x if series.IsXColumnRequired() else y, y)
-        self._setStyle(plot, series, isBar=isBar)
-        self._series[plot] = series.GetID()
-
-    def _setStyle(self, plot: Any, series: Any, *, isBar: bool) -> None:
+        if series.GetPlotType() != series.PlotTypeScatter:
+            msg = f"The host draws scatter plots only, not the series {series.GetName()}."
+            raise HostGapError(msg)
+        plot = self._chart.AddPlot(vtk.vtkChart.LINE)
+        plot.SetInputData(table, x, y)
         plot.SetColorF(*series.GetColor())
         plot.SetWidth(series.GetLineWidth())
         plot.SetLabel(series.GetName())
-        labels = series.GetTableNode().GetTable().GetColumnByName(series.GetLabelColumnName() or "")
-        if labels is not None and labels.IsA("vtkStringArray"):
+        labels = table.GetColumnByName(series.GetLabelColumnName() or "")
+        if labels is not None:
             plot.SetIndexedLabels(labels)
             plot.SetTooltipLabelFormat("%i: (%x, %y)")
-        if isBar:
-            return
-        pens = {
-            series.LineStyleSolid: vtk.vtkPen.SOLID_LINE,
-            series.LineStyleDash: vtk.vtkPen.DASH_LINE,
-            series.LineStyleDot: vtk.vtkPen.DOT_LINE,
-        }
-        plot.GetPen().SetLineType(pens.get(series.GetLineStyle(), vtk.vtkPen.NO_PEN))
+        solid = series.GetLineStyle() == series.LineStyleSolid
+        plot.GetPen().SetLineType(vtk.vtkPen.SOLID_LINE if solid else vtk.vtkPen.NO_PEN)
         plot.SetMarkerSize(series.GetMarkerSize())
-        styles = ("None", "Cross", "Plus", "Square", "Circle", "Diamond")
-        markers = {
-            getattr(series, f"MarkerStyle{name}"): number for number, name in enumerate(styles)
-        }
-        plot.SetMarkerStyle(markers.get(series.GetMarkerStyle(), 0))
+        markers = [getattr(series, f"MarkerStyle{name}") for name in MARKERS]
+        plot.SetMarkerStyle(markers.index(series.GetMarkerStyle()))
+        self._series[plot] = series.GetID()
 
     def _setTexts(self, chart: Any) -> None:
         self._chart.SetTitle(chart.GetTitle() or "" if chart.GetTitleVisibility() else "")
@@ -172,51 +123,3 @@ class qMRMLPlotView(Picture):
                 selections.AddItem(selection)
                 identities.InsertNextValue(self._series[plot])
         self.dataSelected.emit(identities, selections)
-
-    def fitToContent(self) -> None:
-        self._chart.RecalculateBounds()
-        self.scheduleRender()
-
-    def RemovePlotSelections(self) -> None:
-        for index in range(self._chart.GetNumberOfPlots()):
-            selection = self._chart.GetPlot(index).GetSelection()
-            if selection is not None:
-                selection.SetNumberOfValues(0)
-        self._chart.InvokeEvent("SelectionChangedEvent")
-
-
-class qMRMLPlotViewControllerWidget(Bar):
-    """Bar of a plot view."""
-
-    def setPlotView(self, view: qMRMLPlotView) -> None:
-        self._view = view
-
-    def mrmlPlotViewNode(self) -> Any:
-        return self._node
-
-    def fitPlotToAxes(self) -> None:
-        self._view.fitToContent()
-
-
-class qMRMLPlotWidget(ViewWidget):
-    """Plot view with its bar."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(qMRMLPlotViewControllerWidget(), qMRMLPlotView(), parent)
-        self._bar.setPlotView(self._view)
-
-    def plotView(self) -> qMRMLPlotView:
-        return self._view
-
-    def plotController(self) -> qMRMLPlotViewControllerWidget:
-        return self._bar
-
-    def mrmlPlotViewNode(self) -> Any:
-        return self._node
-
-    def setMRMLPlotViewNode(self, node: Any) -> None:
-        self._node = node
-        self._bar.setNode(node)
-        self._view.setMRMLPlotViewNode(node)
-
-    setMRMLAbstractViewNode = setMRMLPlotViewNode

@@ -10,28 +10,19 @@ from PySide6.QtGui import QImage, QPainter
 from PySide6.QtWidgets import QSizePolicy, QWidget
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
-EVENTS = {
-    (QEvent.Type.MouseButtonPress, Qt.MouseButton.LeftButton): "LeftButtonPressEvent",
-    (QEvent.Type.MouseButtonRelease, Qt.MouseButton.LeftButton): "LeftButtonReleaseEvent",
-    (QEvent.Type.MouseButtonDblClick, Qt.MouseButton.LeftButton): "LeftButtonDoubleClickEvent",
-    (QEvent.Type.MouseButtonPress, Qt.MouseButton.RightButton): "RightButtonPressEvent",
-    (QEvent.Type.MouseButtonRelease, Qt.MouseButton.RightButton): "RightButtonReleaseEvent",
-    (QEvent.Type.MouseButtonPress, Qt.MouseButton.MiddleButton): "MiddleButtonPressEvent",
-    (QEvent.Type.MouseButtonRelease, Qt.MouseButton.MiddleButton): "MiddleButtonReleaseEvent",
+from slicer_host.record import record
+
+ACTIONS = {
+    QEvent.Type.MouseButtonPress: "ButtonPressEvent",
+    QEvent.Type.MouseButtonRelease: "ButtonReleaseEvent",
+    QEvent.Type.MouseButtonDblClick: "ButtonDoubleClickEvent",
 }
-
-
-class Rendering:
-    """Switch for drawing by itself: on in a window, off in tests (which ask for pictures)."""
-
-    automatic = False
-    paused = 0
 
 
 class Picture(QWidget):
     """Shows a render window; draws it on demand."""
 
-    host_names = ("forceRender", "image", "interactor", "renderWindow", "scheduleRender")
+    host_names = ("forceRender", "image", "interactor", "scheduleRender")
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,6 +31,10 @@ class Picture(QWidget):
         self._window.SetOffScreenRendering(1)
         self._window.SetMultiSamples(0)
         self._window.SetSize(256, 256)
+        self._interactor = vtk.vtkGenericRenderWindowInteractor()
+        self._interactor.SetRenderWindow(self._window)
+        self._interactor.Initialize()
+        self._position = 0, 0
         self._image = QImage()
         self._isScheduled = False
         self.setMouseTracking(True)
@@ -47,17 +42,14 @@ class Picture(QWidget):
         self.setMinimumSize(64, 64)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
-    def renderWindow(self) -> Any:
-        return self._window
-
     def interactor(self) -> Any:
-        return self._window.GetInteractor()
+        return self._interactor
 
     def scheduleRender(self, *_: Any) -> None:
-        if not Rendering.automatic or Rendering.paused or self._isScheduled or not self.isVisible():
-            return
-        self._isScheduled = True
-        QTimer.singleShot(20, self, self._renderScheduled)
+        """Draw soon; in tests views draw only when they are asked for a picture."""
+        if record.interactive and self.isVisible() and not self._isScheduled:
+            self._isScheduled = True
+            QTimer.singleShot(20, self, self._renderScheduled)
 
     def _renderScheduled(self) -> None:
         self._isScheduled = False
@@ -86,9 +78,8 @@ class Picture(QWidget):
         super().resizeEvent(event)
         size = max(self.width(), 8), max(self.height(), 8)
         self._window.SetSize(*size)
-        if self.interactor() is not None:
-            self.interactor().UpdateSize(*size)
-            self.interactor().InvokeEvent("ConfigureEvent")
+        self._interactor.UpdateSize(*size)
+        self._interactor.InvokeEvent("ConfigureEvent")
         self.scheduleRender()
 
     def showEvent(self, event: Any) -> None:
@@ -96,25 +87,22 @@ class Picture(QWidget):
         self.scheduleRender()
 
     def _send(self, name: str, event: Any, key: str = "") -> None:
-        interactor = self.interactor()
-        if interactor is None:
-            return
         if hasattr(event, "position"):
             self._position = int(event.position().x()), int(event.position().y())
         modifiers = event.modifiers()
-        interactor.SetEventInformationFlipY(
-            *getattr(self, "_position", (0, 0)),
+        self._interactor.SetEventInformationFlipY(
+            *self._position,
             int(bool(modifiers & Qt.KeyboardModifier.ControlModifier)),
             int(bool(modifiers & Qt.KeyboardModifier.ShiftModifier)),
             key[:1] or "\0", 0, key,
         )  # fmt: skip
-        interactor.SetAltKey(int(bool(modifiers & Qt.KeyboardModifier.AltModifier)))
-        interactor.InvokeEvent(name)
+        self._interactor.SetAltKey(int(bool(modifiers & Qt.KeyboardModifier.AltModifier)))
+        self._interactor.InvokeEvent(name)
 
     def _onButton(self, event: Any) -> None:
-        name = EVENTS.get((event.type(), event.button()))
-        if name:
-            self._send(name, event)
+        button = event.button().name.removesuffix("Button")
+        if button in {"Left", "Right", "Middle"}:
+            self._send(f"{button}{ACTIONS[event.type()]}", event)
         event.accept()
 
     mousePressEvent = mouseReleaseEvent = mouseDoubleClickEvent = _onButton

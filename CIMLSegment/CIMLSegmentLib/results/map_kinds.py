@@ -1,0 +1,117 @@
+"""The kinds of maps that a result can hold: the one table that files, report and panel read.
+
+A new kind is an entry here and its computation in `inference/result_maps.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# Ten support points each of matplotlib's color maps (CC0), from low to high.
+COLORS: Mapping[str, tuple[str, ...]] = {
+    name: tuple(points.split())
+    for name, points in {
+        "Inferno": "000004 1b0c41 4a0c6b 781c6d a52c60 cf4446 ed6925 fb9b06 f7d13d fcffa4",
+        "Plasma": "0d0887 47039f 7301a8 9c179e bd3786 d8576b ed7953 fb9f3a fdca26 f0f921",
+        "Viridis": "440154 482878 3e4989 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725",
+    }.items()
+}
+
+
+@dataclass(frozen=True)
+class MapKind:
+    """What maps of one kind are and how they are shown.
+
+    Attributes:
+        name: Name in files and in `result.json`.
+        title: Name for the user.
+        unit: Unit of its values as legends give it; empty if unitless.
+        meaning: Unit and range as `result.json` states them.
+        top: Upper end of the scale; `None` for the largest value of all maps of the kind.
+        top_text: The upper end as a legend gives it; empty where it follows from the values.
+        colors: Key of `COLORS`; Slicer has a color table of the same name.
+        has_route: Whether a map belongs to an auxiliary and the primary that it informs.
+        has_region: Whether a map belongs to a region.
+        choice: Text where the user chooses a kind.
+        hint: What the maps show, and what they do not, in sentences.
+        heading: Heading of their pictures in the report.
+    """
+
+    name: str
+    title: str
+    unit: str
+    meaning: str
+    top: float | None
+    top_text: str
+    colors: str
+    has_route: bool
+    has_region: bool
+    choice: str
+    hint: str
+    heading: str
+
+
+_KINDS = (
+    MapKind(
+        name="information",
+        title="Information",
+        unit="nats per voxel",
+        meaning="nats per voxel",
+        top=None,
+        top_text="",
+        colors="Viridis",
+        has_route=True,
+        has_region=False,
+        choice="Information (nats per voxel)",
+        hint="Information received from the auxiliary, per voxel, in nats.",
+        heading="Information received from each auxiliary",
+    ),
+    MapKind(
+        name="attention",
+        title="Attention",
+        unit="",
+        meaning="unitless, 0 to 1",
+        top=1.0,
+        top_text="1",
+        colors="Inferno",
+        has_route=True,
+        has_region=True,
+        choice="Attention (0 to 1)",
+        hint=(
+            "Where the gate let the auxiliary through: 0 closed, 1 open. An open gate does not mean"
+            " that information passed."
+        ),
+        heading="Attention: where the primary looks at an auxiliary",
+    ),
+    MapKind(
+        name="gradcam",
+        title="Grad-CAM",
+        unit="",
+        meaning="unitless, 0 to 1; model attribution, not clinical evidence",
+        top=1.0,
+        top_text="1",
+        colors="Inferno",
+        has_route=True,
+        has_region=True,
+        choice="Grad-CAM (0 to 1)",
+        hint="Which places of the message raise the score of the region.",
+        heading="Grad-CAM: which messages raise the prediction",
+    ),
+    MapKind(
+        name="uncertainty",
+        title="Uncertainty",
+        unit="nats",
+        meaning="nats, 0 to ln 2",
+        top=math.log(2.0),
+        top_text="ln 2 = 0.69 nats",
+        colors="Plasma",
+        has_route=False,
+        has_region=True,
+        choice="Uncertainty (nats)",
+        hint="How undecided the model is about the region at each place: 0 certain, 0.69 even.",
+        heading="Uncertainty of each region",
+    ),
+)
+MAP_KINDS: Mapping[str, MapKind] = {kind.name: kind for kind in _KINDS}

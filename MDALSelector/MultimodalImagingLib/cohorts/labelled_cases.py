@@ -1,0 +1,106 @@
+"""Which cases are labelled, and which label map of a case counts: one answer for all who ask."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import replace
+from pathlib import Path
+
+from MultimodalImagingLib.cohorts.cases import Case
+from MultimodalImagingLib.cohorts.cohort import Cohort
+from MultimodalImagingLib.cohorts.folders import listed
+from MultimodalImagingLib.cohorts.label_folder import label_maps_in
+from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
+from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord
+
+LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
+SEGMENTATION_SUFFIX = ".seg.nrrd"
+
+
+def label_in_record(
+    case_id: str, record: CohortRecord, *, as_segmentation: bool = False
+) -> ImageFile | None:
+    """Return the label that was made here, also where the disk spells the case's name otherwise.
+
+    Args:
+        case_id: The case.
+        record: The cohort's record.
+        as_segmentation: Prefer the segmentation, which is edited, to the label map of the same
+            label, which is trained on.
+    """
+    forms = dict.fromkeys(unicodedata.normalize(form, case_id) for form in ("NFC", "NFD"))
+    suffixes = sorted(LABEL_SUFFIXES, key=lambda s: as_segmentation and s != SEGMENTATION_SUFFIX)
+    files = (record.labels / f"{name}{suffix}" for name in forms for suffix in suffixes)
+    return next((ImageFile(file) for file in files if file.is_file()), None)
+
+
+def label_that_counts(
+    case_id: str,
+    label: ImageFile | None,
+    record: CohortRecord,
+    *,
+    as_segmentation: bool = False,
+) -> ImageFile | None:
+    """Return the label of a case: one made here comes before the one that the cohort came with."""
+    return label_in_record(case_id, record, as_segmentation=as_segmentation) or label
+
+
+def is_labelled(
+    case_id: str, label: ImageFile | None, record: CohortRecord, state: CaseState | None
+) -> bool:
+    """Tell whether a case needs no label any more: it has one, or the record says so."""
+    is_said = state is CaseState.LABELLED
+    return is_said or label_that_counts(case_id, label, record) is not None
+
+
+def labelled_cases(
+    cohort: Cohort, record: CohortRecord, folder: Path | None, reporter: Reporter | None = None
+) -> tuple[Case, ...]:
+    """Return the cases with a label map: of the given folder, else of the record or the cohort.
+
+    Args:
+        cohort: The cohort.
+        record: Its record; labels that were made there come before those of the cohort.
+        folder: Label maps named like the cases; `None` for record and cohort.
+        reporter: Told of label maps of the folder that are not used.
+
+    Raises:
+        UsageError: If the folder is not there, or if none of its files belongs to a case.
+    """
+    if folder is not None:
+        labels = _labels_of_folder(folder, cohort, reporter or NullReporter())
+    else:
+        labels = {
+            case.case_id: file
+            for case in cohort.cases
+            if (file := label_that_counts(case.case_id, case.label, record)) is not None
+        }
+    return tuple(
+        replace(case, label=labels[case.case_id]) for case in cohort.cases if case.case_id in labels
+    )
+
+
+def _labels_of_folder(folder: Path, cohort: Cohort, reporter: Reporter) -> dict[str, ImageFile]:
+    if not folder.is_dir():
+        msg = f"Expected a folder of label maps, found none at {folder}. Correct --labels."
+        raise UsageError(msg)
+    case_ids = [case.case_id for case in cohort.cases]
+    found = label_maps_in(folder, case_ids, cohort.patterns)
+    for problem in found.problems:
+        tell = reporter.info if problem.severity == "info" else reporter.warning
+        tell(str(problem))
+    if found.unused:
+        reporter.warning(
+            f"{len(found.unused)} files in {folder} belong to no case, or a closer name was found:"
+            f" {listed([path.name for path in found.unused])}."
+        )
+    if not found.labels:
+        msg = (
+            f"Expected label maps in {folder} that are named like the cases (such as"
+            f" {min(case_ids)}, also with an ending like _seg), found none. Correct --labels, or"
+            " rename the files."
+        )
+        raise UsageError(msg)
+    return {case: ImageFile(path) for case, path in found.labels.items()}

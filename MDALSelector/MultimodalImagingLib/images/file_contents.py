@@ -1,0 +1,97 @@
+"""What a file is that should be an image and is none: pointers, web pages, other formats."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+_READ_BYTES = 512
+_GZIP = b"\x1f\x8b"
+_NIFTI_SIZES = (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c")
+
+# First bytes, what such a file is, and what to do.
+_STARTS: tuple[tuple[bytes, str, str], ...] = (
+    (
+        b"version https://git-lfs",
+        "a Git LFS pointer in place of the image",
+        "Fetch the image with `git lfs pull`.",
+    ),
+    (
+        b"/annex/objects/",
+        "a git-annex pointer in place of the image",
+        "Fetch the image with `git annex get` or `datalad get`.",
+    ),
+    (b"BZh", "data compressed with bzip2", "Decompress it (`bunzip2`) and compress it with gzip."),
+    (b"\xfd7zXZ\0", "data compressed with xz", "Decompress it (`unxz`) and compress it with gzip."),
+    (b"\x28\xb5\x2f\xfd", "data compressed with zstd", "Decompress it and compress it with gzip."),
+    (b"PK\x03\x04", "a ZIP archive", "Unpack it and put the image in its place."),
+    (b"PK\x05\x06", "an empty ZIP archive", "Get the file again."),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it and put the image in its place."),
+    (b"Rar!", "a RAR archive", "Unpack it and put the image in its place."),
+    (_GZIP, "data compressed with gzip", "Decompress it (`gunzip`)."),
+    (b"NRRD000", "an NRRD image", "Give its name the suffix .nrrd."),
+    (b"ObjectType", "a MetaImage", "Give its name the suffix .mha."),
+    (b"\x89HDF", "an HDF5 file (perhaps MINC)", "Convert it to .nii.gz."),
+    (b"\x93NUMPY", "a NumPy array", "Save it as .nii.gz with the position of its image."),
+    (b"\x89PNG", "a PNG picture", "Give the 3-D image that it was made from."),
+    (b"\xff\xd8\xff", "a JPEG picture", "Give the 3-D image that it was made from."),
+    (b"II*\0", "a TIFF picture", "Convert it to .nii.gz with the position of its image."),
+    (b"MM\0*", "a TIFF picture", "Convert it to .nii.gz with the position of its image."),
+    (b"%PDF", "a PDF document", "Put the image in its place."),
+    (_NIFTI_SIZES[0], "a NIfTI image", "Give its name the suffix .nii."),
+    (_NIFTI_SIZES[1], "a NIfTI image", "Give its name the suffix .nii."),
+    (b"\x00\x00\x00\x01\x00\x00", "a FreeSurfer image", "Convert it with `mri_convert`."),
+)
+# The same for marks that come later: their place in the file first.
+_MARKS = (
+    (128, b"DICM", "a DICOM file", "Convert the series to .nii.gz (`dcm2niix`, or 3D Slicer)."),
+    (257, b"ustar", "a TAR archive", "Unpack it and put the image in its place."),
+)
+_TEXTS = (
+    ((b"<!doctype", b"<html", b"<?xml", b"<head", b"<error"), "a web page"),
+    ((b'{"', b"{\n", b"{ ", b"{'"), "a JSON text"),
+)
+_DOWNLOAD_AGAIN = "The download has failed; log in where it is needed, and get the file again."
+
+
+def foreign_content(path: Path) -> tuple[str, str] | None:
+    """Tell what a file holds in place of the image that its name promises.
+
+    Returns:
+        What it is, as the end of "found ...", and what to do; `None` if it is nothing known.
+
+    Raises:
+        OSError: If the file cannot be opened.
+    """
+    with path.open("rb") as file:
+        data = file.read(_READ_BYTES)
+    if data.startswith(_NIFTI_SIZES) and path.name.lower().endswith((".nii", ".nii.gz")):
+        return None
+    if data.startswith(_GZIP) and path.name.lower().endswith(".gz"):
+        inner = _first_bytes(data)
+        if inner.startswith(_GZIP):
+            return "a file that is compressed twice", "Decompress it once (`gunzip`)."
+        known = _known(inner)
+        return known and (f"{known[0]}, compressed", known[1])
+    return _known(data)
+
+
+def _known(data: bytes) -> tuple[str, str] | None:
+    for start, what, advice in _STARTS:
+        if data.startswith(start):
+            return what, advice
+    for place, mark, what, advice in _MARKS:
+        if data[place : place + len(mark)] == mark:
+            return what, advice
+    text = data.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    kind = next((name for starts, name in _TEXTS if text.startswith(starts)), None)
+    if kind is not None:
+        return f"{kind} in place of the image", _DOWNLOAD_AGAIN
+    return ("nothing but zeros", "Get the file again.") if data and not data.strip(b"\0") else None
+
+
+def _first_bytes(data: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(31).decompress(data, _READ_BYTES)
+    except zlib.error:
+        return b""

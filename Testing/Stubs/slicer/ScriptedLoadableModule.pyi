@@ -1,0 +1,23 @@
+import unittest
+from typing import Any
+
+import slicer
+
+class ScriptedLoadableModule:
+    parent: Any
+    def __init__(self, parent: object) -> None: ...
+
+class ScriptedLoadableModuleWidget:
+    parent: Any
+    layout: Any
+    moduleName: str
+    def __init__(self, parent: object = None) -> None: ...
+    def setup(self) -> None: ...
+    def resourcePath(self, filename: str) -> str: ...
+
+class ScriptedLoadableModuleLogic:
+    def __init__(self, parent: object = None) -> None: ...
+    def getParameterNode(self) -> slicer.vtkMRMLScriptedModuleNode: ...
+
+class ScriptedLoadableModuleTest(unittest.TestCase):
+    def runTest(self) -> None: ...

@@ -1,0 +1,91 @@
+"""Locks: respected while their process runs, removed after a crash, never anybody else's file."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.record.locks import LockedError, locked
+
+
+def hold(path: Path, *, wait_s: float = 0.0):
+    return locked(path, wait_s=wait_s, silent_for_s=60.0, what="The folder")
+
+
+def owner(**changes: object) -> str:
+    own = psutil.Process()
+    found = {"host": socket.gethostname(), "pid": own.pid, "process_started": own.create_time()}
+    return json.dumps({**found, "user": "ana", "token": "x", **changes})
+
+
+def age(path: Path, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
+def test_a_lock_names_its_owner_and_goes_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    with hold(path) as lock:
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+        lock.check()
+        with pytest.raises(LockedError, match=rf"process {os.getpid()}"), hold(path):
+            pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "seconds"),
+    [
+        (owner(pid=2**22 + 1), 0),
+        (owner(process_started=psutil.Process().create_time() - 1000), 0),  # the id is used again
+        (owner(host="another"), 120),
+        ("", 120),
+        (owner(place="another container", pid=2**22 + 1), 120),
+    ],
+)
+def test_what_a_crash_left_is_removed(tmp_path: Path, content: str, seconds: float) -> None:
+    path = tmp_path / "a.lock"
+    path.write_text(content)
+    age(path, seconds)
+    with hold(path, wait_s=1.0) as lock:
+        lock.check()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "seconds"),
+    [
+        (owner(), 0),
+        (owner(host="another"), 5),
+        (owner(place="another container", pid=2**22 + 1), 5),
+        ("", 5),
+        ("my notes", 1000),
+        ("[]", 1000),
+    ],
+)
+def test_what_may_be_in_use_or_is_no_lock_stays(
+    tmp_path: Path, content: str, seconds: float
+) -> None:
+    path = tmp_path / "a.lock"
+    path.write_text(content)
+    age(path, seconds)
+    with pytest.raises(LockedError), hold(path):
+        pass
+    assert path.read_text() == content
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_lock_that_was_taken_away_stops_its_owner_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    with hold(path) as lock:
+        path.write_text(owner())
+        with pytest.raises(CrossModalError, match="taken by another process"):
+            lock.check()
+    assert path.read_text() == owner()
