@@ -21,6 +21,7 @@ from CIMLSegmentLib.model.model_description import (
 from CIMLSegmentLib.task.json_entry import JsonEntry, parse_json
 from MultimodalImagingLib.errors import CrossModalError, ModelError
 from MultimodalImagingLib.record.atomic_files import write_bytes, write_json
+from MultimodalImagingLib.record.json_text import json_value
 from MultimodalImagingLib.record.ownership import check_own_files
 
 LOGGER = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ def write_model_files(
 def is_description(data: bytes) -> bool:
     """Tell whether the content of a file is the description of a model."""
     try:
-        content = json.loads(data)
+        content = json_value(data)
     except ValueError:
         return False
     return isinstance(content, dict) and {"task", "network", _CHECKSUM} <= content.keys()
@@ -174,8 +175,8 @@ def _inner_content(folder: Path, data: bytes) -> dict[str, object]:
     if len(data) < 8 or not 0 < length <= min(len(data) - 8, _LONGEST_HEADER):
         raise ModelError(_changed(folder))
     try:
-        header = json.loads(data[8 : 8 + length])
-        content = json.loads(header["__metadata__"][_ENTRY])
+        header = json_value(data[8 : 8 + length])
+        content = json_value(header["__metadata__"][_ENTRY])
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(_changed(folder)) from error
     return JsonEntry(content, f"the description inside {folder / WEIGHTS_NAME}").data

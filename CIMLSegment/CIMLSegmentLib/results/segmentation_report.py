@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from CIMLSegmentLib.results.evaluation import reference_maps
-from CIMLSegmentLib.results.evaluation_files import JSON_FILE
 from CIMLSegmentLib.results.map_pictures import legend_stops, region_colors
 from CIMLSegmentLib.results.report_pictures import TileRow, case_pictures, short_number
 from CIMLSegmentLib.results.result import Contribution
+from CIMLSegmentLib.results.stored_evaluation import read_evaluation
 from CIMLSegmentLib.results.stored_result import StoredResult, find_results, read_result
-from CIMLSegmentLib.task.json_entry import read_json
 from CIMLSegmentLib.task.label_maps import LabelMaps
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.cases import Case
@@ -129,7 +128,7 @@ def write_segmentation_report(
     path = request.folder / REPORT_NAME if output is None else output
     check_own_files({path: _is_page}, option="--output")
     results = _results(request)
-    evaluation = _evaluation(request.folder)
+    evaluation = read_evaluation(request.folder)
     pictured = {result.case_id for result in results[:MOST_PICTURED]}
     maps = _references(request, [r for r in results if r.case_id in pictured], reporter)
     reporter.stage("draw", len(results))
@@ -257,12 +256,6 @@ def _results(request: ReportRequest) -> list[StoredResult]:
         )
         raise CohortError(msg)
     return [r for r in results if not request.chosen or r.case_id in request.chosen]
-
-
-def _evaluation(folder: Path) -> Mapping[str, Any]:
-    path = folder / JSON_FILE
-    content = read_json(path) if path.is_file() else {}
-    return content if isinstance(content, dict) else {}
 
 
 def _models(views: Sequence[CaseView]) -> list[Mapping[str, object]]:

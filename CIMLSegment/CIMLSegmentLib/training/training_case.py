@@ -19,6 +19,7 @@ from safetensors.numpy import save
 from CIMLSegmentLib.model.model_description import Intensities
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.atomic_files import write_bytes
+from MultimodalImagingLib.record.json_text import json_value
 
 FloatArray = npt.NDArray[np.float32]
 MaskArray = npt.NDArray[np.uint8]
@@ -149,7 +150,7 @@ def read_training_case(path: Path, *, key: str) -> TrainingCase:
     """
     try:
         with safe_open(path, framework="np") as file:
-            fields = json.loads((file.metadata() or {})[_ENTRY])
+            fields = json_value((file.metadata() or {})[_ENTRY])
         found = fields.pop("key")
         case = _case(fields, path)
     except _UNREADABLE as error:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from MultimodalImagingLib.errors import ModelError, UsageError
 from MultimodalImagingLib.record.atomic_files import write_bytes
+from MultimodalImagingLib.record.json_text import json_value
 
 STATE_NAME = "state.safetensors"
 
@@ -106,7 +107,7 @@ def read_state(
 def _contents(path: Path) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[_ENTRY])
+            header = json_value((file.metadata() or {})[_ENTRY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         msg = (

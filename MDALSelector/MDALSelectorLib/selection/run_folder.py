@@ -25,6 +25,7 @@ from MDALSelectorLib.selection.selection_json import (
 )
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.record.atomic_files import write_bytes, write_text
+from MultimodalImagingLib.record.json_text import json_value
 from MultimodalImagingLib.record.selection_file import (
     FORMAT_VERSION,
     JSON_NAME,
@@ -149,7 +150,7 @@ def read_embeddings(run: Path) -> tuple[tuple[str, ...], dict[str, npt.NDArray[n
     path = run / EMBEDDINGS_NAME
     try:
         with safe_open(path, framework="np") as file:
-            header = json.loads((file.metadata() or {})[_ENTRY])
+            header = json_value((file.metadata() or {})[_ENTRY])
             tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
         if header["version"] != FORMAT_VERSION:
             msg = f"version {header['version']!r}, this program reads {FORMAT_VERSION}"

@@ -18,6 +18,7 @@ from MDALSelectorLib.case_flags import Flag
 from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MDALSelectorLib.selection.selection_json import diagnostics_from_content
 from MultimodalImagingLib.record.atomic_files import write_bytes
+from MultimodalImagingLib.record.json_text import json_value
 
 FORMAT_VERSION = 1
 _ENTRY = "crossmodal"
@@ -66,7 +67,7 @@ def load_scores(folder: Path, key: str) -> CohortScores | None:
         return None
     try:
         with safe_open(path, framework="np") as file:
-            header = json.loads((file.metadata() or {})[_ENTRY])
+            header = json_value((file.metadata() or {})[_ENTRY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return _scores(header, tensors)
     except (SafetensorError, OSError, KeyError, ValueError, TypeError):

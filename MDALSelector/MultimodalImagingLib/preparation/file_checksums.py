@@ -8,13 +8,13 @@ and of status, number on the disk). Hashing reads about 1 GB/s, on a network as 
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from MultimodalImagingLib.record.atomic_files import write_json
+from MultimodalImagingLib.record.json_text import json_value
 from MultimodalImagingLib.record.ownership import file_checksum
 
 _FILE_NAME = "checksums.json"
@@ -78,7 +78,7 @@ def _state(path: Path) -> list[int]:
 
 def _read(path: Path) -> dict[str, list[int | str]]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_value(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     is_table = isinstance(content, Mapping)

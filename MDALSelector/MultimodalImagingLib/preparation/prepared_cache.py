@@ -28,6 +28,7 @@ from MultimodalImagingLib.preparation.prepared_case import (
     PreprocessingSpec,
 )
 from MultimodalImagingLib.record.atomic_files import write_bytes
+from MultimodalImagingLib.record.json_text import json_value
 
 FORMAT_VERSION = 3
 # One entry: safetensors does not keep the order of several, and the files would differ.
@@ -124,7 +125,7 @@ def read_header(path: Path, key: str, *, root: Path) -> CachedHeader:
         raise CacheMissError(reason, is_damaged=False)
     try:
         with safe_open(path, framework="np") as file:
-            fields = json.loads((file.metadata() or {})[_ENTRY])
+            fields = json_value((file.metadata() or {})[_ENTRY])
             header = _header(fields, root)
             found_key = fields["key"]
     except _UNREADABLE as error:

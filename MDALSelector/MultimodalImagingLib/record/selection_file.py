@@ -14,6 +14,7 @@ from typing import Any
 
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.record.atomic_files import write_json
+from MultimodalImagingLib.record.json_text import json_value
 
 JSON_NAME = "selection.json"
 FORMAT = "CrossModal selection"
@@ -83,7 +84,7 @@ def _cases_with(run: Path, key: str) -> tuple[str, ...]:
 
 def _read_document(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json_value(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         msg = (
             f"Expected the folder of a selection run, but there is no {path}. Give the folder that"
