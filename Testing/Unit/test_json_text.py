@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import pytest
 
 from CIMLSegmentLib.task.json_entry import JsonEntry, parse_json
@@ -10,6 +13,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import read_patterns
 from MultimodalImagingLib.errors import CohortError, ModelError, UsageError
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.selection_file import suggested_cases, write_selection_content
 
 DEEP = "[" * 100_000
 
@@ -58,3 +62,15 @@ def test_manifest_with_nul_is_refused(tmp_path):
 
     with pytest.raises(CohortError, match="NUL"):
         list_cases(path)
+
+
+def test_ranks_beyond_all_numbers_are_refused(tmp_path):
+    write_selection_content(tmp_path, {"cases": [{"rank": 1, "case": "c", "suggested": True}]})
+    document = json.loads((tmp_path / "selection.json").read_text(encoding="utf-8"))
+    document["selection"]["cases"][0]["rank"] = float("inf")
+    text = json.dumps(document["selection"], sort_keys=True, separators=(",", ":"))
+    document["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    (tmp_path / "selection.json").write_text(json.dumps(document), encoding="utf-8")
+
+    with pytest.raises(CohortError, match="OverflowError"):
+        suggested_cases(tmp_path)

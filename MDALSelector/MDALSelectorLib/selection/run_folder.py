@@ -85,7 +85,7 @@ def read_selection(run: Path) -> CaseSelection:
     content = read_selection_content(run)
     try:
         return selection_from_content(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         msg = (
             f"Expected a selection of version {FORMAT_VERSION} in {run / JSON_NAME}, but a part is"
             f" missing or wrong ({type(error).__name__}: {error}). Run the selection again."

@@ -73,7 +73,7 @@ def _cases_with(run: Path, key: str) -> tuple[str, ...]:
     content = read_selection_content(run)
     try:
         cases = sorted((int(c["rank"]), str(c["case"]), c[key] is True) for c in content["cases"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         msg = (
             f"Expected a ranking in {run / JSON_NAME}, but a part is missing or wrong"
             f" ({type(error).__name__}: {error}). Run the selection again."
