@@ -71,8 +71,9 @@ def _facts(report: InspectionReport) -> str:
     ]
     if cohort.naming:
         lines.append(cohort.naming)
-    if any(case.patient_id != case.case_id for case in cohort.cases):
-        lines += [_visits(report), RULE]
+    if n_patients < len(cohort.cases):
+        lines.append(_visits(report))
+        lines += [] if "patient" in cohort.naming else [RULE]
     return "\n".join(lines)
 
 
@@ -84,8 +85,6 @@ def _visits(report: InspectionReport) -> str:
     several = [f"{name} ({', '.join(c)})" for name, c in visits.items() if len(c) > 1]
     n_more = len(several) - MAX_PATIENTS
     more = f" and {n_more} more" if n_more > 0 else ""
-    if not several:
-        return "Every patient has one case."
     return f"Patients with several cases: {', '.join(several[:MAX_PATIENTS])}{more}."
 
 
