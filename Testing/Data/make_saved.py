@@ -213,7 +213,7 @@ def segment_in_panel(studio: Any, panel: Any, work: Path) -> None:
     studio.wait(lambda: panel.ui.segmentButton.enabled, 30.0)
     panel.ui.segmentButton.click()
     studio.wait(lambda: not panel.jobs.isBusy, 300.0)
-    panel.told.onCellPicked("WT", "FLAIR", "T1c")
+    panel.contributions.onCellPicked("WT", "FLAIR", "T1c")
     studio.pause()
 
 

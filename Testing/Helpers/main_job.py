@@ -119,7 +119,7 @@ def run_main_job(job: Job, settings: Settings) -> None:
     _end(
         {
             "Which cases to label next": selection / "report.html",
-            "Segmentation, and which modality told what": results / "report.html",
+            "Segmentation and modality contributions": results / "report.html",
         }
     )
 

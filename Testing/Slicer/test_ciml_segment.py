@@ -49,7 +49,7 @@ def panel(scene, load_module, messages):
     """The panel in an empty scene, all sections open."""
     load_module(ROOT / "MDALSelector" / "MDALSelector.py")
     panel = load_module(MODULE)
-    for name in ("inputs", "segment", "segments", "told", "train", "batch", "setup"):
+    for name in ("inputs", "segment", "segments", "contributions", "train", "batch", "setup"):
         getattr(panel.ui, f"{name}CollapsibleButton").collapsed = False
     for name in ("segmentAdvanced", "segmentLog", "trainLog", "batchLog"):
         getattr(panel.ui, f"{name}GroupBox").collapsed = False
@@ -146,7 +146,7 @@ def test_an_empty_panel_says_what_to_do_next(panel):
     assert tool_tip(ui.segmentButton) == "Choose the folder of a trained model."
     assert "Choose the folder of a cohort" in ui.trainSummaryLabel.text
     assert "in Train and press Inspect" in ui.batchSummaryLabel.text
-    assert not ui.toldHintLabel.isHidden()
+    assert not ui.contributionsHintLabel.isHidden()
     assert ui.segmentsTable.isHidden()
     assert ui.shareTable.isHidden()
     assert all(selector(panel, index).isHidden() for index in range(1, 9))

@@ -42,7 +42,7 @@ def panel(scene, load_module, messages):
     pytest.importorskip("torch", reason="PyTorch is not installed")
     load_module(ROOT / "MDALSelector" / "MDALSelector.py")
     panel = load_module(MODULE)
-    for name in ("inputs", "segment", "segments", "told", "train", "batch"):
+    for name in ("inputs", "segment", "segments", "contributions", "train", "batch"):
         getattr(panel.ui, f"{name}CollapsibleButton").collapsed = False
     yield panel
     from MultimodalWidgetsLib.job_queue import jobQueue

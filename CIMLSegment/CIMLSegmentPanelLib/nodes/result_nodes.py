@@ -43,8 +43,8 @@ class MapKey:
 
     Attributes:
         kind: What it shows, a key of `MAP_KINDS`.
-        primary: The modality that listened; `None` for uncertainty.
-        auxiliary: The modality that told; `None` for uncertainty.
+        primary: The modality that received the message; `None` for uncertainty.
+        auxiliary: The modality that sent the message; `None` for uncertainty.
         region: The region; `None` for information.
     """
 
@@ -164,7 +164,7 @@ def resultImages(
 
 
 def resultContributions(node: slicer.vtkMRMLSegmentationNode) -> list[Contribution]:
-    """Return the table of who told what; empty if somebody removed it."""
+    """Return the modality contributions; empty if the user removed their table."""
     table = node.GetNthNodeReference(TABLE_ROLE, 0)
     if table is None:
         return []
@@ -310,13 +310,13 @@ def _keyText(key: MapKey) -> str:
 
 
 def _addTables(target: slicer.vtkMRMLSegmentationNode, result: StoredResult) -> None:
-    told = result.contributions
-    shares = [math.nan if item.share is None else item.share for item in told]
+    contributions = result.contributions
+    shares = [math.nan if item.share is None else item.share for item in contributions]
     values: Sequence[Sequence[str | float]] = (
-        [item.region for item in told],
-        [item.primary for item in told],
-        [item.auxiliary for item in told],
-        [item.nats for item in told],
+        [item.region for item in contributions],
+        [item.primary for item in contributions],
+        [item.auxiliary for item in contributions],
+        [item.nats for item in contributions],
         shares,
     )
     _addTable(target, f"{result.case_id} contributions", dict(zip(_COLUMNS, values, strict=True)))
