@@ -66,7 +66,7 @@ class CIMLSegment(ScriptedLoadableModule):
         self.parent.dependencies = ["MDALSelector"]
         self.parent.contributors = ["CrossModal contributors"]
         self.parent.helpText = _(
-            "Segments the volumes of a patient with a network that was trained on labelled cases,"
+            "Segments the volumes of a patient with a network that was trained on labeled cases,"
             " and shows which modality contributed to each target, where, and how much."
         )
         self.parent.acknowledgementText = _(

@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Segment multimodal images and show which modality contributed to what.",
     )
     commands = parser.add_subparsers(required=True, metavar="command")
-    train = _add(commands, "train", "train a network on the labelled cases of a cohort")
+    train = _add(commands, "train", "train a network on the labeled cases of a cohort")
     add_train_arguments(train)
     _set_command(train, run_train)
     segment = _add(commands, "segment", "segment cases with a trained model")

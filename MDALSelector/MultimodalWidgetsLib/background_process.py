@@ -78,7 +78,7 @@ class BackgroundProcess:
 
     Attributes:
         arguments: Package and arguments, as after `python -m`.
-        title: What the person calls the job.
+        title: What the user calls the job.
         owner: Name of the module that started it.
         state: What it does now.
         progress: Last progress; `None` before the first.

@@ -116,7 +116,7 @@ def write_image(path: Path, values: Array) -> None:
 
 
 def write_record() -> None:
-    """Correct the names, note what is labelled, select, and note what users do with a list."""
+    """Correct the names, note what is labeled, select, and note what users do with a list."""
     run("MDALSelectorLib", "inspect", "cohort", *NAMES, "--save-modalities")
     record = open_record(Path("cohort"))
     record.change_states(dict.fromkeys(LABELLED, CaseState.LABELLED))

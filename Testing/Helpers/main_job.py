@@ -144,7 +144,7 @@ def _select(job: Job, settings: Settings) -> Path:
 
 
 def _labels_to_train_on(selection: Path, cohort: Cohort, job: Job) -> Mapping[str, ImageFile]:
-    """Find label maps of the cases that were suggested, or labelled before the selection."""
+    """Find label maps of the cases that were suggested, or labeled before the selection."""
     record = CohortRecord(default_record_folder(cohort.root))
     wanted = {*suggested_cases(selection), *cases_labelled_before(selection)}
     found = labelled_cases(cohort, record, job.labels)

@@ -63,7 +63,7 @@ def take_selection(studio: Studio) -> None:
 
 def take_ranking(studio: Studio) -> None:
     """The ranking with an open case, the whole panel, and both in the dark theme."""
-    panel, sections = studio.panel, ("cases", "plot", "labelling")
+    panel, sections = studio.panel, ("cases", "plot", "labeling")
     studio.open_sections(*sections)
     studio.wait(lambda: len(panel.cases.visibleCases()) == N_CASES)
     panel.cases.selectCase(panel.cases.rows[0].case_id)
@@ -196,7 +196,7 @@ def take_training(studio: Studio, work: Path, cohort: Path) -> None:
 
 
 def take_batch(studio: Studio, work: Path, model: Path) -> None:
-    """The unlabelled cases; the last one is opened."""
+    """The unlabeled cases; the last one is opened."""
     import drive
 
     panel, ui = studio.panel, studio.panel.ui

@@ -62,7 +62,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="RUN",
         help="train only on cases that this run of `mdal-selector select` suggested or counted as"
-        " labelled; the labels of other cases are not read",
+        " labeled; the labels of other cases are not read",
     )
     add_label_values_argument(parser)
     parser.add_argument("--record", type=Path, help="folder of the cohort's record")
@@ -167,7 +167,7 @@ def _tell_of_places(cases: Sequence[Case], cohort: Cohort, task: Task, reporter:
 
 
 def known_to_run(cases: Sequence[Case], run: Path, reporter: Reporter) -> tuple[Case, ...]:
-    """Keep the labelled cases that a selection run suggested, or counted as labelled.
+    """Keep the labeled cases that a selection run suggested, or counted as labeled.
 
     Raises:
         UsageError: If none of them has a label map.
@@ -184,14 +184,14 @@ def known_to_run(cases: Sequence[Case], run: Path, reporter: Reporter) -> tuple[
             " Slicer, or give the folder of their label maps with --labels."
         )
         raise UsageError(msg)
-    reporter.info(f"{len(kept)} of them were suggested or labelled in the run {run.name}.")
+    reporter.info(f"{len(kept)} of them were suggested or labeled in the run {run.name}.")
     if missing:
         reporter.warning(f"Suggested, but without a label map: {', '.join(missing)}.")
     return kept
 
 
 def read_settings(path: Path | None) -> Mapping[str, Mapping[str, object]]:
-    """Read the values of `network` and `training` that a person wants to have otherwise.
+    """Read the values of `network` and `training` that the user wants to change.
 
     Raises:
         ModelError: If the file cannot be read, is no JSON, or has other keys.

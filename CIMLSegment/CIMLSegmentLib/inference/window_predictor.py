@@ -25,7 +25,7 @@ class WindowPlan:
 
     Attributes:
         window: Voxels of a window along `(K, J, I)`, multiples of the network's total stride.
-        config: The settings of the person.
+        config: The settings of the user.
         device: Where the network computes.
     """
 

@@ -111,7 +111,7 @@ def evaluate_results(
             only listed.
         label_values: What the user says about the values of the references; empty for what was
             said when the model was trained.
-        reporter: Told of every case and of everything odd.
+        reporter: Notified of every case and of everything odd.
 
     Raises:
         CohortError: If there is nothing to compare, a reference cannot be read, or a value of the
@@ -158,7 +158,7 @@ def reference_maps(
         references: Label map per case.
         result: A result; it knows the task, and what was said when its model was trained.
         said: What the user says about the values; empty for what was said then.
-        reporter: Told of the mapping.
+        reporter: Notified of the mapping.
 
     Raises:
         CohortError: If a reference cannot be read or a value cannot be explained.

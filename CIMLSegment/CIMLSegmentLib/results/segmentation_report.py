@@ -115,7 +115,7 @@ def write_segmentation_report(
     Args:
         request: What to show.
         output: The page; `None` for `report.html` in the folder.
-        reporter: Told of every case.
+        reporter: Notified of every case.
 
     Returns:
         The page.

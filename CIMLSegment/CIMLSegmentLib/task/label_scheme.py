@@ -85,7 +85,7 @@ def label_scheme(
         said: What the user says about it.
 
     Raises:
-        CohortError: If it cannot be told; the text asks, and names the option that answers.
+        CohortError: If it is unknown; the text asks, and names the option that answers.
     """
     meanings = meanings_of(task, cases, said or LabelValues())
     unknown = [label for label in distinct(cases).values() if key_of(label) not in meanings]

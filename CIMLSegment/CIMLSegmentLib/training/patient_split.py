@@ -43,7 +43,7 @@ def split_by_patient(
         chosen: Cases for validation instead of a random choice.
 
     Raises:
-        UsageError: If a chosen case does not exist, or nobody is left to train on.
+        UsageError: If a chosen case does not exist, or none is left to train on.
     """
     patients = sorted({case.patient_id for case in cases})
     if chosen is not None:
@@ -66,7 +66,7 @@ def _checked(cases: Sequence[TrainingCase], chosen: Sequence[str]) -> set[str]:
     unknown = sorted(set(chosen) - set(patient_of))
     if unknown:
         msg = (
-            f"Expected validation cases that are labelled and usable, got {', '.join(unknown)}."
+            f"Expected validation cases that are labeled and usable, got {', '.join(unknown)}."
             " Correct the list."
         )
         raise UsageError(msg)

@@ -1,4 +1,4 @@
-"""The course of a training: means of the loss terms, written line by line and told."""
+"""The course of a training: means of the loss terms, written line by line and reported."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class LossMeans:
 
 
 class TrainingLog:
-    """Writes the course of a training into a file of JSON lines, and tells it."""
+    """Writes the course of a training into a file of JSON lines, and reports it."""
 
     def __init__(self, folder: Path, reporter: Reporter) -> None:
         self.path = folder / LOG_NAME

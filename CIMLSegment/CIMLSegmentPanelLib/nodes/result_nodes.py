@@ -1,4 +1,4 @@
-"""A result in the scene: segments, tables and, when somebody asks for one, maps.
+"""A result in the scene: segments, tables and, on request, maps.
 
 Must not import Qt. The segmentation node knows all the rest by references and one attribute, so
 that a scene that was saved knows it again.
@@ -54,7 +54,7 @@ class MapKey:
     region: str | None
 
     def title(self, regionTitle: str = "") -> str:
-        """Return the name for people, for example `Attention CT → PET (Lesion)`."""
+        """Return the display name, for example `Attention CT → PET (Lesion)`."""
         parts = [MAP_KINDS[self.kind].title]
         if self.auxiliary:
             parts.append(f"{self.auxiliary} \N{RIGHTWARDS ARROW} {self.primary}")
@@ -75,7 +75,7 @@ class ResultFacts:
         missing: Auxiliaries that the case lacked.
         resolution: Finest detail of the maps, as text in mm; may be empty.
         files: File name, largest value and key of every map.
-        warnings: What the person should know.
+        warnings: What the user should know.
     """
 
     case: str
@@ -138,7 +138,7 @@ def resultFacts(node: slicer.vtkMRMLSegmentationNode) -> ResultFacts:
     """Return what a result is.
 
     Raises:
-        ValueError: If the attribute was changed by somebody.
+        ValueError: If the attribute was edited and cannot be read.
     """
     try:
         data = json.loads(node.GetAttribute(RESULT_ATTRIBUTE))

@@ -16,7 +16,7 @@ class SegmentRow:
 
     Attributes:
         segmentID: Its ID.
-        name: Name for people.
+        name: Display name.
         color: Red, green, blue, 0 to 1.
         volumeMl: Volume in ml.
         code: Standard code in words; empty if it has none.

@@ -72,7 +72,8 @@ def train_fold(
             with torch.no_grad():
                 stop_cases = embed_cases(model, source, inner.held_out)
                 bound = -float(_mean_loss(stop_cases, pairs, split.patients))
-            if best.is_over(bound, step):
+            best.update(bound, step)
+            if best.is_exhausted:
                 break
     best.restore()
     return TrainedFold(model.eval(), inner, best.step, best.bound_nats)
@@ -99,12 +100,15 @@ class _Best:
         self.step, self.bound_nats = 0, -np.inf
         self._weights = [p.detach().clone() for p in model.parameters()]
 
-    def is_over(self, bound_nats: float, step: int) -> bool:
+    def update(self, bound_nats: float, step: int) -> None:
         if bound_nats > self.bound_nats + MIN_IMPROVEMENT_NATS:
             self.step, self.bound_nats, self._n_worse = step, bound_nats, 0
             self._weights = [p.detach().clone() for p in self._model.parameters()]
         else:
             self._n_worse += 1
+
+    @property
+    def is_exhausted(self) -> bool:
         return self._n_worse >= self._patience
 
     def restore(self) -> None:

@@ -41,7 +41,7 @@ def contrastive_estimates(
         pairs: Pairs of modalities, each with at least two cases per fold.
         plan: Who is held out when.
         settings: Training, normalization and device.
-        reporter: Told about every trained fold.
+        reporter: Notified of every trained fold.
     """
     reporter = reporter or NullReporter()
     try:

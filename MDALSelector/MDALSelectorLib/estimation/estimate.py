@@ -112,7 +112,7 @@ def estimate(
         patient_ids: Patient per case.
         config: Which estimator, folds, seed and limits.
         source: Views of the cases in the same order, for the contrastive estimator.
-        reporter: Told about stages and folds.
+        reporter: Notified of stages and folds.
 
     Raises:
         CohortError: If features are not finite; the message names the cases.

@@ -41,7 +41,7 @@ def gaussian_estimates(
         pairs: Pairs of modalities, each with at least two cases per fold.
         plan: Who is held out when.
         config: Grid of settings.
-        reporter: Told about every fold.
+        reporter: Notified of every fold.
 
     References:
         Closed form of the Gaussian PMI in canonical variates: Czyz et al., TMLR 2025.

@@ -96,6 +96,7 @@ def _environment() -> Environment:
     environment.filters["number"] = view.number
     environment.filters["listed"] = view.listed
     environment.filters["counted"] = view.counted
+    environment.filters["state_text"] = view.state_text
     return environment
 
 

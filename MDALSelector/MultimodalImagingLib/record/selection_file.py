@@ -60,7 +60,7 @@ def suggested_cases(run: Path) -> tuple[str, ...]:
 
 
 def cases_labelled_before(run: Path) -> tuple[str, ...]:
-    """Return the cases that counted as labelled when a run was made, in its order.
+    """Return the cases that counted as labeled when a run was made, in its order.
 
     Raises:
         CohortError: If the run cannot be read.
