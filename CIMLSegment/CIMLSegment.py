@@ -348,7 +348,7 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
         return CIMLSegmentParameterNode(super().getParameterNode())
 
     def openModel(self, path: str) -> bool:
-        """Look at a model folder; tells whether it is another one than before."""
+        """Look at a model folder; return whether it has changed."""
         if path == self._modelPath:
             return False
         self._modelPath, self._modelProblem, self.model = path, "", None

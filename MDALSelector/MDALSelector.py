@@ -290,7 +290,7 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         session = self.logic.session
         if not session.loader.hasUnsavedChanges():
             return True
-        question = _("The labels of {case} have changes that are not saved. Discard them?")
+        question = _("The labels of {case} have unsaved changes. Discard them?")
         return slicer.util.confirmYesNoDisplay(question.format(case=session.caseID))
 
     def _setText(self, label: qt.QLabel, text: str) -> None:

@@ -127,7 +127,7 @@ def _prepare(
     remarks = [problem for problem in prepared.problems if problem.severity == "info"]
     _warn_of(prepared.problems, reporter)
     if remarks:
-        rest = f" So it is in {len(remarks) - 1} more cases." if remarks[1:] else ""
+        rest = f" The same holds in {len(remarks) - 1} more cases." if remarks[1:] else ""
         reporter.info(f"{remarks[0]}{rest}")
     if not prepared.cases:
         raise CohortError(_nothing_prepared(cohort, prepared))

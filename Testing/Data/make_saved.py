@@ -16,8 +16,8 @@ WORK, which must not exist, and then copied to `version-<version>` beside this s
 * `scene.mrb`: saved from both panels in the host, with the result folder `panel-results/`.
 
 The scene names the files in WORK, and the record names the user; both say nothing about a machine
-or a person if they are as above. Tests know WORK and put their own folder in its place. A version's
-folder is made once and never changed: it is what users of that version have.
+or an account if they are as above. Tests know WORK and put their own folder in its place. A
+version's folder is made once and never changed: it is what users of that version have.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Select, take the labels of the suggested cases (and of no other), train, segment the rest with maps,
 evaluate where there are labels to compare with, and write both reports. Every command is shown as a
-person would type it. What is there from an earlier run is used again.
+user would type it. What is there from an earlier run is used again.
 """
 
 from __future__ import annotations

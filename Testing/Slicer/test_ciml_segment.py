@@ -1,4 +1,4 @@
-"""The CIMLSegment panel, driven as a person drives it: in Slicer, or outside it in the host."""
+"""The CIMLSegment panel, driven as a user drives it: in Slicer, or outside it in the host."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def panel(scene, load_module, messages):
 
 @pytest.fixture
 def volumes(panel):
-    """PET, CT and T1 of a phantom on three grids, shown as a person would have them."""
+    """PET, CT and T1 of a phantom on three grids, shown as a user would have them."""
     import example_result as example
     import slicer
 

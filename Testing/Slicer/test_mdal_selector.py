@@ -1,4 +1,4 @@
-"""The MDALSelector panel, driven as a person drives it: in Slicer, or outside it in the host."""
+"""The MDALSelector panel, driven as a user drives it: in Slicer, or outside it in the host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sentences that people read: why a case, and how far to trust the order."""
+"""The sentences for the user: why a case, and how far to trust the order."""
 
 from __future__ import annotations
 

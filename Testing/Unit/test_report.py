@@ -1,4 +1,4 @@
-"""The page that people read: complete, self-contained, safe, the same every time."""
+"""The page for the user: complete, self-contained, safe, the same every time."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_label_values_argument(parser)
     parser.add_argument("--record", type=Path, help="folder of the cohort's record")
-    parser.add_argument("--resume", action="store_true", help="go on with an earlier training")
+    parser.add_argument("--resume", action="store_true", help="resume an earlier training")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
     parser.add_argument("--spacing", type=float, metavar="MM", help="working spacing, mm")
     add_modality_argument(parser)

@@ -177,11 +177,11 @@ def reference_maps(
 
 
 def _empty_region_warnings(maps: LabelMaps) -> list[str]:
-    """Say which regions no reference has: their Dice only tells whether they were found wrongly."""
+    """Say which regions no reference has: their Dice only shows false findings."""
     found = "; ".join(maps.scheme.lines) or "nothing"
     return [
         f"No reference has a voxel of region {region.name} ({region.title}), so its scores only"
-        f" tell whether nothing was found; the label maps hold {found}. If a value means it, say so"
+        f" show whether nothing was found; the label maps hold {found}. If a value means it, say so"
         f' with {OPTION} "VALUE={region.name}".'
         for region in maps.scheme.empty_regions
     ]

@@ -46,7 +46,7 @@ def train(
         job: Settings.
         output: The model folder.
         reporter: Notified of steps, loss and validation; may cancel.
-        resume: Whether to go on with the training of that folder, if there is one.
+        resume: Whether to continue the training of that folder, if there is one.
 
     Raises:
         UsageError: If the settings do not fit each other or the folder.

@@ -118,7 +118,7 @@ class CohortWork:
         return default_result_folder(self._inspected().files, Path(parameters.modelPath))
 
     def takeEvent(self, content: Mapping[str, object]) -> bool:
-        """Take over a finished or failed case; tells whether anything changed."""
+        """Take over a finished or failed case; return whether anything changed."""
         if self.cases is None:
             return False
         if isinstance(content.get("folder"), str):
@@ -153,7 +153,7 @@ class CohortWork:
         """Ask if the labels of the open case have unsaved changes."""
         if not self.loader.hasUnsavedChanges():
             return True
-        question = _("The labels of {case} have changes that are not saved. Discard them?")
+        question = _("The labels of {case} have unsaved changes. Discard them?")
         return slicer.util.confirmYesNoDisplay(question.format(case=self.loader.caseID))
 
     def problems(self, parameters: CIMLSegmentParameterNode, *, hasModel: bool) -> dict[str, str]:

@@ -206,7 +206,7 @@ def _without_signal(
         if not estimate.bound_nats > limit:
             unused[estimate.pair] = (
                 f"{' and '.join(estimate.pair)} share {estimate.bound_nats:.2f} nats in cases that"
-                f" were held out, not more than the {limit:.2f} nats that chance must be granted."
+                f" were held out, no more than the {limit:.2f} nats that chance alone could give."
             )
     return unused
 

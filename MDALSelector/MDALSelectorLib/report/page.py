@@ -103,4 +103,4 @@ def _environment() -> Environment:
 def _summary(strategy: str) -> str:
     from MDALSelectorLib.strategies import STRATEGIES
 
-    return STRATEGIES[strategy].summary if strategy in STRATEGIES else "a strategy of its own"
+    return STRATEGIES[strategy].summary if strategy in STRATEGIES else "a custom strategy"

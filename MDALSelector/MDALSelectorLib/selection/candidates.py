@@ -19,8 +19,8 @@ def check_some_unlabelled(n_cases: int, n_labelled: int) -> None:
     """
     if n_cases and n_labelled == n_cases:
         msg = (
-            f"All {n_cases} cases are labeled, so there is none to suggest. Add cases to go on, or"
-            " train with the labels that there are."
+            f"All {n_cases} cases are labeled, so there is none to suggest. Add cases to continue,"
+            " or train with the labels that there are."
         )
         raise UsageError(msg)
 

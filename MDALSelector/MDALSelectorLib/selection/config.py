@@ -48,7 +48,7 @@ class SelectionConfig:
     modality_patterns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a spacing that is none."""
+        """Reject an invalid spacing."""
         if self.spacing_mm is not None and not 0.1 <= self.spacing_mm <= 50.0:
             msg = (
                 f"Expected a working spacing between 0.1 and 50 mm, got {self.spacing_mm}."

@@ -138,7 +138,7 @@ def check_budget(pool: Pool, budget: int) -> None:
         f" {held_back} must be checked first or cannot be ranked)"
     )
     if n_candidates == 0:
-        advice = "Look at the cases that are held back." if held_back else "Add cases to go on."
+        advice = "Look at the cases that are held back." if held_back else "Add cases to continue."
         msg = f"There is no case left to suggest: {found}. {advice}"
         raise UsageError(msg)
     if budget < 1:
@@ -170,7 +170,7 @@ def utility_column(pool: Pool, name: str) -> FloatArray:
         known = ", ".join(sorted(pool.utilities)) or "none"
         msg = (
             f"This strategy ranks by '{name.replace('_', ' ')}', which was not computed for this"
-            f" cohort (there: {known}). Choose another strategy."
+            f" cohort (available: {known}). Choose another strategy."
         )
         raise UsageError(msg)
     values = np.asarray(pool.utilities[name], dtype=np.float64)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 RULE = (
     "The patient is the case without its last part if that names a visit (ses-2, V1, M06, preop,"
-    " a date); a CSV manifest with a column `patient` says it otherwise."
+    " a date); the column `patient` of a CSV manifest overrides this."
 )
 
 _DATE = (
