@@ -254,7 +254,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.results.follow(self._parameterNode.result)
 
     def onMapShown(self) -> None:
-        """With the scene is kept what the views showed, so that a reopened one can go back."""
+        """Keep with the scene what the views showed, so that a reopened one can go back."""
         if self._parameterNode is not None:
             self._parameterNode.formerViews = self.logic.browser.overlay.former
             self.updateButtons()
@@ -386,7 +386,7 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
         fillVolumes(parameters, self.model, replaces=replaces, only=only)
 
     def verdict(self, parameters: CIMLSegmentParameterNode) -> InputVerdict:
-        """Say what is to be said about the chosen volumes."""
+        """Return remarks on the chosen volumes."""
         if self.model is None:
             text = self._modelProblem or _("Choose the folder of a trained model.")
             return InputVerdict(text, "", {})

@@ -58,7 +58,7 @@ def _names(case_ids: Sequence[str]) -> str:
 def _mixture(
     task: Task, cases: Sequence[CaseLabels], unknown: Sequence[FoundLabel]
 ) -> Iterator[str]:
-    """Say it if a value of the task occurs only in cases without an unknown one."""
+    """Say whether a value of the task occurs only in cases without an unknown one."""
     for label in unknown[:_MOST_VALUES]:
         others = set(_having(label.title, cases))
         for value in task.labels:

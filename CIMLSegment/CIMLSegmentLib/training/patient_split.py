@@ -15,7 +15,7 @@ _FEWEST_PATIENTS = 3
 
 @dataclass(frozen=True)
 class Split:
-    """Who is trained on and who chooses among the states.
+    """Which cases are trained on, and which choose among the states.
 
     Attributes:
         training: Case ids, sorted.
@@ -39,7 +39,7 @@ def split_by_patient(
         cases: All cases.
         share: Share of the patients kept for validation: at least one of them if it is above 0
             and there are three patients or more, none if there are fewer.
-        seed: Decides who.
+        seed: Decides which patients.
         chosen: Cases for validation instead of a random choice.
 
     Raises:

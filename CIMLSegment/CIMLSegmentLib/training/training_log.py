@@ -47,7 +47,7 @@ class TrainingLog:
         self._reporter = reporter
 
     def resume_at(self, step: int) -> None:
-        """Drop what was written after the step that the training goes on from."""
+        """Drop what was written after the step from which the training resumes."""
         kept = [entry for entry in read_log(self.path) if entry["step"] <= step]
         write_text(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
 

@@ -64,7 +64,7 @@ class CohortWork:
         self._report, self._searched, self._isSearching = report, None, False
 
     def search(self, parameters: CIMLSegmentParameterNode) -> Iterator[object] | None:
-        """Return the steps that find the results of the chosen model that are there already.
+        """Return the steps that find the results of the chosen model that exist already.
 
         `None` if they are known, or being looked for.
         """

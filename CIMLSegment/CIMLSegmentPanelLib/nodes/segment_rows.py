@@ -30,7 +30,7 @@ class SegmentRow:
 
 
 def segmentRows(node: slicer.vtkMRMLSegmentationNode | None) -> list[SegmentRow]:
-    """Measure the segments of a segmentation as they are now; none of none."""
+    """Measure the segments of a segmentation as they are now; empty without one."""
     if node is None:
         return []
     segments = node.GetSegmentation()

@@ -26,7 +26,7 @@ class TrainedFold:
 
     Attributes:
         model: The encoders at their best.
-        inner: Who trained, and who stopped the training (`held_out`).
+        inner: Which cases trained, and which stopped the training (`held_out`).
         n_steps: Optimizer steps of the best state.
         stop_bound_nats: Bound on the views that stopped the training, nats.
     """
@@ -50,7 +50,7 @@ def train_fold(
     Args:
         source: Views of the cases.
         pairs: Pairs of modalities whose losses are averaged.
-        split: Who may be seen; a part of them stops the training.
+        split: Which cases may be seen; a part of them stops the training.
         config: Sizes, steps and patience.
         device: Where to train.
     """

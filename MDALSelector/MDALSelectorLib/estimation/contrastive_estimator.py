@@ -39,7 +39,7 @@ def contrastive_estimates(
     Args:
         source: Views of the cases.
         pairs: Pairs of modalities, each with at least two cases per fold.
-        plan: Who is held out when.
+        plan: Which cases are held out when.
         settings: Training, normalization and device.
         reporter: Notified of every trained fold.
     """

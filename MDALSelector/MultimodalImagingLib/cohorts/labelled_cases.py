@@ -1,4 +1,4 @@
-"""Which cases are labeled, and which label map of a case counts: one answer for all who ask."""
+"""Which cases are labeled, and which label map of a case counts: one answer for all commands."""
 
 from __future__ import annotations
 

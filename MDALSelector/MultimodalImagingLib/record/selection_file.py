@@ -1,7 +1,7 @@
 """The file `selection.json` of a selection run: its envelope, and which cases it suggests.
 
-What is inside is the business of the selection engine; who only wants to know the suggested cases
-reads them here.
+What is inside is the business of the selection engine; code that only needs the suggested
+cases reads them here.
 """
 
 from __future__ import annotations
