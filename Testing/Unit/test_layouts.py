@@ -434,7 +434,7 @@ def test_the_refusal_says_what_is_there_instead(tmp_path: Path) -> None:
     image(tmp_path / "unknown" / "batch" / "0001.nii.gz")
     image(tmp_path / "unknown" / "batch" / "0002.nii.gz")
     image(tmp_path / "unknown" / "batch" / "0003.nii.gz")
-    with pytest.raises(CohortError, match=r"There are images in batch, but their names tell no"):
+    with pytest.raises(CohortError, match=r"There are images in batch, but their names give no"):
         find_cohort(tmp_path / "unknown")
     (tmp_path / "dicom" / "series").mkdir(parents=True)
     for name, content in (("IM1.dcm", b"x"), ("IM1", bytes(128) + b"DICM" + bytes(99))):
