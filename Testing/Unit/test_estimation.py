@@ -79,7 +79,7 @@ def test_shuffled_pairs_have_no_signal_and_the_estimation_says_so() -> None:
     assert set(found.estimates) == {"gaussian", "contrastive"}
     assert np.isnan(found.difference.values).all()
     assert max(found.bounds_nats.values()) <= max(0.1, found.null_bound_nats or 0.0)
-    assert "not more than the 0.10 nats" in found.unused["a", "b"]
+    assert "no more than the 0.10 nats" in found.unused["a", "b"]
 
 
 def test_a_bound_below_what_shuffles_reach_is_no_signal() -> None:
