@@ -1,4 +1,4 @@
-"""Panel and logic of CIMLSegment: segments multimodal images, shows which modality told what."""
+"""Panel and logic of CIMLSegment: segments multimodal images, shows which modality contributed."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ from CIMLSegmentPanelLib.nodes.segmentation_runs import (
 )
 from CIMLSegmentPanelLib.nodes.selector_cohort import adoptCohort
 from CIMLSegmentPanelLib.widgets.cohort_panel import CohortPanel
+from CIMLSegmentPanelLib.widgets.contribution_section import ContributionSection
 from CIMLSegmentPanelLib.widgets.input_section import InputRow, InputSection
 from CIMLSegmentPanelLib.widgets.result_section import ResultSection, showText
-from CIMLSegmentPanelLib.widgets.told_section import ToldSection
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalSlicerLib.python_requirements import readRequirements
 from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
@@ -66,8 +66,8 @@ class CIMLSegment(ScriptedLoadableModule):
         self.parent.dependencies = ["MDALSelector"]
         self.parent.contributors = ["CrossModal contributors"]
         self.parent.helpText = _(
-            "Segments the volumes of a patient with a network that was trained on labelled cases,"
-            " and shows which modality told the others what, where, and how much."
+            "Segments the volumes of a patient with a network that was trained on labeled cases,"
+            " and shows which modality contributed to each target, where, and how much."
         )
         self.parent.acknowledgementText = _(
             "An implementation of the idea of Shen et al., Complementary information mutual"
@@ -140,7 +140,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 edit.currentPath = path
         self.showModel()
         self.showResult()
-        self.told.follow(self._parameterNode)
+        self.contributions.follow(self._parameterNode)
         self.cohort.follow(self._parameterNode)
         self.updateButtons()
 
@@ -206,7 +206,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show a result that is new in the scene."""
         self.results.forget()
         self.logic.getParameterNode().result = node
-        self.told.onOtherResult(node)
+        self.contributions.onOtherResult(node)
         showOverOwnImages(node)
         jumpToSegments(node)
         self.onParametersChanged()
@@ -219,7 +219,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Show segments and matrix of the chosen result."""
         parameters = self._parameterNode
         if parameters is not None and self.results.show(parameters.result):
-            self.told.show(parameters.result)
+            self.contributions.show(parameters.result)
 
     def onSceneStartClose(self, _caller: object, _event: object) -> None:
         """Let go of the parameters of a scene that is about to be closed."""
@@ -254,7 +254,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.results.follow(self._parameterNode.result)
 
     def onMapShown(self) -> None:
-        """With the scene is kept what the views showed, so that a reopened one can go back."""
+        """Keep with the scene what the views showed, so that a reopened one can go back."""
         if self._parameterNode is not None:
             self._parameterNode.formerViews = self.logic.browser.overlay.former
             self.updateButtons()
@@ -272,7 +272,9 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         )
         self.cohort = CohortPanel(ui, self.logic.work, self.logic.getParameterNode)
         self.results = ResultSection(ui, lambda: self._parameterNode)
-        self.told = ToldSection(ui, self.logic.browser, lambda: self._parameterNode)
+        self.contributions = ContributionSection(
+            ui, self.logic.browser, lambda: self._parameterNode
+        )
         ui.resultSelector.addAttribute("vtkMRMLSegmentationNode", RESULT_ATTRIBUTE)
         requirements = readRequirements(Path(self.resourcePath("CIMLSegment-requirements.txt")))
         self.setupSection = SetupSection(
@@ -292,9 +294,9 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             "show3DButton": self.results.onShow3DButton,
             "measureButton": self.results.measure,
             "segmentEditorButton": self.results.onSegmentEditorButton,
-            "removeOverlayButton": self.told.onRemoveOverlayButton,
-            "loadMapsButton": self.told.onLoadMapsButton,
-            "deleteMapsButton": self.told.onDeleteMapsButton,
+            "removeOverlayButton": self.contributions.onRemoveOverlayButton,
+            "loadMapsButton": self.contributions.onLoadMapsButton,
+            "deleteMapsButton": self.contributions.onDeleteMapsButton,
             "inspectButton": self.cohort.onInspectButton,
             "trainButton": self.cohort.onTrainButton,
             "useModelButton": self.cohort.onUseModelButton,
@@ -306,7 +308,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         for name in PATHS:
             edit = getattr(self.ui, f"{name}LineEdit")
             followPath(edit, partial(self.onPathChanged, name))
-        self.told.changed.connect(self.onMapShown)
+        self.contributions.changed.connect(self.onMapShown)
         self.results.changed.connect(self.updateButtons)
         self.jobs.changed.connect(self.updateButtons)
         self.cohort.changed.connect(self.updateButtons)
@@ -342,11 +344,11 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
         self._running: dict[BackgroundProcess, Run] = {}
 
     def getParameterNode(self) -> CIMLSegmentParameterNode:
-        """Return what the person chose in this scene."""
+        """Return what the user chose in this scene."""
         return CIMLSegmentParameterNode(super().getParameterNode())
 
     def openModel(self, path: str) -> bool:
-        """Look at a model folder; tells whether it is another one than before."""
+        """Look at a model folder; return whether it has changed."""
         if path == self._modelPath:
             return False
         self._modelPath, self._modelProblem, self.model = path, "", None
@@ -384,7 +386,7 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
         fillVolumes(parameters, self.model, replaces=replaces, only=only)
 
     def verdict(self, parameters: CIMLSegmentParameterNode) -> InputVerdict:
-        """Say what is to be said about the chosen volumes."""
+        """Return remarks on the chosen volumes."""
         if self.model is None:
             text = self._modelProblem or _("Choose the folder of a trained model.")
             return InputVerdict(text, "", {})

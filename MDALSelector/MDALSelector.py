@@ -55,8 +55,8 @@ class MDALSelector(ScriptedLoadableModule):
         self.parent.dependencies = []
         self.parent.contributors = ["CrossModal contributors"]
         self.parent.helpText = _(
-            "Estimates for every case of a multimodal cohort how much its modalities tell about"
-            " each other, and suggests which cases to label next. No label is needed."
+            "Estimates for every case of a multimodal cohort how much information its modalities"
+            " share, and suggests which cases to label next. No label is needed."
         )
         self.parent.acknowledgementText = _(
             "The method follows Wang et al., MDAL: Modality-difference-based active learning,"
@@ -290,7 +290,7 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         session = self.logic.session
         if not session.loader.hasUnsavedChanges():
             return True
-        question = _("The labels of {case} have changes that are not saved. Discard them?")
+        question = _("The labels of {case} have unsaved changes. Discard them?")
         return slicer.util.confirmYesNoDisplay(question.format(case=session.caseID))
 
     def _setText(self, label: qt.QLabel, text: str) -> None:
@@ -356,7 +356,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         self._reportedPath = ""
 
     def getParameterNode(self) -> MDALSelectorParameterNode:
-        """Return what the person chose in this scene."""
+        """Return what the user chose in this scene."""
         return MDALSelectorParameterNode(super().getParameterNode())
 
     def inspection(self, parameters: MDALSelectorParameterNode) -> BackgroundProcess:
@@ -397,12 +397,12 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         """Put the ranking of a finished run into the scene.
 
         Raises:
-            ValueError: If the job named no run.
+            ValueError: If the job reported no run folder.
             CohortError: If the run cannot be read.
         """
         run = str((job.result or {}).get("run", ""))
         if not run:
-            raise ValueError(_("The job named no run. Start it again, and look at the log."))
+            raise ValueError(_("The job reported no run folder. See the log, then start it again."))
         self.openRun(Path(run))
 
     def openRun(self, run: Path) -> None:

@@ -1,1 +1,1 @@
-"""CIML: segmentation with primary and auxiliary modalities, and who told what. No Slicer, no Qt."""
+"""CIML: segmentation that shows what each modality contributes. No Slicer, no Qt."""

@@ -18,10 +18,10 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     parser = argparse.ArgumentParser(
         prog="ciml-segmenter",
-        description="Segment multimodal images and show which modality told what.",
+        description="Segment multimodal images and show which modality contributed to what.",
     )
     commands = parser.add_subparsers(required=True, metavar="command")
-    train = _add(commands, "train", "train a network on the labelled cases of a cohort")
+    train = _add(commands, "train", "train a network on the labeled cases of a cohort")
     add_train_arguments(train)
     _set_command(train, run_train)
     segment = _add(commands, "segment", "segment cases with a trained model")
@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate = _add(commands, "evaluate", "Dice, HD95 and DSCagg of results against labels")
     add_evaluate_arguments(evaluate)
     _set_command(evaluate, run_evaluate)
-    report = _add(commands, "report", "one page with pictures of results and who told what")
+    report = _add(commands, "report", "one page with pictures and modality contributions")
     add_report_arguments(report)
     _set_command(report, run_report)
     export = _add(commands, "export", "write a trained model as a MONAI bundle")

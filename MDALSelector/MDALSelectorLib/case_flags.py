@@ -13,7 +13,7 @@ PAIRING_ACCEPTED = "pairing accepted"
 
 @dataclass(frozen=True)
 class Flag:
-    """Something about a case that a person should know before labeling it.
+    """Something about a case that the user should know before labeling it.
 
     Attributes:
         kind: Short name, for example `"check pairing"`.

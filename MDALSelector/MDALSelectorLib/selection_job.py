@@ -50,7 +50,7 @@ def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
 
     Args:
         config: What is asked for.
-        reporter: Told about stages, steps and problems.
+        reporter: Notified of stages, steps and problems.
 
     Returns:
         The run folder: `selection.csv`, `selection.json`, `embeddings.safetensors`, `thumbnails/`,
@@ -70,12 +70,12 @@ def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
         check_apart(config.record, cohort.files, option="--record")
     record = open_record(cohort.root, folder=config.record)
     run = _run_folder(config, cohort, record)
-    with LoggingReporter(reporter, run / LOG_NAME) as told:
-        told.info(f"The record of the cohort is {record.folder}.")
-        labelled = _cases_not_to_label(cohort, record, config, told)
+    with LoggingReporter(reporter, run / LOG_NAME) as run_reporter:
+        run_reporter.info(f"The record of the cohort is {record.folder}.")
+        labelled = _cases_not_to_label(cohort, record, config, run_reporter)
         check_some_unlabelled(len(cohort.cases), len(labelled))
-        prepared = _prepare(cohort, config, record, told)
-        estimated = load_or_estimate_scores(prepared, config.estimation, record, told)
+        prepared = _prepare(cohort, config, record, run_reporter)
+        estimated = load_or_estimate_scores(prepared, config.estimation, record, run_reporter)
         scores = _with_knowledge(estimated, cohort, config, labelled)
         request = SelectionRequest(budget, config.strategy, config.estimation.seed, config.options)
         selection = replace(
@@ -86,7 +86,7 @@ def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
         )
         _write_run(run, selection, scores, prepared)
         _note_states(record, selection)
-        _tell_outcome(selection, told)
+        _tell_outcome(selection, run_reporter)
     return run
 
 
@@ -106,10 +106,10 @@ def _cases_not_to_label(
     if config.labelled == "auto" and len(in_files) == len(cohort.cases):
         reporter.info(
             "Every case has a label file already: they are not used, and all cases are ranked as if"
-            " they had none. Give --labelled files to leave labelled cases out."
+            " they had none. Give --labelled files to leave labeled cases out."
         )
         return frozenset(known)
-    reporter.info(f"{len(in_files)} cases have a label file and count as labelled.")
+    reporter.info(f"{len(in_files)} cases have a label file and count as labeled.")
     return frozenset(known | in_files)
 
 
@@ -127,7 +127,7 @@ def _prepare(
     remarks = [problem for problem in prepared.problems if problem.severity == "info"]
     _warn_of(prepared.problems, reporter)
     if remarks:
-        rest = f" So it is in {len(remarks) - 1} more cases." if remarks[1:] else ""
+        rest = f" The same holds in {len(remarks) - 1} more cases." if remarks[1:] else ""
         reporter.info(f"{remarks[0]}{rest}")
     if not prepared.cases:
         raise CohortError(_nothing_prepared(cohort, prepared))
@@ -152,7 +152,7 @@ def _nothing_prepared(cohort: Cohort, prepared: PreparedCohort) -> str:
 def _with_knowledge(
     scores: CohortScores, cohort: Cohort, config: SelectionConfig, labelled: frozenset[str]
 ) -> CohortScores:
-    """Add what people know to what was estimated."""
+    """Add what the user knows to what was estimated."""
     names = frozenset(scores.case_ids)
     score = None
     if config.score_column is not None:
@@ -253,7 +253,7 @@ def selection_ids(selection: CaseSelection) -> tuple[str, ...]:
 
 
 def _note_states(record: CohortRecord, selection: CaseSelection) -> None:
-    """Bring the record up to date; what people decided (labelled, skipped, ...) stays."""
+    """Bring the record up to date; what users decided (labeled, skipped, ...) stays."""
     states = record.read_states()
     open_states = (CaseState.UNLABELLED, CaseState.SUGGESTED, CaseState.CHECK_PAIRING)
     changes = {}

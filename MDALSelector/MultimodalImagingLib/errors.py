@@ -1,4 +1,4 @@
-"""The errors that reach a person. Their text is a full sentence that ends with what to do."""
+"""The errors that reach the user. Their text is a full sentence that ends with what to do."""
 
 
 class CrossModalError(Exception):
@@ -30,6 +30,6 @@ class NoSpaceError(CrossModalError):
 
 
 class CancelledError(CrossModalError):
-    """The person asked the job to stop."""
+    """The user asked the job to stop."""
 
     exit_code = 130

@@ -16,7 +16,7 @@ from slicer.i18n import tr as _
 LAYOUT_ID = 59400  # own layouts: this plus the number of views; far from Slicer's (below 1000)
 VIEW_GROUP = 594  # linking stays among the views of this group
 MAX_VIEWS = 9
-# Colors of the view headers: told apart also by people who do not see red and green apart.
+# Colors of the view headers, distinct also for color-blind users.
 VIEW_COLORS = (
     *("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00"),
     *("#999999", "#DDDDDD"),

@@ -243,7 +243,7 @@ def _styles(values: list[int]) -> list[SegmentStyle]:
 
 
 def _digest(node: slicer.vtkMRMLSegmentationNode) -> str:
-    """Digest of names and voxels of all segments; changes when somebody edits them."""
+    """Digest of names and voxels of all segments; changes when they are edited."""
     digest = hashlib.sha256()
     segmentation = node.GetSegmentation()
     for segmentID in segmentation.GetSegmentIDs():

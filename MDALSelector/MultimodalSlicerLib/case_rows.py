@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Value = str | float | int
 
-# Told apart also by people who do not see red and green apart, on light and dark backgrounds.
+# Distinct also for color-blind users, on light and dark backgrounds.
 STATE_COLORS: dict[CaseState, tuple[float, float, float]] = {
     CaseState.UNLABELLED: (0.60, 0.60, 0.60),
     CaseState.SUGGESTED: (0.90, 0.62, 0.00),
@@ -42,11 +42,11 @@ class CaseRow:
         case_id: The case.
         state: What has been done about labeling it.
         rank: Place in the order of labeling, from 1; `None` before a selection.
-        modality_difference: Unitless; large means that its modalities tell little about each
-            other. `None` if it could not be scored.
+        modality_difference: Unitless; large means that its modalities share little
+            information. `None` if it could not be scored.
         component: First principal component of its embedding, unitless.
         pmi: Pointwise mutual information per pair of modalities, nats.
-        flags: What a person should know, each with its reason.
+        flags: What the user should know, each with its reason.
         reason: Why it has its rank.
         thumbnail: File name of its picture; empty if it has none.
         files: Image file per modality relative to the cohort; `#n` names the part of a 4-D file.
@@ -95,7 +95,7 @@ def usual_range(values: Iterable[float]) -> tuple[float, float]:
     """Return the smallest and the largest value that are no outliers.
 
     Outliers are farther than three quartile distances from the quartiles [1]; without them, the
-    values of all other cases can be told apart in a bar or a plot.
+    values of all other cases can be distinguished in a bar or a plot.
 
     References:
         [1] Tukey, Exploratory Data Analysis, 1977: values that are "far out".

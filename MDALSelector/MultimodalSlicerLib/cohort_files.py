@@ -56,7 +56,7 @@ class CohortFiles:
         """Keep new states in the record, which is created if needed.
 
         Raises:
-            CohortError: If somebody else is writing.
+            CohortError: If another process is writing.
             UsageError: If the record cannot be created.
         """
         open_record(self.root, folder=self._record_folder).change_states(changes)

@@ -1,4 +1,4 @@
-"""Which Python packages are missing, and how they are installed when somebody asks for it.
+"""Which Python packages are missing, and how they are installed when the user asks for it.
 
 PyTorch comes from the PyTorch extension, which knows the graphics card; the rest from pip. Nothing
 is imported to find out, nothing is installed without a click, and what Slicer ships is left alone.
@@ -51,7 +51,7 @@ def ensureRequirements(requirements: Sequence[str], *, requester: str) -> None:
         requester: Name of the module, shown in questions.
 
     Raises:
-        RuntimeError: If the person declined, or the PyTorch extension cannot do it.
+        RuntimeError: If the user declined, or the PyTorch extension cannot do it.
     """
     if missingRequirements([TORCH]) and not _installTorch():
         return

@@ -1,4 +1,4 @@
-"""What a person chooses in MDALSelector: kept in the scene, and as a command line."""
+"""What the user chooses in MDALSelector: kept in the scene, and as a command line."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Device(enum.Enum):
 
 
 class LabelledRule(enum.Enum):
-    """Which cases count as labelled."""
+    """Which cases count as labeled."""
 
     AUTO = "auto"
     FILES = "files"
@@ -93,13 +93,13 @@ class LabelledRule(enum.Enum):
         return {
             LabelledRule.AUTO: _("Automatic"),
             LabelledRule.FILES: _("Those with a label file"),
-            LabelledRule.RECORD: _("Those that were labelled here"),
+            LabelledRule.RECORD: _("Those that were labeled here"),
         }[self]
 
 
 @parameterNodeWrapper
 class MDALSelectorParameterNode(WrappedParameters):
-    """Everything that the person chose.
+    """Everything that the user chose.
 
     Attributes:
         cohortPath: Folder or CSV manifest; empty before one was chosen.
@@ -112,9 +112,9 @@ class MDALSelectorParameterNode(WrappedParameters):
         estimator: How pointwise mutual information is estimated.
         device: What networks are trained on.
         seed: Seed of everything random.
-        labelledRule: Which cases count as labelled.
+        labelledRule: Which cases count as labeled.
         scoreColumn: Column of the manifest for the strategy Score.
-        acceptedCases: Cases whose pairing a person found right.
+        acceptedCases: Cases whose pairing the user confirmed.
     """
 
     cohortPath: str

@@ -57,7 +57,7 @@ def findOrAddNode(
 def setColumns(
     node: slicer.vtkMRMLTableNode, columns: Mapping[str, Sequence[str | float | int]]
 ) -> None:
-    """Replace the content of a table, which people then can read but not edit.
+    """Replace the content of a table, which the user then can read but not edit.
 
     Args:
         node: The table.

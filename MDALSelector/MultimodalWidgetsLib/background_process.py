@@ -78,7 +78,7 @@ class BackgroundProcess:
 
     Attributes:
         arguments: Package and arguments, as after `python -m`.
-        title: What the person calls the job.
+        title: What the user calls the job.
         owner: Name of the module that started it.
         state: What it does now.
         progress: Last progress; `None` before the first.
@@ -251,7 +251,7 @@ class BackgroundProcess:
         qt.QTimer.singleShot(0, process.deleteLater)
 
     def _failure(self, exitCode: int, *, isNormal: bool) -> str:
-        last = self._errorTail[-1].strip() if self._errorTail else _("It said nothing more.")
+        last = self._errorTail[-1].strip() if self._errorTail else _("It gave no further output.")
         if isNormal:
             text = _("The job '{title}' ended with exit code {code}. {last}")
             return text.format(title=self.title, code=exitCode, last=last)

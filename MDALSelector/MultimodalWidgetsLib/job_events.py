@@ -36,7 +36,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Message:
-    """Something that the job tells the person.
+    """Something that the job tells the user.
 
     Attributes:
         level: `"info"`, `"warning"` or `"error"`.

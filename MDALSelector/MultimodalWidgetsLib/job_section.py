@@ -162,7 +162,7 @@ def progressText(progress: Progress) -> str:
 
 
 def durationText(seconds: float) -> str:
-    """Say a duration as a person would."""
+    """Return a duration in words."""
     if seconds < 60:
         return _("{n} s").format(n=max(1, round(seconds)))
     if seconds < 3600:

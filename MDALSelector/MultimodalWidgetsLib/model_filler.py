@@ -13,7 +13,7 @@ SORT_ROLE = qt.Qt.UserRole + 1
 
 
 class ModelFiller(Generic[Row]):
-    """Fills a new model; whoever needs it gets it when it is whole."""
+    """Fills a new model and hands it over when it is whole."""
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ def followPath(edit: Any, changed: Callable[[str], None]) -> None:
 
 
 def rememberPath(edit: Any) -> None:
-    """Offer the path again next time, and tell nobody: the field is emptied for a moment."""
+    """Offer the path again next time, without a signal: the field is emptied for a moment."""
     wasBlocked = edit.blockSignals(True)
     edit.addCurrentPathToHistory()
     edit.blockSignals(wasBlocked)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ProcessID:
-    """A process that is told from a later one with the same number.
+    """A process that is distinguished from a later one with the same number.
 
     Attributes:
         pid: Number of the process.

@@ -164,7 +164,7 @@ def figures(runs: list[Run]) -> list[float]:
 
 
 def run_command(case: Path, device: str, model: Path, *, maps: bool, threads: int) -> Run:
-    """Segment one case as a person would."""
+    """Segment one case as a user would."""
     paths = [*PATHS, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     if device == "cpu":

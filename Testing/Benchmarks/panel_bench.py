@@ -23,7 +23,7 @@ class Figure:
         part: What it is about.
         name: What was measured.
         value: Its value in `unit`; of a standstill, on the clock.
-        limit: Largest value that is accepted; `None` if it is only told.
+        limit: Largest value that is accepted; `None` if it is only reported.
         unit: Its unit.
         note: More about it.
     """

@@ -45,7 +45,7 @@ def measure_selection(bench: PanelBench, cohort: Path) -> None:
     panel.ui.cohortPathLineEdit.currentPath = str(cohort)
     watch(bench, "inspect", panel.ui.inspectButton, lambda: panel.jobs)
     panel.ui.estimatorComboBox.currentIndex = 1
-    panel._parameterNode.budget = 5  # percent: most cases are labelled
+    panel._parameterNode.budget = 5  # percent: most cases are labeled
     watch(bench, "select", panel.ui.startButton, lambda: panel.jobs)
 
 
@@ -65,7 +65,7 @@ def measure_training(bench: PanelBench, cohort: Path) -> Path:
 
 
 def measure_batch(bench: PanelBench) -> None:
-    """The unlabelled cases."""
+    """The unlabeled cases."""
     panel = bench.show("CIMLSegment")
     panel.ui.batchPathLineEdit.currentPath = str(bench.work / f"results-{time.time_ns()}")
     bench.wait(lambda: panel.ui.batchButton.enabled)
@@ -129,7 +129,7 @@ def click_map(panel: Any) -> None:
 
 
 def phantom_files(cohort: Path) -> dict[str, Path]:
-    """Files of an unlabelled phantom with all modalities."""
+    """Files of an unlabeled phantom with all modalities."""
     for case in sorted(cohort.iterdir(), reverse=True):
         files = {
             name: case / f"{case.name}_{name.lower()}.nii.gz"

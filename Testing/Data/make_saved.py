@@ -16,8 +16,8 @@ WORK, which must not exist, and then copied to `version-<version>` beside this s
 * `scene.mrb`: saved from both panels in the host, with the result folder `panel-results/`.
 
 The scene names the files in WORK, and the record names the user; both say nothing about a machine
-or a person if they are as above. Tests know WORK and put their own folder in its place. A version's
-folder is made once and never changed: it is what users of that version have.
+or an account if they are as above. Tests know WORK and put their own folder in its place. A
+version's folder is made once and never changed: it is what users of that version have.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def write_image(path: Path, values: Array) -> None:
 
 
 def write_record() -> None:
-    """Correct the names, note what is labelled, select, and note what users do with a list."""
+    """Correct the names, note what is labeled, select, and note what users do with a list."""
     run("MDALSelectorLib", "inspect", "cohort", *NAMES, "--save-modalities")
     record = open_record(Path("cohort"))
     record.change_states(dict.fromkeys(LABELLED, CaseState.LABELLED))
@@ -213,7 +213,7 @@ def segment_in_panel(studio: Any, panel: Any, work: Path) -> None:
     studio.wait(lambda: panel.ui.segmentButton.enabled, 30.0)
     panel.ui.segmentButton.click()
     studio.wait(lambda: not panel.jobs.isBusy, 300.0)
-    panel.told.onCellPicked("WT", "FLAIR", "T1c")
+    panel.contributions.onCellPicked("WT", "FLAIR", "T1c")
     studio.pause()
 
 

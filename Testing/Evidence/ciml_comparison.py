@@ -285,15 +285,15 @@ def validation_table(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def information(runs: Sequence[Mapping[str, Any]]) -> str:
-    """Return what the auxiliaries told at the end of training, mean over folds."""
+    """Return the information of the auxiliaries at the end of training, mean over folds."""
     if KNOWN[runs[0]["arm"]].kind != "ciml":
         return ""
     sums: dict[str, list[float]] = {auxiliary: [] for auxiliary in AUXILIARIES}
     for one in runs:
         last: dict[str, float] = {name: v for entry in one["log"] for name, v in entry.items()}
         for auxiliary, values in sums.items():
-            told = [v for name, v in last.items() if name.startswith(f"KL {auxiliary} to ")]
-            values.append(sum(told))
+            nats = [v for name, v in last.items() if name.startswith(f"KL {auxiliary} to ")]
+            values.append(sum(nats))
     return ", ".join(f"{name} {np.mean(values):.4f}" for name, values in sums.items())
 
 

@@ -147,13 +147,13 @@ def expected_shares(on: Grid, task: Task) -> dict[tuple[str, str], float]:
     """Share per region and auxiliary, computed anew from the arrays."""
     result = make_result(on, task)
     masks = region_masks(result.label_map.array, task)
-    told: dict[tuple[str, str], float] = {}
+    nats: dict[tuple[str, str], float] = {}
     for item in result.maps:
         if item.kind == "information":
             for region, mask in masks.items():
-                told[region, item.auxiliary] = float(item.volume.array[mask].sum())
-    totals = {region: sum(v for (r, _), v in told.items() if r == region) for region in masks}
-    return {key: value / totals[key[0]] for key, value in told.items()}
+                nats[region, item.auxiliary] = float(item.volume.array[mask].sum())
+    totals = {region: sum(v for (r, _), v in nats.items() if r == region) for region in masks}
+    return {key: value / totals[key[0]] for key, value in nats.items()}
 
 
 __all__ = [

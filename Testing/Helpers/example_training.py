@@ -1,4 +1,4 @@
-"""Small labelled cases on disk for tests of training."""
+"""Small labeled cases on disk for tests of training."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Select, take the labels of the suggested cases (and of no other), train, segment the rest with maps,
 evaluate where there are labels to compare with, and write both reports. Every command is shown as a
-person would type it. What is there from an earlier run is used again.
+user would type it. What is there from an earlier run is used again.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def run_main_job(job: Job, settings: Settings) -> None:
     _end(
         {
             "Which cases to label next": selection / "report.html",
-            "Segmentation, and which modality told what": results / "report.html",
+            "Segmentation and modality contributions": results / "report.html",
         }
     )
 
@@ -144,7 +144,7 @@ def _select(job: Job, settings: Settings) -> Path:
 
 
 def _labels_to_train_on(selection: Path, cohort: Cohort, job: Job) -> Mapping[str, ImageFile]:
-    """Find label maps of the cases that were suggested, or labelled before the selection."""
+    """Find label maps of the cases that were suggested, or labeled before the selection."""
     record = CohortRecord(default_record_folder(cohort.root))
     wanted = {*suggested_cases(selection), *cases_labelled_before(selection)}
     found = labelled_cases(cohort, record, job.labels)

@@ -111,12 +111,12 @@ def test_segmentation_and_tables_lie_beside_the_primary_image(scene, images, fol
 
 
 def test_contributions_are_those_of_the_arrays(result):
-    told = {(c.region, c.auxiliary): c.share for c in resultContributions(result)}
+    shares = {(c.region, c.auxiliary): c.share for c in resultContributions(result)}
     expected = example.expected_shares(GRID, TASK)
-    assert told.keys() == expected.keys()
+    assert shares.keys() == expected.keys()
     for key, share in expected.items():
-        assert told[key] == pytest.approx(share, rel=1e-5)
-    assert sum(told.values()) == pytest.approx(1, abs=1e-5)
+        assert shares[key] == pytest.approx(share, rel=1e-5)
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
 
 
 def test_an_empty_region_has_no_shares(scene, images, tmp_path):

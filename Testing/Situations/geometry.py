@@ -308,7 +308,7 @@ SITUATIONS = (
         small_cohort,
         (*SELECT, "--labelled", "files"),
         exit_code=2,
-        says=("All 12 cases are labelled",),
+        says=("All 12 cases are labeled",),
         silent_about=("flagged", "accept"),
     ),
 )

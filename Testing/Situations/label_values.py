@@ -333,7 +333,7 @@ SITUATIONS = (
         "2 in 4 cases",
         "others=ignore",
     ),
-    # Regions that nobody drew.
+    # Regions without any label.
     _asked("no-enhancing", partial(cohort, change=NO_ENHANCING), TRAIN_BRATS, "none of ET"),
     _situation(
         "no-enhancing-evaluated",
@@ -497,7 +497,7 @@ SITUATIONS = (
         "plain",
         cohort,
         EVALUATE,
-        silent_about=("nothing explains", "in place of", "Warning"),
+        silent_about=("meaning is unknown", "in place of", "Warning"),
         check=dice_is_one,
     ),
     _situation("plain-trained", cohort, (*TRAIN_BRATS, *QUICK), r"4 = enhancing tumor \(4 cases"),

@@ -1,6 +1,6 @@
-"""Clicks and keys as a person would give them, for the host and for the application alike.
+"""Clicks and keys as a user would give them, for the host and for the application alike.
 
-Only names of PythonQt are used. An action on a widget that a person could not reach (hidden or
+Only names of PythonQt are used. An action on a widget that a user could not reach (hidden or
 disabled) fails.
 """
 
@@ -68,7 +68,7 @@ def press(widget: Any, name: str, modifiers: int = 0) -> None:
 
 
 def choose(box: Any, text: str) -> None:
-    """Choose an entry of a combo box with the keys a person would use."""
+    """Choose an entry of a combo box with the keys a user would press."""
     _check(box)
     wanted = box.findText(text)
     if wanted < 0:
@@ -103,9 +103,7 @@ def _answer(path: str, messages: Any) -> None:
 def _check(widget: Any) -> None:
     if not widget.visible or not widget.enabled:
         state = "disabled" if widget.visible else "hidden"
-        msg = (
-            f"A person could not use the {state} widget {widget.className()} '{widget.objectName}'."
-        )
+        msg = f"A user could not use the {state} widget {widget.className()} '{widget.objectName}'."
         raise AssertionError(msg)
 
 

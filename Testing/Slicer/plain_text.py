@@ -1,4 +1,4 @@
-"""Texts of widgets as a person reads them."""
+"""Texts of widgets as a user reads them."""
 
 from __future__ import annotations
 

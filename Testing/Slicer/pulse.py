@@ -35,7 +35,7 @@ class Pulse:
         """Begin to measure.
 
         Args:
-            phase: Says at a beat what goes on; pauses are told apart by it.
+            phase: Says at a beat what goes on; pauses are distinguished by it.
         """
         self._phase = phase
         self._beats = [self._now()]
@@ -63,7 +63,7 @@ class Pulse:
 
 
 class Sleeper:
-    """A thread that only sleeps: how late it wakes is what the machine does to everybody."""
+    """A thread that only sleeps: how late it wakes is what the machine does to all threads."""
 
     def __init__(self) -> None:
         self._isOver, self._late = threading.Event(), 0.0

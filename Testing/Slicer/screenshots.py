@@ -63,7 +63,7 @@ def take_selection(studio: Studio) -> None:
 
 def take_ranking(studio: Studio) -> None:
     """The ranking with an open case, the whole panel, and both in the dark theme."""
-    panel, sections = studio.panel, ("cases", "plot", "labelling")
+    panel, sections = studio.panel, ("cases", "plot", "labeling")
     studio.open_sections(*sections)
     studio.wait(lambda: len(panel.cases.visibleCases()) == N_CASES)
     panel.cases.selectCase(panel.cases.rows[0].case_id)
@@ -147,7 +147,7 @@ def take_segmentation(studio: Studio) -> None:
     studio.wait(lambda: not panel.jobs.isBusy)
     ui.segmentLogGroupBox.collapsed = True
     ui.segmentAdvancedGroupBox.collapsed = True
-    studio.open_sections("segments", "told")
+    studio.open_sections("segments", "contributions")
     studio.scroll_to("segmentsCollapsibleButton")
     ui.show3DButton.click()
     studio.picture("done")
@@ -159,7 +159,7 @@ def take_maps(studio: Studio) -> None:
 
     ui = studio.panel.ui
     drive.click_cell(ui.shareTable, 2, 0)
-    studio.picture("told")
+    studio.picture("contributions")
     ui.sideBySideCheckBox.click()
     studio.picture("side-by-side")
     studio.dark(is_dark=True)
@@ -171,7 +171,8 @@ def take_maps(studio: Studio) -> None:
         studio.picture(name)
     ui.mapKindComboBox.currentIndex = 0
     ui.removeOverlayButton.click()
-    studio.open_sections("inputs", "segment", "segments", "told", "train", "batch", "setup")
+    sections = ("inputs", "segment", "segments", "contributions", "train", "batch", "setup")
+    studio.open_sections(*sections)
     studio.picture("panel", whole_panel=True)
 
 
@@ -195,7 +196,7 @@ def take_training(studio: Studio, work: Path, cohort: Path) -> None:
 
 
 def take_batch(studio: Studio, work: Path, model: Path) -> None:
-    """The unlabelled cases; the last one is opened."""
+    """The unlabeled cases; the last one is opened."""
     import drive
 
     panel, ui = studio.panel, studio.panel.ui

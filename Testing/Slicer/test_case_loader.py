@@ -101,7 +101,7 @@ def test_closing_leaves_the_scene_as_it_was(loader, scene, case):
     assert scene.GetNumberOfNodes() == before
 
 
-def test_a_folder_in_which_somebody_put_something_stays(loader, scene, case):
+def test_a_folder_with_a_foreign_file_stays(loader, scene, case):
     from MultimodalSlicerLib.volume_nodes import placeInFolder, subjectHierarchy
 
     loader.open("Case 1", *case)
@@ -157,7 +157,7 @@ def test_parts_of_a_four_dimensional_file_open_as_volumes(loader, tmp_path):
     np.testing.assert_array_equal(slicer.util.arrayFromVolume(volumes["B"]), array[1])
 
 
-def test_labels_that_nobody_touched_have_no_unsaved_changes(loader, case):
+def test_untouched_labels_have_no_unsaved_changes(loader, case):
     loader.open("Case 1", *case)
     assert not loader.hasUnsavedChanges()
 

@@ -1,4 +1,4 @@
-"""The CIMLSegment panel, driven as a person drives it: in Slicer, or outside it in the host."""
+"""The CIMLSegment panel, driven as a user drives it: in Slicer, or outside it in the host."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def panel(scene, load_module, messages):
     """The panel in an empty scene, all sections open."""
     load_module(ROOT / "MDALSelector" / "MDALSelector.py")
     panel = load_module(MODULE)
-    for name in ("inputs", "segment", "segments", "told", "train", "batch", "setup"):
+    for name in ("inputs", "segment", "segments", "contributions", "train", "batch", "setup"):
         getattr(panel.ui, f"{name}CollapsibleButton").collapsed = False
     for name in ("segmentAdvanced", "segmentLog", "trainLog", "batchLog"):
         getattr(panel.ui, f"{name}GroupBox").collapsed = False
@@ -62,7 +62,7 @@ def panel(scene, load_module, messages):
 
 @pytest.fixture
 def volumes(panel):
-    """PET, CT and T1 of a phantom on three grids, shown as a person would have them."""
+    """PET, CT and T1 of a phantom on three grids, shown as a user would have them."""
     import example_result as example
     import slicer
 
@@ -146,7 +146,7 @@ def test_an_empty_panel_says_what_to_do_next(panel):
     assert tool_tip(ui.segmentButton) == "Choose the folder of a trained model."
     assert "Choose the folder of a cohort" in ui.trainSummaryLabel.text
     assert "in Train and press Inspect" in ui.batchSummaryLabel.text
-    assert not ui.toldHintLabel.isHidden()
+    assert not ui.contributionsHintLabel.isHidden()
     assert ui.segmentsTable.isHidden()
     assert ui.shareTable.isHidden()
     assert all(selector(panel, index).isHidden() for index in range(1, 9))
@@ -748,7 +748,7 @@ def test_fifty_results_shown_and_removed_leave_nothing(panel, segmented, drive, 
 
 @pytest.fixture
 def cohort(panel, tmp_path):
-    """Three cases of PET and CT on coarse voxels; the first is labelled."""
+    """Three cases of PET and CT on coarse voxels; the first is labeled."""
     from runs import write_small_cohort
 
     folder = write_small_cohort(tmp_path / "cohort")
@@ -769,12 +769,12 @@ def inspected(panel, cohort, drive, wait_until):
 
 def test_a_cohort_is_inspected_and_its_cases_are_listed(panel, inspected):
     text = panel.ui.trainSummaryLabel.text
-    assert text.startswith("Labelled cases: 1. To be segmented: 2. Modalities: ")
+    assert text.startswith("Labeled cases: 1. To be segmented: 2. Modalities: ")
     states = {name: state for name, state, _ in panel.cohort.table.texts()}
     assert states == {
-        "case-0001": "labelled",
-        "case-0002": "unlabelled",
-        "case-0003": "unlabelled",
+        "case-0001": "labeled",
+        "case-0002": "unlabeled",
+        "case-0003": "unlabeled",
     }
     assert panel.ui.trainButton.enabled
     assert tool_tip(panel.ui.batchButton) == "Choose the folder of a trained model above."
@@ -949,12 +949,12 @@ def test_results_that_are_there_already_are_found_when_their_model_is_chosen(
     example.write_example(results, example.grid(), case="case-0003")
     panel.ui.modelPathLineEdit.currentPath = str(example.write_model_json(tmp_path / "model"))
     panel.ui.batchPathLineEdit.currentPath = str(results)
-    assert tool_tip(panel.ui.batchButton) == "Earlier results are being looked for. Wait a moment."
+    assert tool_tip(panel.ui.batchButton) == "Looking for existing results…"
     wait_until(lambda: batch_states(panel)["case-0003"] == "segmented")
     assert "To be segmented: 1." in panel.ui.batchSummaryLabel.text
     assert panel.ui.batchButton.enabled
     panel.ui.batchPathLineEdit.currentPath = str(tmp_path / "other")
-    wait_until(lambda: batch_states(panel)["case-0003"] == "unlabelled")
+    wait_until(lambda: batch_states(panel)["case-0003"] == "unlabeled")
     assert "To be segmented: 2." in panel.ui.batchSummaryLabel.text
 
 
@@ -1029,9 +1029,9 @@ def test_a_result_that_arrives_leaves_the_chosen_row(panel, inspected, drive, tm
     panel.cohort.onBatchEvent(job)
     texts = panel.cohort.table.texts()
     assert [row[:2] for row in texts] == [
-        ("case-0003", "unlabelled"),
+        ("case-0003", "unlabeled"),
         ("case-0002", "segmented"),
-        ("case-0001", "labelled"),
+        ("case-0001", "labeled"),
     ]
     assert "ml" in texts[1][2]
     assert view.currentIndex().row() == 0

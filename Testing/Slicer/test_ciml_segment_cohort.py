@@ -17,7 +17,7 @@ N_CASES, N_LABELLED, STEPS = 6, 4, 12
 
 @pytest.fixture(scope="session")
 def phantoms(host, tmp_path_factory):
-    """PET and CT of phantoms with a bright lesion; the first four are labelled."""
+    """PET and CT of phantoms with a bright lesion; the first four are labeled."""
     import example_result as example
     import SimpleITK as sitk  # noqa: N813
 
@@ -42,7 +42,7 @@ def panel(scene, load_module, messages):
     pytest.importorskip("torch", reason="PyTorch is not installed")
     load_module(ROOT / "MDALSelector" / "MDALSelector.py")
     panel = load_module(MODULE)
-    for name in ("inputs", "segment", "segments", "told", "train", "batch"):
+    for name in ("inputs", "segment", "segments", "contributions", "train", "batch"):
         getattr(panel.ui, f"{name}CollapsibleButton").collapsed = False
     yield panel
     from MultimodalWidgetsLib.job_queue import jobQueue
@@ -120,7 +120,7 @@ def test_from_labelled_cases_to_a_model_to_the_results_of_all_others(
     drive.click(panel.ui.batchButton)
     wait_until(lambda: not panel.cohort.batch.isBusy, 300.0)
     assert messages.messages == []
-    expected = {f"case-{n}": "labelled" for n in range(1, N_LABELLED + 1)}
+    expected = {f"case-{n}": "labeled" for n in range(1, N_LABELLED + 1)}
     assert states(panel) == {**expected, "case-5": "segmented", "case-6": "segmented"}
     row = [name for name, _, _ in panel.cohort.table.texts()].index("case-6")
     drive.click_cell(panel.ui.batchView, row, 0, double=True)
@@ -173,7 +173,7 @@ def test_a_cancelled_batch_keeps_what_is_finished_and_can_go_on(
     if panel.ui.batchButton.enabled:
         drive.click(panel.ui.batchButton)
         wait_until(lambda: not panel.cohort.batch.isBusy, 300.0)
-    assert set(states(panel).values()) == {"labelled", "segmented"}
+    assert set(states(panel).values()) == {"labeled", "segmented"}
     folder = panel.cohort.work.resultFolder(panel._parameterNode)
     for name, time in times.items():
         assert (folder / name / "result.json").stat().st_mtime_ns == time

@@ -1,4 +1,4 @@
-"""The MDALSelector panel, driven as a person drives it: in Slicer, or outside it in the host."""
+"""The MDALSelector panel, driven as a user drives it: in Slicer, or outside it in the host."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def panel(scene, load_module, messages, tmp_path):
     """The panel in an empty scene; the record is a folder of the test."""
     panel = load_module(MODULE)
     panel.ui.recordPathLineEdit.currentPath = str(tmp_path / "record")
-    for name in ("cohort", "selection", "cases", "plot", "labelling", "report", "setup"):
+    for name in ("cohort", "selection", "cases", "plot", "labeling", "report", "setup"):
         getattr(panel.ui, f"{name}CollapsibleButton").collapsed = False
     for name in ("advancedGroupBox", "logGroupBox"):
         getattr(panel.ui, name).collapsed = False
@@ -407,7 +407,7 @@ def test_a_second_job_waits_in_line_and_says_for_what(panel, drive, wait_until, 
 
 
 def test_a_result_that_names_no_run_is_told(panel, messages, finished):
-    with pytest.raises(ValueError, match="named no run"):
+    with pytest.raises(ValueError, match="no run folder"):
         panel.onSelected(finished(None))
     assert "The ranking cannot be shown." in messages.messages[0]
 
@@ -521,7 +521,7 @@ def test_the_state_is_written_and_not_told_by_color_alone(panel, show_run):
     show_run(20)
     for row in range(20):
         item = panel.cases._model.item(row, 2)
-        assert item.text() in {"suggested", "check pairing", "unlabelled"}
+        assert item.text() in {"suggested", "check pairing", "unlabeled"}
         assert item.data(qt.Qt.DecorationRole) is not None
     color = panel.cases._model.item(0, 1).background().color()
     assert 0 < color.alpha() < 128  # lets the palette's own background through, dark or light
@@ -751,7 +751,7 @@ def test_a_pairing_that_was_checked_may_be_suggested_next_time(ranked, drive, tm
     assert states(ranked)[case] == "check pairing"
     drive.click(ranked.ui.acceptPairingButton)
     assert states(ranked)[case] == "unlabelled"
-    assert row_texts(ranked)[1][2] == "unlabelled"
+    assert row_texts(ranked)[1][2] == "unlabeled"
     assert list(ranked._parameterNode.acceptedCases) == [case]
     entry = CohortRecord(tmp_path / "record").read_states().entries[case]
     assert entry.state.value == "unlabelled"

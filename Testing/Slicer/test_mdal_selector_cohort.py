@@ -20,7 +20,7 @@ def texts(panel):
 @pytest.fixture
 def panel(scene, load_module, tmp_path):
     panel = load_module(MODULE)
-    for name in ("cohort", "selection", "cases", "plot", "labelling"):
+    for name in ("cohort", "selection", "cases", "plot", "labeling"):
         getattr(panel.ui, f"{name}CollapsibleButton").collapsed = False
     panel.ui.advancedGroupBox.collapsed = False
     panel.ui.recordPathLineEdit.currentPath = str(tmp_path / "record")

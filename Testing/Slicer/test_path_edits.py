@@ -46,12 +46,12 @@ def test_an_emptied_path_is_kept_as_empty(open_panel, module, name, tmp_path):
 def test_a_path_that_is_remembered_does_not_go_for_a_moment(open_panel, tmp_path):
     from MultimodalWidgetsLib.path_edits import rememberPath
 
-    panel, told = open_panel("MDALSelector"), []
+    panel, emitted = open_panel("MDALSelector"), []
     edit = panel.ui.cohortPathLineEdit
     edit.currentPath = str(tmp_path)
     rememberPath(edit)
-    edit.connect("validInputChanged(bool)", told.append)
+    edit.connect("validInputChanged(bool)", emitted.append)
     rememberPath(edit)
-    edit.disconnect("validInputChanged(bool)", told.append)
-    assert told == []
+    edit.disconnect("validInputChanged(bool)", emitted.append)
+    assert emitted == []
     assert panel.logic.getParameterNode().cohortPath == edit.currentPath == str(tmp_path)

@@ -131,9 +131,7 @@ def test_older_slicers_ask_and_use_pip(
     assert len(calls) == 1
 
 
-def test_a_person_who_declines_torch_is_told_what_follows(
-    requirements, torch_extension, packaging, monkeypatch
-):
+def test_declining_torch_says_what_follows(requirements, torch_extension, packaging, monkeypatch):
     monkeypatch.setattr(
         sys.modules["PyTorchUtils"].PyTorchUtilsLogic, "installTorch", lambda self, **_: None
     )

@@ -126,7 +126,7 @@ def test_a_cohort_in_which_nothing_could_be_scored_still_gets_a_selection() -> N
 
 def test_the_picks_of_max_md_are_the_largest_differences() -> None:
     scores = example_scores()
-    keep = [n for n in range(51) if n not in (1, 12, 18, 30)]  # labelled and flagged ones
+    keep = [n for n in range(51) if n not in (1, 12, 18, 30)]  # labeled and flagged ones
     expected = sorted(keep, key=lambda n: -scores.modality_difference[n])[:11]
     assert [c.case_id for c in select(scores, "MaxMD").suggested] == [
         scores.case_ids[n] for n in expected

@@ -39,7 +39,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def run_with_monai(bundle: Path, **settings: object) -> None:
-    """Run a bundle as a person would; MONAI's command line needs the package fire."""
+    """Run a bundle as a user would; MONAI's command line needs the package fire."""
     arguments = {"config_file": "configs/inference.json", **settings}
     if importlib.util.find_spec("fire") is not None:
         options = [text for k, v in arguments.items() for text in (f"--{k}", str(v))]

@@ -24,9 +24,9 @@ def refusal(scores: CohortScores, flags: dict[str, tuple[Flag, ...]], budget: in
 
 def test_a_labelled_cohort_is_no_matter_of_flags() -> None:
     text = refusal(replace(SCORES, labelled=frozenset(NAMES)), {})
-    assert text.startswith(f"All {len(NAMES)} cases are labelled")
+    assert text.startswith(f"All {len(NAMES)} cases are labeled")
     assert "accept" not in text
-    with pytest.raises(UsageError, match="All 5 cases are labelled"):
+    with pytest.raises(UsageError, match="All 5 cases are labeled"):
         check_some_unlabelled(5, 5)
     check_some_unlabelled(5, 4)
     check_some_unlabelled(0, 0)

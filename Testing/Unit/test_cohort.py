@@ -475,7 +475,7 @@ def unprivileged() -> Iterator[Path]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions work differently on Windows")
-def test_a_folder_and_a_file_that_nobody_may_read_are_named(unprivileged: Path) -> None:
+def test_a_folder_and_a_file_without_permission_are_named(unprivileged: Path) -> None:
     for case in ("a", "b", "c"):
         image(unprivileged / case / "ct.nii.gz")
         image(unprivileged / case / "pet.nii.gz")

@@ -215,7 +215,7 @@ class _Warnings(NullReporter):
 def test_the_cpu_steps_in_aloud_when_the_memory_of_the_gpu_does_not_suffice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    toy, told, devices = make_toy(40, seed=0), _Warnings(), []
+    toy, reporter, devices = make_toy(40, seed=0), _Warnings(), []
     real = contrastive_estimator.score_fold
 
     def score_fold(*arguments: object) -> object:
@@ -234,10 +234,10 @@ def test_the_cpu_steps_in_aloud_when_the_memory_of_the_gpu_does_not_suffice(
         [PAIR],
         plan=plan,
         settings=ContrastiveSettings(SHORT, NormalizationConfig(), torch.device("meta")),
-        reporter=told,
+        reporter=reporter,
     )
     assert devices == ["meta"] + ["cpu"] * 5
-    assert told.texts == ["The memory of the GPU does not suffice; the CPU is used instead."]
+    assert reporter.texts == ["The GPU does not have enough memory; the CPU is used instead."]
     np.testing.assert_array_equal(found.pmi, run(toy.lifted)[0].pmi)
 
 

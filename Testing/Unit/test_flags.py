@@ -93,7 +93,7 @@ def test_a_gain_within_one_voxel_is_no_misalignment() -> None:
     assert "case-004" in pairing_flags(measures(40, gain=cells))
 
 
-def test_a_modality_that_agrees_like_a_strangers_is_named() -> None:
+def test_a_modality_that_agrees_like_another_patients_is_named() -> None:
     cells = {(p, 7): 0.3 for p in (("CT", "PET"), ("PET", "T1"))}
     (flag,) = pairing_flags(measures(40, unrelated_z=cells))["case-007"]
     assert flag.reason.startswith("PET does not seem to belong to this case")
@@ -139,8 +139,8 @@ def test_weakly_agreeing_modalities_are_not_all_flagged(usual: float) -> None:
     weak = AlignmentMeasures(
         weak.case_ids, 3.0, weak.agreement, weak.gain, weak.offset_mm, unrelated_z=low
     )
-    strangers = [f for f in pairing_flags(weak).values() if "belong" in f[0].reason]
-    assert len(strangers) <= 2
+    mismatched = [f for f in pairing_flags(weak).values() if "belong" in f[0].reason]
+    assert len(mismatched) <= 2
 
 
 def test_small_cohorts_are_judged_by_absolute_limits() -> None:

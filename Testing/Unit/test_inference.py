@@ -165,15 +165,17 @@ def test_information_of_the_file_adds_up_to_the_messages(tmp_path: Path) -> None
         spread = torch.nn.functional.interpolate(
             kl[None, None] / 8, scale_factor=2, mode="trilinear"
         )[0, 0].numpy()[box.inner]
-        told = next(m for m in segment(case, model).maps if m.kind == "information")
-        assert told.volume.array.sum(dtype=np.float64) == pytest.approx(spread.sum(), rel=1e-4)
+        information = next(m for m in segment(case, model).maps if m.kind == "information")
+        assert information.volume.array.sum(dtype=np.float64) == pytest.approx(
+            spread.sum(), rel=1e-4
+        )
 
 
 def test_regions_share_what_was_told_inside_them(tmp_path: Path) -> None:
     result = segment(write_case(tmp_path, grid()), bright_voxels())
     (entry,) = result.contributions
-    told = next(m for m in result.maps if m.kind == "information").volume.array
-    inside = told[result.label_map.array == 1].sum(dtype=np.float64)
+    information = next(m for m in result.maps if m.kind == "information").volume.array
+    inside = information[result.label_map.array == 1].sum(dtype=np.float64)
     assert (entry.region, entry.primary, entry.auxiliary) == ("lesion", "PET", "CT")
     assert entry.nats == pytest.approx(inside)
     assert entry.nats > 0

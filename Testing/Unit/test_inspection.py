@@ -25,6 +25,7 @@ from MDALSelectorLib.inspection.report import InspectionReport
 from MDALSelectorLib.inspection.tables import print_inspection
 from MultimodalImagingLib.cohorts.geometry_report import OWN_GRID
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
+from MultimodalImagingLib.cohorts.patient_ids import RULE
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.geometry_checks import Verdict
 from MultimodalImagingLib.jobs.progress import JsonLinesReporter, NullReporter, Reporter
@@ -140,7 +141,7 @@ def test_a_screen_shows_the_essentials_and_all_shows_everything(root: Path) -> N
     text = printed(report)
     assert "14 cases × 2 modalities (CT, PET), 14 labels" in text  # noqa: RUF001
     assert "layout: folder per case, 7 patients." in text
-    assert "The patient is the case without its last part if that names a visit" in text
+    assert RULE in text
     assert "Geometry: 5 cases with all modalities on one grid." in text
     assert "Geometry: 1 case with modalities on different grids that overlap in part." in text
     assert "Label maps: 13 on the grid of CT, 1 on its own grid." in text

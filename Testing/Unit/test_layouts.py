@@ -175,7 +175,7 @@ def test_the_order_of_the_channels_is_the_order_of_the_modalities(tmp_path: Path
     assert find_cohort(nnunet(tmp_path, a="T2", b="ADC", c="CT")).modalities == ("T2", "ADC", "CT")
 
 
-def test_channel_names_that_nobody_knows_or_that_repeat_stay_distinct(tmp_path: Path) -> None:
+def test_channel_names_that_are_unknown_or_repeat_stay_distinct(tmp_path: Path) -> None:
     cohort = find_cohort(nnunet(tmp_path / "a", a="zscore", b="noNorm"))
     assert cohort.modalities == ("zscore", "noNorm")
     cohort = find_cohort(nnunet(tmp_path / "b", a="MRI", b="MRI"))
@@ -434,7 +434,7 @@ def test_the_refusal_says_what_is_there_instead(tmp_path: Path) -> None:
     image(tmp_path / "unknown" / "batch" / "0001.nii.gz")
     image(tmp_path / "unknown" / "batch" / "0002.nii.gz")
     image(tmp_path / "unknown" / "batch" / "0003.nii.gz")
-    with pytest.raises(CohortError, match=r"There are images in batch, but their names tell no"):
+    with pytest.raises(CohortError, match=r"There are images in batch, but their names give no"):
         find_cohort(tmp_path / "unknown")
     (tmp_path / "dicom" / "series").mkdir(parents=True)
     for name, content in (("IM1.dcm", b"x"), ("IM1", bytes(128) + b"DICM" + bytes(99))):

@@ -1,4 +1,4 @@
-"""Locks: respected while their process runs, removed after a crash, never anybody else's file."""
+"""Locks: respected while their process runs, removed after a crash, never another's file."""
 
 from __future__ import annotations
 

@@ -76,8 +76,8 @@ def test_sample_without_the_primary_counts_only_for_the_other_subtask():
     alone = F.binary_cross_entropy_with_logits(output().logits["WT"][:1], targets()[:1, :1])
     assert masked.cross_entropy["WT"].item() == pytest.approx(alone.item())
     assert torch.equal(masked.cross_entropy["TC-ET"], full.cross_entropy["TC-ET"])
-    nobody = loss(output(), targets(), usable=torch.zeros(2, 4, dtype=torch.bool))
-    assert nobody.total.item() == 0
+    none_usable = loss(output(), targets(), usable=torch.zeros(2, 4, dtype=torch.bool))
+    assert none_usable.total.item() == 0
 
 
 def test_deep_supervision_weighs_levels_by_halves_that_add_up_to_one():

@@ -82,7 +82,7 @@ def environment() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def opened(synthetic: Path) -> Mapping[str, set[str]]:
-    """Run the whole job as people do; returns which labels each command opened."""
+    """Run the whole job as users do; returns which labels each command opened."""
     if not sys.platform.startswith("linux"):
         pytest.skip("only Linux tells which files other processes open")
     watch = OpenedFiles(synthetic / "reference")

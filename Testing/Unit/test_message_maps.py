@@ -38,10 +38,10 @@ def level_maps(seed: int = 0) -> dict[MessageKey, torch.Tensor]:
 
 def test_information_over_the_whole_box_is_the_sum_over_levels() -> None:
     maps = level_maps()
-    told = sum_over_levels(maps, subtask="task", auxiliary="A", box=WHOLE)
+    information = sum_over_levels(maps, subtask="task", auxiliary="A", box=WHOLE)
     total = sum(float(values.sum()) for key, values in maps.items() if key.auxiliary == "A")
-    assert told.array.sum(dtype=np.float64) == pytest.approx(total, rel=1e-5)
-    assert told.grid == GRID
+    assert information.array.sum(dtype=np.float64) == pytest.approx(total, rel=1e-5)
+    assert information.grid == GRID
 
 
 def test_constant_information_is_spread_evenly() -> None:
@@ -49,8 +49,8 @@ def test_constant_information_is_spread_evenly() -> None:
         MessageKey("task", "A", level): torch.full((16 // s, 16 // s, 24 // s), 5.0)
         for level, s in ((1, 2), (2, 4))
     }
-    told = sum_over_levels(maps, subtask="task", auxiliary="A", box=WHOLE)
-    assert np.allclose(told.array, 5 / 8 + 5 / 64)
+    information = sum_over_levels(maps, subtask="task", auxiliary="A", box=WHOLE)
+    assert np.allclose(information.array, 5 / 8 + 5 / 64)
 
 
 def test_attention_is_the_mean_over_levels() -> None:
@@ -98,13 +98,13 @@ OTHER_GRIDS = {
 @pytest.mark.parametrize("name", OTHER_GRIDS)
 def test_information_keeps_its_total_on_every_grid(name: str) -> None:
     rng = np.random.default_rng(0)
-    told = Volume(rng.random(GRID.array_shape, dtype=np.float32), GRID)
-    moved = information_on_output_grid(told, OTHER_GRIDS[name])
+    information = Volume(rng.random(GRID.array_shape, dtype=np.float32), GRID)
+    moved = information_on_output_grid(information, OTHER_GRIDS[name])
     assert moved.array.sum(dtype=np.float64) == pytest.approx(
-        told.array.sum(dtype=np.float64), rel=1e-5
+        information.array.sum(dtype=np.float64), rel=1e-5
     )
     density = moved.array.mean() / np.prod(OTHER_GRIDS[name].spacing_mm)
-    assert density == pytest.approx(told.array.mean() / 8, rel=0.02)
+    assert density == pytest.approx(information.array.mean() / 8, rel=0.02)
 
 
 def test_a_flip_of_the_grid_flips_the_map_exactly() -> None:

@@ -283,7 +283,7 @@ def test_description_that_does_not_fit_is_refused_with_a_sentence(folder, edit):
 
 
 def rewritten(folder, change):
-    """Replace the weights consistently, as only somebody with intent would."""
+    """Replace the weights consistently, as only an attacker would."""
     weights = safetensors.torch.load_file(folder / "model.safetensors")
     change(weights)
     model_files.write_model_files(folder, weights, example().description)

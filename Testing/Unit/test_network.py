@@ -227,8 +227,8 @@ def test_closed_spatial_gate_lets_nothing_of_the_auxiliary_pass():
     last.weight.data.zero_()
     last.bias.data.fill_(-1e4)
     primary = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    told = [gate(primary, torch.full((1, 3, 8, 8), value))[0] for value in (0.0, 5.0)]
-    assert torch.equal(*told)
+    messages = [gate(primary, torch.full((1, 3, 8, 8), value))[0] for value in (0.0, 5.0)]
+    assert torch.equal(*messages)
 
 
 CONFIG_FAULTS = {

@@ -25,7 +25,7 @@ def test_split_follows_the_seed_and_not_the_order_of_the_cases(cases):
 
 
 @pytest.mark.parametrize(("share", "n_kept"), [(0.0, 0), (0.01, 1), (0.6, 3), (1.0, 4)])
-def test_somebody_is_always_left_to_train_on(cases, share, n_kept):
+def test_a_case_is_always_left_to_train_on(cases, share, n_kept):
     split = split_by_patient(cases, share=share, seed=0)
     assert len(split.validation) == 2 * n_kept
 

@@ -1,4 +1,4 @@
-"""The sentences that people read: why a case, and how far to trust the order."""
+"""The sentences for the user: why a case, and how far to trust the order."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_small_amounts_keep_two_decimals() -> None:
 def test_reasons_start_with_what_is_in_the_way() -> None:
     flags = (Flag("incomplete", "T1 is missing."), Flag("check pairing", "CT lies 7 mm off."))
     assert case_reason(["PET and T1 share less", "", "alone"], flags, labelled=True) == (
-        "Already labelled. Check the pairing: CT lies 7 mm off. PET and T1 share less; alone."
+        "Already labeled. Check the pairing: CT lies 7 mm off. PET and T1 share less; alone."
     )
 
 

@@ -13,7 +13,7 @@ from MultimodalImagingLib.record import cohort_record as record_module
 from MultimodalImagingLib.record.cohort_record import CaseState, default_record_folder, open_record
 
 
-def test_a_case_that_nobody_touched_is_unlabelled(tmp_path: Path) -> None:
+def test_a_case_without_an_entry_is_unlabeled(tmp_path: Path) -> None:
     assert open_record(tmp_path).read_states().of("a") is CaseState.UNLABELLED
 
 
@@ -34,7 +34,7 @@ def test_changing_one_state_keeps_the_others(tmp_path: Path) -> None:
     assert record.read_states().revision == 2
 
 
-def test_a_second_writer_is_told_and_does_not_overwrite(tmp_path: Path) -> None:
+def test_a_second_writer_gets_an_error_and_does_not_overwrite(tmp_path: Path) -> None:
     mine, theirs = open_record(tmp_path), open_record(tmp_path)
     seen = mine.read_states().revision
     theirs.change_states({"a": CaseState.LABELLED})

@@ -1,4 +1,4 @@
-"""The page that people read: complete, self-contained, safe, the same every time."""
+"""The page for the user: complete, self-contained, safe, the same every time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from MDALSelectorLib.__main__ import main
 from MDALSelectorLib.case_flags import Flag
 from MDALSelectorLib.report.figures import plotly_script, pmi_html, scatter_html
 from MDALSelectorLib.report.page import render_report, write_report
-from MDALSelectorLib.report.view import counted, flattened, listed, number, table_rows
+from MDALSelectorLib.report.view import counted, flattened, listed, number, state_text, table_rows
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.run_folder import write_selection
 from MultimodalImagingLib.errors import CohortError
@@ -131,7 +131,7 @@ def test_every_case_has_its_row_with_state_numbers_and_reason(
     assert list(page.rows) == [case.case_id for case in selection.cases]
     for case in selection.cases:
         row = page.rows[case.case_id]
-        assert case.state in row
+        assert state_text(case.state) in row
         assert case.reason in row
         assert number(case.modality_difference) in row
         for value in case.pmi.values():
@@ -228,9 +228,14 @@ def test_the_scatter_holds_every_scored_case_at_its_place(selection: CaseSelecti
     assert len(found) == 51
     for case in selection.cases:
         name, state, x, y = found[case.rank]
-        assert (name, state) == (case.case_id, case.state)
+        assert (name, state) == (case.case_id, state_text(case.state))
         assert x == pytest.approx(case.components[0], abs=1e-5)
         assert y == pytest.approx(case.modality_difference, abs=1e-5)
+
+
+def test_states_are_shown_in_one_spelling_whatever_runs_call_them(page: Page) -> None:
+    assert "unlabeled" in page.text
+    assert "labelled" not in page.text
 
 
 def test_states_differ_by_symbol_as_well_as_by_color(selection: CaseSelection) -> None:

@@ -235,10 +235,10 @@ def test_shares_add_up_to_one_however_little_was_received(scale: float) -> None:
 def test_contributions_are_sums_over_the_predicted_region() -> None:
     task = load_task("brats")
     labels = Volume(brats_labels(), GRID)
-    told = {(s.name, a): some_map(n) for n, (s, a) in enumerate(task.pairs())}
-    table = {(c.region, c.auxiliary): c for c in contributions(labels, told, task)}
+    information = {(s.name, a): some_map(n) for n, (s, a) in enumerate(task.pairs())}
+    table = {(c.region, c.auxiliary): c for c in contributions(labels, information, task)}
     assert len(table) == 9
-    expected = told["TC-ET", "T2"].array[brats_labels() == 4].sum()
+    expected = information["TC-ET", "T2"].array[brats_labels() == 4].sum()
     assert table["ET", "T2"].nats == pytest.approx(expected)
     assert table["ET", "T2"].primary == "T1c"
     for region in ("WT", "TC", "ET"):

@@ -143,7 +143,7 @@ def test_a_killed_training_goes_on_as_it_did(saved: Path) -> None:
         "--task": saved / "task.json",
         "--settings": saved / "settings.json",
         "--output": model,
-        "--suggested-by": run,  # that run counted the labelled cases as such
+        "--suggested-by": run,  # that run counted the labeled cases as such
         "--validation-case": "case-08",
         "--largest-patch": 16,
         "--steps": 60,

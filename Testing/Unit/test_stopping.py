@@ -9,7 +9,7 @@ from MultimodalImagingLib.errors import CancelledError
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Counts how often a job could have stopped; stops when told to."""
+    """Counts how often a job could have stopped; stops when asked to."""
     state = {"n": 0, "stop": False}
 
     def check():

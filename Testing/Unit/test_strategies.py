@@ -101,7 +101,7 @@ def test_the_cap_per_patient_can_be_raised() -> None:
     assert rows("MaxMD", pool, 6, StrategyOptions(max_per_patient=2)) == [0, 1, 3, 4, 5, 2]
 
 
-def test_capping_drops_nobody() -> None:
+def test_capping_drops_no_case() -> None:
     pool = pool_of(np.zeros((50, 1)), patients="ABCDE" * 10)
     order = np.random.default_rng(0).permutation(50)
     capped = capped_order(pool, order, cap=1)

@@ -122,7 +122,7 @@ FAULTS = {
     "duplicate sub-task": (lambda d: d["subtasks"][1].update(name="WT"), "'WT' occurs twice"),
     "duplicate region": (lambda d: d["regions"][1].update(name="WT"), "'WT' occurs twice"),
     "two labels of one value": (lambda d: d["labels"].update(edema=1), "the same value"),
-    "region nobody predicts": (
+    "region without prediction": (
         lambda d: d["subtasks"][1].update(regions=["TC"]),
         "No sub-task predicts region 'ET'",
     ),

@@ -103,8 +103,8 @@ def test_slices_with_little_body_are_not_shown() -> None:
 def test_of_equal_slices_the_middle_one_is_shown_also_without_any_body() -> None:
     case = case_of({"T1": np.zeros((7, 4, 4))})
     assert informative_slice(case, kinds={"T1": "MR"}) == 3
-    nobody = replace(case, body=np.zeros((7, 4, 4), dtype=bool))
-    assert informative_slice(nobody, kinds={"T1": "MR"}) == 3
+    without_body = replace(case, body=np.zeros((7, 4, 4), dtype=bool))
+    assert informative_slice(without_body, kinds={"T1": "MR"}) == 3
 
 
 def test_the_strip_has_one_tile_per_modality_and_crosses_out_what_is_missing() -> None:

@@ -205,7 +205,7 @@ def test_foreign_files_of_a_name_are_never_replaced(balls, tmp_path, name):
 def test_folder_with_a_model_is_not_overwritten(balls, straight):
     folder = straight[0].folder
     before = weights(folder)
-    with pytest.raises(UsageError, match=r"already holds a model.*go on with its training"):
+    with pytest.raises(UsageError, match=r"already holds a model.*resume its training"):
         run(balls, folder, job(seed=5))
     assert same(weights(folder), before)
 

@@ -110,7 +110,7 @@ def reference_labels(
         path: A cohort with labels, or a folder of label maps that are named like the cases.
         rows: Rows that come before the cohort's table.
         case_ids: Cases that label maps are wanted for; files of others keep their own names.
-        reporter: Told of files that could not be matched.
+        reporter: Notified of files that could not be matched.
 
     Raises:
         CohortError: If there is none.

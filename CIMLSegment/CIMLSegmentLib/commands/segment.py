@@ -60,9 +60,7 @@ def add_segment_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", type=Path, required=True, help="folder of a trained model")
     parser.add_argument("--output", type=Path, required=True, help="receives one folder per case")
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace results that are there already"
-    )
+    parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     add_modality_argument(parser)
     _add_map_arguments(parser)
     _add_computing_arguments(parser)

@@ -62,11 +62,11 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="RUN",
         help="train only on cases that this run of `mdal-selector select` suggested or counted as"
-        " labelled; the labels of other cases are not read",
+        " labeled; the labels of other cases are not read",
     )
     add_label_values_argument(parser)
     parser.add_argument("--record", type=Path, help="folder of the cohort's record")
-    parser.add_argument("--resume", action="store_true", help="go on with an earlier training")
+    parser.add_argument("--resume", action="store_true", help="resume an earlier training")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
     parser.add_argument("--spacing", type=float, metavar="MM", help="working spacing, mm")
     add_modality_argument(parser)
@@ -174,7 +174,7 @@ def _tell_of_places(cases: Sequence[Case], cohort: Cohort, task: Task, reporter:
 
 
 def known_to_run(cases: Sequence[Case], run: Path, reporter: Reporter) -> tuple[Case, ...]:
-    """Keep the labelled cases that a selection run suggested, or counted as labelled.
+    """Keep the labeled cases that a selection run suggested, or counted as labeled.
 
     Raises:
         UsageError: If none of them has a label map.
@@ -191,14 +191,14 @@ def known_to_run(cases: Sequence[Case], run: Path, reporter: Reporter) -> tuple[
             " Slicer, or give the folder of their label maps with --labels."
         )
         raise UsageError(msg)
-    reporter.info(f"{len(kept)} of them were suggested or labelled in the run {run.name}.")
+    reporter.info(f"{len(kept)} of them were suggested or labeled in the run {run.name}.")
     if missing:
         reporter.warning(f"Suggested, but without a label map: {', '.join(missing)}.")
     return kept
 
 
 def read_settings(path: Path | None) -> Mapping[str, Mapping[str, object]]:
-    """Read the values of `network` and `training` that a person wants to have otherwise.
+    """Read the values of `network` and `training` that the user wants to change.
 
     Raises:
         ModelError: If the file cannot be read, is no JSON, or has other keys.

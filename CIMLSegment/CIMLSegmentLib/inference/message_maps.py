@@ -27,8 +27,8 @@ def mean_over_levels(
 
     Args:
         maps: Maps at their levels, `(k, j, i)`, unitless.
-        subtask: The sub-task that listens.
-        auxiliary: The modality that tells.
+        subtask: The sub-task that receives the messages.
+        auxiliary: The modality that sends the messages.
         box: The box that the maps fill.
 
     Returns:

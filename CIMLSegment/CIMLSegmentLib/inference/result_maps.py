@@ -91,9 +91,9 @@ def information_maps(information: InformationBySender, task: Task) -> Iterator[R
     """Yield one map per (primary, auxiliary): the sum over the sub-tasks of that primary."""
     totals: dict[tuple[str, str], Volume] = {}
     for subtask, auxiliary in task.pairs():
-        pair, told = (subtask.primary, auxiliary), information[subtask.name, auxiliary]
+        pair, sent = (subtask.primary, auxiliary), information[subtask.name, auxiliary]
         before = totals.get(pair)
-        totals[pair] = told if before is None else _sum(before, told)
+        totals[pair] = sent if before is None else _sum(before, sent)
     for (primary, auxiliary), volume in totals.items():
         yield ResultMap("information", volume, primary, auxiliary)
 
@@ -112,13 +112,17 @@ def attention_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[Resul
 def gradcam_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
     """Yield a Grad-CAM map for every region and auxiliary; those of a region share one scale."""
     for key, values in scaled_together(output.gradcam).items():
-        told = key.message
+        message = key.message
         inside = mean_over_levels(
-            {told: values}, subtask=told.subtask, auxiliary=told.auxiliary, box=space.box
+            {message: values},
+            subtask=message.subtask,
+            auxiliary=message.auxiliary,
+            box=space.box,
         )
         shown = np.clip(on_output_grid(inside, space.grid).array, 0, 1)
-        primary = space.task.subtask(told.subtask).primary
-        yield ResultMap("gradcam", Volume(shown, space.grid), primary, told.auxiliary, key.region)
+        primary = space.task.subtask(message.subtask).primary
+        volume = Volume(shown, space.grid)
+        yield ResultMap("gradcam", volume, primary, message.auxiliary, key.region)
 
 
 def uncertainty_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:

@@ -81,7 +81,7 @@ def segment_case(
         case: The case; auxiliaries may be missing, primaries may not.
         model: The trained model; its own preprocessing is used.
         config: Device, windows, maps.
-        reporter: Told of windows and of everything that differs from what one would expect.
+        reporter: Notified of windows and of everything that differs from what one would expect.
 
     Returns:
         Labels and maps on the grid of the primary image of the task's first sub-task.
@@ -89,7 +89,7 @@ def segment_case(
     Raises:
         CohortError: If a primary is missing or unusable.
         ModelError: If the model is not for volumes.
-        CancelledError: If the person asked to stop.
+        CancelledError: If the user asked to stop.
     """
     timings = _Timings()
     primary = model.task.subtasks[0].primary

@@ -27,13 +27,13 @@ class SegmentationJob:
         config: How to segment.
         output: Receives a folder per case.
         overwrite: Whether older results are replaced; else their cases are passed over.
-        goes_on: Whether a case that fails is reported and the next one begun.
+        continue_on_error: Whether a failed case is reported and the next one begun.
     """
 
     config: InferenceConfig
     output: Path
     overwrite: bool = False
-    goes_on: bool = True
+    continue_on_error: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def plan_cases(cases: Sequence[Case], job: SegmentationJob, reporter: Reporter) 
     """Leave out cases whose result would replace something that it may not, and say so.
 
     Raises:
-        UsageError: If there is such a case and the job does not go on.
+        UsageError: If there is such a case and `continue_on_error` is off.
     """
     todo, kept, refused = [], [], {}
     for case in cases:
@@ -76,7 +76,7 @@ def plan_cases(cases: Sequence[Case], job: SegmentationJob, reporter: Reporter) 
         try:
             check_replaceable(job.output, name, overwrite=job.overwrite)
         except UsageError as error:
-            if not job.goes_on:
+            if not job.continue_on_error:
                 raise
             is_result = result_ownership(name).is_marked(result_folder(job.output, name))
             if is_result and not job.overwrite:
@@ -96,9 +96,9 @@ def segment_cases(
     """Segment cases and write their results as they are finished.
 
     Raises:
-        CrossModalError: If a case fails and the job does not go on.
+        CrossModalError: If a case fails and `continue_on_error` is off.
         NoSpaceError: If the disk is full.
-        CancelledError: If the person asked to stop; finished results are kept.
+        CancelledError: If the user asked to stop; finished results are kept.
     """
     done: dict[str, Path] = {}
     failed: dict[str, str] = {}
@@ -109,7 +109,7 @@ def segment_cases(
         except (CancelledError, NoSpaceError):
             raise
         except CrossModalError as error:
-            if not job.goes_on:
+            if not job.continue_on_error:
                 raise
             failed[case.case_id] = str(error)
             reporter.error(f"Case {case.case_id} was not segmented. {error}")

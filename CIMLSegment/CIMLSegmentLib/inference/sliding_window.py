@@ -60,11 +60,11 @@ def predict_windows(
             least as long as a window.
         present: Which modalities may send messages, per modality.
         plan: Windows and settings.
-        reporter: Told of every finished window; cancels between layers.
+        reporter: Notified of every finished window; cancels between layers.
 
     Raises:
         CrossModalError: If even one window on the CPU does not fit the memory.
-        CancelledError: If the person asked to stop.
+        CancelledError: If the user asked to stop.
     """
     stride = network.config.total_stride
     interval = scan_interval(plan.window, stride, plan.config.overlap)

@@ -25,7 +25,7 @@ class WindowPlan:
 
     Attributes:
         window: Voxels of a window along `(K, J, I)`, multiples of the network's total stride.
-        config: The settings of the person.
+        config: The settings of the user.
         device: Where the network computes.
     """
 
@@ -110,14 +110,14 @@ class WindowPredictor:
         if self.batch_size > 1:
             self.batch_size //= 2
             self.reporter.warning(
-                f"Memory ran out on {self.device}; going on with {self.batch_size} windows at a"
+                f"Memory ran out on {self.device}; continuing with {self.batch_size} windows at a"
                 " time."
             )
         elif self.device.type != "cpu":
             self.device = torch.device("cpu")
             self.network.to(self.device)
             self.reporter.warning(
-                "Not even one window fits the memory of the GPU; going on with the CPU, which is"
+                "Not even one window fits the memory of the GPU; continuing on the CPU, which is"
                 " slower."
             )
         else:

@@ -101,7 +101,7 @@ def tensor_checksum(tensors: Mapping[str, Tensor]) -> str:
 
 def _refuse_executables(folder: Path) -> None:
     if not folder.is_dir():
-        msg = f"Expected a model folder, but {folder} is none. Check the path."
+        msg = f"Expected a model folder, but {folder} is not a folder. Check the path."
         raise ModelError(msg)
     found = sorted(
         path.relative_to(folder).as_posix()

@@ -131,8 +131,8 @@ class Concatenation(Baseline):
         joined = list(features[self.task.modality_index(subtask.primary)])
         channels = [self.task.modality_index(auxiliary) for auxiliary in subtask.auxiliaries]
         for level in self.config.message_levels:
-            told = [zero_where(~present[:, c], features[c][level]) for c in channels]
-            joined[level] = torch.cat([joined[level], *told], dim=1)
+            received = [zero_where(~present[:, c], features[c][level]) for c in channels]
+            joined[level] = torch.cat([joined[level], *received], dim=1)
         return joined
 
 

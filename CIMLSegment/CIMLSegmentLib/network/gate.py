@@ -93,8 +93,8 @@ class DotProductGate(nn.Module):
         weights = torch.softmax(query @ key / sqrt(key.shape[1]), dim=-1)
         value = self.value(auxiliary).flatten(2)
         found = (value @ weights.transpose(1, 2)).reshape(*value.shape[:2], *spatial)
-        told = torch.cat([found + self.residual(auxiliary), self.reduce_primary(primary)], dim=1)
-        return self.encode(told), weights.amax(dim=1).reshape(-1, *spatial)
+        joined = torch.cat([found + self.residual(auxiliary), self.reduce_primary(primary)], dim=1)
+        return self.encode(joined), weights.amax(dim=1).reshape(-1, *spatial)
 
 
 def check_positions(spatial: tuple[int, ...]) -> None:

@@ -119,8 +119,8 @@ class CIMLNet(nn.Module):
             channel = cast(MessageChannel, module)
             if owner == subtask:
                 source = self.task.modality_index(auxiliary)
-                told = channel(primary, features[source])
-                for level, gated in told.items():
+                gated_by_level = channel(primary, features[source])
+                for level, gated in gated_by_level.items():
                     key = MessageKey(subtask.name, auxiliary, level)
                     message = exchange.send(key, gated, source)
                     fused[level] = channel.join(fused[level], message, level)

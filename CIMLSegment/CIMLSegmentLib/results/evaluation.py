@@ -111,7 +111,7 @@ def evaluate_results(
             only listed.
         label_values: What the user says about the values of the references; empty for what was
             said when the model was trained.
-        reporter: Told of every case and of everything odd.
+        reporter: Notified of every case and of everything odd.
 
     Raises:
         CohortError: If there is nothing to compare, a reference cannot be read, or a value of the
@@ -158,7 +158,7 @@ def reference_maps(
         references: Label map per case.
         result: A result; it knows the task, and what was said when its model was trained.
         said: What the user says about the values; empty for what was said then.
-        reporter: Told of the mapping.
+        reporter: Notified of the mapping.
 
     Raises:
         CohortError: If a reference cannot be read or a value cannot be explained.
@@ -177,11 +177,11 @@ def reference_maps(
 
 
 def _empty_region_warnings(maps: LabelMaps) -> list[str]:
-    """Say which regions no reference has: their Dice only tells whether they were found wrongly."""
+    """Say which regions no reference has: their Dice only shows false findings."""
     found = "; ".join(maps.scheme.lines) or "nothing"
     return [
         f"No reference has a voxel of region {region.name} ({region.title}), so its scores only"
-        f" tell whether nothing was found; the label maps hold {found}. If a value means it, say so"
+        f" show whether nothing was found; the label maps hold {found}. If a value means it, say so"
         f' with {OPTION} "VALUE={region.name}".'
         for region in maps.scheme.empty_regions
     ]

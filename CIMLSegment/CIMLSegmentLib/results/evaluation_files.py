@@ -1,4 +1,4 @@
-"""An evaluation as files and as a table for people."""
+"""An evaluation as files and as a table for the terminal."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ _KINDS = (
         has_route=False,
         has_region=True,
         choice="Uncertainty (nats)",
-        hint="How undecided the model is about the region at each place: 0 certain, 0.69 even.",
+        hint="How uncertain the model is about the region, per voxel: 0 certain, 0.69 undecided.",
         heading="Uncertainty of each region",
     ),
 )

@@ -93,7 +93,7 @@ def case_pictures(
 
 
 def short_number(value: float) -> str:
-    """Return a number with three digits, without an exponent where people expect none."""
+    """Return a number with three digits, without an exponent where none is expected."""
     return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
 
 

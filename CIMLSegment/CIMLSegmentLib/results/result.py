@@ -1,4 +1,4 @@
-"""What segmenting a case gives: labels, maps and the table of who told what. Imports no torch."""
+"""What segmenting a case gives: labels, maps and modality contributions. Imports no torch."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class ResultMap:
     Attributes:
         kind: What it shows, a key of `MAP_KINDS`.
         volume: The values, float32.
-        primary: The modality that listened; `None` for uncertainty.
-        auxiliary: The modality that told; `None` for uncertainty.
+        primary: The modality that received the message; `None` for uncertainty.
+        auxiliary: The modality that sent the message; `None` for uncertainty.
         region: The region that it belongs to; `None` for information, which all regions of a
             primary share.
     """
@@ -35,14 +35,14 @@ class ResultMap:
 
 @dataclass(frozen=True)
 class Contribution:
-    """How much one auxiliary told about one region.
+    """How much information one auxiliary contributed to one region.
 
     Attributes:
         region: Name of the region.
-        primary: The modality that listened.
-        auxiliary: The modality that told.
+        primary: The modality that received the message.
+        auxiliary: The modality that sent the message.
         nats: Information inside the predicted region, nats; 0 for an empty region.
-        share: Part of what all auxiliaries told about the region, 0 to 1; `None` if nothing was.
+        share: Part of the information from all auxiliaries, 0 to 1; `None` if there was none.
     """
 
     region: str
@@ -64,7 +64,7 @@ class SegmentationResult:
         contributions: Table auxiliary x region, in the task's order.
         maps: The maps that were asked for.
         missing: Auxiliaries that the case lacked; their messages were the prior mean.
-        warnings: What the person should know, full sentences.
+        warnings: What the user should know, full sentences.
         timings_s: Seconds per step.
         model: Identity of the model, JSON-able.
     """
@@ -106,17 +106,17 @@ def contributions(
 
     Returns:
         One entry per region and pair of its sub-tasks. Shares of a region add up to 1, unless
-        nothing was told about it.
+        there was no information about it.
     """
     table: list[Contribution] = []
     for name, mask in region_masks(label_map.array, task).items():
-        told = [
+        sent = [
             (subtask.primary, auxiliary, _sum(information[subtask.name, auxiliary], mask))
             for subtask, auxiliary in task.pairs()
             if name in subtask.regions
         ]
-        total = sum(nats for _, _, nats in told)
-        for primary, auxiliary, nats in told:
+        total = sum(nats for _, _, nats in sent)
+        for primary, auxiliary, nats in sent:
             share = nats / total if total > 0 else None
             table.append(Contribution(name, primary, auxiliary, nats, share))
     return tuple(table)

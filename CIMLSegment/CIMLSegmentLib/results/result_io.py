@@ -73,7 +73,7 @@ def write_result(result: SegmentationResult, output: Path, *, overwrite: bool = 
     Raises:
         UsageError: If there is an older result and it may not be replaced.
         CrossModalError: If the folder cannot be written.
-        CancelledError: If the person asked to stop; nothing is left then.
+        CancelledError: If the user asked to stop; nothing is left then.
     """
     folder = result_folder(output, result.case_id)
     check_replaceable(output, result.case_id, overwrite=overwrite)

@@ -37,11 +37,11 @@ TEMPLATE_NAME = "segmentation_report.html.j2"
 
 @dataclass(frozen=True)
 class ShareRow:
-    """What one auxiliary told one primary, per region.
+    """What one auxiliary contributed to one primary, per region.
 
     Attributes:
-        auxiliary: The modality that told.
-        primary: The modality that listened.
+        auxiliary: The modality that sent the message.
+        primary: The modality that received the message.
         cells: Region to nats and share; a region that the primary does not segment is not in it.
     """
 
@@ -71,7 +71,7 @@ class CaseView:
         result: Its result.
         rows: Rows of pictures.
         side_mm: Length of the pictures' sides, mm.
-        table: Who told what.
+        table: Contributions of the auxiliaries.
         scores: Agreement per region, if the results were evaluated.
         note: Why there are no pictures; empty if there are.
     """
@@ -114,7 +114,7 @@ def write_segmentation_report(
     Args:
         request: What to show.
         output: The page; `None` for `report.html` in the folder.
-        reporter: Told of every case.
+        reporter: Notified of every case.
 
     Returns:
         The page.
@@ -177,7 +177,7 @@ def share_table(entries: Sequence[Contribution], task: Task) -> tuple[ShareRow, 
 
 
 def mean_table(results: Sequence[StoredResult]) -> tuple[ShareRow, ...]:
-    """Return mean nats and share over the cases in which something was told about the region."""
+    """Return mean nats and share over the cases in which the region received information."""
     found: dict[tuple[str, str, str], list[Contribution]] = {}
     for result in results:
         for entry in result.contributions:
@@ -185,9 +185,9 @@ def mean_table(results: Sequence[StoredResult]) -> tuple[ShareRow, ...]:
             found.setdefault(key, []).append(entry)
     means = []
     for (region, primary, auxiliary), entries in found.items():
-        told = [(entry.nats, entry.share) for entry in entries if entry.share is not None]
-        nats = sum(n for n, _ in told) / len(told) if told else 0.0
-        share = sum(s for _, s in told) / len(told) if told else None
+        given = [(entry.nats, entry.share) for entry in entries if entry.share is not None]
+        nats = sum(n for n, _ in given) / len(given) if given else 0.0
+        share = sum(s for _, s in given) / len(given) if given else None
         means.append(Contribution(region, primary, auxiliary, nats, share))
     return share_table(means, results[0].task)
 

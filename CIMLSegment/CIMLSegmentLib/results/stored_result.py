@@ -25,8 +25,8 @@ class StoredMap:
         path: The file.
         unit: Unit, in words.
         maximum: Largest value.
-        primary: The modality that listened; `None` for uncertainty.
-        auxiliary: The modality that told; `None` for uncertainty.
+        primary: The modality that received the message; `None` for uncertainty.
+        auxiliary: The modality that sent the message; `None` for uncertainty.
         region: The region; `None` for information.
     """
 

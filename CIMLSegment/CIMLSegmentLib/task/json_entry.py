@@ -1,4 +1,4 @@
-"""JSON objects from people: every key and type is checked, and each fault is a sentence."""
+"""JSON objects from users: every key and type is checked, and each fault is a sentence."""
 
 from __future__ import annotations
 

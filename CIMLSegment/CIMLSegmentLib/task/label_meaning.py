@@ -30,7 +30,7 @@ class Meaning:
 
 
 def meanings_of(task: Task, cases: Sequence[CaseLabels], said: LabelValues) -> dict[Key, Meaning]:
-    """Find out what values stand for, as far as it can be told.
+    """Find out what values stand for, as far as it is known.
 
     Args:
         task: The task.

@@ -24,8 +24,8 @@ def question(task: Task, cases: Sequence[CaseLabels], unknown: Sequence[FoundLab
     values = "; ".join(listed) + (f" and {rest} more" if rest else "")
     labels = ", ".join(f"{value} {name}" for value, name in task.labels.items())
     sentences = [
-        f"Expected label values of the task {task.name!r} ({labels}), found {values}, which nothing"
-        f" explains; all that occurs is {_occurring(cases)}.",
+        f"Expected label values of the task {task.name!r} ({labels}), found {values}, whose"
+        f" meaning is unknown; the label maps hold {_occurring(cases)}.",
         *_mixture(task, cases, unknown),
         *_image(cases),
         *_answers(task, cases, unknown),
@@ -58,7 +58,7 @@ def _names(case_ids: Sequence[str]) -> str:
 def _mixture(
     task: Task, cases: Sequence[CaseLabels], unknown: Sequence[FoundLabel]
 ) -> Iterator[str]:
-    """Say it if a value of the task occurs only in cases without an unknown one."""
+    """Say whether a value of the task occurs only in cases without an unknown one."""
     for label in unknown[:_MOST_VALUES]:
         others = set(_having(label.title, cases))
         for value in task.labels:

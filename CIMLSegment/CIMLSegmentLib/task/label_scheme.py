@@ -85,7 +85,7 @@ def label_scheme(
         said: What the user says about it.
 
     Raises:
-        CohortError: If it cannot be told; the text asks, and names the option that answers.
+        CohortError: If it is unknown; the text asks, and names the option that answers.
     """
     meanings = meanings_of(task, cases, said or LabelValues())
     unknown = [label for label in distinct(cases).values() if key_of(label) not in meanings]
@@ -169,7 +169,7 @@ def _warnings(
 
 
 def _not_found(cases: Sequence[CaseLabels], said: LabelValues) -> Iterable[str]:
-    """Say it if an answer is about something that no label map holds."""
+    """Warn if an answer is about something that no label map holds."""
     labels = distinct(cases).values()
     numbers = {str(label.value) for label in labels if not label.is_segment}
     titles = [name for label in labels for name in (label.title, *(n.name for n in label.names))]

@@ -43,7 +43,7 @@ class Region:
 
     Attributes:
         name: Short name, unique in the task, used in file names.
-        title: Name for people.
+        title: Display name.
         labels: Label values of a reference map that belong to the region.
         value: Label value that the region paints where no inner region is.
         inside: Name of the next larger region that holds this one, `None` for an outermost one.
@@ -98,7 +98,7 @@ class TaskParts:
 
     Attributes:
         name: Short name.
-        description: One sentence for people.
+        description: One sentence for users.
         modalities: Modality name to its kind (`MR`, `CT`, `PET`, `OTHER`); the order counts.
         labels: Label value to its name; 0 is background and not listed.
         regions: Regions, outer ones before those inside them.

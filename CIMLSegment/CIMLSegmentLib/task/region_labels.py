@@ -40,7 +40,7 @@ def masks_on_grid(labels: Volume, grid: Grid, task: Task) -> dict[str, MaskArray
 def label_warnings(
     labels: Volume, masks: Mapping[str, MaskArray], grid: Grid, task: Task
 ) -> Iterator[str]:
-    """Yield what a person should know about a label map: lost and empty regions."""
+    """Yield what the user should know about a label map: lost and empty regions."""
     if not any(mask.any() for mask in masks.values()):
         yield "The label map holds no voxel of any region; the case counts as free of them."
     before_ml = float(np.prod(labels.grid.spacing_mm)) / 1000

@@ -1,4 +1,4 @@
-"""Tasks as JSON: presets, files that people copy and edit, and the copy inside a model."""
+"""Tasks as JSON: presets, files that users copy and edit, and the copy inside a model."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Training: labelled cases, patches, losses, steps, validation, and resuming."""
+"""Training: labeled cases, patches, losses, steps, validation, and resuming."""

@@ -1,7 +1,7 @@
 """Batches of patches; what a sample is depends on seed, step and number alone.
 
-So a run that was killed goes on as if it had not been, and several processes together see the same
-patches as one.
+So a run that was killed resumes as if nothing had happened, and several processes together see the
+same patches as one.
 """
 
 from __future__ import annotations

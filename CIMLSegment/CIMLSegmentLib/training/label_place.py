@@ -17,7 +17,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 # A label that loses more than this share teaches something else than it shows.
 MOST_LOST = 0.5
-# Less of a label than this inside the body is worth a word.
+# Less of a label than this inside the body is worth a warning.
 LEAST_INSIDE_BODY = 0.5
 
 

@@ -15,7 +15,7 @@ _FEWEST_PATIENTS = 3
 
 @dataclass(frozen=True)
 class Split:
-    """Who is trained on and who chooses among the states.
+    """Which cases are trained on, and which choose among the states.
 
     Attributes:
         training: Case ids, sorted.
@@ -39,11 +39,11 @@ def split_by_patient(
         cases: All cases.
         share: Share of the patients kept for validation: at least one of them if it is above 0
             and there are three patients or more, none if there are fewer.
-        seed: Decides who.
+        seed: Decides which patients.
         chosen: Cases for validation instead of a random choice.
 
     Raises:
-        UsageError: If a chosen case does not exist, or nobody is left to train on.
+        UsageError: If a chosen case does not exist, or none is left to train on.
     """
     patients = sorted({case.patient_id for case in cases})
     if chosen is not None:
@@ -66,7 +66,7 @@ def _checked(cases: Sequence[TrainingCase], chosen: Sequence[str]) -> set[str]:
     unknown = sorted(set(chosen) - set(patient_of))
     if unknown:
         msg = (
-            f"Expected validation cases that are labelled and usable, got {', '.join(unknown)}."
+            f"Expected validation cases that are labeled and usable, got {', '.join(unknown)}."
             " Correct the list."
         )
         raise UsageError(msg)

@@ -1,4 +1,4 @@
-"""One process or several that `torchrun` started: who does what, and how they agree."""
+"""One process or several that `torchrun` started: how they share the work and agree."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes files and talks."""
+        """Whether this process writes files and reports."""
         return self.rank == 0
 
     def share(self, n_items: int) -> range:

@@ -1,4 +1,4 @@
-"""Stop inside a training step: a step on the CPU can take longer than a person waits."""
+"""Stop inside a training step: a step on the CPU can take longer than a user waits."""
 
 from __future__ import annotations
 

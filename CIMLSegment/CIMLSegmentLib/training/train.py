@@ -1,4 +1,4 @@
-"""Training a network on labelled cases: the one entry, and what it refuses."""
+"""Training a network on labeled cases: the one entry, and what it refuses."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ def train(
     """Train a network on prepared cases and write its model folder.
 
     The best network so far is in the folder from the first validation on, the last state in its
-    subfolder `training/`. Whoever starts again with `resume` goes on from there. Under `torchrun`
+    subfolder `training/`. With `resume`, training continues from there. Under `torchrun`
     several processes share the work: each batch and the validation are divided among them; they
     need a common disk.
 
     Args:
-        cases: Labelled cases.
+        cases: Labeled cases.
         task: What is segmented.
         job: Settings.
         output: The model folder.
-        reporter: Told of steps, loss and validation; may cancel.
-        resume: Whether to go on with the training of that folder, if there is one.
+        reporter: Notified of steps, loss and validation; may cancel.
+        resume: Whether to continue the training of that folder, if there is one.
 
     Raises:
         UsageError: If the settings do not fit each other or the folder.
         LockedError: If another process trains in that folder.
         CrossModalError: If training fails.
-        CancelledError: If the person asked to stop; the best model so far is kept.
+        CancelledError: If the user asked to stop; the best model so far is kept.
     """
     _check_job(task, job)
     config = job.training
@@ -72,9 +72,9 @@ def train(
         processes.check_batch(config.batch_size, config.accumulation)
         job = replace(job, n_workers=_n_workers(job, processes))
         with claimed_folder(output, processes, resume=resume) as claim:
-            told = reporter if processes.is_first else NullReporter()
-            run = TrainingRun(data, job, processes, told, check_claim=claim.check)
-            run.start(goes_on=claim.has_state)
+            own_reporter = reporter if processes.is_first else NullReporter()
+            run = TrainingRun(data, job, processes, own_reporter, check_claim=claim.check)
+            run.start(resume=claim.has_state)
             run.loop()
             return _result(run, output, split)
 

@@ -1,4 +1,4 @@
-"""One labelled case as training needs it: images and region masks on one grid, in one file.
+"""One labeled case as training needs it: images and region masks on one grid, in one file.
 
 The file is read patch by patch; nothing has to fit the memory as a whole.
 """
@@ -38,7 +38,7 @@ class NotPreparedError(Exception):
 
 @dataclass(frozen=True)
 class TrainingCase:
-    """A labelled case on disk.
+    """A labeled case on disk.
 
     Attributes:
         case_id: The case.
@@ -48,7 +48,7 @@ class TrainingCase:
         spacing_mm: Spacing along `(K, J, I)`, mm.
         regions: Region to its number of voxels, in the order of the task.
         intensities: Per modality, inside the body.
-        warnings: What a person should know about the case.
+        warnings: What the user should know about the case.
         path: The file.
     """
 

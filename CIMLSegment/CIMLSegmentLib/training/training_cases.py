@@ -1,4 +1,4 @@
-"""The labelled cases of a cohort, prepared once for training."""
+"""The labeled cases of a cohort, prepared once for training."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ MOST_PLACES = 20_000
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Prepared labelled cases, sorted by case id.
+    """Prepared labeled cases, sorted by case id.
 
     Attributes:
         cases: The cases.
@@ -87,7 +87,7 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class PreparationJob:
-    """Where labelled cases come from and go to.
+    """Where labeled cases come from and go to.
 
     Attributes:
         task: What is segmented.
@@ -107,7 +107,7 @@ class PreparationJob:
 def prepare_training_set(
     cases: Sequence[Case], job: PreparationJob, *, reporter: Reporter
 ) -> TrainingSet:
-    """Prepare all labelled cases, or find them prepared; a second run reads no image.
+    """Prepare all labeled cases, or find them prepared; a second run reads no image.
 
     A case that cannot be used is reported and left out.
 
@@ -146,7 +146,7 @@ def _prepare(
     cases: Sequence[Case], maps: LabelMaps, job: PreparationJob, reporter: Reporter
 ) -> tuple[list[TrainingCase], dict[str, str]]:
     """Return the prepared cases, and the reason of each case that cannot be used."""
-    reporter.stage("Prepare labelled cases", len(cases))
+    reporter.stage("Prepare labeled cases", len(cases))
     found: list[TrainingCase] = []
     faults: dict[str, str] = {}
     known = FileChecksums(job.cache, job.root)

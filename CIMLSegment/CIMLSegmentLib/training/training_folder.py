@@ -28,7 +28,7 @@ class Claim:
     """A folder that this training may write.
 
     Attributes:
-        has_state: Whether there is a training to go on with.
+        has_state: Whether there is a training to resume.
         check: Raises a `CrossModalError` if another process took the folder meanwhile.
     """
 
@@ -62,12 +62,12 @@ def claimed_folder(output: Path, processes: Processes, *, resume: bool) -> Itera
 
 
 def _check_folder(output: Path, *, resume: bool) -> bool:
-    """Return whether there is a training to go on with; refuse a folder that is taken."""
+    """Return whether there is a training to resume; refuse a folder that is taken."""
     state = output / STATE_FOLDER
     has_state = (state / STATE_NAME).is_file()
     is_taken = has_state or any((output / n).exists() for n in (DESCRIPTION_NAME, WEIGHTS_NAME))
     if is_taken and not (resume and has_state):
-        advice = "" if not has_state else " Or go on with its training (--resume)."
+        advice = "" if not has_state else " Or resume its training (--resume)."
         msg = f"The folder {output} already holds a model. Choose another one.{advice}"
         raise UsageError(msg)
     files: dict[Path, Callable[[bytes], bool]] = {

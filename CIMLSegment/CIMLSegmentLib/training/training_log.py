@@ -1,4 +1,4 @@
-"""The course of a training: means of the loss terms, written line by line and told."""
+"""The course of a training: means of the loss terms, written line by line and reported."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class LossMeans:
 
 
 class TrainingLog:
-    """Writes the course of a training into a file of JSON lines, and tells it."""
+    """Writes the course of a training into a file of JSON lines, and reports it."""
 
     def __init__(self, folder: Path, reporter: Reporter) -> None:
         self.path = folder / LOG_NAME
         self._reporter = reporter
 
     def resume_at(self, step: int) -> None:
-        """Drop what was written after the step that the training goes on from."""
+        """Drop what was written after the step from which the training resumes."""
         kept = [entry for entry in read_log(self.path) if entry["step"] <= step]
         write_text(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
 

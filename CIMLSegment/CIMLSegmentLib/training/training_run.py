@@ -90,9 +90,9 @@ class TrainingRun:
         """Whether validation has not become better for long enough."""
         return self.progress.n_worse >= self.job.training.patience
 
-    def start(self, *, goes_on: bool) -> None:
+    def start(self, *, resume: bool) -> None:
         """Begin at step 0, or where the state in the folder says."""
-        if goes_on:
+        if resume:
             self.progress = read_state(
                 self._state_folder, self.network, self.optimizer, training_id=self._training_id
             )
@@ -103,7 +103,7 @@ class TrainingRun:
         if not self.data.validation:
             self.reporter.warning(
                 "There are too few patients to keep some for validation; the network of the last"
-                " step is kept, and nothing tells how good it is."
+                " step is kept, and how good it is remains unknown."
             )
         self._wrapped = self.processes.wrap(self.network)
 
@@ -111,7 +111,7 @@ class TrainingRun:
         """Make the remaining steps.
 
         Raises:
-            CancelledError: If the person asked to stop; best and last state are on disk.
+            CancelledError: If the user asked to stop; best and last state are on disk.
             CrossModalError: If training fails.
         """
         config = self.job.training

@@ -88,7 +88,7 @@ def read_state(
     if header.pop("training_id", None) != training_id:
         msg = (
             f"The training in {folder.parent} was started with another task, other settings or"
-            " other cases, so it cannot go on with these. Use the old ones, or another folder."
+            " other cases, so it cannot resume with these. Use the old ones, or another folder."
         )
         raise UsageError(msg)
     weights = {

@@ -60,7 +60,7 @@ class CohortCases:
         return sum(case.state == LABELLED for case in self.cases.values())
 
     def find(self, folder: Path | None) -> Iterator[Path]:
-        """Take over the results that a folder holds already, one per step; none of no folder.
+        """Take over the results that a folder holds already, one per step.
 
         What was known of results before is forgotten.
         """

@@ -64,7 +64,7 @@ class CohortWork:
         self._report, self._searched, self._isSearching = report, None, False
 
     def search(self, parameters: CIMLSegmentParameterNode) -> Iterator[object] | None:
-        """Return the steps that find the results of the chosen model that are there already.
+        """Return the steps that find the results of the chosen model that exist already.
 
         `None` if they are known, or being looked for.
         """
@@ -86,7 +86,7 @@ class CohortWork:
         cases, report = self.cases, self._report
         if cases is None or report is None or not self.isInspected(parameters):
             return _("Choose the folder of a cohort and press Inspect.")
-        text = _("Labelled cases: {labelled}. To be segmented: {unlabelled}. Modalities: {names}.")
+        text = _("Labeled cases: {labelled}. To be segmented: {unlabelled}. Modalities: {names}.")
         return text.format(
             labelled=cases.n_labelled,
             unlabelled=len(cases.unlabelled),
@@ -106,7 +106,7 @@ class CohortWork:
         return trainArguments(parameters, output=output, names=names), output
 
     def batch(self, parameters: CIMLSegmentParameterNode) -> list[str]:
-        """Return the command that segments all unlabelled cases."""
+        """Return the command that segments all unlabeled cases."""
         output = self.resultFolder(parameters)
         names = nameCorrections(parameters)
         return batchArguments(parameters, self._inspected().unlabelled, output=output, names=names)
@@ -118,7 +118,7 @@ class CohortWork:
         return default_result_folder(self._inspected().files, Path(parameters.modelPath))
 
     def takeEvent(self, content: Mapping[str, object]) -> bool:
-        """Take over a finished or failed case; tells whether anything changed."""
+        """Take over a finished or failed case; return whether anything changed."""
         if self.cases is None:
             return False
         if isinstance(content.get("folder"), str):
@@ -153,7 +153,7 @@ class CohortWork:
         """Ask if the labels of the open case have unsaved changes."""
         if not self.loader.hasUnsavedChanges():
             return True
-        question = _("The labels of {case} have changes that are not saved. Discard them?")
+        question = _("The labels of {case} have unsaved changes. Discard them?")
         return slicer.util.confirmYesNoDisplay(question.format(case=self.loader.caseID))
 
     def problems(self, parameters: CIMLSegmentParameterNode, *, hasModel: bool) -> dict[str, str]:
@@ -195,18 +195,18 @@ class CohortWork:
 
     def _trainingProblem(self, parameters: CIMLSegmentParameterNode) -> str:
         if not self._inspected().n_labelled:
-            return _("The cohort has no labelled case. Label some first.")
+            return _("The cohort has no labeled case. Label some first.")
         if parameters.taskPreset is TaskPreset.FILE and not parameters.taskPath:
             return _("Choose the task file.")
         return ""
 
     def _batchProblem(self) -> str:
         if self._isSearching:
-            return _("Earlier results are being looked for. Wait a moment.")
-        return "" if self._inspected().unlabelled else _("All cases are labelled or segmented.")
+            return _("Looking for existing results…")
+        return "" if self._inspected().unlabelled else _("All cases are labeled or segmented.")
 
     def _removeOpened(self) -> None:
-        """Remove the result that was opened before, unless somebody edited it."""
+        """Remove the result that was opened before, unless the user edited it."""
         identity, time = self._opened
         node = self._scene.GetNodeByID(identity) if identity else None
         if node is not None and node.GetSegmentation().GetMTime() == time:

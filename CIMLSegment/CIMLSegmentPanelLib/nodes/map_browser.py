@@ -30,8 +30,8 @@ class Cell:
 
     Attributes:
         region: Segment ID of the region.
-        primary: The modality that listened.
-        auxiliary: The modality that told.
+        primary: The modality that received the message.
+        auxiliary: The modality that sent the message.
     """
 
     region: str

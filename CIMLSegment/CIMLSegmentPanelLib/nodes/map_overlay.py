@@ -39,7 +39,7 @@ class Overlay:
         segmentation: Holds the region.
         segmentID: The region.
         legend: Title of the legend.
-        title: Name of the map for people.
+        title: Display name of the map.
     """
 
     volume: slicer.vtkMRMLScalarVolumeNode

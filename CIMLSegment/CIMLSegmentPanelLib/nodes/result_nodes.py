@@ -1,4 +1,4 @@
-"""A result in the scene: segments, tables and, when somebody asks for one, maps.
+"""A result in the scene: segments, tables and, on request, maps.
 
 Must not import Qt. The segmentation node knows all the rest by references and one attribute, so
 that a scene that was saved knows it again.
@@ -43,8 +43,8 @@ class MapKey:
 
     Attributes:
         kind: What it shows, a key of `MAP_KINDS`.
-        primary: The modality that listened; `None` for uncertainty.
-        auxiliary: The modality that told; `None` for uncertainty.
+        primary: The modality that received the message; `None` for uncertainty.
+        auxiliary: The modality that sent the message; `None` for uncertainty.
         region: The region; `None` for information.
     """
 
@@ -54,7 +54,7 @@ class MapKey:
     region: str | None
 
     def title(self, regionTitle: str = "") -> str:
-        """Return the name for people, for example `Attention CT → PET (Lesion)`."""
+        """Return the display name, for example `Attention CT → PET (Lesion)`."""
         parts = [MAP_KINDS[self.kind].title]
         if self.auxiliary:
             parts.append(f"{self.auxiliary} \N{RIGHTWARDS ARROW} {self.primary}")
@@ -75,7 +75,7 @@ class ResultFacts:
         missing: Auxiliaries that the case lacked.
         resolution: Finest detail of the maps, as text in mm; may be empty.
         files: File name, largest value and key of every map.
-        warnings: What the person should know.
+        warnings: What the user should know.
     """
 
     case: str
@@ -138,7 +138,7 @@ def resultFacts(node: slicer.vtkMRMLSegmentationNode) -> ResultFacts:
     """Return what a result is.
 
     Raises:
-        ValueError: If the attribute was changed by somebody.
+        ValueError: If the attribute was edited and cannot be read.
     """
     try:
         data = json.loads(node.GetAttribute(RESULT_ATTRIBUTE))
@@ -164,7 +164,7 @@ def resultImages(
 
 
 def resultContributions(node: slicer.vtkMRMLSegmentationNode) -> list[Contribution]:
-    """Return the table of who told what; empty if somebody removed it."""
+    """Return the modality contributions; empty if the user removed their table."""
     table = node.GetNthNodeReference(TABLE_ROLE, 0)
     if table is None:
         return []
@@ -310,13 +310,13 @@ def _keyText(key: MapKey) -> str:
 
 
 def _addTables(target: slicer.vtkMRMLSegmentationNode, result: StoredResult) -> None:
-    told = result.contributions
-    shares = [math.nan if item.share is None else item.share for item in told]
+    contributions = result.contributions
+    shares = [math.nan if item.share is None else item.share for item in contributions]
     values: Sequence[Sequence[str | float]] = (
-        [item.region for item in told],
-        [item.primary for item in told],
-        [item.auxiliary for item in told],
-        [item.nats for item in told],
+        [item.region for item in contributions],
+        [item.primary for item in contributions],
+        [item.auxiliary for item in contributions],
+        [item.nats for item in contributions],
         shares,
     )
     _addTable(target, f"{result.case_id} contributions", dict(zip(_COLUMNS, values, strict=True)))

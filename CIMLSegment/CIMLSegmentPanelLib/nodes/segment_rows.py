@@ -16,7 +16,7 @@ class SegmentRow:
 
     Attributes:
         segmentID: Its ID.
-        name: Name for people.
+        name: Display name.
         color: Red, green, blue, 0 to 1.
         volumeMl: Volume in ml.
         code: Standard code in words; empty if it has none.
@@ -30,7 +30,7 @@ class SegmentRow:
 
 
 def segmentRows(node: slicer.vtkMRMLSegmentationNode | None) -> list[SegmentRow]:
-    """Measure the segments of a segmentation as they are now; none of none."""
+    """Measure the segments of a segmentation as they are now; empty without one."""
     if node is None:
         return []
     segments = node.GetSegmentation()

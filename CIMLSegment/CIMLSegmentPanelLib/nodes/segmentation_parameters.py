@@ -1,4 +1,4 @@
-"""What a person chooses in CIMLSegment: kept in the scene, and as command lines."""
+"""What the user chooses in CIMLSegment: kept in the scene, and as command lines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ N_VALIDATIONS = 20  # of a training of usual length
 INTERVALS = (10, 250)  # least and most steps between two of them
 
 # Concrete classes, as Slicer asks one of each for its name; images of all kinds derive from the
-# first. A sequence can be chosen to be told why it cannot be used.
+# first. Choosing a sequence shows why it cannot be used.
 Volume = Union[slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLSequenceNode, None]  # noqa: UP007
 
 
@@ -92,7 +92,7 @@ class TaskPreset(enum.Enum):
 
 @parameterNodeWrapper
 class CIMLSegmentParameterNode(WrappedParameters):
-    """Everything that the person chose.
+    """Everything that the user chose.
 
     Attributes:
         modelPath: Folder of the trained model.
@@ -172,7 +172,7 @@ def segmentArguments(
     """Return the command that segments one case.
 
     Args:
-        parameters: What the person chose.
+        parameters: What the user chose.
         images: File per modality.
         caseID: Name of the case.
         output: Receives a folder of that name.
@@ -212,7 +212,7 @@ def _modelOptions(parameters: CIMLSegmentParameterNode) -> list[str]:
 def trainArguments(
     parameters: CIMLSegmentParameterNode, *, output: Path, names: Sequence[str] = ()
 ) -> list[str]:
-    """Return the command that trains a model on the labelled cases of the cohort.
+    """Return the command that trains a model on the labeled cases of the cohort.
 
     Names are corrections of the cohort's names. Validated as often as a training of usual length,
     which is what the curve is drawn from.

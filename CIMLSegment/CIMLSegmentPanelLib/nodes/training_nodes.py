@@ -34,11 +34,11 @@ STYLES = {
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """What a training told at a step.
+    """What a training reported at a step.
 
     Attributes:
         step: Optimizer step.
-        loss: Mean loss since the last point; `None` if not told.
+        loss: Mean loss since the last point; `None` if not reported.
         dice: Mean validation Dice, 0 to 1; `None` if not validated.
     """
 

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 import qt
 from slicer.i18n import tr as _
 
-from CIMLSegmentPanelLib.nodes.cohort_cases import LABELLED, BatchCase
+from CIMLSegmentPanelLib.nodes.cohort_cases import (
+    FAILED,
+    LABELLED,
+    SEGMENTED,
+    UNLABELLED,
+    BatchCase,
+)
 from MultimodalWidgetsLib.background_process import Signal
 from MultimodalWidgetsLib.model_filler import PORTION
 from MultimodalWidgetsLib.plain_table import PlainTable
@@ -30,10 +36,10 @@ class BatchTable:
     def show(self, cases: Sequence[BatchCase]) -> None:
         """Show other cases, or what became of them since; then scrolling and selection stay.
 
-        The labelled ones come last: there is nothing to be done about them.
+        The labeled ones come last: there is nothing to be done about them.
         """
         ordered = sorted(cases, key=lambda case: case.state == LABELLED)
-        before, self._rows = self._rows, [(c.row.case_id, c.state, c.detail) for c in ordered]
+        before, self._rows = self._rows, [_texts(case) for case in ordered]
         self._view.setVisible(bool(cases))
         isSame = [row[0] for row in before] == [row[0] for row in self._rows]
         changed = [n for n, row in enumerate(self._rows) if isSame and row != before[n]]
@@ -50,3 +56,13 @@ class BatchTable:
 
     def _onDoubleClicked(self, index: qt.QModelIndex) -> None:
         self.activated.emit(self._table.text(index.row(), 0))
+
+
+def _texts(case: BatchCase) -> tuple[str, str, str]:
+    states = {
+        LABELLED: _("labeled"),
+        UNLABELLED: _("unlabeled"),
+        SEGMENTED: _("segmented"),
+        FAILED: _("failed"),
+    }
+    return case.row.case_id, states[case.state], case.detail

@@ -48,7 +48,7 @@ class CohortPanel:
         Args:
             ui: Holds the widgets of the `.ui` file by name.
             work: Does the work.
-            parameters: Returns what the person chose in the present scene.
+            parameters: Returns what the user chose in the present scene.
         """
         self.changed, self.modelChosen, self.resultOpened = Signal(), Signal(), Signal()
         self._ui, self.work, self._parameters = ui, work, parameters
@@ -132,7 +132,7 @@ class CohortPanel:
         self.changed.emit()
 
     def onTrainButton(self) -> None:
-        """Train on the labelled cases."""
+        """Train on the labeled cases."""
         with slicer.util.tryWithErrorDisplay(_("The training could not be started.")):
             arguments, output = self.work.training(self._parameters())
             self.work.trained = ""
@@ -162,7 +162,7 @@ class CohortPanel:
         self.modelChosen.emit(self.work.trained)
 
     def onBatchButton(self) -> None:
-        """Segment all unlabelled cases."""
+        """Segment all unlabeled cases."""
         with slicer.util.tryWithErrorDisplay(_("The cases cannot be segmented.")):
             job = self._job(self.work.batch(self._parameters()), _("Segment the cases of {name}"))
             job.resulted.connect(self.onBatchEvent)

@@ -42,7 +42,7 @@ class ResultSection:
         self._shown = NOTHING_YET
 
     def show(self, node: slicer.vtkMRMLSegmentationNode | None) -> bool:
-        """Show a result; tells whether it is another one than before."""
+        """Show a result; return whether it is another one than before."""
         if node is self._shown:
             return False
         self._shown = node

@@ -1,4 +1,4 @@
-"""The matrix of who told what: auxiliaries in rows, regions in columns, shares in the cells."""
+"""The matrix of modality contributions: a row per auxiliary, a column per region."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ShareMatrix:
 
         Args:
             contributions: The cells.
-            titles: Name for people of every region.
+            titles: Display name of every region.
             missing: Auxiliaries that the case lacked.
         """
         self._columns = list(dict.fromkeys((c.region, c.primary) for c in contributions))
@@ -116,12 +116,12 @@ def _mark(item: qt.QTableWidgetItem, *, isShown: bool) -> None:
 
 def _toolTip(contribution: Contribution, title: str) -> str:
     if contribution.share is None:
-        return _(
-            "Nothing was told about {region}: it was not found, or no message was sent."
-        ).format(region=title)
+        return _("No contribution to {region}: it was not found, or no message was sent.").format(
+            region=title
+        )
     text = _(
-        "{auxiliary} told {primary} {nats} nats inside {region}: {share} of what all auxiliaries"
-        " told. Click to see where. Model attribution, not clinical evidence."
+        "{auxiliary} sent {primary} {nats} nats inside {region}: {share} of the information from"
+        " all auxiliaries. Click to see where. Model attribution, not clinical evidence."
     )
     return text.format(
         auxiliary=contribution.auxiliary,

@@ -131,7 +131,7 @@ def run_inspect(options: argparse.Namespace, reporter: Reporter) -> int:
     elif getattr(options, "events", False):
         reporter.result(report.to_json())
     else:
-        from MDALSelectorLib.inspection.tables import print_inspection  # rich: only for people
+        from MDALSelectorLib.inspection.tables import print_inspection  # rich: only for a terminal
 
         print_inspection(report, show_all=options.all)
     return 0

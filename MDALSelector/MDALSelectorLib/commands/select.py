@@ -41,7 +41,7 @@ def add_select_arguments(parser: argparse.ArgumentParser) -> None:
         "--labelled",
         default="auto",
         choices=list(LABELLED_RULES),
-        help="which cases count as labelled: those of the record; also those with a label file;"
+        help="which cases count as labeled: those of the record; also those with a label file;"
         " auto: label files count unless every case has one (default)",
     )
     parser.add_argument(

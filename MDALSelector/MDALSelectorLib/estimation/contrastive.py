@@ -26,7 +26,7 @@ class TrainedFold:
 
     Attributes:
         model: The encoders at their best.
-        inner: Who trained, and who stopped the training (`held_out`).
+        inner: Which cases trained, and which stopped the training (`held_out`).
         n_steps: Optimizer steps of the best state.
         stop_bound_nats: Bound on the views that stopped the training, nats.
     """
@@ -50,7 +50,7 @@ def train_fold(
     Args:
         source: Views of the cases.
         pairs: Pairs of modalities whose losses are averaged.
-        split: Who may be seen; a part of them stops the training.
+        split: Which cases may be seen; a part of them stops the training.
         config: Sizes, steps and patience.
         device: Where to train.
     """
@@ -72,7 +72,8 @@ def train_fold(
             with torch.no_grad():
                 stop_cases = embed_cases(model, source, inner.held_out)
                 bound = -float(_mean_loss(stop_cases, pairs, split.patients))
-            if best.is_over(bound, step):
+            best.update(bound, step)
+            if best.is_exhausted:
                 break
     best.restore()
     return TrainedFold(model.eval(), inner, best.step, best.bound_nats)
@@ -99,12 +100,15 @@ class _Best:
         self.step, self.bound_nats = 0, -np.inf
         self._weights = [p.detach().clone() for p in model.parameters()]
 
-    def is_over(self, bound_nats: float, step: int) -> bool:
+    def update(self, bound_nats: float, step: int) -> None:
         if bound_nats > self.bound_nats + MIN_IMPROVEMENT_NATS:
             self.step, self.bound_nats, self._n_worse = step, bound_nats, 0
             self._weights = [p.detach().clone() for p in self._model.parameters()]
         else:
             self._n_worse += 1
+
+    @property
+    def is_exhausted(self) -> bool:
         return self._n_worse >= self._patience
 
     def restore(self) -> None:

@@ -33,21 +33,21 @@ def contrastive_estimates(
     """Estimate the PMI of every case and pair, each case by encoders of other patients.
 
     On the CPU every fold is trained by one thread, several folds at a time, so that the bytes of
-    the result do not depend on the number of cores. If the memory of a GPU does not suffice, all
+    the result do not depend on the number of cores. If a GPU does not have enough memory, all
     folds are trained on the CPU.
 
     Args:
         source: Views of the cases.
         pairs: Pairs of modalities, each with at least two cases per fold.
-        plan: Who is held out when.
+        plan: Which cases are held out when.
         settings: Training, normalization and device.
-        reporter: Told about every trained fold.
+        reporter: Notified of every trained fold.
     """
     reporter = reporter or NullReporter()
     try:
         return _estimates(source, pairs, plan=plan, settings=settings, reporter=reporter)
     except torch.cuda.OutOfMemoryError:
-        reporter.warning("The memory of the GPU does not suffice; the CPU is used instead.")
+        reporter.warning("The GPU does not have enough memory; the CPU is used instead.")
     settings = replace(settings, device=torch.device("cpu"))
     return _estimates(source, pairs, plan=plan, settings=settings, reporter=reporter)
 

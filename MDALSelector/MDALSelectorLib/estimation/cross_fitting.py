@@ -1,4 +1,4 @@
-"""Who trains and who is scored: folds by patient, repeats, and how repeatable a ranking is.
+"""Which cases train and which are scored: folds by patient, repeats, and repeatability.
 
 Every estimator gets its cases through a `Split`, which cannot hold a patient on both sides.
 Cases are drawn in the order of their identifiers, so the order of the input cannot matter.
@@ -43,7 +43,7 @@ class Split:
     seed: int
 
     def __post_init__(self) -> None:
-        """Refuse to score a patient who was seen.
+        """Refuse to score a patient that was seen.
 
         Raises:
             ValueError: If a patient is on both sides.

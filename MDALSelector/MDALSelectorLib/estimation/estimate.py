@@ -112,7 +112,7 @@ def estimate(
         patient_ids: Patient per case.
         config: Which estimator, folds, seed and limits.
         source: Views of the cases in the same order, for the contrastive estimator.
-        reporter: Told about stages and folds.
+        reporter: Notified of stages and folds.
 
     Raises:
         CohortError: If features are not finite; the message names the cases.
@@ -206,7 +206,7 @@ def _without_signal(
         if not estimate.bound_nats > limit:
             unused[estimate.pair] = (
                 f"{' and '.join(estimate.pair)} share {estimate.bound_nats:.2f} nats in cases that"
-                f" were held out, not more than the {limit:.2f} nats that chance must be granted."
+                f" were held out, no more than the {limit:.2f} nats that chance alone could give."
             )
     return unused
 

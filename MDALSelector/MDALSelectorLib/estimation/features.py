@@ -39,7 +39,7 @@ def cohort_features(
         cases: Prepared cases; each is read once and let go.
         modalities: Modalities in the order of the cohort.
         n_cases: Number of cases, for the progress.
-        reporter: Told about each case; its `advance` may raise `CancelledError`.
+        reporter: Notified of each case; its `advance` may raise `CancelledError`.
 
     Returns:
         Per modality `(n_cases, N_FEATURES)`; a row of NaN where the case lacks the modality.

@@ -20,7 +20,7 @@ class Whitening:
 
     Attributes:
         mean: Mean per feature, `(n_features,)`.
-        axes: Maps centred features to components, largest variance first, `(n_features, k)`.
+        axes: Maps centered features to components, largest variance first, `(n_features, k)`.
         spreads: Standard deviations of the components before they were scaled to 1, `(k,)`.
     """
 

@@ -39,9 +39,9 @@ def gaussian_estimates(
     Args:
         features: Per modality `(n_cases, n_features)`; a row of NaN where the modality is missing.
         pairs: Pairs of modalities, each with at least two cases per fold.
-        plan: Who is held out when.
+        plan: Which cases are held out when.
         config: Grid of settings.
-        reporter: Told about every fold.
+        reporter: Notified of every fold.
 
     References:
         Closed form of the Gaussian PMI in canonical variates: Czyz et al., TMLR 2025.
@@ -88,7 +88,7 @@ def shuffled_bounds(
     Args:
         features: Per modality `(n_cases, n_features)`; a row of NaN where it is missing.
         pairs: Pairs of modalities.
-        plan: Who is held out when.
+        plan: Which cases are held out when.
         config: Grid and number of shuffles.
         seed: Source of the shuffles.
 

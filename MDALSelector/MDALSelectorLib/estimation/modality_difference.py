@@ -16,7 +16,7 @@ NORMAL_MAD = 0.6745
 
 @dataclass(frozen=True, eq=False)
 class ModalityDifference:
-    """How little the modalities of each case tell about each other.
+    """How little information the modalities of each case share.
 
     Attributes:
         pairs: All pairs that were scored, in the order of the columns.
@@ -24,7 +24,7 @@ class ModalityDifference:
         pmi_nats: PMI, nats, `(n_cases, n_pairs)`; NaN where a case lacks the pair.
         z: The same minus the cohort's median, over its robust spread, same shape.
         values: Minus the mean of `z` over the used pairs a case has, `(n_cases,)`; the higher, the
-            less they tell about each other. NaN for cases without a used pair.
+            less information they share. NaN for cases without a used pair.
         r12_repeats: Mean rank correlation of `values` between repeats, which share their data.
         r12_disjoint: Mean rank correlation of `values` by models of disjoint cases; NaN if it was
             not computed.

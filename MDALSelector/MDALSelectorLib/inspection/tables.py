@@ -1,4 +1,4 @@
-"""The inspection of a cohort on a terminal: a screen for people, everything with `show_all`."""
+"""The inspection of a cohort on a terminal: one screen, or everything with `show_all`."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def _print_rest(n: int, out: Console) -> None:
 
 
 def _without_case(problem: Problem) -> str:
-    """The message with the case's name taken out, so that equal problems can be told together."""
+    """The message with the case's name taken out, so that equal problems become one."""
     if problem.case_id is None:
         return problem.message
     text = re.sub(re.escape(problem.case_id), "<case>", problem.message)

@@ -72,7 +72,7 @@ def measure_alignment(
         cases: Prepared cases, sorted by case.
         patient_ids: Patient of each case; cases of one patient are not unrelated to each other.
         modalities: Modalities in the order of the cohort.
-        reporter: Told about each case; its `advance` may raise `CancelledError`.
+        reporter: Notified of each case; its `advance` may raise `CancelledError`.
     """
     reporter = reporter or NullReporter()
     reporter.stage("Check pairing", len(patient_ids))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
 from MDALSelectorLib.pairing.alignment import AlignmentMeasures, Pair
-from MDALSelectorLib.pairing.pairing_reasons import shift_reasons, stranger_reasons
+from MDALSelectorLib.pairing.pairing_reasons import mismatch_reasons, shift_reasons
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -71,13 +71,13 @@ def pairing_flags(
     """
     config = config or PairingConfig()
     shifted = _shifted(measures, config)
-    strangers = _without_mended(_strangers(measures, config), measures, shifted)
+    mismatched = _unexplained_by_shift(_mismatched_modalities(measures, config), measures, shifted)
     surprising = _surprising(pair_pmi or {}, len(measures.case_ids), config)
     flags: dict[str, tuple[Flag, ...]] = {}
     for index, case_id in enumerate(measures.case_ids):
-        modalities = strangers[index]
+        modalities = mismatched[index]
         pairs = [pair for pair in shifted[index] if not set(pair) & set(modalities)]
-        reasons = stranger_reasons(measures, index, modalities)
+        reasons = mismatch_reasons(measures, index, modalities)
         reasons += shift_reasons(measures, index, pairs)
         reasons += [] if reasons else surprising[index]
         if reasons:
@@ -119,44 +119,44 @@ def _shifted(measures: AlignmentMeasures, config: PairingConfig) -> list[list[Pa
     ]
 
 
-def _strangers(measures: AlignmentMeasures, config: PairingConfig) -> list[list[str]]:
+def _mismatched_modalities(measures: AlignmentMeasures, config: PairingConfig) -> list[list[str]]:
     """Modalities of each case that agree with no other one as images of one patient do."""
     found: list[list[str]] = [[] for _ in measures.case_ids]
     for modality in dict.fromkeys(name for pair in measures.pairs for name in pair):
         pairs = [pair for pair in measures.pairs if modality in pair]
         by_z = _best([measures.unrelated_z[pair] for pair in pairs])
         by_agreement = _best([measures.agreement[pair] for pair in pairs])
-        is_stranger = np.where(
+        is_mismatched = np.where(
             np.isfinite(by_z),
-            by_z < _stranger_limit(by_z, config),
+            by_z < _mismatch_limit(by_z, config),
             by_agreement < config.absolute_agreement,
         )
-        for index in np.flatnonzero(is_stranger):
+        for index in np.flatnonzero(is_mismatched):
             found[index].append(modality)
     return found
 
 
-def _without_mended(
-    strangers: list[list[str]], measures: AlignmentMeasures, shifted: list[list[Pair]]
+def _unexplained_by_shift(
+    mismatched: list[list[str]], measures: AlignmentMeasures, shifted: list[list[Pair]]
 ) -> list[list[str]]:
-    """Drop those that a shift brings to the agreement that is usual in the cohort: only moved."""
+    """Leave out those that a shift brings to the agreement usual in the cohort."""
     usual = {
         pair: float(np.quantile(values[np.isfinite(values)], 0.25))
         for pair, values in measures.agreement.items()
         if np.isfinite(values).any()
     }
     left = []
-    for index, modalities in enumerate(strangers):
-        mended = [
+    for index, modalities in enumerate(mismatched):
+        explained = [
             pair
             for pair in shifted[index]
             if measures.agreement[pair][index] + measures.gain[pair][index] >= usual[pair]
         ]
-        left.append([m for m in modalities if not any(m in pair for pair in mended)])
+        left.append([m for m in modalities if not any(m in pair for pair in explained)])
     return left
 
 
-def _stranger_limit(scores: FloatArray, config: PairingConfig) -> float:
+def _mismatch_limit(scores: FloatArray, config: PairingConfig) -> float:
     """Return a third of the usual distance, at most `max_unrelated_z`.
 
     Images of other patients lie around 0 with unit spread, own ones around the median with a spread

@@ -12,13 +12,13 @@ from MDALSelectorLib.pairing.alignment import AlignmentMeasures, Pair
 
 FloatArray = npt.NDArray[np.float64]
 
-# Offsets from several modalities that differ less from their mean are told as one.
+# Offsets from several modalities that differ less from their mean are reported as one.
 SAME_OFFSET_MM = 3.0
 # Along the positive and the negative LPS axis.
 DIRECTIONS = (("left", "right"), ("posterior", "anterior"), ("superior", "inferior"))
 
 
-def stranger_reasons(
+def mismatch_reasons(
     measures: AlignmentMeasures, index: int, modalities: Sequence[str]
 ) -> list[str]:
     """Return one sentence per modality that does not belong to the case."""

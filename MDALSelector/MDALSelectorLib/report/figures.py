@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING
+from MDALSelectorLib.report.view import state_text
 from MDALSelectorLib.selection.case_selection import CaseSelection, RankedCase
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-# Okabe-Ito colors, which color-blind people can tell apart; the symbols differ too.
+# Okabe-Ito colors, distinct also for color-blind users; the symbols differ too.
 STATE_STYLES = {
     "unlabelled": ("#8a9099", "circle-open", 8),
     "labelled": ("#009e73", "square", 9),
@@ -139,7 +140,7 @@ def _add_points(
             x=[round(value, 5) for value in x],
             y=[round(value, 5) for value in y],
             mode="markers",
-            name=state,
+            name=state_text(state),
             marker={
                 "color": color,
                 "symbol": symbol,
@@ -149,7 +150,7 @@ def _add_points(
             text=[html.escape(case.case_id) for case in cases],
             customdata=[case.rank for case in cases],
             hovertemplate="<b>%{text}</b><br>rank %{customdata}, "
-            + state
+            + state_text(state)
             + "<br>%{y:.2f}<extra></extra>",
         )
     )

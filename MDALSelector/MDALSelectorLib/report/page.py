@@ -96,10 +96,11 @@ def _environment() -> Environment:
     environment.filters["number"] = view.number
     environment.filters["listed"] = view.listed
     environment.filters["counted"] = view.counted
+    environment.filters["state_text"] = view.state_text
     return environment
 
 
 def _summary(strategy: str) -> str:
     from MDALSelectorLib.strategies import STRATEGIES
 
-    return STRATEGIES[strategy].summary if strategy in STRATEGIES else "a strategy of its own"
+    return STRATEGIES[strategy].summary if strategy in STRATEGIES else "a custom strategy"

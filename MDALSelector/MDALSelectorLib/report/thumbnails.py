@@ -1,7 +1,7 @@
 """One picture per case: the same axial slice of all modalities side by side.
 
-Names are not burned in: position i of the strip is modality i of the cohort, and who shows the
-picture says so. A modality that the case lacks is a crossed-out tile. Left is the patient's right.
+Names are not burned in: position i of the strip is modality i of the cohort, whose names the page
+shows. A modality that the case lacks is a crossed-out tile. Left is the patient's right.
 """
 
 from __future__ import annotations

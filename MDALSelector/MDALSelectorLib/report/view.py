@@ -14,6 +14,7 @@ from MDALSelectorLib.selection.run_folder import THUMBNAILS_NAME
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 STATE_SIGNS = {"suggested": "★", CHECK_PAIRING: "⚠", "labelled": "✓", "unlabelled": "○"}
+_STATE_TEXTS = {"labelled": "labeled", "unlabelled": "unlabeled"}
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -53,6 +54,11 @@ class OverlapCell:
 
     n_shared: int
     shade: int
+
+
+def state_text(state: str) -> str:
+    """Return the text of a state; records and runs keep their own spelling."""
+    return _STATE_TEXTS.get(state, state)
 
 
 def table_rows(selection: CaseSelection) -> list[TableRow]:

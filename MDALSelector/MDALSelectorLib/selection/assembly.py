@@ -1,4 +1,4 @@
-"""From scores to a selection: who may be suggested, in which order, why, and with what caveats."""
+"""From scores to a selection: which cases, in which order, why, and with what caveats."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class Budget:
     """A number of cases and where it comes from.
 
     Attributes:
-        n_cases: Cases to suggest, at least 1; cases that are labelled already come on top.
+        n_cases: Cases to suggest, at least 1; cases that are labeled already come on top.
         statement: How the number came about, in words.
     """
 

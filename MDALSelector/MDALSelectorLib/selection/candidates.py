@@ -15,12 +15,12 @@ def check_some_unlabelled(n_cases: int, n_labelled: int) -> None:
     """Refuse a cohort in which there is nothing left to label.
 
     Raises:
-        UsageError: If all cases are labelled.
+        UsageError: If all cases are labeled.
     """
     if n_cases and n_labelled == n_cases:
         msg = (
-            f"All {n_cases} cases are labelled, so there is none to suggest. Add cases to go on, or"
-            " train with the labels that there are."
+            f"All {n_cases} cases are labeled, so there is none to suggest. Add cases to continue,"
+            " or train with the labels that there are."
         )
         raise UsageError(msg)
 
@@ -29,7 +29,7 @@ def check_candidates(scores: CohortScores, flags: _Flags, *, budget: int, strate
     """Refuse a budget that cannot be met, and say why it cannot.
 
     Args:
-        scores: The cohort; its labelled cases are no candidates.
+        scores: The cohort; its labeled cases are no candidates.
         flags: Flags of every case, with those that keep it from being ranked.
         budget: Number of cases to suggest.
         strategy: Name of the strategy, for the sentence.
@@ -47,7 +47,7 @@ def check_candidates(scores: CohortScores, flags: _Flags, *, budget: int, strate
         return
     n_all = len(scores.case_ids)
     check_some_unlabelled(n_all, n_all - len(open_cases))
-    parts = [f"{len(scores.labelled)} are labelled"] if scores.labelled else []
+    parts = [f"{len(scores.labelled)} are labeled"] if scores.labelled else []
     advice = []
     if to_check:
         parts.append(f"{len(to_check)} have images that may not belong together")

@@ -21,12 +21,12 @@ class RankedCase:
         patient_id: Its patient.
         suggested: Whether it is among the cases to label next.
         labelled: Whether it had a label before the run.
-        modality_difference: Unitless, about a standard deviation; the larger, the less its
-            modalities tell about each other. `None` if no pair of modalities could be scored.
+        modality_difference: Unitless, about a standard deviation; the larger, the less
+            information its modalities share. `None` if no pair of modalities could be scored.
         pmi: Pointwise mutual information per scored pair of modalities, nats.
         z: The same against the cohort's median and spread, unitless.
         components: First principal components of its fused embedding, unitless.
-        flags: What a person should know.
+        flags: What the user should know.
         reason: Why it has its rank, in words and numbers.
         thumbnail: Name of its picture in the run's folder `thumbnails`; `None` if it has none.
     """
@@ -57,7 +57,7 @@ class RankedCase:
 
     @property
     def state(self) -> str:
-        """What is to be done: labelled, suggested, check pairing, or (still) unlabelled."""
+        """What is to be done: labeled, suggested, check pairing, or (still) unlabeled."""
         if self.labelled:
             return "labelled"
         if self.suggested:
@@ -86,7 +86,7 @@ class StrategyComparison:
         strategies: Names.
         n_shared: Cases that the picks of two strategies have in common; the diagonal is the budget.
         coverage_radius: Per strategy, the largest distance of a case to its closest picked or
-            labelled case, in the space of the fused embeddings, unitless; small covers well.
+            labeled case, in the space of the fused embeddings, unitless; small covers well.
         mean_difference: Per strategy, the mean modality difference of its picks, unitless.
         n_shared_by_chance: Cases that two random choices have in common on average.
     """
@@ -163,7 +163,7 @@ class CaseSelection:
 
     @property
     def to_check(self) -> tuple[RankedCase, ...]:
-        """Cases whose modalities do not seem to belong together, not yet accepted or labelled."""
+        """Cases whose modalities do not seem to belong together, not yet accepted or labeled."""
         return tuple(case for case in self.cases if case.state == CHECK_PAIRING)
 
     @property

@@ -34,7 +34,7 @@ class CohortScores:
         diagnostics: What speaks for and against the scores.
         flags: Flags per case name.
         labelled: Names of the cases that have a label.
-        accepted: Names of the cases whose pairing a person has checked and found good.
+        accepted: Names of the cases whose pairing the user has confirmed.
         voxel_nmi: Mean normalized mutual information of voxels, shape `(n_cases,)`.
         score: The user's own score, shape `(n_cases,)`.
     """

@@ -68,10 +68,10 @@ def usable_strategies(pool: Pool) -> tuple[str, ...]:
 
 
 def coverage_radius(pool: Pool, picked: Sequence[int]) -> float:
-    """Return how far the worst covered case is from its closest picked or labelled one.
+    """Return how far the worst covered case is from its closest picked or labeled one.
 
     Args:
-        pool: The pool; cases that are neither candidates nor labelled do not count.
+        pool: The pool; cases that are neither candidates nor labeled do not count.
         picked: Rows that were picked, at least one.
 
     Returns:

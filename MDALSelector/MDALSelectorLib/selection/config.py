@@ -27,9 +27,9 @@ class SelectionConfig:
         output: Folder of the run; `None` for a numbered one in the cohort's record.
         record: Folder of the cohort's record; `None` for the usual place.
         spacing_mm: Working spacing, mm; `None` to choose it from the images.
-        labelled: Which cases count as labelled: those that the `record` says; also those whose
+        labelled: Which cases count as labeled: those that the `record` says; also those whose
             label is among the `files`; or `auto`: the files count unless every case has one.
-        accepted: Cases whose pairing a person has checked and found good.
+        accepted: Cases whose pairing the user has confirmed.
         score_column: Column of the manifest that strategy `Score` ranks by.
         modality_patterns: Patterns `PATTERN=NAME` that come before the cohort's table.
     """
@@ -48,7 +48,7 @@ class SelectionConfig:
     modality_patterns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a spacing that is none."""
+        """Reject an invalid spacing."""
         if self.spacing_mm is not None and not 0.1 <= self.spacing_mm <= 50.0:
             msg = (
                 f"Expected a working spacing between 0.1 and 50 mm, got {self.spacing_mm}."

@@ -49,11 +49,11 @@ def case_reason(parts: Sequence[str], flags: Sequence[Flag], *, labelled: bool) 
         flags: Flags of the case.
         labelled: Whether the case has its label already.
     """
-    heads = [_sentence("already labelled")] if labelled else []
+    heads = [_sentence("already labeled")] if labelled else []
     for kind, head in ((CHECK_PAIRING, "check the pairing"), (NOT_RANKABLE, "not ranked")):
         heads += [_sentence(f"{head}: {flag.reason}") for flag in flags if flag.kind == kind]
-    told = "; ".join(part for part in parts if part)
-    return " ".join([*heads, *([_sentence(told)] if told else [])])
+    joined = "; ".join(part for part in parts if part)
+    return " ".join([*heads, *([_sentence(joined)] if joined else [])])
 
 
 def nats(value: float) -> str:

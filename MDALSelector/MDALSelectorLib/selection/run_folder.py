@@ -1,6 +1,6 @@
 """The folder of a selection run: written whole, read with suspicion.
 
-`selection.json` is the run; `selection.csv` is the same ranking for people and spreadsheets and is
+`selection.json` is the run; `selection.csv` is the same ranking for users and spreadsheets and is
 never read back; `embeddings.safetensors` holds the embeddings; `thumbnails/` the pictures. The same
 run gives the same bytes: no time stamps, sorted keys, fixed number formats.
 """

@@ -37,7 +37,7 @@ def load_or_estimate_scores(
         prepared: The prepared cohort.
         config: How PMI is estimated.
         record: Where scores are kept.
-        reporter: Told about stages, and whether scores are reused.
+        reporter: Notified of stages, and whether scores are reused.
     """
     folder = record.cache / "scores"
     key = _key(prepared, config)
@@ -58,7 +58,7 @@ def estimate_scores(
     Args:
         prepared: The prepared cohort.
         config: How PMI is estimated.
-        reporter: Told about stages and steps.
+        reporter: Notified of stages and steps.
     """
     patients = tuple(case.patient_id for case in prepared.cases)
     features = _features(prepared, reporter)

@@ -16,7 +16,7 @@ from MDALSelectorLib.strategies.pool import FloatArray, IntArray, Pick, Pool
 class ALPS(Strategy):
     """The case closest to the center of every group of similar cases [1].
 
-    Groups that hold a labelled case are passed over. The authors cluster surprisal embeddings of
+    Groups that hold a labeled case are passed over. The authors cluster surprisal embeddings of
     a language model; here the fused embeddings of all modalities take their place.
 
     References:
@@ -25,7 +25,7 @@ class ALPS(Strategy):
     """
 
     name: ClassVar[str] = "ALPS"
-    summary: ClassVar[str] = "the case at the center of every group of similar cases"
+    summary: ClassVar[str] = "the medoid of every cluster of similar cases"
 
     def _walk(self, pool: Pool, budget: int, generator: np.random.Generator) -> list[Pick]:
         n_groups = budget + int(pool.labelled.sum())
@@ -37,7 +37,7 @@ class ALPS(Strategy):
         ]
         picked = [pick.index for pick in picks]
         return picks + [
-            Pick(row, f"farthest (distance {distance:.2f}) from all that are chosen or labelled")
+            Pick(row, f"farthest (distance {distance:.2f}) from all that are chosen or labeled")
             for row, distance in farthest_first(pool, picked)
         ]
 

@@ -78,7 +78,7 @@ class Strategy(ABC):
 
         Args:
             pool: All cases; not changed.
-            budget: Number of cases to choose, beside those that are labelled already.
+            budget: Number of cases to choose, beside those that are labeled already.
             generator: Source of all randomness; the same state gives the same choice.
 
         Returns:
@@ -94,7 +94,7 @@ class Strategy(ABC):
         """Choose the cases to label next and put all others behind them.
 
         After the picks come the other candidates in the order in which the strategy would go on,
-        then cases that are not eligible (largest modality difference first), then labelled ones.
+        then cases that are not eligible (largest modality difference first), then labeled ones.
 
         Args:
             pool: All cases; not changed.
@@ -140,8 +140,8 @@ def strategy_generator(seed: int, name: str) -> np.random.Generator:
 def capped_order(pool: Pool, order: Sequence[int] | IntArray, *, cap: int) -> list[int]:
     """Put cases of patients that had their turn behind those of other patients.
 
-    No patient gets more than `cap` cases (labelled ones count) before every patient has had the
-    chance of that many; then the cap is raised by `cap`, and so on. Nobody is dropped.
+    No patient gets more than `cap` cases (labeled ones count) before every patient has had the
+    chance of that many; then the cap is raised by `cap`, and so on. No case is dropped.
 
     Args:
         pool: The pool.
@@ -170,7 +170,7 @@ def farthest_first(pool: Pool, covered: Sequence[int] | IntArray) -> list[tuple[
 
     Args:
         pool: Pool with finite embeddings.
-        covered: Rows that went before, beside the labelled ones; never visited. If there is none,
+        covered: Rows that went before, beside the labeled ones; never visited. If there is none,
             the walk starts at the candidate closest to the mean of all candidates.
 
     Returns:

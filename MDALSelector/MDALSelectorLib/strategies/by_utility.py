@@ -47,7 +47,7 @@ class _ByUtility(Strategy):
 
 @dataclass(frozen=True)
 class MaxMD(_ByUtility):
-    """The cases whose modalities tell the least about each other (MaxMD of MDAL; our reading)."""
+    """The cases whose modalities share the least information (MaxMD of MDAL; our reading)."""
 
     name: ClassVar[str] = "MaxMD"
     summary: ClassVar[str] = "the largest modality differences, one case per patient first"
@@ -56,7 +56,7 @@ class MaxMD(_ByUtility):
 
 @dataclass(frozen=True)
 class MinMD(_ByUtility):
-    """The cases whose modalities tell the most about each other: the reversed hypothesis."""
+    """The cases whose modalities share the most information: the reversed hypothesis."""
 
     name: ClassVar[str] = "MinMD"
     summary: ClassVar[str] = "the smallest modality differences (the reversed hypothesis)"

@@ -39,7 +39,7 @@ def k_means_groups(
 def groups_of_pool(
     pool: Pool, points: FloatArray, n_groups: int, *, generator: np.random.Generator
 ) -> list[IntArray]:
-    """Split candidates and labelled cases of a pool into groups; the others are left out.
+    """Split candidates and labeled cases of a pool into groups; the others are left out.
 
     Args:
         pool: The pool.

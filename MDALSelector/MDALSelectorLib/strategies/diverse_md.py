@@ -28,9 +28,9 @@ N_NEIGHBORS = 20
 class DiverseMD(Strategy):
     """The case with the largest modality difference among the typical ones of every group.
 
-    The rules of DiverseMD are not public [1]; this is our reading. Candidates and labelled cases
-    are split into as many groups as there are cases to pick and labelled ones. Groups without a
-    labelled case give one pick each, the largest group first. Only the more typical members of a
+    The rules of DiverseMD are not public [1]; this is our reading. Candidates and labeled cases
+    are split into as many groups as there are cases to pick and labeled ones. Groups without a
+    labeled case give one pick each, the largest group first. Only the more typical members of a
     group compete, so that outliers and mismatched cases do not win by their modality difference
     (the idea of URDS: typical first). If groups run out, the largest modality differences follow.
 
@@ -52,7 +52,7 @@ class DiverseMD(Strategy):
     space: Literal["embedding", "pairs"] = "embedding"
 
     def __post_init__(self) -> None:
-        """Refuse a share that is none."""
+        """Reject an invalid share."""
         if not 0.0 < self.gate <= 1.0:
             msg = f"Expected a gate above 0 and at most 1, got {self.gate}."
             raise ValueError(msg)

@@ -16,7 +16,7 @@ from MDALSelectorLib.strategies.pool import Pick, Pool
 class KCenter(Strategy):
     """Every pick as far as possible from all cases before it: the greedy k-center of CoreSet [1].
 
-    The authors start from random cases; without a labelled case ours starts at the most central
+    The authors start from random cases; without a labeled case ours starts at the most central
     one. The extreme of diversity: it likes outliers.
 
     References:
@@ -25,7 +25,7 @@ class KCenter(Strategy):
     """
 
     name: ClassVar[str] = "KCenter"
-    summary: ClassVar[str] = "every case as far as possible from all that are chosen or labelled"
+    summary: ClassVar[str] = "every case as far as possible from all that are chosen or labeled"
 
     def _walk(self, pool: Pool, budget: int, generator: np.random.Generator) -> list[Pick]:  # noqa: ARG002
         return [Pick(row, _reason(d)) for row, d in farthest_first(pool, [])]
@@ -34,4 +34,4 @@ class KCenter(Strategy):
 def _reason(distance: float) -> str:
     if math.isinf(distance):
         return "the most central case of the cohort"
-    return f"farthest (distance {distance:.2f}) from all that are chosen or labelled"
+    return f"farthest (distance {distance:.2f}) from all that are chosen or labeled"

@@ -33,7 +33,7 @@ class Pool:
         labelled: Whether a case has its label already, shape `(n_cases,)`; it is never picked, and
             the strategies that spread their picks treat its surroundings as covered.
         utilities: Values to rank by, each of shape `(n_cases,)`: `modality_difference` (unitless,
-            the larger the less the modalities tell about each other), `voxel_nmi` (normalized
+            the larger the less information the modalities share), `voxel_nmi` (normalized
             mutual information of voxels, unitless), `score` (the user's own).
         pair_z: Standardized PMI per pair of modalities, shape `(n_cases, n_pairs)`, NaN where the
             case lacks the pair; only needed to spread picks over it.
@@ -72,7 +72,7 @@ class Pool:
 
     @property
     def candidates(self) -> BoolArray:
-        """Which cases can be picked: eligible and not labelled, shape `(n_cases,)`."""
+        """Which cases can be picked: eligible and not labeled, shape `(n_cases,)`."""
         return np.logical_and(self.eligible, np.logical_not(self.labelled))
 
     @property
@@ -112,12 +112,12 @@ class Pick:
 
 @dataclass(frozen=True)
 class Ranking:
-    """All cases of a pool in the order in which they should be labelled.
+    """All cases of a pool in the order in which they should be labeled.
 
     Attributes:
         picks: The suggested cases in order of choice.
         order: Every row of the pool once: the picks; the other candidates; those that are not
-            eligible; those that are labelled.
+            eligible; those that are labeled.
     """
 
     picks: tuple[Pick, ...]
@@ -134,11 +134,11 @@ def check_budget(pool: Pool, budget: int) -> None:
     n_labelled = int(np.asarray(pool.labelled, dtype=bool).sum())
     held_back = pool.n_cases - n_candidates - n_labelled
     found = (
-        f"{n_candidates} of {pool.n_cases} cases can be suggested ({n_labelled} are labelled,"
+        f"{n_candidates} of {pool.n_cases} cases can be suggested ({n_labelled} are labeled,"
         f" {held_back} must be checked first or cannot be ranked)"
     )
     if n_candidates == 0:
-        advice = "Look at the cases that are held back." if held_back else "Add cases to go on."
+        advice = "Look at the cases that are held back." if held_back else "Add cases to continue."
         msg = f"There is no case left to suggest: {found}. {advice}"
         raise UsageError(msg)
     if budget < 1:
@@ -170,7 +170,7 @@ def utility_column(pool: Pool, name: str) -> FloatArray:
         known = ", ".join(sorted(pool.utilities)) or "none"
         msg = (
             f"This strategy ranks by '{name.replace('_', ' ')}', which was not computed for this"
-            f" cohort (there: {known}). Choose another strategy."
+            f" cohort (available: {known}). Choose another strategy."
         )
         raise UsageError(msg)
     values = np.asarray(pool.utilities[name], dtype=np.float64)
@@ -193,7 +193,7 @@ def check_embeddings(pool: Pool) -> None:
     """Refuse embeddings that are not finite where they are needed.
 
     Raises:
-        ValueError: If a candidate or a labelled case has NaN or infinities in its embedding.
+        ValueError: If a candidate or a labeled case has NaN or infinities in its embedding.
     """
     is_finite = np.isfinite(np.asarray(pool.embeddings, dtype=np.float64)).all(axis=1)
     needed = pool.candidates | np.asarray(pool.labelled, dtype=bool)

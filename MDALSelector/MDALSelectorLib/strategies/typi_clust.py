@@ -19,7 +19,7 @@ MAX_GROUPS = 500
 class TypiClust(Strategy):
     """The most typical case of every group of similar cases [1]; uses no modality difference.
 
-    The next pick comes from the group with the fewest labelled or picked cases, of these from the
+    The next pick comes from the group with the fewest labeled or picked cases, of these from the
     largest. The authors' code drops groups of fewer than five; ours takes them last, because the
     groups of a small cohort are all small.
 

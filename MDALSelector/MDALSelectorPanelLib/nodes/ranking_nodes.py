@@ -166,7 +166,7 @@ class RankingNodes:
 
 
 def _setRange(chart: slicer.vtkMRMLPlotChartNode, rows: Sequence[CaseRow]) -> None:
-    """Leave outliers out, or nothing else could be told apart."""
+    """Leave outliers out, or all other points would fall together."""
     isAuto = not _outliers(rows)
     chart.SetYAxisRangeAuto(isAuto)
     if not isAuto:

@@ -66,12 +66,12 @@ def columnTitles() -> list[str]:
 
 
 def stateText(state: CaseState) -> str:
-    """Return the name of a state in the language of the person."""
+    """Return the name of a state in the user's language."""
     return {
-        CaseState.UNLABELLED: _("unlabelled"),
+        CaseState.UNLABELLED: _("unlabeled"),
         CaseState.SUGGESTED: _("suggested"),
         CaseState.IN_PROGRESS: _("in progress"),
-        CaseState.LABELLED: _("labelled"),
+        CaseState.LABELLED: _("labeled"),
         CaseState.SKIPPED: _("skipped"),
         CaseState.CHECK_PAIRING: _("check pairing"),
     }[state]

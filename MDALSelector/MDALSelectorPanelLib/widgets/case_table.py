@@ -176,7 +176,7 @@ class CaseTable:
             view.resizeColumnToContents(column)
         modalities = dict.fromkeys(name for row in self.rows for name in row.files)
         self._model.horizontalHeaderItem(PICTURE).setToolTip(", ".join(modalities))
-        self._model.horizontalHeaderItem(RANK).setToolTip(_("Rank: 1 is to be labelled first."))
+        self._model.horizontalHeaderItem(RANK).setToolTip(_("Rank: 1 is to be labeled first."))
         view.setColumnHidden(PICTURE, self._pictures is None)
         height = ROW_HEIGHT if self._pictures is None else PICTURE_HEIGHT + 4
         view.verticalHeader().setDefaultSectionSize(height)

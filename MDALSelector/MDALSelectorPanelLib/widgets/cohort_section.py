@@ -53,7 +53,7 @@ class CohortSection:
     """Shows a `CohortReport`.
 
     Attributes:
-        corrected: Emits the corrections `PATTERN=NAME` after the person changed one.
+        corrected: Emits the corrections `PATTERN=NAME` after the user changed one.
         report: What is shown; `None` before the first.
     """
 

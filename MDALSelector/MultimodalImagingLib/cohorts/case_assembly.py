@@ -236,7 +236,7 @@ def _unknown(folder: str, files: Sequence[FoundFile]) -> Problem:
     example = exact_pattern(folder)
     message = (
         f"{len(files)} files in the folder {folder} of cases are not used, for example"
-        f" {files[0].path.name} of {files[0].case_id}: nothing tells what they are. Add a pattern"
+        f" {files[0].path.name} of {files[0].case_id}: no pattern says what they are. Add a pattern"
         f" such as `{example}=NAME`, `{example}=label` or `{example}=ignore`."
     )
     return Problem("warning", message, None, files[0].path)

@@ -31,7 +31,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something in a cohort that a person should know.
+    """Something in a cohort that the user should know.
 
     Attributes:
         severity: `"error"`: a file or case is not used, or cannot be trusted as it is;

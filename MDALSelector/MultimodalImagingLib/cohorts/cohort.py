@@ -139,7 +139,7 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
 
 
 def default_patterns(path: Path) -> ModalityPatterns:
-    """Return the table that a person left in the cohort's record, or the built-in one.
+    """Return the table that the user left in the cohort's record, or the built-in one.
 
     Raises:
         UsageError: If there is a table and it cannot be used.
@@ -150,7 +150,7 @@ def default_patterns(path: Path) -> ModalityPatterns:
         tables.append(default_record_folder(path) / FILE_NAME)
     try:
         found = [table for table in tables if table.is_file()]
-    except OSError:  # nobody may look there: then no table was left there
+    except OSError:  # no permission: then no table was left there
         return DEFAULT_PATTERNS
     return read_patterns(found[0]) if found else DEFAULT_PATTERNS
 

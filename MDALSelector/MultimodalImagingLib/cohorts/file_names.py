@@ -60,8 +60,8 @@ def without_study(names: Sequence[str], match: Callable[[str], PatternMatch]) ->
     if not foreign:
         return list(names)
     rests = ["_".join(found[foreign[-1] :]) for found in parts]
-    told = {match(rest).target for rest in rests} - {None}
-    return rests if len(told) > 1 else list(names)
+    targets = {match(rest).target for rest in rests} - {None}
+    return rests if len(targets) > 1 else list(names)
 
 
 def plain_one(names: Sequence[str]) -> int | None:

@@ -63,7 +63,7 @@ def _undecodable(path: Path, case_id: str | None) -> Problem:
 
 
 def is_folder(path: Path) -> bool:
-    """Tell whether a path is a folder; one that nobody may look at is none."""
+    """Tell whether a path is a folder; one without permission to look at it is none."""
     try:
         return path.is_dir()
     except OSError:

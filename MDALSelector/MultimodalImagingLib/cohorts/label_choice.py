@@ -21,10 +21,10 @@ _Rule = Callable[[FoundFile, PatternMatch], bool]
 
 @dataclass(frozen=True)
 class LabelChoice:
-    """The label map of a case, if it can be told.
+    """The label map of a case, if one stands out.
 
     Attributes:
-        file: The label map; `None` if there is none, or several that nothing tells apart.
+        file: The label map; `None` if there is none, or several of equal standing.
         problem: What was not used and why, or what to decide.
     """
 

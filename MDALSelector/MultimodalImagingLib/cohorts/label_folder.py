@@ -38,7 +38,7 @@ class LabelMatches:
     Attributes:
         labels: File per case.
         unused: Files that belong to no case.
-        problems: What could not be told: several files for a case, or several cases for a file.
+        problems: What stayed open: several files for a case, or several cases for a file.
     """
 
     labels: Mapping[str, Path]

@@ -1,4 +1,4 @@
-"""Which cases are labelled, and which label map of a case counts: one answer for all who ask."""
+"""Which cases are labeled, and which label map of a case counts: one answer for all commands."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def labelled_cases(
         cohort: The cohort.
         record: Its record; labels that were made there come before those of the cohort.
         folder: Label maps named like the cases; `None` for record and cohort.
-        reporter: Told of label maps of the folder that are not used.
+        reporter: Notified of label maps of the folder that are not used.
 
     Raises:
         UsageError: If the folder is not there, or if none of its files belongs to a case.

@@ -162,7 +162,7 @@ def parse_pattern(text: str) -> ModalityPattern:
 
 
 def write_patterns(path: Path, patterns: ModalityPatterns) -> None:
-    """Write a table as JSON that a person can edit."""
+    """Write a table as JSON that the user can edit."""
     rows = [{"pattern": row.expression, "modality": row.target} for row in patterns.rows]
     write_json(path, {"format": FORMAT_VERSION, "patterns": rows})
 

@@ -19,7 +19,7 @@ from MultimodalImagingLib.cohorts.name_problems import ShapedFile
 
 
 class NameMatcher:
-    """Knows the names of all files of a listing, so that what cases share can be told.
+    """Knows the names of all files of a listing, so that what cases share is known.
 
     Attributes:
         declared: Modality per name that the layout declares.

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 RULE = (
-    "The patient is the case without its last part if that names a visit (ses-2, V1, M06, preop,"
-    " a date); a CSV manifest with a column `patient` says it otherwise."
+    "The patient is the case without a visit at its end (V1, M06, a date), or the column `patient`"
+    " of a manifest."
 )
 
 _DATE = (

@@ -1,4 +1,4 @@
-"""Where the images of a case lie by their headers, and where they may belong: told in full.
+"""Where the images of a case lie by their headers, and where they may belong, in full.
 
 Nothing is moved: the used reading and the other one are named with their distance in mm.
 """
@@ -65,7 +65,7 @@ def label_problems(case: Case, positions: _Positions) -> Iterator[Problem]:
 def read_positions(case: Case, modalities: Collection[str]) -> dict[ImageFile, Position]:
     """Read where a case's label map and its images of some modalities lie.
 
-    Files that cannot be read are left out; whoever reads their voxels tells why.
+    Files that cannot be read are left out; reading their voxels says why.
     """
     files = [file for name, file in case.images.items() if name in modalities]
     positions = {}

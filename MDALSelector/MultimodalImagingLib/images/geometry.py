@@ -22,7 +22,7 @@ class Grid:
 
     Attributes:
         size: Number of voxels along `(I, J, K)`.
-        spacing_mm: Distance of neighbours along `(I, J, K)`, mm.
+        spacing_mm: Distance of neighbors along `(I, J, K)`, mm.
         origin_mm: LPS position of the center of voxel (0, 0, 0), mm.
         direction: Row-major 3x3 matrix as ITK gives it; column i is the LPS direction of axis i.
     """

@@ -28,7 +28,7 @@ from MultimodalImagingLib.images.text_header import (
 from MultimodalImagingLib.images.text_header_checks import text_header_fault
 from MultimodalImagingLib.images.voxel_payload import payload_fault
 
-# Suffix and the ITK reader for it; told explicitly, so that a damaged file gives its own message.
+# Suffix and the ITK reader for it; given explicitly, so that a damaged file gives its own message.
 _READERS = {
     ".nrrd": "NrrdImageIO",
     ".nhdr": "NrrdImageIO",

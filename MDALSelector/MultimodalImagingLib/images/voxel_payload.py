@@ -1,4 +1,4 @@
-"""Whether all voxels that a header promises are in the file, told without reading the image.
+"""Whether all voxels that a header promises are in the file, without reading the image.
 
 Libraries fill the missing end of a truncated file with zeros, or write to standard error only.
 """

@@ -14,7 +14,7 @@ _cancel_requested = threading.Event()
 
 
 def check_cancelled() -> None:
-    """Stop here if the person asked to; for long steps between two calls of `advance`.
+    """Stop here if the user asked to; for long steps between two calls of `advance`.
 
     Raises:
         CancelledError: If a signal to stop has arrived inside `cancel_on_signals`.

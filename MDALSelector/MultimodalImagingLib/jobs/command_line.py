@@ -57,7 +57,7 @@ def run_command_line(
         except CrossModalError as error:
             reporter.error(str(error))
             return error.exit_code
-        except BrokenPipeError:  # whoever reads the output has read enough
+        except BrokenPipeError:  # the reader of the output has read enough
             _discard_output()
             return CancelledError.exit_code
         except OSError as error:
@@ -91,7 +91,7 @@ def _make_reporter(stack: contextlib.ExitStack, *, as_events: bool) -> Reporter:
     if as_events:
         return JsonLinesReporter(sys.stdout)
     from MultimodalImagingLib.jobs.terminal_progress import (
-        TerminalReporter,  # rich: only for people
+        TerminalReporter,  # rich: only for terminals
     )
 
     return stack.enter_context(TerminalReporter())
@@ -100,6 +100,6 @@ def _make_reporter(stack: contextlib.ExitStack, *, as_events: bool) -> Reporter:
 def _unexpected(error: Exception) -> str:
     name = type(error).__name__
     return (
-        f"The job failed for a reason that it does not know ({name}: {error}). The lines above"
-        " say where; please report them with the command that you ran."
+        f"Unexpected error ({name}: {error}); see the lines above, and please report them with the"
+        " command that you ran."
     )

@@ -1,4 +1,4 @@
-"""What a running job tells: stages, remaining time, warnings, results; and how it is cancelled."""
+"""What a job reports: stages, remaining time, warnings, results; and how it is cancelled."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ __all__ = [
 
 
 class Reporter(Protocol):
-    """Receives what a job tells. `advance` is where a cancelled job stops."""
+    """Receives what a job reports. `advance` is where a cancelled job stops."""
 
     def stage(self, name: str, total: int) -> None:
         """Begin a stage of `total` steps; the previous one ends."""
 
     def advance(self, n: int = 1) -> None:
-        """Report `n` finished steps; raises `CancelledError` if the person asked to stop."""
+        """Report `n` finished steps; raises `CancelledError` if the user asked to stop."""
 
     def info(self, text: str) -> None:
         """Tell something that needs no action."""
 
     def warning(self, text: str) -> None:
-        """Tell something that the person should look at."""
+        """Tell something that the user should look at."""
 
     def error(self, text: str) -> None:
         """Tell why the job failed."""
@@ -79,7 +79,7 @@ class StageClock:
 
 
 class NullReporter:
-    """Tells nobody; cancels like the others."""
+    """Reports nothing; cancels like the others."""
 
     def stage(self, name: str, total: int) -> None:
         """Ignore."""
@@ -131,7 +131,7 @@ class JsonLinesReporter:
         self._write_progress()
 
     def advance(self, n: int = 1) -> None:
-        """Count steps, tell them, stop if cancelled."""
+        """Count and report steps; stop if cancelled."""
         self._stage.done += n
         is_due = self._clock() - self._written_at >= self._min_interval_s
         if is_due or self._stage.done >= self._stage.total:

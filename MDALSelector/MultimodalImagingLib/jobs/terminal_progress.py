@@ -1,4 +1,4 @@
-"""Progress for a person at a terminal; plain lines when the output goes into a file or a pipe."""
+"""Progress on a terminal; plain lines when the output goes into a file or a pipe."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from MultimodalImagingLib.jobs.progress import StageClock
 
 # Without a terminal a line is written at most this often, s.
 PLAIN_INTERVAL_S = 10.0
-# A training tells a value per message; a line for people ends before those.
+# A training reports a value per message; a line on the terminal ends before those.
 MOST_ENTRIES = 8
 
 

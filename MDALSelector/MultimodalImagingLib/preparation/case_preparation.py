@@ -213,7 +213,7 @@ def _check_size(case_id: str, modality: str, image: Grid, grid: Grid) -> None:
 def _unusable(case_id: str, modality: str, file: ImageFile, text: str) -> _UnusableImageError:
     where = "" if file.path.name in text else f" File: {file.path.name}."
     message = (
-        f"{modality}: {text}{where} Until that is mended, the modality is treated as missing in"
+        f"{modality}: {text}{where} Until this is fixed, the modality is treated as missing in"
         " this case."
     )
     return _UnusableImageError(modality, Problem("error", message, case_id, file.path))

@@ -121,7 +121,7 @@ def normalize(array: FloatArray, coverage: BoolArray, *, kind: ModalityKind) -> 
 def body_mask(array: FloatArray, coverage: BoolArray, *, kind: ModalityKind) -> BoolArray:
     """Find the body (or the skull-stripped brain) in one modality.
 
-    Air is told from tissue by a threshold (CT: -300 HU, PET: SUV 0.15, else 20 % of the median of
+    A threshold separates air from tissue (CT: -300 HU, PET: SUV 0.15, else 20 % of the median of
     the bright class of an Otsu split, so that the fat-muscle split of a tight crop does no harm).
     Then: opening by one voxel, parts of at least a tenth of the largest, holes filled in every K
     slice. Where a crop shows no air at all, everything covered is body.

@@ -156,7 +156,7 @@ def prepare_cohort(
         cohort: The cohort.
         spec: Working spacing and kinds.
         cache: Folder for the prepared cases; about 2 bytes per voxel and modality.
-        reporter: Told about each case; its `advance` may raise `CancelledError`.
+        reporter: Notified of each case; its `advance` may raise `CancelledError`.
 
     Raises:
         CrossModalError: If the cache cannot be written.

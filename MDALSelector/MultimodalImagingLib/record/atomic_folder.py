@@ -15,7 +15,7 @@ from MultimodalImagingLib.record.atomic_files import is_writable_folder, writing
 from MultimodalImagingLib.record.json_text import json_value
 from MultimodalImagingLib.record.ownership import Ownership, check_own, is_free
 
-# Hidden, so that nobody takes one for a finished folder. It holds `new`, for a moment `old`, and a
+# Hidden, so that it is not taken for a finished folder. It holds `new`, for a moment `old`, and a
 # marker, without which nothing of that name is ever removed.
 _UNFINISHED = ".unfinished-"
 _MARKER, _NEW, _OLD = ".crossmodal-unfinished", "new", "old"

@@ -1,8 +1,8 @@
 """The record of a cohort: where it lies, and the state of every case.
 
 `<cohort>/.crossmodal/` holds `cases.json` (states), `runs/`, `labels/`, `models/` and `cache/`. The
-record of a cohort on which nobody may write lies elsewhere. Everything is written atomically, and
-two people who change states at the same time are told of each other.
+record of a cohort that is not writable lies elsewhere. Everything is written atomically, and
+of two users who change states at the same time, the second gets an error.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class StateEntry:
 
     Attributes:
         state: The state.
-        by: Login name of the person who set it.
+        by: Login name of the user who set it.
         at: UTC time in ISO 8601.
     """
 
@@ -59,7 +59,7 @@ class CaseStates:
     """The states of all cases that have one.
 
     Attributes:
-        entries: Entry per case; a case without one is unlabelled.
+        entries: Entry per case; a case without one is unlabeled.
         revision: Grows with every change; 0 when nothing was ever written.
     """
 
@@ -107,7 +107,7 @@ class CohortRecord:
             folder = runs / f"{number:03d}-{name}"
             try:
                 folder.mkdir()
-            except FileExistsError:  # somebody else's run of the same second
+            except FileExistsError:  # another run of the same second
                 number += 1
             else:
                 return folder
@@ -138,14 +138,14 @@ class CohortRecord:
 
         Args:
             changes: New state per case.
-            seen_revision: The revision on which the person decided; `None` to accept any.
+            seen_revision: The revision on which the user decided; `None` to accept any.
 
         Returns:
             The states as they are now.
 
         Raises:
-            CohortError: If somebody else changed one of these cases since.
-            LockedError: If somebody else is writing now.
+            CohortError: If another user changed one of these cases since.
+            LockedError: If another process is writing now.
         """
         lock = locked(
             self.folder / "cases.lock",
@@ -197,13 +197,13 @@ def open_record(cohort_root: Path, *, folder: Path | None = None) -> CohortRecor
         )
         raise UsageError(msg) from error
     if not is_writable_folder(chosen):
-        msg = f"Nobody may write in the record folder {chosen}. Choose another with --record."
+        msg = f"The record folder {chosen} is not writable. Choose another with --record."
         raise UsageError(msg)
     return CohortRecord(chosen)
 
 
 def default_record_folder(cohort_root: Path) -> Path:
-    """Return where the record of a cohort lies when nobody chose a folder.
+    """Return where the record of a cohort lies unless the user chose a folder.
 
     Raises:
         UsageError: If the cohort may not be written and the user has no home folder.

@@ -41,7 +41,7 @@ class FolderLock:
         self._ended = threading.Event()
 
     def check(self) -> None:
-        """Make sure that nobody took the lock away, for example after this computer had slept.
+        """Make sure that the lock was not taken away, for example after this computer had slept.
 
         Raises:
             CrossModalError: If the lock is another's or gone.
@@ -54,7 +54,7 @@ class FolderLock:
             raise CrossModalError(msg)
 
     def keep_alive(self) -> None:
-        """Touch the lock until it is released, so that others see that somebody works."""
+        """Touch the lock until it is released, so that others see that work goes on."""
         threading.Thread(target=self._touch, daemon=True).start()
 
     def release(self) -> None:
@@ -76,7 +76,7 @@ def locked(path: Path, *, wait_s: float, silent_for_s: float, what: str) -> Iter
     Args:
         path: The lock file.
         wait_s: How long to wait for another process.
-        silent_for_s: A lock that nobody touched for longer was left by a crash.
+        silent_for_s: A lock that was not touched for longer was left by a crash.
         what: What is locked, at the beginning of the sentence that refuses.
 
     Raises:
@@ -120,7 +120,7 @@ def _create(path: Path) -> FolderLock | None:
 
 
 def _remove_stale(path: Path, silent_for_s: float) -> bool:
-    """Remove the lock of a crash; tells whether there was one."""
+    """Remove the lock of a crash; returns whether there was one."""
     owner = _read(path)
     if not path.exists():
         return True

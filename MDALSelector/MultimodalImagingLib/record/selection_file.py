@@ -1,7 +1,7 @@
 """The file `selection.json` of a selection run: its envelope, and which cases it suggests.
 
-What is inside is the business of the selection engine; who only wants to know the suggested cases
-reads them here.
+What is inside is the business of the selection engine; code that only needs the suggested
+cases reads them here.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def suggested_cases(run: Path) -> tuple[str, ...]:
 
 
 def cases_labelled_before(run: Path) -> tuple[str, ...]:
-    """Return the cases that counted as labelled when a run was made, in its order.
+    """Return the cases that counted as labeled when a run was made, in its order.
 
     Raises:
         CohortError: If the run cannot be read.

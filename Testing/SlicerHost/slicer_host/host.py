@@ -23,7 +23,7 @@ class Host:
     window: Any
     layout: Any
     modules: Any
-    _told: int = 0
+    _notified: int = 0
 
     def load(self, *paths: Path) -> None:
         """Load scripted modules from their `.py` files, in this order."""
@@ -36,8 +36,8 @@ class Host:
         from slicer_host.pythonqt import signals
 
         waiting = signals.receivers(self.application, "startupCompleted()")
-        told, self._told = self._told, len(waiting)
-        for receiver in waiting[told:]:
+        notified, self._notified = self._notified, len(waiting)
+        for receiver in waiting[notified:]:
             receiver()
         settle()
 

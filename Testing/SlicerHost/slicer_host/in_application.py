@@ -63,7 +63,7 @@ class RealApplication:
 
 
 class _Application:
-    """The application, but it shows what it would show to a person: `messages` records it."""
+    """The application, but it shows what it would show to a user: `messages` records it."""
 
     def __init__(self, real: Any) -> None:
         self._real = real

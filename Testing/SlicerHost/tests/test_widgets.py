@@ -128,14 +128,14 @@ def test_slider_widget_keeps_all_digits_and_its_limits():
 
 @pytest.fixture
 def path_edit(tmp_path):
-    """A path edit with a history of its own, and what it told."""
+    """A path edit with a history of its own, and what it emitted."""
     import ctk
 
-    edit, told = ctk.ctkPathLineEdit(), []
+    edit, emitted = ctk.ctkPathLineEdit(), []
     edit.settingKey = tmp_path.name
-    edit.connect("currentPathChanged(QString)", told.append)
-    edit.connect("validInputChanged(bool)", told.append)
-    return edit, told
+    edit.connect("currentPathChanged(QString)", emitted.append)
+    edit.connect("validInputChanged(bool)", emitted.append)
+    return edit, emitted
 
 
 def test_path_edit_remembers_its_history(path_edit, tmp_path, messages):
@@ -166,23 +166,23 @@ def test_path_edit_cannot_choose_a_folder_for_a_file_or_a_file_for_a_folder(
 
 
 def test_path_edit_tells_only_paths_that_fit_its_filters_and_never_the_empty_one(path_edit):
-    edit, told = path_edit
+    edit, emitted = path_edit
     edit.currentPath = "/a"
-    told.clear()
+    emitted.clear()
     edit.currentPath = ""
     edit.nameFilters = ["Tables (*.csv *.tsv)"]
     for path in ("/a/b", "/a/b.csv", "/a/c"):
         edit.currentPath = path
-    assert told == [False, "/a/b.csv", True, False]
+    assert emitted == [False, "/a/b.csv", True, False]
 
 
 def test_path_edit_is_emptied_for_a_moment_when_it_remembers_a_path_again(path_edit):
-    edit, told = path_edit
+    edit, emitted = path_edit
     edit.currentPath = "/a/b"
     edit.addCurrentPathToHistory()
-    told.clear()
+    emitted.clear()
     edit.addCurrentPathToHistory()
-    assert told == [False, "/a/b", True]
+    assert emitted == [False, "/a/b", True]
 
 
 UI = """

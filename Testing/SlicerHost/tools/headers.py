@@ -150,7 +150,7 @@ def _add_function(names: ClassNames, section: str, text: str) -> None:
 
 
 def signatures_of(name: str, arguments: str) -> list[str]:
-    """Return the normalised signature, and one for every default argument left out."""
+    """Return the normalized signature, and one for every default argument left out."""
     arguments = re.sub(r"\)\s*(const|override|noexcept|=\s*0).*$", "", arguments)
     parts = _split(arguments)
     required = sum("=" not in part for part in parts)

@@ -46,7 +46,7 @@ def hint(path: Path, cohorts: Sequence[str], *, is_one_case: bool) -> str:
         return (
             "The images lie directly in this folder: give the folder above if this is one case, or"
             " put every case into a folder of its own, or name the files `<case>_<modality>` with a"
-            " number in the case; a pattern such as `volume=CT` tells the modality of a word."
+            " number in the case; a pattern such as `volume=CT` gives a word its modality."
         )
     with_images = _folders_with_images(path)
     if with_images:
@@ -69,7 +69,7 @@ def _names_tell_nothing(path: Path, folders: Sequence[str]) -> str:
             " give patterns such as `0000=CT`."
         )
     return (
-        f"There are images in {listed(folders)}, but their names tell no case or no modality. Put"
+        f"There are images in {listed(folders)}, but their names give no case or no modality. Put"
         " every case into a folder of its own, write a CSV manifest, or name the modality of a"
         f" folder with a pattern such as `{exact_pattern(folders[0])}=CT`."
     )

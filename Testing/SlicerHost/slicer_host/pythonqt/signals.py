@@ -67,7 +67,7 @@ def normalized(signature: str) -> str:
 
 
 def find_signal(raw: QObject, signature: str) -> str | Any:
-    """Return the normalised signature of a Qt signal, or the bound signal of a stand-in."""
+    """Return the normalized signature of a Qt signal, or the bound signal of a stand-in."""
     text = normalized(signature)
     name = text.partition("(")[0]
     real, native = members.chain(type(raw))

@@ -71,7 +71,7 @@ def _finalizer(group: Any, window: Any, interactor: Any) -> Any:
 
 
 class ViewWidget(QWidget):
-    """A bar in the colour of the view node, with its label, above the view."""
+    """A bar in the color of the view node, with its label, above the view."""
 
     host_names = ("release",)
 

@@ -1,4 +1,4 @@
-"""The section What told what: the matrix, and the map of the cell that was clicked."""
+"""The section Modality contributions: the matrix, and the map of the cell that was clicked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from slicer_types import UiForm
 
 
-class ToldSection:
+class ContributionSection:
     """Connects the matrix to the maps.
 
     Attributes:
@@ -40,7 +40,7 @@ class ToldSection:
         Args:
             ui: Holds the widgets of the `.ui` file by name.
             browser: Shows the maps.
-            parameters: Returns what the person chose; `None` while the panel is not shown.
+            parameters: Returns what the user chose; `None` while the panel is not shown.
         """
         self.changed = Signal()
         self.matrix = ShareMatrix(ui.shareTable)
@@ -52,12 +52,13 @@ class ToldSection:
     def show(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
         """Show the matrix of another result."""
         facts = resultFacts(node) if isResult(node) else None
-        told = [] if facts is None else resultContributions(node)
+        contributions = [] if facts is None else resultContributions(node)
         titles = {row.segmentID: row.name for row in segmentRows(node)}
-        self.matrix.show(told, titles=titles, missing=() if facts is None else facts.missing)
+        missing = () if facts is None else facts.missing
+        self.matrix.show(contributions, titles=titles, missing=missing)
         self._markShown(node)
-        self._ui.toldHintLabel.setVisible(not told)
-        self._ui.shareTable.setVisible(bool(told))
+        self._ui.contributionsHintLabel.setVisible(not contributions)
+        self._ui.shareTable.setVisible(bool(contributions))
 
     def follow(self, parameters: CIMLSegmentParameterNode) -> None:
         """Follow opacity, threshold and kind of the map."""
