@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -17,6 +15,7 @@ from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_from_json, task_to_json
 from MultimodalImagingLib.errors import ModelError, UsageError
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
+from MultimodalImagingLib.record.checksums import json_checksum
 from MultimodalImagingLib.version import CROSSMODAL_VERSION
 
 FORMAT_VERSION = 1
@@ -103,8 +102,7 @@ class ModelDescription:
         content = description_to_json(self, with_id=False)
         for name in ("metrics", "step", "versions", "intensities"):
             del content[name]
-        text = json.dumps(content, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return json_checksum(content)[:16]
 
 
 def description_to_json(description: ModelDescription, *, with_id: bool = True) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -48,6 +46,7 @@ from MultimodalImagingLib.preparation.preprocessing import (
     prepare_case,
 )
 from MultimodalImagingLib.record.atomic_files import remove_unfinished_files
+from MultimodalImagingLib.record.checksums import json_checksum
 
 MAX_WORKERS = 4
 MOST_PLACES = 20_000
@@ -271,4 +270,4 @@ def _key(case: Case, maps: LabelMaps, job: PreparationJob, known: FileChecksums)
         sorted(maps.scheme.translations.get(case.case_id, {}).items()),
         list(job.task.primaries),
     ]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return json_checksum(content)

@@ -7,13 +7,13 @@ images of a cohort.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.record.checksums import file_checksum
 
 RECORD_NAME = ".crossmodal"
 _MOST_NAMED = 3
@@ -113,12 +113,6 @@ def checksums(folder: Path, *, without: Iterable[str] = ()) -> dict[str, str]:
     """Return the SHA-256 of every file of a folder, for its marker."""
     names = sorted(set(_files_in(folder)) - set(without))
     return {name: file_checksum(folder / name) for name in names}
-
-
-def file_checksum(path: Path) -> str:
-    """Return the SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_apart(output: Path, images: Iterable[Path], *, option: str = "--output") -> None:
