@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from CIMLSegmentLib.commands.evaluate import add_label_values_argument
-from CIMLSegmentLib.inference.case_input import add_modality_argument, modality_rows
+from CIMLSegmentLib.inference.case_input import modality_rows
 from CIMLSegmentLib.inference.freed_memory import keep_freed_memory
 from CIMLSegmentLib.model.training_config import TrainingConfig
 from CIMLSegmentLib.task.json_entry import JsonEntry, changed_config, read_json
@@ -23,6 +23,7 @@ from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_fo
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.cohorts.place_problems import label_problems, read_positions
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
 from typing import Any
 
 from CIMLSegmentLib.model.training_config import TrainingConfig
@@ -16,11 +14,10 @@ from CIMLSegmentLib.task.task_io import task_from_json, task_to_json
 from MultimodalImagingLib.errors import ModelError, UsageError
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 from MultimodalImagingLib.record.checksums import json_checksum
-from MultimodalImagingLib.version import CROSSMODAL_VERSION
 
 FORMAT_VERSION = 1
 
-_PACKAGES = ("numpy", "SimpleITK", "torch", "monai", "safetensors")
+PACKAGES = ("numpy", "SimpleITK", "torch", "monai", "safetensors")
 _KEYS = (
     "format_version",
     "model_id",
@@ -165,17 +162,6 @@ def description_from_json(data: object, *, where: str) -> ModelDescription:
     except (UsageError, ValueError) as error:
         msg = f"The description of the model in {where} cannot be used: {error}"
         raise ModelError(msg) from error
-
-
-def current_versions() -> dict[str, str]:
-    """Return the versions of this program, of Python and of the packages that compute."""
-    found = {"CrossModal": CROSSMODAL_VERSION, "Python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # Slicer has some of them built in
-            found[name] = "unknown"
-    return found
 
 
 def _preprocessing(entry: JsonEntry) -> PreprocessingSpec:

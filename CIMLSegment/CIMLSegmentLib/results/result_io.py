@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from CIMLSegmentLib.task.task_io import task_to_json
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.volume_io import Volume, write_volume
 from MultimodalImagingLib.jobs.cancellation import check_cancelled
+from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.record.atomic_files import write_bytes, write_json
 from MultimodalImagingLib.record.atomic_folder import new_folder
 from MultimodalImagingLib.record.ownership import (
@@ -134,7 +134,7 @@ def _write_maps(result: SegmentationResult, folder: Path) -> None:
     for item in result.maps:
         by_array.setdefault(id(item.volume), []).append(item)
     groups = list(by_array.values())
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(4, core_count())) as pool:
         jobs = [pool.submit(_write_map, group[0], folder) for group in groups]
         try:
             for job in jobs:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from MDALSelectorLib.commands.inspect import add_modality_argument
 from MDALSelectorLib.estimation.config import ESTIMATORS, EstimationConfig, EstimatorName
 from MDALSelectorLib.selection.config import LABELLED_RULES, SelectionConfig
 from MDALSelectorLib.strategies import DEFAULT_STRATEGY, STRATEGIES, StrategyOptions
+from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import asdict
-from importlib import metadata
 
 from MDALSelectorLib.selection.config import SelectionConfig
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
-from MultimodalImagingLib.version import CROSSMODAL_VERSION
 
 PACKAGES = ("numpy", "SimpleITK", "torch", "monai", "scikit-learn", "scipy")
 
@@ -25,14 +22,3 @@ def configuration_of(config: SelectionConfig, spec: PreprocessingSpec) -> dict[s
         "spacing_mm": list(spec.spacing_mm),
         "modality_kinds": dict(spec.kinds),
     }
-
-
-def versions_of() -> dict[str, str]:
-    """Return the versions of this program, of Python and of the packages that compute."""
-    found = {"CrossModal": CROSSMODAL_VERSION, "Python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # Slicer has some of them built in
-            found[name] = "unknown"
-    return found

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.jobs.sentences import listed
 from MultimodalImagingLib.record.checksums import file_checksum
 
 RECORD_NAME = ".crossmodal"
@@ -76,9 +77,10 @@ def check_own_files(files: Mapping[Path, Callable[[bytes], bool]], *, option: st
     """
     foreign = [path for path, is_own in files.items() if not is_own_file(path, is_own)]
     if foreign:
+        names = listed([str(path) for path in foreign], most=_MOST_NAMED)
         msg = (
-            f"{_named([str(path) for path in foreign])} exists already and was not written by this"
-            f" command, so it was left as it is. Choose another place with {option}."
+            f"{names} exists already and was not written by this command, so it was left as it is."
+            f" Choose another place with {option}."
         )
         raise UsageError(msg)
 
@@ -104,9 +106,13 @@ def foreign_reason(folder: Path, ownership: Ownership) -> str:
         return f"it is not {ownership.title}"
     foreign = sorted(set(_files_in(folder)) - {*written, ownership.marker})
     if foreign:
-        return f"it also holds {_named(foreign)}, not written by this program"
+        return f"it also holds {listed(foreign, most=_MOST_NAMED)}, not written by this program"
     changed = sorted(name for name in written if _is_changed(folder, name, written, ownership))
-    return f"{_named(changed)} in it changed after this program wrote it" if changed else ""
+    return (
+        f"{listed(changed, most=_MOST_NAMED)} in it changed after this program wrote it"
+        if changed
+        else ""
+    )
 
 
 def checksums(folder: Path, *, without: Iterable[str] = ()) -> dict[str, str]:
@@ -215,9 +221,3 @@ def _is_changed(folder: Path, name: str, written: Written, ownership: Ownership)
         return file_checksum(path) != checksum
     marked_at = (folder / ownership.marker).stat().st_mtime
     return path.stat().st_mtime > marked_at + _MTIME_SLACK_S
-
-
-def _named(names: list[str]) -> str:
-    n_more = len(names) - _MOST_NAMED
-    more = f" and {n_more} more" if n_more > 0 else ""
-    return ", ".join(names[:_MOST_NAMED]) + more
