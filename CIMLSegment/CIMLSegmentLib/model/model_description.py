@@ -8,12 +8,12 @@ from typing import Any
 
 from CIMLSegmentLib.model.training_config import TrainingConfig
 from CIMLSegmentLib.network.config import NetworkConfig
-from CIMLSegmentLib.task.json_entry import JsonEntry, config_from_json, config_to_json
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_from_json, task_to_json
 from MultimodalImagingLib.errors import ModelError, UsageError
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 from MultimodalImagingLib.record.checksums import json_checksum
+from MultimodalImagingLib.record.json_entry import JsonEntry, config_from_json, config_to_json
 
 FORMAT_VERSION = 1
 
@@ -178,7 +178,9 @@ def _facts(entry: JsonEntry) -> ModelFacts:
         training_cases=entry.listed("training_cases", str),
         validation_cases=entry.listed("validation_cases", str),
         intensities={
-            name: _intensities(values, f"{name!r} in {entry.where}")
+            name: config_from_json(
+                Intensities, values, where=f"the intensities of {name!r} in {entry.where}"
+            )
             for name, values in entry.value("intensities", dict).items()
         },
         metrics=entry.mapping("metrics", float),
@@ -186,10 +188,3 @@ def _facts(entry: JsonEntry) -> ModelFacts:
         versions=entry.mapping("versions", str),
         label_values=entry.value("label_values", str, ""),
     )
-
-
-def _intensities(data: object, where: str) -> Intensities:
-    names = ("mean", "sd", "low", "high")
-    entry = JsonEntry(data, f"the intensities of {where}")
-    entry.check_keys(names, optional=())
-    return Intensities(*(float(entry.value(name, float)) for name in names))

@@ -13,7 +13,6 @@ from CIMLSegmentLib.results.map_pictures import legend_stops, region_colors
 from CIMLSegmentLib.results.report_pictures import TileRow, case_pictures, short_number
 from CIMLSegmentLib.results.result import Contribution
 from CIMLSegmentLib.results.stored_result import StoredResult, find_results, read_result
-from CIMLSegmentLib.task.json_entry import read_json
 from CIMLSegmentLib.task.label_maps import LabelMaps
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.cases import Case
@@ -21,6 +20,7 @@ from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.volume_io import ImageFile
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_files import write_text
+from MultimodalImagingLib.record.json_entry import read_json
 from MultimodalImagingLib.record.ownership import check_own_files
 from MultimodalImagingLib.record.pages import render_page
 

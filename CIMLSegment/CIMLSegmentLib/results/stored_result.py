@@ -9,11 +9,11 @@ from pathlib import Path
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS
 from CIMLSegmentLib.results.result import Contribution
 from CIMLSegmentLib.results.result_io import FORMAT_VERSION, RESULT_FILE
-from CIMLSegmentLib.task.json_entry import JsonEntry, read_json
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_from_json
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.jobs.environment import same_name
+from MultimodalImagingLib.record.json_entry import JsonEntry, read_json
 
 
 @dataclass(frozen=True)

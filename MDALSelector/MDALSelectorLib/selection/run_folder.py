@@ -22,7 +22,7 @@ from MDALSelectorLib.selection.selection_json import (
     rounded_numbers,
     selection_from_content,
 )
-from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.errors import CohortError, CrossModalError
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.selection_file import (
     FORMAT_VERSION,
@@ -81,7 +81,7 @@ def read_selection(run: Path) -> CaseSelection:
     content = read_selection_content(run)
     try:
         return selection_from_content(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (CrossModalError, KeyError, TypeError, ValueError, AttributeError) as error:
         msg = (
             f"Expected a selection of version {FORMAT_VERSION} in {run / JSON_NAME}, but a part is"
             f" missing or wrong ({type(error).__name__}: {error}). Run the selection again."

@@ -14,8 +14,10 @@ import numpy as np
 
 from MDALSelectorLib.case_flags import Flag
 from MDALSelectorLib.selection.cohort_scores import CohortScores
-from MDALSelectorLib.selection.selection_json import diagnostics_from_content
+from MDALSelectorLib.selection.diagnostics import Diagnostics
+from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.checksums import array_checksum, json_checksum
+from MultimodalImagingLib.record.json_entry import config_from_json
 from MultimodalImagingLib.record.tensor_file import read_tensors, write_tensors
 
 FORMAT_VERSION = 1
@@ -57,7 +59,7 @@ def load_scores(folder: Path, key: str) -> CohortScores | None:
         return None
     try:
         return _scores(*read_tensors(path))
-    except (KeyError, ValueError, TypeError):
+    except (CrossModalError, KeyError, ValueError, TypeError):
         return None
 
 
@@ -69,7 +71,7 @@ def _scores(header: Mapping[str, Any], tensors: Mapping[str, Any]) -> CohortScor
     if header["checksum"] != array_checksum(sorted(tensors.items())):
         return None
     flags = {
-        case: tuple(Flag(flag["kind"], flag["reason"]) for flag in items)
+        case: tuple(config_from_json(Flag, flag, where="a flag") for flag in items)
         for case, items in header["flags"].items()
     }
     return CohortScores(
@@ -77,7 +79,7 @@ def _scores(header: Mapping[str, Any], tensors: Mapping[str, Any]) -> CohortScor
         modalities=tuple(header["modalities"]),
         case_ids=tuple(header["case_ids"]),
         patient_ids=tuple(header["patient_ids"]),
-        diagnostics=diagnostics_from_content(header["diagnostics"]),
+        diagnostics=config_from_json(Diagnostics, header["diagnostics"], where="the diagnostics"),
         flags=flags,
         pmi_nats=tensors["pmi_nats"],
         z=tensors["z"],
