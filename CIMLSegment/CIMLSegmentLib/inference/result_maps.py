@@ -20,6 +20,7 @@ from CIMLSegmentLib.inference.sliding_window import WindowedOutput
 from CIMLSegmentLib.inference.uncertainty import predictive_entropy
 from CIMLSegmentLib.inference.window_box import WindowBox
 from CIMLSegmentLib.inference.windowed_gradcam import scaled_together
+from CIMLSegmentLib.results.map_kinds import MapKey
 from CIMLSegmentLib.results.result import ResultMap
 from CIMLSegmentLib.task.merging import region_logits
 from CIMLSegmentLib.task.parts import Subtask
@@ -95,7 +96,7 @@ def information_maps(information: InformationBySender, task: Task) -> Iterator[R
         before = totals.get(pair)
         totals[pair] = told if before is None else _sum(before, told)
     for (primary, auxiliary), volume in totals.items():
-        yield ResultMap("information", volume, primary, auxiliary)
+        yield ResultMap(MapKey("information", primary, auxiliary), volume)
 
 
 def attention_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
@@ -106,7 +107,7 @@ def attention_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[Resul
         values = np.clip(on_output_grid(inside, space.grid).array, 0, 1)
         volume = Volume(values, space.grid)
         for region in _regions_shown_by(subtask, space.task):
-            yield ResultMap("attention", volume, subtask.primary, auxiliary, region)
+            yield ResultMap(MapKey("attention", subtask.primary, auxiliary, region), volume)
 
 
 def gradcam_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
@@ -118,7 +119,8 @@ def gradcam_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultM
         )
         shown = np.clip(on_output_grid(inside, space.grid).array, 0, 1)
         primary = space.task.subtask(told.subtask).primary
-        yield ResultMap("gradcam", Volume(shown, space.grid), primary, told.auxiliary, key.region)
+        shown_key = MapKey("gradcam", primary, told.auxiliary, key.region)
+        yield ResultMap(shown_key, Volume(shown, space.grid))
 
 
 def uncertainty_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
@@ -128,7 +130,7 @@ def uncertainty_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[Res
     arrays = {name: values.numpy() for name, values in output.sampled.items()}
     for name, probabilities in region_logits(arrays, space.task).items():
         values = predictive_entropy(_on_grid(probabilities, space))
-        yield ResultMap("uncertainty", Volume(values, space.grid), region=name)
+        yield ResultMap(MapKey("uncertainty", region=name), Volume(values, space.grid))
 
 
 def _on_grid(probabilities: FloatArray, space: OutputSpace) -> FloatArray:
