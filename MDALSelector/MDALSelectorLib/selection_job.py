@@ -23,8 +23,7 @@ from MDALSelectorLib.selection.budget import parse_budget
 from MDALSelectorLib.selection.candidates import check_some_unlabelled
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.cohort_scores import CohortScores, SelectionRequest
-from MDALSelectorLib.selection.config import SelectionConfig
-from MDALSelectorLib.selection.run_facts import PACKAGES, configuration_of
+from MDALSelectorLib.selection.config import PACKAGES, SelectionConfig, configuration_of
 from MDALSelectorLib.selection.run_folder import LOG_NAME, write_embeddings, write_selection
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
 from MultimodalImagingLib.cohorts.cases import Problem

@@ -22,11 +22,10 @@ from example_segmentation import (
     write_case,
 )
 
-from CIMLSegmentLib.inference.gradcam import CamTarget, message_gradcam
+from CIMLSegmentLib.inference.gradcam import CamKey, CamTarget, message_gradcam, scaled_together
 from CIMLSegmentLib.inference.inference_config import InferenceConfig
 from CIMLSegmentLib.inference.segment_case import predict_prepared, segment_case
 from CIMLSegmentLib.inference.sliding_window import WindowPlan, predict_windows
-from CIMLSegmentLib.inference.windowed_gradcam import CamKey, scaled_together
 from CIMLSegmentLib.model.model_description import Intensities
 from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import CIMLNet, MessageKey

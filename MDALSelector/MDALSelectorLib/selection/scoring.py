@@ -17,8 +17,8 @@ from MDALSelectorLib.estimation.voxel_nmi import cohort_voxel_nmi
 from MDALSelectorLib.pairing.alignment import measure_alignment
 from MDALSelectorLib.pairing.flags import pairing_flags
 from MDALSelectorLib.selection.cohort_scores import CohortScores, FloatArray
+from MDALSelectorLib.selection.config import PACKAGES
 from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, PairDiagnostics
-from MDALSelectorLib.selection.run_facts import PACKAGES
 from MDALSelectorLib.selection.score_store import load_scores, save_scores, scores_key
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
