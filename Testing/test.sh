@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Passes the tests: style, types, layers, then all tests but the long measurements (those: pytest -m evidence).
+# Passes the tests: style, types, layers, dead code, then all tests but the long measurements (those: pytest -m evidence).
 # Further arguments go to pytest, for example: Testing/test.sh -k strategy
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -12,4 +12,5 @@ python=.venv/bin/python
 "$python" -m ruff format --check .
 "$python" -m mypy
 PYTHONPATH=MDALSelector:CIMLSegment .venv/bin/lint-imports --no-cache
+"$python" -m vulture
 "$python" -m pytest --numprocesses "$workers" --dist loadfile "$@"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,21 @@ def slicer_python(host, tmp_path_factory):
         launcher.write_text(f'#!/bin/sh\n"{sys.executable}" "$@"\nexit $?\n', encoding="utf-8")
         launcher.chmod(0o755)
         os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.fixture
+def wait_until(host):
+    """Handle events until a condition holds, on a busy computer too."""
+
+    def wait(condition, timeout=60.0):
+        end = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > end:
+                pytest.fail(f"Waited {timeout} s in vain.")
+            host.settle()
+            time.sleep(0.005)
+
+    return wait
 
 
 @pytest.fixture

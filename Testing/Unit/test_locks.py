@@ -49,6 +49,7 @@ def test_a_lock_names_its_owner_and_goes_with_it(tmp_path: Path) -> None:
         ("", 120),
         (owner(place="another container", pid=2**22 + 1), 120),
     ],
+    ids=["ended", "id used again", "another host", "empty", "another container"],
 )
 def test_what_a_crash_left_is_removed(tmp_path: Path, content: str, seconds: float) -> None:
     path = tmp_path / "a.lock"
@@ -69,6 +70,7 @@ def test_what_a_crash_left_is_removed(tmp_path: Path, content: str, seconds: flo
         ("my notes", 1000),
         ("[]", 1000),
     ],
+    ids=["own", "another host", "another container", "empty", "notes", "list"],
 )
 def test_what_may_be_in_use_or_is_no_lock_stays(
     tmp_path: Path, content: str, seconds: float

@@ -24,11 +24,13 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 depth = int(sys.argv[2])
 if depth:
     subprocess.Popen([sys.executable, "-c", sys.argv[1], sys.argv[1], str(depth - 1)])
+else:
+    print("all are here", flush=True)
 time.sleep(120)
 """
 
 
-def wait_until(condition, timeout_s: float = 10.0) -> bool:
+def wait_until(condition, timeout_s: float = 60.0) -> bool:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if condition():
@@ -39,8 +41,11 @@ def wait_until(condition, timeout_s: float = 10.0) -> bool:
 
 @pytest.fixture
 def family() -> Iterator[subprocess.Popen[bytes]]:
-    child = subprocess.Popen([sys.executable, "-c", STUBBORN, STUBBORN, "2"])
-    assert wait_until(lambda: len(process_tree(child.pid)) == 3)
+    words = [sys.executable, "-c", STUBBORN, STUBBORN, "2"]
+    child = subprocess.Popen(words, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    assert len(process_tree(child.pid)) == 3
     yield child
     kill(process_tree(child.pid))
     child.wait()
@@ -59,7 +64,7 @@ def test_kill_ends_all_of_a_tree_that_does_not_want_to(family):
     time.sleep(0.2)
     assert len(process_tree(family.pid)) == 3
     kill(tree)
-    assert wait_until(lambda: not any(process_tree(process.pid) for process in tree), 2.0)
+    assert wait_until(lambda: not any(process_tree(process.pid) for process in tree))
 
 
 def test_grandchildren_are_ended_also_when_their_parent_is_gone(family):
@@ -68,7 +73,7 @@ def test_grandchildren_are_ended_also_when_their_parent_is_gone(family):
     family.wait()
     assert process_tree(family.pid) == []
     kill(tree)
-    assert wait_until(lambda: not any(process_tree(process.pid) for process in tree), 2.0)
+    assert wait_until(lambda: not any(process_tree(process.pid) for process in tree))
 
 
 def test_a_later_process_of_the_same_number_is_left_alone(family):

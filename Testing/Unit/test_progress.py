@@ -270,7 +270,7 @@ def test_a_terminated_job_ends_with_code_130_and_whole_lines() -> None:
     assert process.stdout is not None
     first = process.stdout.readline()
     process.terminate()
-    rest, _ = process.communicate(timeout=20)
+    rest, _ = process.communicate(timeout=120)
     events = [json.loads(line) for line in [first, *rest.splitlines()]]
     assert process.returncode == 130
     assert events[-1]["event"] == "error"

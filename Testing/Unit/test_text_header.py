@@ -9,8 +9,8 @@ import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.text_header import (
+    missing_line,
     payload_of_text_header,
-    text_header_fault,
     text_position,
 )
 from MultimodalImagingLib.images.volume_io import ImageFile, read_grid, read_volume
@@ -129,9 +129,9 @@ def test_a_metaimage_header_that_lacks_a_line_is_refused_without_noise(
 ) -> None:
     path = tmp_path / "t1.mha"
     sitk.WriteImage(sitk.GetImageFromArray(np.ones((4, 5, 6), np.float32)), str(path))
-    assert text_header_fault(path) is None
+    assert missing_line(path) is None
     path.write_bytes(path.read_bytes().replace(name.encode(), b"X" * len(name), 1))
-    assert text_header_fault(path) == f"a MetaImage header without {name}"
+    assert missing_line(path) == f"a MetaImage header without {name}"
     with pytest.raises(CohortError, match=f"without {name}"):
         read_grid(ImageFile(path))
     captured = capfd.readouterr()

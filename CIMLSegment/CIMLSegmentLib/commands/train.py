@@ -155,7 +155,14 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
         resume=options.resume,
     )
     metrics = {name: round(value, 4) for name, value in result.metrics.items()}
-    reporter.result({"model": str(result.folder), "best_step": result.best_step, **metrics})
+    reporter.result(
+        {
+            "model": str(result.folder),
+            "best_step": result.best_step,
+            "stopped_early": result.stopped_early,
+            **metrics,
+        }
+    )
     return 0
 
 

@@ -6,7 +6,6 @@ is that of `ciml-segmenter segment` by construction.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from CIMLSegmentLib.model.model_files import DESCRIPTION_NAME, WEIGHTS_NAME
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
 from MultimodalImagingLib.record.atomic_folder import new_folder
+from MultimodalImagingLib.record.json_text import json_value
 from MultimodalImagingLib.record.ownership import (
     Ownership,
     Written,
@@ -142,7 +142,7 @@ def bundle_metadata(model: TrainedModel) -> dict[str, Any]:
 def _written_files(folder: Path) -> Written | None:
     """Read which files a bundle consists of; `None` if it is none of ours."""
     try:
-        content = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))
+        content = json_value((folder / METADATA_FILE).read_text(encoding="utf-8"))
         is_own = "crossmodal" in content["required_packages_version"]
         sums = content.get("crossmodal_files", dict.fromkeys(_FILES))
         return dict(sums) if is_own else None

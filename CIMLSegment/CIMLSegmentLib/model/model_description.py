@@ -93,6 +93,23 @@ class ModelDescription:
     preprocessing: PreprocessingSpec
     facts: ModelFacts = field(default_factory=ModelFacts)
 
+    def __post_init__(self) -> None:
+        """Refuse parts that contradict each other.
+
+        Raises:
+            UsageError: If anything is wrong.
+        """
+        n_axes = self.network.spatial_dims
+        if len(self.training.patch_size) != n_axes:
+            msg = f"Expected a patch size of {n_axes} axes, got {self.training.patch_size}."
+            raise UsageError(msg)
+        if dict(self.preprocessing.kinds) != dict(self.task.modalities):
+            msg = (
+                f"Expected images prepared as {dict(self.task.modalities)}, got"
+                f" {dict(self.preprocessing.kinds)}."
+            )
+            raise UsageError(msg)
+
     @property
     def model_id(self) -> str:
         """Name of the training: the same for all its states, another for other settings."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf
+from math import inf, prod
 
 from MultimodalImagingLib.record.json_entry import raise_first
 
 OPTIMIZERS = ("adamw", "sgd")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+_LARGEST_PATCH = 320**3  # voxels; what nobody trains with, and a damaged description may claim
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ def _training_problems(config: TrainingConfig) -> Iterator[str]:
 def _choice_problems(config: TrainingConfig) -> Iterator[str]:
     if len(config.patch_size) not in (2, 3) or min(config.patch_size) < 1:
         yield f"Expected a patch size of 2 or 3 positive numbers, got {config.patch_size}."
+    elif prod(config.patch_size) > _LARGEST_PATCH:
+        yield f"Expected a patch of at most {_LARGEST_PATCH} voxels, got {config.patch_size}."
     if config.batch_size % config.accumulation:
         yield (
             f"Expected a batch size that is a multiple of accumulation, got {config.batch_size}"

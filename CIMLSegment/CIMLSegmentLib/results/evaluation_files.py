@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from CIMLSegmentLib.results.evaluation import Evaluation
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
+from MultimodalImagingLib.record.json_text import json_value
 from MultimodalImagingLib.record.ownership import check_own_files
 
 CSV_FILE, JSON_FILE = "evaluation.csv", "evaluation.json"
@@ -51,7 +51,7 @@ def check_evaluation_files(folder: Path) -> None:
 
 def _is_json(data: bytes) -> bool:
     try:
-        content = json.loads(data)
+        content = json_value(data)
     except ValueError:
         return False
     return isinstance(content, dict) and content.keys() >= {"task", "rules", "summary", "scores"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from MultimodalImagingLib.jobs.cancellation import check_cancelled
 from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.record.atomic_files import write_bytes, write_json
 from MultimodalImagingLib.record.atomic_folder import new_folder
+from MultimodalImagingLib.record.json_text import json_value
 from MultimodalImagingLib.record.ownership import (
     Ownership,
     Written,
@@ -118,7 +118,7 @@ def _write_files(result: SegmentationResult, folder: Path) -> None:
 def _written_files(folder: Path, case_id: str) -> Written | None:
     """Read which files a result consists of; `None` if it is none of this case."""
     try:
-        content = json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))
+        content = json_value((folder / RESULT_FILE).read_text(encoding="utf-8"))
         is_own = content["format_version"] == FORMAT_VERSION and content["case"] == case_id
         names = [content["label_map"], content["segmentation"]]
         names += [item["file"] for item in content["maps"]]

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from CIMLSegmentLib.results.evaluation import reference_maps
-from CIMLSegmentLib.results.evaluation_files import JSON_FILE
 from CIMLSegmentLib.results.map_pictures import legend_stops, region_colors
 from CIMLSegmentLib.results.report_pictures import TileRow, case_pictures, short_number
 from CIMLSegmentLib.results.result import Contribution
+from CIMLSegmentLib.results.stored_evaluation import read_evaluation
 from CIMLSegmentLib.results.stored_result import StoredResult, find_results, read_result
 from CIMLSegmentLib.task.label_maps import LabelMaps
 from CIMLSegmentLib.task.task import Task
@@ -20,7 +20,6 @@ from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.volume_io import ImageFile
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_files import write_text
-from MultimodalImagingLib.record.json_entry import read_json
 from MultimodalImagingLib.record.ownership import check_own_files
 from MultimodalImagingLib.record.pages import render_page
 
@@ -130,7 +129,7 @@ def write_segmentation_report(
     path = request.folder / REPORT_NAME if output is None else output
     check_own_files({path: _is_page}, option="--output")
     results = _results(request)
-    evaluation = _evaluation(request.folder)
+    evaluation = read_evaluation(request.folder)
     pictured = {result.case_id for result in results[:MOST_PICTURED]}
     maps = _references(request, [r for r in results if r.case_id in pictured], reporter)
     reporter.stage("draw", len(results))
@@ -261,12 +260,6 @@ def _results(request: ReportRequest) -> list[StoredResult]:
         )
         raise CohortError(msg)
     return [r for r in results if not request.chosen or r.case_id in request.chosen]
-
-
-def _evaluation(folder: Path) -> Mapping[str, Any]:
-    path = folder / JSON_FILE
-    content = read_json(path) if path.is_file() else {}
-    return content if isinstance(content, dict) else {}
 
 
 def _models(views: Sequence[CaseView]) -> list[Mapping[str, object]]:

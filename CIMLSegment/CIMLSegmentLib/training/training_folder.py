@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from CIMLSegmentLib.training.training_log import LOG_NAME
 from CIMLSegmentLib.training.training_state import STATE_NAME
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.record.atomic_files import remove_unfinished_files, writing_error
+from MultimodalImagingLib.record.json_text import json_value
 from MultimodalImagingLib.record.locks import locked
 from MultimodalImagingLib.record.ownership import check_own_files
 from MultimodalImagingLib.record.tensor_file import is_tensor_file
@@ -91,7 +91,7 @@ def _make_folder(output: Path) -> None:
 
 def _is_log(data: bytes) -> bool:
     try:
-        lines = [json.loads(line) for line in data.splitlines()[:1]]
+        lines = [json_value(line) for line in data.splitlines()[:1]]
     except ValueError:
         return False
     return all(isinstance(line, dict) and "step" in line for line in lines)

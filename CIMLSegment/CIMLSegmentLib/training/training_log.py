@@ -10,6 +10,7 @@ from typing import Any
 from CIMLSegmentLib.training.losses import LossTerms
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_files import write_text
+from MultimodalImagingLib.record.json_text import json_value
 
 LOG_NAME = "log.jsonl"
 
@@ -66,7 +67,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     entries = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            entry = json.loads(line)
+            entry = json_value(line)
         except ValueError:
             continue
         if isinstance(entry, dict) and isinstance(entry.get("step"), int):

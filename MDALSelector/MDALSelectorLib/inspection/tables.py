@@ -72,8 +72,9 @@ def _facts(report: InspectionReport) -> str:
     ]
     if cohort.naming:
         lines.append(cohort.naming)
-    if any(case.patient_id != case.case_id for case in cohort.cases):
-        lines += [_visits(report), RULE]
+    if n_patients < len(cohort.cases):
+        lines.append(_visits(report))
+        lines += [] if "patient" in cohort.naming else [RULE]
     return "\n".join(lines)
 
 
@@ -83,8 +84,6 @@ def _visits(report: InspectionReport) -> str:
     for case in report.cohort.cases:
         visits.setdefault(case.patient_id, []).append(case.case_id)
     several = [f"{name} ({', '.join(c)})" for name, c in visits.items() if len(c) > 1]
-    if not several:
-        return "Every patient has one case."
     return f"Patients with several cases: {listed(several, most=MAX_PATIENTS)}."
 
 

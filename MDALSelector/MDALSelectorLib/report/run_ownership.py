@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from MDALSelectorLib.selection.run_folder import (
     selection_csv,
 )
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.record.json_text import json_value
 from MultimodalImagingLib.record.ownership import (
     KNOWN,
     Ownership,
@@ -63,7 +63,7 @@ def take_over_run(run: Path) -> None:
 
 def _is_log(data: bytes) -> bool:
     try:
-        first = json.loads(data.split(b"\n", 1)[0])
+        first = json_value(data.split(b"\n", 1)[0])
     except ValueError:
         return False
     return isinstance(first, dict) and {"time_s", "event"} <= first.keys()

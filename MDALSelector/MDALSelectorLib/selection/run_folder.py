@@ -52,6 +52,8 @@ EMBEDDINGS_NAME = "embeddings.safetensors"
 THUMBNAILS_NAME = "thumbnails"
 LOG_NAME = "log.jsonl"
 
+_WRONG_CONTENT = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+
 FloatArray = npt.NDArray[np.floating]
 
 
@@ -81,7 +83,7 @@ def read_selection(run: Path) -> CaseSelection:
     content = read_selection_content(run)
     try:
         return selection_from_content(content)
-    except (CrossModalError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (CrossModalError, *_WRONG_CONTENT) as error:
         msg = (
             f"Expected a selection of version {FORMAT_VERSION} in {run / JSON_NAME}, but a part is"
             f" missing or wrong ({type(error).__name__}: {error}). Run the selection again."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from MultimodalImagingLib.cohorts.folders import images_in, is_folder, stem
 from MultimodalImagingLib.cohorts.label_folder import match_labels
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.volume_io import image_suffix
+from MultimodalImagingLib.record.json_text import json_value
 
 FILE_NAME = "dataset.json"
 IMAGE_FOLDERS = {
@@ -78,7 +78,7 @@ def read_description(root: Path) -> DatasetDescription:
     """
     path = root / FILE_NAME
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json_value(path.read_text(encoding="utf-8-sig"))
         is_nnunet = "channel_names" in content
         names = content["channel_names" if is_nnunet else "modality"]
         items = names.items() if isinstance(names, dict) else enumerate(names)

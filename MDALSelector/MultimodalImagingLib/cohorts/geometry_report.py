@@ -29,7 +29,6 @@ class CaseGeometry:
     Attributes:
         case_id: The case.
         grids: Grid per modality, in the order of the cohort.
-        label_grid: Grid of the label map, if there is one.
         label_on: The modality whose grid the label map has, `OWN_GRID`, or `None` without label.
         verdict: How the images lie to each other.
         overlap: Smallest share of the smaller field of view of two modalities inside the other.
@@ -37,7 +36,6 @@ class CaseGeometry:
 
     case_id: str
     grids: Mapping[str, Grid]
-    label_grid: Grid | None
     label_on: str | None
     verdict: Verdict
     overlap: float
@@ -107,7 +105,7 @@ def _case_geometry(cohort: Cohort, case: Case) -> CaseGeometry:
     verdict, overlap = case_verdict(grids)
     label = None if case.label is None else cohort.grids[case.label]
     on = None if label is None else _same_as(label, grids)
-    return CaseGeometry(case.case_id, grids, label, on, verdict, overlap)
+    return CaseGeometry(case.case_id, grids, on, verdict, overlap)
 
 
 def _same_as(label: Grid, grids: Mapping[str, Grid]) -> str:

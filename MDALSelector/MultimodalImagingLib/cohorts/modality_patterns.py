@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -14,6 +13,7 @@ from MultimodalImagingLib.cohorts.modality_table import MODALITY_ROWS
 from MultimodalImagingLib.cohorts.name_parts import TakenPart, modality_parts, taken_parts
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.record.atomic_files import write_json
+from MultimodalImagingLib.record.json_text import json_value
 
 FILE_NAME = "modalities.json"
 FORMAT_VERSION = 1
@@ -174,11 +174,11 @@ def read_patterns(path: Path) -> ModalityPatterns:
         UsageError: If the file is not such a table.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_value(path.read_text(encoding="utf-8"))
         if content["format"] != FORMAT_VERSION:
             msg = f"format {content['format']!r}, this version reads {FORMAT_VERSION}"
             raise ValueError(msg)
-        rows = [ModalityPattern(row["pattern"], row["modality"]) for row in content["patterns"]]
+        rows = [ModalityPattern(*_row_texts(row)) for row in content["patterns"]]
     except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
         msg = (
             f"Expected a table of modality patterns in {path}, but it cannot be used ({error})."
@@ -200,3 +200,11 @@ def _found(text: str, chosen: Sequence[TakenPart]) -> PatternMatch:
         is_whole=len(chosen[0].span) == len(text),
         place=text[min(i.span.start for i in chosen) : max(i.span.stop for i in chosen)],
     )
+
+
+def _row_texts(row: dict[str, object]) -> tuple[str, str]:
+    expression, target = row["pattern"], row["modality"]
+    if not isinstance(expression, str) or not isinstance(target, str):
+        msg = f"expected two texts, found {expression!r:.40} and {target!r:.40}"
+        raise TypeError(msg)
+    return expression, target

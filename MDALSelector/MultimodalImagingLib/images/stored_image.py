@@ -21,10 +21,11 @@ from MultimodalImagingLib.images.nifti_position import nifti_position
 from MultimodalImagingLib.images.nifti_voxels import read_nifti_voxels
 from MultimodalImagingLib.images.position import Position
 from MultimodalImagingLib.images.text_header import (
+    missing_line,
     payload_of_text_header,
-    text_header_fault,
     text_position,
 )
+from MultimodalImagingLib.images.text_header_checks import text_header_fault
 from MultimodalImagingLib.images.voxel_payload import payload_fault
 
 # Suffix and the ITK reader for it; told explicitly, so that a damaged file gives its own message.
@@ -135,9 +136,9 @@ def _open_nifti(path: Path) -> StoredImage:
 
 
 def _open_with_itk(path: Path, io: str) -> StoredImage:
-    fault = text_header_fault(path)
-    if fault is not None:
-        raise unreadable(path, *(foreign_content(path) or (fault,)))
+    damage = missing_line(path) or text_header_fault(path)
+    if damage is not None:  # before ITK sees it
+        raise unreadable(path, *(foreign_content(path) or (damage,)))
     payload = payload_of_text_header(path)
     fault = None if payload is None else payload_fault(payload, is_thorough=False)
     if fault is not None:

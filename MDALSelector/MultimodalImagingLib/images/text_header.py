@@ -27,6 +27,26 @@ _BEFORE_NDIMS = {"objecttype", "objectsubtype", "comment"}
 _OFFSET_NAMES = ("offset", "position", "origin")
 
 
+def n_voxel_bytes(voxel_type: str) -> int | None:
+    """Return the length of a number of a type, bytes; `None` for a type that is not known."""
+    return _N_BYTES.get(voxel_type.lower())
+
+
+def header_lines(path: Path) -> list[str]:
+    """Read the lines of a header, without the voxels that follow it in the same file.
+
+    Raises:
+        OSError: If the file cannot be opened.
+    """
+    with path.open("rb") as file:
+        data = file.read(_MAX_HEADER)
+    if data.startswith(b"NRRD"):
+        return _split(data, b"\n\n", b"\r\n\r\n")[0].splitlines()
+    start = data.find(b"ElementDataFile")
+    end = data.find(b"\n", start) if start >= 0 else -1
+    return data[: end if end >= 0 else len(data)].decode("latin-1").splitlines()
+
+
 def payload_of_text_header(path: Path) -> Payload | None:
     """Find the voxels of a `.nrrd`, `.nhdr`, `.mha` or `.mhd` file.
 
@@ -44,7 +64,7 @@ def payload_of_text_header(path: Path) -> Payload | None:
         return None
 
 
-def text_header_fault(path: Path) -> str | None:
+def missing_line(path: Path) -> str | None:
     """Say what a MetaImage header lacks, as the end of "found ..."; `None` for NRRD.
 
     The library that reads MetaImages would say so on the terminal.

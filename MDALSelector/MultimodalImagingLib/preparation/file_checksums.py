@@ -8,7 +8,6 @@ and of status, number on the disk). Hashing reads about 1 GB/s, on a network as 
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from MultimodalImagingLib.record.atomic_files import write_json
 from MultimodalImagingLib.record.checksums import file_checksum
+from MultimodalImagingLib.record.json_text import json_value
 
 _FILE_NAME = "checksums.json"
 # A file that was written this recently may be written again without another time stamp.
@@ -78,7 +78,7 @@ def _state(path: Path) -> list[int]:
 
 def _read(path: Path) -> dict[str, list[int | str]]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_value(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     is_table = isinstance(content, Mapping)

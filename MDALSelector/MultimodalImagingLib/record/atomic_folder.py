@@ -12,6 +12,7 @@ from pathlib import Path
 
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.record.atomic_files import is_writable_folder, writing_error
+from MultimodalImagingLib.record.json_text import json_value
 from MultimodalImagingLib.record.ownership import Ownership, check_own, is_free
 
 # Hidden, so that nobody takes one for a finished folder. It holds `new`, for a moment `old`, and a
@@ -103,7 +104,7 @@ def _remove_work(work: Path, target: Path) -> None:
 def _target_of(work: Path) -> Path | None:
     """Return what an unfinished folder was to become; `None` if no program of ours made it."""
     try:
-        content = json.loads((work / _MARKER).read_text())
+        content = json_value((work / _MARKER).read_text())
         target = work.with_name(content["target"])
         is_own = work.name == f"{_UNFINISHED}{content['token']}-{content['target']}"
     except (OSError, ValueError, KeyError, TypeError):

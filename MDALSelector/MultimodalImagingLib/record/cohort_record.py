@@ -8,7 +8,6 @@ two people who change states at the same time are told of each other.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pathlib import Path
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.jobs.environment import home_folder, same_name, user_name
 from MultimodalImagingLib.record.atomic_files import is_writable_folder, write_json
+from MultimodalImagingLib.record.json_text import json_value
 from MultimodalImagingLib.record.locks import locked
 from MultimodalImagingLib.record.ownership import RECORD_NAME
 
@@ -122,7 +122,7 @@ class CohortRecord:
         if not path.exists():
             return CaseStates({}, 0)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json_value(path.read_text(encoding="utf-8"))
             return _parse_states(content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             msg = (

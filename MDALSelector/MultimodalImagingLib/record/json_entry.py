@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,9 +9,11 @@ from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from difflib import get_close_matches
 from itertools import compress
 from pathlib import Path
+from sys import float_info
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from MultimodalImagingLib.errors import ModelError, UsageError
+from MultimodalImagingLib.record.json_text import json_value
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -27,9 +28,7 @@ def parse_json(text: str | bytes, where: str) -> object:
         ModelError: If it is no such JSON.
     """
     try:
-        return json.loads(
-            text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant
-        )
+        return json_value(text, pairs_hook=_without_duplicates, constant_hook=_refuse_constant)
     except ValueError as error:
         msg = f"{where} is not valid JSON: {error}. Correct it at that place."
         raise ModelError(msg) from error
@@ -127,7 +126,9 @@ _NAMES = {
 def _is_a(value: object, kind: type) -> bool:
     if isinstance(value, bool):
         return kind is bool
-    return isinstance(value, (int, float) if kind is float else kind)
+    if kind is float:
+        return isinstance(value, int | float) and abs(value) <= float_info.max
+    return isinstance(value, kind)
 
 
 def _refuse_constant(name: str) -> None:

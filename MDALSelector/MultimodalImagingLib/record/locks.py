@@ -21,6 +21,7 @@ from pathlib import Path
 
 from MultimodalImagingLib.errors import CohortError, CrossModalError
 from MultimodalImagingLib.jobs.environment import user_name
+from MultimodalImagingLib.record.json_text import json_value
 
 _TOUCH_INTERVAL_S = 20.0
 _CLOCK_STEP_S = 2.0
@@ -202,7 +203,7 @@ def _silence_s(path: Path) -> float:
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_value(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # gone meanwhile, empty, or no lock
         return {}
     return content if isinstance(content, dict) else {}

@@ -14,6 +14,7 @@ from typing import Any
 
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.record.atomic_files import write_json
+from MultimodalImagingLib.record.json_text import json_value
 
 JSON_NAME = "selection.json"
 FORMAT = "CrossModal selection"
@@ -72,7 +73,7 @@ def _cases_with(run: Path, key: str) -> tuple[str, ...]:
     content = read_selection_content(run)
     try:
         cases = sorted((int(c["rank"]), str(c["case"]), c[key] is True) for c in content["cases"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         msg = (
             f"Expected a ranking in {run / JSON_NAME}, but a part is missing or wrong"
             f" ({type(error).__name__}: {error}). Run the selection again."
@@ -83,7 +84,7 @@ def _cases_with(run: Path, key: str) -> tuple[str, ...]:
 
 def _read_document(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json_value(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         msg = (
             f"Expected the folder of a selection run, but there is no {path}. Give the folder that"

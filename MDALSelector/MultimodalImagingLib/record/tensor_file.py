@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from MultimodalImagingLib.record.atomic_files import write_bytes
+from MultimodalImagingLib.record.json_text import json_value
 
 # One entry: safetensors does not keep the order of several, and the files would differ.
 _ENTRY = "crossmodal"
@@ -101,7 +102,7 @@ def header_in(data: bytes) -> dict[str, Any]:
         if not is_tensor_file(data) or length > _LONGEST_HEADER:
             msg = "it does not begin like a tensor file"
             raise ValueError(msg)
-        return _parsed(json.loads(data[8 : 8 + length])["__metadata__"])
+        return _parsed(json_value(data[8 : 8 + length])["__metadata__"])
     except (KeyError, ValueError, TypeError) as error:
         raise TensorFileError(str(error)) from error
 
@@ -113,7 +114,7 @@ def is_tensor_file(data: bytes) -> bool:
 
 
 def _parsed(metadata: Mapping[str, str] | None) -> dict[str, Any]:
-    header = json.loads((metadata or {})[_ENTRY])
+    header = json_value((metadata or {})[_ENTRY])
     if not isinstance(header, dict):
         msg = "its header is no JSON object"
         raise TypeError(msg)

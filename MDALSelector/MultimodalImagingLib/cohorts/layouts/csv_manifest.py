@@ -88,10 +88,11 @@ def list_cases(path: Path) -> Listing:
 def _read(path: Path) -> _Table:
     try:
         text = path.read_text(encoding="utf-8-sig")
+        _refuse_nul(text)
         first = text.split("\n", 1)[0]
         delimiter = max(",;\t", key=first.count)
         lines = [line for line in csv.reader(text.splitlines(), delimiter=delimiter) if any(line)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         msg = f"The manifest {path} cannot be read as UTF-8 text ({error}). Save it as CSV (UTF-8)."
         raise CohortError(msg) from error
     header = tuple(cell.strip() for cell in lines[0]) if lines else ()
@@ -101,6 +102,12 @@ def _read(path: Path) -> _Table:
     rows = [[cell.strip() for cell in line] for line in lines[1:]]
     padded = [line + [""] * (len(header) - len(line)) for line in rows]
     return _Table(header, tuple(dict(zip(header, line, strict=False)) for line in padded))
+
+
+def _refuse_nul(text: str) -> None:
+    if "\0" in text:  # no file name can hold it, and no spreadsheet writes it
+        msg = "it holds the character NUL"
+        raise ValueError(msg)
 
 
 def _rows_with_case(

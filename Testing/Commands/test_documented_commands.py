@@ -1,0 +1,264 @@
+"""Every command of the README and every option of the programs runs as the text says."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from run_program import ROOT, Outcome, Surroundings
+from small_example import N_CASES, SmallExample
+
+from CIMLSegmentLib.__main__ import build_parser as ciml_parser
+from MDALSelectorLib.__main__ import build_parser as mdal_parser
+from MultimodalImagingLib.record.selection_file import suggested_cases
+
+MDAL, CIML = "mdal-selector", "ciml-segmenter"
+PARSERS = {MDAL: mdal_parser, CIML: ciml_parser}
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CPU = ("--device", "cpu")
+MODALITY = ("--modality", "t1=T1")
+SMALL = ("--steps", "2", "--validate-every", "2", "--features", "4", "--largest-patch", "16")
+# The training of the README takes hours; these options make it short.
+QUICK = {"train": ("--batch-size", "1", *CPU, *SMALL), "segment": ("--case", "case00", *CPU)}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A command with many options at once; words in braces are places of `_places`.
+
+    Attributes:
+        words: Program, command and arguments.
+        is_slow: Whether it runs on request only; every command runs at least once without.
+    """
+
+    words: tuple[str, ...]
+    is_slow: bool = False
+
+
+EXAMPLES = (
+    Example(
+        (
+            *(MDAL, "inspect", "{cohort}", *MODALITY, "--save-modalities"),
+            *("--deep", "--json", "--all"),
+        )
+    ),
+    Example((MDAL, "inspect", "{cohort}", "--events")),
+    Example(
+        (
+            *(MDAL, "select", "{cohort}", "--budget", "2", "--strategy", "random"),
+            *("--output", "{new}", "--record", "{record}", "--seed", "1", "--spacing", "4"),
+            *("--estimator", "gaussian", "--labelled", "record", "--accept", "case00"),
+            *(*CPU, *MODALITY),
+        )
+    ),
+    Example(
+        (
+            *(MDAL, "select", "{manifest}", "--budget", "20%", "--strategy", "Score"),
+            *("--score-column", "age", "--score-direction", "low", "--events"),
+        )
+    ),
+    Example((MDAL, "report", "{run}", "--events")),
+    Example(
+        (
+            *(CIML, "train", "{cohort}", "--task", "brats", "--output", "{new}", *CPU, *SMALL),
+            *("--labels", "{labels}", "--suggested-by", "{run}", "--record", "{record}"),
+            *("--resume", "--spacing", "4", *MODALITY, "--batch-size", "1", "--beta", "0.02"),
+            *("--validation-case", "{suggested}", "--kind", "early-fusion", "--seed", "1"),
+            *("--settings", "{settings}", "--events"),
+        ),
+        is_slow=True,
+    ),
+    Example(
+        (
+            *(CIML, "train", "{cohort}", "--task", "{task}", "--primary", "T1"),
+            *("--output", "{new}", *CPU, *SMALL, "--batch-size", "1"),
+        ),
+        is_slow=True,
+    ),
+    Example(
+        (
+            *(CIML, "segment", "{cohort}", "--case", "case00", "--model", "{model}", *CPU),
+            *("--output", "{new}", "--overwrite", *MODALITY, "--attention", "--gradcam"),
+            *("--uncertainty", "2", "--mirror", "--overlap", "0.25", "--batch-size", "1"),
+            *("--seed", "1", "--events", "--unseen"),
+        ),
+        is_slow=True,
+    ),
+    Example(
+        (
+            *(CIML, "segment", "--image", "T1={cohort}/case00/t1.nii.gz"),
+            *("--image", "T1c={cohort}/case00/t1c.nii.gz"),
+            *("--image", "FLAIR={cohort}/case00/flair.nii.gz", "--case-id", "x"),
+            *("--model", "{model}", "--output", "{new}", *CPU),
+        ),
+        is_slow=True,
+    ),
+    Example(
+        (
+            *(CIML, "evaluate", "{results}", "--reference", "{cohort}", "--output", "{new}"),
+            *("--count-missing", *MODALITY, "--events"),
+        )
+    ),
+    Example(
+        (
+            *(CIML, "report", "{results}", "--images", "{cohort}", "--reference", "{cohort}"),
+            *("--case", "case00", "--output", "{new}.html", *MODALITY, "--events"),
+        )
+    ),
+    Example((CIML, "export", "{model}", "--monai-bundle", "{new}", "--overwrite", "--events")),
+)
+
+
+def _readme_commands() -> Iterator[str]:
+    blocks = re.findall(r"^```\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    rest = re.sub(r"^```\n.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"`([^`]+)`", rest)
+    for text in [*spans, *(line.split("  #")[0] for block in blocks for line in block.split("\n"))]:
+        if re.match(rf"({MDAL}|{CIML}) [a-z]+ \S", text.strip()):
+            yield " ".join(text.split())
+
+
+README_COMMANDS = tuple(dict.fromkeys(_readme_commands()))
+
+
+@pytest.fixture
+def places(tmp_path: Path, small_example: SmallExample) -> Mapping[str, str]:
+    """Copies of everything that a command may read, and places where it may write."""
+    for name in ("cohort", "model", "run", "results"):
+        shutil.copytree(getattr(small_example, name), tmp_path / name)
+    (tmp_path / "labels").mkdir()
+    rows = ["case,T1,T1c,T2,FLAIR,age"]
+    for number in range(N_CASES):
+        case = tmp_path / "cohort" / f"case{number:02d}"
+        shutil.copy(case / "seg.nii.gz", tmp_path / "labels" / f"{case.name}.nii.gz")
+        images = (str(case / f"{kind}.nii.gz") for kind in ("t1", "t1c", "t2", "flair"))
+        rows.append(",".join([case.name, *images, str(number)]))
+    (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    settings = {"training": {"augmentation": 0.0}, "network": {}}
+    (tmp_path / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+    names = ("cohort", "model", "run", "results", "labels", "record", "new")
+    return {
+        **{name: str(tmp_path / name) for name in names},
+        "manifest": str(tmp_path / "manifest.csv"),
+        "settings": str(tmp_path / "settings.json"),
+        "suggested": suggested_cases(small_example.run)[0],
+        "task": "single-target",
+    }
+
+
+def _run(words: Sequence[str], folder: Path) -> Outcome:
+    """Run the installed console script."""
+    script = Path(sys.executable).with_name(words[0])
+    around = Surroundings(folder / "around")
+    child = subprocess.run(
+        [script, *words[1:]],
+        env={**os.environ, **around.variables()},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    return Outcome(child.returncode, child.stdout + child.stderr)
+
+
+def _check(outcome: Outcome) -> None:
+    assert "Traceback" not in outcome.output, outcome.output
+    assert outcome.exit_code == 0, outcome.output
+
+
+def test_readme_shows_every_command():
+    shown = {tuple(text.split()[:2]) for text in README_COMMANDS}
+
+    assert shown == {(p, command) for p, make in PARSERS.items() for command in _commands(make())}
+
+
+@pytest.mark.parametrize("text", README_COMMANDS)
+def test_command_of_readme(text, places, tmp_path):
+    meaning = {
+        "COHORT": places["cohort"],
+        "CASE_OR_COHORT": places["cohort"],
+        "RUN": places["run"],
+        "MODEL": places["new"] if " train " in text else places["model"],
+        "DIR": places["new"] if " segment " in text else places["results"],
+        "FOLDER": places["new"],
+    }
+    words = [meaning.get(word, word) for word in shlex.split(text)]
+
+    _check(_run([*words, *QUICK.get(words[1], ())], tmp_path))
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(
+            example,
+            id="-".join((*example.words[:2], str(number))),
+            marks=[pytest.mark.evidence] if example.is_slow else [],
+        )
+        for number, example in enumerate(EXAMPLES)
+    ],
+)
+def test_options(example, places, tmp_path):
+    words = [word.format(**places) for word in example.words]
+
+    _check(_run(words, tmp_path))
+
+
+def test_every_option_has_an_example():
+    used = {(e.words[0], e.words[1], word) for e in EXAMPLES for word in e.words}
+    missing = [
+        f"{program} {name} {option}"
+        for program, make in PARSERS.items()
+        for name, parser in _commands(make()).items()
+        for action in parser._actions
+        for option in action.option_strings
+        if option.startswith("--") and option != "--help" and (program, name, option) not in used
+    ]
+
+    assert missing == []
+
+
+def test_every_option_of_readme_exists():
+    known = {
+        option
+        for make in PARSERS.values()
+        for parser in _commands(make()).values()
+        for action in parser._actions
+        for option in action.option_strings
+    }
+    others = {"--panels"}  # of Testing/demo.sh
+    spans = re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", README, flags=re.DOTALL))
+    shown = {option for span in spans for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", span)}
+
+    assert shown - known - others == set()
+
+
+@pytest.mark.parametrize("program", PARSERS)
+def test_help_names_every_command(program, tmp_path):
+    outcome = _run([program, "--help"], tmp_path)
+
+    _check(outcome)
+    assert all(name in outcome.output for name in _commands(PARSERS[program]()))
+
+
+def test_scripts_of_readme_can_be_run():
+    scripts = set(re.findall(r"Testing/\w+\.sh", README))
+
+    assert scripts >= {"Testing/demo.sh", "Testing/test.sh"}
+    for name in scripts:
+        assert os.access(ROOT / name, os.X_OK)
+        subprocess.run(["bash", "-n", ROOT / name], check=True)
+
+
+def _commands(parser: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
+    return next(a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction))

@@ -1,0 +1,58 @@
+"""Damaged files of every kind are refused with a sentence, in time and in little memory."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from fuzz import findings
+from fuzz_subjects import IMAGES, N_FAULTS, SUBJECTS, make_base
+from small_example import SmallExample
+
+# Files per kind in every run of the tests; those that need torch or draw a page take longer.
+N_SAMPLE = dict.fromkeys(SUBJECTS, 60) | {"task": 30, "model": 10, "record": 20}
+N_ALL = dict.fromkeys(SUBJECTS, 400) | dict.fromkeys(IMAGES, 3334)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory, small_example: SmallExample) -> Path:
+    folder = tmp_path_factory.mktemp("base")
+    result = small_example.results / "case00"
+    make_base(folder, model=small_example.model, run=small_example.run, result=result)
+    return folder
+
+
+@pytest.mark.parametrize("kind", SUBJECTS)
+def test_some_mutated_files_are_taken_well(kind, base, tmp_path):
+    numbers = range(N_SAMPLE[kind])
+
+    assert not list(findings(kind, numbers, base=base, work=tmp_path))
+
+
+@pytest.mark.evidence
+@pytest.mark.parametrize("kind", SUBJECTS)
+def test_all_mutated_files_are_taken_well(kind, base, tmp_path):
+    numbers = range(N_ALL[kind])
+
+    assert not list(findings(kind, numbers, base=base, work=tmp_path))
+
+
+def test_same_number_gives_the_same_file(base, tmp_path):
+    contents = []
+    for name in ("first", "second"):
+        SUBJECTS["nrrd"](base, tmp_path / name, random.Random("nrrd-5"))
+        files = sorted((tmp_path / name).rglob("*"))
+        contents.append([path.read_bytes() for path in files if path.is_file()])
+
+    assert contents[0] == contents[1]
+
+
+def test_planted_faults_are_found(base, tmp_path):
+    faults = range(N_FAULTS)
+
+    found = list(findings("fault", faults, base=base, work=tmp_path, longest_s=4.0))
+
+    assert [finding.number for finding in found] == [0, 1, 2, 3]
+    assert [finding.fault for finding in found[:3]] == ["crash", "hang (computing)", "traceback"]
+    assert found[3].fault.endswith("MB")
