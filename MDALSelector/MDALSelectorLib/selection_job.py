@@ -23,8 +23,7 @@ from MDALSelectorLib.selection.budget import parse_budget
 from MDALSelectorLib.selection.candidates import check_some_unlabelled
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.cohort_scores import CohortScores, SelectionRequest
-from MDALSelectorLib.selection.config import SelectionConfig
-from MDALSelectorLib.selection.run_facts import configuration_of, versions_of
+from MDALSelectorLib.selection.config import PACKAGES, SelectionConfig, configuration_of
 from MDALSelectorLib.selection.run_folder import LOG_NAME, write_embeddings, write_selection
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
 from MultimodalImagingLib.cohorts.cases import Problem
@@ -41,6 +40,7 @@ from MultimodalImagingLib.preparation.preprocessing import (
 )
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord, open_record
 from MultimodalImagingLib.record.ownership import check_apart, is_free
+from MultimodalImagingLib.version import current_versions
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -82,7 +82,7 @@ def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
             make_selection(scores, request),
             problems=_problem_texts(cohort, prepared),
             configuration=configuration_of(config, prepared.spec),
-            versions=versions_of(),
+            versions=current_versions(PACKAGES),
         )
         _write_run(run, selection, scores, prepared)
         _note_states(record, selection)

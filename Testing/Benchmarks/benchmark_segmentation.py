@@ -85,18 +85,19 @@ def save_default_model(folder: Path) -> None:
     """Write the default network for the preset `brats` as training would."""
     from CIMLSegmentLib.model.model import TrainedModel, save_model
     from CIMLSegmentLib.model.model_description import (
+        PACKAGES,
         ModelDescription,
         ModelFacts,
-        current_versions,
     )
     from CIMLSegmentLib.model.training_config import TrainingConfig
     from CIMLSegmentLib.network.config import NetworkConfig
     from CIMLSegmentLib.network.network import build_network
     from CIMLSegmentLib.task.task_io import load_task
     from MultimodalImagingLib.preparation.preprocessing import PreprocessingSpec
+    from MultimodalImagingLib.version import current_versions
 
     task, config = load_task("brats"), NetworkConfig()
-    facts = ModelFacts((), (), {}, versions=current_versions())
+    facts = ModelFacts((), (), {}, versions=current_versions(PACKAGES))
     spec = PreprocessingSpec((1.0, 1.0, 1.0), dict(task.modalities))
     description = ModelDescription(task, config, TrainingConfig(), spec, facts)
     save_model(folder, TrainedModel(build_network(task, config, seed=0), description))

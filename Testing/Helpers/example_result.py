@@ -10,6 +10,7 @@ import numpy as np
 from CIMLSegmentLib.model.model_description import ModelDescription, description_to_json
 from CIMLSegmentLib.model.training_config import TrainingConfig
 from CIMLSegmentLib.network.config import NetworkConfig
+from CIMLSegmentLib.results.map_kinds import MapKey
 from CIMLSegmentLib.results.result import Contribution, ResultMap, SegmentationResult, contributions
 from CIMLSegmentLib.results.result_io import write_result
 from CIMLSegmentLib.task.merging import region_masks
@@ -117,13 +118,15 @@ def make_result(on: Grid, task: Task, *, case: str = "case", is_empty: bool = Fa
         values = (ball(on, LESION, 6 + 3 * number) * (0.5 + number)).astype(np.float32)
         information[subtask.name, auxiliary] = Volume(values, on)
         pair = (subtask.primary, auxiliary)
-        maps.append(ResultMap("information", Volume(values, on), *pair))
+        maps.append(ResultMap(MapKey("information", *pair), Volume(values, on)))
         for kind in ("attention", "gradcam"):
             shown = np.clip(values / (1.0 + number), 0, 1).astype(np.float32)
-            maps += [ResultMap(kind, Volume(shown, on), *pair, name) for name in subtask.regions]
+            keys = [MapKey(kind, *pair, name) for name in subtask.regions]
+            maps += [ResultMap(key, Volume(shown, on)) for key in keys]
     doubt = (4 * lesion * (1 - lesion) * np.log(2)).astype(np.float32)
     maps += [
-        ResultMap("uncertainty", Volume(doubt, on), region=region.name) for region in task.regions
+        ResultMap(MapKey("uncertainty", region=region.name), Volume(doubt, on))
+        for region in task.regions
     ]
     label_map = Volume(labels, on)
     return SegmentationResult(
@@ -131,7 +134,7 @@ def make_result(on: Grid, task: Task, *, case: str = "case", is_empty: bool = Fa
         task=task,
         primary=task.subtasks[0].primary,
         label_map=label_map,
-        contributions=contributions(label_map, information, task),
+        contributions=contributions(region_masks(labels, task), information, task),
         maps=tuple(maps),
         timings_s={"network": 1.0},
         model={"name": "made up"},
@@ -149,9 +152,9 @@ def expected_shares(on: Grid, task: Task) -> dict[tuple[str, str], float]:
     masks = region_masks(result.label_map.array, task)
     nats: dict[tuple[str, str], float] = {}
     for item in result.maps:
-        if item.kind == "information":
+        if item.key.kind == "information":
             for region, mask in masks.items():
-                nats[region, item.auxiliary] = float(item.volume.array[mask].sum())
+                nats[region, item.key.auxiliary] = float(item.volume.array[mask].sum())
     totals = {region: sum(v for (r, _), v in nats.items() if r == region) for region in masks}
     return {key: value / totals[key[0]] for key, value in nats.items()}
 

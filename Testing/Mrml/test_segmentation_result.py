@@ -12,11 +12,11 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 vtk = pytest.importorskip("vtk")
 
+from CIMLSegmentLib.results.map_kinds import MapKey  # noqa: E402
 from CIMLSegmentLib.results.stored_result import read_result  # noqa: E402
 from CIMLSegmentLib.task.task_io import load_task  # noqa: E402
 from CIMLSegmentPanelLib.nodes.map_overlay import MapOverlay, Overlay  # noqa: E402
 from CIMLSegmentPanelLib.nodes.result_nodes import (  # noqa: E402
-    MapKey,
     addResult,
     isResult,
     mapNode,
@@ -133,14 +133,14 @@ def test_maps_are_made_on_demand_once_and_on_the_grid_of_the_primary(scene, resu
     assert mapNode(result, INFORMATION) is volume
     assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == n_volumes + 1
     assert is_same_grid(gridFromNode(volume), GRID)
-    made = next(m for m in example.make_result(GRID, TASK).maps if m.kind == "information")
+    made = next(m for m in example.make_result(GRID, TASK).maps if m.key.kind == "information")
     assert np.allclose(slicer.util.arrayFromVolume(volume), made.volume.array, rtol=1e-3)
     assert volume.GetName() == "Information CT \N{RIGHTWARDS ARROW} PET"
 
 
 def test_all_maps_of_a_kind_share_one_scale(result):
     tops = [m.volume.array.max() for m in example.make_result(GRID, TASK).maps
-            if m.kind == "information"]  # fmt: skip
+            if m.key.kind == "information"]  # fmt: skip
     assert scaleTop(result, "information") == pytest.approx(max(tops), rel=1e-3)
     assert scaleTop(result, "attention") == 1.0
     assert scaleTop(result, "uncertainty") == pytest.approx(math.log(2))

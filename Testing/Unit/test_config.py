@@ -5,8 +5,8 @@ import pytest
 
 from CIMLSegmentLib.model.training_config import TrainingConfig
 from CIMLSegmentLib.network.config import NetworkConfig
-from CIMLSegmentLib.task.json_entry import changed_config, config_from_json, config_to_json
 from MultimodalImagingLib.errors import ModelError, UsageError
+from MultimodalImagingLib.record.json_entry import changed_config, config_from_json, config_to_json
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_absent_keys_keep_their_default():
         ({"n_step": 3}, r"Unknown key 'n_step' in train\.json; did you mean 'n_steps'"),
         ({"n_steps": 1.5}, "'n_steps' in train.json to be a whole number, got 1.5"),
         ({"dice": 1}, "'dice' in train.json to be true or false, got 1"),
-        ({"patch_size": ["a"]}, "a whole number in 'patch_size' of train.json, got 'a'"),
+        ({"patch_size": ["a"]}, r"'patch_size\[0\]' in train.json to be a whole number, got 'a'"),
         ([], "train.json to be a JSON object"),
     ],
 )

@@ -22,11 +22,10 @@ from example_segmentation import (
     write_case,
 )
 
-from CIMLSegmentLib.inference.gradcam import CamTarget, message_gradcam
+from CIMLSegmentLib.inference.gradcam import CamKey, CamTarget, message_gradcam, scaled_together
 from CIMLSegmentLib.inference.inference_config import InferenceConfig
 from CIMLSegmentLib.inference.segment_case import predict_prepared, segment_case
 from CIMLSegmentLib.inference.sliding_window import WindowPlan, predict_windows
-from CIMLSegmentLib.inference.windowed_gradcam import CamKey, scaled_together
 from CIMLSegmentLib.model.model_description import Intensities
 from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import CIMLNet, MessageKey
@@ -165,7 +164,7 @@ def test_information_of_the_file_adds_up_to_the_messages(tmp_path: Path) -> None
         spread = torch.nn.functional.interpolate(
             kl[None, None] / 8, scale_factor=2, mode="trilinear"
         )[0, 0].numpy()[box.inner]
-        information = next(m for m in segment(case, model).maps if m.kind == "information")
+        information = next(m for m in segment(case, model).maps if m.key.kind == "information")
         assert information.volume.array.sum(dtype=np.float64) == pytest.approx(
             spread.sum(), rel=1e-4
         )
@@ -174,7 +173,7 @@ def test_information_of_the_file_adds_up_to_the_messages(tmp_path: Path) -> None
 def test_regions_share_what_was_told_inside_them(tmp_path: Path) -> None:
     result = segment(write_case(tmp_path, grid()), bright_voxels())
     (entry,) = result.contributions
-    information = next(m for m in result.maps if m.kind == "information").volume.array
+    information = next(m for m in result.maps if m.key.kind == "information").volume.array
     inside = information[result.label_map.array == 1].sum(dtype=np.float64)
     assert (entry.region, entry.primary, entry.auxiliary) == ("lesion", "PET", "CT")
     assert entry.nats == pytest.approx(inside)
@@ -192,7 +191,7 @@ def test_volumes_are_voxels_times_their_size(tmp_path: Path) -> None:
 
 def test_every_auxiliary_has_its_maps_and_shares_add_up(tmp_path: Path) -> None:
     result = segment(four_sequences(tmp_path), random_network(load_task("brats")), n_samples=2)
-    kinds = [(m.kind, m.auxiliary, m.primary, m.region) for m in result.maps]
+    kinds = [(m.key.kind, m.key.auxiliary, m.key.primary, m.key.region) for m in result.maps]
     assert len(set(kinds)) == len(kinds)
     assert [k[0] for k in kinds].count("attention") == 3 + 3 * 2
     assert [k[0] for k in kinds].count("information") == 6
@@ -209,7 +208,7 @@ def test_attention_is_0_to_1_and_uncertainty_is_0_to_ln_2(tmp_path: Path) -> Non
     for item in result.maps:
         low, high = float(item.volume.array.min()), float(item.volume.array.max())
         assert low >= 0
-        assert high <= {"attention": 1, "uncertainty": np.log(2) + 1e-6}.get(item.kind, np.inf)
+        assert high <= {"attention": 1, "uncertainty": np.log(2) + 1e-6}.get(item.key.kind, np.inf)
         assert high > 0
 
 
@@ -221,7 +220,7 @@ def test_a_missing_auxiliary_is_said_and_tells_nothing(tmp_path: Path) -> None:
     result = segment_case(case, model, config, reporter=reporter)
     assert any("lacks the auxiliary T2" in text for text in result.warnings)
     assert any("lacks the auxiliary T2" in text for text in reporter.warnings)
-    silent = [m for m in result.maps if m.auxiliary == "T2"]
+    silent = [m for m in result.maps if m.key.auxiliary == "T2"]
     assert silent
     assert all(not m.volume.array.any() for m in silent)
     assert all(c.nats == 0 for c in result.contributions if c.auxiliary == "T2")
@@ -327,10 +326,10 @@ def test_an_unknown_device_is_refused(tmp_path: Path) -> None:
 
 def test_gradcam_maps_are_one_per_region_and_auxiliary_on_one_scale(tmp_path: Path) -> None:
     result = segment(four_sequences(tmp_path), random_network(load_task("brats")), gradcam=True)
-    maps = [m for m in result.maps if m.kind == "gradcam"]
+    maps = [m for m in result.maps if m.key.kind == "gradcam"]
     assert len(maps) == 9
     for region in ("WT", "TC", "ET"):
-        tops = [float(m.volume.array.max()) for m in maps if m.region == region]
+        tops = [float(m.volume.array.max()) for m in maps if m.key.region == region]
         assert max(tops) <= 1
         assert max(tops) == 0 or max(tops) > 0.2  # interpolation takes off the top of a peak
 

@@ -13,7 +13,7 @@ from CIMLSegmentLib.inference.message_maps import (
     on_output_grid,
     sum_over_levels,
 )
-from CIMLSegmentLib.inference.uncertainty import predictive_entropy
+from CIMLSegmentLib.inference.result_maps import predictive_entropy
 from CIMLSegmentLib.inference.window_box import WindowBox, window_box
 from CIMLSegmentLib.network.network import MessageKey
 from MultimodalImagingLib.images.geometry import Grid

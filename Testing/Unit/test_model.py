@@ -17,10 +17,10 @@ import torch
 from CIMLSegmentLib.model import model_files
 from CIMLSegmentLib.model.model import TrainedModel, load_model, save_model
 from CIMLSegmentLib.model.model_description import (
+    PACKAGES,
     Intensities,
     ModelDescription,
     ModelFacts,
-    current_versions,
     description_from_json,
     description_to_json,
 )
@@ -30,6 +30,7 @@ from CIMLSegmentLib.network.network import build_network
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import ModelError
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
+from MultimodalImagingLib.version import current_versions
 
 TASK = load_task("pet-ct")
 NETWORK = NetworkConfig(
@@ -50,7 +51,7 @@ def example(*, step=10, seed=0, cases=("a", "b")):
         intensities={"PET": Intensities(0.5, 1.0, 0.0, 3.0), "CT": Intensities(0, 1, -1, 2)},
         metrics={"dice": 0.75},
         step=step,
-        versions=current_versions(),
+        versions=current_versions(PACKAGES),
     )
     description = ModelDescription(
         TASK,

@@ -177,9 +177,9 @@ def test_a_changed_file_is_read_again_and_the_others_are_not(
     read: list[str] = []
     original = case_preparation.read_volume
 
-    def spy(file):
+    def spy(file, **settings):
         read.append(file.path.parent.name)
-        return original(file)
+        return original(file, **settings)
 
     monkeypatch.setattr(case_preparation, "read_volume", spy)
     after = prepare(folder, tmp_path / "cache")[1]
@@ -245,9 +245,12 @@ def test_an_unusable_image_is_tried_again_and_a_warning_is_remembered(
     assert first.headers[2].modalities == ("T1",)
     read: list[str] = []
     original = case_preparation.read_volume
-    monkeypatch.setattr(
-        case_preparation, "read_volume", lambda f: read.append(f.path.parent.name) or original(f)
-    )
+
+    def spy(file, **settings):
+        read.append(file.path.parent.name)
+        return original(file, **settings)
+
+    monkeypatch.setattr(case_preparation, "read_volume", spy)
     second = prepare_cohort(found, SPEC, cache=tmp_path / "cache", reporter=NullReporter())
     assert second.problems == first.problems
     assert set(read) == {"case-2"}

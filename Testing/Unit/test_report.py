@@ -18,10 +18,11 @@ from MDALSelectorLib.__main__ import main
 from MDALSelectorLib.case_flags import Flag
 from MDALSelectorLib.report.figures import plotly_script, pmi_html, scatter_html
 from MDALSelectorLib.report.page import render_report, write_report
-from MDALSelectorLib.report.view import counted, flattened, listed, number, state_text, table_rows
+from MDALSelectorLib.report.view import flattened, number, state_text, table_rows
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.run_folder import write_selection
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.jobs.sentences import counted, joined
 
 
 class Page(HTMLParser):
@@ -382,7 +383,7 @@ def test_numbers_are_written_as_in_print() -> None:
         "\N{EN DASH}",
     ]
     assert [counted(n, "case") for n in (0, 1, 2)] == ["0 cases", "1 case", "2 cases"]
-    assert [listed(["a", "b", "c"][:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+    assert [joined(["a", "b", "c"][:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
 
 
 def test_nested_settings_are_listed_by_their_full_names() -> None:

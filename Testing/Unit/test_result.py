@@ -11,10 +11,12 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from CIMLSegmentLib.results import result_io
+from CIMLSegmentLib.results.map_kinds import MapKey
 from CIMLSegmentLib.results.result import Contribution, ResultMap, SegmentationResult, contributions
 from CIMLSegmentLib.results.result_io import has_result, map_file_name, result_folder, write_result
 from CIMLSegmentLib.results.segmentation_nrrd import segmentation_nrrd, terminology_entry
 from CIMLSegmentLib.results.stored_result import find_results, read_result
+from CIMLSegmentLib.task.merging import region_masks
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import (
     CancelledError,
@@ -54,10 +56,10 @@ def result(case_id: str = "patient-1", **changes: object) -> SegmentationResult:
             Contribution("ET", "T1c", "T1", 0.0, None),
         ),
         "maps": (
-            ResultMap("attention", shared, "T1c", "T1", "TC"),
-            ResultMap("attention", shared, "T1c", "T1", "ET"),
-            ResultMap("information", some_map(2), "T1c", "T1"),
-            ResultMap("uncertainty", some_map(3), region="WT"),
+            ResultMap(MapKey("attention", "T1c", "T1", "TC"), shared),
+            ResultMap(MapKey("attention", "T1c", "T1", "ET"), shared),
+            ResultMap(MapKey("information", "T1c", "T1"), some_map(2)),
+            ResultMap(MapKey("uncertainty", region="WT"), some_map(3)),
         ),
         "missing": ("T2",),
         "warnings": ("Something was odd.",),
@@ -93,7 +95,7 @@ def test_images_keep_values_and_geometry(tmp_path: Path) -> None:
     assert labels.GetOrigin() == pytest.approx(GRID.origin_mm, abs=1e-5)
     assert labels.GetDirection() == pytest.approx(GRID.direction, abs=1e-6)
     for item in result().maps:
-        values = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / map_file_name(item))))
+        values = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / map_file_name(item.key))))
         assert np.allclose(values, item.volume.array, rtol=1.3e-4, atol=0)
         assert values.mean() == pytest.approx(item.volume.array.mean(), rel=1e-4)
 
@@ -106,7 +108,7 @@ def test_reading_gives_back_what_was_written(tmp_path: Path) -> None:
     assert stored.missing == ("T2",)
     assert stored.warnings == ("Something was odd.",)
     assert stored.model == {"name": "small"}
-    assert [(m.kind, m.auxiliary, m.region) for m in stored.maps] == [
+    assert [(m.key.kind, m.key.auxiliary, m.key.region) for m in stored.maps] == [
         ("attention", "T1", "TC"),
         ("attention", "T1", "ET"),
         ("information", "T1", None),
@@ -179,11 +181,11 @@ def test_case_names_that_no_file_system_takes_are_changed_and_stay_different(
 
 
 def test_modalities_with_odd_names_do_not_leave_the_folder(tmp_path: Path) -> None:
-    odd = ResultMap("information", some_map(0), "../T1", "T2/FLAIR")
+    odd = ResultMap(MapKey("information", "../T1", "T2/FLAIR"), some_map(0))
     folder = write_result(result(maps=(odd,)), tmp_path)
     (stored,) = read_result(folder).maps
     assert stored.path.parent == folder
-    assert stored.auxiliary == "T2/FLAIR"
+    assert stored.key.auxiliary == "T2/FLAIR"
 
 
 def test_finding_results_passes_over_unfinished_ones(tmp_path: Path) -> None:
@@ -213,7 +215,7 @@ def test_damaged_results_are_explained(tmp_path: Path) -> None:
 
 def test_a_map_on_another_grid_is_refused() -> None:
     other = Grid(GRID.size, GRID.spacing_mm, (0.0, 0.0, 0.0), GRID.direction)
-    strange = ResultMap("information", Volume(some_map(0).array, other), "T1c", "T1")
+    strange = ResultMap(MapKey("information", "T1c", "T1"), Volume(some_map(0).array, other))
     with pytest.raises(ValueError, match="grid of the label map"):
         result(maps=(strange,))
 
@@ -221,12 +223,11 @@ def test_a_map_on_another_grid_is_refused() -> None:
 @pytest.mark.parametrize("scale", [1e-4, 1e-2, 1.0, 100.0])
 def test_shares_add_up_to_one_however_little_was_received(scale: float) -> None:
     task = load_task("brats")
-    labels = Volume(brats_labels(), GRID)
     received = {
         (subtask.name, auxiliary): Volume(some_map(n).array * np.float32(scale), GRID)
         for n, (subtask, auxiliary) in enumerate(task.pairs())
     }
-    table = contributions(labels, received, task)
+    table = contributions(region_masks(brats_labels(), task), received, task)
     for region in ("WT", "TC", "ET"):
         shares = [c.share for c in table if c.region == region]
         assert sum(share or 0.0 for share in shares) == pytest.approx(1.0)
@@ -234,9 +235,9 @@ def test_shares_add_up_to_one_however_little_was_received(scale: float) -> None:
 
 def test_contributions_are_sums_over_the_predicted_region() -> None:
     task = load_task("brats")
-    labels = Volume(brats_labels(), GRID)
     information = {(s.name, a): some_map(n) for n, (s, a) in enumerate(task.pairs())}
-    table = {(c.region, c.auxiliary): c for c in contributions(labels, information, task)}
+    masks = region_masks(brats_labels(), task)
+    table = {(c.region, c.auxiliary): c for c in contributions(masks, information, task)}
     assert len(table) == 9
     expected = information["TC-ET", "T2"].array[brats_labels() == 4].sum()
     assert table["ET", "T2"].nats == pytest.approx(expected)

@@ -64,7 +64,7 @@ def test_a_cohort_is_segmented_case_by_case(
     assert events[-1]["done"] == ["a", "b", "c"]
     assert {e["stage"] for e in events if e["event"] == "progress"} >= {"segment", "write"}
     stored = read_result(tmp_path / "out" / "a")
-    assert [m.kind for m in stored.maps] == ["attention", "information"]
+    assert [m.key.kind for m in stored.maps] == ["attention", "information"]
     assert stored.volumes_ml["lesion"] > 0
 
 

@@ -215,5 +215,4 @@ def test_the_estimator_finds_what_volumes_share() -> None:
         make_views(cases, config), [("a", "b")], plan=plan, settings=settings
     )
     assert found.bound_nats > 0.5
-    assert found.low_quantile is not None
-    assert (found.low_quantile <= found.pmi + 1e-9).all()
+    assert np.isfinite(found.pmi).all()

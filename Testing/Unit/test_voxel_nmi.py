@@ -7,7 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from MDALSelectorLib.estimation.voxel_nmi import cohort_voxel_nmi, normalized_mutual_information
+from MDALSelectorLib.estimation.voxel_nmi import (
+    cohort_voxel_nmi,
+    normalized_mutual_information,
+    pair_scores,
+)
 from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.jobs.progress import NullReporter
@@ -102,13 +106,14 @@ def test_missing_modalities_are_nan_and_do_not_move_the_mean() -> None:
             del images["PET"]
         cases.append(case(f"case-{index}", images))
     cases.append(case("alone", {"T1": field(7)}))
-    scores = cohort_voxel_nmi(cases, ("CT", "PET", "T1"))
-    assert list(scores.per_pair) == [("CT", "PET"), ("CT", "T1"), ("PET", "T1")]
-    assert np.isnan(scores.per_pair["CT", "PET"]).tolist() == [False] * 2 + [True] + [False] * 3 + [
-        True
-    ]
-    assert np.isnan(scores.mean).tolist() == [False] * 6 + [True]
-    assert (np.diff(scores.mean[:6]) < 0).all()
+    modalities = ("CT", "PET", "T1")
+    pairs = pair_scores(cases, modalities)
+    assert np.isnan(pairs[2]).tolist() == [True, False, True]
+    assert np.isnan(pairs[6]).all()
+    assert np.isfinite(pairs[[0, 1, 3, 4, 5]]).all()
+    mean = cohort_voxel_nmi(cases, modalities)
+    assert np.isnan(mean).tolist() == [False] * 6 + [True]
+    assert (np.diff(mean[:6]) < 0).all()
 
 
 def test_only_voxels_of_the_joint_body_count() -> None:
@@ -119,9 +124,9 @@ def test_only_voxels_of_the_joint_body_count() -> None:
     masked = case("masked", {"A": first, "B": second})
     masks = {"A": masked.coverage["A"], "B": masked.coverage["B"]}
     masked = PreparedCase("masked", GRID, masked.images, masks, masks, body)
-    assert cohort_voxel_nmi([masked], ("A", "B")).per_pair["A", "B"][0] < 0.02
+    assert pair_scores([masked], ("A", "B"))[0, 0] < 0.02
     whole = PreparedCase("whole", GRID, masked.images, masks, masks, masks["A"])
-    assert cohort_voxel_nmi([whole], ("A", "B")).per_pair["A", "B"][0] > 0.2
+    assert pair_scores([whole], ("A", "B"))[0, 0] > 0.2
 
 
 @pytest.mark.cohort
@@ -132,7 +137,7 @@ def test_sequences_of_one_brain_share_more_than_those_of_two(
     cases = list(
         prepare_cohort(found, default_spec(found), cache=tmp_path, reporter=NullReporter())
     )
-    own = cohort_voxel_nmi(cases, ("T1", "T2")).per_pair["T1", "T2"]
+    own = pair_scores(cases, ("T1", "T2"))[:, 0]
     swapped = [
         PreparedCase(
             a.case_id,
@@ -144,4 +149,4 @@ def test_sequences_of_one_brain_share_more_than_those_of_two(
         )
         for a, b in zip(cases, cases[1:] + cases[:1], strict=True)
     ]
-    assert (own > cohort_voxel_nmi(swapped, ("T1", "T2")).per_pair["T1", "T2"]).all()
+    assert (own > pair_scores(swapped, ("T1", "T2"))[:, 0]).all()

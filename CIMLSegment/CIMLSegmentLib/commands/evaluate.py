@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from CIMLSegmentLib.inference.case_input import add_modality_argument, modality_rows
+from CIMLSegmentLib.inference.case_input import modality_rows
 from CIMLSegmentLib.task.label_values import OPTION, named_schemes
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.folders import stem
@@ -15,6 +15,7 @@ from MultimodalImagingLib.cohorts.label_folder import label_maps_in
 from MultimodalImagingLib.cohorts.modality_patterns import ModalityPattern
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
 from MultimodalImagingLib.record.ownership import check_apart

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from CIMLSegmentLib.commands.evaluate import add_label_values_argument, reference_labels
-from CIMLSegmentLib.inference.case_input import add_modality_argument, cases_of_path, modality_rows
+from CIMLSegmentLib.inference.case_input import cases_of_path, modality_rows
+from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from CIMLSegmentLib.inference.case_input import (
-    add_modality_argument,
     case_of_images,
     cases_of_path,
     chosen_cases,
@@ -19,6 +18,7 @@ from CIMLSegmentLib.inference.freed_memory import keep_freed_memory
 from CIMLSegmentLib.inference.inference_config import InferenceConfig
 from MultimodalImagingLib.cohorts.cases import Case, files_of_cases
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders, tidy_up
 from MultimodalImagingLib.record.ownership import (

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from CIMLSegmentLib.commands.evaluate import add_label_values_argument
-from CIMLSegmentLib.inference.case_input import add_modality_argument, modality_rows
+from CIMLSegmentLib.inference.case_input import modality_rows
 from CIMLSegmentLib.inference.freed_memory import keep_freed_memory
 from CIMLSegmentLib.model.training_config import TrainingConfig
-from CIMLSegmentLib.task.json_entry import JsonEntry, changed_config, read_json
 from CIMLSegmentLib.task.label_values import parse_label_values
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task, preset_names
@@ -23,12 +22,14 @@ from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_fo
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.cohorts.place_problems import label_problems, read_positions
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 from MultimodalImagingLib.preparation.preprocessing import modality_kind
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
 from MultimodalImagingLib.record.cohort_record import open_record
+from MultimodalImagingLib.record.json_entry import changed_config, read_settings
 from MultimodalImagingLib.record.ownership import check_apart
 from MultimodalImagingLib.record.selection_file import cases_labelled_before, suggested_cases
 
@@ -117,7 +118,7 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     from CIMLSegmentLib.training.training_cases import PreparationJob, prepare_training_set
 
     keep_freed_memory()
-    settings = read_settings(options.settings)
+    settings = read_settings(options.settings, ("network", "training"))
     check_can_hold_folders(options.output)
     cohort = find_cohort(
         options.cohort, patterns=patterns_for(options.cohort, modality_rows(options))
@@ -195,20 +196,6 @@ def known_to_run(cases: Sequence[Case], run: Path, reporter: Reporter) -> tuple[
     if missing:
         reporter.warning(f"Suggested, but without a label map: {', '.join(missing)}.")
     return kept
-
-
-def read_settings(path: Path | None) -> Mapping[str, Mapping[str, object]]:
-    """Read the values of `network` and `training` that the user wants to change.
-
-    Raises:
-        ModelError: If the file cannot be read, is no JSON, or has other keys.
-    """
-    kinds = ("network", "training")
-    if path is None:
-        return {kind: {} for kind in kinds}
-    entry = JsonEntry(read_json(path), f"the settings {path.name}")
-    entry.check_keys(kinds, optional=kinds)
-    return {kind: entry.value(kind, dict, {}) for kind in kinds}
 
 
 def _side(text: str) -> int:

@@ -21,18 +21,6 @@ from MultimodalImagingLib.jobs.environment import same_name
 Cases = tuple[tuple[Case, ...], tuple[Problem, ...]]
 
 
-def add_modality_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the option that corrects the table of modality patterns."""
-    parser.add_argument(
-        "--modality",
-        action="append",
-        default=[],
-        metavar="PATTERN=NAME",
-        help="file names with PATTERN (a regular expression for a part of the name) are modality"
-        " NAME; `label` and `ignore` are names too; may be given several times",
-    )
-
-
 def modality_rows(options: argparse.Namespace) -> tuple[ModalityPattern, ...]:
     """Return what `--modality` said.
 

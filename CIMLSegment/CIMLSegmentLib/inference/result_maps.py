@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from CIMLSegmentLib.inference.gradcam import scaled_together
 from CIMLSegmentLib.inference.message_maps import (
     information_on_output_grid,
     mean_over_levels,
@@ -17,9 +18,8 @@ from CIMLSegmentLib.inference.message_maps import (
     sum_over_levels,
 )
 from CIMLSegmentLib.inference.sliding_window import WindowedOutput
-from CIMLSegmentLib.inference.uncertainty import predictive_entropy
 from CIMLSegmentLib.inference.window_box import WindowBox
-from CIMLSegmentLib.inference.windowed_gradcam import scaled_together
+from CIMLSegmentLib.results.map_kinds import MapKey
 from CIMLSegmentLib.results.result import ResultMap
 from CIMLSegmentLib.task.merging import region_logits
 from CIMLSegmentLib.task.parts import Subtask
@@ -29,6 +29,8 @@ from MultimodalImagingLib.images.volume_io import Volume
 
 FloatArray = npt.NDArray[np.float32]
 InformationBySender = Mapping[tuple[str, str], Volume]
+
+_TINY = np.float32(1e-7)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def information_maps(information: InformationBySender, task: Task) -> Iterator[R
         before = totals.get(pair)
         totals[pair] = sent if before is None else _sum(before, sent)
     for (primary, auxiliary), volume in totals.items():
-        yield ResultMap("information", volume, primary, auxiliary)
+        yield ResultMap(MapKey("information", primary, auxiliary), volume)
 
 
 def attention_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
@@ -106,7 +108,7 @@ def attention_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[Resul
         values = np.clip(on_output_grid(inside, space.grid).array, 0, 1)
         volume = Volume(values, space.grid)
         for region in _regions_shown_by(subtask, space.task):
-            yield ResultMap("attention", volume, subtask.primary, auxiliary, region)
+            yield ResultMap(MapKey("attention", subtask.primary, auxiliary, region), volume)
 
 
 def gradcam_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
@@ -121,8 +123,8 @@ def gradcam_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultM
         )
         shown = np.clip(on_output_grid(inside, space.grid).array, 0, 1)
         primary = space.task.subtask(message.subtask).primary
-        volume = Volume(shown, space.grid)
-        yield ResultMap("gradcam", volume, primary, message.auxiliary, key.region)
+        shown_key = MapKey("gradcam", primary, message.auxiliary, key.region)
+        yield ResultMap(shown_key, Volume(shown, space.grid))
 
 
 def uncertainty_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
@@ -132,7 +134,21 @@ def uncertainty_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[Res
     arrays = {name: values.numpy() for name, values in output.sampled.items()}
     for name, probabilities in region_logits(arrays, space.task).items():
         values = predictive_entropy(_on_grid(probabilities, space))
-        yield ResultMap("uncertainty", Volume(values, space.grid), region=name)
+        yield ResultMap(MapKey("uncertainty", region=name), Volume(values, space.grid))
+
+
+def predictive_entropy(probabilities: FloatArray) -> FloatArray:
+    """Return the entropy of yes-or-no predictions: how undecided the network is.
+
+    Args:
+        probabilities: Mean over samples of the probability of a region, any shape.
+
+    Returns:
+        Nats, 0 where the prediction is certain, ln 2 where it is even; same shape.
+    """
+    p = np.clip(probabilities, _TINY, 1 - _TINY).astype(np.float32)
+    entropy = -(p * np.log(p) + (1 - p) * np.log1p(-p))
+    return np.where((probabilities > _TINY) & (probabilities < 1 - _TINY), entropy, np.float32(0))
 
 
 def _on_grid(probabilities: FloatArray, space: OutputSpace) -> FloatArray:

@@ -27,8 +27,9 @@ from CIMLSegmentLib.results.result import (
     SegmentationResult,
     contributions,
     empty_region_warnings,
+    region_voxels,
 )
-from CIMLSegmentLib.task.merging import merge_regions
+from CIMLSegmentLib.task.merging import merge_regions, region_masks
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.cohort import Case
 from MultimodalImagingLib.errors import CohortError, ModelError
@@ -211,11 +212,13 @@ def _result(
     is_small = max(space.task.labels) < 256
     labels = Volume(label_map.astype(np.uint8) if is_small else label_map, space.grid)
     information = information_by_sender(output, space)
+    masks = region_masks(labels.array, space.task)
     return SegmentationResult(
         case_id=case_id,
         task=space.task,
         primary=space.task.subtasks[0].primary,
         label_map=labels,
-        contributions=contributions(labels, information, space.task),
+        contributions=contributions(masks, information, space.task),
         maps=result_maps(output, information, space, with_messages=config.maps),
+        voxels=region_voxels(masks),
     )

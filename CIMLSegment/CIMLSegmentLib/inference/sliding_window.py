@@ -15,12 +15,12 @@ import torch
 from monai.inferers import sliding_window_inference
 from torch import Tensor
 
+from CIMLSegmentLib.inference.gradcam import CamKey, cam_keys
 from CIMLSegmentLib.inference.window_predictor import (
     WindowPlan,
     WindowPredictor,
     stopping_between_layers,
 )
-from CIMLSegmentLib.inference.windowed_gradcam import CamKey, cam_keys
 from CIMLSegmentLib.network.network import CIMLNet, MessageKey
 from MultimodalImagingLib.jobs.progress import Reporter
 

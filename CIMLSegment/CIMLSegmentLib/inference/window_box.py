@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from MultimodalImagingLib.images.arrays import bounding_box
 from MultimodalImagingLib.images.geometry import Grid
 
 FloatArray = npt.NDArray[np.float32]
@@ -83,14 +84,11 @@ def window_box(
     """
     body = np.logical_or.reduce(list(bodies))
     starts, sizes = [], []
-    for axis, spacing in enumerate(reversed(grid.spacing_mm)):
-        others = tuple(other for other in range(3) if other != axis)
-        used = np.flatnonzero(body.any(axis=others))
-        first, last = (used[0], used[-1]) if used.size else (0, body.shape[axis] - 1)
-        margin = round(BODY_MARGIN_MM / spacing)
-        length = int(last - first) + 1 + 2 * margin
+    for axis, part in enumerate(bounding_box(body)):
+        margin = round(BODY_MARGIN_MM / grid.spacing_mm[2 - axis])
+        length = part.stop - part.start + 2 * margin
         step = stride[axis]
         size = max(window[axis], -(-length // step) * step)
-        starts.append(int(first) - margin - (size - length) // 2)
+        starts.append(part.start - margin - (size - length) // 2)
         sizes.append(int(size))
     return WindowBox(tuple(starts), tuple(sizes), grid)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from CIMLSegmentLib.inference.devices import is_out_of_memory
+from CIMLSegmentLib.inference.gradcam import window_cams
 from CIMLSegmentLib.inference.inference_config import InferenceConfig
-from CIMLSegmentLib.inference.windowed_gradcam import window_cams
 from CIMLSegmentLib.network.network import CIMLNet, MessageKey
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.jobs.cancellation import check_cancelled

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from CIMLSegmentLib.model.model import TrainedModel, load_model, save_model
-from CIMLSegmentLib.model.model_description import current_versions
+from CIMLSegmentLib.model.model_description import PACKAGES
 from CIMLSegmentLib.model.model_files import DESCRIPTION_NAME, WEIGHTS_NAME
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
@@ -24,7 +24,7 @@ from MultimodalImagingLib.record.ownership import (
     checksums,
     is_free,
 )
-from MultimodalImagingLib.version import CROSSMODAL_VERSION
+from MultimodalImagingLib.version import CROSSMODAL_VERSION, current_versions
 
 CONFIG_FILE = Path("configs") / "inference.json"
 METADATA_FILE = Path("configs") / "metadata.json"
@@ -117,7 +117,7 @@ def inference_config() -> dict[str, Any]:
 def bundle_metadata(model: TrainedModel) -> dict[str, Any]:
     """Return what MONAI's bundle specification asks for in `metadata.json`."""
     task = model.task
-    versions = current_versions()
+    versions = current_versions(PACKAGES)
     return {
         "version": CROSSMODAL_VERSION,
         "changelog": {CROSSMODAL_VERSION: "exported by ciml-segmenter"},

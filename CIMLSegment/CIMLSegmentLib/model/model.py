@@ -21,6 +21,7 @@ from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import CIMLNet, build_network
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import ModelError
+from MultimodalImagingLib.jobs.sentences import listed
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
 _MOST_NAMED = 3
@@ -116,11 +117,10 @@ def _network(
         expected = CIMLNet(task, config).state_dict()
     problems = [*_shape_problems(expected, weights), *_value_problems(weights)]
     if problems:
-        more = f" and {len(problems) - _MOST_NAMED} more" if len(problems) > _MOST_NAMED else ""
         msg = (
             f"The weights in {folder} do not fit the network that its description asks for:"
-            f" {'; '.join(problems[:_MOST_NAMED])}{more}. Copy the model again from its source, or"
-            " train it again."
+            f" {listed(problems, most=_MOST_NAMED, separator='; ')}. Copy the model again from its"
+            " source, or train it again."
         )
         raise ModelError(msg)
     network = build_network(task, config, seed=0)

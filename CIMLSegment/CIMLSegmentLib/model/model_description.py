@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
 from typing import Any
 
 from CIMLSegmentLib.model.training_config import TrainingConfig
 from CIMLSegmentLib.network.config import NetworkConfig
-from CIMLSegmentLib.task.json_entry import JsonEntry, config_from_json, config_to_json
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_from_json, task_to_json
 from MultimodalImagingLib.errors import ModelError, UsageError
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
-from MultimodalImagingLib.version import CROSSMODAL_VERSION
+from MultimodalImagingLib.record.checksums import json_checksum
+from MultimodalImagingLib.record.json_entry import JsonEntry, config_from_json, config_to_json
 
 FORMAT_VERSION = 1
 
-_PACKAGES = ("numpy", "SimpleITK", "torch", "monai", "safetensors")
+PACKAGES = ("numpy", "SimpleITK", "torch", "monai", "safetensors")
 _KEYS = (
     "format_version",
     "model_id",
@@ -120,8 +116,7 @@ class ModelDescription:
         content = description_to_json(self, with_id=False)
         for name in ("metrics", "step", "versions", "intensities"):
             del content[name]
-        text = json.dumps(content, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return json_checksum(content)[:16]
 
 
 def description_to_json(description: ModelDescription, *, with_id: bool = True) -> dict[str, Any]:
@@ -186,17 +181,6 @@ def description_from_json(data: object, *, where: str) -> ModelDescription:
         raise ModelError(msg) from error
 
 
-def current_versions() -> dict[str, str]:
-    """Return the versions of this program, of Python and of the packages that compute."""
-    found = {"CrossModal": CROSSMODAL_VERSION, "Python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # Slicer has some of them built in
-            found[name] = "unknown"
-    return found
-
-
 def _preprocessing(entry: JsonEntry) -> PreprocessingSpec:
     inner = JsonEntry(entry.data["preprocessing"], f"the preprocessing of {entry.where}")
     inner.check_keys(("spacing_mm", "modalities"), optional=())
@@ -211,7 +195,9 @@ def _facts(entry: JsonEntry) -> ModelFacts:
         training_cases=entry.listed("training_cases", str),
         validation_cases=entry.listed("validation_cases", str),
         intensities={
-            name: _intensities(values, f"{name!r} in {entry.where}")
+            name: config_from_json(
+                Intensities, values, where=f"the intensities of {name!r} in {entry.where}"
+            )
             for name, values in entry.value("intensities", dict).items()
         },
         metrics=entry.mapping("metrics", float),
@@ -219,10 +205,3 @@ def _facts(entry: JsonEntry) -> ModelFacts:
         versions=entry.mapping("versions", str),
         label_values=entry.value("label_values", str, ""),
     )
-
-
-def _intensities(data: object, where: str) -> Intensities:
-    names = ("mean", "sd", "low", "high")
-    entry = JsonEntry(data, f"the intensities of {where}")
-    entry.check_keys(names, optional=())
-    return Intensities(*(float(entry.value(name, float)) for name in names))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,25 +16,24 @@ from CIMLSegmentLib.model.model_description import (
     description_from_json,
     description_to_json,
 )
-from CIMLSegmentLib.task.json_entry import JsonEntry, parse_json
 from MultimodalImagingLib.errors import CrossModalError, ModelError
 from MultimodalImagingLib.record.atomic_files import write_bytes, write_json
+from MultimodalImagingLib.record.checksums import array_checksum, bytes_checksum, json_checksum
+from MultimodalImagingLib.record.json_entry import JsonEntry, parse_json
 from MultimodalImagingLib.record.json_text import json_value
 from MultimodalImagingLib.record.ownership import check_own_files
+from MultimodalImagingLib.record.tensor_file import TensorFileError, header_in, tensor_bytes
 
 LOGGER = logging.getLogger(__name__)
 
 WEIGHTS_NAME = "model.safetensors"
 DESCRIPTION_NAME = "model.json"
 
-# One entry: safetensors does not keep the order of several, and the files would differ.
-_ENTRY = "crossmodal"
 _CHECKSUM = "weights_sha256"
 _TENSORS = "tensors_sha256"
 _INNER = "description_sha256"
 _CHECKSUMS = (_CHECKSUM, _TENSORS, _INNER)
 _EXECUTABLE = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
-_LONGEST_HEADER = 50_000_000
 
 
 def write_model_files(
@@ -50,8 +47,8 @@ def write_model_files(
     """
     content = description_to_json(description)
     inner = {**content, _TENSORS: tensor_checksum(weights)}
-    entry = _canonical({**inner, _INNER: _sha256(_canonical(inner).encode())})
-    data = safetensors.torch.save(dict(weights), metadata={_ENTRY: entry})
+    arrays = {name: values.detach().cpu().numpy() for name, values in weights.items()}
+    data = tensor_bytes(arrays, {**inner, _INNER: json_checksum(inner)})
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -59,7 +56,7 @@ def write_model_files(
         raise CrossModalError(msg) from error
     _retire_description(folder, content)
     write_bytes(folder / WEIGHTS_NAME, data)
-    write_json(folder / DESCRIPTION_NAME, {**content, _CHECKSUM: _sha256(data)})
+    write_json(folder / DESCRIPTION_NAME, {**content, _CHECKSUM: bytes_checksum(data)})
 
 
 def is_description(data: bytes) -> bool:
@@ -82,7 +79,7 @@ def read_model_files(folder: Path) -> tuple[dict[str, Tensor], ModelDescription]
     _refuse_executables(folder)
     content = _outer_content(folder)
     data = _bytes(folder / WEIGHTS_NAME)
-    if content is None or content.get(_CHECKSUM) != _sha256(data):
+    if content is None or content.get(_CHECKSUM) != bytes_checksum(data):
         content = _newer_content(folder, data, content)
     kept = {name: value for name, value in content.items() if name not in _CHECKSUMS}
     description = description_from_json(kept, where=str(folder / DESCRIPTION_NAME))
@@ -91,12 +88,13 @@ def read_model_files(folder: Path) -> tuple[dict[str, Tensor], ModelDescription]
 
 def tensor_checksum(tensors: Mapping[str, Tensor]) -> str:
     """Return a SHA-256 over names, types, shapes and values, in the order of the names."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        values = tensors[name].detach().cpu().contiguous()
-        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
-        digest.update(values.flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    return array_checksum(
+        (
+            f"{name} {values.dtype} {tuple(values.shape)}\n",
+            values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy(),
+        )
+        for name, values in sorted(tensors.items())
+    )
 
 
 def _refuse_executables(folder: Path) -> None:
@@ -143,7 +141,7 @@ def _newer_content(
     if outer is not None and not _is_later_state(inner, of=outer):
         raise ModelError(_changed(folder))
     signed = {name: value for name, value in inner.items() if name != _INNER}
-    is_intact = inner.get(_INNER) == _sha256(_canonical(signed).encode())
+    is_intact = inner.get(_INNER) == json_checksum(signed)
     if not is_intact or inner.get(_TENSORS) != tensor_checksum(_tensors(folder, data)):
         raise ModelError(_changed(folder))
     LOGGER.info("The description in %s is older than the weights; theirs is used.", folder)
@@ -171,15 +169,10 @@ def _retire_description(folder: Path, content: Mapping[str, object]) -> None:
 
 
 def _inner_content(folder: Path, data: bytes) -> dict[str, object]:
-    length = int.from_bytes(data[:8], "little")
-    if len(data) < 8 or not 0 < length <= min(len(data) - 8, _LONGEST_HEADER):
-        raise ModelError(_changed(folder))
     try:
-        header = json_value(data[8 : 8 + length])
-        content = json_value(header["__metadata__"][_ENTRY])
-    except (ValueError, KeyError, TypeError) as error:
+        return header_in(data)
+    except TensorFileError as error:
         raise ModelError(_changed(folder)) from error
-    return JsonEntry(content, f"the description inside {folder / WEIGHTS_NAME}").data
 
 
 def _tensors(folder: Path, data: bytes) -> dict[str, Tensor]:
@@ -195,11 +188,3 @@ def _changed(folder: Path) -> str:
         " its checksum is not the one that its description expects. Copy the model again from its"
         " source, or train it again."
     )
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _canonical(content: Mapping[str, object]) -> str:
-    return json.dumps(content, sort_keys=True, allow_nan=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-from CIMLSegmentLib.task.json_entry import raise_first
+from MultimodalImagingLib.record.json_entry import raise_first
 
 GATES = ("spatial", "dot-product")
 FUSIONS = ("concat", "sum")

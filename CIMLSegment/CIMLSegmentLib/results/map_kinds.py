@@ -53,6 +53,33 @@ class MapKind:
     heading: str
 
 
+@dataclass(frozen=True)
+class MapKey:
+    """Which map of a result: the same from the network to the panel.
+
+    Attributes:
+        kind: What it shows, a key of `MAP_KINDS`.
+        primary: The modality that listened; `None` for uncertainty.
+        auxiliary: The modality that told; `None` for uncertainty.
+        region: The region that it belongs to; `None` for information, which all regions of a
+            primary share.
+    """
+
+    kind: str
+    primary: str | None = None
+    auxiliary: str | None = None
+    region: str | None = None
+
+    def title(self, region_title: str = "") -> str:
+        """Return the name for the user, for example `Attention CT → PET (Lesion)`."""
+        parts = [MAP_KINDS[self.kind].title]
+        if self.auxiliary:
+            parts.append(f"{self.auxiliary} \N{RIGHTWARDS ARROW} {self.primary}")
+        if self.region:
+            parts.append(f"({region_title or self.region})")
+        return " ".join(parts)
+
+
 _KINDS = (
     MapKind(
         name="information",

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from MultimodalImagingLib.images.arrays import bounding_box
+
 BoolArray = npt.NDArray[np.bool_]
 
 ONE_EMPTY_MM = 373.13
@@ -37,7 +39,7 @@ def hausdorff95(
     """
     if not prediction.any() or not reference.any():
         return 0.0 if prediction.any() == reference.any() else ONE_EMPTY_MM
-    box = _bounding_box(prediction | reference)
+    box = bounding_box(prediction | reference)
     first, second = _surface(prediction[box]), _surface(reference[box])
     there = _distance_to(second, spacing_mm)[first]
     back = _distance_to(first, spacing_mm)[second]
@@ -51,13 +53,3 @@ def _surface(mask: BoolArray) -> BoolArray:
 
 def _distance_to(surface: BoolArray, spacing_mm: Sequence[float]) -> npt.NDArray[np.float64]:
     return np.asarray(ndimage.distance_transform_edt(~surface, sampling=spacing_mm))
-
-
-def _bounding_box(mask: BoolArray) -> tuple[slice, ...]:
-    """Smallest box around a mask."""
-    slices = []
-    for axis in range(mask.ndim):
-        others = tuple(other for other in range(mask.ndim) if other != axis)
-        used = np.flatnonzero(mask.any(axis=others))
-        slices.append(slice(int(used[0]), int(used[-1]) + 1))
-    return tuple(slices)

@@ -112,15 +112,16 @@ def _image_row(scene: _Scene) -> TileRow:
 
 def _map_row(kind: MapKind, scene: _Scene) -> TileRow:
     """Draw all maps of a kind; a map that several regions of a sub-task share is drawn once."""
-    maps = [item for item in scene.result.maps if item.kind == kind.name]
+    maps = [item for item in scene.result.maps if item.key.kind == kind.name]
     volumes = {item.path: read_volume(ImageFile(item.path)) for item in maps}
     top = top_of_maps(volumes.values()) if kind.top is None else kind.top
     tiles: list[Tile] = []
-    for route in dict.fromkeys((item.primary, item.auxiliary) for item in maps):
-        of_route = [item for item in maps if (item.primary, item.auxiliary) == route]
+    for route in dict.fromkeys((item.key.primary, item.key.auxiliary) for item in maps):
+        of_route = [item for item in maps if (item.key.primary, item.key.auxiliary) == route]
         first = volumes[of_route[0].path].array
         if route[1] and all(np.array_equal(volumes[m.path].array, first) for m in of_route):
-            of_route = [replace(of_route[0], region=None)]
+            shared = replace(of_route[0].key, region=None)
+            of_route = [replace(of_route[0], key=shared)]
         tiles += [_map_tile(item, volumes[item.path], scene, kind, top) for item in of_route]
     text = kind.top_text or _density_text(top, scene)
     return TileRow(kind.heading, tuple(tiles), kind.colors, text)
@@ -132,9 +133,10 @@ def _density_text(top: float, scene: _Scene) -> str:
 
 
 def _map_tile(item: StoredMap, volume: Volume, scene: _Scene, kind: MapKind, top: float) -> Tile:
-    route = f"{item.auxiliary} to {item.primary}" if item.auxiliary else ""
-    title = ": ".join(part for part in (item.region, route) if part)
-    below = item.auxiliary or scene.result.primary
+    key = item.key
+    route = f"{key.auxiliary} to {key.primary}" if key.auxiliary else ""
+    title = ": ".join(part for part in (key.region, route) if part)
+    below = key.auxiliary or scene.result.primary
     gray = scene.grays.get(below)
     if gray is None:
         return Tile(f"{title}: {below} is missing", None)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from CIMLSegmentLib.task.merging import region_masks
+from CIMLSegmentLib.results.map_kinds import MapKey
+from CIMLSegmentLib.task.merging import MaskArray, region_masks
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.images.geometry import is_same_grid
 from MultimodalImagingLib.images.volume_io import Volume
@@ -18,19 +19,12 @@ class ResultMap:
     """One map on the grid of the result.
 
     Attributes:
-        kind: What it shows, a key of `MAP_KINDS`.
+        key: Which map it is.
         volume: The values, float32.
-        primary: The modality that received the message; `None` for uncertainty.
-        auxiliary: The modality that sent the message; `None` for uncertainty.
-        region: The region that it belongs to; `None` for information, which all regions of a
-            primary share.
     """
 
-    kind: str
+    key: MapKey
     volume: Volume
-    primary: str | None = None
-    auxiliary: str | None = None
-    region: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +61,7 @@ class SegmentationResult:
         warnings: What the user should know, full sentences.
         timings_s: Seconds per step.
         model: Identity of the model, JSON-able.
+        voxels: Region to its number of voxels; counted in the label map where it is not given.
     """
 
     case_id: str
@@ -79,29 +74,37 @@ class SegmentationResult:
     warnings: tuple[str, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
     model: Mapping[str, object] = field(default_factory=dict)
+    voxels: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse maps on another grid."""
+        """Refuse maps on another grid, and count voxels that were not counted before."""
+        if not self.voxels:
+            masks = region_masks(self.label_map.array, self.task)
+            object.__setattr__(self, "voxels", region_voxels(masks))
         for item in self.maps:
             if not is_same_grid(item.volume.grid, self.label_map.grid):
-                msg = f"Expected the {item.kind} map on the grid of the label map, got another."
+                msg = f"Expected the {item.key.kind} map on the grid of the label map, got another."
                 raise ValueError(msg)
 
     def volumes_ml(self) -> dict[str, float]:
         """Return the volume of every region, ml."""
         voxel_ml = float(np.prod(self.label_map.grid.spacing_mm)) / 1000.0
-        masks = region_masks(self.label_map.array, self.task)
-        return {name: int(mask.sum()) * voxel_ml for name, mask in masks.items()}
+        return {name: count * voxel_ml for name, count in self.voxels.items()}
+
+
+def region_voxels(masks: Mapping[str, MaskArray]) -> dict[str, int]:
+    """Return the number of voxels of every region."""
+    return {name: int(mask.sum()) for name, mask in masks.items()}
 
 
 def contributions(
-    label_map: Volume, information: Mapping[tuple[str, str], Volume], task: Task
+    masks: Mapping[str, MaskArray], information: Mapping[tuple[str, str], Volume], task: Task
 ) -> tuple[Contribution, ...]:
     """Add up the information inside each predicted region.
 
     Args:
-        label_map: The predicted labels.
-        information: (Sub-task, auxiliary) to nats per voxel, on the grid of the labels.
+        masks: Region to its predicted mask, on the grid of the information.
+        information: (Sub-task, auxiliary) to nats per voxel, on the grid of the masks.
         task: The task.
 
     Returns:
@@ -109,7 +112,7 @@ def contributions(
         there was no information about it.
     """
     table: list[Contribution] = []
-    for name, mask in region_masks(label_map.array, task).items():
+    for name, mask in masks.items():
         sent = [
             (subtask.primary, auxiliary, _sum(information[subtask.name, auxiliary], mask))
             for subtask, auxiliary in task.pairs()
@@ -122,7 +125,7 @@ def contributions(
     return tuple(table)
 
 
-def _sum(volume: Volume, mask: np.ndarray) -> float:
+def _sum(volume: Volume, mask: MaskArray) -> float:
     return float(volume.array[mask].sum(dtype=np.float64))
 
 

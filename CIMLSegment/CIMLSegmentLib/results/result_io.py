@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from CIMLSegmentLib.results.map_kinds import MAP_KINDS
+from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKey
 from CIMLSegmentLib.results.result import ResultMap, SegmentationResult
 from CIMLSegmentLib.results.segmentation_nrrd import segmentation_nrrd
-from CIMLSegmentLib.task.merging import region_masks
 from CIMLSegmentLib.task.task_io import task_to_json
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.volume_io import Volume, write_volume
 from MultimodalImagingLib.jobs.cancellation import check_cancelled
+from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.record.atomic_files import write_bytes, write_json
 from MultimodalImagingLib.record.atomic_folder import new_folder
 from MultimodalImagingLib.record.json_text import json_value
@@ -101,10 +101,10 @@ def check_replaceable(output: Path, case_id: str, *, overwrite: bool) -> None:
         raise UsageError(msg)
 
 
-def map_file_name(item: ResultMap) -> str:
+def map_file_name(key: MapKey) -> str:
     """Return the file name of a map, for example `attention_CT_to_PET_GTV.nii.gz`."""
-    route = f"{item.auxiliary}_to_{item.primary}" if item.auxiliary is not None else None
-    parts = [part for part in (item.kind, route, item.region) if part is not None]
+    route = f"{key.auxiliary}_to_{key.primary}" if key.auxiliary is not None else None
+    parts = [part for part in (key.kind, route, key.region) if part is not None]
     return _safe("_".join(parts)) + ".nii.gz"
 
 
@@ -134,7 +134,7 @@ def _write_maps(result: SegmentationResult, folder: Path) -> None:
     for item in result.maps:
         by_array.setdefault(id(item.volume), []).append(item)
     groups = list(by_array.values())
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(4, core_count())) as pool:
         jobs = [pool.submit(_write_map, group[0], folder) for group in groups]
         try:
             for job in jobs:
@@ -144,13 +144,13 @@ def _write_maps(result: SegmentationResult, folder: Path) -> None:
                 job.cancel()
     for group in groups:
         for other in group[1:]:
-            shutil.copyfile(folder / map_file_name(group[0]), folder / map_file_name(other))
+            shutil.copyfile(folder / map_file_name(group[0].key), folder / map_file_name(other.key))
 
 
 def _write_map(item: ResultMap, folder: Path) -> None:
     check_cancelled()
     values = _rounded(np.ascontiguousarray(item.volume.array, dtype=np.float32))
-    write_volume(folder / map_file_name(item), Volume(values, item.volume.grid))
+    write_volume(folder / map_file_name(item.key), Volume(values, item.volume.grid))
 
 
 def _rounded(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -163,7 +163,6 @@ def _rounded(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def _content(result: SegmentationResult) -> dict[str, Any]:
-    masks = region_masks(result.label_map.array, result.task)
     volumes = result.volumes_ml()
     grid = result.label_map.grid
     return {
@@ -182,7 +181,7 @@ def _content(result: SegmentationResult) -> dict[str, Any]:
             {
                 "name": region.name,
                 "title": region.title,
-                "n_voxels": int(masks[region.name].sum()),
+                "n_voxels": result.voxels[region.name],
                 "volume_ml": volumes[region.name],
             }
             for region in result.task.regions
@@ -208,12 +207,9 @@ def _content(result: SegmentationResult) -> dict[str, Any]:
 
 def _map_content(item: ResultMap) -> dict[str, Any]:
     return {
-        "kind": item.kind,
-        "file": map_file_name(item),
-        "unit": MAP_KINDS[item.kind].meaning,
-        "primary": item.primary,
-        "auxiliary": item.auxiliary,
-        "region": item.region,
+        **asdict(item.key),
+        "file": map_file_name(item.key),
+        "unit": MAP_KINDS[item.key.kind].meaning,
         "maximum": float(item.volume.array.max()),
     }
 

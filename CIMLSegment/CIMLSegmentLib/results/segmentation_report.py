@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +21,10 @@ from MultimodalImagingLib.images.volume_io import ImageFile
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.ownership import check_own_files
+from MultimodalImagingLib.record.pages import render_page
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    pass
 
 REPORT_NAME = "report.html"
 MOST_PICTURED = 60  # some 200 kB each
@@ -149,19 +150,22 @@ def _is_page(data: bytes) -> bool:
 def render(views: Sequence[CaseView], evaluation: Mapping[str, Any], name: str) -> str:
     """Return the page as text."""
     task = views[0].result.task
-    return str(
-        _environment()
-        .get_template(TEMPLATE_NAME)
-        .render(
-            name=name,
-            task=task,
-            views=views,
-            evaluation=evaluation,
-            colors=region_colors(task),
-            mean_table=mean_table([view.result for view in views]),
-            models=_models(views),
-        )
-    )
+    values = {
+        "name": name,
+        "task": task,
+        "views": views,
+        "evaluation": evaluation,
+        "colors": region_colors(task),
+        "mean_table": mean_table([view.result for view in views]),
+        "models": _models(views),
+    }
+    filters: dict[str, Callable[..., str]] = {
+        "percent": _percent,
+        "short": short_number,
+        "ml": _ml,
+        "legend": _legend,
+    }
+    return render_page(Path(__file__).with_name(TEMPLATE_NAME), values, filters=filters)
 
 
 def share_table(entries: Sequence[Contribution], task: Task) -> tuple[ShareRow, ...]:
@@ -266,22 +270,13 @@ def _models(views: Sequence[CaseView]) -> list[Mapping[str, object]]:
     return models
 
 
-def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent, encoding="utf-8"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = lambda share: f"{100 * share:.0f} %"
-    environment.filters["short"] = short_number
-    environment.filters["ml"] = _ml
-    environment.filters["legend"] = lambda colors: ", ".join(legend_stops(colors))
-    return environment
-
-
 def _ml(volume: float) -> str:
     return f"{volume:.1f} ml" if volume >= 10 else f"{volume:.2f} ml"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _legend(colors: str) -> str:
+    return ", ".join(legend_stops(colors))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from CIMLSegmentLib.results.evaluation_files import JSON_FILE
-from CIMLSegmentLib.task.json_entry import JsonEntry, read_json
+from MultimodalImagingLib.record.json_entry import JsonEntry, read_json
 
 _SUMMARY = ("dice_mean", "dice_sd", "dice_median", "hd95_mean_mm", "dsc_agg")
 _SCORES = ("dice", "hd95_mm")

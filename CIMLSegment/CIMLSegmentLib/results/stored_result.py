@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from CIMLSegmentLib.results.map_kinds import MAP_KINDS
+from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKey
 from CIMLSegmentLib.results.result import Contribution
 from CIMLSegmentLib.results.result_io import FORMAT_VERSION, RESULT_FILE
-from CIMLSegmentLib.task.json_entry import JsonEntry, read_json
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_from_json
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.jobs.environment import same_name
+from MultimodalImagingLib.record.json_entry import JsonEntry, read_json
 
 
 @dataclass(frozen=True)
@@ -21,22 +21,16 @@ class StoredMap:
     """One map of a result folder.
 
     Attributes:
-        kind: What it shows.
+        key: Which map it is.
         path: The file.
         unit: Unit, in words.
         maximum: Largest value.
-        primary: The modality that received the message; `None` for uncertainty.
-        auxiliary: The modality that sent the message; `None` for uncertainty.
-        region: The region; `None` for information.
     """
 
-    kind: str
+    key: MapKey
     path: Path
     unit: str
     maximum: float
-    primary: str | None
-    auxiliary: str | None
-    region: str | None
 
 
 @dataclass(frozen=True)
@@ -133,14 +127,13 @@ def _map(entry: JsonEntry, folder: Path) -> StoredMap:
     if kind not in MAP_KINDS:
         msg = f"Unknown kind of map {kind!r} in {folder / RESULT_FILE}. Segment the case again."
         raise CohortError(msg)
+    route = (entry.value("primary", str, None), entry.value("auxiliary", str, None))
+    key = MapKey(kind, *route, entry.value("region", str, None))
     return StoredMap(
-        kind,
+        key,
         folder / entry.value("file", str),
         entry.value("unit", str),
         float(entry.value("maximum", float)),
-        entry.value("primary", str, None),
-        entry.value("auxiliary", str, None),
-        entry.value("region", str, None),
     )
 
 

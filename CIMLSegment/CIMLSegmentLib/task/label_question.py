@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from CIMLSegmentLib.task.label_values import OPTION, named_schemes, target_names
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.label_survey import CaseLabels, FoundLabel
+from MultimodalImagingLib.jobs.sentences import counted, listed
 
 _MOST_CASES, _MOST_VALUES, _MOST_TITLES, _LIKE_AN_IMAGE = 5, 8, 20, 100
 
@@ -19,9 +20,8 @@ def question(task: Task, cases: Sequence[CaseLabels], unknown: Sequence[FoundLab
         cases: What the label maps hold.
         unknown: The values that have no meaning yet.
     """
-    listed = [_listed(label, cases) for label in unknown[:_MOST_VALUES]]
-    rest = len(unknown) - len(listed)
-    values = "; ".join(listed) + (f" and {rest} more" if rest else "")
+    found = [_value_in_cases(label, cases) for label in unknown]
+    values = listed(found, most=_MOST_VALUES, separator="; ")
     labels = ", ".join(f"{value} {name}" for value, name in task.labels.items())
     sentences = [
         f"Expected label values of the task {task.name!r} ({labels}), found {values}, whose"
@@ -36,11 +36,10 @@ def question(task: Task, cases: Sequence[CaseLabels], unknown: Sequence[FoundLab
 def _occurring(cases: Sequence[CaseLabels]) -> str:
     found = {(label.value or 0, label.title) for case in cases for label in case.labels}
     titles = list(dict.fromkeys(title for _, title in sorted(found)))
-    rest = len(titles) - _MOST_TITLES
-    return ", ".join(titles[:_MOST_TITLES]) + (f" and {rest} more" if rest > 0 else "")
+    return listed(titles, most=_MOST_TITLES)
 
 
-def _listed(label: FoundLabel, cases: Sequence[CaseLabels]) -> str:
+def _value_in_cases(label: FoundLabel, cases: Sequence[CaseLabels]) -> str:
     return f"{label.title} in {_names(_having(label.title, cases))}"
 
 
@@ -49,10 +48,7 @@ def _having(title: str, cases: Sequence[CaseLabels]) -> list[str]:
 
 
 def _names(case_ids: Sequence[str]) -> str:
-    count = f"{len(case_ids)} case{'s' * (len(case_ids) != 1)}"
-    rest = len(case_ids) - _MOST_CASES
-    more = f" and {rest} more" if rest > 0 else ""
-    return f"{count} ({', '.join(case_ids[:_MOST_CASES])}{more})"
+    return f"{counted(len(case_ids), 'case')} ({listed(case_ids, most=_MOST_CASES)})"
 
 
 def _mixture(

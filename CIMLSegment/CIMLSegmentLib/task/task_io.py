@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from CIMLSegmentLib.task.json_entry import JsonEntry, read_json
 from CIMLSegmentLib.task.parts import Merge, Region, Subtask, Terminology
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import ModelError
+from MultimodalImagingLib.record.json_entry import JsonEntry, read_json
 
 PRESET_FOLDER = Path(__file__).parents[1] / "Tasks"
 FORMAT_VERSION = 1

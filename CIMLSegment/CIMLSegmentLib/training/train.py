@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
-from CIMLSegmentLib.model.model_description import ModelDescription, ModelFacts, current_versions
+from CIMLSegmentLib.model.model_description import PACKAGES, ModelDescription, ModelFacts
 from CIMLSegmentLib.network.config import GATES
 from CIMLSegmentLib.network.gate import check_positions
 from CIMLSegmentLib.task.task import Task
@@ -17,7 +16,9 @@ from CIMLSegmentLib.training.training_folder import claimed_folder
 from CIMLSegmentLib.training.training_job import TrainingJob, TrainingResult
 from CIMLSegmentLib.training.training_run import TrainingData, TrainingRun
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
+from MultimodalImagingLib.version import current_versions
 
 __all__ = ["TrainingJob", "TrainingResult", "train"]
 
@@ -129,7 +130,7 @@ def _description(
         training_cases=split.training,
         validation_cases=split.validation,
         intensities=cases.intensities,
-        versions=current_versions(),
+        versions=current_versions(PACKAGES),
         label_values=cases.label_values,
     )
     return ModelDescription(task, job.network, job.training, cases.preprocessing, facts)
@@ -138,7 +139,6 @@ def _description(
 def _n_workers(job: TrainingJob, processes: Processes) -> int:
     if job.n_workers is not None:
         return job.n_workers
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if processes.device.type == "cpu":
         return 1  # the network needs the cores
-    return min(max((n_cores or 1) // processes.count - 1, 1), _MOST_WORKERS)
+    return min(max(core_count() // processes.count - 1, 1), _MOST_WORKERS)

@@ -5,7 +5,6 @@ The file is read patch by patch; nothing has to fit the memory as a whole.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,23 +12,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from CIMLSegmentLib.model.model_description import Intensities
 from MultimodalImagingLib.errors import CrossModalError
-from MultimodalImagingLib.record.atomic_files import write_bytes
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.tensor_file import (
+    TensorFileError,
+    open_tensors,
+    read_header,
+    write_tensors,
+)
 
 FloatArray = npt.NDArray[np.float32]
 MaskArray = npt.NDArray[np.uint8]
 PlaceArray = npt.NDArray[np.int32]
 
 FORMAT_VERSION = 1
-
-# One entry: safetensors does not keep the order of several, and the files would differ.
-_ENTRY = "crossmodal"
-_UNREADABLE = (SafetensorError, OSError, KeyError, ValueError, TypeError)
 
 
 class NotPreparedError(Exception):
@@ -80,12 +77,12 @@ class TrainingCase:
         size = [part.stop - part.start for part in window]
         images = np.zeros((len(modalities), *size), dtype=np.float32)
         try:
-            with safe_open(self.path, framework="np") as file:
+            with open_tensors(self.path) as file:
                 for channel, modality in enumerate(modalities):
                     if modality in self.modalities:
                         images[channel] = file.get_slice(f"image.{modality}")[window]
                 masks = file.get_slice("regions")[(slice(None), *window)]
-        except _UNREADABLE as error:
+        except TensorFileError as error:
             raise CrossModalError(self._unreadable(error)) from error
         return images, masks
 
@@ -96,9 +93,9 @@ class TrainingCase:
             CrossModalError: If the file cannot be read any more.
         """
         try:
-            with safe_open(self.path, framework="np") as file:
+            with open_tensors(self.path) as file:
                 return np.asarray(file.get_tensor(f"places.{region}"), dtype=np.int32)
-        except _UNREADABLE as error:
+        except TensorFileError as error:
             raise CrossModalError(self._unreadable(error)) from error
 
     def _unreadable(self, error: Exception) -> str:
@@ -126,20 +123,16 @@ class TrainingArrays:
 def write_training_case(case: TrainingCase, arrays: TrainingArrays, *, key: str) -> None:
     """Write a case atomically to its path; `key` stands for everything it was made from."""
     tensors: dict[str, npt.NDArray[Any]] = {
-        f"image.{name}": np.ascontiguousarray(image, dtype=np.float16)
-        for name, image in arrays.images.items()
+        f"image.{name}": image.astype(np.float16) for name, image in arrays.images.items()
     }
     tensors["regions"] = np.stack([arrays.masks[name] for name in case.regions]).astype(np.uint8)
     for name, places in arrays.places.items():
-        # safetensors writes the memory as it lies: rows have to follow each other.
-        tensors[f"places.{name}"] = np.ascontiguousarray(places)
+        tensors[f"places.{name}"] = places
     header = asdict(case)
     del header["path"]
     # Region order counts, and JSON objects are written sorted.
     header["regions"] = list(case.regions.items())
-    text = json.dumps({**header, "key": key}, sort_keys=True)
-    case.path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(case.path, save(tensors, metadata={_ENTRY: text}))
+    write_tensors(case.path, tensors, {**header, "key": key})
 
 
 def read_training_case(path: Path, *, key: str) -> TrainingCase:
@@ -149,11 +142,10 @@ def read_training_case(path: Path, *, key: str) -> TrainingCase:
         NotPreparedError: If the file is absent, damaged, or was made from something else.
     """
     try:
-        with safe_open(path, framework="np") as file:
-            fields = json_value((file.metadata() or {})[_ENTRY])
+        fields = read_header(path)
         found = fields.pop("key")
         case = _case(fields, path)
-    except _UNREADABLE as error:
+    except (KeyError, ValueError, TypeError) as error:
         raise NotPreparedError(str(error)) from error
     if found != key:
         msg = "it was made from other files or settings"

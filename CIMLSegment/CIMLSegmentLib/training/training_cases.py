@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -39,6 +36,7 @@ from MultimodalImagingLib.cohorts.place_problems import (
     read_positions,
 )
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.file_checksums import FileChecksums
 from MultimodalImagingLib.preparation.prepared_cache import case_key
@@ -48,6 +46,7 @@ from MultimodalImagingLib.preparation.preprocessing import (
     prepare_case,
 )
 from MultimodalImagingLib.record.atomic_files import remove_unfinished_files
+from MultimodalImagingLib.record.checksums import json_checksum
 
 MAX_WORKERS = 4
 MOST_PLACES = 20_000
@@ -150,7 +149,7 @@ def _prepare(
     found: list[TrainingCase] = []
     faults: dict[str, str] = {}
     known = FileChecksums(job.cache, job.root)
-    pool = ThreadPoolExecutor(max_workers=min(MAX_WORKERS, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(max_workers=min(MAX_WORKERS, core_count()))
     try:
         tasks = {pool.submit(_prepared, case, maps, job, known): case.case_id for case in cases}
         for finished in as_completed(tasks):
@@ -271,4 +270,4 @@ def _key(case: Case, maps: LabelMaps, job: PreparationJob, known: FileChecksums)
         sorted(maps.scheme.translations.get(case.case_id, {}).items()),
         list(job.task.primaries),
     ]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return json_checksum(content)

@@ -17,6 +17,7 @@ from MultimodalImagingLib.record.atomic_files import remove_unfinished_files, wr
 from MultimodalImagingLib.record.json_text import json_value
 from MultimodalImagingLib.record.locks import locked
 from MultimodalImagingLib.record.ownership import check_own_files
+from MultimodalImagingLib.record.tensor_file import is_tensor_file
 
 LOCK_NAME = "training.lock"
 # A training touches its lock every 20 s; a computer that sleeps does not.
@@ -72,8 +73,8 @@ def _check_folder(output: Path, *, resume: bool) -> bool:
         raise UsageError(msg)
     files: dict[Path, Callable[[bytes], bool]] = {
         output / DESCRIPTION_NAME: is_description,
-        output / WEIGHTS_NAME: _is_tensors,
-        state / BASELINE_NAME: _is_tensors,
+        output / WEIGHTS_NAME: is_tensor_file,
+        state / BASELINE_NAME: is_tensor_file,
         state / LOG_NAME: _is_log,
     }
     check_own_files(files, option="--output")
@@ -86,12 +87,6 @@ def _make_folder(output: Path) -> None:
     except OSError as error:
         msg = f"The model folder {output} cannot be made: {error.strerror}. Choose another one."
         raise writing_error(error)(msg) from error
-
-
-def _is_tensors(data: bytes) -> bool:
-    """Tell whether a file begins like one of safetensors; what is in it is checked when read."""
-    length = int.from_bytes(data[:8], "little")
-    return 0 < length <= len(data) - 8 and data[8:9] == b"{"
 
 
 def _is_log(data: bytes) -> bool:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from MultimodalImagingLib.errors import ModelError, UsageError
-from MultimodalImagingLib.record.atomic_files import write_bytes
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.tensor_file import TensorFileError, read_tensors, write_tensors
 
 STATE_NAME = "state.safetensors"
-
-# One entry: safetensors does not keep the order of several, and the files would differ.
-_ENTRY = "crossmodal"
 
 
 @dataclass
@@ -69,9 +62,9 @@ def write_state(
         for name, value in state.items():
             if value is not None:
                 tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
-    plain = {name: values.detach().cpu().contiguous() for name, values in tensors.items()}
-    header = json.dumps({"training_id": training_id, **asdict(progress)}, sort_keys=True)
-    write_bytes(folder / STATE_NAME, safetensors.torch.save(plain, metadata={_ENTRY: header}))
+    plain = {name: values.detach().cpu().numpy() for name, values in tensors.items()}
+    header = {"training_id": training_id, **asdict(progress)}
+    write_tensors(folder / STATE_NAME, plain, header)
 
 
 def read_state(
@@ -106,16 +99,14 @@ def read_state(
 
 def _contents(path: Path) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
     try:
-        with safe_open(path, framework="pt") as file:
-            header = json_value((file.metadata() or {})[_ENTRY])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        header, tensors = read_tensors(path)
+    except TensorFileError as error:
         msg = (
             f"The state of the training in {path} cannot be read: {error}. Start the training anew"
             " in another folder; the best model so far stays in this one."
         )
         raise ModelError(msg) from error
-    return header, tensors
+    return header, {name: torch.from_numpy(values) for name, values in tensors.items()}
 
 
 def _optimizer_state(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:

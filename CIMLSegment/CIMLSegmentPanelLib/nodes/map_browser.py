@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import slicer
 from slicer.i18n import tr as _
 
+from CIMLSegmentLib.results.map_kinds import MapKey
 from CIMLSegmentPanelLib.nodes.map_overlay import MapOverlay, Overlay
 from CIMLSegmentPanelLib.nodes.result_nodes import (
-    MAP_ATTRIBUTE,
-    MapKey,
     isResult,
+    keyOf,
     mapNode,
     mapNodes,
     mapTop,
@@ -133,8 +133,7 @@ class MapBrowser:
             colorNodeID=f"vtkMRMLColorTableNodeFile{view.kind.entry.colors}.txt",
             isInterpolated=view.isInterpolated,
         )
-        mark = f'"kind": "{view.kind.value}"'
-        same = [item for item in mapNodes(node) if mark in item.GetAttribute(MAP_ATTRIBUTE)]
+        same = [item for item in mapNodes(node) if keyOf(item).kind == view.kind.value]
         self.overlay.setStyle(same, style)
         return style
 

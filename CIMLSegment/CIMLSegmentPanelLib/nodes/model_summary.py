@@ -8,9 +8,9 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from CIMLSegmentLib.task.json_entry import JsonEntry, read_json
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import CrossModalError, ModelError
+from MultimodalImagingLib.record.json_entry import JsonEntry, read_json
 
 if TYPE_CHECKING:
     from CIMLSegmentLib.network.config import NetworkConfig

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import slicer
 from slicer.i18n import tr as _
 
-from CIMLSegmentLib.results.map_kinds import MAP_KINDS
+from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKey
 from CIMLSegmentLib.results.result import Contribution
 from MultimodalImagingLib.images.volume_io import ImageFile, read_volume
 from MultimodalSlicerLib.segment_nodes import segmentVolumesMl
@@ -30,37 +30,11 @@ from MultimodalSlicerLib.volume_nodes import (
 )
 
 if TYPE_CHECKING:
-    from CIMLSegmentLib.results.stored_result import StoredMap, StoredResult
+    from CIMLSegmentLib.results.stored_result import StoredResult
 
 RESULT_ATTRIBUTE = "CIMLSegment.Result"
 MAP_ATTRIBUTE = "CIMLSegment.Map"
 IMAGE_ROLE, TABLE_ROLE, MAP_ROLE = "CIMLSegment.Image", "CIMLSegment.Table", "CIMLSegment.Maps"
-
-
-@dataclass(frozen=True)
-class MapKey:
-    """Which map of a result.
-
-    Attributes:
-        kind: What it shows, a key of `MAP_KINDS`.
-        primary: The modality that received the message; `None` for uncertainty.
-        auxiliary: The modality that sent the message; `None` for uncertainty.
-        region: The region; `None` for information.
-    """
-
-    kind: str
-    primary: str | None
-    auxiliary: str | None
-    region: str | None
-
-    def title(self, regionTitle: str = "") -> str:
-        """Return the display name, for example `Attention CT → PET (Lesion)`."""
-        parts = [MAP_KINDS[self.kind].title]
-        if self.auxiliary:
-            parts.append(f"{self.auxiliary} \N{RIGHTWARDS ARROW} {self.primary}")
-        if self.region:
-            parts.append(f"({regionTitle or self.region})")
-        return " ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -207,6 +181,11 @@ def mapNodes(node: slicer.vtkMRMLSegmentationNode) -> list[slicer.vtkMRMLScalarV
     return [item for item in found if item is not None]
 
 
+def keyOf(node: slicer.vtkMRMLScalarVolumeNode) -> MapKey:
+    """Return which map a volume of `mapNodes` is."""
+    return MapKey(**json.loads(node.GetAttribute(MAP_ATTRIBUTE)))
+
+
 def scaleTop(node: slicer.vtkMRMLSegmentationNode, kind: str) -> float:
     """Return the upper end of the scale that all maps of a kind share."""
     fixed = MAP_KINDS[kind].top
@@ -295,14 +274,10 @@ def _setFacts(
         modalities=modalities,
         missing=result.missing,
         resolution=resolution,
-        files=tuple((item.path.name, item.maximum, _keyOf(item)) for item in result.maps),
+        files=tuple((item.path.name, item.maximum, item.key) for item in result.maps),
         warnings=result.warnings,
     )
     target.SetAttribute(RESULT_ATTRIBUTE, json.dumps(asdict(facts)))
-
-
-def _keyOf(item: StoredMap) -> MapKey:
-    return MapKey(item.kind, item.primary, item.auxiliary, item.region)
 
 
 def _keyText(key: MapKey) -> str:

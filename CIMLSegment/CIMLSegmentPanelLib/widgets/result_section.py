@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import qt
@@ -11,9 +11,8 @@ from slicer.i18n import tr as _
 
 from CIMLSegmentPanelLib.nodes.result_nodes import isResult, resultFacts
 from CIMLSegmentPanelLib.nodes.segment_display import editSegments, isShown3D, toggle3D
-from CIMLSegmentPanelLib.nodes.segment_rows import segmentRows
+from CIMLSegmentPanelLib.nodes.segment_rows import SegmentRow, segmentRows
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
-from CIMLSegmentPanelLib.widgets.segments_table import showSegments
 from MultimodalWidgetsLib.background_process import Signal
 
 if TYPE_CHECKING:
@@ -83,3 +82,30 @@ def showText(label: qt.QLabel, text: str) -> None:
     """Show a text; an empty one takes no room."""
     label.text = text
     label.setVisible(bool(text))
+
+
+def showSegments(table: qt.QTableWidget, rows: Sequence[SegmentRow]) -> None:
+    """Fill a table with segments; it is as high as they need."""
+    table.clear()
+    table.setColumnCount(3)
+    table.setRowCount(len(rows))
+    table.setHorizontalHeaderLabels([_("Segment"), _("Volume (ml)"), _("Terminology")])
+    for index, row in enumerate(rows):
+        for column, item in enumerate(_segmentItems(row)):
+            item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
+            table.setItem(index, column, item)
+    table.resizeColumnsToContents()
+    table.resizeRowsToContents()
+    heights = sum(table.rowHeight(row) for row in range(table.rowCount))
+    table.setFixedHeight(heights + table.horizontalHeader().sizeHint.height() + 6)
+
+
+def _segmentItems(row: SegmentRow) -> list[qt.QTableWidgetItem]:
+    swatch = qt.QPixmap(14, 14)
+    swatch.fill(qt.QColor(*(round(255 * part) for part in row.color)))
+    name = qt.QTableWidgetItem(qt.QIcon(swatch), row.name)
+    volume = qt.QTableWidgetItem(f"{row.volumeMl:.1f}" if row.volumeMl else _("not found"))
+    volume.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+    code = qt.QTableWidgetItem(row.code)
+    code.setToolTip(row.code)
+    return [name, volume, code]

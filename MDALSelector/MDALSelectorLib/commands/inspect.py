@@ -29,6 +29,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     parse_pattern,
     write_patterns,
 )
+from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import is_unicode
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.record.cohort_record import open_record
@@ -94,18 +95,6 @@ def add_inspect_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--deep", action="store_true", help="read all voxels, not only headers")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--all", action="store_true", help="print every case and every problem")
-
-
-def add_modality_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the option that corrects the table of modality patterns."""
-    parser.add_argument(
-        "--modality",
-        action="append",
-        default=[],
-        metavar="PATTERN=NAME",
-        help="file names with PATTERN (a regular expression for a part of the name) are modality"
-        " NAME; `label` and `ignore` are names too; may be given several times",
-    )
 
 
 def run_inspect(options: argparse.Namespace, reporter: Reporter) -> int:

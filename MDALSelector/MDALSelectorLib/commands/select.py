@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from MDALSelectorLib.commands.inspect import add_modality_argument
 from MDALSelectorLib.estimation.config import ESTIMATORS, EstimationConfig, EstimatorName
 from MDALSelectorLib.selection.config import LABELLED_RULES, SelectionConfig
 from MDALSelectorLib.strategies import DEFAULT_STRATEGY, STRATEGIES, StrategyOptions
+from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.record.json_entry import changed_config, read_settings
 
 
 def add_select_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,21 +57,38 @@ def add_select_arguments(parser: argparse.ArgumentParser) -> None:
         "--score-direction", default="high", choices=["high", "low"], help="which end comes first"
     )
     add_modality_argument(parser)
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        metavar="FILE",
+        help="JSON with `estimation` and `strategy_options`: any of the values of these names in"
+        " the configuration of a selection.json; what it names counts before options",
+    )
 
 
 def config_from_options(options: argparse.Namespace) -> SelectionConfig:
     """Turn parsed options into a checked configuration.
 
     Raises:
+        ModelError: If the file of settings cannot be read, or has other keys or types.
         UsageError: If a value cannot be used.
     """
     estimator: EstimatorName = options.estimator
+    estimation = EstimationConfig(estimator=estimator, seed=options.seed, device=options.device)
+    settings = read_settings(options.settings, ("estimation", "strategy_options"))
+    where = f"of the settings {options.settings}"
     return SelectionConfig(
         cohort=options.cohort,
         budget=options.budget,
         strategy=options.strategy,
-        options=StrategyOptions(score_direction=options.score_direction),
-        estimation=EstimationConfig(estimator=estimator, seed=options.seed, device=options.device),
+        options=changed_config(
+            StrategyOptions(score_direction=options.score_direction),
+            settings["strategy_options"],
+            where=f"the strategy_options {where}",
+        ),
+        estimation=changed_config(
+            estimation, settings["estimation"], where=f"the estimation {where}"
+        ),
         output=options.output,
         record=options.record,
         spacing_mm=options.spacing,

@@ -109,7 +109,6 @@ class ContrastiveConfig:
         initial_scale: First value of the learned scale of the cosine (1 / temperature). A large
             one drives embeddings that are not yet apart all together.
         max_scale: Largest scale.
-        low_quantile: Quantile of a case's places that is reported beside their mean.
         n_reliability_splits: Repeats that are also scored by models of disjoint halves.
     """
 
@@ -126,7 +125,6 @@ class ContrastiveConfig:
     scale_rate_factor: float = 10.0
     initial_scale: float = 2.0
     max_scale: float = 100.0
-    low_quantile: float = 0.1
     n_reliability_splits: int = 0
 
     def __post_init__(self) -> None:
@@ -143,7 +141,6 @@ class ContrastiveConfig:
             f"a first scale in (0, {self.max_scale}]",
             self.initial_scale,
         )
-        _require(0 <= self.low_quantile <= 1, "a quantile in [0, 1]", self.low_quantile)
 
 
 @dataclass(frozen=True)

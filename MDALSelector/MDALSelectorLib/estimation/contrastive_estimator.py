@@ -101,7 +101,6 @@ class _Sheet:
     ) -> None:
         self._pair, self._cases = pair, cases
         self._pmi = np.full((shape[0], len(cases)), np.nan)
-        self._low = np.full((shape[0], len(cases)), np.nan)
         self._half = np.full((n_halves, 2, len(cases)), np.nan)
         self._bounds = np.full(shape, np.nan)
         self._facts: dict[tuple[int, int], Mapping[str, float]] = {}
@@ -111,7 +110,6 @@ class _Sheet:
             self._half[job.repeat, job.half, scores.is_held_out] = scores.pmi
             return
         self._pmi[job.repeat, scores.is_held_out] = scores.pmi
-        self._low[job.repeat, scores.is_held_out] = scores.low
         self._bounds[job.repeat, job.fold] = scores.bound
         self._facts[job.repeat, job.fold] = scores.facts
 
@@ -123,6 +121,5 @@ class _Sheet:
             repeat_pmi=self._pmi,
             repeat_bounds=np.nanmean(self._bounds, axis=1),
             half_pmi=self._half,
-            low_quantile=self._low.mean(axis=0),
             settings={"folds": [dict(self._facts[key]) for key in sorted(self._facts)]},
         )

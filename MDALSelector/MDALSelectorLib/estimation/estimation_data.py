@@ -53,13 +53,11 @@ class EstimationData:
         """Return an estimate whose cases are rows of the input."""
         rows = self.order[estimate.case_index]
         back = np.argsort(rows)
-        low = estimate.low_quantile
         return replace(
             estimate,
             case_index=rows[back],
             repeat_pmi=estimate.repeat_pmi[:, back],
             half_pmi=estimate.half_pmi[:, :, back],
-            low_quantile=None if low is None else low[back],
         )
 
 

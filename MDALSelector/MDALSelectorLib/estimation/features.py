@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from MultimodalImagingLib.images.arrays import Box, bounding_box
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.prepared_case import BoolArray, FloatArray, PreparedCase
-
-Slices = tuple[slice, slice, slice]
 
 # Blocks along each axis, and what is around the body that still belongs to the picture.
 N_BLOCKS = 5
@@ -92,18 +91,17 @@ def _gradient_magnitude(image: FloatArray, spacing_mm: tuple[float, float, float
     return np.asarray(np.sqrt(sum(step * step for step in steps)), dtype=np.float32)
 
 
-def _body_box(body: BoolArray, spacing_mm: tuple[float, float, float]) -> Slices:
+def _body_box(body: BoolArray, spacing_mm: tuple[float, float, float]) -> Box:
     """Box around the body and its margin, inside the image; the whole image without a body."""
-    slices = []
-    for axis, spacing in enumerate(reversed(spacing_mm)):
-        used = np.flatnonzero(body.any(axis=tuple(a for a in range(3) if a != axis)))
-        margin = round(MARGIN_MM / spacing)
-        first, last = (used[0], used[-1]) if len(used) else (0, body.shape[axis] - 1)
-        slices.append(slice(max(int(first) - margin, 0), int(last) + margin + 1))
-    return slices[0], slices[1], slices[2]
+    k, j, i = (
+        slice(max(part.start - margin, 0), part.stop + margin)
+        for part, spacing in zip(bounding_box(body), reversed(spacing_mm), strict=True)
+        for margin in [round(MARGIN_MM / spacing)]
+    )
+    return k, j, i
 
 
-def _blocks(shape: tuple[int, ...]) -> Iterator[Slices]:
+def _blocks(shape: tuple[int, ...]) -> Iterator[Box]:
     """Cut a box into blocks of nearly equal size; thin boxes use a voxel more than once."""
     cuts = []
     for n in shape:

@@ -65,7 +65,6 @@ class FoldScores:
         pair: The pair.
         is_held_out: Which of the cases that have the pair are held out, `(n,)`.
         pmi: PMI of these, mean over places, nats.
-        low: Low quantile over places, nats.
         bound: Held-out InfoNCE bound, nats.
         facts: How training and normalization went.
     """
@@ -73,7 +72,6 @@ class FoldScores:
     pair: ModalityPair
     is_held_out: BoolArray
     pmi: FloatArray
-    low: FloatArray
     bound: float
     facts: Mapping[str, float]
 
@@ -104,12 +102,10 @@ def _pair_scores(
     scales = CASE_SCALES if embeddings.counts.shape[1] > 1 else (1.0,)
     scale = max(scales, key=lambda s: critic.bound(stops, s))
     places = critic.place_pmi()[torch.from_numpy(is_held_out)]
-    quantile = settings.training.low_quantile
     return FoldScores(
         pair=pair,
         is_held_out=is_held_out,
         pmi=places.nanmean(dim=1).cpu().double().numpy(),
-        low=places.nanquantile(quantile, dim=1).cpu().double().numpy(),
         bound=critic.bound(np.flatnonzero(is_held_out), scale),
         facts={
             "n_steps": fold.n_steps,

@@ -29,8 +29,6 @@ class PairEstimate:
         case_index: Cases that have both modalities, ascending indices `(n,)`.
         repeat_pmi: PMI of these cases per repeat, nats, `(n_repeats, n)`.
         repeat_bounds: Held-out symmetric InfoNCE bound per repeat, nats, `(n_repeats,)`.
-        low_quantile: Low quantile over a case's places instead of their mean, nats, `(n,)`; `None`
-            if a case is one place.
         half_pmi: PMI by two models of disjoint halves of the other folds' patients, nats,
             `(n_splits, 2, n)`; no splits if it was not computed.
         settings: What was chosen or reached in training; JSON-able.
@@ -42,7 +40,6 @@ class PairEstimate:
     repeat_pmi: FloatArray
     repeat_bounds: FloatArray
     half_pmi: FloatArray
-    low_quantile: FloatArray | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
 
     @property

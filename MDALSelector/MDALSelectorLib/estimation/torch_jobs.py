@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import torch
 
+from MultimodalImagingLib.jobs.environment import core_count
+
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
 
@@ -35,7 +37,7 @@ def run_jobs(
             yield from ((job, function(job)) for job in jobs)
             return
         pool = ThreadPoolExecutor(
-            max_workers=min(_n_cores(), MAX_WORKERS),
+            max_workers=min(core_count(), MAX_WORKERS),
             initializer=torch.set_num_threads,
             initargs=(1,),
         )
@@ -60,9 +62,3 @@ def _reproducible(device: torch.device) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(was_deterministic)
         torch.set_num_threads(n_threads)
-
-
-def _n_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -15,6 +15,7 @@ from MDALSelectorLib.estimation.config import CropConfig
 from MDALSelectorLib.estimation.cross_fitting import IntArray
 from MDALSelectorLib.estimation.encoders import VolumeEncoder
 from MDALSelectorLib.estimation.pair_estimate import BoolArray
+from MultimodalImagingLib.images.arrays import bounding_box
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 HalfArray = npt.NDArray[np.float16]
@@ -193,9 +194,9 @@ def _random_starts(body: BoolArray, edge: int) -> IntArray:
 def _grid_starts(body: BoolArray, edge: int, n_per_axis: int) -> IntArray:
     """Return starts of crops whose centers divide the body's bounding box evenly."""
     axes = []
-    for axis, size in enumerate(body.shape):
-        inside = np.flatnonzero(body.any(axis=tuple(a for a in range(3) if a != axis)))
-        centers = inside[0] + (np.arange(n_per_axis) + 0.5) / n_per_axis * (np.ptp(inside) + 1)
+    for part, size in zip(bounding_box(body), body.shape, strict=True):
+        length = part.stop - part.start
+        centers = part.start + (np.arange(n_per_axis) + 0.5) / n_per_axis * length
         axes.append(np.clip(np.rint(centers - edge / 2), 0, size - edge).astype(np.int64))
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
 

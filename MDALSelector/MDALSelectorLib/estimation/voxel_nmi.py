@@ -5,13 +5,13 @@ The control for the learned PMI: one number per case and pair, from the joint hi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
+from MDALSelectorLib.estimation.modality_difference import robust_z
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 FloatArray = npt.NDArray[np.float64]
@@ -22,36 +22,36 @@ N_BINS = 32
 MIN_VOXELS = 1000
 
 
-@dataclass(frozen=True)
-class VoxelNMIScores:
-    """Normalized mutual information of all cases.
-
-    Attributes:
-        per_pair: Score per pair of modalities, 0 (nothing shared) to 1, NaN where the case lacks a
-            modality, shape `(n_cases,)`.
-        mean: Mean over the pairs that the case has, after each pair is centered and scaled by the
-            cohort's median and MAD (so that a case is not judged by having the easier pairs);
-            NaN for cases without any pair, shape `(n_cases,)`. Low means little shared.
-    """
-
-    per_pair: Mapping[Pair, FloatArray]
-    mean: FloatArray
-
-
-def cohort_voxel_nmi(cases: Iterable[PreparedCase], modalities: Sequence[str]) -> VoxelNMIScores:
+def cohort_voxel_nmi(cases: Iterable[PreparedCase], modalities: Sequence[str]) -> FloatArray:
     """Score every case of a cohort; the voxels are those of the joint body.
 
     Args:
         cases: Prepared cases, read one after the other.
         modalities: Modalities in the order of the cohort.
+
+    Returns:
+        Mean over the pairs that the case has, after each pair is centered and scaled by the
+        cohort's median and robust spread (so that a case is not judged by having the easier
+        pairs); NaN for cases without any pair, shape `(n_cases,)`. Low means little shared.
+    """
+    table = pair_scores(cases, modalities)
+    known = table[:, np.isfinite(table).any(axis=0)]
+    scaled = np.apply_along_axis(robust_z, 0, known) if known.size else known
+    has_any = np.isfinite(scaled).any(axis=1)
+    mean = np.full(len(table), np.nan)
+    mean[has_any] = np.nanmean(scaled[has_any], axis=1)
+    return mean
+
+
+def pair_scores(cases: Iterable[PreparedCase], modalities: Sequence[str]) -> FloatArray:
+    """Score every pair of every case.
+
+    Returns:
+        0 (nothing shared) to 1, NaN where the case lacks a modality, `(n_cases, n_pairs)`.
     """
     pairs = list(combinations(modalities, 2))
     rows = [[_pair_score(case, pair) for pair in pairs] for case in cases]
-    table = np.array(rows, dtype=np.float64).reshape(len(rows), len(pairs))
-    return VoxelNMIScores(
-        per_pair={pair: table[:, column] for column, pair in enumerate(pairs)},
-        mean=_mean_of_standardized(table),
-    )
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(pairs))
 
 
 def normalized_mutual_information(
@@ -102,18 +102,3 @@ def _entropy(counts: FloatArray) -> float:
     """Entropy of a histogram, nats."""
     share = counts[counts > 0] / counts.sum()
     return float(-(share * np.log(share)).sum())
-
-
-def _mean_of_standardized(table: FloatArray) -> FloatArray:
-    """Mean over pairs of median-MAD scores; the plain mean where the cohort has no spread."""
-    mean = np.full(len(table), np.nan)
-    scaled = np.full_like(table, np.nan)
-    for column in range(table.shape[1]):
-        known = np.isfinite(table[:, column])
-        if known.any():
-            values = table[known, column]
-            spread = 1.4826 * np.median(np.abs(values - np.median(values)))
-            scaled[known, column] = (values - np.median(values)) / (spread if spread > 0 else 1.0)
-    has_any = np.isfinite(scaled).any(axis=1)
-    mean[has_any] = np.nanmean(scaled[has_any], axis=1)
-    return mean

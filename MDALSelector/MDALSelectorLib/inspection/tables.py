@@ -17,6 +17,7 @@ from MultimodalImagingLib.cohorts.geometry_report import OWN_GRID, CaseGeometry
 from MultimodalImagingLib.cohorts.patient_ids import RULE
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.geometry_checks import Verdict, orientation_text
+from MultimodalImagingLib.jobs.sentences import counted, listed
 
 # A screen: more rows than this are only shown on request.
 MAX_ROWS = 10
@@ -83,9 +84,7 @@ def _visits(report: InspectionReport) -> str:
     for case in report.cohort.cases:
         visits.setdefault(case.patient_id, []).append(case.case_id)
     several = [f"{name} ({', '.join(c)})" for name, c in visits.items() if len(c) > 1]
-    n_more = len(several) - MAX_PATIENTS
-    more = f" and {n_more} more" if n_more > 0 else ""
-    return f"Patients with several cases: {', '.join(several[:MAX_PATIENTS])}{more}."
+    return f"Patients with several cases: {listed(several, most=MAX_PATIENTS)}."
 
 
 def _modality_table(report: InspectionReport) -> Table:
@@ -134,7 +133,7 @@ def _print_labels(report: InspectionReport, out: Console, *, show_all: bool) -> 
 
 def _print_geometry(report: InspectionReport, out: Console, *, show_all: bool) -> None:
     for verdict, n in report.geometry.verdicts.items():
-        out.print(_plain(f"Geometry: {_cases(n)} with {_VERDICT_TEXT[verdict]}."))
+        out.print(_plain(f"Geometry: {counted(n, 'case')} with {_VERDICT_TEXT[verdict]}."))
     if report.geometry.labels_on:
         parts = (f"{n} on {_grid_of(name)}" for name, n in report.geometry.labels_on.items())
         out.print(_plain(f"Label maps: {', '.join(parts)}."))
@@ -166,7 +165,9 @@ def _print_incomplete(report: InspectionReport, out: Console, *, show_all: bool)
     incomplete = report.cohort.incomplete
     if not incomplete:
         return
-    out.print(_plain(f"Incomplete: {_cases(len(incomplete))}, scored from the pairs they have."))
+    out.print(
+        _plain(f"Incomplete: {counted(len(incomplete), 'case')}, scored from the pairs they have.")
+    )
     by_missing: dict[tuple[str, ...], list[str]] = {}
     for case_id, missing in incomplete.items():
         by_missing.setdefault(missing, []).append(case_id)
@@ -216,14 +217,7 @@ def _without_case(problem: Problem) -> str:
 
 
 def _names(case_ids: Sequence[str], *, show_all: bool) -> str:
-    shown = case_ids if show_all else case_ids[:MAX_NAMES]
-    rest = len(case_ids) - len(shown)
-    text = ", ".join(shown)
-    return f"{text} and {rest} more" if rest else text
-
-
-def _cases(n: int) -> str:
-    return "1 case" if n == 1 else f"{n} cases"
+    return listed(case_ids, most=len(case_ids) if show_all else MAX_NAMES)
 
 
 def _grid_of(label_on: str) -> str:

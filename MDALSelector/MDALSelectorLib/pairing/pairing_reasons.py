@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from MDALSelectorLib.pairing.alignment import AlignmentMeasures, Pair
+from MultimodalImagingLib.jobs.sentences import joined
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -25,7 +26,7 @@ def mismatch_reasons(
     available = [p for p in measures.pairs if np.isfinite(measures.agreement[p][index])]
     if len(modalities) > 1 and len(available) == 1:
         return [
-            f"{_listed(modalities)} do not seem to belong together: their edges agree hardly better"
+            f"{joined(modalities)} do not seem to belong together: their edges agree hardly better"
             " than those of two patients would. Wrong patient, wrong series, or far out of place."
         ]
     reasons = []
@@ -33,7 +34,7 @@ def mismatch_reasons(
         partners = [next(m for m in p if m != modality) for p in available if modality in p]
         reasons.append(
             f"{modality} does not seem to belong to this case: its edges agree with those of"
-            f" {_listed(partners)} hardly better than another patient's would. Wrong patient, wrong"
+            f" {joined(partners)} hardly better than another patient's would. Wrong patient, wrong"
             " series, or far out of place."
         )
     return reasons
@@ -61,17 +62,13 @@ def _off_text(measures: AlignmentMeasures, index: int, moved: str, pairs: Sequen
     mean = np.mean(list(offsets.values()), axis=0)
     spread = max(float(np.linalg.norm(offset - mean)) for offset in offsets.values())
     if spread <= SAME_OFFSET_MM:
-        parts = [f"{_distance_text(mean)} off {_listed(list(offsets))}"]
+        parts = [f"{_distance_text(mean)} off {joined(list(offsets))}"]
     else:
         parts = [f"{_distance_text(offset)} off {still}" for still, offset in offsets.items()]
-    return f"{moved} lies {_listed(parts)}. Check the alignment before labeling."
+    return f"{moved} lies {joined(parts)}. Check the alignment before labeling."
 
 
 def _distance_text(offset_mm: FloatArray) -> str:
     axis = int(np.argmax(np.abs(offset_mm)))
     side = DIRECTIONS[axis][0 if offset_mm[axis] > 0 else 1]
     return f"about {np.linalg.norm(offset_mm):.0f} mm (mostly {side})"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + f" and {parts[-1]}"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.run_folder import read_selection
+from MultimodalImagingLib.jobs.sentences import counted, joined
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.ownership import check_own_files
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from MultimodalImagingLib.record.pages import render_page
 
 REPORT_NAME = "report.html"
 # Pages of older versions are known by their title.
@@ -62,42 +61,26 @@ def render_report(run: Path, selection: CaseSelection) -> str:
     from MDALSelectorLib.report import figures, view
 
     comparison = selection.comparison
-    return str(
-        _environment()
-        .get_template(TEMPLATE_NAME)
-        .render(
-            selection=selection,
-            strategy_summary=_summary(selection.strategy),
-            rows=view.table_rows(selection),
-            has_patients=any(case.patient_id != case.case_id for case in selection.cases),
-            suggested=view.cards(run, selection.suggested),
-            to_check=view.cards(run, selection.to_check),
-            overlap=None if comparison is None else view.overlap_rows(comparison),
-            settings=list(view.flattened(selection.configuration)),
-            plotly_script=Markup(figures.plotly_script()),
-            scatter=Markup(figures.scatter_html(selection)),
-            pmi=Markup(figures.pmi_html(selection)),
-        )
-    )
-
-
-def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    from MDALSelectorLib.report import view
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent, encoding="utf-8"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = view.number
-    environment.filters["listed"] = view.listed
-    environment.filters["counted"] = view.counted
-    environment.filters["state_text"] = view.state_text
-    return environment
+    values = {
+        "selection": selection,
+        "strategy_summary": _summary(selection.strategy),
+        "rows": view.table_rows(selection),
+        "has_patients": any(case.patient_id != case.case_id for case in selection.cases),
+        "suggested": view.cards(run, selection.suggested),
+        "to_check": view.cards(run, selection.to_check),
+        "overlap": None if comparison is None else view.overlap_rows(comparison),
+        "settings": list(view.flattened(selection.configuration)),
+        "plotly_script": Markup(figures.plotly_script()),
+        "scatter": Markup(figures.scatter_html(selection)),
+        "pmi": Markup(figures.pmi_html(selection)),
+    }
+    filters: dict[str, Callable[..., str]] = {
+        "number": view.number,
+        "listed": joined,
+        "counted": counted,
+        "state_text": view.state_text,
+    }
+    return render_page(Path(__file__).with_name(TEMPLATE_NAME), values, filters=filters)
 
 
 def _summary(strategy: str) -> str:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
 from MDALSelectorLib.selection.run_folder import THUMBNAILS_NAME
+from MultimodalImagingLib.images.arrays import bounding_box
 from MultimodalImagingLib.preparation.prepared_case import BoolArray, PreparedCase
 from MultimodalImagingLib.record.atomic_files import atomic_path
 
@@ -176,15 +177,15 @@ def _contrast(case: PreparedCase, modality: str, k: int) -> float:
 
 def _field_of_body(case: PreparedCase) -> _Field:
     """Return the square around the body, inside the images where they are large enough."""
-    body = case.body if case.body.any() else np.ones_like(case.body)
-    ranges = [np.flatnonzero(body.any(axis=axes)) for axes in ((0, 1), (0, 2))]
+    _, j, i = bounding_box(case.body)
+    ranges = (i, j)
     spacing, size = case.grid.spacing_mm[:2], case.grid.size[:2]
-    sides = [(r[-1] - r[0] + 1) * s for r, s in zip(ranges, spacing, strict=True)]
+    sides = [(r.stop - r.start) * s for r, s in zip(ranges, spacing, strict=True)]
     extent = [n * s for n, s in zip(size, spacing, strict=True)]
     side = min(max(sides) * FIELD_MARGIN, max(extent))
     starts = []
     for r, s, whole in zip(ranges, spacing, extent, strict=True):
-        wanted = (r[0] + r[-1] + 1) / 2 * s - side / 2
+        wanted = (r.start + r.stop) / 2 * s - side / 2
         starts.append(min(max(wanted, 0.0), whole - side) if whole >= side else (whole - side) / 2)
     pixel = side / TILE_PIXELS
     first = [start + (pixel - s) / 2 for start, s in zip(starts, spacing, strict=True)]

@@ -110,18 +110,6 @@ def number(value: float | None, digits: int = 2) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", MINUS)
 
 
-def listed(names: list[str]) -> str:
-    """Join names as in a sentence: `a, b and c`."""
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def counted(n: int, noun: str) -> str:
-    """Count things: `1 case`, `2 cases`."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
 def _data_uri(run: Path, name: str | None) -> str | None:
     if name is None:
         return None

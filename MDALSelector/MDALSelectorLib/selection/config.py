@@ -1,17 +1,22 @@
-"""What a selection run is asked for. No torch."""
+"""What a selection run is asked for, and what it writes down of that. No torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from MDALSelectorLib.estimation.config import EstimationConfig
 from MDALSelectorLib.strategies import DEFAULT_STRATEGY, StrategyOptions
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
 LabelledRule = Literal["auto", "files", "record"]
 LABELLED_RULES: tuple[LabelledRule, ...] = ("auto", "files", "record")
+
+
+# Packages that compute, whose versions a run writes down.
+PACKAGES = ("numpy", "SimpleITK", "torch", "monai", "scikit-learn", "scipy")
 
 
 @dataclass(frozen=True)
@@ -55,3 +60,17 @@ class SelectionConfig:
                 " Give another, or leave it out to choose it from the images."
             )
             raise UsageError(msg)
+
+
+def configuration_of(config: SelectionConfig, spec: PreprocessingSpec) -> dict[str, object]:
+    """Return the settings that decide on the result; folders are not among them."""
+    return {
+        "estimation": asdict(config.estimation),
+        "strategy_options": asdict(config.options),
+        "labelled": config.labelled,
+        "accepted": sorted(config.accepted),
+        "score_column": config.score_column,
+        "modality_patterns": list(config.modality_patterns),
+        "spacing_mm": list(spec.spacing_mm),
+        "modality_kinds": dict(spec.kinds),
+    }

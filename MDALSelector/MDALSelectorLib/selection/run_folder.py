@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -23,15 +22,15 @@ from MDALSelectorLib.selection.selection_json import (
     rounded_numbers,
     selection_from_content,
 )
-from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.record.atomic_files import write_bytes, write_text
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.errors import CohortError, CrossModalError
+from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.selection_file import (
     FORMAT_VERSION,
     JSON_NAME,
     read_selection_content,
     write_selection_content,
 )
+from MultimodalImagingLib.record.tensor_file import read_tensors, write_tensors
 
 __all__ = [
     "CSV_NAME",
@@ -53,8 +52,7 @@ EMBEDDINGS_NAME = "embeddings.safetensors"
 THUMBNAILS_NAME = "thumbnails"
 LOG_NAME = "log.jsonl"
 
-# One entry: safetensors does not keep the order of several, and the bytes would differ.
-_ENTRY = "crossmodal"
+_WRONG_CONTENT = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 FloatArray = npt.NDArray[np.floating]
 
@@ -85,7 +83,7 @@ def read_selection(run: Path) -> CaseSelection:
     content = read_selection_content(run)
     try:
         return selection_from_content(content)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (CrossModalError, *_WRONG_CONTENT) as error:
         msg = (
             f"Expected a selection of version {FORMAT_VERSION} in {run / JSON_NAME}, but a part is"
             f" missing or wrong ({type(error).__name__}: {error}). Run the selection again."
@@ -127,16 +125,13 @@ def write_embeddings(
         ValueError: If a matrix has another number of rows.
         CrossModalError: If the file cannot be written.
     """
-    from safetensors.numpy import save
-
     wrong = {k: v.shape for k, v in embeddings.items() if v.ndim != 2 or len(v) != len(case_ids)}
     if wrong:
         msg = f"Expected matrices with {len(case_ids)} rows, got shapes {wrong}."
         raise ValueError(msg)
-    run.mkdir(parents=True, exist_ok=True)
-    tensors = {k: np.ascontiguousarray(embeddings[k], dtype=np.float32) for k in sorted(embeddings)}
-    header = json.dumps({"case_ids": list(case_ids), "version": FORMAT_VERSION}, sort_keys=True)
-    write_bytes(run / EMBEDDINGS_NAME, save(tensors, metadata={_ENTRY: header}))
+    tensors = {name: np.asarray(values, dtype=np.float32) for name, values in embeddings.items()}
+    header = {"case_ids": list(case_ids), "version": FORMAT_VERSION}
+    write_tensors(run / EMBEDDINGS_NAME, tensors, header)
 
 
 def read_embeddings(run: Path) -> tuple[tuple[str, ...], dict[str, npt.NDArray[np.float32]]]:
@@ -145,18 +140,14 @@ def read_embeddings(run: Path) -> tuple[tuple[str, ...], dict[str, npt.NDArray[n
     Raises:
         CohortError: If the file is absent, damaged, or of an unknown version.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = run / EMBEDDINGS_NAME
     try:
-        with safe_open(path, framework="np") as file:
-            header = json_value((file.metadata() or {})[_ENTRY])
-            tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
+        header, tensors = read_tensors(path)
         if header["version"] != FORMAT_VERSION:
             msg = f"version {header['version']!r}, this program reads {FORMAT_VERSION}"
             raise ValueError(msg)
         return tuple(header["case_ids"]), tensors
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError) as error:
         msg = (
             f"Expected the embeddings of a run in {path}, but the file cannot be read ({error})."
             " Run the selection again."

@@ -5,8 +5,6 @@ A file is used only if its key agrees: what the scores depend on (files, setting
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,19 +14,19 @@ import numpy as np
 
 from MDALSelectorLib.case_flags import Flag
 from MDALSelectorLib.selection.cohort_scores import CohortScores
-from MDALSelectorLib.selection.selection_json import diagnostics_from_content
-from MultimodalImagingLib.record.atomic_files import write_bytes
-from MultimodalImagingLib.record.json_text import json_value
+from MDALSelectorLib.selection.diagnostics import Diagnostics
+from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.record.checksums import array_checksum, json_checksum
+from MultimodalImagingLib.record.json_entry import config_from_json
+from MultimodalImagingLib.record.tensor_file import read_tensors, write_tensors
 
 FORMAT_VERSION = 1
-_ENTRY = "crossmodal"
 _ARRAYS = ("pmi_nats", "z", "modality_difference", "embeddings", "voxel_nmi")
 
 
 def scores_key(parts: object) -> str:
     """Hash what scores depend on; JSON-able."""
-    text = json.dumps([FORMAT_VERSION, parts], sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json_checksum([FORMAT_VERSION, parts])
 
 
 def save_scores(folder: Path, key: str, scores: CohortScores) -> None:
@@ -37,8 +35,6 @@ def save_scores(folder: Path, key: str, scores: CohortScores) -> None:
     Raises:
         CrossModalError: If the file cannot be written.
     """
-    from safetensors.numpy import save
-
     tensors = {
         name: np.ascontiguousarray(getattr(scores, name), dtype=np.float64)
         for name in _ARRAYS
@@ -51,26 +47,19 @@ def save_scores(folder: Path, key: str, scores: CohortScores) -> None:
         "patient_ids": scores.patient_ids,
         "diagnostics": asdict(scores.diagnostics),
         "flags": {case: [asdict(flag) for flag in flags] for case, flags in scores.flags.items()},
-        "checksum": _checksum(tensors),
+        "checksum": array_checksum(sorted(tensors.items())),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    metadata = {_ENTRY: json.dumps(header, sort_keys=True, allow_nan=False)}
-    write_bytes(_path(folder, key), save(tensors, metadata=metadata))
+    write_tensors(_path(folder, key), tensors, header)
 
 
 def load_scores(folder: Path, key: str) -> CohortScores | None:
     """Return the scores of that key, or `None` if there are none or the file is damaged."""
-    from safetensors import SafetensorError, safe_open
-
     path = _path(folder, key)
     if not path.is_file():
         return None
     try:
-        with safe_open(path, framework="np") as file:
-            header = json_value((file.metadata() or {})[_ENTRY])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return _scores(header, tensors)
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError):
+        return _scores(*read_tensors(path))
+    except (CrossModalError, KeyError, ValueError, TypeError):
         return None
 
 
@@ -79,10 +68,10 @@ def _path(folder: Path, key: str) -> Path:
 
 
 def _scores(header: Mapping[str, Any], tensors: Mapping[str, Any]) -> CohortScores | None:
-    if header["checksum"] != _checksum(tensors):
+    if header["checksum"] != array_checksum(sorted(tensors.items())):
         return None
     flags = {
-        case: tuple(Flag(flag["kind"], flag["reason"]) for flag in items)
+        case: tuple(config_from_json(Flag, flag, where="a flag") for flag in items)
         for case, items in header["flags"].items()
     }
     return CohortScores(
@@ -90,7 +79,7 @@ def _scores(header: Mapping[str, Any], tensors: Mapping[str, Any]) -> CohortScor
         modalities=tuple(header["modalities"]),
         case_ids=tuple(header["case_ids"]),
         patient_ids=tuple(header["patient_ids"]),
-        diagnostics=diagnostics_from_content(header["diagnostics"]),
+        diagnostics=config_from_json(Diagnostics, header["diagnostics"], where="the diagnostics"),
         flags=flags,
         pmi_nats=tensors["pmi_nats"],
         z=tensors["z"],
@@ -98,11 +87,3 @@ def _scores(header: Mapping[str, Any], tensors: Mapping[str, Any]) -> CohortScor
         embeddings=tensors["embeddings"],
         voxel_nmi=tensors.get("voxel_nmi"),
     )
-
-
-def _checksum(tensors: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(tensors[name]).tobytes())
-    return digest.hexdigest()

@@ -17,12 +17,13 @@ from MDALSelectorLib.estimation.voxel_nmi import cohort_voxel_nmi
 from MDALSelectorLib.pairing.alignment import measure_alignment
 from MDALSelectorLib.pairing.flags import pairing_flags
 from MDALSelectorLib.selection.cohort_scores import CohortScores, FloatArray
+from MDALSelectorLib.selection.config import PACKAGES
 from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, PairDiagnostics
-from MDALSelectorLib.selection.run_facts import versions_of
 from MDALSelectorLib.selection.score_store import load_scores, save_scores, scores_key
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
 from MultimodalImagingLib.record.cohort_record import CohortRecord
+from MultimodalImagingLib.version import current_versions
 
 if TYPE_CHECKING:
     from MDALSelectorLib.estimation.views import ViewSource
@@ -84,7 +85,7 @@ def estimate_scores(
         embeddings=fused_embedding(features),
         diagnostics=diagnostics_of(estimation, config, _n_joint(features, estimation)),
         flags=_joined(_incomplete_flags(prepared), flags),
-        voxel_nmi=cohort_voxel_nmi(prepared, prepared.modalities).mean,
+        voxel_nmi=cohort_voxel_nmi(prepared, prepared.modalities),
     )
 
 
@@ -173,7 +174,7 @@ def _joined(*tables: Mapping[str, tuple[Flag, ...]]) -> dict[str, tuple[Flag, ..
 def _key(prepared: PreparedCohort, config: EstimationConfig) -> str:
     cases = [[case.case_id, case.patient_id, prepared.key(case)] for case in prepared.cases]
     settings = asdict(config)
-    return scores_key([cases, settings, versions_of()])
+    return scores_key([cases, settings, current_versions(PACKAGES)])
 
 
 def _incomplete_flags(prepared: PreparedCohort) -> dict[str, tuple[Flag, ...]]:

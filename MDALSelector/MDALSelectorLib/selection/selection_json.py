@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from MDALSelectorLib.case_flags import Flag
 from MDALSelectorLib.selection.budget import Budget
@@ -14,15 +14,12 @@ from MDALSelectorLib.selection.case_selection import (
     RankedCase,
     StrategyComparison,
 )
-from MDALSelectorLib.selection.diagnostics import (
-    TRUST_LEVELS,
-    Diagnostics,
-    Pair,
-    PairDiagnostics,
-    Trust,
-)
+from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, Trust
+from MultimodalImagingLib.record.json_entry import config_from_json
 
 DECIMALS = 6
+
+PartT = TypeVar("PartT", Budget, Diagnostics, Fallback, StrategyComparison, Trust)
 
 
 def content_from_selection(selection: CaseSelection) -> dict[str, Any]:
@@ -42,22 +39,22 @@ def selection_from_content(content: Mapping[str, Any]) -> CaseSelection:
     """Rebuild a selection from JSON values.
 
     Raises:
-        KeyError, TypeError, ValueError: If something is missing or has another type.
+        CrossModalError, KeyError, TypeError, ValueError: If something is missing or has another
+            type.
     """
-    diagnostics = diagnostics_from_content(content["diagnostics"])
+    diagnostics = _part(Diagnostics, content, "diagnostics")
     pairs = [pair.pair for pair in diagnostics.pairs]
-    fallback, comparison = content["fallback"], content["comparison"]
     return CaseSelection(
         cohort=_text(content["cohort"]),
         modalities=_texts(content["modalities"]),
         strategy=_text(content["strategy"]),
-        budget=Budget(int(content["budget"]["n_cases"]), _text(content["budget"]["statement"])),
+        budget=_part(Budget, content, "budget"),
         seed=int(content["seed"]),
         cases=tuple(_case(item, pairs) for item in content["cases"]),
         diagnostics=diagnostics,
-        trust=_trust(content["trust"]),
-        fallback=None if fallback is None else Fallback(**fallback),
-        comparison=None if comparison is None else _comparison(comparison),
+        trust=_part(Trust, content, "trust"),
+        fallback=_optional_part(Fallback, content, "fallback"),
+        comparison=_optional_part(StrategyComparison, content, "comparison"),
         problems=_texts(content["problems"]),
         configuration=dict(content["configuration"]),
         versions={_text(name): _text(value) for name, value in content["versions"].items()},
@@ -73,25 +70,6 @@ def rounded_numbers(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [rounded_numbers(item) for item in value]
     return value
-
-
-def diagnostics_from_content(item: Mapping[str, Any]) -> Diagnostics:
-    """Rebuild diagnostics from JSON values.
-
-    Raises:
-        KeyError, TypeError, ValueError: If something is missing or has another type.
-    """
-    return Diagnostics(
-        estimator=_text(item["estimator"]),
-        bounds_nats={_text(k): float(v) for k, v in item["bounds_nats"].items()},
-        null_bound_nats=_number(item["null_bound_nats"]),
-        rank_correlation=_number(item["rank_correlation"]),
-        r12_disjoint=_number(item["r12_disjoint"]),
-        r12_repeats=_number(item["r12_repeats"]),
-        n_folds=int(item["n_folds"]),
-        n_repeats=int(item["n_repeats"]),
-        pairs=tuple(_pair_diagnostics(pair) for pair in item["pairs"]),
-    )
 
 
 def _case_content(case: RankedCase, pairs: Sequence[Pair]) -> dict[str, Any]:
@@ -124,7 +102,7 @@ def _case(item: Mapping[str, Any], pairs: Sequence[Pair]) -> RankedCase:
         pmi=_per_pair(item["pmi_nats"], pairs),
         z=_per_pair(item["z"], pairs),
         components=tuple(float(value) for value in item["components"]),
-        flags=tuple(Flag(_text(flag["kind"]), _text(flag["reason"])) for flag in item["flags"]),
+        flags=tuple(config_from_json(Flag, flag, where="a flag") for flag in item["flags"]),
         reason=_text(item["reason"]),
         thumbnail=None if thumbnail is None else _text(thumbnail),
     )
@@ -135,37 +113,12 @@ def _per_pair(values: Sequence[float | None], pairs: Sequence[Pair]) -> dict[Pai
     return {pair: float(value) for pair, value in named if value is not None}
 
 
-def _pair_diagnostics(item: Mapping[str, Any]) -> PairDiagnostics:
-    first, second = _texts(item["pair"])
-    return PairDiagnostics(
-        pair=(first, second),
-        n_cases=int(item["n_cases"]),
-        is_used=_truth(item["is_used"]),
-        bound_nats=_number(item["bound_nats"]),
-        median_nats=_number(item["median_nats"]),
-        note=_text(item["note"]),
-    )
+def _part(kind: type[PartT], content: Mapping[str, Any], name: str) -> PartT:
+    return config_from_json(kind, content[name], where=name)
 
 
-def _trust(item: Mapping[str, Any]) -> Trust:
-    if item["level"] not in TRUST_LEVELS:
-        msg = f"unknown level of trust {item['level']!r}"
-        raise ValueError(msg)
-    return Trust(item["level"], _text(item["sentence"]))
-
-
-def _comparison(item: Mapping[str, Any]) -> StrategyComparison:
-    return StrategyComparison(
-        strategies=_texts(item["strategies"]),
-        n_shared=tuple(tuple(int(n) for n in row) for row in item["n_shared"]),
-        coverage_radius=tuple(float(value) for value in item["coverage_radius"]),
-        mean_difference=tuple(_number(value) for value in item["mean_difference"]),
-        n_shared_by_chance=float(item["n_shared_by_chance"]),
-    )
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None else float(value)
+def _optional_part(kind: type[PartT], content: Mapping[str, Any], name: str) -> PartT | None:
+    return None if content[name] is None else _part(kind, content, name)
 
 
 def _text(value: object) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import Case, Problem
+from MultimodalImagingLib.record.checksums import file_checksum
 
 _PIECE = 1 << 14
 _SMALLEST = 1024  # bytes; smaller files hold one value everywhere, which is another problem
@@ -82,7 +83,7 @@ def _between_cases(groups: Iterable[Sequence[_Use]]) -> dict[tuple[str, str], se
 
 def _equal(uses: Iterable[_Use]) -> list[list[_Use]]:
     groups = [list(uses)]
-    for key in (_size, _pieces, _content):
+    for key in (_size, _pieces, file_checksum):
         split: list[list[_Use]] = []
         for group in groups:
             by_key: dict[object, list[_Use]] = defaultdict(list)
@@ -115,11 +116,6 @@ def _pieces(path: Path) -> bytes:
             file.seek(start)
             digest.update(file.read(_PIECE))
     return digest.digest()
-
-
-def _content(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _within(uses: Sequence[_Use]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import Problem
@@ -133,12 +132,6 @@ def images_in(folder: Path, problems: list[Problem], *, case_id: str | None = No
 def _holds_images(path: Path) -> bool:
     """Tell whether a folder is named like an image that lies in it, as some archives have it."""
     return is_folder(path) and any(image_suffix(item) for item in list_folder(path, []))
-
-
-def listed(names: Sequence[str], *, most: int = 6) -> str:
-    """Write the first names of a list, and how many more there are."""
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def stem(path: Path) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from MultimodalImagingLib.cohorts.cases import FoundFile, Problem
-from MultimodalImagingLib.cohorts.folders import listed
 from MultimodalImagingLib.cohorts.modality_patterns import PatternMatch, normalized_name
+from MultimodalImagingLib.jobs.sentences import listed
 
 _CONSENSUS = re.compile(r"(^|_)(consensus|staple|majority|fused|fusion)(_|$)")
 _TISSUE = re.compile(

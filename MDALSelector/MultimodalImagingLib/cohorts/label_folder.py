@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import FoundFile, Problem
-from MultimodalImagingLib.cohorts.folders import images_in, is_result, listed, stem, subfolders
+from MultimodalImagingLib.cohorts.folders import images_in, is_result, stem, subfolders
 from MultimodalImagingLib.cohorts.label_choice import choose_label
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
@@ -20,6 +20,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     normalized_name,
 )
 from MultimodalImagingLib.cohorts.split_names import split_name
+from MultimodalImagingLib.jobs.sentences import listed
 
 # What label maps have at the end of their names in addition to the case.
 _LABEL_END = re.compile(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.label_map import LabelMap, read_label_map
 from MultimodalImagingLib.images.segment_header import LabelName
 from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_files import write_json
 
@@ -114,7 +114,7 @@ def survey_labels(
     reporter.stage("Read label values", len(files))
     found: dict[str, CaseLabels] = {}
     faults: dict[str, str] = {}
-    pool = ThreadPoolExecutor(max_workers=min(_MAX_WORKERS, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(max_workers=min(_MAX_WORKERS, core_count()))
     try:
         jobs = {pool.submit(_labels, case, file, known): case for case, file in files.items()}
         for job in as_completed(jobs):

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.cohorts.cohort import Cohort
-from MultimodalImagingLib.cohorts.folders import listed
 from MultimodalImagingLib.cohorts.label_folder import label_maps_in
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.volume_io import ImageFile
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
+from MultimodalImagingLib.jobs.sentences import listed
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord
 
 LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from MultimodalImagingLib.cohorts.cases import FoundFile, Problem
 from MultimodalImagingLib.cohorts.file_names import twin_word
 from MultimodalImagingLib.cohorts.modality_patterns import normalized_name
+from MultimodalImagingLib.jobs.sentences import counted, listed
 
 MAX_NAMES = 8
 
@@ -78,9 +79,10 @@ class NameProblems:
 def _twin(pattern: str, twins: Sequence[_Twin]) -> Problem:
     names = {other.shape: (modality, used.shape) for modality, used, other in twins}
     first, (modality, _) = next(iter(names.items()))
-    plain = _listed(list(dict.fromkeys(used for _, used in names.values())))
+    plain = listed(list(dict.fromkeys(used for _, used in names.values())), most=MAX_NAMES)
     message = (
-        f"{_listed(list(names))}: {_files(len(twins))}, {'a twin' if len(names) == 1 else 'twins'}"
+        f"{listed(list(names), most=MAX_NAMES)}: {counted(len(twins), 'file')},"
+        f" {'a twin' if len(names) == 1 else 'twins'}"
         f" of {plain}, not used. `--modality {pattern}=ignore` keeps this quiet, `--modality"
         f" {first}={modality}` uses such a file instead."
     )
@@ -96,8 +98,9 @@ def _mixed(modality: str, used: Sequence[ShapedFile]) -> Problem | None:
         return None
     message = (
         f"Expected {modality} images that were processed alike, found `{processed[0].shape}` used"
-        f" in {_cases(len(processed))} and `{plain[0].shape}` in {_cases(len(plain))}. Give all"
-        f" cases the same, or leave these out with `--modality {processed[0].shape}=ignore`."
+        f" in {counted(len(processed), 'case')} and `{plain[0].shape}` in"
+        f" {counted(len(plain), 'case')}. Give all cases the same, or leave these out with"
+        f" `--modality {processed[0].shape}=ignore`."
     )
     return Problem("warning", message, _only_case(processed), processed[0].file.path)
 
@@ -121,7 +124,7 @@ def _double(modality: str, cases: Sequence[Sequence[ShapedFile]]) -> Problem:
 def _unknown(shape: str, candidates: tuple[str, ...], files: Sequence[ShapedFile]) -> Problem:
     name, one = files[0].path_name, len(files) == 1
     n_cases = len({file.file.case_id for file in files})
-    these = name if one else f"{len(files)} files such as {name} ({_cases(n_cases)})"
+    these = name if one else f"{len(files)} files such as {name} ({counted(n_cases, 'case')})"
     left = "the file is not used" if one else "they are not used"
     if candidates:
         of = "name" if one else "names"
@@ -140,16 +143,3 @@ def _unknown(shape: str, candidates: tuple[str, ...], files: Sequence[ShapedFile
 def _only_case(files: Sequence[ShapedFile]) -> str | None:
     cases = {file.file.case_id for file in files}
     return cases.pop() if len(cases) == 1 else None
-
-
-def _listed(names: Sequence[str]) -> str:
-    rest = len(names) - MAX_NAMES
-    return ", ".join(names[:MAX_NAMES]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _files(n: int) -> str:
-    return "1 file" if n == 1 else f"{n} files"
-
-
-def _cases(n: int) -> str:
-    return "1 case" if n == 1 else f"{n} cases"

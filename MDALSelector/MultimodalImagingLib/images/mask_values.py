@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from MultimodalImagingLib.jobs.sentences import joined
+
 MAX_LABELS = 10
 # So many voxels, evenly spread, tell an image apart without sorting all of them.
 _SAMPLE = 8192
@@ -28,5 +30,4 @@ def mask_values(array: npt.NDArray[np.generic]) -> str | None:
     is_labels = is_whole and values[0] == 0 and int(counts.argmax()) == 0
     if len(values) > MAX_LABELS or not (len(values) == 2 or is_labels):
         return None
-    listed = [f"{value:g}" for value in values]
-    return f"a mask: only the values {', '.join(listed[:-1])} and {listed[-1]}"
+    return f"a mask: only the values {joined([f'{value:g}' for value in values])}"

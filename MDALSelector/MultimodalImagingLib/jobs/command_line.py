@@ -25,12 +25,44 @@ _ADVICE = {
 Command = Callable[[argparse.Namespace, Reporter], int]
 
 
-def add_events_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the option that turns progress bars into JSON lines."""
+def add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    summary: str,
+    *,
+    add_arguments: Callable[[argparse.ArgumentParser], None],
+    run: Command,
+) -> None:
+    """Add a command with the options that all have.
+
+    Args:
+        commands: Where it is added.
+        name: Name of the command.
+        summary: What it does, for the help; begins with a small letter.
+        add_arguments: Adds its own options.
+        run: Runs it.
+    """
+    parser = commands.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+    )
+    add_arguments(parser)
     parser.add_argument(
         "--events",
         action="store_true",
         help="report progress, warnings, errors and results as one JSON object per line",
+    )
+    parser.set_defaults(command=run)
+
+
+def add_modality_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that corrects the table of modality patterns."""
+    parser.add_argument(
+        "--modality",
+        action="append",
+        default=[],
+        metavar="PATTERN=NAME",
+        help="file names with PATTERN (a regular expression for a part of the name) are modality"
+        " NAME; `label` and `ignore` are names too; may be given several times",
     )
 
 

@@ -30,6 +30,13 @@ def provide_user_name() -> None:
         os.environ["USER"] = user_name()
 
 
+def core_count() -> int:
+    """Return how many cores this process may use; at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def same_name(name: str) -> str:
     """Return a name in the one form (NFC) in which names of cases are compared.
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from MultimodalImagingLib.record.atomic_files import write_json
+from MultimodalImagingLib.record.checksums import file_checksum
 from MultimodalImagingLib.record.json_text import json_value
-from MultimodalImagingLib.record.ownership import file_checksum
 
 _FILE_NAME = "checksums.json"
 # A file that was written this recently may be written again without another time stamp.

@@ -6,18 +6,13 @@ its tensors agree; otherwise the case is prepared again.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from MultimodalImagingLib.cohorts.cohort import Case, Problem
 from MultimodalImagingLib.images.geometry import Grid
@@ -27,13 +22,11 @@ from MultimodalImagingLib.preparation.prepared_case import (
     PreparedCase,
     PreprocessingSpec,
 )
-from MultimodalImagingLib.record.atomic_files import write_bytes
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.checksums import array_crc, json_checksum
+from MultimodalImagingLib.record.tensor_file import read_header as read_tensor_header
+from MultimodalImagingLib.record.tensor_file import read_tensors, write_tensors
 
 FORMAT_VERSION = 3
-# One entry: safetensors does not keep the order of several, and the files would differ.
-_ENTRY = "crossmodal"
-_UNREADABLE = (SafetensorError, OSError, KeyError, ValueError, TypeError)
 
 
 class CacheMissError(Exception):
@@ -84,14 +77,14 @@ def case_key(
             files.append(
                 [modality, _relative(image.path, root), image.component, known.of(image.path)]
             )
-    return _digest([FORMAT_VERSION, case.case_id, _spec_fields(spec), files])
+    return json_checksum([FORMAT_VERSION, case.case_id, _spec_fields(spec), files])
 
 
 def cache_file(cache: Path, case_id: str, spec: PreprocessingSpec) -> Path:
     """Name the file of a case; distinct for distinct cases, also on case-insensitive disks."""
-    folder = cache / f"prepared-{_digest([FORMAT_VERSION, _spec_fields(spec)])[:12]}"
+    folder = cache / f"prepared-{json_checksum([FORMAT_VERSION, _spec_fields(spec)])[:12]}"
     slug = re.sub(r"[^A-Za-z0-9._-]+", "_", case_id)[:60]
-    return folder / f"{slug}-{_digest(case_id)[:10]}.safetensors"
+    return folder / f"{slug}-{json_checksum(case_id)[:10]}.safetensors"
 
 
 def write_prepared(path: Path, case: PreparedCase, key: str, *, root: Path) -> None:
@@ -108,10 +101,9 @@ def write_prepared(path: Path, case: PreparedCase, key: str, *, root: Path) -> N
         "modalities": list(case.modalities),
         "grid": asdict(case.grid),
         "problems": [_problem_fields(problem, root) for problem in case.problems],
-        "checksum": _checksum(tensors),
+        "checksum": array_crc(sorted(tensors.items())),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, save(tensors, metadata={_ENTRY: json.dumps(header, sort_keys=True)}))
+    write_tensors(path, tensors, header)
 
 
 def read_header(path: Path, key: str, *, root: Path) -> CachedHeader:
@@ -124,11 +116,10 @@ def read_header(path: Path, key: str, *, root: Path) -> CachedHeader:
         reason = "not prepared yet"
         raise CacheMissError(reason, is_damaged=False)
     try:
-        with safe_open(path, framework="np") as file:
-            fields = json_value((file.metadata() or {})[_ENTRY])
-            header = _header(fields, root)
-            found_key = fields["key"]
-    except _UNREADABLE as error:
+        fields = read_tensor_header(path)
+        header = _header(fields, root)
+        found_key = fields["key"]
+    except (KeyError, ValueError, TypeError) as error:
         raise CacheMissError(str(error), is_damaged=True) from error
     if found_key != key:
         reason = "the files or the settings have changed"
@@ -144,13 +135,12 @@ def read_prepared(path: Path, key: str, *, root: Path) -> PreparedCase:
     """
     header = read_header(path, key, root=root)
     try:
-        with safe_open(path, framework="np") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if _checksum(tensors) != header.checksum:
+        _, tensors = read_tensors(path)
+        if array_crc(sorted(tensors.items())) != header.checksum:
             reason = "its checksum differs"
             raise CacheMissError(reason, is_damaged=True)
         return _unpacked(header, tensors)
-    except _UNREADABLE as error:
+    except (KeyError, ValueError, TypeError) as error:
         raise CacheMissError(str(error), is_damaged=True) from error
 
 
@@ -203,16 +193,3 @@ def _relative(path: Path, root: Path) -> str:
 
 def _spec_fields(spec: PreprocessingSpec) -> list[Any]:
     return [[float(s) for s in spec.spacing_mm], [[m, k] for m, k in spec.kinds.items()]]
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, ensure_ascii=True).encode()).hexdigest()
-
-
-def _checksum(tensors: Mapping[str, np.ndarray[Any, Any]]) -> int:
-    value = 0
-    for name in sorted(tensors):
-        value = zlib.crc32(
-            np.ascontiguousarray(tensors[name]).tobytes(), zlib.crc32(name.encode(), value)
-        )
-    return value

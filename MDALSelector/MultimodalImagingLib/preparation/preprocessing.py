@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from MultimodalImagingLib.cohorts.cohort import Case, Cohort, Problem
 from MultimodalImagingLib.errors import CohortError, CrossModalError
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.volume_io import read_grid
+from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.case_preparation import Crop, prepare_case
 from MultimodalImagingLib.preparation.file_checksums import FileChecksums
@@ -164,7 +164,7 @@ def prepare_cohort(
     reporter.stage("Prepare images", len(cohort.cases))
     outcomes: dict[str, _Outcome] = {}
     place = _Place(cohort.root, cache, FileChecksums(cache, cohort.root))
-    pool = ThreadPoolExecutor(max_workers=min(_n_cores(), MAX_WORKERS))
+    pool = ThreadPoolExecutor(max_workers=min(core_count(), MAX_WORKERS))
     try:
         jobs = [pool.submit(_outcome, case, spec, place) for case in cohort.cases]
         for job in as_completed(jobs):
@@ -219,9 +219,3 @@ def _write(path: Path, prepared: PreparedCase, key: str, root: Path) -> None:
             f" ({error.strerror}). Free space or choose another folder for the cohort's record."
         )
         raise CrossModalError(msg) from error
-
-
-def _n_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

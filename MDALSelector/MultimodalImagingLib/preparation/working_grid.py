@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
+from MultimodalImagingLib.images.arrays import Box, bounding_box
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.volume_io import Volume, image_from_volume, volume_from_image
 
@@ -90,7 +91,7 @@ def coverage(grid: Grid, image: Grid) -> BoolArray:
     return covered
 
 
-def cropped_grid(grid: Grid, mask: BoolArray) -> tuple[Grid, tuple[slice, slice, slice]]:
+def cropped_grid(grid: Grid, mask: BoolArray) -> tuple[Grid, Box]:
     """Crop a grid to the bounding box of a mask.
 
     Returns:
@@ -102,15 +103,11 @@ def cropped_grid(grid: Grid, mask: BoolArray) -> tuple[Grid, tuple[slice, slice,
     if not mask.any():
         msg = "Expected a mask with at least one voxel."
         raise ValueError(msg)
-    slices = []
-    for axis in range(3):
-        others = tuple(a for a in range(3) if a != axis)
-        used = np.flatnonzero(mask.any(axis=others))
-        slices.append(slice(int(used[0]), int(used[-1]) + 1))
-    start = np.array([slices[2].start, slices[1].start, slices[0].start, 1.0])
-    size = _triple_int(slices[axis].stop - slices[axis].start for axis in (2, 1, 0))
+    box = bounding_box(mask)
+    start = np.array([*(part.start for part in reversed(box)), 1.0])
+    size = _triple_int(part.stop - part.start for part in reversed(box))
     origin = _triple((grid.index_to_lps @ start)[:3])
-    return Grid(size, grid.spacing_mm, origin, grid.direction), (slices[0], slices[1], slices[2])
+    return Grid(size, grid.spacing_mm, origin, grid.direction), box
 
 
 def smoothed_for(volume: Volume, grid: Grid) -> Volume:

@@ -7,13 +7,14 @@ images of a cohort.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.jobs.sentences import listed
+from MultimodalImagingLib.record.checksums import file_checksum
 
 RECORD_NAME = ".crossmodal"
 _MOST_NAMED = 3
@@ -76,9 +77,10 @@ def check_own_files(files: Mapping[Path, Callable[[bytes], bool]], *, option: st
     """
     foreign = [path for path, is_own in files.items() if not is_own_file(path, is_own)]
     if foreign:
+        names = listed([str(path) for path in foreign], most=_MOST_NAMED)
         msg = (
-            f"{_named([str(path) for path in foreign])} exists already and was not written by this"
-            f" command, so it was left as it is. Choose another place with {option}."
+            f"{names} exists already and was not written by this command, so it was left as it is."
+            f" Choose another place with {option}."
         )
         raise UsageError(msg)
 
@@ -104,21 +106,19 @@ def foreign_reason(folder: Path, ownership: Ownership) -> str:
         return f"it is not {ownership.title}"
     foreign = sorted(set(_files_in(folder)) - {*written, ownership.marker})
     if foreign:
-        return f"it also holds {_named(foreign)}, not written by this program"
+        return f"it also holds {listed(foreign, most=_MOST_NAMED)}, not written by this program"
     changed = sorted(name for name in written if _is_changed(folder, name, written, ownership))
-    return f"{_named(changed)} in it changed after this program wrote it" if changed else ""
+    return (
+        f"{listed(changed, most=_MOST_NAMED)} in it changed after this program wrote it"
+        if changed
+        else ""
+    )
 
 
 def checksums(folder: Path, *, without: Iterable[str] = ()) -> dict[str, str]:
     """Return the SHA-256 of every file of a folder, for its marker."""
     names = sorted(set(_files_in(folder)) - set(without))
     return {name: file_checksum(folder / name) for name in names}
-
-
-def file_checksum(path: Path) -> str:
-    """Return the SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_apart(output: Path, images: Iterable[Path], *, option: str = "--output") -> None:
@@ -221,9 +221,3 @@ def _is_changed(folder: Path, name: str, written: Written, ownership: Ownership)
         return file_checksum(path) != checksum
     marked_at = (folder / ownership.marker).stat().st_mtime
     return path.stat().st_mtime > marked_at + _MTIME_SLACK_S
-
-
-def _named(names: list[str]) -> str:
-    n_more = len(names) - _MOST_NAMED
-    more = f" and {n_more} more" if n_more > 0 else ""
-    return ", ".join(names[:_MOST_NAMED]) + more

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import FoundFile, Listing, Problem
-from MultimodalImagingLib.cohorts.folders import images_in, is_result, listed, subfolders
+from MultimodalImagingLib.cohorts.folders import images_in, is_result, subfolders
 from MultimodalImagingLib.cohorts.label_folder import label_maps_in
 from MultimodalImagingLib.cohorts.modality_patterns import LABEL, ModalityPatterns
+from MultimodalImagingLib.jobs.sentences import listed
 
 _LEVELS = 4
 _MOST_FOLDERS = 2_000

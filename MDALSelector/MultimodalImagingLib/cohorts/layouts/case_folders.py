@@ -14,7 +14,6 @@ from MultimodalImagingLib.cohorts.cases import FoundFile, Listing, Problem
 from MultimodalImagingLib.cohorts.folders import (
     images_in,
     is_result,
-    listed,
     name_in_case,
     stem,
     subfolders,
@@ -30,6 +29,7 @@ from MultimodalImagingLib.cohorts.layouts.folder_words import (
 from MultimodalImagingLib.cohorts.layouts.upper_levels import UpperLevels
 from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns
 from MultimodalImagingLib.cohorts.split_names import several_cases
+from MultimodalImagingLib.jobs.sentences import listed
 
 NAME = "folder per case"
 LOOKED_FOR = (

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.folders import images_in, listed, stem, subfolders
+from MultimodalImagingLib.cohorts.folders import images_in, stem, subfolders
 from MultimodalImagingLib.cohorts.label_choice import exact_pattern
 from MultimodalImagingLib.cohorts.unread_files import unread_hint
+from MultimodalImagingLib.jobs.sentences import listed
 
 _CHANNEL = re.compile(r"_\d{4}$")
 _DEPTH = 3

@@ -5,8 +5,9 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from difflib import get_close_matches
+from itertools import compress
 from pathlib import Path
 from sys import float_info
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -86,6 +87,15 @@ class JsonEntry:
                 raise ModelError(msg)
         return tuple(values)
 
+    def choice(self, key: str, known: Sequence[object]) -> Any:
+        """Return a value that is one of those that are known."""
+        value = self.data.get(key)
+        if value not in known:
+            names = ", ".join(map(repr, known))
+            msg = f"Expected {key!r} in {self.where} to be one of {names}, got {value!r:.80}."
+            raise ModelError(msg)
+        return value
+
     def items(self, key: str, singular: str) -> list[JsonEntry]:
         """Return a list of objects; `singular` names one of them in messages."""
         return [
@@ -142,38 +152,69 @@ def raise_first(problems: Iterator[str]) -> None:
 
 
 def config_to_json(config: DataclassInstance) -> dict[str, Any]:
-    """Return the JSON form of a configuration."""
-    return {name: _listed(value) for name, value in asdict(config).items()}
+    """Return the JSON form of a dataclass; `config_from_json` restores an equal one."""
+    content: dict[str, Any] = _plain(asdict(config))
+    return content
 
 
 def config_from_json(kind: type[ConfigT], data: object, *, where: str) -> ConfigT:
-    """Build a configuration from parsed JSON; absent keys keep their default.
+    """Build a dataclass from parsed JSON; absent keys keep their default.
 
     Args:
-        kind: A dataclass of numbers, texts and tuples.
+        kind: A dataclass of numbers, texts, tuples, mappings and other such dataclasses.
         data: Parsed JSON.
         where: How messages call the object.
 
     Raises:
-        ModelError: If a key is unknown or has the wrong type.
+        ModelError: If a key is unknown or missing, or has the wrong type.
         UsageError: If a value is out of range.
     """
     entry = JsonEntry(data, where)
-    known = [field.name for field in fields(kind)]
-    entry.check_keys(known, optional=known)
+    own = fields(kind)
+    is_optional = [f.default is not MISSING or f.default_factory is not MISSING for f in own]
+    names = [f.name for f in own]
+    entry.check_keys(names, optional=list(compress(names, is_optional)))
     hints = typing.get_type_hints(kind)
     return kind(**{name: _typed(entry, name, hints[name]) for name in entry.data})
 
 
-def changed_config(config: ConfigT, changes: Mapping[str, object], *, where: str) -> ConfigT:
-    """Return a configuration with some of its values replaced by parsed JSON.
+def changed_config(config: ConfigT, changes: object, *, where: str) -> ConfigT:
+    """Return a dataclass with some of its values, also inner ones, replaced by parsed JSON.
 
     Raises:
         ModelError: If a key is unknown or has the wrong type.
         UsageError: If a value is out of range.
     """
-    present = config_to_json(config)
-    return config_from_json(type(config), {**present, **changes}, where=where)
+    entry = JsonEntry(changes, where)
+    names = [f.name for f in fields(config)]
+    entry.check_keys(names, optional=names)
+    hints = typing.get_type_hints(type(config))
+    values = {}
+    for name, value in entry.data.items():
+        old = getattr(config, name)
+        values[name] = (
+            changed_config(old, value, where=f"{name!r} of {where}")
+            if is_dataclass(old) and not isinstance(old, type)
+            else _typed(entry, name, hints[name])
+        )
+    return replace(config, **values)
+
+
+def read_settings(path: Path | None, kinds: Sequence[str]) -> dict[str, dict[str, object]]:
+    """Read the settings that a user wants to have otherwise: an object per kind of settings.
+
+    Args:
+        path: The file; `None` for no changes.
+        kinds: Keys that it may have; absent ones are empty.
+
+    Raises:
+        ModelError: If the file cannot be read, is no JSON, or has other keys.
+    """
+    if path is None:
+        return {kind: {} for kind in kinds}
+    entry = JsonEntry(read_json(path), f"the settings {path.name}")
+    entry.check_keys(kinds, optional=kinds)
+    return {kind: entry.value(kind, dict, {}) for kind in kinds}
 
 
 def _typed(entry: JsonEntry, name: str, hint: Any) -> Any:
@@ -183,14 +224,32 @@ def _typed(entry: JsonEntry, name: str, hint: Any) -> Any:
             return None
         hint = next(part for part in typing.get_args(hint) if part is not type(None))
         origin = typing.get_origin(hint)
-    if origin is not tuple:
-        return entry.value(name, hint)
-    inner = typing.get_args(hint)[0]
-    if typing.get_origin(inner) is not tuple:
-        return entry.listed(name, inner)
-    rows = [JsonEntry({name: row}, entry.where) for row in entry.value(name, list)]
-    return tuple(row.listed(name, typing.get_args(inner)[0]) for row in rows)
+    if origin is typing.Literal:
+        return entry.choice(name, typing.get_args(hint))
+    if origin is tuple:
+        return _typed_items(entry, name, typing.get_args(hint))
+    if origin is Mapping:
+        return entry.mapping(name, typing.get_args(hint)[1])
+    if is_dataclass(hint) and isinstance(hint, type):
+        return config_from_json(hint, entry.data[name], where=f"{name!r} of {entry.where}")
+    return entry.value(name, hint)
 
 
-def _listed(value: Any) -> Any:
-    return [_listed(item) for item in value] if isinstance(value, tuple) else value
+def _typed_items(entry: JsonEntry, name: str, hints: tuple[Any, ...]) -> tuple[Any, ...]:
+    values = entry.value(name, list)
+    kinds = (hints[0],) * len(values) if hints[-1] is Ellipsis else hints
+    if len(values) != len(kinds):
+        msg = f"Expected {len(kinds)} entries in {name!r} of {entry.where}, got {len(values)}."
+        raise ModelError(msg)
+    return tuple(
+        _typed(JsonEntry({f"{name}[{number}]": value}, entry.where), f"{name}[{number}]", kind)
+        for number, (value, kind) in enumerate(zip(values, kinds, strict=True))
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value

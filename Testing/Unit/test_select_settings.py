@@ -1,0 +1,84 @@
+"""`select --settings FILE`: every setting can be reached, and a wrong one is named."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from MDALSelectorLib.__main__ import build_parser, main
+from MDALSelectorLib.commands.select import config_from_options
+from MDALSelectorLib.estimation.config import EstimationConfig, GaussianConfig
+from MDALSelectorLib.selection.config import SelectionConfig
+from MDALSelectorLib.strategies import StrategyOptions
+from MultimodalImagingLib.errors import UsageError
+
+
+def configuration(folder: Path, content: object, *options: str) -> SelectionConfig:
+    path = folder / "settings.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    arguments = ["select", "cohort", "--budget", "5", "--settings", str(path), *options]
+    return config_from_options(build_parser().parse_args(arguments))
+
+
+def test_settings_count_before_options_and_leave_the_rest(tmp_path: Path) -> None:
+    content = {
+        "estimation": {"gaussian": {"n_shuffles": 3, "shrinkages": [0.5]}, "seed": 4},
+        "strategy_options": {"gate": 0.8},
+    }
+    config = configuration(tmp_path, content, "--seed", "9", "--device", "cpu")
+    gaussian = GaussianConfig(n_shuffles=3, shrinkages=(0.5,))
+    assert config.estimation == EstimationConfig(seed=4, device="cpu", gaussian=gaussian)
+    assert config.options == StrategyOptions(gate=0.8)
+
+
+def test_no_settings_change_nothing(tmp_path: Path) -> None:
+    assert configuration(tmp_path, {}).estimation == EstimationConfig()
+    assert configuration(tmp_path, {}).options == StrategyOptions()
+
+
+def test_what_a_run_wrote_down_of_its_settings_is_taken_back(tmp_path: Path) -> None:
+    estimation = EstimationConfig(estimator="gaussian", min_cases=7, seed=2)
+    options = StrategyOptions(max_per_patient=3, space="pairs")
+    content = {"estimation": asdict(estimation), "strategy_options": asdict(options)}
+    config = configuration(tmp_path, content)
+    assert (config.estimation, config.options) == (estimation, options)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"estimations": {}}, ("'estimations'", "did you mean 'estimation'")),
+        ({"estimation": {"min_case": 5}}, ("'min_case'", "did you mean 'min_cases'")),
+        ({"estimation": {"gaussian": {"n_shuffle": 5}}}, ("'n_shuffle'", "'gaussian'")),
+        ({"estimation": {"gaussian": 5}}, ("'gaussian'", "a JSON object", "5")),
+        ({"estimation": {"min_cases": "5"}}, ("'min_cases'", "a whole number", "'5'")),
+        ({"estimation": {"crops": {"channels": [8, "x"]}}}, ("'channels[1]'", "'x'")),
+        ({"estimation": {"estimator": "best"}}, ("'estimator'", "'contrastive'", "'best'")),
+        ({"estimation": {"min_cases": 1}}, ("at least 4 cases per pair", "1")),
+        ({"strategy_options": {"space": "voxels"}}, ("'space'", "'pairs'", "'voxels'")),
+        ({"strategy_options": {"gate": 0}}, ("a gate above 0", "0")),
+        ([], ("a JSON object", "settings.json")),
+    ],
+)
+def test_wrong_settings_are_refused_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: object, words: tuple[str, ...]
+) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    arguments = ["select", str(tmp_path), "--budget", "5", "--settings", str(path), "--events"]
+    assert main(arguments) == UsageError.exit_code
+    error = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert error["event"] == "error"
+    for word in words:
+        assert word in error["message"]
+
+
+def test_absent_file_of_settings_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["select", str(tmp_path), "--budget", "5", "--settings", f"{tmp_path}/none.json"]
+    assert main([*arguments, "--events"]) == UsageError.exit_code
+    assert "none.json" in capsys.readouterr().out
