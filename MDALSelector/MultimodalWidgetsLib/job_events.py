@@ -28,11 +28,6 @@ class Progress:
     total: int
     eta_s: float | None
 
-    @property
-    def percent(self) -> int:
-        """Finished share, 0 to 100; 0 if the number of steps is unknown."""
-        return 0 if self.total <= 0 else min(100, 100 * self.done // self.total)
-
 
 @dataclass(frozen=True)
 class Message:

@@ -122,7 +122,7 @@ def raters(folder: Path, *, masks: tuple[str, ...]) -> None:
 def two_studies_in_a_folder(folder: Path) -> None:
     for patient, studies in ((10000, 1), (10001, 2), (10002, 1), (10003, 2)):
         for study in range(studies):
-            images, _ = phantom(patient + study, kinds=("T2", "ADC"))
+            images, _ = phantom(10 * patient + study, kinds=("T2", "ADC"))
             stem = f"{patient}_{1000000 + 10 * patient + study}"
             save_itk(folder / str(patient) / f"{stem}_t2w.mha", images["T2"])
             save_itk(folder / str(patient) / f"{stem}_adc.mha", images["ADC"])

@@ -28,12 +28,13 @@ def _cohort(
             kinds = {kind for kind in names.values() if kind not in ("mask", "label")}
             images, label = phantoms.phantom(n, kinds=sorted(kinds))
             arrays = {**images, "mask": (label > 0).astype("uint8"), "label": label}
-            for name, kind in names.items():
+            for number, (name, kind) in enumerate(names.items()):
                 path = folder / case.format(n=n) / name.format(n=n)
                 write = (
                     phantoms.save_nifti if name.endswith((".nii", ".nii.gz")) else phantoms.save_itk
                 )
-                write(path, arrays[kind])
+                is_image = kind not in ("mask", "label")  # no two of them are equal
+                write(path, arrays[kind] + arrays[kind].dtype.type(number * is_image))
 
     return build
 

@@ -83,7 +83,7 @@ def test_what_our_reporter_writes_is_understood() -> None:
     events = [parse_line(line) for line in stream.getvalue().splitlines()]
     assert events[0] == Progress("Read images", 0, 2, None)
     assert isinstance(events[2], Progress)
-    assert (events[2].done, events[2].percent, events[2].eta_s) == (2, 100, 0.0)
+    assert (events[2].done, events[2].eta_s) == (2, 0.0)
     assert events[3:6] == [
         Message("info", "Fine."),
         Message("warning", "Look at case ü."),
@@ -113,8 +113,8 @@ def test_what_only_looks_like_an_event_is_log(line: str) -> None:
     assert parse_line(line) == LogLine(line)
 
 
-def test_unknown_numbers_of_steps_are_no_percent() -> None:
+def test_an_unknown_number_of_steps_is_handed_over() -> None:
     line = json.dumps({"event": "progress", "stage": "a", "done": 5, "total": 0, "eta_s": None})
     event = parse_line(line)
     assert isinstance(event, Progress)
-    assert event.percent == 0
+    assert (event.done, event.total) == (5, 0)

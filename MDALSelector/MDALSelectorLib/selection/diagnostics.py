@@ -8,7 +8,6 @@ from typing import Literal
 
 Pair = tuple[str, str]
 TrustLevel = Literal["good", "moderate", "low", "none"]
-TRUST_LEVELS: tuple[TrustLevel, ...] = ("good", "moderate", "low", "none")
 
 
 @dataclass(frozen=True)
