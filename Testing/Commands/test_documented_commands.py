@@ -65,6 +65,7 @@ EXAMPLES = (
         (
             *(MDAL, "select", "{manifest}", "--budget", "20%", "--strategy", "Score"),
             *("--score-column", "age", "--score-direction", "low", "--events"),
+            *("--settings", "{choices}"),
         )
     ),
     Example((MDAL, "report", "{run}", "--events")),
@@ -74,7 +75,7 @@ EXAMPLES = (
             *("--labels", "{labels}", "--suggested-by", "{run}", "--record", "{record}"),
             *("--resume", "--spacing", "4", *MODALITY, "--batch-size", "1", "--beta", "0.02"),
             *("--validation-case", "{suggested}", "--kind", "early-fusion", "--seed", "1"),
-            *("--settings", "{settings}", "--events"),
+            *("--settings", "{settings}", "--label-values", "brats-2018", "--events"),
         ),
         is_slow=True,
     ),
@@ -106,13 +107,14 @@ EXAMPLES = (
     Example(
         (
             *(CIML, "evaluate", "{results}", "--reference", "{cohort}", "--output", "{new}"),
-            *("--count-missing", *MODALITY, "--events"),
+            *("--count-missing", *MODALITY, "--label-values", "brats-2018", "--events"),
         )
     ),
     Example(
         (
             *(CIML, "report", "{results}", "--images", "{cohort}", "--reference", "{cohort}"),
             *("--case", "case00", "--output", "{new}.html", *MODALITY, "--events"),
+            *("--label-values", "brats-2018"),
         )
     ),
     Example((CIML, "export", "{model}", "--monai-bundle", "{new}", "--overwrite", "--events")),
@@ -146,11 +148,14 @@ def places(tmp_path: Path, small_example: SmallExample) -> Mapping[str, str]:
     (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     settings = {"training": {"augmentation": 0.0}, "network": {}}
     (tmp_path / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+    choices = {"strategy_options": {"max_per_patient": 2}}
+    (tmp_path / "choices.json").write_text(json.dumps(choices), encoding="utf-8")
     names = ("cohort", "model", "run", "results", "labels", "record", "new")
     return {
         **{name: str(tmp_path / name) for name in names},
         "manifest": str(tmp_path / "manifest.csv"),
         "settings": str(tmp_path / "settings.json"),
+        "choices": str(tmp_path / "choices.json"),
         "suggested": suggested_cases(small_example.run)[0],
         "task": "single-target",
     }

@@ -314,7 +314,7 @@ def test_weights_that_do_not_fit_are_refused_with_a_sentence(folder, kind):
 
 
 def test_missing_folder_and_missing_weights_are_explained(tmp_path):
-    with pytest.raises(ModelError, match=r"Expected a model folder, but .*nothing is none"):
+    with pytest.raises(ModelError, match=r"Expected a model folder, but .*nothing is not a folder"):
         load_model(tmp_path / "nothing")
     with pytest.raises(ModelError, match="Choose the folder that training wrote"):
         load_model(tmp_path)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from MultimodalImagingLib.images.geometry import Grid, Volume, image_from_volume, volume_from_image
@@ -57,6 +57,7 @@ def test_canonical_axes_agree_with_itk_for_every_orientation(
     st.tuples(*[st.floats(0.3, 12.0)] * 3),
     st.floats(-0.7, 0.7),
 )
+@example(size=(1, 1, 11), spacing=(1.0, 1.0, 1.00001), wanted=(1.0, 2.0, 1.0), angle=0.0)
 def test_working_grid_has_its_spacing_and_lies_in_the_field_of_view(
     size, spacing, wanted, angle
 ) -> None:

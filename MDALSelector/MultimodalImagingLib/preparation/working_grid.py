@@ -67,7 +67,9 @@ def working_grid(reference: Grid, spacing_mm: Triple) -> Grid:
         return canonical
     old, new = np.asarray(canonical.spacing_mm), np.asarray(spacing_mm, dtype=np.float64)
     extent = old * canonical.size
-    size = np.maximum(np.ceil(extent / new - 1e-4), 1.0)
+    # A further voxel must reach into the field of view by more than its rim, on both sides.
+    least = np.maximum(2.05 * RIM_VOXELS * old / new, 1e-4)
+    size = np.maximum(np.ceil(extent / new - least), 1.0)
     offset = (extent - size * new) / 2 + (new - old) / 2
     origin = np.asarray(canonical.origin_mm) + canonical.direction_matrix @ offset
     return Grid(
