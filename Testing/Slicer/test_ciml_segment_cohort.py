@@ -29,7 +29,9 @@ def phantoms(host, tmp_path_factory):
         case.mkdir(parents=True)
         for modality in ("PET", "CT"):
             path = case / f"case-{number}_{modality.lower()}.nii.gz"
-            sitk.WriteImage(image_from_volume(example.image(modality, on)), str(path))
+            array = example.image(modality, on).array
+            own = Volume(array + array.dtype.type(number), on)  # equal images are one patient's
+            sitk.WriteImage(image_from_volume(own), str(path))
         if number <= N_LABELLED:
             mask = (example.ball(on, example.LESION, 9) > 0.5).astype("uint8")
             path = case / f"case-{number}_seg.nii.gz"
