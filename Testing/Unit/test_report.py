@@ -16,6 +16,7 @@ from example_selection import example_scores, example_selection, write_example_r
 
 from MDALSelectorLib.__main__ import main
 from MDALSelectorLib.case_flags import Flag
+from MDALSelectorLib.report import page as page_module
 from MDALSelectorLib.report.figures import plotly_script, pmi_html, scatter_html
 from MDALSelectorLib.report.page import render_report, write_report
 from MDALSelectorLib.report.view import flattened, number, state_text, table_rows
@@ -389,3 +390,12 @@ def test_numbers_are_written_as_in_print() -> None:
 def test_nested_settings_are_listed_by_their_full_names() -> None:
     settings = {"b": {"y": [1, 2], "x": {"z": None}}, "a": True}
     assert list(flattened(settings)) == [("a", "True"), ("b.x.z", "None"), ("b.y", "1, 2")]
+
+
+def test_the_report_names_no_command_that_does_not_exist() -> None:
+    from MDALSelectorLib.__main__ import build_parser
+
+    template = Path(page_module.__file__).with_name(page_module.TEMPLATE_NAME)
+    named = set(re.findall(r"mdal-selector (\w+)", template.read_text(encoding="utf-8")))
+    (commands,) = (a.choices for a in build_parser()._actions if a.dest == "command" or a.choices)
+    assert named <= set(commands)
