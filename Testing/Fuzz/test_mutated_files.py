@@ -51,7 +51,7 @@ def test_same_number_gives_the_same_file(base, tmp_path):
 def test_planted_faults_are_found(base, tmp_path):
     faults = range(N_FAULTS)
 
-    found = list(findings("fault", faults, base=base, work=tmp_path, longest_s=4.0))
+    found = list(findings("fault", faults, base=base, work=tmp_path, longest_s=20.0))
 
     assert [finding.number for finding in found] == [0, 1, 2, 3]
     assert [finding.fault for finding in found[:3]] == ["crash", "hang (computing)", "traceback"]
