@@ -176,7 +176,7 @@ def test_the_page_says_what_a_reader_must_know(page: Page, selection: CaseSelect
         selection.trust.sentence,
         "is the hypothesis of MDAL (Wang et al., 2025), not a fact",
         "A rare finding that all modalities show alike gets a high PMI",
-        "the band of at least 20 random draws",
+        "one random draw proves nothing",
         "this program's reading of them",
         "not for clinical use",
         "case-005: T1 is missing.",
