@@ -7,9 +7,11 @@ from pathlib import Path
 
 from CIMLSegmentLib.commands.evaluate import add_label_values_argument, reference_labels
 from CIMLSegmentLib.inference.case_input import cases_of_path, modality_rows
+from MultimodalImagingLib.cohorts.cases import files_of_cases
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.record.ownership import check_apart
 
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +49,8 @@ def run_report(options: argparse.Namespace, reporter: Reporter) -> int:
 
     rows = modality_rows(options)
     cases, _ = cases_of_path(options.images, rows)
+    if options.output is not None:
+        check_apart(options.output, files_of_cases(cases))
     case_ids = [case.case_id for case in cases]
     references = (
         {}
