@@ -21,6 +21,7 @@ from MultimodalImagingLib.jobs.sentences import counted, listed
 
 # A screen: more rows than this are only shown on request.
 MAX_ROWS = 10
+MAX_GRIDS = 6  # of two lines each
 MAX_NAMES = 5
 MAX_PATIENTS = 2
 PLAIN_WIDTH = 120
@@ -140,7 +141,7 @@ def _print_geometry(report: InspectionReport, out: Console, *, show_all: bool) -
     differing = [case for case in report.geometry.cases if case.verdict is not Verdict.SAME_GRID]
     if not differing:
         return
-    shown = differing if show_all else differing[:MAX_ROWS]
+    shown = differing if show_all else differing[:MAX_GRIDS]
     out.print(_grid_table(shown, report.cohort.modalities))
     _print_rest(len(differing) - len(shown), out)
 

@@ -3,7 +3,7 @@
 Size and time of a file do not tell that it was replaced: copying programs keep both. Its content
 does, and is the same after a cohort was copied with its record. A file is read for it once; later
 its checksum is trusted as long as the disk says that the file is untouched (size, times of content
-and of status, number on the disk). Hashing reads about 1 GB/s, on a network as fast as the network.
+and of status, number on the disk).
 """
 
 from __future__ import annotations
