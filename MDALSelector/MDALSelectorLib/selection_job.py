@@ -31,8 +31,7 @@ from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_fo
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 from MultimodalImagingLib.errors import CohortError, UsageError
-from MultimodalImagingLib.jobs.job_log import LoggingReporter
-from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.jobs.progress import LoggingReporter, Reporter
 from MultimodalImagingLib.preparation.preprocessing import (
     PreparedCohort,
     default_spec,

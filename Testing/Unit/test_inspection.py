@@ -21,11 +21,11 @@ from MDALSelectorLib.commands.inspect import (
     inspect_cohort,
     run_inspect,
 )
+from MDALSelectorLib.inspection.geometry import OWN_GRID
 from MDALSelectorLib.inspection.report import InspectionReport
 from MDALSelectorLib.inspection.tables import print_inspection
-from MultimodalImagingLib.cohorts.geometry_report import OWN_GRID
+from MultimodalImagingLib.cohorts.case_names import RULE
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
-from MultimodalImagingLib.cohorts.patient_ids import RULE
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.geometry_checks import Verdict
 from MultimodalImagingLib.jobs.progress import JsonLinesReporter, NullReporter, Reporter

@@ -37,8 +37,7 @@ from CIMLSegmentLib.results.result_io import write_result
 from CIMLSegmentLib.results.segmentation_report import share_table
 from CIMLSegmentLib.results.stored_result import read_result
 from CIMLSegmentLib.task.task_io import load_task
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.geometry import Grid, Volume
 from MultimodalImagingLib.jobs.progress import NullReporter
 
 IDENTITY = tuple(np.eye(3).ravel())

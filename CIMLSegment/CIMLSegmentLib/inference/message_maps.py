@@ -15,8 +15,7 @@ from torch.nn import functional as F
 
 from CIMLSegmentLib.inference.window_box import WindowBox
 from CIMLSegmentLib.network.network import MessageKey
-from MultimodalImagingLib.images.geometry import Grid, resample
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.geometry import Grid, Volume, resample
 from MultimodalImagingLib.preparation.working_grid import smoothed_for
 
 

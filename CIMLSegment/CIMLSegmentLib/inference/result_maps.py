@@ -24,8 +24,7 @@ from CIMLSegmentLib.results.result import ResultMap
 from CIMLSegmentLib.task.merging import region_logits
 from CIMLSegmentLib.task.parts import Subtask
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.geometry import Grid, Volume
 
 FloatArray = npt.NDArray[np.float32]
 InformationBySender = Mapping[tuple[str, str], Volume]

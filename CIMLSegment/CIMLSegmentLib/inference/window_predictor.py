@@ -15,8 +15,7 @@ from CIMLSegmentLib.inference.gradcam import window_cams
 from CIMLSegmentLib.inference.inference_config import InferenceConfig
 from CIMLSegmentLib.network.network import CIMLNet, MessageKey
 from MultimodalImagingLib.errors import CrossModalError
-from MultimodalImagingLib.jobs.cancellation import check_cancelled
-from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.jobs.progress import Reporter, check_cancelled
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import CIMLNet, build_network
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import ModelError
-from MultimodalImagingLib.jobs.sentences import listed
+from MultimodalImagingLib.jobs.texts import listed
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
 _MOST_NAMED = 3

@@ -12,10 +12,10 @@ from CIMLSegmentLib.results.metrics import ONE_EMPTY_MM, dice, hausdorff95
 from CIMLSegmentLib.results.stored_result import StoredResult
 from CIMLSegmentLib.task.merging import region_masks
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.images.geometry import is_part_of, is_same_grid, resample
+from MultimodalImagingLib.images.geometry import Volume, is_part_of, is_same_grid, resample
+from MultimodalImagingLib.images.geometry_checks import Mismatch, mismatch, mismatch_text
 from MultimodalImagingLib.images.label_map import read_label_map
-from MultimodalImagingLib.images.misplacement import Mismatch, mismatch, mismatch_text
-from MultimodalImagingLib.images.volume_io import ImageFile, Volume
+from MultimodalImagingLib.images.stored_image import ImageFile
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from CIMLSegmentLib.results.evaluation import Evaluation
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import json_value
 from MultimodalImagingLib.record.ownership import check_own_files
 
 CSV_FILE, JSON_FILE = "evaluation.csv", "evaluation.json"

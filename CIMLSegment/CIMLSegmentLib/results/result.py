@@ -10,8 +10,7 @@ import numpy as np
 from CIMLSegmentLib.results.map_kinds import MapKey
 from CIMLSegmentLib.task.merging import MaskArray, region_masks
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.images.geometry import is_same_grid
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.geometry import Volume, is_same_grid
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,13 @@ from CIMLSegmentLib.results.result import ResultMap, SegmentationResult
 from CIMLSegmentLib.results.segmentation_nrrd import segmentation_nrrd
 from CIMLSegmentLib.task.task_io import task_to_json
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.images.volume_io import Volume, write_volume
-from MultimodalImagingLib.jobs.cancellation import check_cancelled
+from MultimodalImagingLib.images.geometry import Volume
+from MultimodalImagingLib.images.volume_io import write_volume
 from MultimodalImagingLib.jobs.environment import core_count
+from MultimodalImagingLib.jobs.progress import check_cancelled
 from MultimodalImagingLib.record.atomic_files import write_bytes, write_json
 from MultimodalImagingLib.record.atomic_folder import new_folder
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import json_value
 from MultimodalImagingLib.record.ownership import (
     Ownership,
     Written,

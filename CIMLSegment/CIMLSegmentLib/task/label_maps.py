@@ -10,8 +10,9 @@ from CIMLSegmentLib.task.label_scheme import LabelScheme, label_scheme
 from CIMLSegmentLib.task.label_values import LabelValues
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.label_survey import LabelSurvey, survey_labels
+from MultimodalImagingLib.images.geometry import Volume
 from MultimodalImagingLib.images.label_map import read_label_map
-from MultimodalImagingLib.images.volume_io import ImageFile, Volume
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.progress import Reporter
 
 

@@ -9,7 +9,7 @@ from CIMLSegmentLib.task.label_values import OPTION, LabelValues
 from CIMLSegmentLib.task.label_words import BACKGROUND, is_generic, value_of_name
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.label_survey import CaseLabels, FoundLabel
-from MultimodalImagingLib.images.segment_header import LabelName
+from MultimodalImagingLib.images.label_names import LabelName
 
 BY_USER, BY_NAME, BY_VALUE, ONLY = OPTION, "by its name", "as in the task", "the only label"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from CIMLSegmentLib.task.label_values import OPTION, named_schemes, target_names
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.label_survey import CaseLabels, FoundLabel
-from MultimodalImagingLib.jobs.sentences import counted, listed
+from MultimodalImagingLib.jobs.texts import counted, listed
 
 _MOST_CASES, _MOST_VALUES, _MOST_TITLES, _LIKE_AN_IMAGE = 5, 8, 20, 100
 

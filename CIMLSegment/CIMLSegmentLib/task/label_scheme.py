@@ -32,8 +32,8 @@ from CIMLSegmentLib.task.parts import Region
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.label_survey import CaseLabels, FoundLabel
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.geometry import Volume
 from MultimodalImagingLib.images.label_map import LabelMap
-from MultimodalImagingLib.images.volume_io import Volume
 
 
 @dataclass(frozen=True)

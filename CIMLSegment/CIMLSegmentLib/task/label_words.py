@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.images.segment_header import LabelName
+from MultimodalImagingLib.images.label_names import LabelName
 
 BACKGROUND = 0
 

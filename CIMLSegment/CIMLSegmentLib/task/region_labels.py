@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.images.geometry import Grid, is_same_grid, resample
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.geometry import Grid, Volume, is_same_grid, resample
 
 MaskArray = npt.NDArray[np.bool_]
 

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.images.geometry import Grid, Volume
 from MultimodalImagingLib.images.geometry_checks import share_outside
-from MultimodalImagingLib.images.volume_io import Volume
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 BoolArray = npt.NDArray[np.bool_]

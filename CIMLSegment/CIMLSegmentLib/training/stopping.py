@@ -9,7 +9,7 @@ from typing import Any
 from monai.networks.blocks.dynunet_block import UnetBasicBlock
 from torch import Tensor, nn
 
-from MultimodalImagingLib.jobs.cancellation import check_cancelled
+from MultimodalImagingLib.jobs.progress import check_cancelled
 
 
 @contextmanager

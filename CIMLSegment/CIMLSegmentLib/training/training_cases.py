@@ -29,7 +29,7 @@ from CIMLSegmentLib.training.training_case import (
     read_training_case,
     write_training_case,
 )
-from MultimodalImagingLib.cohorts.cohort import Case
+from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.cohorts.place_problems import (
     check_readings,
     label_problems,
@@ -38,15 +38,10 @@ from MultimodalImagingLib.cohorts.place_problems import (
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.jobs.progress import Reporter
-from MultimodalImagingLib.preparation.file_checksums import FileChecksums
-from MultimodalImagingLib.preparation.prepared_cache import case_key
-from MultimodalImagingLib.preparation.preprocessing import (
-    PreparedCase,
-    PreprocessingSpec,
-    prepare_case,
-)
+from MultimodalImagingLib.preparation.case_preparation import prepare_case
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase, PreprocessingSpec, case_key
 from MultimodalImagingLib.record.atomic_files import remove_unfinished_files
-from MultimodalImagingLib.record.checksums import json_checksum
+from MultimodalImagingLib.record.checksums import FileChecksums, json_checksum
 
 MAX_WORKERS = 4
 MOST_PLACES = 20_000

@@ -14,7 +14,7 @@ from CIMLSegmentLib.training.training_log import LOG_NAME
 from CIMLSegmentLib.training.training_state import STATE_NAME
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.record.atomic_files import remove_unfinished_files, writing_error
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import json_value
 from MultimodalImagingLib.record.locks import locked
 from MultimodalImagingLib.record.ownership import check_own_files
 from MultimodalImagingLib.record.tensor_file import is_tensor_file

@@ -10,7 +10,7 @@ from typing import Any
 from CIMLSegmentLib.training.losses import LossTerms
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_files import write_text
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import json_value
 
 LOG_NAME = "log.jsonl"
 

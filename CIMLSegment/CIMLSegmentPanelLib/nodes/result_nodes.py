@@ -18,7 +18,8 @@ from slicer.i18n import tr as _
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKey
 from CIMLSegmentLib.results.result import Contribution
-from MultimodalImagingLib.images.volume_io import ImageFile, read_volume
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import read_volume
 from MultimodalSlicerLib.segment_nodes import segmentVolumesMl
 from MultimodalSlicerLib.table_nodes import columnsOf, setColumns
 from MultimodalSlicerLib.volume_nodes import (

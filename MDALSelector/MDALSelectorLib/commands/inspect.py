@@ -10,16 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from MDALSelectorLib.inspection.geometry import geometry_report
 from MDALSelectorLib.inspection.report import InspectionReport, PatternUse
-from MultimodalImagingLib.cohorts.cohort import (
-    Cohort,
-    FileMatch,
-    Problem,
-    find_cohort,
-    patterns_for,
-)
+from MultimodalImagingLib.cohorts.case_builder import FileMatch
+from MultimodalImagingLib.cohorts.cases import Problem
+from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.content_checks import check_contents
-from MultimodalImagingLib.cohorts.geometry_report import geometry_report
 from MultimodalImagingLib.cohorts.label_survey import LabelSurvey, label_table, survey_labels
 from MultimodalImagingLib.cohorts.modality_patterns import (
     FILE_NAME,

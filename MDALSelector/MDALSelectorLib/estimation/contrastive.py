@@ -15,7 +15,7 @@ from MDALSelectorLib.estimation.cross_fitting import IntArray, Split
 from MDALSelectorLib.estimation.encoders import ContrastiveModel
 from MDALSelectorLib.estimation.pair_estimate import ModalityPair
 from MDALSelectorLib.estimation.views import ViewSource
-from MultimodalImagingLib.jobs.cancellation import check_cancelled
+from MultimodalImagingLib.jobs.progress import check_cancelled
 
 MIN_IMPROVEMENT_NATS = 1e-3
 

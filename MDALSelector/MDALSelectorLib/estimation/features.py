@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from MultimodalImagingLib.images.arrays import Box, bounding_box
+from MultimodalImagingLib.images.arrays import Box, Float32Array, MaskArray, bounding_box
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
-from MultimodalImagingLib.preparation.prepared_case import BoolArray, FloatArray, PreparedCase
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 # Blocks along each axis, and what is around the body that still belongs to the picture.
 N_BLOCKS = 5
@@ -31,7 +31,7 @@ def cohort_features(
     *,
     n_cases: int = 0,
     reporter: Reporter | None = None,
-) -> dict[str, FloatArray]:
+) -> dict[str, Float32Array]:
     """Describe every modality of every case.
 
     Args:
@@ -46,7 +46,7 @@ def cohort_features(
     reporter = reporter or NullReporter()
     reporter.stage("Describe images", n_cases)
     missing = np.full(N_FEATURES, np.nan, dtype=np.float32)
-    rows: dict[str, list[FloatArray]] = {modality: [] for modality in modalities}
+    rows: dict[str, list[Float32Array]] = {modality: [] for modality in modalities}
     for case in cases:
         for modality in modalities:
             has_it = modality in case.images
@@ -57,7 +57,7 @@ def cohort_features(
     }
 
 
-def case_features(case: PreparedCase, modality: str) -> FloatArray:
+def case_features(case: PreparedCase, modality: str) -> Float32Array:
     """Describe one modality of a case.
 
     The box around the body, 10 mm wider where the image allows, is cut into 5 x 5 x 5 blocks. Every
@@ -75,7 +75,7 @@ def case_features(case: PreparedCase, modality: str) -> FloatArray:
     return np.array(blocks, dtype=np.float32).ravel()
 
 
-def _statistics(values: FloatArray, gradient: FloatArray) -> tuple[float, ...]:
+def _statistics(values: Float32Array, gradient: Float32Array) -> tuple[float, ...]:
     low, high = np.percentile(values, (10.0, 90.0))
     return (
         float(values.mean(dtype=np.float64)),
@@ -86,12 +86,14 @@ def _statistics(values: FloatArray, gradient: FloatArray) -> tuple[float, ...]:
     )
 
 
-def _gradient_magnitude(image: FloatArray, spacing_mm: tuple[float, float, float]) -> FloatArray:
+def _gradient_magnitude(
+    image: Float32Array, spacing_mm: tuple[float, float, float]
+) -> Float32Array:
     steps = np.gradient(image, *reversed(spacing_mm))
     return np.asarray(np.sqrt(sum(step * step for step in steps)), dtype=np.float32)
 
 
-def _body_box(body: BoolArray, spacing_mm: tuple[float, float, float]) -> Box:
+def _body_box(body: MaskArray, spacing_mm: tuple[float, float, float]) -> Box:
     """Box around the body and its margin, inside the image; the whole image without a body."""
     k, j, i = (
         slice(max(part.start - margin, 0), part.stop + margin)

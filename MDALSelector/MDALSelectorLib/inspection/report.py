@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.cohort import Cohort, Problem
-from MultimodalImagingLib.cohorts.geometry_report import GeometryReport
+from MDALSelectorLib.inspection.geometry import GeometryReport
+from MultimodalImagingLib.cohorts.case_names import RULE
+from MultimodalImagingLib.cohorts.cases import Problem
+from MultimodalImagingLib.cohorts.cohort import Cohort
 from MultimodalImagingLib.cohorts.label_survey import LabelRow
-from MultimodalImagingLib.cohorts.patient_ids import RULE
-from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.images.stored_image import ImageFile
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import numpy as np
 from scipy import ndimage
 
 from MDALSelectorLib.pairing.gradient_agreement import FloatArray, Triple
-from MultimodalImagingLib.preparation.prepared_case import BoolArray, PreparedCase
+from MultimodalImagingLib.images.arrays import MaskArray
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 # Finer images are brought to this spacing first; edges are looked for at 3 mm anyway.
 FINEST_SPACING_MM = 2.5
@@ -21,7 +22,7 @@ class CoarseCase:
     """A case at the spacing of the comparison, arrays `(K, J, I)`, spacing along `(K, J, I)`."""
 
     images: Mapping[str, FloatArray]
-    bodies: Mapping[str, BoolArray]
+    bodies: Mapping[str, MaskArray]
     weights: Mapping[str, FloatArray]
     spacing_mm: Triple
 
@@ -55,12 +56,12 @@ def resized(image: FloatArray, shape: Sequence[int]) -> FloatArray:
     )
 
 
-def resized_mask(mask: BoolArray, shape: Sequence[int]) -> BoolArray:
+def resized_mask(mask: MaskArray, shape: Sequence[int]) -> MaskArray:
     """Stretch a mask over another number of voxels."""
     return np.asarray(resized(mask.astype(np.float32), shape) > 0.5)
 
 
-def _weight(covered: BoolArray) -> FloatArray:
+def _weight(covered: MaskArray) -> FloatArray:
     """1 where edges are known: not at the rim of what is covered within the grid."""
     if covered.all():
         return np.ones(covered.shape, dtype=np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from MDALSelectorLib.pairing.alignment import AlignmentMeasures, Pair
-from MultimodalImagingLib.jobs.sentences import joined
+from MultimodalImagingLib.jobs.texts import joined
 
 FloatArray = npt.NDArray[np.float64]
 

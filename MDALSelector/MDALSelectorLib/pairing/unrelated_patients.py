@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from MDALSelectorLib.pairing.coarse_case import CoarseCase, resized, resized_mask
 from MDALSelectorLib.pairing.gradient_agreement import FloatArray, Triple, agreement, edge_field
-from MultimodalImagingLib.preparation.prepared_case import BoolArray
+from MultimodalImagingLib.images.arrays import MaskArray
 
 Pair = tuple[str, str]
 
@@ -109,6 +109,6 @@ def standardized_agreement(
     return scores
 
 
-def _cube_field(image: FloatArray, body: BoolArray) -> FloatArray:
+def _cube_field(image: FloatArray, body: MaskArray) -> FloatArray:
     shape = (CUBE, CUBE, CUBE)
     return edge_field(resized(image, shape), resized_mask(body, shape), spacing_mm=CUBE_SPACING)

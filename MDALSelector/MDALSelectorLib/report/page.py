@@ -7,10 +7,9 @@ from pathlib import Path
 
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.run_folder import read_selection
-from MultimodalImagingLib.jobs.sentences import counted, joined
+from MultimodalImagingLib.jobs.texts import counted, joined, render_page
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.ownership import check_own_files
-from MultimodalImagingLib.record.pages import render_page
 
 REPORT_NAME = "report.html"
 # Pages of older versions are known by their title.

@@ -17,7 +17,7 @@ from MDALSelectorLib.selection.run_folder import (
     selection_csv,
 )
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import json_value
 from MultimodalImagingLib.record.ownership import (
     KNOWN,
     Ownership,
