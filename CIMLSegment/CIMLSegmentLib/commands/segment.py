@@ -8,14 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.case_input import (
     case_of_images,
     cases_of_path,
     chosen_cases,
     modality_rows,
 )
-from CIMLSegmentLib.inference.freed_memory import keep_freed_memory
-from CIMLSegmentLib.inference.inference_config import InferenceConfig
 from MultimodalImagingLib.cohorts.cases import Case, files_of_cases
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
@@ -132,7 +131,6 @@ def run_segment(options: argparse.Namespace, reporter: Reporter) -> int:
     Raises:
         CrossModalError: If nothing could be segmented.
     """
-    keep_freed_memory()
     config = config_from_options(options)
     cases = _cases(options, reporter)
     if options.unseen:
@@ -140,9 +138,10 @@ def run_segment(options: argparse.Namespace, reporter: Reporter) -> int:
     check_outside(options.output, options.model, holds="a model")
     check_can_hold_folders(options.output)
     tidy_up(options.output)
+    from CIMLSegmentLib.inference.devices import joined_processes, keep_freed_memory
     from CIMLSegmentLib.inference.segmentation_job import Outcome, SegmentationJob, plan_cases
-    from CIMLSegmentLib.training.processes import joined_processes
 
+    keep_freed_memory()
     with joined_processes(config.device) as processes:
         own = [cases[index] for index in processes.share(len(cases))]
         config = replace(config, device=str(processes.device))

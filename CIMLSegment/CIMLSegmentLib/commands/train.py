@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from CIMLSegmentLib.commands.evaluate import add_label_values_argument
+from CIMLSegmentLib.config import TrainingConfig, TrainingJob
 from CIMLSegmentLib.inference.case_input import modality_rows
-from CIMLSegmentLib.inference.freed_memory import keep_freed_memory
-from CIMLSegmentLib.model.training_config import TrainingConfig
 from CIMLSegmentLib.task.label_values import parse_label_values
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task, preset_names
-from CIMLSegmentLib.training.network_plan import LARGEST_PATCH
-from CIMLSegmentLib.training.training_spacing import training_spacing
+from CIMLSegmentLib.training.network_plan import LARGEST_PATCH, training_spacing
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
@@ -34,7 +32,6 @@ from MultimodalImagingLib.record.ownership import check_apart
 from MultimodalImagingLib.record.selection_file import cases_labelled_before, suggested_cases
 
 if TYPE_CHECKING:
-    from CIMLSegmentLib.training.train import TrainingJob
     from CIMLSegmentLib.training.training_cases import TrainingSet
 
 KINDS = ("ciml", "early-fusion", "concatenation", "primary-alone")
@@ -114,7 +111,8 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     """Run the `train` command; returns the exit code 0."""
-    from CIMLSegmentLib.training.train import train  # torch: only when it is needed
+    from CIMLSegmentLib.inference.devices import keep_freed_memory  # torch: only when it is needed
+    from CIMLSegmentLib.training.train import train
     from CIMLSegmentLib.training.training_cases import PreparationJob, prepare_training_set
 
     keep_freed_memory()
@@ -229,7 +227,6 @@ def _training_job(
     settings: Mapping[str, Mapping[str, object]],
 ) -> TrainingJob:
     from CIMLSegmentLib.training.network_plan import plan_for_cases
-    from CIMLSegmentLib.training.train import TrainingJob
 
     plan = plan_for_cases(
         prepared, base_features=options.features, largest_patch=options.largest_patch

@@ -14,8 +14,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from CIMLSegmentLib.config import NetworkConfig
 from CIMLSegmentLib.network.blocks import Decoder, Encoder
-from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import (
     CIMLNet,
     CIMLOutput,

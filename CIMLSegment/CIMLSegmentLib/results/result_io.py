@@ -14,8 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKey
-from CIMLSegmentLib.results.result import ResultMap, SegmentationResult
 from CIMLSegmentLib.results.segmentation_nrrd import segmentation_nrrd
+from CIMLSegmentLib.results.segmentation_result import (
+    FORMAT_VERSION,
+    RESULT_FILE,
+    ResultMap,
+    SegmentationResult,
+)
 from CIMLSegmentLib.task.task_io import task_to_json
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.volume_io import Volume, write_volume
@@ -32,8 +37,6 @@ from MultimodalImagingLib.record.ownership import (
     is_free,
 )
 
-FORMAT_VERSION = 1
-RESULT_FILE = "result.json"
 LABEL_MAP_FILE = "segmentation.nii.gz"
 SEGMENTATION_FILE = "segmentation.seg.nrrd"
 

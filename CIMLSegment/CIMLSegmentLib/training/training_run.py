@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from CIMLSegmentLib.inference.devices import is_out_of_memory
-from CIMLSegmentLib.model.best_network import STATE_FOLDER, keep_best, read_best
+from CIMLSegmentLib.config import TrainingJob
+from CIMLSegmentLib.inference.devices import Processes, is_out_of_memory, without_averaging
 from CIMLSegmentLib.model.model_description import ModelDescription
 from CIMLSegmentLib.network.baselines import Baseline, build_any
 from CIMLSegmentLib.network.network import CIMLNet
@@ -22,13 +22,18 @@ from CIMLSegmentLib.training.optimization import (
     learning_rate,
     make_optimizer,
     set_learning_rate,
+    stopping_within_steps,
 )
-from CIMLSegmentLib.training.processes import Processes, without_averaging
-from CIMLSegmentLib.training.stopping import stopping_within_steps
 from CIMLSegmentLib.training.training_case import TrainingCase
-from CIMLSegmentLib.training.training_job import TrainingJob
-from CIMLSegmentLib.training.training_log import LossMeans, TrainingLog
-from CIMLSegmentLib.training.training_state import Progress, read_state, write_state
+from CIMLSegmentLib.training.training_folder import LossMeans, TrainingLog
+from CIMLSegmentLib.training.training_state import (
+    STATE_FOLDER,
+    Progress,
+    keep_best,
+    read_best,
+    read_state,
+    write_state,
+)
 from CIMLSegmentLib.training.validation import validate_cases, validation_plan
 from MultimodalImagingLib.errors import CancelledError, CrossModalError
 from MultimodalImagingLib.jobs.progress import Reporter
