@@ -1,21 +1,49 @@
-"""All settings: of the network, of a training, of a segmentation; frozen, checked. No torch."""
+"""All settings: of the network, of a training, of a segmentation; frozen, checked. No torch.
+
+A setting is one field: its range, its default, and its option of the command line if it has one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, prod
+from typing import Annotated
 
-from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.record.json_entry import raise_first
+from CIMLSegmentLib.settings import Must, Option, check_settings
 
+KINDS = ("ciml", "early-fusion", "concatenation", "primary-alone")
 GATES = ("spatial", "dot-product")
 FUSIONS = ("concat", "sum")
-_LARGEST_WIDTH = 4096
 OPTIMIZERS = ("adamw", "sgd")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-_LARGEST_PATCH = 320**3  # voxels; what nobody trains with, and a damaged description may claim
 VOXELS_AT_A_TIME = 4 * 96**3
+N_SAMPLES = 10
+_LARGEST_WIDTH = 4096
+_LARGEST_PATCH = 320**3  # voxels; what nobody trains with, and a damaged description may claim
+
+
+def _one_of(what: str, choices: Sequence[str]) -> Must:
+    return Must(f"{what} to be one of {', '.join(choices)}", lambda value: value in choices)
+
+
+_ABOVE_0 = Must("{name} above 0", lambda value: 0 < value < inf)
+_AT_LEAST_0 = Must("{name} of at least 0", lambda value: 0 <= value < inf)
+_SHARE = Must("{name} within 0 to 1", lambda value: 0 <= value <= 1)
+_WIDTH = Must(f"{{name}} of 1 to {_LARGEST_WIDTH}", lambda value: 0 < value <= _LARGEST_WIDTH)
+_STEPS = Must("{name} of 1 to 7", lambda rows: all(1 <= n <= 7 for row in rows for n in row))
+_ODD = Must("odd kernel sizes", lambda rows: all(n % 2 for row in rows for n in row))
+_FEATURES = Must(
+    f"at least two levels of 1 to {_LARGEST_WIDTH} features",
+    lambda widths: len(widths) > 1 and all(0 < width <= _LARGEST_WIDTH for width in widths),
+)
+_PATCH = Must(
+    "a patch size of 2 or 3 positive numbers", lambda size: len(size) in {2, 3} and min(size) > 0
+)
+_SMALL = Must(
+    f"a patch of at most {_LARGEST_PATCH} voxels", lambda size: prod(size) <= _LARGEST_PATCH
+)
+_Rows = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -35,15 +63,15 @@ class NetworkConfig:
         deep_supervision: Whether the decoders also predict at lower resolutions.
     """
 
-    spatial_dims: int = 3
-    features: tuple[int, ...] = (8, 16, 32, 64, 128)
-    strides: tuple[tuple[int, ...], ...] = ((1, 1, 1), *(((2, 2, 2),) * 4))
-    kernel_sizes: tuple[tuple[int, ...], ...] = ((3, 3, 3),) * 5
-    message_levels: tuple[int, ...] = (2, 3, 4)
-    message_channels: int = 8
-    gate_channels: int = 16
-    gate: str = "spatial"
-    fusion: str = "concat"
+    spatial_dims: Annotated[int, Must("2 or 3 spatial dimensions", lambda n: n in {2, 3})] = 3
+    features: Annotated[tuple[int, ...], _FEATURES] = (8, 16, 32, 64, 128)
+    strides: Annotated[_Rows, _STEPS] = ((1, 1, 1), *(((2, 2, 2),) * 4))
+    kernel_sizes: Annotated[_Rows, _STEPS, _ODD] = ((3, 3, 3),) * 5
+    message_levels: Annotated[tuple[int, ...], Must("at least one message level", bool)] = (2, 3, 4)
+    message_channels: Annotated[int, _WIDTH] = 8
+    gate_channels: Annotated[int, _WIDTH] = 16
+    gate: Annotated[str, _one_of("the gate", GATES)] = "spatial"
+    fusion: Annotated[str, _one_of("the fusion", FUSIONS)] = "concat"
     deep_supervision: bool = False
 
     def __post_init__(self) -> None:
@@ -52,7 +80,7 @@ class NetworkConfig:
         Raises:
             UsageError: If anything is wrong.
         """
-        raise_first(_network_problems(self))
+        check_settings(self, self._relations())
 
     @property
     def n_levels(self) -> int:
@@ -64,49 +92,22 @@ class NetworkConfig:
         """Down-sampling of the deepest level, per axis; inputs are multiples of it."""
         return tuple(prod(steps) for steps in zip(*self.strides, strict=True))
 
-
-def _network_problems(config: NetworkConfig) -> Iterator[str]:
-    """Yield a sentence for each part of a network configuration that cannot be built."""
-    if config.spatial_dims not in (2, 3):
-        yield f"Expected 2 or 3 spatial dimensions, got {config.spatial_dims}."
-    if len(config.features) < 2 or not all(0 < n <= _LARGEST_WIDTH for n in config.features):
-        yield (
-            f"Expected at least two levels of 1 to {_LARGEST_WIDTH} features,"
-            f" got {config.features}."
-        )
-    for name in ("strides", "kernel_sizes"):
-        rows: tuple[tuple[int, ...], ...] = getattr(config, name)
-        shape_is_right = all(len(row) == config.spatial_dims for row in rows)
-        if len(rows) != config.n_levels or not shape_is_right:
+    def _relations(self) -> Iterator[str]:
+        for name in ("strides", "kernel_sizes"):
+            rows: _Rows = getattr(self, name)
+            if [len(row) for row in rows] != [self.spatial_dims] * self.n_levels:
+                yield (
+                    f"Expected {name} of {self.n_levels} levels and {self.spatial_dims} axes,"
+                    f" got {rows}."
+                )
+        if any(step != 1 for step in self.strides[0]):
+            yield f"Expected stride 1 in front of the first level, got {self.strides[0]}."
+        levels = self.message_levels
+        if list(levels) != sorted({level for level in levels if 0 <= level < self.n_levels}):
             yield (
-                f"Expected {name} of {config.n_levels} levels and {config.spatial_dims} axes,"
-                f" got {rows}."
+                f"Expected message levels in ascending order within 0 to {self.n_levels - 1},"
+                f" got {levels}."
             )
-        if any(not 1 <= step <= 7 for row in rows for step in row):
-            yield f"Expected {name} of 1 to 7, got {rows}."
-    if any(size % 2 == 0 for row in config.kernel_sizes for size in row):
-        yield f"Expected odd kernel sizes, got {config.kernel_sizes}."
-    if any(step != 1 for step in config.strides[0]):
-        yield f"Expected stride 1 in front of the first level, got {config.strides[0]}."
-    yield from _message_problems(config)
-
-
-def _message_problems(config: NetworkConfig) -> Iterator[str]:
-    levels = config.message_levels
-    if list(levels) != sorted({level for level in levels if 0 <= level < config.n_levels}):
-        yield (
-            f"Expected message levels in ascending order within 0 to {config.n_levels - 1},"
-            f" got {levels}."
-        )
-    if not levels:
-        yield "Expected at least one message level, got none."
-    for name in ("message_channels", "gate_channels"):
-        if not 0 < getattr(config, name) <= _LARGEST_WIDTH:
-            yield f"Expected {name} of 1 to {_LARGEST_WIDTH}, got {getattr(config, name)}."
-    if config.gate not in GATES:
-        yield f"Expected the gate to be one of {', '.join(GATES)}, got {config.gate!r}."
-    if config.fusion not in FUSIONS:
-        yield f"Expected the fusion to be one of {', '.join(FUSIONS)}, got {config.fusion!r}."
 
 
 @dataclass(frozen=True)
@@ -136,26 +137,28 @@ class TrainingConfig:
         seed: Seed of everything random.
     """
 
-    patch_size: tuple[int, ...] = (96, 96, 96)
-    batch_size: int = 2
-    accumulation: int = 1
-    n_steps: int = 5000
-    learning_rate: float = 2e-3
-    warmup_steps: int = 100
-    optimizer: str = "adamw"
-    weight_decay: float = 1e-4
-    gradient_clip: float = 12.0
-    beta: float = 0.01
-    beta_warmup: float = 0.3
+    patch_size: Annotated[tuple[int, ...], _PATCH, _SMALL] = (96, 96, 96)
+    batch_size: Annotated[int, _ABOVE_0, Option("--batch-size", "patches")] = 2
+    accumulation: Annotated[int, _ABOVE_0] = 1
+    n_steps: Annotated[int, _ABOVE_0, Option("--steps", "most training steps")] = 5000
+    learning_rate: Annotated[float, _ABOVE_0] = 2e-3
+    warmup_steps: Annotated[int, _AT_LEAST_0] = 100
+    optimizer: Annotated[str, _one_of("the optimizer", OPTIMIZERS)] = "adamw"
+    weight_decay: Annotated[float, _AT_LEAST_0] = 1e-4
+    gradient_clip: Annotated[float, _ABOVE_0] = 12.0
+    beta: Annotated[float, _AT_LEAST_0, Option("--beta", "weight of the information, per nat")] = (
+        0.01
+    )
+    beta_warmup: Annotated[float, _SHARE] = 0.3
     dice: bool = True
-    foreground_share: float = 0.67
-    absence: float = 0.2
-    augmentation: float = 1.0
-    validation_share: float = 0.2
-    validation_interval: int = 250
-    patience: int = 10
-    precision: str = "auto"
-    seed: int = 0
+    foreground_share: Annotated[float, _SHARE] = 0.67
+    absence: Annotated[float, _SHARE] = 0.2
+    augmentation: Annotated[float, _SHARE] = 1.0
+    validation_share: Annotated[float, _SHARE] = 0.2
+    validation_interval: Annotated[int, _ABOVE_0, Option("--validate-every", metavar="STEPS")] = 250
+    patience: Annotated[int, _ABOVE_0] = 10
+    precision: Annotated[str, _one_of("the precision", PRECISIONS)] = "auto"
+    seed: Annotated[int, _AT_LEAST_0, Option("--seed", "default 0")] = 0
 
     def __post_init__(self) -> None:
         """Refuse values outside their range.
@@ -163,38 +166,14 @@ class TrainingConfig:
         Raises:
             UsageError: If anything is wrong.
         """
-        raise_first(_training_problems(self))
+        check_settings(self, self._relations())
 
-
-def _training_problems(config: TrainingConfig) -> Iterator[str]:
-    """Yield a sentence for each value of a training configuration that is out of range."""
-    positive = ("batch_size", "accumulation", "n_steps", "validation_interval", "patience")
-    for name in (*positive, "learning_rate", "gradient_clip"):
-        if not 0 < getattr(config, name) < inf:
-            yield f"Expected {name} above 0, got {getattr(config, name)}."
-    for name in ("warmup_steps", "weight_decay", "beta", "augmentation", "seed"):
-        if not 0 <= getattr(config, name) < inf:
-            yield f"Expected {name} of at least 0, got {getattr(config, name)}."
-    for name in ("beta_warmup", "foreground_share", "absence", "validation_share", "augmentation"):
-        if not 0 <= getattr(config, name) <= 1:
-            yield f"Expected {name} within 0 to 1, got {getattr(config, name)}."
-    yield from _choice_problems(config)
-
-
-def _choice_problems(config: TrainingConfig) -> Iterator[str]:
-    if len(config.patch_size) not in (2, 3) or min(config.patch_size) < 1:
-        yield f"Expected a patch size of 2 or 3 positive numbers, got {config.patch_size}."
-    elif prod(config.patch_size) > _LARGEST_PATCH:
-        yield f"Expected a patch of at most {_LARGEST_PATCH} voxels, got {config.patch_size}."
-    if config.batch_size % config.accumulation:
-        yield (
-            f"Expected a batch size that is a multiple of accumulation, got {config.batch_size}"
-            f" and {config.accumulation}."
-        )
-    if config.optimizer not in OPTIMIZERS:
-        yield f"Expected one of {', '.join(OPTIMIZERS)}, got the optimizer {config.optimizer!r}."
-    if config.precision not in PRECISIONS:
-        yield f"Expected one of {', '.join(PRECISIONS)}, got the precision {config.precision!r}."
+    def _relations(self) -> Iterator[str]:
+        if self.batch_size % self.accumulation:
+            yield (
+                f"Expected a batch size that is a multiple of accumulation, got {self.batch_size}"
+                f" and {self.accumulation}."
+            )
 
 
 @dataclass(frozen=True)
@@ -237,14 +216,37 @@ class InferenceConfig:
         seed: Seed of the messages' noise.
     """
 
-    device: str = "auto"
-    overlap: float = 0.5
-    batch_size: int | None = None
-    mirror: bool = False
-    maps: bool = False
-    gradcam: bool = False
-    n_samples: int = 0
-    seed: int = 0
+    device: Annotated[str, Option("--device", "auto (default), cpu, cuda or cuda:1")] = "auto"
+    overlap: Annotated[
+        float,
+        Must("an overlap of windows of 0 to below 1", lambda share: 0 <= share < 1),
+        Option("--overlap", "share of a window that the next one repeats (default %(default)s)"),
+    ] = 0.5
+    batch_size: Annotated[
+        int | None,
+        Must("at least one window at a time", lambda n: n is None or n > 0),
+        Option(
+            "--batch-size",
+            "windows at a time; by default as many as are quick and fit the memory",
+            "WINDOWS",
+        ),
+    ] = None
+    mirror: Annotated[bool, Option("--mirror", "average over mirror images: 8 times the work")] = (
+        False
+    )
+    maps: Annotated[bool, Option("--attention", "write attention and information maps")] = False
+    gradcam: Annotated[bool, Option("--gradcam", "write Grad-CAM maps of the messages")] = False
+    n_samples: Annotated[
+        int,
+        Must("at least 2 samples for an uncertainty", lambda n: n == 0 or n > 1, "Use 0 for none."),
+        Option(
+            "--uncertainty",
+            f"write the predictive entropy over sampled messages (default {N_SAMPLES} samples)",
+            "SAMPLES",
+            N_SAMPLES,
+        ),
+    ] = 0
+    seed: Annotated[int, Option("--seed", "same seed, same files (default 0)")] = 0
 
     def __post_init__(self) -> None:
         """Refuse values outside their range.
@@ -252,18 +254,7 @@ class InferenceConfig:
         Raises:
             UsageError: If anything is wrong.
         """
-        if not 0 <= self.overlap < 1:
-            msg = f"Expected an overlap of windows of 0 to below 1, got {self.overlap}."
-            raise UsageError(msg)
-        if self.batch_size is not None and self.batch_size < 1:
-            msg = f"Expected at least one window at a time, got {self.batch_size}."
-            raise UsageError(msg)
-        if self.n_samples < 0 or self.n_samples == 1:
-            msg = (
-                f"Expected at least 2 samples for an uncertainty, got {self.n_samples}. Use 0 for"
-                " none."
-            )
-            raise UsageError(msg)
+        check_settings(self)
 
     def windows_at_a_time(self, window: Sequence[int]) -> int:
         """Return how many windows of a size, in voxels per axis, are computed together."""
