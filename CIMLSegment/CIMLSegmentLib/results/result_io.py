@@ -189,16 +189,7 @@ def _content(result: SegmentationResult) -> dict[str, Any]:
             }
             for region in result.task.regions
         ],
-        "contributions": [
-            {
-                "region": entry.region,
-                "primary": entry.primary,
-                "auxiliary": entry.auxiliary,
-                "nats": entry.nats,
-                "share": entry.share,
-            }
-            for entry in result.contributions
-        ],
+        "contributions": [asdict(entry) for entry in result.contributions],
         "maps": [_map_content(item) for item in result.maps],
         "missing": list(result.missing),
         "warnings": list(result.warnings),

@@ -16,7 +16,7 @@ from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import is_same_grid
 from MultimodalImagingLib.images.volume_io import Volume
 from MultimodalImagingLib.jobs.environment import same_name
-from MultimodalImagingLib.record.json_entry import JsonEntry, read_json
+from MultimodalImagingLib.record.json_entry import JsonEntry, config_from_json, read_json
 
 FORMAT_VERSION = 1
 RESULT_FILE = "result.json"
@@ -232,7 +232,10 @@ def read_result(folder: Path) -> StoredResult:
             item.value("name", str): item.value("volume_ml", float)
             for item in entry.items("regions", "region")
         },
-        contributions=tuple(_contribution(i) for i in entry.items("contributions", "entry")),
+        contributions=tuple(
+            config_from_json(Contribution, item.data, where=f"contribution in {where}")
+            for item in entry.items("contributions", "contribution")
+        ),
         maps=tuple(_map(item, folder) for item in entry.items("maps", "map")),
         missing=entry.listed("missing", str),
         warnings=entry.listed("warnings", str),
@@ -243,29 +246,14 @@ def read_result(folder: Path) -> StoredResult:
     return result
 
 
-def _contribution(entry: JsonEntry) -> Contribution:
-    return Contribution(
-        entry.value("region", str),
-        entry.value("primary", str),
-        entry.value("auxiliary", str),
-        float(entry.value("nats", float)),
-        entry.value("share", float, None),
-    )
-
-
 def _map(entry: JsonEntry, folder: Path) -> StoredMap:
     kind = entry.value("kind", str)
     if kind not in MAP_KINDS:
         msg = f"Unknown kind of map {kind!r} in {folder / RESULT_FILE}. Segment the case again."
         raise CohortError(msg)
-    route = (entry.value("primary", str, None), entry.value("auxiliary", str, None))
-    key = MapKey(kind, *route, entry.value("region", str, None))
-    return StoredMap(
-        key,
-        folder / entry.value("file", str),
-        entry.value("unit", str),
-        float(entry.value("maximum", float)),
-    )
+    names = (entry.value(name, str, None) for name in ("primary", "auxiliary", "region"))
+    file, unit = folder / entry.value("file", str), entry.value("unit", str)
+    return StoredMap(MapKey(kind, *names), file, unit, entry.value("maximum", float))
 
 
 def _check_files(result: StoredResult) -> None:
