@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.case_input import cases_of_path
-from CIMLSegmentLib.inference.inference_config import InferenceConfig
 from CIMLSegmentLib.inference.segmentation_job import (
     Outcome,
     SegmentationJob,

@@ -10,8 +10,8 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 import torch
 
+from CIMLSegmentLib.config import NetworkConfig
 from CIMLSegmentLib.model.model_description import Intensities
-from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import CIMLNet, CIMLOutput, MessageKey, build_network
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task

@@ -14,7 +14,8 @@ from MDALSelectorLib.selection.budget import parse_budget
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.cohort_scores import CohortScores, SelectionRequest
 from MDALSelectorLib.selection.comparison import compare_strategies, coverage_radius
-from MDALSelectorLib.strategies import MODALITY_DIFFERENCE, STRATEGIES, Pool
+from MDALSelectorLib.strategies import STRATEGIES
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, Pool
 from MultimodalImagingLib.errors import UsageError
 
 

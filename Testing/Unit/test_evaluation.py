@@ -14,8 +14,8 @@ from CIMLSegmentLib.__main__ import main
 from CIMLSegmentLib.commands.evaluate import reference_labels
 from CIMLSegmentLib.results.evaluation import Evaluation, evaluate_results
 from CIMLSegmentLib.results.evaluation_files import remarks
-from CIMLSegmentLib.results.result import SegmentationResult
 from CIMLSegmentLib.results.result_io import write_result
+from CIMLSegmentLib.results.segmentation_result import SegmentationResult
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import CohortError, CrossModalError

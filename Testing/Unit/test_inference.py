@@ -22,14 +22,13 @@ from example_segmentation import (
     write_case,
 )
 
+from CIMLSegmentLib.config import InferenceConfig, NetworkConfig
 from CIMLSegmentLib.inference.gradcam import CamKey, CamTarget, message_gradcam, scaled_together
-from CIMLSegmentLib.inference.inference_config import InferenceConfig
 from CIMLSegmentLib.inference.segment_case import predict_prepared, segment_case
 from CIMLSegmentLib.inference.sliding_window import WindowPlan, predict_windows
 from CIMLSegmentLib.model.model_description import Intensities
-from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import CIMLNet, MessageKey
-from CIMLSegmentLib.results.result import SegmentationResult
+from CIMLSegmentLib.results.segmentation_result import SegmentationResult
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CohortError, ModelError, UsageError

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from CIMLSegmentLib.task.label_maps import grouped
-from CIMLSegmentLib.task.label_scheme import LabelScheme, check_regions, label_scheme
-from CIMLSegmentLib.task.label_values import named_schemes, parse_label_values
-from CIMLSegmentLib.task.label_words import value_of_name
+from CIMLSegmentLib.task.label_scheme import LabelScheme, check_regions, grouped, label_scheme
+from CIMLSegmentLib.task.label_values import named_schemes, parse_label_values, value_of_name
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.cohorts.label_survey import CaseLabels, FoundLabel

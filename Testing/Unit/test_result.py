@@ -12,11 +12,17 @@ import SimpleITK as sitk  # noqa: N813
 
 from CIMLSegmentLib.results import result_io
 from CIMLSegmentLib.results.map_kinds import MapKey
-from CIMLSegmentLib.results.result import Contribution, ResultMap, SegmentationResult, contributions
 from CIMLSegmentLib.results.result_io import has_result, map_file_name, result_folder, write_result
 from CIMLSegmentLib.results.segmentation_nrrd import segmentation_nrrd, terminology_entry
-from CIMLSegmentLib.results.stored_result import find_results, read_result
-from CIMLSegmentLib.task.merging import region_masks
+from CIMLSegmentLib.results.segmentation_result import (
+    Contribution,
+    ResultMap,
+    SegmentationResult,
+    contributions,
+    find_results,
+    read_result,
+)
+from CIMLSegmentLib.task.regions import region_masks
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import (
     CancelledError,

@@ -15,7 +15,7 @@ from example_segmentation import LESION, Model, bright_voxels, grid, rotation, w
 
 from CIMLSegmentLib.__main__ import main
 from CIMLSegmentLib.inference.case_input import case_of_images, cases_of_path, chosen_cases
-from CIMLSegmentLib.results.stored_result import read_result
+from CIMLSegmentLib.results.segmentation_result import read_result
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.geometry import Volume
 from MultimodalImagingLib.images.volume_io import write_volume
@@ -262,14 +262,12 @@ def test_processes_of_one_job_share_the_cases(
 
     import torch
 
-    from CIMLSegmentLib.training import processes
+    from CIMLSegmentLib.inference import devices
 
     for rank, expected in ((0, ["a", "c"]), (1, ["b"])):
-        share = processes.Processes(rank, 2, torch.device("cpu"))
-        monkeypatch.setattr(processes.Processes, "wait", lambda _: None)
-        monkeypatch.setattr(
-            processes, "joined_processes", lambda _, share=share: nullcontext(share)
-        )
+        share = devices.Processes(rank, 2, torch.device("cpu"))
+        monkeypatch.setattr(devices.Processes, "wait", lambda _: None)
+        monkeypatch.setattr(devices, "joined_processes", lambda _, share=share: nullcontext(share))
         output = tmp_path / f"rank {rank}"
         assert run(cohort, "--output", output) == 0
         assert sorted(path.name for path in output.iterdir()) == expected

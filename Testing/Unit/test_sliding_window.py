@@ -10,14 +10,13 @@ import pytest
 import torch
 from monai.data.utils import compute_importance_map
 
-from CIMLSegmentLib.inference.inference_config import InferenceConfig
+from CIMLSegmentLib.config import InferenceConfig, NetworkConfig
 from CIMLSegmentLib.inference.sliding_window import (
     WindowedOutput,
     WindowPlan,
     predict_windows,
     scan_interval,
 )
-from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import CIMLNet, CIMLOutput, MessageKey, build_network
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import CancelledError, CrossModalError, UsageError

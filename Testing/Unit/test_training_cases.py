@@ -5,7 +5,7 @@ import pytest
 from example_training import bright_ball
 
 from CIMLSegmentLib.task.label_values import parse_label_values
-from CIMLSegmentLib.task.region_labels import label_warnings, masks_on_grid
+from CIMLSegmentLib.task.regions import label_warnings, masks_on_grid
 from CIMLSegmentLib.task.task_io import load_task
 from CIMLSegmentLib.training import training_cases
 from CIMLSegmentLib.training.training_case import NotPreparedError, read_training_case

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from CIMLSegmentLib.task.task_io import load_task
-from CIMLSegmentLib.training.training_spacing import training_spacing
+from CIMLSegmentLib.training.network_plan import training_spacing
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Grid, Volume

@@ -70,7 +70,7 @@ def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
         summary_table,
         write_evaluation,
     )
-    from CIMLSegmentLib.results.stored_result import find_results, read_result
+    from CIMLSegmentLib.results.segmentation_result import find_results, read_result
 
     output = options.results if options.output is None else options.output
     check_can_hold_folders(output)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from CIMLSegmentLib.inference.inference_config import InferenceConfig
+from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.segment_case import SegmentationModel, segment_case
 from CIMLSegmentLib.results.result_io import (
     check_replaceable,

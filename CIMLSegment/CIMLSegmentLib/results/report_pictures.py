@@ -22,7 +22,7 @@ from CIMLSegmentLib.results.map_pictures import (
     with_outlines,
     with_reference,
 )
-from CIMLSegmentLib.results.stored_result import StoredMap, StoredResult
+from CIMLSegmentLib.results.segmentation_result import StoredMap, StoredResult
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.images.geometry import Volume
 from MultimodalImagingLib.images.label_map import read_label_map

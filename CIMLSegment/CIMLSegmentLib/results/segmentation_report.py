@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from CIMLSegmentLib.results.evaluation import reference_maps
+from CIMLSegmentLib.results.evaluation_files import read_evaluation
 from CIMLSegmentLib.results.map_pictures import legend_stops, region_colors
 from CIMLSegmentLib.results.report_pictures import TileRow, case_pictures, short_number
-from CIMLSegmentLib.results.result import Contribution
-from CIMLSegmentLib.results.stored_evaluation import read_evaluation
-from CIMLSegmentLib.results.stored_result import StoredResult, find_results, read_result
-from CIMLSegmentLib.task.label_maps import LabelMaps
+from CIMLSegmentLib.results.segmentation_result import (
+    Contribution,
+    StoredResult,
+    find_results,
+    read_result,
+)
+from CIMLSegmentLib.task.label_scheme import LabelMaps
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CohortError

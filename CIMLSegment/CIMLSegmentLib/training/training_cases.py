@@ -12,13 +12,11 @@ import numpy as np
 
 from CIMLSegmentLib.inference.window_box import BoolArray, window_box
 from CIMLSegmentLib.model.model_description import Intensities
-from CIMLSegmentLib.task.label_maps import LabelMaps, find_label_maps, grouped
-from CIMLSegmentLib.task.label_scheme import check_regions
+from CIMLSegmentLib.task.label_scheme import LabelMaps, check_regions, find_label_maps, grouped
 from CIMLSegmentLib.task.label_values import LabelValues
-from CIMLSegmentLib.task.region_labels import label_warnings, masks_on_grid
+from CIMLSegmentLib.task.regions import label_in_air, label_warnings, lost_label, masks_on_grid
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_to_json
-from CIMLSegmentLib.training.label_place import label_in_air, lost_label
 from CIMLSegmentLib.training.training_case import (
     FORMAT_VERSION,
     FloatArray,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from MDALSelectorLib.estimation.config import ESTIMATORS, EstimationConfig, EstimatorName
 from MDALSelectorLib.selection.config import LABELLED_RULES, SelectionConfig
-from MDALSelectorLib.strategies import DEFAULT_STRATEGY, STRATEGIES, StrategyOptions
+from MDALSelectorLib.strategies import DEFAULT_STRATEGY, STRATEGIES
+from MDALSelectorLib.strategies.base import StrategyOptions
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter

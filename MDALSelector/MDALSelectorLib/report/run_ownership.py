@@ -9,7 +9,6 @@ from MDALSelectorLib.report.page import REPORT_NAME, is_page
 from MDALSelectorLib.selection.run_folder import (
     CSV_NAME,
     EMBEDDINGS_NAME,
-    JSON_NAME,
     LOG_NAME,
     THUMBNAILS_NAME,
     read_embeddings,
@@ -25,6 +24,7 @@ from MultimodalImagingLib.record.ownership import (
     check_own,
     is_own_file,
 )
+from MultimodalImagingLib.record.selection_file import JSON_NAME
 
 
 def _written(run: Path) -> Written | None:

@@ -16,16 +16,14 @@ from MDALSelectorLib.selection.comparison import compare_strategies
 from MDALSelectorLib.selection.diagnostics import Pair, Trust
 from MDALSelectorLib.selection.reasons import case_reason, pair_statement
 from MDALSelectorLib.selection.trust import judge_trust
-from MDALSelectorLib.strategies import (
+from MDALSelectorLib.strategies import make_strategy
+from MDALSelectorLib.strategies.base import Strategy, StrategyOptions, strategy_generator
+from MDALSelectorLib.strategies.pool import (
     MODALITY_DIFFERENCE,
     SCORE,
     VOXEL_NMI,
     Pool,
     Ranking,
-    Strategy,
-    StrategyOptions,
-    make_strategy,
-    strategy_generator,
 )
 
 __all__ = [

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from MDALSelectorLib.case_flags import Flag
 from MDALSelectorLib.selection.budget import Budget
 from MDALSelectorLib.selection.diagnostics import Diagnostics
-from MDALSelectorLib.strategies import DEFAULT_STRATEGY, StrategyOptions
+from MDALSelectorLib.strategies import DEFAULT_STRATEGY
+from MDALSelectorLib.strategies.base import StrategyOptions
 
 FloatArray = npt.NDArray[np.float64]
 

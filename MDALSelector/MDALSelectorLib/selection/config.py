@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from MDALSelectorLib.estimation.config import EstimationConfig
-from MDALSelectorLib.strategies import DEFAULT_STRATEGY, StrategyOptions
+from MDALSelectorLib.strategies import DEFAULT_STRATEGY
+from MDALSelectorLib.strategies.base import StrategyOptions
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 

@@ -256,10 +256,20 @@ def _typed(entry: JsonEntry, name: str, hint: Any) -> Any:
     if origin is tuple:
         return _typed_items(entry, name, typing.get_args(hint))
     if origin is Mapping:
-        return entry.mapping(name, typing.get_args(hint)[1])
+        return _typed_mapping(entry, name, typing.get_args(hint)[1])
     if is_dataclass(hint) and isinstance(hint, type):
         return config_from_json(hint, entry.data[name], where=f"{name!r} of {entry.where}")
     return entry.value(name, hint)
+
+
+def _typed_mapping(entry: JsonEntry, name: str, kind: type) -> dict[str, Any]:
+    if not is_dataclass(kind):
+        return entry.mapping(name, kind)
+    where = f"{{}} in {name!r} of {entry.where}"
+    return {
+        key: config_from_json(kind, value, where=where.format(repr(key)))
+        for key, value in entry.value(name, dict).items()
+    }
 
 
 def _typed_items(entry: JsonEntry, name: str, hints: tuple[Any, ...]) -> tuple[Any, ...]:
