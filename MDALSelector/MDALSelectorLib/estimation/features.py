@@ -1,4 +1,4 @@
-"""Frozen features: one vector per case and modality, nothing learned, the same for every cohort.
+"""Descriptions of cases without learning: frozen features per modality, and one fused embedding.
 
 Contrast and texture on a coarse grid over the body. Chosen among such grids by the held-out bound
 of the closed-form estimator on a public cohort of 51 PET/CT/MR cases, see `Testing/Evidence`.
@@ -6,10 +6,13 @@ of the closed-form estimator on a public cohort of 51 PET/CT/MR cases, see `Test
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from MDALSelectorLib.estimation.cross_fitting import FloatArray as DoubleArray
+from MDALSelectorLib.estimation.gaussian import whiten
+from MDALSelectorLib.estimation.pair_estimate import has_modality
 from MultimodalImagingLib.images.arrays import Box, bounding_box
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.prepared_case import BoolArray, FloatArray, PreparedCase
@@ -19,6 +22,7 @@ N_BLOCKS = 5
 MARGIN_MM = 10.0
 STATISTICS = ("mean", "log_sd", "log_gradient", "p10", "p90")
 N_FEATURES = N_BLOCKS**3 * len(STATISTICS)
+N_COMPONENTS = 2
 
 # Added before the logarithm: the noise below which contrast is none (normalized units, per mm).
 SD_FLOOR = 0.02
@@ -114,3 +118,57 @@ def _blocks(shape: tuple[int, ...]) -> Iterator[Box]:
         for j in cuts[1]:
             for i in cuts[2]:
                 yield k, j, i
+
+
+def fused_embedding(features: Mapping[str, DoubleArray], *, n_components: int = 8) -> DoubleArray:
+    """Join the whitened principal components of all modalities, one unit vector each.
+
+    Every modality that a case has counts the same. A modality that it lacks is a block of zeros:
+    to every other case it is at the distance 1 there, between that of two like cases (0) and that
+    of two unlike ones (the root of 2), so the gap moves the case neither to nor from any group.
+    Whitening ignores labels and pairs, so the embedding may see all cases.
+
+    Args:
+        features: Per modality `(n_cases, n_features)`; a row of NaN where it is missing.
+        n_components: Most components per modality; at most half of the cases that have it.
+
+    Returns:
+        Shape `(n_cases, n_embedding)`, unitless.
+    """
+    has = has_modality(features)
+    blocks = [_block(values, has[m], n_components) for m, values in features.items()]
+    return np.concatenate(blocks, axis=1)
+
+
+def principal_components(embeddings: DoubleArray, n_components: int = N_COMPONENTS) -> DoubleArray:
+    """Return the first principal components; the largest loading of each is positive.
+
+    Args:
+        embeddings: Finite embeddings, shape `(n_cases, n_features)`.
+        n_components: How many; zeros fill up what does not exist.
+
+    Returns:
+        Shape `(n_cases, n_components)`, unitless.
+    """
+    components = np.zeros((len(embeddings), n_components))
+    if min(embeddings.shape, default=0) == 0:
+        return components
+    centered = embeddings - embeddings.mean(axis=0)
+    u, s, vt = np.linalg.svd(centered, full_matrices=False)
+    n_found = min(n_components, len(s))
+    largest = vt[np.arange(n_found), np.abs(vt[:n_found]).argmax(axis=1)]
+    components[:, :n_found] = u[:, :n_found] * s[:n_found] * np.where(largest < 0, -1.0, 1.0)
+    return components
+
+
+def _block(values: DoubleArray, has: np.ndarray, n_components: int) -> DoubleArray:
+    n_having = int(has.sum())
+    is_constant = n_having < 2 or bool((np.ptp(values[has], axis=0) == 0).all())
+    if is_constant:
+        return np.zeros((len(values), 1))
+    whitening = whiten(values[has], n_components=max(1, min(n_components, n_having // 2)))
+    components = whitening(values[has])
+    lengths = np.linalg.norm(components, axis=1, keepdims=True)
+    block = np.zeros((len(values), components.shape[1]))
+    block[has] = components / np.where(lengths > 0, lengths, 1)
+    return block

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from MDALSelectorLib.estimation.modality_difference import robust_z
+from MDALSelectorLib.estimation.pair_estimate import robust_z
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 FloatArray = npt.NDArray[np.float64]
