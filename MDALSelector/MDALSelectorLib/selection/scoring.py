@@ -11,8 +11,7 @@ import numpy as np
 from MDALSelectorLib.case_flags import INCOMPLETE, Flag
 from MDALSelectorLib.estimation.config import EstimationConfig
 from MDALSelectorLib.estimation.estimate import Estimation, estimate
-from MDALSelectorLib.estimation.features import cohort_features, fused_embedding
-from MDALSelectorLib.estimation.voxel_nmi import cohort_voxel_nmi
+from MDALSelectorLib.estimation.features import cohort_features, cohort_voxel_nmi, fused_embedding
 from MDALSelectorLib.pairing.alignment import measure_alignment
 from MDALSelectorLib.pairing.flags import pairing_flags
 from MDALSelectorLib.selection.cohort_scores import (
