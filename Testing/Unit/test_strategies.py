@@ -16,7 +16,7 @@ from MDALSelectorLib.strategies import (
     make_strategy,
 )
 from MDALSelectorLib.strategies.base import capped_order
-from MDALSelectorLib.strategies.by_cluster import k_means_groups, typicality
+from MDALSelectorLib.strategies.clusters import k_means_groups, typicality
 from MultimodalImagingLib.errors import UsageError
 
 

@@ -6,9 +6,9 @@ Imports numpy at most; scikit-learn and scipy are loaded when a strategy runs.
 from __future__ import annotations
 
 from MDALSelectorLib.strategies.base import Strategy, StrategyOptions, strategy_generator
-from MDALSelectorLib.strategies.baselines import KCenter, RandomSampling
-from MDALSelectorLib.strategies.by_cluster import ALPS, DiverseMD, TypiClust
+from MDALSelectorLib.strategies.baselines import ALPS, KCenter, RandomSampling, TypiClust
 from MDALSelectorLib.strategies.by_utility import MaxMD, MinMD, Score, VoxelNMI
+from MDALSelectorLib.strategies.diverse_md import DiverseMD
 from MDALSelectorLib.strategies.pool import (
     MODALITY_DIFFERENCE,
     SCORE,
