@@ -15,14 +15,13 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from rich.console import Console
 
-from MDALSelectorLib.commands.inspect import (
+from MDALSelectorLib.commands.inspect import add_inspect_arguments, run_inspect
+from MDALSelectorLib.inspection.cohort_inspection import (
     InspectionOptions,
-    add_inspect_arguments,
+    InspectionReport,
     inspect_cohort,
-    run_inspect,
 )
 from MDALSelectorLib.inspection.geometry import OWN_GRID
-from MDALSelectorLib.inspection.report import InspectionReport
 from MDALSelectorLib.inspection.tables import print_inspection
 from MultimodalImagingLib.cohorts.case_names import RULE
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from MDALSelectorLib.inspection.cohort_inspection import InspectionReport
 from MDALSelectorLib.inspection.geometry import OWN_GRID, CaseGeometry
-from MDALSelectorLib.inspection.report import InspectionReport
 from MultimodalImagingLib.cohorts.case_names import RULE
 from MultimodalImagingLib.cohorts.cases import Problem
 from MultimodalImagingLib.images.geometry import Grid
