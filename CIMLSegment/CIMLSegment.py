@@ -46,8 +46,8 @@ from MultimodalImagingLib.errors import CrossModalError
 from MultimodalSlicerLib.python_requirements import readRequirements
 from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
 from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
-from MultimodalWidgetsLib.path_edits import followPath, rememberPath
 from MultimodalWidgetsLib.setup_section import SetupSection, SetupWidgets
+from MultimodalWidgetsLib.widget_additions import followPath, rememberPath
 
 MODULE = "CIMLSegment"
 PATHS = (

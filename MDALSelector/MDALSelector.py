@@ -38,8 +38,8 @@ from MultimodalSlicerLib.selection_parameters import (
 from MultimodalWidgetsLib.background_process import BackgroundProcess
 from MultimodalWidgetsLib.case_plot import CasePlot
 from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
-from MultimodalWidgetsLib.path_edits import followPath, rememberPath
 from MultimodalWidgetsLib.setup_section import SetupSection, SetupWidgets
+from MultimodalWidgetsLib.widget_additions import followPath, rememberPath
 
 MODULE = "MDALSelector"
 PATHS = ("cohortPath", "recordPath")

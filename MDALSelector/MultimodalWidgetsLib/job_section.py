@@ -10,9 +10,10 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState, Signal
+from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
 from MultimodalWidgetsLib.job_events import Message, Progress
 from MultimodalWidgetsLib.job_queue import jobQueue
+from MultimodalWidgetsLib.signal import Signal
 
 if TYPE_CHECKING:
     from slicer_types import UiForm

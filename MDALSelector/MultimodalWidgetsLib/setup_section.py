@@ -16,7 +16,8 @@ from MultimodalSlicerLib.python_requirements import (
     missingRequirements,
     missingSentence,
 )
-from MultimodalWidgetsLib.background_process import BackgroundProcess, Signal
+from MultimodalWidgetsLib.background_process import BackgroundProcess
+from MultimodalWidgetsLib.signal import Signal
 
 if TYPE_CHECKING:
     from slicer_types import UiForm

@@ -19,11 +19,12 @@ from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
 from CIMLSegmentPanelLib.nodes.selector_cohort import nameCorrections
 from CIMLSegmentPanelLib.nodes.training_nodes import curvePoint
 from CIMLSegmentPanelLib.widgets.batch_table import BatchTable
-from MultimodalWidgetsLib.background_process import BackgroundProcess, Signal
+from CIMLSegmentPanelLib.widgets.portions import Portions
+from MultimodalWidgetsLib.background_process import BackgroundProcess
 from MultimodalWidgetsLib.case_plot import CasePlot
 from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
-from MultimodalWidgetsLib.path_edits import rememberPath
-from MultimodalWidgetsLib.portions import Portions
+from MultimodalWidgetsLib.signal import Signal
+from MultimodalWidgetsLib.widget_additions import rememberPath
 
 if TYPE_CHECKING:
     from slicer_types import UiForm

@@ -15,7 +15,7 @@ from CIMLSegmentPanelLib.nodes.segment_rows import segmentRows
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
 from CIMLSegmentPanelLib.widgets.result_section import showText
 from CIMLSegmentPanelLib.widgets.share_matrix import ShareMatrix
-from MultimodalWidgetsLib.background_process import Signal
+from MultimodalWidgetsLib.signal import Signal
 
 if TYPE_CHECKING:
     from slicer_types import UiForm

@@ -13,7 +13,7 @@ from CIMLSegmentPanelLib.nodes.result_nodes import isResult, resultFacts
 from CIMLSegmentPanelLib.nodes.segment_display import editSegments, isShown3D, toggle3D
 from CIMLSegmentPanelLib.nodes.segment_rows import SegmentRow, segmentRows
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
-from MultimodalWidgetsLib.background_process import Signal
+from MultimodalWidgetsLib.signal import Signal
 
 if TYPE_CHECKING:
     from slicer_types import UiForm

@@ -10,8 +10,8 @@ from slicer.i18n import tr as _
 from CIMLSegmentLib.results.map_kinds import COLORS, MAP_KINDS
 from CIMLSegmentLib.results.result import Contribution
 from CIMLSegmentPanelLib.nodes.map_browser import Cell
-from MultimodalWidgetsLib.background_process import Signal
-from MultimodalWidgetsLib.pictures import dot
+from MultimodalWidgetsLib.signal import Signal
+from MultimodalWidgetsLib.tables import dot
 
 COLORS_OF_SHARES = COLORS[MAP_KINDS["information"].colors]
 Column = tuple[str, str]  # region, primary

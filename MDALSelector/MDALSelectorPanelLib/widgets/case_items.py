@@ -9,8 +9,7 @@ from slicer.i18n import tr as _
 
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_rows import STATE_COLORS, CaseRow, usual_range
-from MultimodalWidgetsLib.model_filler import SORT_ROLE, textItem
-from MultimodalWidgetsLib.pictures import bar, dot
+from MultimodalWidgetsLib.tables import SORT_ROLE, bar, dot, textItem
 
 __all__ = ["SORT_ROLE", "CaseItems", "columnTitles", "setState", "stateText"]
 

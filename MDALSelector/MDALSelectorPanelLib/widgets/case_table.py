@@ -26,9 +26,8 @@ from MDALSelectorPanelLib.widgets.case_items import (
 )
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_rows import STATE_COLORS, CaseRow
-from MultimodalWidgetsLib.background_process import Signal
-from MultimodalWidgetsLib.model_filler import ModelFiller
-from MultimodalWidgetsLib.pictures import dot
+from MultimodalWidgetsLib.signal import Signal
+from MultimodalWidgetsLib.tables import ModelFiller, dot
 
 if TYPE_CHECKING:
     from slicer_types import UiForm

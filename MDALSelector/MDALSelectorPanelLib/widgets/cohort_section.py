@@ -10,8 +10,8 @@ import qt
 from slicer.i18n import tr as _
 
 from MultimodalSlicerLib.cohort_report import CohortReport, NamePart, with_correction
-from MultimodalWidgetsLib.background_process import Signal
-from MultimodalWidgetsLib.plain_table import PlainTable
+from MultimodalWidgetsLib.signal import Signal
+from MultimodalWidgetsLib.tables import PlainTable
 
 if TYPE_CHECKING:
     from slicer_types import UiForm
