@@ -18,26 +18,17 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from CIMLSegmentPanelLib.nodes.cohort_work import CohortWork
+from CIMLSegmentPanelLib.nodes.cohort_jobs import CohortJobs
+from CIMLSegmentPanelLib.nodes.input_checks import InputVerdict, judgeVolumes
+from CIMLSegmentPanelLib.nodes.input_matching import MAX_INPUTS, fillVolumes
 from CIMLSegmentPanelLib.nodes.map_browser import MapBrowser
 from CIMLSegmentPanelLib.nodes.model_summary import ModelSummary, millimeters, read_model_summary
-from CIMLSegmentPanelLib.nodes.result_folders import ResultFolders
-from CIMLSegmentPanelLib.nodes.result_nodes import (
-    MAP_ATTRIBUTE,
-    RESULT_ATTRIBUTE,
-    isResult,
-    removeResult,
-)
-from CIMLSegmentPanelLib.nodes.segment_display import jumpToSegments, showOverOwnImages
-from CIMLSegmentPanelLib.nodes.segmentation_inputs import InputVerdict
-from CIMLSegmentPanelLib.nodes.segmentation_parameters import MAX_INPUTS, CIMLSegmentParameterNode
-from CIMLSegmentPanelLib.nodes.segmentation_runs import (
-    Run,
-    SegmentationRuns,
-    fillVolumes,
-    judgeVolumes,
-)
-from CIMLSegmentPanelLib.nodes.selector_cohort import adoptCohort
+from CIMLSegmentPanelLib.nodes.result_facts import MAP_ATTRIBUTE, RESULT_ATTRIBUTE, isResult
+from CIMLSegmentPanelLib.nodes.result_nodes import removeResult
+from CIMLSegmentPanelLib.nodes.result_segments import jumpToSegments, showOverOwnImages
+from CIMLSegmentPanelLib.nodes.run_files import ResultFolders
+from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode, adoptCohort
+from CIMLSegmentPanelLib.nodes.segmentation_runs import Run, SegmentationRuns
 from CIMLSegmentPanelLib.widgets.cohort_panel import CohortPanel
 from CIMLSegmentPanelLib.widgets.contribution_section import ContributionSection
 from CIMLSegmentPanelLib.widgets.input_section import InputRow, InputSection
@@ -336,7 +327,7 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         self.model: ModelSummary | None = None
         self.browser = MapBrowser(slicer.mrmlScene, MODULE)
-        self.work = CohortWork(slicer.mrmlScene)
+        self.work = CohortJobs(slicer.mrmlScene)
         self._modelPath: str | None = None
         self._modelProblem = ""
         self._folders = ResultFolders()

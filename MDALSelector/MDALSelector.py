@@ -20,16 +20,23 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from MDALSelectorPanelLib.nodes.case_session import CaseSession
+from MDALSelectorPanelLib.nodes.case_rows import (
+    CaseRow,
+    rows_from_found,
+    rows_from_selection,
+    with_states,
+    write_case_table,
+)
 from MDALSelectorPanelLib.nodes.ranking_nodes import RankingNodes
-from MDALSelectorPanelLib.nodes.selection_problems import SelectionState, buttonProblems, plotHint
 from MDALSelectorPanelLib.widgets.case_table import CaseTable, CaseTableWidgets
 from MDALSelectorPanelLib.widgets.cohort_section import CohortSection, CohortWidgets
 from MultimodalImagingLib.record.cohort_record import CaseState
-from MultimodalSlicerLib.case_rows import CaseRow, rows_from_selection, with_states
-from MultimodalSlicerLib.cohort_files import CohortFiles, write_case_table
+from MultimodalSlicerLib.case_layout import MAX_VIEWS, CaseLayout
+from MultimodalSlicerLib.case_loader import CaseLoader, labelCenter
+from MultimodalSlicerLib.cohort_files import CohortFiles
 from MultimodalSlicerLib.cohort_report import CohortReport, read_report
 from MultimodalSlicerLib.python_requirements import readRequirements
+from MultimodalSlicerLib.segment_editor import openSegmentEditor
 from MultimodalSlicerLib.selection_parameters import (
     MDALSelectorParameterNode,
     inspectArguments,
@@ -183,7 +190,7 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         pictures = self.logic.ranking.pictureFolder
         self.cases.setRows(self.logic.rows(), pictureFolder=pictures)
         self.plot.show(self.logic.draw())
-        self._setText(self.ui.plotHintLabel, plotHint(self.logic.ranking))
+        self._setText(self.ui.plotHintLabel, self.logic.ranking.plotHint())
         self.showTrust()
         self._setText(self.ui.reasonLabel, "")
         self.updateButtons()
@@ -211,7 +218,7 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onLoadCase(self, caseID: str = "") -> None:
         """Open a case in place of the one before."""
-        if not self._mayCloseCase():
+        if not self.logic.loader.mayClose():
             return
         with slicer.util.tryWithErrorDisplay(_("The case cannot be opened."), waitCursor=True):
             self.logic.openCase(caseID or self.cases.currentCase())
@@ -219,14 +226,14 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onCloseCaseButton(self) -> None:
         """Remove the open case and bring the former layout back."""
-        if self._mayCloseCase():
-            self.logic.session.close()
+        if self.logic.loader.mayClose():
+            self.logic.closeCase()
             self.updateButtons()
 
     def onSegmentEditorButton(self) -> None:
         """Edit the labels of the open case."""
         with slicer.util.tryWithErrorDisplay(_("Segment Editor cannot be opened.")):
-            self.logic.session.openSegmentEditor()
+            self.logic.openSegmentEditor()
 
     def onAcceptPairingButton(self) -> None:
         """Let the next selection suggest a case whose modalities seemed not to fit."""
@@ -251,7 +258,7 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Let go of a scene that is about to be closed."""
         self.setParameterNode(None)
         self.plot.show(None)
-        self.logic.session.layout.restore()
+        self.logic.layout.restore()
 
     def onSceneChanged(self, _caller: object, _event: object) -> None:
         """Show what a scene that was closed or read brought."""
@@ -266,32 +273,17 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNode is None:
             return
         row = self.cases.row(self.cases.currentCase())
-        state = SelectionState(
-            hasCohort=bool(self._parameterNode.cohortPath),
-            isInspected=self.logic.isInspected(self._parameterNode.cohortPath),
-            isBusy=self.jobs.isBusy,
-            hasRun=bool(self.logic.ranking.run),
-            caseState=None if row is None else row.state,
-            isCaseOpen=bool(self.logic.session.caseID),
-            missing=self.setupSection.problem,
-        )
-        problems = buttonProblems(state)
+        busy = _("A job is running. Wait, or press Cancel.") if self.jobs.isBusy else ""
+        missing = self.setupSection.problem
+        problems = self.logic.problems(self._parameterNode, row, busy=busy, missing=missing)
         for name, problem in problems.items():
             button = getattr(self.ui, name)
             button.setEnabled(not problem)
             button.toolTip = problem or self._toolTips[name]
-        case = self.logic.session.caseID
+        case = self.logic.loader.caseID
         self.ui.currentCaseLabel.text = (
             _("Open: {case}").format(case=case) if case else _("No case is open.")
         )
-
-    def _mayCloseCase(self) -> bool:
-        """Ask if the labels of the open case have unsaved changes."""
-        session = self.logic.session
-        if not session.loader.hasUnsavedChanges():
-            return True
-        question = _("The labels of {case} have unsaved changes. Discard them?")
-        return slicer.util.confirmYesNoDisplay(question.format(case=session.caseID))
 
     def _setText(self, label: qt.QLabel, text: str) -> None:
         label.text = text
@@ -345,13 +337,15 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
 
     Attributes:
         ranking: The ranking of the scene.
-        session: The case that is open.
+        loader: Nodes of the open case.
+        layout: Views of the open case.
     """
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self.ranking = RankingNodes(slicer.mrmlScene)
-        self.session = CaseSession(slicer.mrmlScene, MODULE)
+        self.loader = CaseLoader(slicer.mrmlScene)
+        self.layout = CaseLayout(slicer.mrmlScene, MODULE)
         self._report: CohortReport | None = None
         self._reportedPath = ""
 
@@ -414,7 +408,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         from MDALSelectorLib.selection.run_folder import read_selection
 
         selection = read_selection(run)
-        found = () if self._report is None else self._report.rows
+        found = () if self._report is None else self._report.cases
         rows = rows_from_selection(selection, found=found, states=self._files().states())
         cohort, trust = self.getParameterNode().cohortPath, selection.trust.sentence
         self.ranking.write(rows, run=str(run), trust=trust, cohort=cohort)
@@ -424,7 +418,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         ranked = self.ranking.rows()
         if ranked or self._report is None:
             return ranked
-        return with_states(self._report.rows, self._files().states())
+        return rows_from_found(self._report.cases, self._files().states())
 
     def draw(self, selected: str = "") -> slicer.vtkMRMLPlotChartNode | None:
         """Draw the ranking and return the chart; `None` if there is nothing to draw."""
@@ -444,7 +438,26 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         Raises:
             ValueError: If the case or its files are unknown or cannot be read.
         """
-        self.session.open(self._row(caseID), self._files())
+        row, files = self._row(caseID), self._files()
+        volumes = self.loader.open(row.case_id, files.images(row), files.label(row))
+        segmentation = self.loader.segmentation()
+        focus = None if segmentation is None else labelCenter(segmentation)
+        self.layout.show(dict(list(volumes.items())[:MAX_VIEWS]), focus=focus)
+
+    def closeCase(self) -> None:
+        """Remove the open case and bring the former layout back."""
+        self.layout.restore()
+        self.loader.close()
+
+    def openSegmentEditor(self) -> None:
+        """Edit the labels of the open case in Segment Editor, over the first image.
+
+        Raises:
+            ValueError: If no case is open.
+        """
+        segmentation = self.loader.segmentationForEditing()
+        volumes = list(self.loader.volumes().values())
+        openSegmentEditor(segmentation, volumes[0], volumes)
 
     def acceptPairing(self, caseID: str) -> CaseRow:
         """Note that the modalities of a case belong together, and return its new row.
@@ -463,6 +476,37 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
     def isInspected(self, path: str) -> bool:
         """Tell whether a cohort is the one that was inspected last."""
         return self._report is not None and self._reportedPath == path
+
+    def problems(
+        self, parameters: MDALSelectorParameterNode, row: CaseRow | None, *, busy: str, missing: str
+    ) -> dict[str, str]:
+        """Say for every button why it cannot be pressed now; empty if it can.
+
+        Args:
+            parameters: What the user chose.
+            row: The case that is chosen in the table; `None` if there is none.
+            busy: What hinders another job now; empty if nothing does.
+            missing: What must be installed first; empty if nothing.
+        """
+        isInspected = self.isInspected(parameters.cohortPath)
+        noCohort = "" if parameters.cohortPath else _("Choose the folder of a cohort.")
+        noReport = "" if isInspected else _("Press Inspect first.")
+        noRun = "" if self.ranking.run else _("Select cases first.")
+        noCase = "" if row is not None else _("Choose a case in the table.")
+        noOpen = "" if self.loader.caseID else _("Load a case first.")
+        isDoubtful = row is not None and row.state is CaseState.CHECK_PAIRING
+        noDoubt = "" if isDoubtful else _("Only for cases in the state 'check pairing'.")
+        return {
+            "inspectButton": busy or noCohort,
+            "resetNamesButton": busy or noCohort,
+            "startButton": busy or missing or noCohort or noReport,
+            "loadCaseButton": noCase,
+            "closeCaseButton": noOpen,
+            "segmentEditorButton": noOpen,
+            "acceptPairingButton": noCase or noDoubt,
+            "openReportButton": noRun,
+            "exportButton": noReport if noRun else "",
+        }
 
     def _row(self, caseID: str) -> CaseRow:
         row = next((row for row in self.rows() if row.case_id == caseID), None)

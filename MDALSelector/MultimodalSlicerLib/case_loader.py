@@ -108,6 +108,13 @@ class CaseLoader:
             return False
         return bool(node.GetModifiedSinceRead())
 
+    def mayClose(self) -> bool:
+        """Ask if the labels have unsaved changes."""
+        if not self.hasUnsavedChanges():
+            return True
+        question = _("The labels of {case} have unsaved changes. Discard them?")
+        return bool(slicer.util.confirmYesNoDisplay(question.format(case=self.caseID)))
+
     def segmentationForEditing(self) -> slicer.vtkMRMLSegmentationNode:
         """Return the labels of the open case, made on the grid of its first image if needed.
 

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
 
 from MDALSelectorLib.strategies import STRATEGIES
+from MultimodalSlicerLib.cohort_report import inspect_arguments, modality_options
 
 if TYPE_CHECKING:
     from slicer_types import WrappedParameters
@@ -134,11 +135,8 @@ class MDALSelectorParameterNode(WrappedParameters):
 
 def inspectArguments(parameters: MDALSelectorParameterNode) -> list[str]:
     """Return the command that inspects the cohort."""
-    arguments = ["MDALSelectorLib", "inspect", parameters.cohortPath, "--events"]
-    arguments += _repeated("--modality", parameters.corrections)
-    if parameters.keepsModalityNames:
-        arguments.append("--save-modalities")
-    return arguments
+    arguments = inspect_arguments(parameters.cohortPath, parameters.corrections)
+    return [*arguments, *(["--save-modalities"] if parameters.keepsModalityNames else [])]
 
 
 def selectArguments(parameters: MDALSelectorParameterNode) -> list[str]:
@@ -157,9 +155,5 @@ def selectArguments(parameters: MDALSelectorParameterNode) -> list[str]:
     arguments = ["MDALSelectorLib", "select", parameters.cohortPath, "--events"]
     for name, value in options.items():
         arguments += [name, value] if value else []
-    arguments += _repeated("--modality", parameters.corrections)
-    return arguments + _repeated("--accept", parameters.acceptedCases)
-
-
-def _repeated(option: str, values: list[str]) -> list[str]:
-    return [text for value in values for text in (option, value)]
+    arguments += modality_options(parameters.corrections)
+    return arguments + [text for case in parameters.acceptedCases for text in ("--accept", case)]

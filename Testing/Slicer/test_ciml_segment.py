@@ -132,7 +132,7 @@ def census_of_scene():
 def shown_state():
     import slicer
 
-    from CIMLSegmentPanelLib.nodes.view_state import viewState
+    from CIMLSegmentPanelLib.nodes.former_views import viewState
 
     return viewState(slicer.mrmlScene, slicer.modules.CIMLSegmentWidget._parameterNode.result)
 
@@ -371,7 +371,7 @@ def test_three_volumes_on_three_grids_become_a_segmentation_with_every_map(
 
 def test_the_job_leaves_no_copies_of_the_images(panel, segment):
     node = segment()
-    from CIMLSegmentPanelLib.nodes.result_nodes import resultFacts
+    from CIMLSegmentPanelLib.nodes.result_facts import resultFacts
 
     folder = Path(resultFacts(node).folder)
     assert folder.is_dir()
@@ -552,7 +552,7 @@ def test_opacity_threshold_and_scale_follow_the_sliders(panel, segmented, drive)
     panel.ui.opacitySlider.value = 0.3
     assert red.GetForegroundOpacity() == pytest.approx(0.3)
     panel.ui.thresholdSlider.value = 50
-    from CIMLSegmentPanelLib.nodes.result_nodes import mapNodes, scaleTop
+    from CIMLSegmentPanelLib.nodes.map_nodes import mapNodes, scaleTop
 
     display = mapNodes(node)[0].GetScalarVolumeDisplayNode()
     top = scaleTop(node, "information")
@@ -610,7 +610,7 @@ def test_a_region_that_was_not_found_is_said(panel, segmented, drive, messages):
 def test_a_map_whose_file_is_gone_is_said_and_the_views_stay(panel, segmented, drive, messages):
     import shutil
 
-    from CIMLSegmentPanelLib.nodes.result_nodes import resultFacts
+    from CIMLSegmentPanelLib.nodes.result_facts import resultFacts
 
     node = segmented()
     shutil.rmtree(resultFacts(node).folder)
@@ -685,7 +685,7 @@ def test_segment_editor_leaves_a_map_where_it_is(panel, segmented, drive):
 
 
 def test_a_result_is_forgotten_with_its_segmentation(panel, segmented, drive, scene):
-    from CIMLSegmentPanelLib.nodes.result_nodes import resultFacts
+    from CIMLSegmentPanelLib.nodes.result_facts import resultFacts
 
     before = census_of_scene()
     node = segmented()
@@ -825,7 +825,7 @@ def test_the_fields_of_a_task_are_shown_when_it_needs_them(panel, drive):
 
 
 def test_what_label_values_are_reaches_the_training(panel, inspected, tmp_path):
-    from CIMLSegmentPanelLib.nodes.segmentation_parameters import trainArguments
+    from CIMLSegmentPanelLib.nodes.command_lines import trainArguments
 
     parameters = panel._parameterNode
     assert "label-values" not in " ".join(trainArguments(parameters, output=tmp_path))

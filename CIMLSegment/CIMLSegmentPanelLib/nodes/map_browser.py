@@ -8,18 +8,16 @@ import slicer
 from slicer.i18n import tr as _
 
 from CIMLSegmentLib.results.map_kinds import MapKey
-from CIMLSegmentPanelLib.nodes.map_overlay import MapOverlay, Overlay
-from CIMLSegmentPanelLib.nodes.result_nodes import (
-    isResult,
+from CIMLSegmentPanelLib.nodes.map_nodes import (
     keyOf,
     mapNode,
     mapNodes,
     mapTop,
     removeMaps,
-    resultFacts,
-    resultImages,
     scaleTop,
 )
+from CIMLSegmentPanelLib.nodes.map_overlay import MapOverlay, Overlay
+from CIMLSegmentPanelLib.nodes.result_facts import isResult, resultFacts, resultImages
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode, MapKind
 from MultimodalSlicerLib.volume_nodes import OverlayStyle
 

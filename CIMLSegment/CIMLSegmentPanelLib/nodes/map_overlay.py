@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import slicer
 
-from CIMLSegmentPanelLib.nodes.view_state import (
+from CIMLSegmentPanelLib.nodes.former_views import (
     COMPOSITE,
     SLICE,
     nodesOf,

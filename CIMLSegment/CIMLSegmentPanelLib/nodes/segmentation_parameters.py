@@ -1,10 +1,8 @@
-"""What the user chooses in CIMLSegment: kept in the scene, and as command lines."""
+"""What the user chooses in CIMLSegment, kept in the scene; the cohort comes from MDALSelector."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Union
 
 import slicer
@@ -13,15 +11,14 @@ from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapp
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS
 from CIMLSegmentLib.results.map_kinds import MapKind as KindOfMap
+from MultimodalSlicerLib.selection_parameters import MDALSelectorParameterNode
 
 if TYPE_CHECKING:
     from slicer_types import WrappedParameters
 else:
     WrappedParameters = object
 
-MAX_INPUTS = 8  # rows of the panel
-N_VALIDATIONS = 20  # of a training of usual length
-INTERVALS = (10, 250)  # least and most steps between two of them
+SELECTOR = "MDALSelector"
 
 # Concrete classes, as Slicer asks one of each for its name; images of all kinds derive from the
 # first. Choosing a sequence shows why it cannot be used.
@@ -154,95 +151,22 @@ class CIMLSegmentParameterNode(WrappedParameters):
     batchPath: str
 
 
-def inputVolume(parameters: CIMLSegmentParameterNode, index: int) -> slicer.vtkMRMLNode | None:
-    """Return the volume of the model's n-th modality, from 0."""
-    return getattr(parameters, f"volume{index + 1}")
+def adoptCohort(parameters: CIMLSegmentParameterNode) -> None:
+    """Choose the cohort of MDALSelector and its record if none is chosen yet."""
+    other = _selectorParameters(parameters.parameterNode.GetScene())
+    if other is not None and other.cohortPath and not parameters.cohortPath:
+        with slicer.util.NodeModify(parameters):
+            parameters.cohortPath, parameters.recordPath = other.cohortPath, other.recordPath
 
 
-def setInputVolume(
-    parameters: CIMLSegmentParameterNode, index: int, node: slicer.vtkMRMLNode | None
-) -> None:
-    """Choose the volume of the model's n-th modality, from 0."""
-    setattr(parameters, f"volume{index + 1}", node)
+def nameCorrections(parameters: CIMLSegmentParameterNode) -> list[str]:
+    """Return how the names of the chosen cohort were corrected in MDALSelector."""
+    other = _selectorParameters(parameters.parameterNode.GetScene())
+    if other is None or other.cohortPath != parameters.cohortPath:
+        return []
+    return list(other.corrections)
 
 
-def segmentArguments(
-    parameters: CIMLSegmentParameterNode, images: Mapping[str, Path], *, caseID: str, output: Path
-) -> list[str]:
-    """Return the command that segments one case.
-
-    Args:
-        parameters: What the user chose.
-        images: File per modality.
-        caseID: Name of the case.
-        output: Receives a folder of that name.
-    """
-    arguments = ["CIMLSegmentLib", "segment", "--events", "--case-id", caseID]
-    for modality, path in images.items():
-        arguments += ["--image", f"{modality}={path}"]
-    return [*arguments, "--output", str(output), *_modelOptions(parameters)]
-
-
-def batchArguments(
-    parameters: CIMLSegmentParameterNode,
-    cases: Sequence[str],
-    *,
-    output: Path,
-    names: Sequence[str] = (),
-) -> list[str]:
-    """Return the command that segments cases of the cohort; names are corrections of theirs."""
-    arguments = ["CIMLSegmentLib", "segment", parameters.cohortPath, "--events"]
-    for case in cases:
-        arguments += ["--case", case]
-    arguments += _corrections(names)
-    return [*arguments, "--output", str(output), *_modelOptions(parameters)]
-
-
-def _modelOptions(parameters: CIMLSegmentParameterNode) -> list[str]:
-    """`--uncertainty` comes last, as a number may follow it."""
-    options = ["--model", parameters.modelPath, "--device", parameters.device.value, "--attention"]
-    chosen = {
-        "--gradcam": parameters.wantsGradcam,
-        "--mirror": parameters.usesMirroring,
-        "--uncertainty": parameters.wantsUncertainty,
-    }
-    return options + [name for name, isChosen in chosen.items() if isChosen]
-
-
-def trainArguments(
-    parameters: CIMLSegmentParameterNode, *, output: Path, names: Sequence[str] = ()
-) -> list[str]:
-    """Return the command that trains a model on the labeled cases of the cohort.
-
-    Names are corrections of the cohort's names. Validated as often as a training of usual length,
-    which is what the curve is drawn from.
-    """
-    least, most = INTERVALS
-    interval = min(max(least, parameters.trainingSteps // N_VALIDATIONS), most)
-    options = {
-        "--task": parameters.taskPreset.value or parameters.taskPath,
-        "--output": str(output),
-        "--steps": str(parameters.trainingSteps),
-        "--validate-every": str(interval),
-        "--device": parameters.device.value,
-        "--primary": parameters.primary.strip(),
-        "--record": parameters.recordPath,
-    }
-    arguments = ["CIMLSegmentLib", "train", parameters.cohortPath, "--events"]
-    for name, value in options.items():
-        arguments += [name, value] if value else []
-    values = parameters.labelValues.strip()
-    arguments += [f"--label-values={values}"] if values else []
-    return arguments + _corrections(names)
-
-
-def inspectArguments(
-    parameters: CIMLSegmentParameterNode, *, names: Sequence[str] = ()
-) -> list[str]:
-    """Return the command that finds the cases of the cohort; names are corrections of theirs."""
-    arguments = ["MDALSelectorLib", "inspect", parameters.cohortPath, "--events"]
-    return arguments + _corrections(names)
-
-
-def _corrections(names: Sequence[str]) -> list[str]:
-    return [text for name in names for text in ("--modality", name)]
+def _selectorParameters(scene: slicer.vtkMRMLScene) -> MDALSelectorParameterNode | None:
+    node = scene.GetSingletonNode(SELECTOR, "vtkMRMLScriptedModuleNode")
+    return None if node is None else MDALSelectorParameterNode(node)

@@ -64,4 +64,4 @@ def _texts(case: BatchCase) -> tuple[str, str, str]:
         SEGMENTED: _("segmented"),
         FAILED: _("failed"),
     }
-    return case.row.case_id, states[case.state], case.detail
+    return case.found.case_id, states[case.state], case.detail

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 import slicer
 from slicer.i18n import tr as _
 
-from CIMLSegmentPanelLib.nodes.cohort_work import CohortWork
+from CIMLSegmentPanelLib.nodes.cohort_jobs import CohortJobs
 from CIMLSegmentPanelLib.nodes.model_summary import MODEL_FILE
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
     CIMLSegmentParameterNode,
     TaskPreset,
-    inspectArguments,
 )
-from CIMLSegmentPanelLib.nodes.selector_cohort import nameCorrections
 from CIMLSegmentPanelLib.nodes.training_nodes import curvePoint
 from CIMLSegmentPanelLib.widgets.batch_table import BatchTable
 from CIMLSegmentPanelLib.widgets.portions import Portions
@@ -42,7 +40,7 @@ class CohortPanel:
     """
 
     def __init__(
-        self, ui: UiForm, work: CohortWork, parameters: Callable[[], CIMLSegmentParameterNode]
+        self, ui: UiForm, work: CohortJobs, parameters: Callable[[], CIMLSegmentParameterNode]
     ) -> None:
         """Connect the widgets.
 
@@ -116,9 +114,7 @@ class CohortPanel:
         """Find the cases of the cohort."""
         with slicer.util.tryWithErrorDisplay(_("The cohort could not be inspected.")):
             rememberPath(self._ui.cohortPathLineEdit)
-            parameters = self._parameters()
-            arguments = inspectArguments(parameters, names=nameCorrections(parameters))
-            job = self._job(arguments, _("Inspect {name}"))
+            job = self._job(self.work.inspection(self._parameters()), _("Inspect {name}"))
             self.training.submit(job, self.onInspected)
 
     def onInspected(self, job: BackgroundProcess) -> None:
@@ -177,7 +173,7 @@ class CohortPanel:
 
     def onOpenResult(self, name: str) -> None:
         """Load a segmented case."""
-        if not self.work.mayClose():
+        if not self.work.loader.mayClose():
             return
         message = _("The result cannot be opened.")
         with slicer.util.tryWithErrorDisplay(message, waitCursor=True):

@@ -9,9 +9,14 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from CIMLSegmentPanelLib.nodes.result_nodes import isResult, resultFacts
-from CIMLSegmentPanelLib.nodes.segment_display import editSegments, isShown3D, toggle3D
-from CIMLSegmentPanelLib.nodes.segment_rows import SegmentRow, segmentRows
+from CIMLSegmentPanelLib.nodes.result_facts import isResult, resultFacts
+from CIMLSegmentPanelLib.nodes.result_segments import (
+    SegmentRow,
+    editSegments,
+    isShown3D,
+    segmentRows,
+    toggle3D,
+)
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
 from MultimodalWidgetsLib.signal import Signal
 

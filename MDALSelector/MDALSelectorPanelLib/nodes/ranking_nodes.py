@@ -11,14 +11,14 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
-from MultimodalImagingLib.record.cohort_record import CaseState
-from MultimodalSlicerLib.case_rows import (
+from MDALSelectorPanelLib.nodes.case_rows import (
     STATE_COLORS,
     CaseRow,
     columns_from_rows,
     rows_from_columns,
     usual_range,
 )
+from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.table_nodes import (
     Point,
     SeriesStyle,
@@ -148,9 +148,13 @@ class RankingNodes:
         """Return the plot of the scene; `None` if there is none."""
         return findNode(self._scene, "vtkMRMLPlotChartNode", CHART_ROLE)
 
-    def outliers(self) -> list[CaseRow]:
-        """Return the rows whose difference is so large or small that the plot leaves it out."""
-        return _outliers(self.rows())
+    def plotHint(self) -> str:
+        """Say what the plot does not show; empty if it shows all."""
+        if self.chart() is None:
+            return _("The plot appears after a selection.")
+        outliers = _outliers(self.rows())
+        text = _("Not shown, as their difference is far from the others: {cases}.")
+        return text.format(cases=", ".join(row.case_id for row in outliers)) if outliers else ""
 
     def _attribute(self, name: str) -> str:
         node = findNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import qt
 from slicer.i18n import tr as _
 
+from MDALSelectorPanelLib.nodes.case_rows import STATE_COLORS, CaseRow
 from MDALSelectorPanelLib.widgets.case_items import (
     CASE,
     DIFFERENCE,
     PICTURE,
     RANK,
     SEARCH_ROLE,
-    SORT_ROLE,
     STATE,
     CaseItems,
     columnTitles,
@@ -25,9 +25,8 @@ from MDALSelectorPanelLib.widgets.case_items import (
     stateText,
 )
 from MultimodalImagingLib.record.cohort_record import CaseState
-from MultimodalSlicerLib.case_rows import STATE_COLORS, CaseRow
 from MultimodalWidgetsLib.signal import Signal
-from MultimodalWidgetsLib.tables import ModelFiller, dot
+from MultimodalWidgetsLib.tables import SORT_ROLE, ModelFiller, dot
 
 if TYPE_CHECKING:
     from slicer_types import UiForm

@@ -5,12 +5,17 @@ Must not import Slicer or Qt.
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.cohort_record import CaseState
+from MultimodalSlicerLib.cohort_files import FoundCase
 
 if TYPE_CHECKING:
     from MDALSelectorLib.selection.case_selection import CaseSelection, RankedCase
@@ -35,11 +40,10 @@ _LABEL = "label map"
 
 
 @dataclass(frozen=True)
-class CaseRow:
+class CaseRow(FoundCase):
     """What the table shows of one case.
 
     Attributes:
-        case_id: The case.
         state: What has been done about labeling it.
         rank: Place in the order of labeling, from 1; `None` before a selection.
         modality_difference: Unitless; large means that its modalities share little
@@ -49,11 +53,8 @@ class CaseRow:
         flags: What the user should know, each with its reason.
         reason: Why it has its rank.
         thumbnail: File name of its picture; empty if it has none.
-        files: Image file per modality relative to the cohort; `#n` names the part of a 4-D file.
-        label: Its label map, relative to the cohort; empty if it has none.
     """
 
-    case_id: str
     state: CaseState = CaseState.UNLABELLED
     rank: int | None = None
     modality_difference: float | None = None
@@ -62,28 +63,31 @@ class CaseRow:
     flags: tuple[str, ...] = ()
     reason: str = ""
     thumbnail: str = ""
-    files: Mapping[str, str] = field(default_factory=dict)
-    label: str = ""
 
 
 def rows_from_selection(
     selection: CaseSelection,
     *,
-    found: Sequence[CaseRow],
+    found: Sequence[FoundCase],
     states: Mapping[str, CaseState],
 ) -> list[CaseRow]:
     """Make the rows of a run, by rank.
 
     Args:
         selection: The run.
-        found: Rows of the cohort's cases with their files.
+        found: The cohort's cases with their files.
         states: State of every case that the record has one of; others get the run's.
     """
-    files = {row.case_id: row for row in found}
+    files = {case.case_id: case for case in found}
     return [
-        _ranked_row(case, files.get(case.case_id, CaseRow(case.case_id)), states)
+        _ranked_row(case, files.get(case.case_id, FoundCase(case.case_id)), states)
         for case in selection.cases
     ]
+
+
+def rows_from_found(found: Sequence[FoundCase], states: Mapping[str, CaseState]) -> list[CaseRow]:
+    """Make the rows of cases that are not ranked yet."""
+    return with_states([CaseRow(case.case_id, case.files, case.label) for case in found], states)
 
 
 def with_states(rows: Sequence[CaseRow], states: Mapping[str, CaseState]) -> list[CaseRow]:
@@ -145,9 +149,25 @@ def rows_from_columns(columns: Mapping[str, Sequence[Value]]) -> list[CaseRow]:
         raise ValueError(msg) from error
 
 
-def _ranked_row(case: RankedCase, found: CaseRow, states: Mapping[str, CaseState]) -> CaseRow:
-    return replace(
-        found,
+def write_case_table(path: Path, rows: Sequence[CaseRow]) -> None:
+    """Write the list of cases with their states as CSV.
+
+    Raises:
+        CrossModalError: If the file cannot be written.
+    """
+    columns = columns_from_rows(rows)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    write_text(path, text.getvalue())
+
+
+def _ranked_row(case: RankedCase, found: FoundCase, states: Mapping[str, CaseState]) -> CaseRow:
+    return CaseRow(
+        found.case_id,
+        found.files,
+        found.label,
         state=states.get(case.case_id, CaseState(case.state)),
         rank=case.rank,
         modality_difference=case.modality_difference,
