@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import qt
 import slicer
-import vtk
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
-    ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
 from MDALSelectorPanelLib.nodes.case_rows import (
     CaseRow,
@@ -28,14 +23,13 @@ from MDALSelectorPanelLib.nodes.case_rows import (
     write_case_table,
 )
 from MDALSelectorPanelLib.nodes.ranking_nodes import RankingNodes
-from MDALSelectorPanelLib.widgets.case_table import CaseTable, CaseTableWidgets
-from MDALSelectorPanelLib.widgets.cohort_section import CohortSection, CohortWidgets
+from MDALSelectorPanelLib.widgets.case_table import CaseTable
+from MDALSelectorPanelLib.widgets.cohort_section import CohortSection
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_layout import MAX_VIEWS, CaseLayout
 from MultimodalSlicerLib.case_loader import CaseLoader, labelCenter
 from MultimodalSlicerLib.cohort_files import CohortFiles
 from MultimodalSlicerLib.cohort_report import CohortReport, read_report
-from MultimodalSlicerLib.python_requirements import readRequirements
 from MultimodalSlicerLib.segment_editor import openSegmentEditor
 from MultimodalSlicerLib.selection_parameters import (
     MDALSelectorParameterNode,
@@ -44,12 +38,10 @@ from MultimodalSlicerLib.selection_parameters import (
 )
 from MultimodalWidgetsLib.background_process import BackgroundProcess
 from MultimodalWidgetsLib.case_plot import CasePlot
-from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
-from MultimodalWidgetsLib.setup_section import SetupSection, SetupWidgets
-from MultimodalWidgetsLib.widget_additions import followPath, rememberPath
+from MultimodalWidgetsLib.module_base import ModuleTest, ModuleWidget
+from MultimodalWidgetsLib.widget_additions import rememberPath, showText
 
 MODULE = "MDALSelector"
-PATHS = ("cohortPath", "recordPath")
 
 
 class MDALSelector(ScriptedLoadableModule):
@@ -71,73 +63,30 @@ class MDALSelector(ScriptedLoadableModule):
         )
 
 
-class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
     """Connects the panel to the logic; computes nothing."""
 
-    def __init__(self, parent: object = None) -> None:
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self._parameterNode: MDALSelectorParameterNode | None = None
-        self._parameterNodeGuiTag: int | None = None
+    paths = ("cohortPath", "recordPath")
 
     def setup(self) -> None:
         """Load the panel and connect it."""
-        ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MDALSelector.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.loadPanel()
         self.logic = MDALSelectorLogic()
-        self._makeSections()
+        self.cohort = CohortSection(self.ui)
+        self.cases = CaseTable(self.ui)
+        self.plot = CasePlot(self.ui.plotCollapsibleButton.layout(), f"{MODULE}Plot")
         self._connect()
         self.initializeParameterNode()
         self.showRanking()
 
-    def cleanup(self) -> None:
-        """Let go of everything before the panel is deleted."""
-        self.jobs.cleanup()
-        self.setParameterNode(None)
-        self.removeObservers()
+    def sceneParameters(self) -> MDALSelectorParameterNode:
+        """Return the parameters of the scene."""
+        return self.logic.getParameterNode()
 
-    def enter(self) -> None:
-        """Follow the parameters while the panel is shown."""
-        self.initializeParameterNode()
-
-    def exit(self) -> None:
-        """Stop following the parameters while another module is shown."""
-        self.setParameterNode(None)
-
-    def initializeParameterNode(self) -> None:
-        """Use the parameters of the scene."""
-        self.setParameterNode(self.logic.getParameterNode())
-
-    def setParameterNode(self, parameterNode: MDALSelectorParameterNode | None) -> None:
-        """Show and follow other parameters, or none."""
-        modified = vtk.vtkCommand.ModifiedEvent
-        if self._parameterNode is not None:
-            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self.removeObserver(self._parameterNode, modified, self.onParametersChanged)
-        self._parameterNode = parameterNode
-        if parameterNode is not None:
-            self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
-            self.addObserver(parameterNode, modified, self.onParametersChanged)
-            self.onParametersChanged()
-
-    def onParametersChanged(self, _caller: object = None, _event: object = None) -> None:
+    def showParameters(self, parameters: MDALSelectorParameterNode) -> None:
         """Show what is not bound by itself."""
-        if self._parameterNode is None:
-            return
-        for name in PATHS:
-            edit, path = getattr(self.ui, f"{name}LineEdit"), getattr(self._parameterNode, name)
-            if edit.currentPath != path:
-                edit.currentPath = path
-        self.ui.strategyHintLabel.text = self._parameterNode.strategy.hint()
+        self.ui.strategyHintLabel.text = parameters.strategy.hint()
         self.updateButtons()
-
-    def onPathChanged(self, name: str, path: str) -> None:
-        """Keep what was typed, chosen or emptied."""
-        if self._parameterNode is not None:
-            setattr(self._parameterNode, name, path)
 
     def onManifestButton(self) -> None:
         """Choose a CSV manifest in place of a folder."""
@@ -190,16 +139,16 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         pictures = self.logic.ranking.pictureFolder
         self.cases.setRows(self.logic.rows(), pictureFolder=pictures)
         self.plot.show(self.logic.draw())
-        self._setText(self.ui.plotHintLabel, self.logic.ranking.plotHint())
+        showText(self.ui.plotHintLabel, self.logic.ranking.plotHint())
         self.showTrust()
-        self._setText(self.ui.reasonLabel, "")
+        showText(self.ui.reasonLabel, "")
         self.updateButtons()
 
     def showTrust(self) -> None:
         """Show how far to trust the ranking: in one sentence, and all of it as tool tip."""
         trust = self.logic.ranking.trust
         first = trust.partition(". ")[0].rstrip(".")
-        self._setText(self.ui.trustLabel, f"{first}." if first else "")
+        showText(self.ui.trustLabel, f"{first}." if first else "")
         self.ui.trustLabel.toolTip = trust
 
     def onCasesFilled(self) -> None:
@@ -212,7 +161,7 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.cases.selectCase(caseID)
         row = self.cases.row(caseID)
         text = "" if row is None else "\n".join((row.reason, *row.flags))
-        self._setText(self.ui.reasonLabel, text)
+        showText(self.ui.reasonLabel, text)
         self.logic.draw(caseID)
         self.updateButtons()
 
@@ -256,7 +205,7 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneStartClose(self, _caller: object, _event: object) -> None:
         """Let go of a scene that is about to be closed."""
-        self.setParameterNode(None)
+        super().onSceneStartClose(_caller, _event)
         self.plot.show(None)
         self.logic.layout.restore()
 
@@ -276,32 +225,14 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         busy = _("A job is running. Wait, or press Cancel.") if self.jobs.isBusy else ""
         missing = self.setupSection.problem
         problems = self.logic.problems(self._parameterNode, row, busy=busy, missing=missing)
-        for name, problem in problems.items():
-            button = getattr(self.ui, name)
-            button.setEnabled(not problem)
-            button.toolTip = problem or self._toolTips[name]
+        self.showProblems(problems)
         case = self.logic.loader.caseID
         self.ui.currentCaseLabel.text = (
             _("Open: {case}").format(case=case) if case else _("No case is open.")
         )
 
-    def _setText(self, label: qt.QLabel, text: str) -> None:
-        label.text = text
-        label.setVisible(bool(text))
-
-    def _makeSections(self) -> None:
-        ui = self.ui
-        self.jobs = JobSection(JobWidgets.fromUi(ui))
-        self.cohort = CohortSection(CohortWidgets.fromUi(ui))
-        self.cases = CaseTable(CaseTableWidgets.fromUi(ui))
-        self.plot = CasePlot(ui.plotCollapsibleButton.layout(), f"{MODULE}Plot")
-        requirements = readRequirements(Path(self.resourcePath("MDALSelector-requirements.txt")))
-        self.setupSection = SetupSection(
-            SetupWidgets.fromUi(ui), requirements, owner=MODULE, submit=self.jobs.submit
-        )
-
     def _connect(self) -> None:
-        buttons = {
+        handlers = {
             "manifestButton": self.onManifestButton,
             "inspectButton": self.onInspectButton,
             "resetNamesButton": self.onResetNamesButton,
@@ -313,23 +244,12 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             "openReportButton": self.onOpenReportButton,
             "exportButton": self.onExportButton,
         }
-        self._toolTips = {name: getattr(self.ui, name).toolTip for name in buttons}
-        for name, handler in buttons.items():
-            getattr(self.ui, name).connect("clicked()", handler)
-        for name in PATHS:
-            edit = getattr(self.ui, f"{name}LineEdit")
-            followPath(edit, partial(self.onPathChanged, name))
+        self.connectPanel(handlers)
         self.cohort.corrected.connect(self.onNamesCorrected)
         self.cases.currentChanged.connect(self.onCaseSelected)
         self.cases.activated.connect(self.onLoadCase)
         self.cases.filled.connect(self.onCasesFilled)
         self.plot.picked.connect(self.cases.selectCase)
-        self.jobs.changed.connect(self.updateButtons)
-        self.setupSection.changed.connect(self.updateButtons)
-        scene = slicer.mrmlScene
-        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
-        self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
 
 
 class MDALSelectorLogic(ScriptedLoadableModuleLogic):
@@ -519,18 +439,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         return CohortFiles(parameters.cohortPath, parameters.recordPath)
 
 
-class MDALSelectorTest(ScriptedLoadableModuleTest):
-    """Calls the tests in Testing/Slicer, which run unchanged in Slicer."""
+class MDALSelectorTest(ModuleTest):
+    """The tests of the module."""
 
-    def setUp(self) -> None:
-        """Begin with an empty scene."""
-        slicer.mrmlScene.Clear()
-
-    def runTest(self) -> None:
-        """Run all tests of the module."""
-        from MultimodalSlicerLib.module_tests import runModuleTests
-
-        self.setUp()
-        exitCode = runModuleTests("test_mdal_selector.py", Path(__file__))
-        if exitCode:
-            self.fail(f"The tests ended with exit code {exitCode}.")
+    moduleFile, testFile = Path(__file__), "test_mdal_selector.py"

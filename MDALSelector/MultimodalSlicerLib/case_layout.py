@@ -180,8 +180,5 @@ def _fit(
 def _byLayoutName(
     scene: slicer.vtkMRMLScene, className: str, name: str
 ) -> slicer.vtkMRMLNode | None:
-    for index in range(scene.GetNumberOfNodesByClass(className)):
-        node = scene.GetNthNodeByClass(index, className)
-        if node.GetLayoutName() == name:
-            return node
-    return None
+    nodes = slicer.util.getNodesByClass(className, scene)
+    return next((node for node in nodes if node.GetLayoutName() == name), None)

@@ -183,11 +183,7 @@ class CaseLoader:
 
     def _ownNodes(self) -> list[slicer.vtkMRMLNode]:
         classes = ("vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode")
-        nodes = [
-            self._scene.GetNthNodeByClass(index, className)
-            for className in classes
-            for index in range(self._scene.GetNumberOfNodesByClass(className))
-        ]
+        nodes = [n for name in classes for n in slicer.util.getNodesByClass(name, self._scene)]
         return [node for node in nodes if node.GetAttribute(CASE_ATTRIBUTE)]
 
 

@@ -345,7 +345,7 @@ def test_three_volumes_on_three_grids_become_a_segmentation_with_every_map(
 
     node = segment(gradcam=True, uncertainty=True)
     assert messages.messages == []
-    assert panel.ui.segmentStatusLabel.text == "Done."
+    assert panel.ui.statusLabel.text == "Done."
     assert node.GetName() == "Patient PET segmentation"
     role = node.GetReferenceImageGeometryReferenceRole()
     assert node.GetNodeReference(role) is volumes["PET"]
@@ -445,7 +445,7 @@ def test_cancel_ends_the_job_and_leaves_the_scene(panel, volumes, model, drive, 
     assert tool_tip(panel.ui.segmentButton) == "A job is running. Wait, or press Cancel."
     drive.click(panel.ui.cancelButton)
     wait_until(lambda: not panel.jobs.isBusy, 5.0)
-    assert panel.ui.segmentStatusLabel.text == "Cancelled."
+    assert panel.ui.statusLabel.text == "Cancelled."
     assert census_of_scene() == before
     assert panel.ui.segmentButton.enabled
     assert not panel.logic._running
@@ -464,7 +464,7 @@ def test_a_job_that_fails_says_why_and_leaves_the_scene(
     assert len(messages.messages) == 1
     assert "model" in messages.messages[0]
     assert census_of_scene() == before
-    assert panel.ui.segmentStatusLabel.text.startswith("Failed: ")
+    assert panel.ui.statusLabel.text.startswith("Failed: ")
     assert not panel.logic._running
 
 
@@ -889,7 +889,7 @@ def test_the_course_of_a_training_is_drawn_while_it_runs(panel, scene):
             job.result = content
             panel.cohort.onTrainingEvent(job)
     slicer.app.processEvents()
-    chart = panel.cohort.work.curve.chart()
+    chart = panel.cohort.work.curve.plot.chart()
     assert chart.GetNumberOfPlotSeriesNodes() == 2
     series = {chart.GetNthPlotSeriesNode(index).GetName() for index in range(2)}
     assert series == {"loss", "validation Dice"}

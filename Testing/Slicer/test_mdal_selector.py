@@ -570,7 +570,7 @@ def test_every_state_is_a_series_of_the_plot(panel, show_run):
     from MultimodalSlicerLib.table_nodes import seriesByName
 
     show_run(20)
-    series = seriesByName(panel.logic.ranking.chart())
+    series = seriesByName(panel.logic.ranking.plot.chart())
     assert list(series) == ["unlabelled", "suggested", "check pairing"]
     assert panel.ui.plotHintLabel.isHidden()
 
@@ -584,7 +584,7 @@ def test_outliers_do_not_squeeze_the_others_and_are_named(panel, show_run, wait_
     rows[4] = replace(rows[4], modality_difference=400.0)
     panel.logic.ranking.update(rows)
     panel.showRanking()
-    chart = panel.logic.ranking.chart()
+    chart = panel.logic.ranking.plot.chart()
     assert not chart.GetYAxisRangeAuto()
     assert chart.GetYAxisRange()[1] < max(usual) + 1
     assert rows[4].case_id in panel.ui.plotHintLabel.text
@@ -599,7 +599,7 @@ def test_picking_a_point_picks_the_row(panel, show_run, wait_until):
     from MultimodalSlicerLib.table_nodes import pointLabels, seriesByName
 
     show_run(20)
-    [case] = pointLabels(seriesByName(panel.logic.ranking.chart())["suggested"], [2])
+    [case] = pointLabels(seriesByName(panel.logic.ranking.plot.chart())["suggested"], [2])
     pick(panel, "suggested", 2)
     wait_until(lambda: panel.cases.currentCase() == case)
 
@@ -610,7 +610,7 @@ def test_picking_a_row_marks_the_point_and_tells_the_reason(panel, show_run, dri
     show_run(20)
     drive.click_cell(panel.ui.casesTableView, 3, 1)
     case = panel.cases.currentCase()
-    selected = seriesByName(panel.logic.ranking.chart())["selected"]
+    selected = seriesByName(panel.logic.ranking.plot.chart())["selected"]
     assert pointLabels(selected, [0]) == [case]
     assert "number 4 of 20" in panel.ui.reasonLabel.text
     drive.click_cell(panel.ui.casesTableView, 4, 1)
@@ -839,7 +839,7 @@ def test_a_saved_scene_brings_list_plot_states_and_case_back(ranked, drive, wait
     drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
     texts, rows = row_texts(ranked), ranked.cases.rows
     case, trust = ranked.logic.loader.caseID, ranked.ui.trustLabel.text
-    points = seriesByName(ranked.logic.ranking.chart())["suggested"].GetTableNode()
+    points = seriesByName(ranked.logic.ranking.plot.chart())["suggested"].GetTableNode()
     columns = drawn(columnsOf(points))
     parameters = ranked._parameterNode.cohortPath
     assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
@@ -856,7 +856,7 @@ def test_a_saved_scene_brings_list_plot_states_and_case_back(ranked, drive, wait
     assert ranked.ui.trustLabel.text == trust
     assert ranked.logic.loader.caseID == case
     assert ranked._parameterNode.cohortPath == parameters
-    chart = ranked.logic.ranking.chart()
+    chart = ranked.logic.ranking.plot.chart()
     assert drawn(columnsOf(seriesByName(chart)["suggested"].GetTableNode())) == columns
     assert ranked.plot.view.chart().GetNumberOfPlots() == chart.GetNumberOfPlotSeriesNodes()
     drive.click_cell(ranked.ui.casesTableView, 2, 1, double=True)

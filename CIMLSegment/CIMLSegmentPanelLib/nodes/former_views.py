@@ -6,11 +6,11 @@ Must not import Qt.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import slicer
 import vtk
+from slicer.util import getNodesByClass
 
 
 def viewState(
@@ -19,8 +19,8 @@ def viewState(
     """Note what all slice views show, and how a segmentation is drawn in them."""
     layout = _layoutNode(scene)
     state = {
-        "layers": {node.GetID(): _layers(node) for node in nodesOf(scene, COMPOSITE)},
-        "places": {node.GetID(): _place(node) for node in nodesOf(scene, SLICE)},
+        "layers": {node.GetID(): _layers(node) for node in getNodesByClass(COMPOSITE, scene)},
+        "places": {node.GetID(): _place(node) for node in getNodesByClass(SLICE, scene)},
         "segments": {},
         "arrangement": None if layout is None else layout.GetViewArrangement(),
     }
@@ -32,10 +32,10 @@ def viewState(
 def restoreViewState(scene: slicer.vtkMRMLScene, text: str) -> None:
     """Bring back what was noted, as far as it is still in the scene."""
     state = json.loads(text)
-    for node in nodesOf(scene, COMPOSITE):
+    for node in getNodesByClass(COMPOSITE, scene):
         if node.GetID() in state["layers"]:
             _setLayers(node, state["layers"][node.GetID()])
-    for node in nodesOf(scene, SLICE):
+    for node in getNodesByClass(SLICE, scene):
         if node.GetID() in state["places"]:
             _setPlace(node, *state["places"][node.GetID()])
     for identity, segments in state["segments"].items():
@@ -48,12 +48,6 @@ def restoreViewState(scene: slicer.vtkMRMLScene, text: str) -> None:
 
 
 COMPOSITE, SLICE = "vtkMRMLSliceCompositeNode", "vtkMRMLSliceNode"
-
-
-def nodesOf(scene: slicer.vtkMRMLScene, className: str) -> Iterator[slicer.vtkMRMLNode]:
-    """Yield the nodes of a class."""
-    for index in range(scene.GetNumberOfNodesByClass(className)):
-        yield scene.GetNthNodeByClass(index, className)
 
 
 def segmentsState(segmentation: slicer.vtkMRMLSegmentationNode) -> dict[str, Any]:

@@ -113,8 +113,7 @@ def modalityOfName(name: str, task: Task) -> str | None:
 
 def imageNodes(scene: slicer.vtkMRMLScene) -> Iterator[slicer.vtkMRMLVolumeNode]:
     """Yield the images of a scene that can be segmented; maps of results are none."""
-    for index in range(scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")):
-        node = scene.GetNthNodeByClass(index, "vtkMRMLScalarVolumeNode")
+    for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode", scene):
         isOwn = node.GetAttribute(MAP_ATTRIBUTE) is not None
         if not isOwn and not node.GetHideFromEditors() and volumeProblem(node) is None:
             yield node

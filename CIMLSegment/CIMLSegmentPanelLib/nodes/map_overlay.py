@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import slicer
+from slicer.util import getNodesByClass
 
 from CIMLSegmentPanelLib.nodes.former_views import (
     COMPOSITE,
     SLICE,
-    nodesOf,
     restoreViewState,
     setSegmentsState,
     viewState,
@@ -104,10 +104,10 @@ class MapOverlay:
     ) -> None:
         self._layout.restore()
         own = {node.GetID() for node in self._layout.compositeNodes()}
-        for node in nodesOf(self._scene, COMPOSITE):
+        for node in getNodesByClass(COMPOSITE, self._scene):
             if node.GetID() not in own:
                 _setLayers(node, overlay, opacity)
-        for node in nodesOf(self._scene, SLICE):
+        for node in getNodesByClass(SLICE, self._scene):
             if center is not None:
                 node.JumpSliceByOffsetting(*center)
 
@@ -120,7 +120,7 @@ class MapOverlay:
         _setLayers(self._layout.compositeNodes()[0], overlay, opacity)
 
     def _removeLegends(self) -> None:
-        legends = tuple(nodesOf(self._scene, "vtkMRMLColorLegendDisplayNode"))
+        legends = getNodesByClass("vtkMRMLColorLegendDisplayNode", self._scene)
         for legend in legends:
             if legend.GetAttribute(LEGEND_ATTRIBUTE):
                 self._scene.RemoveNode(legend)

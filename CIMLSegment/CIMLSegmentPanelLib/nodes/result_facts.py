@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,12 +49,10 @@ class ResultFacts:
     warnings: tuple[str, ...]
 
 
-def resultNodes(scene: slicer.vtkMRMLScene) -> Iterator[slicer.vtkMRMLSegmentationNode]:
-    """Yield the segmentations of a scene that are results."""
-    for index in range(scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")):
-        node = scene.GetNthNodeByClass(index, "vtkMRMLSegmentationNode")
-        if isResult(node):
-            yield node
+def resultNodes(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLSegmentationNode]:
+    """Return the segmentations of a scene that are results."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode", scene)
+    return [node for node in nodes if isResult(node)]
 
 
 def isResult(node: slicer.vtkMRMLNode | None) -> bool:

@@ -20,7 +20,7 @@ from CIMLSegmentPanelLib.widgets.batch_table import BatchTable
 from CIMLSegmentPanelLib.widgets.portions import Portions
 from MultimodalWidgetsLib.background_process import BackgroundProcess
 from MultimodalWidgetsLib.case_plot import CasePlot
-from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
+from MultimodalWidgetsLib.job_section import JobSection
 from MultimodalWidgetsLib.signal import Signal
 from MultimodalWidgetsLib.widget_additions import rememberPath
 
@@ -51,18 +51,7 @@ class CohortPanel:
         """
         self.changed, self.modelChosen, self.resultOpened = Signal(), Signal(), Signal()
         self._ui, self.work, self._parameters = ui, work, parameters
-        self.training = JobSection(
-            JobWidgets(
-                *(ui.trainProgressBar, ui.trainStatusLabel),
-                *(ui.trainCancelButton, ui.trainLogTextEdit),
-            )
-        )
-        self.batch = JobSection(
-            JobWidgets(
-                *(ui.batchProgressBar, ui.batchStatusLabel),
-                *(ui.batchCancelButton, ui.batchLogTextEdit),
-            )
-        )
+        self.training, self.batch = JobSection(ui, "train"), JobSection(ui, "batch")
         self.plot = CasePlot(ui.curveWidget.layout(), "CIMLSegmentPlot")
         self.table = BatchTable(ui.batchView)
         self._search = Portions()
@@ -80,7 +69,7 @@ class CohortPanel:
     def show(self) -> None:
         """Show what is known of the cohort, and the course of the training."""
         self.showCases()
-        self._showCurve(self.work.curve.chart())
+        self._showCurve(self.work.curve.plot.chart())
         self.follow(self._parameters())
 
     def showCases(self) -> None:

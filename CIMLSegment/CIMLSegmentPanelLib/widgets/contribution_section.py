@@ -13,9 +13,9 @@ from CIMLSegmentPanelLib.nodes.map_browser import Cell, MapBrowser, MapView, map
 from CIMLSegmentPanelLib.nodes.result_facts import isResult, resultContributions, resultFacts
 from CIMLSegmentPanelLib.nodes.result_segments import segmentRows
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
-from CIMLSegmentPanelLib.widgets.result_section import showText
 from CIMLSegmentPanelLib.widgets.share_matrix import ShareMatrix
 from MultimodalWidgetsLib.signal import Signal
+from MultimodalWidgetsLib.widget_additions import showText
 
 if TYPE_CHECKING:
     from slicer_types import UiForm

@@ -12,6 +12,7 @@ from CIMLSegmentLib.results.result import Contribution
 from CIMLSegmentPanelLib.nodes.map_browser import Cell
 from MultimodalWidgetsLib.signal import Signal
 from MultimodalWidgetsLib.tables import dot
+from MultimodalWidgetsLib.widget_additions import fitHeight
 
 COLORS_OF_SHARES = COLORS[MAP_KINDS["information"].colors]
 Column = tuple[str, str]  # region, primary
@@ -66,7 +67,7 @@ class ShareMatrix:
             for column, (region, primary) in enumerate(self._columns):
                 item = _cell(cells.get((region, primary, auxiliary)), titles.get(region, region))
                 table.setItem(row, column, item)
-        self._fit()
+        fitHeight(table)
 
     def mark(self, cell: Cell | None) -> None:
         """Mark the cell whose map is shown, or none, without changing its color."""
@@ -79,13 +80,6 @@ class ShareMatrix:
         if self._table.item(row, column).text():
             region, primary = self._columns[column]
             self.picked.emit(region, primary, self._auxiliaries[row])
-
-    def _fit(self) -> None:
-        """As high as its rows: a matrix is small and should be seen whole."""
-        table = self._table
-        table.resizeRowsToContents()
-        heights = sum(table.rowHeight(row) for row in range(table.rowCount))
-        table.setFixedHeight(heights + table.horizontalHeader().sizeHint.height() + 6)
 
 
 def _cell(contribution: Contribution | None, title: str) -> qt.QTableWidgetItem:

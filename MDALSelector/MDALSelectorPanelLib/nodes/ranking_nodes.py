@@ -21,13 +21,12 @@ from MDALSelectorPanelLib.nodes.case_rows import (
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.table_nodes import (
     Point,
+    ScatterPlot,
     SeriesStyle,
     columnsOf,
     findNode,
     findOrAddNode,
-    removeChart,
     setColumns,
-    setScatter,
 )
 
 TABLE_ROLE, POINTS_ROLE, CHART_ROLE = "MDAL ranking", "MDAL points", "MDAL plot"
@@ -46,10 +45,15 @@ MARKERS = {
 
 
 class RankingNodes:
-    """Writes and reads the ranking of a scene."""
+    """Writes and reads the ranking of a scene.
+
+    Attributes:
+        plot: The plot of the ranking.
+    """
 
     def __init__(self, scene: slicer.vtkMRMLScene) -> None:
         self._scene = scene
+        self.plot = ScatterPlot(scene, CHART_ROLE, POINTS_ROLE)
         self._key: tuple[object, ...] = ()
         self._rows: tuple[CaseRow, ...] = ()
 
@@ -114,7 +118,7 @@ class RankingNodes:
 
     def remove(self) -> None:
         """Remove the ranking and its plot from the scene."""
-        self._removeChart()
+        self.plot.remove()
         node = findNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE)
         if node is not None:
             self._scene.RemoveNode(node)
@@ -133,24 +137,18 @@ class RankingNodes:
         """
         groups = _groups(rows, selected)
         if not any(groups.values()):
-            self._removeChart()
+            self.plot.remove()
             return None
-        chart = findOrAddNode(self._scene, "vtkMRMLPlotChartNode", CHART_ROLE, name="MDAL plot")
-        points = findOrAddNode(self._scene, "vtkMRMLTableNode", POINTS_ROLE, name="MDAL points")
-        chart.SetXAxisTitle(_("first principal component"))
-        chart.SetYAxisTitle(_("modality difference"))
+        chart = self.plot.draw(groups, _styles())
         with slicer.util.NodeModify(chart):
-            setScatter(chart, points, groups, styles=_styles())
+            chart.SetXAxisTitle(_("first principal component"))
+            chart.SetYAxisTitle(_("modality difference"))
             _setRange(chart, rows)
         return chart
 
-    def chart(self) -> slicer.vtkMRMLPlotChartNode | None:
-        """Return the plot of the scene; `None` if there is none."""
-        return findNode(self._scene, "vtkMRMLPlotChartNode", CHART_ROLE)
-
     def plotHint(self) -> str:
         """Say what the plot does not show; empty if it shows all."""
-        if self.chart() is None:
+        if self.plot.chart() is None:
             return _("The plot appears after a selection.")
         outliers = _outliers(self.rows())
         text = _("Not shown, as their difference is far from the others: {cases}.")
@@ -159,14 +157,6 @@ class RankingNodes:
     def _attribute(self, name: str) -> str:
         node = findNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE)
         return "" if node is None else node.GetAttribute(name) or ""
-
-    def _removeChart(self) -> None:
-        chart = self.chart()
-        if chart is not None:
-            removeChart(chart)
-        points = findNode(self._scene, "vtkMRMLTableNode", POINTS_ROLE)
-        if points is not None:
-            self._scene.RemoveNode(points)
 
 
 def _setRange(chart: slicer.vtkMRMLPlotChartNode, rows: Sequence[CaseRow]) -> None:
