@@ -21,6 +21,7 @@ from MultimodalSlicerLib.segment_nodes import SegmentStyle, importLabelMap, show
 from MultimodalSlicerLib.volume_nodes import (
     addVolume,
     gridFromNode,
+    nodesOf,
     placeInFolder,
     removeNode,
     subjectHierarchy,
@@ -183,7 +184,7 @@ class CaseLoader:
 
     def _ownNodes(self) -> list[slicer.vtkMRMLNode]:
         classes = ("vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode")
-        nodes = [n for name in classes for n in slicer.util.getNodesByClass(name, self._scene)]
+        nodes = [n for name in classes for n in nodesOf(self._scene, name)]
         return [node for node in nodes if node.GetAttribute(CASE_ATTRIBUTE)]
 
 

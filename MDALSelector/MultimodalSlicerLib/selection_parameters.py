@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
 
+from MDALSelectorLib.estimation.config import ESTIMATORS
+from MDALSelectorLib.selection.config import LABELLED_RULES
 from MDALSelectorLib.strategies import STRATEGIES
 from MultimodalSlicerLib.cohort_report import inspect_arguments, modality_options
 
@@ -29,9 +31,10 @@ class BudgetUnit(enum.Enum):
         return _("% of the cases") if self is BudgetUnit.PERCENT else _("cases")
 
 
-def _memberName(name: str) -> str:
-    """Return the name under which scenes keep a strategy, for example `DIVERSE_MD`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).upper()
+def memberName(name: str) -> str:
+    """Return the name under which scenes keep a choice, for example `DIVERSE_MD`."""
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|-", "_", name)
+    return parted.upper()
 
 
 class Strategy(enum.Enum):
@@ -40,7 +43,7 @@ class Strategy(enum.Enum):
     _ignore_ = "members strategy"
     members = vars()
     for strategy in STRATEGIES:
-        members[_memberName(strategy)] = strategy
+        members[memberName(strategy)] = strategy
 
     def label(self) -> str:
         """Return the text of the combo box: names of methods are not translated."""
@@ -53,19 +56,21 @@ class Strategy(enum.Enum):
 
 
 class Estimator(enum.Enum):
-    """How pointwise mutual information is estimated."""
+    """How pointwise mutual information is estimated; the values are those of the command line."""
 
-    AUTO = "auto"
-    GAUSSIAN = "gaussian"
-    CONTRASTIVE = "contrastive"
+    _ignore_ = "members name"
+    members = vars()
+    for name in ESTIMATORS:
+        members[memberName(name)] = name
 
     def label(self) -> str:
         """Return the text of the combo box."""
-        return {
-            Estimator.AUTO: _("Automatic"),
-            Estimator.GAUSSIAN: _("Gaussian (closed form)"),
-            Estimator.CONTRASTIVE: _("Contrastive (neural network)"),
-        }[self]
+        texts = {
+            "auto": _("Automatic"),
+            "gaussian": _("Gaussian (closed form)"),
+            "contrastive": _("Contrastive (neural network)"),
+        }
+        return texts.get(self.value, str(self.value))
 
 
 class Device(enum.Enum):
@@ -78,24 +83,31 @@ class Device(enum.Enum):
 
     def label(self) -> str:
         """Return the text of the combo box."""
-        names = {Device.CPU: _("CPU"), Device.CUDA: _("NVIDIA GPU"), Device.MPS: _("Apple GPU")}
-        return names.get(self, _("Automatic"))
+        return deviceText(self.value)
+
+
+def deviceText(name: str) -> str:
+    """Return the text of the combo box for a device of the command line."""
+    names = {"cpu": _("CPU"), "cuda": _("NVIDIA GPU"), "mps": _("Apple GPU")}
+    return names.get(name, _("Automatic"))
 
 
 class LabelledRule(enum.Enum):
-    """Which cases count as labeled."""
+    """Which cases count as labeled; the values are those of the command line."""
 
-    AUTO = "auto"
-    FILES = "files"
-    RECORD = "record"
+    _ignore_ = "members name"
+    members = vars()
+    for name in LABELLED_RULES:
+        members[memberName(name)] = name
 
     def label(self) -> str:
         """Return the text of the combo box."""
-        return {
-            LabelledRule.AUTO: _("Automatic"),
-            LabelledRule.FILES: _("Those with a label file"),
-            LabelledRule.RECORD: _("Those that were labeled here"),
-        }[self]
+        texts = {
+            "auto": _("Automatic"),
+            "files": _("Those with a label file"),
+            "record": _("Those that were labeled here"),
+        }
+        return texts.get(self.value, str(self.value))
 
 
 @parameterNodeWrapper

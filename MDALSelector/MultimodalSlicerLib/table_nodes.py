@@ -12,6 +12,8 @@ from typing import Any
 import slicer
 import vtk
 
+from MultimodalSlicerLib.volume_nodes import nodesOf
+
 ROLE_ATTRIBUTE = "CrossModal.Role"
 MARKER_SIZE = 9.0
 Point = tuple[str, float, float]  # label, x, y
@@ -36,7 +38,7 @@ class SeriesStyle:
 
 def findNode(scene: slicer.vtkMRMLScene, className: str, role: str) -> slicer.vtkMRMLNode | None:
     """Return the node of a class that has a role; `None` if there is none."""
-    nodes = slicer.util.getNodesByClass(className, scene)
+    nodes = nodesOf(scene, className)
     return next((node for node in nodes if node.GetAttribute(ROLE_ATTRIBUTE) == role), None)
 
 

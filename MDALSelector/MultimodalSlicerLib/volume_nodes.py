@@ -146,6 +146,12 @@ def removeNode(node: slicer.vtkMRMLNode) -> None:
         hierarchy.RemoveItem(item, False, False)
 
 
+def nodesOf(scene: slicer.vtkMRMLScene, className: str) -> list[slicer.vtkMRMLNode]:
+    """Return the nodes of a class; unlike `slicer.util.getNodesByClass`, of any scene."""
+    count = scene.GetNumberOfNodesByClass(className)
+    return [scene.GetNthNodeByClass(index, className) for index in range(count)]
+
+
 def subjectHierarchy(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSubjectHierarchyNode:
     """Return the subject hierarchy of a scene."""
     return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)

@@ -10,7 +10,8 @@ from typing import Any
 
 import slicer
 import vtk
-from slicer.util import getNodesByClass
+
+from MultimodalSlicerLib.volume_nodes import nodesOf
 
 
 def viewState(
@@ -19,8 +20,8 @@ def viewState(
     """Note what all slice views show, and how a segmentation is drawn in them."""
     layout = _layoutNode(scene)
     state = {
-        "layers": {node.GetID(): _layers(node) for node in getNodesByClass(COMPOSITE, scene)},
-        "places": {node.GetID(): _place(node) for node in getNodesByClass(SLICE, scene)},
+        "layers": {node.GetID(): _layers(node) for node in nodesOf(scene, COMPOSITE)},
+        "places": {node.GetID(): _place(node) for node in nodesOf(scene, SLICE)},
         "segments": {},
         "arrangement": None if layout is None else layout.GetViewArrangement(),
     }
@@ -32,10 +33,10 @@ def viewState(
 def restoreViewState(scene: slicer.vtkMRMLScene, text: str) -> None:
     """Bring back what was noted, as far as it is still in the scene."""
     state = json.loads(text)
-    for node in getNodesByClass(COMPOSITE, scene):
+    for node in nodesOf(scene, COMPOSITE):
         if node.GetID() in state["layers"]:
             _setLayers(node, state["layers"][node.GetID()])
-    for node in getNodesByClass(SLICE, scene):
+    for node in nodesOf(scene, SLICE):
         if node.GetID() in state["places"]:
             _setPlace(node, *state["places"][node.GetID()])
     for identity, segments in state["segments"].items():

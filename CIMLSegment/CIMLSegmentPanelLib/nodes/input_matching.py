@@ -25,7 +25,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     ModalityPatterns,
     normalized_name,
 )
-from MultimodalSlicerLib.volume_nodes import subjectHierarchy, volumeProblem
+from MultimodalSlicerLib.volume_nodes import nodesOf, subjectHierarchy, volumeProblem
 
 if TYPE_CHECKING:
     from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
@@ -113,7 +113,7 @@ def modalityOfName(name: str, task: Task) -> str | None:
 
 def imageNodes(scene: slicer.vtkMRMLScene) -> Iterator[slicer.vtkMRMLVolumeNode]:
     """Yield the images of a scene that can be segmented; maps of results are none."""
-    for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode", scene):
+    for node in nodesOf(scene, "vtkMRMLScalarVolumeNode"):
         isOwn = node.GetAttribute(MAP_ATTRIBUTE) is not None
         if not isOwn and not node.GetHideFromEditors() and volumeProblem(node) is None:
             yield node

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import slicer
-from slicer.util import getNodesByClass
 
 from CIMLSegmentPanelLib.nodes.former_views import (
     COMPOSITE,
@@ -19,7 +18,7 @@ from CIMLSegmentPanelLib.nodes.former_views import (
     viewState,
 )
 from MultimodalSlicerLib.case_layout import CaseLayout
-from MultimodalSlicerLib.volume_nodes import OverlayStyle, styleOverlay
+from MultimodalSlicerLib.volume_nodes import OverlayStyle, nodesOf, styleOverlay
 
 LEGEND_ATTRIBUTE = "CIMLSegment.Legend"
 LEGEND_POSITION, LEGEND_SIZE, LEGEND_FONT = (0.97, 0.5), (0.12, 0.5), 14
@@ -104,10 +103,10 @@ class MapOverlay:
     ) -> None:
         self._layout.restore()
         own = {node.GetID() for node in self._layout.compositeNodes()}
-        for node in getNodesByClass(COMPOSITE, self._scene):
+        for node in nodesOf(self._scene, COMPOSITE):
             if node.GetID() not in own:
                 _setLayers(node, overlay, opacity)
-        for node in getNodesByClass(SLICE, self._scene):
+        for node in nodesOf(self._scene, SLICE):
             if center is not None:
                 node.JumpSliceByOffsetting(*center)
 
@@ -120,7 +119,7 @@ class MapOverlay:
         _setLayers(self._layout.compositeNodes()[0], overlay, opacity)
 
     def _removeLegends(self) -> None:
-        legends = getNodesByClass("vtkMRMLColorLegendDisplayNode", self._scene)
+        legends = nodesOf(self._scene, "vtkMRMLColorLegendDisplayNode")
         for legend in legends:
             if legend.GetAttribute(LEGEND_ATTRIBUTE):
                 self._scene.RemoveNode(legend)

@@ -17,6 +17,7 @@ from slicer.i18n import tr as _
 from CIMLSegmentLib.results.map_kinds import MapKey
 from CIMLSegmentLib.results.result import Contribution
 from MultimodalSlicerLib.table_nodes import columnsOf
+from MultimodalSlicerLib.volume_nodes import nodesOf
 
 RESULT_ATTRIBUTE = "CIMLSegment.Result"
 MAP_ATTRIBUTE = "CIMLSegment.Map"
@@ -51,7 +52,7 @@ class ResultFacts:
 
 def resultNodes(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLSegmentationNode]:
     """Return the segmentations of a scene that are results."""
-    nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode", scene)
+    nodes = nodesOf(scene, "vtkMRMLSegmentationNode")
     return [node for node in nodes if isResult(node)]
 
 

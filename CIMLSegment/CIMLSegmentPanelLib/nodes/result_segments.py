@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import slicer
 import vtk
 from slicer.i18n import tr as _
-from slicer.util import getNodesByClass
 
 from CIMLSegmentPanelLib.nodes.former_views import COMPOSITE, SLICE
 from CIMLSegmentPanelLib.nodes.result_facts import resultFacts, resultImages, resultNodes
 from MultimodalSlicerLib.segment_editor import openSegmentEditor
 from MultimodalSlicerLib.segment_nodes import segmentVolumesMl
+from MultimodalSlicerLib.volume_nodes import nodesOf
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def showOverOwnImages(node: slicer.vtkMRMLSegmentationNode) -> None:
     """
     scene, images = node.GetScene(), resultImages(node)
     own = {image.GetID() for image in images.values()}
-    backgrounds = {view.GetBackgroundVolumeID() for view in getNodesByClass(COMPOSITE, scene)}
+    backgrounds = {view.GetBackgroundVolumeID() for view in nodesOf(scene, COMPOSITE)}
     primary = images.get(resultFacts(node).primary)
     if primary is not None and not backgrounds & own:
         slicer.util.setSliceViewerLayers(background=primary, foreground=None, label=None, fit=True)
@@ -115,5 +115,5 @@ def jumpToSegments(node: slicer.vtkMRMLSegmentationNode) -> None:
     centers = (node.GetSegmentCenterRAS(item) for item in node.GetSegmentation().GetSegmentIDs())
     center = next((found for found in centers if found is not None), None)
     if center is not None:
-        for sliceNode in getNodesByClass(SLICE, node.GetScene()):
+        for sliceNode in nodesOf(node.GetScene(), SLICE):
             sliceNode.JumpSliceByOffsetting(*center)

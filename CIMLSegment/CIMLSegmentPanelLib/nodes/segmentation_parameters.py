@@ -11,7 +11,12 @@ from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapp
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS
 from CIMLSegmentLib.results.map_kinds import MapKind as KindOfMap
-from MultimodalSlicerLib.selection_parameters import MDALSelectorParameterNode
+from CIMLSegmentLib.task.task_io import preset_names
+from MultimodalSlicerLib.selection_parameters import (
+    MDALSelectorParameterNode,
+    deviceText,
+    memberName,
+)
 
 if TYPE_CHECKING:
     from slicer_types import WrappedParameters
@@ -31,7 +36,7 @@ class MapKind(enum.Enum):
     _ignore_ = "members kind"
     members = vars()
     for kind in MAP_KINDS:
-        members[kind.upper()] = kind
+        members[memberName(kind)] = kind
 
     @property
     def entry(self) -> KindOfMap:
@@ -63,28 +68,28 @@ class SegmentDevice(enum.Enum):
 
     def label(self) -> str:
         """Return the text of the combo box."""
-        names = {SegmentDevice.CPU: _("CPU"), SegmentDevice.CUDA: _("NVIDIA GPU")}
-        return names.get(self, _("Automatic"))
+        return deviceText(self.value)
 
 
 class TaskPreset(enum.Enum):
     """Tasks that come with the program, or a file."""
 
-    BRATS = "brats"
-    PET_CT = "pet-ct"
-    PET_CT_MR = "pet-ct-mr"
-    SINGLE_TARGET = "single-target"
+    _ignore_ = "members name"
+    members = vars()
+    for name in preset_names():
+        members[memberName(name)] = name
     FILE = ""
 
     def label(self) -> str:
         """Return the text of the combo box."""
-        return {
-            TaskPreset.BRATS: _("Brain tumor, BraTS (FLAIR, T1, T1c, T2)"),
-            TaskPreset.PET_CT: _("Lesion in PET/CT"),
-            TaskPreset.PET_CT_MR: _("Lesion in PET/CT/MR"),
-            TaskPreset.SINGLE_TARGET: _("One target, all modalities of the cohort"),
-            TaskPreset.FILE: _("From a task file"),
-        }[self]
+        texts = {
+            "brats": _("Brain tumor, BraTS (FLAIR, T1, T1c, T2)"),
+            "pet-ct": _("Lesion in PET/CT"),
+            "pet-ct-mr": _("Lesion in PET/CT/MR"),
+            "single-target": _("One target, all modalities of the cohort"),
+            "": _("From a task file"),
+        }
+        return texts.get(self.value, str(self.value))
 
 
 @parameterNodeWrapper
@@ -142,7 +147,7 @@ class CIMLSegmentParameterNode(WrappedParameters):
     formerViews: str
     cohortPath: str
     recordPath: str
-    taskPreset: TaskPreset = TaskPreset.PET_CT
+    taskPreset: TaskPreset = TaskPreset("pet-ct")
     taskPath: str
     primary: str
     labelValues: str

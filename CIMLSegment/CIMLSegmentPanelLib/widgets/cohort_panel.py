@@ -85,7 +85,7 @@ class CohortPanel:
         if steps is not None:
             self._search.start(steps, self._onSearched)
         isFile = parameters.taskPreset is TaskPreset.FILE
-        isOpen = isFile or parameters.taskPreset is TaskPreset.SINGLE_TARGET
+        isOpen = isFile or parameters.taskPreset.value == "single-target"
         for name, isVisible in (("taskPath", isFile), ("primary", isOpen)):
             getattr(self._ui, f"{name}Label").setVisible(isVisible)
             getattr(self._ui, f"{name}LineEdit").setVisible(isVisible)

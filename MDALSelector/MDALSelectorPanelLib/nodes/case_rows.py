@@ -8,10 +8,10 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.cohort_record import CaseState
@@ -31,12 +31,6 @@ STATE_COLORS: dict[CaseState, tuple[float, float, float]] = {
     CaseState.SKIPPED: (0.80, 0.47, 0.65),
     CaseState.CHECK_PAIRING: (0.84, 0.37, 0.00),
 }
-
-_PMI = "PMI "
-_NATS = " (nats)"
-_FILE = "file "
-_FLAG_SEPARATOR = " | "
-_LABEL = "label map"
 
 
 @dataclass(frozen=True)
@@ -113,26 +107,77 @@ def usual_range(values: Iterable[float]) -> tuple[float, float]:
     return usual[0], usual[-1]
 
 
+@dataclass(frozen=True)
+class _Column:
+    """A field of the rows in the scene's table; `{}` in the title stands for a key of a mapping.
+
+    Attributes:
+        title: Title of the column, which saved scenes hold.
+        field: Field of `CaseRow`.
+        write: Makes the value that the table keeps; for mappings, that of one key.
+        read: Makes the field again; `None` leaves a key of a mapping out.
+    """
+
+    title: str
+    field: str
+    write: Callable[[Any], Value]
+    read: Callable[[Any], Any]
+
+    def columns(self, rows: Sequence[CaseRow]) -> Iterator[tuple[str, list[Value]]]:
+        """Yield title and values of the columns that rows need."""
+        fields = [getattr(row, self.field) for row in rows]
+        if "{}" not in self.title:
+            yield self.title, [self.write(value) for value in fields]
+            return
+        for key in dict.fromkeys(key for mapping in fields for key in mapping):
+            yield self.title.format(key), [self.write(mapping.get(key)) for mapping in fields]
+
+    def value(self, cells: Mapping[str, Value]) -> Any:
+        """Return the field of the row that cells belong to."""
+        before, is_mapping, after = self.title.partition("{}")
+        if not is_mapping:
+            return self.read(cells[self.title])
+        own = (name for name in cells if name.startswith(before) and name.endswith(after))
+        found = {name[len(before) : len(name) - len(after)]: self.read(cells[name]) for name in own}
+        return {key: value for key, value in found.items() if value is not None}
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _optional(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _text(value: str | None) -> str:
+    return value or ""
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(text.split(" | ")) if text else ()
+
+
+# What the scene keeps of a case: a new datum is a field of `CaseRow`, a line here, and its origin
+# in `rows_from_selection`.
+_COLUMNS = (
+    _Column("rank", "rank", lambda rank: rank or 0, lambda value: int(value) or None),
+    _Column("case", "case_id", str, str),
+    _Column("state", "state", str, CaseState),
+    _Column("modality difference", "modality_difference", _number, _optional),
+    _Column("first principal component", "component", _number, _optional),
+    _Column("PMI {} (nats)", "pmi", _number, _optional),
+    _Column("flags", "flags", " | ".join, _parts),
+    _Column("reason", "reason", str, str),
+    _Column("picture", "thumbnail", str, str),
+    _Column("file {}", "files", _text, lambda value: value or None),
+    _Column("label map", "label", str, str),
+)
+
+
 def columns_from_rows(rows: Sequence[CaseRow]) -> dict[str, list[Value]]:
     """Write rows as the columns of a table."""
-    pairs = _names(row.pmi for row in rows)
-    modalities = _names(row.files for row in rows)
-    columns: dict[str, list[Value]] = {
-        "rank": [row.rank or 0 for row in rows],
-        "case": [row.case_id for row in rows],
-        "state": [row.state.value for row in rows],
-        "modality difference": [_number(row.modality_difference) for row in rows],
-        "first principal component": [_number(row.component) for row in rows],
-    }
-    for pair in pairs:
-        columns[f"{_PMI}{pair}{_NATS}"] = [_number(row.pmi.get(pair)) for row in rows]
-    columns["flags"] = [_FLAG_SEPARATOR.join(row.flags) for row in rows]
-    columns["reason"] = [row.reason for row in rows]
-    columns["picture"] = [row.thumbnail for row in rows]
-    for modality in modalities:
-        columns[f"{_FILE}{modality}"] = [row.files.get(modality, "") for row in rows]
-    columns[_LABEL] = [row.label for row in rows]
-    return columns
+    return dict(pair for column in _COLUMNS for pair in column.columns(rows))
 
 
 def rows_from_columns(columns: Mapping[str, Sequence[Value]]) -> list[CaseRow]:
@@ -143,7 +188,10 @@ def rows_from_columns(columns: Mapping[str, Sequence[Value]]) -> list[CaseRow]:
     """
     try:
         n_rows = len(columns["case"])
-        return [_row({name: values[i] for name, values in columns.items()}) for i in range(n_rows)]
+        cells = ({name: values[i] for name, values in columns.items()} for i in range(n_rows))
+        return [
+            CaseRow(**{column.field: column.value(row) for column in _COLUMNS}) for row in cells
+        ]
     except (KeyError, IndexError, TypeError) as error:
         msg = f"Expected a table of ranked cases, but {error} is missing. Run the selection again."
         raise ValueError(msg) from error
@@ -179,39 +227,5 @@ def _ranked_row(case: RankedCase, found: FoundCase, states: Mapping[str, CaseSta
     )
 
 
-def _row(values: Mapping[str, Value]) -> CaseRow:
-    flags = str(values["flags"])
-    return CaseRow(
-        case_id=str(values["case"]),
-        state=CaseState(str(values["state"])),
-        rank=int(values["rank"]) or None,
-        modality_difference=_optional(values["modality difference"]),
-        component=_optional(values["first principal component"]),
-        pmi={
-            name.removeprefix(_PMI).removesuffix(_NATS): float(value)
-            for name, value in values.items()
-            if name.startswith(_PMI) and not math.isnan(float(value))
-        },
-        flags=tuple(flags.split(_FLAG_SEPARATOR)) if flags else (),
-        reason=str(values["reason"]),
-        thumbnail=str(values["picture"]),
-        files={
-            name.removeprefix(_FILE): str(value)
-            for name, value in values.items()
-            if name.startswith(_FILE) and value
-        },
-        label=str(values[_LABEL]),
-    )
-
-
-def _names(mappings: Iterable[Mapping[str, object]]) -> list[str]:
-    return list(dict.fromkeys(name for mapping in mappings for name in mapping))
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def _optional(value: Value) -> float | None:
-    number = float(value)
-    return None if math.isnan(number) else number
+def _row(cells: Mapping[str, Value]) -> CaseRow:
+    return CaseRow(**{column.field: column.value(cells) for column in _COLUMNS})
