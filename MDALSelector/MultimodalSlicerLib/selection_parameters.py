@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Annotated
 
 from slicer.i18n import tr as _
+from slicer.i18n import translate
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
 
 from MDALSelectorLib.estimation.config import ESTIMATORS
@@ -51,8 +52,7 @@ class Strategy(enum.Enum):
 
     def hint(self) -> str:
         """Say how the strategy chooses."""
-        summary = _(STRATEGIES[self.value].summary)
-        return _("{summary}.").format(summary=summary[:1].upper() + summary[1:])
+        return translate("Strategy", STRATEGIES[self.value].summary)
 
 
 class Estimator(enum.Enum):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Union
 
 import slicer
 from slicer.i18n import tr as _
+from slicer.i18n import translate
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS
@@ -45,7 +46,7 @@ class MapKind(enum.Enum):
 
     def label(self) -> str:
         """Return the text of the combo box."""
-        return _(self.entry.choice)
+        return translate("MapKind", self.entry.choice)
 
     def hint(self, resolution: str) -> str:
         """Say what the map shows and what it does not.
@@ -53,7 +54,7 @@ class MapKind(enum.Enum):
         Args:
             resolution: Size of its finest details in mm; may be empty.
         """
-        parts = [_(self.entry.hint)]
+        parts = [translate("MapKind", self.entry.hint)]
         if resolution and self.entry.has_route:
             parts.append(_("No finer than {mm}.").format(mm=resolution))
         return " ".join([*parts, _("Model attribution, not clinical evidence.")])
