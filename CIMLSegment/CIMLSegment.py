@@ -16,7 +16,7 @@ from slicer.ScriptedLoadableModule import (
 
 from CIMLSegmentPanelLib.nodes.cohort_jobs import CohortJobs
 from CIMLSegmentPanelLib.nodes.input_checks import InputVerdict, judgeVolumes
-from CIMLSegmentPanelLib.nodes.input_matching import MAX_INPUTS, fillVolumes
+from CIMLSegmentPanelLib.nodes.input_matching import fillVolumes
 from CIMLSegmentPanelLib.nodes.map_browser import MapBrowser
 from CIMLSegmentPanelLib.nodes.model_summary import ModelSummary, millimeters, read_model_summary
 from CIMLSegmentPanelLib.nodes.result_facts import MAP_ATTRIBUTE, RESULT_ATTRIBUTE, isResult
@@ -27,7 +27,7 @@ from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParamet
 from CIMLSegmentPanelLib.nodes.segmentation_runs import Run, SegmentationRuns
 from CIMLSegmentPanelLib.widgets.cohort_panel import CohortPanel
 from CIMLSegmentPanelLib.widgets.contribution_section import ContributionSection
-from CIMLSegmentPanelLib.widgets.input_section import InputRow, InputSection
+from CIMLSegmentPanelLib.widgets.input_section import InputSection
 from CIMLSegmentPanelLib.widgets.result_section import ResultSection
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
@@ -200,9 +200,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
 
     def _makeSections(self) -> None:
         ui = self.ui
-        parts, numbers = ("Label", "Selector", "Note"), range(1, MAX_INPUTS + 1)
-        rows = [[getattr(ui, f"input{part}{number}") for part in parts] for number in numbers]
-        self.inputs = InputSection([InputRow(*row) for row in rows])
+        self.inputs = InputSection(ui)
         self.cohort = CohortPanel(ui, self.logic.work, self.logic.getParameterNode)
         self.results = ResultSection(ui, lambda: self._parameterNode)
         self.contributions = ContributionSection(

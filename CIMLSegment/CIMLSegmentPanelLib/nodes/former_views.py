@@ -9,7 +9,6 @@ import json
 from typing import Any
 
 import slicer
-import vtk
 
 from MultimodalSlicerLib.volume_nodes import nodesOf
 
@@ -107,18 +106,15 @@ def _setLayers(node: slicer.vtkMRMLSliceCompositeNode, layers: list[Any]) -> Non
 
 
 def _place(node: slicer.vtkMRMLSliceNode) -> list[list[float]]:
-    matrix = node.GetSliceToRAS()
-    values = [matrix.GetElement(row, column) for row in range(4) for column in range(4)]
+    values = slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS()).ravel().tolist()
     return [values, list(node.GetFieldOfView()), list(node.GetXYZOrigin())]
 
 
 def _setPlace(
     node: slicer.vtkMRMLSliceNode, values: list[float], field: list[float], origin: list[float]
 ) -> None:
-    matrix = vtk.vtkMatrix4x4()
-    matrix.DeepCopy(values)
     with slicer.util.NodeModify(node):
-        node.GetSliceToRAS().DeepCopy(matrix)
+        node.GetSliceToRAS().DeepCopy(values)
         node.SetFieldOfView(*field)
         node.SetXYZOrigin(*origin)
         node.UpdateMatrices()

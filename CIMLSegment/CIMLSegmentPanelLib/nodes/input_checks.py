@@ -93,7 +93,8 @@ def worldGrid(node: slicer.vtkMRMLVolumeNode) -> Grid:
     toWorld = vtk.vtkMatrix4x4()
     transform.GetMatrixTransformToWorld(toWorld)
     grid = gridFromNode(node)
-    return grid_from_affine_ras(_array(toWorld) @ grid.affine_ras, grid.size)
+    affine = slicer.util.arrayFromVTKMatrix(toWorld) @ grid.affine_ras
+    return grid_from_affine_ras(affine, grid.size)
 
 
 def _problem(modality: str, node: slicer.vtkMRMLNode | None, task: Task) -> str:
@@ -180,7 +181,3 @@ def _boundingGrid(node: slicer.vtkMRMLVolumeNode) -> Grid:
     affine = np.diag([*((high - low) / size), 1.0])
     affine[:3, 3] = low + (high - low) / size / 2
     return grid_from_affine_ras(affine, (int(size[0]), int(size[1]), int(size[2])))
-
-
-def _array(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
-    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
