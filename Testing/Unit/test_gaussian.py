@@ -12,7 +12,7 @@ from MDALSelectorLib.estimation.config import CrossFitConfig, GaussianConfig
 from MDALSelectorLib.estimation.cross_fitting import FloatArray, plan_cross_fit, spearman
 from MDALSelectorLib.estimation.gaussian import CanonicalCritic, whiten
 from MDALSelectorLib.estimation.gaussian_estimator import gaussian_estimates, shuffled_bounds
-from MDALSelectorLib.estimation.pair_estimate import PairEstimate
+from MDALSelectorLib.estimation.pair_estimate import PairEstimate, modality_difference
 
 PAIR = ("a", "b")
 ONE_SETTING = GaussianConfig(n_components=(8,), shrinkages=(0.1,), n_reliability_splits=1)
@@ -123,9 +123,10 @@ def test_bound_and_repeatability_show_signal_and_its_absence() -> None:
     order = np.random.default_rng(1).permutation(125)
     noise = estimate({"a": toy.lifted["a"], "b": toy.lifted["b"][order]}, config=config)
     assert signal.bound_nats > 1.5
-    assert signal.r12_disjoint > 0.4
+    found = modality_difference([signal], n_cases=125, unused={})
+    assert found.r12_disjoint > 0.4
     assert noise.bound_nats < 0.1
-    assert abs(noise.r12_disjoint) < 0.25
+    assert abs(modality_difference([noise], n_cases=125, unused={}).r12_disjoint) < 0.25
 
 
 def test_shuffled_pairs_stay_below_what_chance_is_granted() -> None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from MDALSelectorLib.estimation.cross_fitting import FloatArray as DoubleArray
 from MDALSelectorLib.estimation.gaussian import whiten
-from MDALSelectorLib.estimation.pair_estimate import ModalityPair, has_modality, robust_z
+from MDALSelectorLib.estimation.pair_estimate import ModalityPair, has_modality, mean_over_pairs
 from MultimodalImagingLib.images.arrays import Box, bounding_box
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.prepared_case import BoolArray, FloatArray, PreparedCase
@@ -192,13 +192,7 @@ def cohort_voxel_nmi(cases: Iterable[PreparedCase], modalities: Sequence[str]) -
         cohort's median and robust spread (so that a case is not judged by having the easier
         pairs); NaN for cases without any pair, shape `(n_cases,)`. Low means little shared.
     """
-    table = pair_scores(cases, modalities)
-    known = table[:, np.isfinite(table).any(axis=0)]
-    scaled = np.apply_along_axis(robust_z, 0, known) if known.size else known
-    has_any = np.isfinite(scaled).any(axis=1)
-    mean = np.full(len(table), np.nan)
-    mean[has_any] = np.nanmean(scaled[has_any], axis=1)
-    return mean
+    return mean_over_pairs(pair_scores(cases, modalities))
 
 
 def pair_scores(cases: Iterable[PreparedCase], modalities: Sequence[str]) -> DoubleArray:

@@ -23,6 +23,9 @@ from MDALSelectorLib.estimation.pair_estimate import (
 )
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 
+# Positions of the scored cases, and their critic per number of components and shrinkage.
+_Scored = tuple[IntArray, dict[tuple[int, float], CanonicalCritic]]
+
 
 def gaussian_estimates(
     features: Mapping[str, FloatArray],
@@ -47,7 +50,7 @@ def gaussian_estimates(
     reporter = reporter or NullReporter()
     available = has_modality(features)
     cases = {pair: joint_cases(available, pair) for pair in pairs}
-    results: dict[ModalityPair, list[RepeatScores]] = {pair: [] for pair in pairs}
+    results: dict[ModalityPair, list[tuple[FloatArray, float]]] = {pair: [] for pair in pairs}
     reporter.stage("PMI, Gaussian", plan.n_repeats * len(plan.seeds[0]))
     for repeat in range(plan.n_repeats):
         folds = []
@@ -62,10 +65,9 @@ def gaussian_estimates(
             pair=pair,
             estimator="gaussian",
             case_index=cases[pair],
-            repeat_pmi=np.stack([r.pmi for r in results[pair]]),
-            repeat_bounds=np.array([r.bound for r in results[pair]]),
+            repeat_pmi=np.stack([pmi for pmi, _ in results[pair]]),
+            repeat_bounds=np.array([bound for _, bound in results[pair]]),
             half_pmi=halves[pair],
-            settings={"components_and_shrinkage": [r.settings for r in results[pair]]},
         )
         for pair in pairs
     )
@@ -103,7 +105,7 @@ def shuffled_bounds(
             _shuffled_within(plan.fold_of_case[0], cases, generator)
             for _ in range(config.n_shuffles)
         ]
-        shuffled = [repeat_scores(folds, pair, cases, config, partner=p).bound for p in partners]
+        shuffled = [repeat_scores(folds, pair, cases, config, partner=p)[1] for p in partners]
         bounds[pair] = np.array(shuffled)
     return bounds
 
@@ -137,10 +139,6 @@ def _half_pmi(
     return scores
 
 
-Setting = tuple[int, float]
-_Scored = tuple[IntArray, dict[Setting, CanonicalCritic]]
-
-
 @dataclass(frozen=True, eq=False)
 class FoldComponents:
     """Whitened components of one split.
@@ -152,21 +150,6 @@ class FoldComponents:
 
     split: Split
     of_modality: Mapping[str, FloatArray]
-
-
-@dataclass(frozen=True, eq=False)
-class RepeatScores:
-    """Out-of-fold scores of one pair in one repeat.
-
-    Attributes:
-        pmi: PMI of the cases that have the pair, nats, `(n,)`.
-        bound: Held-out bound, mean over folds, nats.
-        settings: Number of components and shrinkage per fold.
-    """
-
-    pmi: FloatArray
-    bound: float
-    settings: list[Setting]
 
 
 def fold_components(
@@ -194,7 +177,7 @@ def repeat_scores(
     config: GaussianConfig,
     *,
     partner: IntArray | None = None,
-) -> RepeatScores:
+) -> tuple[FloatArray, float]:
     """Score every case by the model of its fold.
 
     Args:
@@ -203,6 +186,9 @@ def repeat_scores(
         cases: Cases that have both, ascending.
         config: Grid of settings.
         partner: Case whose second modality stands in for that of each case; itself by default.
+
+    Returns:
+        PMI of the cases, nats, `(n,)`, and the held-out bound, mean over folds, nats.
     """
     n_fit = min(int(np.isin(cases, fold.split.fit).sum()) for fold in folds)
     limit = _component_limit(n_fit, folds, pair, config)
@@ -217,7 +203,7 @@ def repeat_scores(
     for (held_out, critics), setting in zip(fitted, chosen, strict=True):
         pmi[held_out] = critics[settings[setting]].matched()
     bound = np.nanmean([bounds[fold, setting] for fold, setting in enumerate(chosen)])
-    return RepeatScores(pmi, float(bound), [settings[setting] for setting in chosen])
+    return pmi, float(bound)
 
 
 def half_scores(

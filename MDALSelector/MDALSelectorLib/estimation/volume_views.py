@@ -30,7 +30,6 @@ class VolumeViews:
         self,
         cases: Sequence[PreparedCase],
         *,
-        patient_ids: Sequence[str],
         available: Mapping[str, BoolArray],
         config: CropConfig,
     ) -> None:
@@ -38,19 +37,13 @@ class VolumeViews:
 
         Args:
             cases: The prepared cases; an index reads the case if it is not in memory.
-            patient_ids: Patient of every case.
             available: Which cases have each modality, in the order of the cohort, `(n_cases,)`.
             config: Size of the crops, augmentation, encoder and memory.
         """
         self._cases, self._config = cases, config
-        self._patient_ids, self._available = tuple(patient_ids), dict(available)
+        self._available = dict(available)
         self._memory: dict[int, _CropCase] = {}
         self._lock = Lock()
-
-    @property
-    def patient_ids(self) -> tuple[str, ...]:
-        """Patient of every case."""
-        return self._patient_ids
 
     @property
     def modalities(self) -> tuple[str, ...]:

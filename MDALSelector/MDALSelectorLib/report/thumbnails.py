@@ -74,13 +74,13 @@ def write_thumbnails(
 
 
 def thumbnail_names(case_ids: Iterable[str]) -> dict[str, str]:
-    """Give every case the name of a PNG file that any disk can hold.
+    """Give every case of a cohort the name of a PNG file that any disk can hold.
 
     Names that differ in case only, or only in characters that are not allowed, get a number.
     """
     names: dict[str, str] = {}
     taken: set[str] = set()
-    for case_id in sorted(case_ids):
+    for case_id in case_ids:
         slug = re.sub(r"[^A-Za-z0-9._-]+", "_", case_id)[:80].strip(".") or "case"
         number, name = 1, slug
         while name.lower() in taken:

@@ -21,7 +21,7 @@ from MDALSelectorLib.selection.case_columns import (
     rounded_numbers,
     selection_from_content,
 )
-from MDALSelectorLib.selection.case_selection import CaseSelection
+from MDALSelectorLib.selection.case_selection import MEASURES, CaseSelection
 from MultimodalImagingLib.errors import CohortError, CrossModalError
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.json_text import json_value
@@ -86,7 +86,8 @@ def selection_csv(selection: CaseSelection) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(
-        ["rank", "case", "patient", "suggested", "labelled", "modality difference"]
+        ["rank", "case", "patient", "suggested", "labelled"]
+        + [measure.title for measure in MEASURES]
         + [f"PMI {a}-{b} (nats)" for a, b in selection.pairs]
         + ["flags", "reason"]
     )
@@ -94,7 +95,7 @@ def selection_csv(selection: CaseSelection) -> str:
         writer.writerow(
             [case.rank, case.case_id, case.patient_id]
             + [_yes_or_no(case.suggested), _yes_or_no(case.labelled)]
-            + [_fixed(case.modality_difference)]
+            + [_fixed(case.measures.get(measure.name)) for measure in MEASURES]
             + [_fixed(case.pmi.get(pair)) for pair in selection.pairs]
             + ["; ".join(f"{flag.kind}: {flag.reason}" for flag in case.flags), case.reason]
         )

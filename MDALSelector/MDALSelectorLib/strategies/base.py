@@ -58,8 +58,7 @@ class StrategyOptions:
 class Strategy(ABC):
     """A rule that says which cases to label next.
 
-    A subclass implements `_walk`. It sees a pool that is sorted by case name, so that the order in
-    which a folder was listed cannot matter, and whose values were checked.
+    A subclass implements `_walk`. It sees a pool whose values were checked, and leaves it as it is.
 
     Attributes:
         name: What the user calls it.
@@ -106,14 +105,9 @@ class Strategy(ABC):
             ValueError: If embeddings are not finite.
         """
         self._check(pool, budget)
-        rows = pool.rows_by_name
-        ordered = pool.taken(rows)
-        walk = self._walk(ordered, budget, generator)
-        order = [*(pick.index for pick in walk), *_not_candidates(ordered)]
-        return Ranking(
-            picks=tuple(Pick(rows[pick.index], pick.reason) for pick in walk[:budget]),
-            order=tuple(rows[index] for index in order),
-        )
+        walk = self._walk(pool, budget, generator)
+        order = (*(pick.index for pick in walk), *_not_candidates(pool))
+        return Ranking(picks=tuple(walk[:budget]), order=order)
 
     @classmethod
     def from_options(cls, options: StrategyOptions) -> Self:

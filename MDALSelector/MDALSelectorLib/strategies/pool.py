@@ -25,7 +25,7 @@ class Pool:
     """All cases of a cohort as a strategy sees them; row i of every array is case i.
 
     Attributes:
-        case_ids: Distinct names, any order.
+        case_ids: Distinct names, in order, so that the order of a folder listing cannot matter.
         patient_ids: Patient of every case; several cases may belong to one patient.
         embeddings: Fused embedding per case, unitless, shape `(n_cases, n_features)`.
         eligible: Whether a case may be suggested, shape `(n_cases,)`; a case whose pairing must be
@@ -53,6 +53,9 @@ class Pool:
             twice = sorted({c for c in self.case_ids if self.case_ids.count(c) > 1})
             msg = f"Expected distinct case names, got {', '.join(twice)} more than once."
             raise ValueError(msg)
+        if tuple(sorted(self.case_ids)) != self.case_ids:
+            msg = "Expected the cases of a pool in the order of their names, as a cohort has them."
+            raise ValueError(msg)
         columns = {"patient_ids": len(self.patient_ids), "embeddings": len(self.embeddings)}
         columns |= {"eligible": len(self.eligible), "labelled": len(self.labelled)}
         columns |= {name: len(values) for name, values in self.utilities.items()}
@@ -74,27 +77,6 @@ class Pool:
     def candidates(self) -> BoolArray:
         """Which cases can be picked: eligible and not labeled, shape `(n_cases,)`."""
         return np.logical_and(self.eligible, np.logical_not(self.labelled))
-
-    @property
-    def rows_by_name(self) -> tuple[int, ...]:
-        """All rows, sorted by the name of the case."""
-        return tuple(sorted(range(self.n_cases), key=self.case_ids.__getitem__))
-
-    def taken(self, rows: Sequence[int] | IntArray) -> Pool:
-        """Return the pool of the given rows, in their order; arrays are copies."""
-        chosen = np.asarray(rows, dtype=np.intp)
-        return Pool(
-            case_ids=tuple(self.case_ids[row] for row in chosen),
-            patient_ids=tuple(self.patient_ids[row] for row in chosen),
-            embeddings=np.asarray(self.embeddings, dtype=np.float64)[chosen],
-            eligible=np.asarray(self.eligible, dtype=bool)[chosen],
-            labelled=np.asarray(self.labelled, dtype=bool)[chosen],
-            utilities={
-                name: np.asarray(values, dtype=np.float64)[chosen]
-                for name, values in self.utilities.items()
-            },
-            pair_z=None if self.pair_z is None else np.asarray(self.pair_z)[chosen],
-        )
 
 
 @dataclass(frozen=True)
