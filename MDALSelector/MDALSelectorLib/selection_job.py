@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
 from MDALSelectorLib.report.page import write_report
@@ -39,8 +38,8 @@ from MultimodalImagingLib.cohorts.cases import Problem
 from MultimodalImagingLib.cohorts.cohort import Cohort
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
 from MultimodalImagingLib.errors import CohortError, UsageError
-from MultimodalImagingLib.jobs.job_log import LoggingReporter
-from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.jobs.progress import LoggingReporter, Reporter
 from MultimodalImagingLib.preparation.preprocessing import (
     PreparedCohort,
     default_spec,
@@ -49,8 +48,6 @@ from MultimodalImagingLib.preparation.preprocessing import (
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord, open_record
 from MultimodalImagingLib.record.ownership import check_apart, is_free
 from MultimodalImagingLib.version import current_versions
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def run_selection(cohort: Cohort, config: SelectionConfig, reporter: Reporter) -> Path:
@@ -179,7 +176,7 @@ def _with_duplicates(
     return found
 
 
-def _score_column(cohort: Cohort, case_ids: tuple[str, ...], column: str) -> FloatArray:
+def _score_column(cohort: Cohort, case_ids: tuple[str, ...], column: str) -> Float64Array:
     attributes = {case.case_id: case.attributes for case in cohort.cases}
     columns = sorted({name for values in attributes.values() for name in values})
     if column not in columns:

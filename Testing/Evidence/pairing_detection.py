@@ -35,9 +35,9 @@ from MDALSelectorLib.pairing.config import PairingConfig
 from MDALSelectorLib.pairing.flags import gain_limits, pairing_flags
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort
 from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 from MultimodalImagingLib.preparation.preprocessing import (
     PreparedCohort,
-    PreprocessingSpec,
     default_spec,
     prepare_cohort,
 )

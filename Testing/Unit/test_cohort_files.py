@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_rows import CaseRow
 from MultimodalSlicerLib.cohort_files import CohortFiles, write_case_table

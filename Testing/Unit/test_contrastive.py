@@ -25,9 +25,10 @@ from MDALSelectorLib.estimation.contrastive_estimator import (
     contrastive_settings,
 )
 from MDALSelectorLib.estimation.contrastive_training import TrainedFold, train_fold
-from MDALSelectorLib.estimation.cross_fitting import FloatArray, Split, plan_cross_fit, spearman
+from MDALSelectorLib.estimation.cross_fitting import Split, plan_cross_fit, spearman
 from MDALSelectorLib.estimation.pair_estimate import ModalityPair, PairEstimate, modality_difference
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.progress import NullReporter
 
 PAIR = ("a", "b")
@@ -44,7 +45,7 @@ SHORT = replace(TRAINING, max_steps=15)
 
 
 def run(
-    features: dict[str, FloatArray],
+    features: dict[str, Float64Array],
     *,
     owners: list[str] | None = None,
     pairs: tuple[ModalityPair, ...] = (PAIR,),

@@ -15,9 +15,9 @@ from MDALSelectorLib.estimation.config import (
     EstimationConfig,
     GaussianConfig,
 )
-from MDALSelectorLib.estimation.cross_fitting import FloatArray
 from MDALSelectorLib.estimation.estimate import Estimation, estimate
 from MultimodalImagingLib.errors import CohortError, UsageError
+from MultimodalImagingLib.images.arrays import Float64Array
 
 GAUSSIAN = EstimationConfig(
     estimator="gaussian",
@@ -31,7 +31,7 @@ AUTO = replace(
 )
 
 
-def four_modalities(n_cases: int) -> dict[str, FloatArray]:
+def four_modalities(n_cases: int) -> dict[str, Float64Array]:
     """Return features where a, b and c share much and d shares nothing."""
     generator = np.random.default_rng(0)
     toy = make_toy(n_cases, seed=0)
@@ -42,7 +42,7 @@ def four_modalities(n_cases: int) -> dict[str, FloatArray]:
 
 
 def run(
-    features: dict[str, FloatArray],
+    features: dict[str, Float64Array],
     config: EstimationConfig = GAUSSIAN,
     *,
     with_views: bool = False,

@@ -70,7 +70,7 @@ VIOLATIONS = {
         "from MDALSelectorLib.commands import select",
     ),
     "segmenter": (
-        "CIMLSegment/CIMLSegmentLib/task/merging.py",
+        "CIMLSegment/CIMLSegmentLib/task/regions.py",
         "from CIMLSegmentLib.results import result",
     ),
     "panels": (

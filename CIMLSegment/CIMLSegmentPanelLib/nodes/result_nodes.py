@@ -17,8 +17,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKey
-from CIMLSegmentLib.results.result import Contribution
-from MultimodalImagingLib.images.volume_io import ImageFile, read_volume
+from CIMLSegmentLib.results.segmentation_result import Contribution
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import read_volume
 from MultimodalSlicerLib.segment_nodes import segmentVolumesMl
 from MultimodalSlicerLib.table_nodes import columnsOf, setColumns
 from MultimodalSlicerLib.volume_nodes import (
@@ -30,7 +31,7 @@ from MultimodalSlicerLib.volume_nodes import (
 )
 
 if TYPE_CHECKING:
-    from CIMLSegmentLib.results.stored_result import StoredResult
+    from CIMLSegmentLib.results.segmentation_result import StoredResult
 
 RESULT_ATTRIBUTE = "CIMLSegment.Result"
 MAP_ATTRIBUTE = "CIMLSegment.Map"

@@ -25,8 +25,12 @@ from MultimodalImagingLib.images.geometry import (
     grid_from_affine_ras,
     image_from_volume,
 )
-from MultimodalImagingLib.images.geometry_checks import Verdict, case_verdict
-from MultimodalImagingLib.images.misplacement import image_mismatch, mismatch_text
+from MultimodalImagingLib.images.geometry_checks import (
+    Verdict,
+    case_verdict,
+    image_mismatch,
+    mismatch_text,
+)
 from MultimodalSlicerLib.volume_nodes import gridFromNode, volumeFromNode, volumeProblem
 
 Nodes = Mapping[str, slicer.vtkMRMLNode | None]

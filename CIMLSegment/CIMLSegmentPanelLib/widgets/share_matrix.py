@@ -8,7 +8,7 @@ import qt
 from slicer.i18n import tr as _
 
 from CIMLSegmentLib.results.map_kinds import COLORS, MAP_KINDS
-from CIMLSegmentLib.results.result import Contribution
+from CIMLSegmentLib.results.segmentation_result import Contribution
 from CIMLSegmentPanelLib.nodes.map_browser import Cell
 from MultimodalWidgetsLib.background_process import Signal
 from MultimodalWidgetsLib.pictures import dot

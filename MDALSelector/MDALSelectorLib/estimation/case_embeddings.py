@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from MDALSelectorLib.estimation.cross_fitting import IntArray
 from MDALSelectorLib.estimation.encoders import ContrastiveModel, Encoded, symmetric_info_nce
-from MDALSelectorLib.estimation.pair_estimate import BoolArray, ModalityPair, joint_cases
+from MDALSelectorLib.estimation.pair_estimate import ModalityPair, joint_cases
+from MultimodalImagingLib.images.arrays import MaskArray
 
 
 class ViewSource(Protocol):
@@ -23,7 +24,7 @@ class ViewSource(Protocol):
         """In the order of the cohort."""
 
     @property
-    def available(self) -> Mapping[str, BoolArray]:
+    def available(self) -> Mapping[str, MaskArray]:
         """Which cases have each modality, `(n_cases,)`."""
 
     @property
@@ -39,7 +40,7 @@ class ViewSource(Protocol):
             Per modality `(n_having, n_views, ...)`.
         """
 
-    def evaluation_views(self, cases: IntArray) -> tuple[Mapping[str, Tensor], BoolArray]:
+    def evaluation_views(self, cases: IntArray) -> tuple[Mapping[str, Tensor], MaskArray]:
         """Return the views that are scored, the same each time.
 
         Returns:
@@ -98,7 +99,7 @@ class CaseEmbeddings:
     model: ContrastiveModel
     source: ViewSource
     cases: IntArray
-    counts: BoolArray
+    counts: MaskArray
     encoded: Mapping[str, Encoded]
 
     def pair(self, pair: ModalityPair, patients: IntArray) -> PairEmbeddings:
@@ -129,7 +130,7 @@ def embed_views(
     source: ViewSource,
     cases: IntArray,
     views: Mapping[str, Tensor],
-    counts: BoolArray,
+    counts: MaskArray,
 ) -> CaseEmbeddings:
     """Encode given views of some cases on the device of the model.
 

@@ -22,22 +22,12 @@ from MDALSelectorLib.estimation.config import (
     NormalizationConfig,
 )
 from MDALSelectorLib.estimation.contrastive_training import TrainedFold, run_jobs, train_fold
-from MDALSelectorLib.estimation.cross_fitting import (
-    CrossFitPlan,
-    FloatArray,
-    IntArray,
-    Split,
-    bound_blocks,
-)
+from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, IntArray, Split, bound_blocks
 from MDALSelectorLib.estimation.encoders import symmetric_info_nce
 from MDALSelectorLib.estimation.normalization import two_sided_scores
-from MDALSelectorLib.estimation.pair_estimate import (
-    BoolArray,
-    ModalityPair,
-    PairEstimate,
-    joint_cases,
-)
+from MDALSelectorLib.estimation.pair_estimate import ModalityPair, PairEstimate, joint_cases
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 
 # Factors by which the mean over places may be multiplied to serve as a critic of whole cases.
@@ -186,8 +176,8 @@ class FoldScores:
     """
 
     pair: ModalityPair
-    is_held_out: BoolArray
-    pmi: FloatArray
+    is_held_out: MaskArray
+    pmi: Float64Array
     bound: float
 
 

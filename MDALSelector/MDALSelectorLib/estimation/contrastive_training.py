@@ -26,8 +26,8 @@ from MDALSelectorLib.estimation.config import ContrastiveConfig
 from MDALSelectorLib.estimation.cross_fitting import IntArray, Split
 from MDALSelectorLib.estimation.encoders import ContrastiveModel
 from MDALSelectorLib.estimation.pair_estimate import ModalityPair
-from MultimodalImagingLib.jobs.cancellation import check_cancelled
 from MultimodalImagingLib.jobs.environment import core_count
+from MultimodalImagingLib.jobs.progress import check_cancelled
 
 MIN_IMPROVEMENT_NATS = 1e-3
 # Each training holds the activations of a batch; more of them would only fill the memory.

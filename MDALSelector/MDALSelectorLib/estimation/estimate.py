@@ -13,15 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from MDALSelectorLib.estimation.config import EstimationConfig
-from MDALSelectorLib.estimation.cross_fitting import (
-    CrossFitPlan,
-    FloatArray,
-    plan_cross_fit,
-    spearman,
-)
+from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, plan_cross_fit, spearman
 from MDALSelectorLib.estimation.gaussian_estimator import gaussian_estimates, shuffled_bounds
 from MDALSelectorLib.estimation.pair_estimate import (
-    BoolArray,
     ModalityDifference,
     ModalityPair,
     PairEstimate,
@@ -30,6 +24,7 @@ from MDALSelectorLib.estimation.pair_estimate import (
     modality_difference,
 )
 from MultimodalImagingLib.errors import CohortError, UsageError
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 
 if TYPE_CHECKING:
@@ -57,7 +52,7 @@ class Estimation:
     pairs: tuple[ModalityPair, ...]
     estimator: str
     estimates: Mapping[str, tuple[PairEstimate, ...]]
-    null_bounds: Mapping[ModalityPair, FloatArray]
+    null_bounds: Mapping[ModalityPair, Float64Array]
     unused: Mapping[ModalityPair, str]
     difference: ModalityDifference
 
@@ -99,7 +94,7 @@ class Estimation:
 
 
 def estimate(
-    features: Mapping[str, FloatArray] | None,
+    features: Mapping[str, Float64Array] | None,
     *,
     case_ids: Sequence[str],
     patient_ids: Sequence[str],
@@ -133,7 +128,7 @@ def estimate(
     unused = {p: why for p in data.pairs if (why := _why_too_few(data, p, config)) is not None}
     scored = [pair for pair in data.pairs if pair not in unused]
     estimates: dict[str, tuple[PairEstimate, ...]] = dict.fromkeys(names, ())
-    null: Mapping[ModalityPair, FloatArray] = {}
+    null: Mapping[ModalityPair, Float64Array] = {}
     if scored:
         plan = plan_cross_fit(patient_ids, config=config.cross_fit, seed=config.seed)
         for name in names:
@@ -166,14 +161,14 @@ class _Data:
     """
 
     patient_ids: Sequence[str]
-    features: Mapping[str, FloatArray] | None
+    features: Mapping[str, Float64Array] | None
     source: ViewSource | None
-    available: Mapping[str, BoolArray]
+    available: Mapping[str, MaskArray]
 
     @classmethod
     def checked(
         cls,
-        features: Mapping[str, FloatArray] | None,
+        features: Mapping[str, Float64Array] | None,
         source: ViewSource | None,
         case_ids: Sequence[str],
         patient_ids: Sequence[str],
@@ -243,7 +238,7 @@ def _shuffled(
     pairs: Sequence[ModalityPair],
     plan: CrossFitPlan,
     config: EstimationConfig,
-) -> Mapping[ModalityPair, FloatArray]:
+) -> Mapping[ModalityPair, Float64Array]:
     if data.features is None or not config.gaussian.n_shuffles:
         return {}
     return shuffled_bounds(
@@ -253,7 +248,7 @@ def _shuffled(
 
 def _without_signal(
     estimates: Sequence[PairEstimate],
-    null: Mapping[ModalityPair, FloatArray],
+    null: Mapping[ModalityPair, Float64Array],
     config: EstimationConfig,
 ) -> dict[ModalityPair, str]:
     """Return the pairs whose bound chance could reach, and say so."""
@@ -268,7 +263,7 @@ def _without_signal(
     return unused
 
 
-def _null_bound(bounds: FloatArray) -> float:
+def _null_bound(bounds: Float64Array) -> float:
     return float(np.quantile(bounds, NULL_QUANTILE)) if len(bounds) else -np.inf
 
 
@@ -289,7 +284,7 @@ def _why_too_few(data: _Data, pair: ModalityPair, config: EstimationConfig) -> s
     return None
 
 
-def _check_features(features: Mapping[str, FloatArray], case_ids: Sequence[str]) -> None:
+def _check_features(features: Mapping[str, Float64Array], case_ids: Sequence[str]) -> None:
     for modality, values in features.items():
         if values.ndim != 2 or len(values) != len(case_ids):
             msg = (

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from MDALSelectorLib.estimation.config import GaussianConfig
-from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, FloatArray, IntArray, Split
+from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, IntArray, Split
 from MDALSelectorLib.estimation.gaussian import CanonicalCritic, canonical_critics, whiten
 from MDALSelectorLib.estimation.pair_estimate import (
     ModalityPair,
@@ -21,6 +21,7 @@ from MDALSelectorLib.estimation.pair_estimate import (
     has_modality,
     joint_cases,
 )
+from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 
 # Positions of the scored cases, and their critic per number of components and shrinkage.
@@ -28,7 +29,7 @@ _Scored = tuple[IntArray, dict[tuple[int, float], CanonicalCritic]]
 
 
 def gaussian_estimates(
-    features: Mapping[str, FloatArray],
+    features: Mapping[str, Float64Array],
     pairs: Sequence[ModalityPair],
     *,
     plan: CrossFitPlan,
@@ -50,7 +51,7 @@ def gaussian_estimates(
     reporter = reporter or NullReporter()
     available = has_modality(features)
     cases = {pair: joint_cases(available, pair) for pair in pairs}
-    results: dict[ModalityPair, list[tuple[FloatArray, float]]] = {pair: [] for pair in pairs}
+    results: dict[ModalityPair, list[tuple[Float64Array, float]]] = {pair: [] for pair in pairs}
     reporter.stage("PMI, Gaussian", plan.n_repeats * len(plan.seeds[0]))
     for repeat in range(plan.n_repeats):
         folds = []
@@ -74,13 +75,13 @@ def gaussian_estimates(
 
 
 def shuffled_bounds(
-    features: Mapping[str, FloatArray],
+    features: Mapping[str, Float64Array],
     pairs: Sequence[ModalityPair],
     *,
     plan: CrossFitPlan,
     config: GaussianConfig,
     seed: int,
-) -> Mapping[ModalityPair, FloatArray]:
+) -> Mapping[ModalityPair, Float64Array]:
     """Return the held-out bounds of pairs whose second modality is shuffled between cases.
 
     Shuffles stay within the folds of the first repeat, so every shuffle reuses its components.
@@ -121,12 +122,12 @@ def _shuffled_within(
 
 
 def _half_pmi(
-    features: Mapping[str, FloatArray],
+    features: Mapping[str, Float64Array],
     cases: Mapping[ModalityPair, IntArray],
     *,
     plan: CrossFitPlan,
     config: GaussianConfig,
-) -> dict[ModalityPair, FloatArray]:
+) -> dict[ModalityPair, Float64Array]:
     """Score every case twice, by models of disjoint halves of its split's training cases."""
     n_splits = min(config.n_reliability_splits, plan.n_repeats)
     scores = {pair: np.full((n_splits, 2, len(c)), np.nan) for pair, c in cases.items()}
@@ -149,11 +150,11 @@ class FoldComponents:
     """
 
     split: Split
-    of_modality: Mapping[str, FloatArray]
+    of_modality: Mapping[str, Float64Array]
 
 
 def fold_components(
-    features: Mapping[str, FloatArray],
+    features: Mapping[str, Float64Array],
     split: Split,
     config: GaussianConfig,
 ) -> FoldComponents:
@@ -177,7 +178,7 @@ def repeat_scores(
     config: GaussianConfig,
     *,
     partner: IntArray | None = None,
-) -> tuple[FloatArray, float]:
+) -> tuple[Float64Array, float]:
     """Score every case by the model of its fold.
 
     Args:
@@ -208,7 +209,7 @@ def repeat_scores(
 
 def half_scores(
     halves: Sequence[FoldComponents], pair: ModalityPair, cases: IntArray, config: GaussianConfig
-) -> FloatArray:
+) -> Float64Array:
     """Score the held-out cases with both halves; each half's cases choose the other's setting."""
     n_fit = min(int(np.isin(cases, half.split.fit).sum()) for half in halves)
     limit = _component_limit(n_fit, halves, pair, config)
@@ -263,6 +264,6 @@ def _bound(critic: CanonicalCritic, patients: IntArray) -> float:
     return critic.bound(np.arange(len(patients)), patients)
 
 
-def _best_elsewhere(bounds: FloatArray, fold: int) -> int:
+def _best_elsewhere(bounds: Float64Array, fold: int) -> int:
     """Return the setting with the highest mean bound over the other folds."""
     return int(np.nanmean(np.delete(bounds, fold, axis=0), axis=0).argmax())

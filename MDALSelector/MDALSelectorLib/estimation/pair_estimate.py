@@ -6,17 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from MDALSelectorLib.estimation.cross_fitting import (
-    FloatArray,
-    IntArray,
-    mean_pairwise_spearman,
-    spearman,
-)
+from MDALSelectorLib.estimation.cross_fitting import IntArray, mean_pairwise_spearman, spearman
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 
 ModalityPair = tuple[str, str]
-BoolArray = npt.NDArray[np.bool_]
 
 # Median absolute deviation of a normal distribution with standard deviation 1.
 NORMAL_MAD = 0.6745
@@ -39,12 +33,12 @@ class PairEstimate:
     pair: ModalityPair
     estimator: str
     case_index: IntArray
-    repeat_pmi: FloatArray
-    repeat_bounds: FloatArray
-    half_pmi: FloatArray
+    repeat_pmi: Float64Array
+    repeat_bounds: Float64Array
+    half_pmi: Float64Array
 
     @property
-    def pmi(self) -> FloatArray:
+    def pmi(self) -> Float64Array:
         """PMI of the cases of `case_index`, mean over repeats, nats, `(n,)`."""
         return np.asarray(self.repeat_pmi.mean(axis=0))
 
@@ -71,9 +65,9 @@ class ModalityDifference:
     """
 
     used: tuple[ModalityPair, ...]
-    pmi_nats: FloatArray
-    z: FloatArray
-    values: FloatArray
+    pmi_nats: Float64Array
+    z: Float64Array
+    values: Float64Array
     r12_repeats: float
     r12_disjoint: float
 
@@ -83,12 +77,12 @@ class ModalityDifference:
         return bool(self.used)
 
 
-def has_modality(features: Mapping[str, FloatArray]) -> dict[str, BoolArray]:
+def has_modality(features: Mapping[str, Float64Array]) -> dict[str, MaskArray]:
     """Return which cases have each modality; the others are rows of NaN."""
     return {m: np.asarray(~np.isnan(v).any(axis=1), dtype=bool) for m, v in features.items()}
 
 
-def joint_cases(available: Mapping[str, BoolArray], pair: ModalityPair) -> IntArray:
+def joint_cases(available: Mapping[str, MaskArray], pair: ModalityPair) -> IntArray:
     """Return the indices of the cases that have both modalities, ascending."""
     return np.flatnonzero(available[pair[0]] & available[pair[1]]).astype(np.int64)
 
@@ -131,7 +125,7 @@ def modality_difference(
     )
 
 
-def mean_over_pairs(table: FloatArray) -> FloatArray:
+def mean_over_pairs(table: Float64Array) -> Float64Array:
     """Center and scale every pair by its median and robust spread, and average over the pairs.
 
     Args:
@@ -143,7 +137,7 @@ def mean_over_pairs(table: FloatArray) -> FloatArray:
     return _row_means(_standardized(table))
 
 
-def robust_z(values: FloatArray) -> FloatArray:
+def robust_z(values: Float64Array) -> Float64Array:
     """Return values minus their median over their robust spread; NaN stays NaN.
 
     The spread is the median absolute deviation over 0.6745, or the standard deviation if more than
@@ -156,14 +150,14 @@ def robust_z(values: FloatArray) -> FloatArray:
     return np.asarray(deviations / (spread if spread > 0 else 1.0))
 
 
-def _standardized(table: FloatArray) -> FloatArray:
+def _standardized(table: Float64Array) -> Float64Array:
     z = np.full(table.shape, np.nan)
     for column in np.flatnonzero(np.isfinite(table).any(axis=0)):
         z[:, column] = robust_z(table[:, column])
     return z
 
 
-def _row_means(table: FloatArray) -> FloatArray:
+def _row_means(table: Float64Array) -> Float64Array:
     """Return the mean over the pairs that each case has."""
     is_there = ~np.isnan(table)
     counts = is_there.sum(axis=1)
@@ -171,7 +165,7 @@ def _row_means(table: FloatArray) -> FloatArray:
     return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
 
 
-def _ranking(kept: Sequence[PairEstimate], scores: Sequence[FloatArray]) -> FloatArray:
+def _ranking(kept: Sequence[PairEstimate], scores: Sequence[Float64Array]) -> Float64Array:
     """Return the differences of the cases that have any of the pairs."""
     cases = np.unique(np.concatenate([estimate.case_index for estimate in kept]))
     table = np.full((len(cases), len(kept)), np.nan)

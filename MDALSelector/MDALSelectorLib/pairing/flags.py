@@ -11,14 +11,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
 from MDALSelectorLib.pairing.alignment import AlignmentMeasures, Pair
 from MDALSelectorLib.pairing.config import PairingConfig
-from MultimodalImagingLib.jobs.sentences import joined
-
-FloatArray = npt.NDArray[np.float64]
+from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.jobs.texts import joined
 
 # Offsets from several modalities that differ less from their mean are reported as one.
 SAME_OFFSET_MM = 3.0
@@ -29,7 +27,7 @@ DIRECTIONS = (("left", "right"), ("posterior", "anterior"), ("superior", "inferi
 def pairing_flags(
     measures: AlignmentMeasures,
     *,
-    pmi_nats: FloatArray | None = None,
+    pmi_nats: Float64Array | None = None,
     config: PairingConfig | None = None,
 ) -> dict[str, tuple[Flag, ...]]:
     """Flag the cases whose modalities do not seem to belong together.
@@ -134,7 +132,7 @@ def _unexplained_by_shift(
     return left
 
 
-def _mismatch_limit(scores: FloatArray, config: PairingConfig) -> float:
+def _mismatch_limit(scores: Float64Array, config: PairingConfig) -> float:
     """Return a third of the usual distance, at most `max_unrelated_z`.
 
     Images of other patients lie around 0 with unit spread, own ones around the median with a spread
@@ -145,7 +143,7 @@ def _mismatch_limit(scores: FloatArray, config: PairingConfig) -> float:
     return min(config.max_unrelated_z, usual / 3) if usual >= config.min_usual_z else -math.inf
 
 
-def _best(columns: Sequence[FloatArray]) -> FloatArray:
+def _best(columns: Sequence[Float64Array]) -> Float64Array:
     """Largest value per case, NaN where there is none."""
     table = np.array(columns)
     best = np.where(np.isfinite(table), table, -np.inf).max(axis=0)
@@ -153,7 +151,7 @@ def _best(columns: Sequence[FloatArray]) -> FloatArray:
 
 
 def _surprising(
-    measures: AlignmentMeasures, pmi_nats: FloatArray | None, config: PairingConfig
+    measures: AlignmentMeasures, pmi_nats: Float64Array | None, config: PairingConfig
 ) -> list[list[str]]:
     """Sentences about pairs whose PMI lies far below that of all other cases."""
     found: list[list[str]] = [[] for _ in measures.case_ids]
@@ -221,7 +219,7 @@ def _off_text(measures: AlignmentMeasures, index: int, moved: str, pairs: Sequen
     return f"{moved} lies {joined(parts)}. Check the alignment before labeling."
 
 
-def _distance_text(offset_mm: FloatArray) -> str:
+def _distance_text(offset_mm: Float64Array) -> str:
     axis = int(np.argmax(np.abs(offset_mm)))
     side = DIRECTIONS[axis][0 if offset_mm[axis] > 0 else 1]
     return f"about {np.linalg.norm(offset_mm):.0f} mm (mostly {side})"

@@ -22,10 +22,9 @@ from MDALSelectorLib.selection.run_folder import (
     is_page,
     read_selection,
 )
-from MultimodalImagingLib.jobs.sentences import counted, joined
+from MultimodalImagingLib.jobs.texts import counted, joined, render_page
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.ownership import check_own_files
-from MultimodalImagingLib.record.pages import render_page
 
 TEMPLATE_NAME = "report.html.j2"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

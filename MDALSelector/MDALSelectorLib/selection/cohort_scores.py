@@ -11,17 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from MDALSelectorLib.case_flags import Flag
 from MDALSelectorLib.selection.diagnostics import Diagnostics
 from MDALSelectorLib.strategies import MODALITY_DIFFERENCE
 from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.record.checksums import array_checksum, json_checksum
 from MultimodalImagingLib.record.json_entry import config_from_json
 from MultimodalImagingLib.record.tensor_file import read_tensors, write_tensors
-
-FloatArray = npt.NDArray[np.float64]
 
 FORMAT_VERSION = 1
 
@@ -52,10 +50,10 @@ class CohortScores:
     modalities: tuple[str, ...]
     case_ids: tuple[str, ...]
     patient_ids: tuple[str, ...]
-    pmi_nats: FloatArray
-    z: FloatArray
-    measures: Mapping[str, FloatArray]
-    embeddings: FloatArray
+    pmi_nats: Float64Array
+    z: Float64Array
+    measures: Mapping[str, Float64Array]
+    embeddings: Float64Array
     diagnostics: Diagnostics
     flags: Mapping[str, tuple[Flag, ...]] = field(default_factory=dict)
     labelled: frozenset[str] = frozenset()
@@ -73,7 +71,7 @@ class CohortScores:
             raise ValueError(msg)
 
     @property
-    def modality_difference(self) -> FloatArray:
+    def modality_difference(self) -> Float64Array:
         """The modality difference, shape `(n_cases,)`."""
         return self.measures[MODALITY_DIFFERENCE]
 

@@ -16,7 +16,6 @@ from MDALSelectorLib.pairing.alignment import measure_alignment
 from MDALSelectorLib.pairing.flags import pairing_flags
 from MDALSelectorLib.selection.cohort_scores import (
     CohortScores,
-    FloatArray,
     load_scores,
     save_scores,
     scores_key,
@@ -24,6 +23,7 @@ from MDALSelectorLib.selection.cohort_scores import (
 from MDALSelectorLib.selection.config import PACKAGES, SelectionConfig
 from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, PairDiagnostics
 from MDALSelectorLib.strategies import MODALITY_DIFFERENCE, VOXEL_NMI
+from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
 from MultimodalImagingLib.record.cohort_record import CohortRecord
@@ -130,12 +130,12 @@ def diagnostics_of(
     )
 
 
-def _n_joint(features: Mapping[str, FloatArray], estimation: Estimation) -> dict[Pair, int]:
+def _n_joint(features: Mapping[str, Float64Array], estimation: Estimation) -> dict[Pair, int]:
     has = {modality: ~np.isnan(values).all(axis=1) for modality, values in features.items()}
     return {(a, b): int((has[a] & has[b]).sum()) for a, b in estimation.pairs}
 
 
-def _features(prepared: PreparedCohort, reporter: Reporter) -> dict[str, FloatArray]:
+def _features(prepared: PreparedCohort, reporter: Reporter) -> dict[str, Float64Array]:
     found = cohort_features(prepared, prepared.modalities, n_cases=len(prepared), reporter=reporter)
     return {modality: values.astype(np.float64) for modality, values in found.items()}
 

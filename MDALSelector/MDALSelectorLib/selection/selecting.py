@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, NOT_RANKABLE, PAIRING_ACCEPTED, Flag
 from MDALSelectorLib.estimation.features import principal_components
@@ -16,18 +15,15 @@ from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MDALSelectorLib.selection.comparison import compare_strategies
 from MDALSelectorLib.selection.config import SelectionRequest
 from MDALSelectorLib.selection.diagnostics import Pair, Trust, judge_trust
-from MDALSelectorLib.strategies import (
+from MDALSelectorLib.strategies import make_strategy
+from MDALSelectorLib.strategies.base import Strategy, StrategyOptions, strategy_generator
+from MDALSelectorLib.strategies.pool import (
     MODALITY_DIFFERENCE,
     VOXEL_NMI,
     Pool,
     Ranking,
-    Strategy,
-    StrategyOptions,
-    make_strategy,
-    strategy_generator,
 )
-
-FloatArray = npt.NDArray[np.float64]
+from MultimodalImagingLib.images.arrays import Float64Array
 
 FALLBACK_STRATEGY = "TypiClust"
 
@@ -187,7 +183,7 @@ def _reason(
     return case_reason(parts, flags[name], labelled=name in scores.labelled)
 
 
-def _per_pair(scores: CohortScores, values: FloatArray) -> dict[Pair, float]:
+def _per_pair(scores: CohortScores, values: Float64Array) -> dict[Pair, float]:
     pairs = [pair.pair for pair in scores.diagnostics.pairs]
     return {p: float(v) for p, v in zip(pairs, values, strict=True) if np.isfinite(v)}
 

@@ -13,8 +13,6 @@ import numpy as np
 
 from MDALSelectorLib.strategies.pool import (
     MODALITY_DIFFERENCE,
-    BoolArray,
-    FloatArray,
     IntArray,
     Pick,
     Pool,
@@ -24,6 +22,7 @@ from MDALSelectorLib.strategies.pool import (
     utility_column,
 )
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,7 @@ def capped_order(pool: Pool, order: Sequence[int] | IntArray, *, cap: int) -> li
     return [row for members in rounds for row in members]
 
 
-def descending(values: FloatArray, rows: BoolArray | IntArray) -> IntArray:
+def descending(values: Float64Array, rows: MaskArray | IntArray) -> IntArray:
     """Return the given rows, largest value first; ties keep the order of the rows."""
     indices = np.flatnonzero(rows) if rows.dtype == bool else np.asarray(rows, dtype=np.intp)
     return np.asarray(indices[np.argsort(-values[indices], kind="stable")], dtype=np.intp)
@@ -188,7 +187,7 @@ def farthest_first(pool: Pool, covered: Sequence[int] | IntArray) -> list[tuple[
     return steps
 
 
-def _distances(embeddings: FloatArray, point: FloatArray) -> FloatArray:
+def _distances(embeddings: Float64Array, point: Float64Array) -> Float64Array:
     """Euclidean distances to one point; rows without an embedding are infinitely far."""
     distances = np.linalg.norm(embeddings - point, axis=1)
     return np.where(np.isfinite(distances), distances, np.inf)

@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
-BoolArray = npt.NDArray[np.bool_]
 
 # Names of the columns of `Pool.utilities`.
 MODALITY_DIFFERENCE = "modality_difference"
@@ -41,11 +40,11 @@ class Pool:
 
     case_ids: tuple[str, ...]
     patient_ids: tuple[str, ...]
-    embeddings: FloatArray
-    eligible: BoolArray
-    labelled: BoolArray
-    utilities: Mapping[str, FloatArray] = field(default_factory=dict)
-    pair_z: FloatArray | None = None
+    embeddings: Float64Array
+    eligible: MaskArray
+    labelled: MaskArray
+    utilities: Mapping[str, Float64Array] = field(default_factory=dict)
+    pair_z: Float64Array | None = None
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths and names that occur twice."""
@@ -74,7 +73,7 @@ class Pool:
         return len(self.case_ids)
 
     @property
-    def candidates(self) -> BoolArray:
+    def candidates(self) -> MaskArray:
         """Which cases can be picked: eligible and not labeled, shape `(n_cases,)`."""
         return np.logical_and(self.eligible, np.logical_not(self.labelled))
 
@@ -134,7 +133,7 @@ def check_budget(pool: Pool, budget: int) -> None:
         raise UsageError(msg)
 
 
-def utility_column(pool: Pool, name: str) -> FloatArray:
+def utility_column(pool: Pool, name: str) -> Float64Array:
     """Return a column of utilities whose values are finite for every candidate.
 
     Args:

@@ -17,7 +17,6 @@ from MDALSelectorPanelLib.widgets.case_items import (
     PICTURE,
     RANK,
     SEARCH_ROLE,
-    SORT_ROLE,
     STATE,
     CaseItems,
     columnTitles,
@@ -27,7 +26,7 @@ from MDALSelectorPanelLib.widgets.case_items import (
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_rows import STATE_COLORS, CaseRow
 from MultimodalWidgetsLib.background_process import Signal
-from MultimodalWidgetsLib.model_filler import ModelFiller
+from MultimodalWidgetsLib.model_filler import SORT_ROLE, ModelFiller
 from MultimodalWidgetsLib.pictures import dot
 
 if TYPE_CHECKING:

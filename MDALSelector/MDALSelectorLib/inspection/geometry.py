@@ -10,12 +10,12 @@ import numpy as np
 
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.cohorts.cohort import Cohort
-from MultimodalImagingLib.images.geometry import FloatArray, Grid, is_same_grid
+from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.images.geometry import Grid, extent_mm, is_same_grid
 from MultimodalImagingLib.images.geometry_checks import (
     OBLIQUE_DEG,
     Verdict,
     case_verdict,
-    extent_mm,
     orientation,
 )
 
@@ -129,7 +129,7 @@ def _orientation_kind(grid: Grid) -> str:
     return letters if angle < OBLIQUE_DEG else f"{letters} oblique"
 
 
-def _range(values: list[FloatArray], text: Callable[[float], str]) -> str:
+def _range(values: list[Float64Array], text: Callable[[float], str]) -> str:
     """Write per axis one value, or the smallest and the largest."""
     low, high = np.min(values, axis=0), np.max(values, axis=0)
     parts = []

@@ -7,24 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from MultimodalImagingLib.cohorts.case_names import usable_case_names
+from MultimodalImagingLib.cohorts.case_names import patients_of_cases, usable_case_names
 from MultimodalImagingLib.cohorts.cases import Case, FoundFile, Listing, Problem
-from MultimodalImagingLib.cohorts.file_names import plain_one
-from MultimodalImagingLib.cohorts.label_choice import choose_label, exact_pattern
+from MultimodalImagingLib.cohorts.file_matching import NameMatcher, choose_label, exact_pattern
+from MultimodalImagingLib.cohorts.file_names import NameProblems, plain_one
 from MultimodalImagingLib.cohorts.modality_patterns import (
     IGNORE,
     LABEL,
     ModalityPatterns,
     PatternMatch,
 )
-from MultimodalImagingLib.cohorts.name_matcher import NameMatcher
-from MultimodalImagingLib.cohorts.name_problems import NameProblems
-from MultimodalImagingLib.cohorts.patient_ids import patients_of_cases
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.geometry_checks import impossible_grid, unit_hint, unusual_grid
+from MultimodalImagingLib.images.geometry import Grid, impossible_grid, unit_hint, unusual_grid
 from MultimodalImagingLib.images.position import Position
-from MultimodalImagingLib.images.volume_io import ImageFile, read_position
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import read_position
 from MultimodalImagingLib.jobs.environment import same_name
 
 
@@ -52,7 +49,7 @@ class FileMatch:
 
 
 @dataclass(frozen=True)
-class Assembly:
+class BuiltCases:
     """The cases of a listing.
 
     Attributes:
@@ -75,7 +72,7 @@ class Assembly:
         return {file: position.grid for file, position in self.positions.items()}
 
 
-def assemble_cases(listing: Listing, patterns: ModalityPatterns) -> Assembly:
+def build_cases(listing: Listing, patterns: ModalityPatterns) -> BuiltCases:
     """Build the cases of a listing; whatever cannot be used becomes a problem."""
     files = tuple(replace(file, case_id=same_name(file.case_id)) for file in listing.files)
     listing = replace(listing, files=files)
@@ -88,7 +85,7 @@ def assemble_cases(listing: Listing, patterns: ModalityPatterns) -> Assembly:
     cases = tuple(case for case in built if case is not None)
     found = {modality for case in cases for modality in case.images}
     declared = [name for name in builder.matcher.declared.values() if name in found]
-    return Assembly(
+    return BuiltCases(
         (*declared, *sorted(found.difference(declared))),
         cases,
         (
