@@ -233,3 +233,10 @@ def test_moving_image_and_target_together_changes_no_value(
     found = resample(Volume(array, moved[0]), moved[1]).array
     away_from_rim = np.abs(found - expected) < 1e-3
     assert away_from_rim.mean() > 0.98  # points on the very rim may fall to either side
+
+
+@pytest.mark.parametrize("shape", [(7, 6, 5), (5, 6), (5, 6, 7, 1), (4, 6, 7)])
+def test_an_array_that_does_not_fit_the_grid_is_refused(shape: tuple[int, ...]) -> None:
+    grid = Grid((7, 6, 5), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), tuple(np.eye(3).ravel()))
+    with pytest.raises(ValueError, match=r"shape \(5, 6, 7\)"):
+        Volume(np.zeros(shape, np.float32), grid)

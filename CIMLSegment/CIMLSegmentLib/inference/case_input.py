@@ -87,8 +87,8 @@ def chosen_cases(cases: Sequence[Case], wanted: Sequence[str]) -> tuple[Case, ..
         CohortError: If a case is not there.
     """
     known = {case.case_id: case for case in cases}
-    wanted = [same_name(case_id) for case_id in wanted]
-    unknown = [case_id for case_id in wanted if case_id not in known]
+    wanted = {same_name(case_id) for case_id in wanted}
+    unknown = sorted(wanted - known.keys())
     if unknown:
         msg = (
             f"The cohort has no case {' and no case '.join(unknown)}. Choose among its"
