@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.case_input import (
@@ -26,9 +24,6 @@ from MultimodalImagingLib.record.ownership import (
     check_beside,
     check_outside,
 )
-
-if TYPE_CHECKING:
-    from CIMLSegmentLib.inference.segmentation_job import Outcome, SegmentationJob
 
 
 def add_segment_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,37 +75,25 @@ def run_segment(options: argparse.Namespace, reporter: Reporter) -> int:
     check_can_hold_folders(options.output)
     tidy_up(options.output)
     from CIMLSegmentLib.inference.devices import joined_processes, keep_freed_memory
-    from CIMLSegmentLib.inference.segmentation_job import Outcome, SegmentationJob, plan_cases
+    from CIMLSegmentLib.inference.segmentation_job import SegmentationJob, segment_cases
+    from CIMLSegmentLib.model.model import load_model
 
     keep_freed_memory()
     with joined_processes(config.device) as processes:
         own = [cases[index] for index in processes.share(len(cases))]
         config = replace(config, device=str(processes.device))
         job = SegmentationJob(config, options.output, options.overwrite, len(cases) > 1)
-        plan = plan_cases(own, job, reporter)
-        outcome = Outcome({}, {})
-        if plan.todo:
-            outcome = _segment(plan.todo, options.model, job, reporter)
+        outcome = segment_cases(own, lambda: load_model(options.model), job, reporter=reporter)
         processes.wait()
-    failed = {**plan.refused, **outcome.failed}
     reporter.result(
         {
             "output": str(options.output),
             "done": list(outcome.done),
-            "kept": list(plan.kept),
-            "failed": failed,
+            "kept": list(outcome.kept),
+            "failed": dict(outcome.failed),
         }
     )
-    return 1 if failed else 0
-
-
-def _segment(
-    cases: Sequence[Case], model: Path, job: SegmentationJob, reporter: Reporter
-) -> Outcome:
-    from CIMLSegmentLib.inference.segmentation_job import segment_cases
-    from CIMLSegmentLib.model.model import load_model
-
-    return segment_cases(cases, load_model(model), job, reporter=reporter)
+    return 1 if outcome.failed else 0
 
 
 def _unseen(cases: tuple[Case, ...], model: Path, reporter: Reporter) -> tuple[Case, ...]:

@@ -92,14 +92,17 @@ def result_maps(
 
 
 def information_maps(information: InformationBySender, task: Task) -> Iterator[ResultMap]:
-    """Yield one map per (primary, auxiliary): the sum over the sub-tasks of that primary."""
-    totals: dict[tuple[str, str], Volume] = {}
+    """Return one map per (primary, auxiliary): the sum over the sub-tasks of that primary."""
+    totals: dict[MapKey, Volume] = {}
     for subtask, auxiliary in task.pairs():
-        pair, sent = (subtask.primary, auxiliary), information[subtask.name, auxiliary]
-        before = totals.get(pair)
-        totals[pair] = sent if before is None else _sum(before, sent)
-    for (primary, auxiliary), volume in totals.items():
-        yield ResultMap(MapKey("information", primary, auxiliary), volume)
+        key, sent = (
+            MapKey("information", subtask.primary, auxiliary),
+            information[subtask.name, auxiliary],
+        )
+        if key in totals:
+            sent = Volume(np.add(totals[key].array, sent.array, dtype=np.float32), sent.grid)
+        totals[key] = sent
+    return (ResultMap(key, volume) for key, volume in totals.items())
 
 
 def attention_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
@@ -116,17 +119,9 @@ def attention_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[Resul
 def gradcam_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
     """Yield a Grad-CAM map for every region and auxiliary; those of a region share one scale."""
     for key, values in scaled_together(output.gradcam).items():
-        message = key.message
-        inside = mean_over_levels(
-            {message: values},
-            subtask=message.subtask,
-            auxiliary=message.auxiliary,
-            box=space.box,
-        )
+        inside = _visible(_enlarged(values, space.box.size), space.box)
         shown = np.clip(on_output_grid(inside, space.grid).array, 0, 1)
-        primary = space.task.subtask(message.subtask).primary
-        shown_key = MapKey("gradcam", primary, message.auxiliary, key.region)
-        yield ResultMap(shown_key, Volume(shown, space.grid))
+        yield ResultMap(key, Volume(shown, space.grid))
 
 
 def uncertainty_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
@@ -157,10 +152,6 @@ def _on_grid(probabilities: FloatArray, space: OutputSpace) -> FloatArray:
     inside = np.ascontiguousarray(probabilities[space.box.inner], dtype=np.float32)
     sampled = on_output_grid(Volume(inside, space.box.visible_grid), space.grid).array
     return np.asarray(np.clip(sampled, 0, 1), dtype=np.float32)
-
-
-def _sum(first: Volume, second: Volume) -> Volume:
-    return Volume(np.add(first.array, second.array, dtype=np.float32), first.grid)
 
 
 def _regions_shown_by(subtask: Subtask, task: Task) -> list[str]:

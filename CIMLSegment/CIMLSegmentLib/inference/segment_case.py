@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -21,13 +20,11 @@ from CIMLSegmentLib.inference.result_maps import (
 )
 from CIMLSegmentLib.inference.sliding_window import WindowedOutput, WindowPlan, predict_windows
 from CIMLSegmentLib.inference.window_box import WindowBox, window_box
-from CIMLSegmentLib.model.model_description import Intensities
-from CIMLSegmentLib.network.network import CIMLNet
+from CIMLSegmentLib.model.model import TrainedModel
 from CIMLSegmentLib.results.segmentation_result import (
     SegmentationResult,
     contributions,
     empty_region_warnings,
-    region_voxels,
 )
 from CIMLSegmentLib.task.regions import merge_regions, region_masks
 from CIMLSegmentLib.task.task import Task
@@ -37,7 +34,6 @@ from MultimodalImagingLib.images.volume_io import Volume, read_grid
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.preprocessing import (
     PreparedCase,
-    PreprocessingSpec,
     prepare_case,
 )
 
@@ -45,36 +41,8 @@ from MultimodalImagingLib.preparation.preprocessing import (
 MOST_SDS_OFF = 3.0
 
 
-class SegmentationModel(Protocol):
-    """What segmentation needs of a trained model."""
-
-    @property
-    def network(self) -> CIMLNet:
-        """The network."""
-
-    @property
-    def task(self) -> Task:
-        """What it segments."""
-
-    @property
-    def preprocessing(self) -> PreprocessingSpec:
-        """How its training images were prepared."""
-
-    @property
-    def intensities(self) -> Mapping[str, Intensities]:
-        """Prepared intensities of its training cases, per modality."""
-
-    @property
-    def patch_size(self) -> tuple[int, ...]:
-        """Voxels of a training patch, `(K, J, I)`."""
-
-    @property
-    def identity(self) -> Mapping[str, object]:
-        """Name, versions and the like, JSON-able."""
-
-
 def segment_case(
-    case: Case, model: SegmentationModel, config: InferenceConfig, *, reporter: Reporter
+    case: Case, model: TrainedModel, config: InferenceConfig, *, reporter: Reporter
 ) -> SegmentationResult:
     """Segment a case from its files.
 
@@ -119,7 +87,7 @@ def segment_case(
 
 def predict_prepared(
     prepared: PreparedCase,
-    model: SegmentationModel,
+    model: TrainedModel,
     config: InferenceConfig,
     *,
     reporter: Reporter,
@@ -154,7 +122,7 @@ class _Timings:
         self.seconds[name] = round(time.perf_counter() - start, 3)
 
 
-def _check(case: Case, model: SegmentationModel) -> None:
+def _check(case: Case, model: TrainedModel) -> None:
     if model.network.config.spatial_dims != 3:
         msg = (
             f"Expected a model for volumes, got one for {model.network.config.spatial_dims}-D"
@@ -190,9 +158,9 @@ def _input_warnings(prepared: PreparedCase, task: Task) -> list[str]:
     ]
 
 
-def _unlike_training(prepared: PreparedCase, model: SegmentationModel) -> Iterator[str]:
+def _unlike_training(prepared: PreparedCase, model: TrainedModel) -> Iterator[str]:
     """Name images whose mean inside the body is far from what the model was trained on."""
-    for modality, known in model.intensities.items():
+    for modality, known in model.facts.intensities.items():
         if modality not in prepared.images:
             continue
         mean = float(prepared.images[modality][prepared.bodies[modality]].mean())
@@ -220,5 +188,5 @@ def _result(
         label_map=labels,
         contributions=contributions(masks, information, space.task),
         maps=result_maps(output, information, space, with_messages=config.maps),
-        voxels=region_voxels(masks),
+        masks=masks,
     )

@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
-from CIMLSegmentLib.model.model_description import Intensities, ModelDescription, ModelFacts
+from CIMLSegmentLib.config import NetworkConfig
+from CIMLSegmentLib.model.model_description import ModelDescription, ModelFacts
 from CIMLSegmentLib.model.model_files import read_model_files, write_model_files
 from CIMLSegmentLib.network.network import CIMLNet, build_network
 from CIMLSegmentLib.task.task import Task
@@ -49,19 +49,9 @@ class TrainedModel:
         return self.description.preprocessing
 
     @property
-    def training(self) -> TrainingConfig:
-        """How it was trained."""
-        return self.description.training
-
-    @property
     def facts(self) -> ModelFacts:
         """Training cases, metrics, intensities, versions."""
         return self.description.facts
-
-    @property
-    def intensities(self) -> Mapping[str, Intensities]:
-        """Prepared intensities of its training cases, per modality."""
-        return self.facts.intensities
 
     @property
     def patch_size(self) -> tuple[int, ...]:

@@ -11,9 +11,10 @@ from typing import Any
 
 from rich.table import Table
 
-from CIMLSegmentLib.results.evaluation import Evaluation
+from CIMLSegmentLib.results.evaluation import Evaluation, RegionSummary
+from CIMLSegmentLib.results.scores import RegionScore
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
-from MultimodalImagingLib.record.json_entry import JsonEntry, read_json
+from MultimodalImagingLib.record.json_entry import JsonEntry, config_from_json, read_json
 from MultimodalImagingLib.record.json_text import json_value
 from MultimodalImagingLib.record.ownership import check_own_files
 
@@ -26,9 +27,6 @@ _RULES = (
     " two directed 95th percentiles of surface distances. DSCagg is twice the common volume of all"
     " cases over all predicted and reference volumes."
 )
-
-_SUMMARY = ("dice_mean", "dice_sd", "dice_median", "hd95_mean_mm", "dsc_agg")
-_SCORES = ("dice", "hd95_mm")
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
@@ -141,11 +139,7 @@ def read_evaluation(folder: Path) -> Mapping[str, Any]:
     entry = JsonEntry(read_json(path), f"the evaluation {path}")
     entry.value("n_cases", int)
     entry.value("rules", str)
-    for key, names in (("summary", _SUMMARY), ("scores", _SCORES)):
+    for key, kind in (("summary", RegionSummary), ("scores", RegionScore)):
         for item in entry.items(key, f"entry of {key!r}"):
-            item.value("region", str)
-            for name in names:
-                item.value(name, float)
-    for item in entry.items("scores", "score"):
-        item.value("case_id", str)
+            config_from_json(kind, item.data, where=item.where)
     return entry.data

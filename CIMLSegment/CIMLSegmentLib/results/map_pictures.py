@@ -7,7 +7,7 @@ in the picture is the patient's right.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
 from CIMLSegmentLib.results.map_kinds import COLORS
-from CIMLSegmentLib.task.regions import region_masks
+from CIMLSegmentLib.task.regions import MaskArray, union
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.images.geometry import Grid, resample
 from MultimodalImagingLib.images.volume_io import Volume
@@ -52,16 +52,15 @@ class Plane:
         return self.grid.size[0] * self.grid.spacing_mm[0]
 
 
-def best_plane(label_map: Volume, task: Task, *, pixels: int = PIXELS) -> Plane:
+def best_plane(label: Volume, *, pixels: int = PIXELS) -> Plane:
     """Choose the axial slice with the largest segmented area, the middle one if nothing was found.
 
     Args:
-        label_map: The result.
-        task: Its task.
+        label: 1 in the regions of the result, else 0.
         pixels: Length of a side.
     """
-    upright = resample(label_map, canonical_grid(label_map.grid), interpolation="nearest")
-    mask = np.logical_or.reduce(list(region_masks(upright.array, task).values()))
+    upright = resample(label, canonical_grid(label.grid), interpolation="nearest")
+    mask = upright.array.astype(bool)
     areas = mask.sum(axis=(1, 2))
     k = int(np.argmax(areas)) if areas.any() else len(areas) // 2
     spacing = np.array(upright.grid.spacing_mm)
@@ -117,26 +116,36 @@ def plain(gray: GrayArray) -> ColorArray:
     return np.repeat(np.rint(255 * gray).astype(np.uint8)[..., None], 3, axis=2)
 
 
-def with_outlines(picture: ColorArray, label_map: Volume, task: Task, plane: Plane) -> ColorArray:
-    """Draw the outline of every region in its color, inner regions last."""
+def region_rims(
+    masks: Mapping[str, MaskArray], grid: Grid, plane: Plane
+) -> Mapping[str, MaskArray]:
+    """Return the rim of every region in a plane, two pixels wide.
+
+    Args:
+        masks: Region to its mask `(K, J, I)`.
+        grid: The grid of the masks.
+        plane: The plane.
+    """
+    inside = {
+        name: _on_plane(Volume(mask.astype(np.float32), grid), plane) > 0.5
+        for name, mask in masks.items()
+    }
+    return {name: mask & ~_eroded(mask) for name, mask in inside.items()}
+
+
+def with_outlines(picture: ColorArray, rims: Mapping[str, MaskArray], task: Task) -> ColorArray:
+    """Draw the rim of every region in its color, inner regions last."""
     result = picture.copy()
     for region in task.regions:
-        mask = Volume(np.isin(label_map.array, region.labels).astype(np.float32), label_map.grid)
-        inside = _on_plane(mask, plane) > 0.5
-        rim = inside & ~_eroded(inside)
-        result[rim] = region.color
+        result[rims[region.name]] = region.color
     return result
 
 
-def with_reference(picture: ColorArray, reference: Volume, task: Task, plane: Plane) -> ColorArray:
-    """Draw the outline of every region of a reference label map as white dots."""
-    result = picture.copy()
+def with_reference(picture: ColorArray, rims: Mapping[str, MaskArray]) -> ColorArray:
+    """Draw the rims of the regions of a reference as white dots."""
     rows, columns = np.indices(picture.shape[:2]) // DOT_PIXELS
-    dots = (rows + columns) % 2 == 0
-    for region in task.regions:
-        mask = np.isin(reference.array, region.labels).astype(np.float32)
-        inside = _on_plane(Volume(mask, reference.grid), plane) > 0.5
-        result[inside & ~_eroded(inside) & dots] = 255
+    result = picture.copy()
+    result[union(rims.values()) & ((rows + columns) % 2 == 0)] = 255
     return result
 
 
@@ -165,16 +174,6 @@ def top_of_maps(maps: Iterable[Volume]) -> float:
         if (values > 0).any():
             tops.append(float(np.percentile(values[values > 0], 99.9)))
     return max(tops, default=1.0)
-
-
-def legend_stops(colors: str) -> Sequence[str]:
-    """Return the colors of a legend as CSS colors, low to high."""
-    return [f"#{color}" for color in COLORS[colors]]
-
-
-def region_colors(task: Task) -> Mapping[str, str]:
-    """Return the color of every region as a CSS color."""
-    return {region.name: f"rgb{region.color}" for region in task.regions}
 
 
 def _inside(start: float, side: float, whole: float) -> float:

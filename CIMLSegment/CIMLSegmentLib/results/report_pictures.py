@@ -17,13 +17,16 @@ from CIMLSegmentLib.results.map_pictures import (
     gray_picture,
     jpeg,
     plain,
+    region_rims,
     top_of_maps,
     with_map,
     with_outlines,
     with_reference,
 )
 from CIMLSegmentLib.results.segmentation_result import StoredMap, StoredResult
+from CIMLSegmentLib.task.regions import MaskArray, region_masks, union
 from MultimodalImagingLib.cohorts.cases import Case
+from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.label_map import read_label_map
 from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_volume
 
@@ -61,10 +64,11 @@ class TileRow:
 @dataclass(frozen=True)
 class _Scene:
     result: StoredResult
-    label_map: Volume
+    grid: Grid
     plane: Plane
     grays: Mapping[str, GrayArray]
-    reference: Volume | None
+    rims: Mapping[str, MaskArray]
+    reference: Mapping[str, MaskArray] | None
 
 
 def case_pictures(
@@ -80,14 +84,19 @@ def case_pictures(
     Returns:
         Rows of pictures, and the length of their sides, mm.
     """
-    label_map = read_label_map(ImageFile(result.label_map)).volume
-    plane = best_plane(label_map, result.task)
+    task, label_map = result.task, read_label_map(ImageFile(result.label_map)).volume
+    grid, masks = label_map.grid, region_masks(label_map.array, task)
+    plane = best_plane(Volume(union(masks.values()).astype(np.uint8), grid))
     grays = {
         modality: gray_picture(read_volume(case.images[modality]), plane, kind=kind)
-        for modality, kind in result.task.modalities.items()
+        for modality, kind in task.modalities.items()
         if modality in case.images
     }
-    scene = _Scene(result, label_map, plane, grays, reference)
+    dotted = None
+    if reference is not None:
+        dotted = region_rims(region_masks(reference.array, task), reference.grid, plane)
+    rims = region_rims(masks, grid, plane)
+    scene = _Scene(result, grid, plane, grays, rims, dotted)
     rows = [_image_row(scene), *(_map_row(kind, scene) for kind in MAP_KINDS.values())]
     return tuple(row for row in rows if row.tiles), plane.side_mm
 
@@ -128,7 +137,7 @@ def _map_row(kind: MapKind, scene: _Scene) -> TileRow:
 
 
 def _density_text(top: float, scene: _Scene) -> str:
-    per_ml = 1000 / float(np.prod(scene.label_map.grid.spacing_mm))
+    per_ml = 1000 / float(np.prod(scene.grid.spacing_mm))
     return f"{short_number(top * per_ml)} nats/ml"
 
 
@@ -141,18 +150,14 @@ def _map_tile(item: StoredMap, volume: Volume, scene: _Scene, kind: MapKind, top
     if gray is None:
         return Tile(f"{title}: {below} is missing", None)
     colored = with_map(gray, volume, scene.plane, top=top, colors=kind.colors)
-    return Tile(title, _outlined(colored, scene))
+    return Tile(title, _embedded(with_outlines(colored, scene.rims, scene.result.task)))
 
 
 def _compared(picture: ColorArray, scene: _Scene) -> str:
-    drawn = with_outlines(picture, scene.label_map, scene.result.task, scene.plane)
+    drawn = with_outlines(picture, scene.rims, scene.result.task)
     if scene.reference is not None:
-        drawn = with_reference(drawn, scene.reference, scene.result.task, scene.plane)
+        drawn = with_reference(drawn, scene.reference)
     return _embedded(drawn)
-
-
-def _outlined(picture: ColorArray, scene: _Scene) -> str:
-    return _embedded(with_outlines(picture, scene.label_map, scene.result.task, scene.plane))
 
 
 def _embedded(drawn: ColorArray) -> str:

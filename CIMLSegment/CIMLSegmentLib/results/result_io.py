@@ -113,7 +113,10 @@ def map_file_name(key: MapKey) -> str:
 
 def _write_files(result: SegmentationResult, folder: Path) -> None:
     write_volume(folder / LABEL_MAP_FILE, result.label_map)
-    write_bytes(folder / SEGMENTATION_FILE, segmentation_nrrd(result.label_map, result.task))
+    write_bytes(
+        folder / SEGMENTATION_FILE,
+        segmentation_nrrd(result.masks, result.label_map.grid, result.task),
+    )
     _write_maps(result, folder)
     write_json(folder / RESULT_FILE, {**_content(result), "files": checksums(folder)})
 

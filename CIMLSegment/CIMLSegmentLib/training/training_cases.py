@@ -14,7 +14,7 @@ from CIMLSegmentLib.inference.window_box import BoolArray, window_box
 from CIMLSegmentLib.model.model_description import Intensities
 from CIMLSegmentLib.task.label_scheme import LabelMaps, check_regions, find_label_maps, grouped
 from CIMLSegmentLib.task.label_values import LabelValues
-from CIMLSegmentLib.task.regions import label_in_air, label_warnings, lost_label, masks_on_grid
+from CIMLSegmentLib.task.regions import label_in_air, label_warnings, lost_label, placed_regions
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_to_json
 from CIMLSegmentLib.training.training_case import (
@@ -199,17 +199,15 @@ def _make(
     positions = read_positions(case, job.spec.modalities)
     check_readings(case, positions)
     prepared = prepare_case(case, job.spec, reference=primaries[0], crop="reference")
-    labels = maps.read(case.case_id)
-    masks = masks_on_grid(labels, prepared.grid, job.task)
-    lost = lost_label(labels, masks, prepared.grid, job.task)
+    regions = placed_regions(maps.read(case.case_id), prepared.grid, job.task)
+    lost = lost_label(regions)
     if lost is not None:
         causes = (problem.message for problem in label_problems(case, positions))
         raise CohortError(" ".join([f"Case {case.case_id}: {lost}", *causes]))
     warnings = [problem.message for problem in prepared.problems]
-    warnings += label_warnings(labels, masks, prepared.grid, job.task)
-    warnings += label_in_air(masks, prepared)
-    crop = _crop(prepared, masks)
-    masks = {name: mask[crop] for name, mask in masks.items()}
+    warnings += [*label_warnings(regions), *label_in_air(regions, prepared.body)]
+    crop = _crop(prepared, regions.masks)
+    masks = {name: mask[crop] for name, mask in regions.masks.items()}
     images = {name: image[crop] for name, image in prepared.images.items()}
     dk, dj, di = reversed(prepared.grid.spacing_mm)
     nk, nj, ni = next(iter(masks.values())).shape
@@ -228,7 +226,7 @@ def _make(
     return training_case, TrainingArrays(images, masks, places)
 
 
-def _crop(prepared: PreparedCase, masks: dict[str, BoolArray]) -> tuple[slice, ...]:
+def _crop(prepared: PreparedCase, masks: Mapping[str, BoolArray]) -> tuple[slice, ...]:
     """Keep what segmentation looks at, the box around the body, and all of the label."""
     bodies = [*prepared.bodies.values(), *masks.values()]
     return window_box(bodies, prepared.grid, window=(1, 1, 1), stride=(1, 1, 1)).visible

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -179,10 +180,8 @@ class TrainingRun:
         generator = self._noise()
         parts = batch.split(self._n_parts)
         for number, part in enumerate(parts, start=1):
-            if number < len(parts):
-                with without_averaging(self._wrapped):
-                    self._backward(part, generator)
-            else:
+            is_last = number == len(parts)
+            with nullcontext() if is_last else without_averaging(self._wrapped):
                 self._backward(part, generator)
 
     def _backward(self, part: Batch, generator: torch.Generator) -> None:
