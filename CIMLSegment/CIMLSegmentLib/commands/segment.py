@@ -6,6 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from CIMLSegmentLib.commands.evaluate import add_case_argument
 from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.case_input import (
     case_of_images,
@@ -39,13 +40,7 @@ def add_segment_arguments(parser: argparse.ArgumentParser) -> None:
         help="an image of one case, in place of a folder; once per modality",
     )
     parser.add_argument("--case-id", metavar="NAME", help="name of the case given by --image")
-    parser.add_argument(
-        "--case",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="segment only this case of the cohort; may be given several times",
-    )
+    add_case_argument(parser, "segment only this case of the cohort")
     parser.add_argument(
         "--unseen",
         action="store_true",

@@ -6,7 +6,7 @@ turned into a density, interpolated, and turned back, so that the sum over voxel
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -30,6 +30,7 @@ from MultimodalImagingLib.images.volume_io import Volume
 from MultimodalImagingLib.preparation.working_grid import smoothed_for
 
 FloatArray = npt.NDArray[np.float32]
+_Grown = Callable[[Tensor, Sequence[int]], Tensor]
 InformationBySender = Mapping[tuple[str, str], Volume]
 
 _TINY = np.float32(1e-7)
@@ -176,10 +177,7 @@ def mean_over_levels(
         The mean over the levels, in the range of the maps.
     """
     levels = _of_pair(maps, subtask, auxiliary)
-    total = levels[-1]
-    for finer in reversed(levels[:-1]):
-        total = _enlarged(total, finer.shape) + finer
-    return _visible(_enlarged(total, box.size) / len(levels), box)
+    return _visible(_added(levels, box, _enlarged) / len(levels), box)
 
 
 def sum_over_levels(
@@ -191,11 +189,7 @@ def sum_over_levels(
         Nats per voxel of the box's grid. Over the whole box they add up to the nats of all
         positions of all levels: trilinear interpolation by whole factors keeps sums.
     """
-    levels = _of_pair(maps, subtask, auxiliary)
-    total = levels[-1]
-    for finer in reversed(levels[:-1]):
-        total = _spread(total, finer.shape) + finer
-    return _visible(_spread(total, box.size), box)
+    return _visible(_added(_of_pair(maps, subtask, auxiliary), box, _spread), box)
 
 
 def on_output_grid(volume: Volume, grid: Grid) -> Volume:
@@ -219,6 +213,13 @@ def information_on_output_grid(volume: Volume, grid: Grid) -> Volume:
 def _of_pair(maps: Mapping[MessageKey, Tensor], subtask: str, auxiliary: str) -> list[Tensor]:
     keys = [key for key in maps if (key.subtask, key.auxiliary) == (subtask, auxiliary)]
     return [maps[key] for key in sorted(keys, key=lambda key: key.level)]
+
+
+def _added(levels: Sequence[Tensor], box: WindowBox, grown: _Grown) -> Tensor:
+    total = levels[-1]
+    for finer in reversed(levels[:-1]):
+        total = grown(total, finer.shape) + finer
+    return grown(total, box.size)
 
 
 def _enlarged(values: Tensor, size: Sequence[int]) -> Tensor:

@@ -9,7 +9,7 @@ they go from fine to coarse.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -244,12 +244,7 @@ def _at_level(maps: Mapping[MessageKey, Tensor], level: int) -> list[Tensor]:
 @contextmanager
 def stopping_between_layers(network: nn.Module) -> Iterator[None]:
     """Let a cancelled job stop before the next layer instead of after the whole network."""
-    handles = [
-        module.register_forward_pre_hook(lambda *_: check_cancelled())
-        for module in network.modules()
-    ]
-    try:
+    with ExitStack() as hooks:
+        for module in network.modules():
+            hooks.enter_context(module.register_forward_pre_hook(lambda *_: check_cancelled()))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -14,8 +14,13 @@ from rich.table import Table
 from CIMLSegmentLib.results.evaluation import Evaluation, RegionSummary
 from CIMLSegmentLib.results.scores import RegionScore
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
-from MultimodalImagingLib.record.json_entry import JsonEntry, config_from_json, read_json
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import (
+    JsonEntry,
+    config_from_json,
+    config_to_json,
+    read_json,
+)
+from MultimodalImagingLib.record.json_text import json_keys
 from MultimodalImagingLib.record.ownership import check_own_files
 
 CSV_FILE, JSON_FILE = "evaluation.csv", "evaluation.json"
@@ -49,16 +54,14 @@ def check_evaluation_files(folder: Path) -> None:
         UsageError: If so.
     """
     head = ",".join(_COLUMNS).encode() + b"\n"
-    files = {folder / CSV_FILE: lambda data: data.startswith(head), folder / JSON_FILE: _is_json}
-    check_own_files(files, option="--output")
-
-
-def _is_json(data: bytes) -> bool:
-    try:
-        content = json_value(data)
-    except ValueError:
-        return False
-    return isinstance(content, dict) and content.keys() >= {"task", "rules", "summary", "scores"}
+    keys = {"task", "rules", "summary", "scores"}
+    check_own_files(
+        {
+            folder / CSV_FILE: lambda data: data.startswith(head),
+            folder / JSON_FILE: lambda data: keys <= json_keys(data),
+        },
+        option="--output",
+    )
 
 
 def summary_table(evaluation: Evaluation) -> Table:
@@ -114,16 +117,12 @@ def _csv(evaluation: Evaluation) -> str:
 
 def _json(evaluation: Evaluation) -> dict[str, object]:
     return {
+        **config_to_json(evaluation),
         "task": evaluation.task.name,
         "rules": _RULES,
         "n_cases": _n_scored(evaluation),
         "summary": [asdict(entry) for entry in evaluation.summary()],
         "mean_dsc_agg": evaluation.mean_dsc_agg,
-        "scores": [asdict(score) for score in evaluation.scores],
-        "missing": list(evaluation.missing),
-        "counts_missing": evaluation.counts_missing,
-        "without_reference": list(evaluation.without_reference),
-        "warnings": list(evaluation.warnings),
     }
 
 

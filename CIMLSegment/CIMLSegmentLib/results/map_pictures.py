@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,24 +35,11 @@ DOT_PIXELS = 4
 JPEG_QUALITY = 88
 
 
-@dataclass(frozen=True)
-class Plane:
-    """The square that is shown.
-
-    Attributes:
-        grid: Its pixels, one slice thick; rows run to posterior, columns to the patient's left.
-    """
-
-    grid: Grid
-
-    @property
-    def side_mm(self) -> float:
-        """Length of a side, mm."""
-        return self.grid.size[0] * self.grid.spacing_mm[0]
-
-
-def best_plane(label: Volume, *, pixels: int = PIXELS) -> Plane:
+def best_plane(label: Volume, *, pixels: int = PIXELS) -> Grid:
     """Choose the axial slice with the largest segmented area, the middle one if nothing was found.
+
+    The grid of the square that is shown is one slice thick; rows run to posterior, columns to the
+    patient's left.
 
     Args:
         label: 1 in the regions of the result, else 0.
@@ -73,10 +59,10 @@ def best_plane(label: Volume, *, pixels: int = PIXELS) -> Plane:
         wanted = FIELD_FACTOR * float(((high - low) * spacing[:2]).max())
         side = min(max(wanted, MIN_FIELD_MM), side)
     start = [_inside(c - side / 2, side, whole) for c, whole in zip(center, extent, strict=True)]
-    return Plane(_plane_grid(upright.grid, (start[0], start[1]), k, side / pixels, pixels))
+    return _plane_grid(upright.grid, (start[0], start[1]), k, side / pixels, pixels)
 
 
-def gray_picture(image: Volume, plane: Plane, *, kind: str) -> GrayArray:
+def gray_picture(image: Volume, plane: Grid, *, kind: str) -> GrayArray:
     """Show an image in gray, `(J, I)`, 0 black to 1 white.
 
     CT: -160 to 240 HU. PET: SUV 0 to 10, dark is hot. MR and others: the 1st to 99.5th percentile
@@ -92,9 +78,7 @@ def gray_picture(image: Volume, plane: Plane, *, kind: str) -> GrayArray:
     return _windowed(values, float(low), float(max(high, low + 1e-6)))
 
 
-def with_map(
-    gray: GrayArray, shown: Volume, plane: Plane, *, top: float, colors: str
-) -> ColorArray:
+def with_map(gray: GrayArray, shown: Volume, plane: Grid, *, top: float, colors: str) -> ColorArray:
     """Lay a map over a gray picture; the higher the value, the less is seen of the picture.
 
     Args:
@@ -116,9 +100,7 @@ def plain(gray: GrayArray) -> ColorArray:
     return np.repeat(np.rint(255 * gray).astype(np.uint8)[..., None], 3, axis=2)
 
 
-def region_rims(
-    masks: Mapping[str, MaskArray], grid: Grid, plane: Plane
-) -> Mapping[str, MaskArray]:
+def region_rims(masks: Mapping[str, MaskArray], grid: Grid, plane: Grid) -> Mapping[str, MaskArray]:
     """Return the rim of every region in a plane, two pixels wide.
 
     Args:
@@ -197,10 +179,10 @@ def _plane_grid(
     )
 
 
-def _on_plane(volume: Volume, plane: Plane) -> GrayArray:
+def _on_plane(volume: Volume, plane: Grid) -> GrayArray:
     values = Volume(volume.array.astype(np.float32, copy=False), volume.grid)
     fill = float(values.array.min())
-    return np.asarray(resample(values, plane.grid, fill=fill).array[0], dtype=np.float32)
+    return np.asarray(resample(values, plane, fill=fill).array[0], dtype=np.float32)
 
 
 def _windowed(values: GrayArray, low: float, high: float) -> GrayArray:

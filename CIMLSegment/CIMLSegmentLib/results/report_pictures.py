@@ -12,7 +12,6 @@ from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKind
 from CIMLSegmentLib.results.map_pictures import (
     ColorArray,
     GrayArray,
-    Plane,
     best_plane,
     gray_picture,
     jpeg,
@@ -65,7 +64,7 @@ class TileRow:
 class _Scene:
     result: StoredResult
     grid: Grid
-    plane: Plane
+    plane: Grid
     grays: Mapping[str, GrayArray]
     rims: Mapping[str, MaskArray]
     reference: Mapping[str, MaskArray] | None
@@ -98,7 +97,7 @@ def case_pictures(
     rims = region_rims(masks, grid, plane)
     scene = _Scene(result, grid, plane, grays, rims, dotted)
     rows = [_image_row(scene), *(_map_row(kind, scene) for kind in MAP_KINDS.values())]
-    return tuple(row for row in rows if row.tiles), plane.side_mm
+    return tuple(row for row in rows if row.tiles), plane.size[0] * plane.spacing_mm[0]
 
 
 def short_number(value: float) -> str:

@@ -160,12 +160,8 @@ def _write_map(item: ResultMap, folder: Path) -> None:
 
 
 def _rounded(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    bits = values.view(np.uint32)
-    half, keep = (
-        np.uint32(1 << (_DROPPED_BITS - 1)),
-        np.uint32(0xFFFFFFFF << _DROPPED_BITS & 0xFFFFFFFF),
-    )
-    return np.asarray(((bits + half) & keep).view(np.float32))
+    half, keep = np.uint32(1 << (_DROPPED_BITS - 1)), ~np.uint32((1 << _DROPPED_BITS) - 1)
+    return np.asarray(((values.view(np.uint32) + half) & keep).view(np.float32))
 
 
 def _content(result: SegmentationResult) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,16 +20,10 @@ _MOMENTUM = 0.99
 
 def make_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     """Return the optimizer of a configuration."""
-    parameters = network.parameters()
+    parameters, rate, decay = network.parameters(), config.learning_rate, config.weight_decay
     if config.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=config.learning_rate,
-            momentum=_MOMENTUM,
-            nesterov=True,
-            weight_decay=config.weight_decay,
-        )
-    return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+        return torch.optim.SGD(parameters, rate, _MOMENTUM, nesterov=True, weight_decay=decay)
+    return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)
 
 
 def learning_rate(step: int, config: TrainingConfig) -> float:
@@ -99,13 +93,11 @@ def stopping_within_steps(network: nn.Module) -> Iterator[None]:
         CancelledError: From inside the pass that is running.
     """
     blocks = [module for module in network.modules() if isinstance(module, UnetBasicBlock)]
-    handles = [block.register_forward_pre_hook(lambda *_: check_cancelled()) for block in blocks]
-    handles += [block.register_forward_hook(_watch_gradient) for block in blocks]
-    try:
+    with ExitStack() as hooks:
+        for block in blocks:
+            hooks.enter_context(block.register_forward_pre_hook(lambda *_: check_cancelled()))
+            hooks.enter_context(block.register_forward_hook(_watch_gradient))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _watch_gradient(_block: nn.Module, _inputs: Any, output: Tensor) -> None:

@@ -21,8 +21,6 @@ from CIMLSegmentLib.training.training_case import (
     FORMAT_VERSION,
     FloatArray,
     NotPreparedError,
-    PlaceArray,
-    TrainingArrays,
     TrainingCase,
     read_training_case,
     write_training_case,
@@ -47,7 +45,6 @@ from MultimodalImagingLib.record.atomic_files import remove_unfinished_files
 from MultimodalImagingLib.record.checksums import json_checksum
 
 MAX_WORKERS = 4
-MOST_PLACES = 20_000
 
 
 @dataclass(frozen=True)
@@ -184,14 +181,10 @@ def _prepared(
     try:
         return read_training_case(path, key=key)
     except NotPreparedError:
-        prepared, arrays = _make(case, maps, job, path)
-    write_training_case(prepared, arrays, key=key)
-    return prepared
+        return _make(case, maps, job, path, key)
 
 
-def _make(
-    case: Case, maps: LabelMaps, job: PreparationJob, path: Path
-) -> tuple[TrainingCase, TrainingArrays]:
+def _make(case: Case, maps: LabelMaps, job: PreparationJob, path: Path, key: str) -> TrainingCase:
     primaries = [modality for modality in job.task.primaries if modality in case.images]
     if not primaries or case.label is None:
         msg = f"Case {case.case_id}: Expected one of {', '.join(job.task.primaries)}, found none."
@@ -222,8 +215,8 @@ def _make(
         warnings=tuple(warnings),
         path=path,
     )
-    places = {name: _places(mask) for name, mask in masks.items()}
-    return training_case, TrainingArrays(images, masks, places)
+    write_training_case(training_case, images, masks, key=key)
+    return training_case
 
 
 def _crop(prepared: PreparedCase, masks: Mapping[str, BoolArray]) -> tuple[slice, ...]:
@@ -245,14 +238,6 @@ def _over_cases(found: Sequence[Intensities]) -> Intensities:
         low=min(values.low for values in found),
         high=max(values.high for values in found),
     )
-
-
-def _places(mask: BoolArray) -> PlaceArray:
-    places = np.argwhere(mask).astype(np.int32)
-    if len(places) <= MOST_PLACES:
-        return places
-    chosen = np.random.default_rng(0).choice(len(places), MOST_PLACES, replace=False)
-    return np.ascontiguousarray(places[np.sort(chosen)])
 
 
 def _key(case: Case, maps: LabelMaps, job: PreparationJob, known: FileChecksums) -> str:

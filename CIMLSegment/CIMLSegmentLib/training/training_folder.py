@@ -20,7 +20,7 @@ from MultimodalImagingLib.record.atomic_files import (
     write_text,
     writing_error,
 )
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_text import json_keys, json_value
 from MultimodalImagingLib.record.locks import locked
 from MultimodalImagingLib.record.ownership import check_own_files
 from MultimodalImagingLib.record.tensor_file import is_tensor_file
@@ -97,11 +97,7 @@ def _make_folder(output: Path) -> None:
 
 
 def _is_log(data: bytes) -> bool:
-    try:
-        lines = [json_value(line) for line in data.splitlines()[:1]]
-    except ValueError:
-        return False
-    return all(isinstance(line, dict) and "step" in line for line in lines)
+    return all("step" in json_keys(line) for line in data.splitlines()[:1])
 
 
 class LossMeans:

@@ -31,3 +31,12 @@ def json_value(
     except RecursionError as error:
         msg = "it is nested too deeply"
         raise ValueError(msg) from error
+
+
+def json_keys(text: str | bytes) -> set[str]:
+    """Return the keys of a JSON object; none if the text is no JSON or something else."""
+    try:
+        value = json_value(text)
+    except ValueError:
+        return set()
+    return set(value) if isinstance(value, dict) else set()
