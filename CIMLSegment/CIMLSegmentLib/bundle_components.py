@@ -14,7 +14,7 @@ from CIMLSegmentLib.inference.segmentation_job import (
 from CIMLSegmentLib.model.model import TrainedModel, load_model
 from MultimodalImagingLib.cohorts.cases import files_of_cases
 from MultimodalImagingLib.errors import CrossModalError, UsageError
-from MultimodalImagingLib.jobs.terminal_progress import TerminalReporter
+from MultimodalImagingLib.jobs.command_line import TerminalReporter
 from MultimodalImagingLib.record.ownership import check_apart
 
 

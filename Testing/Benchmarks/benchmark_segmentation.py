@@ -92,7 +92,7 @@ def save_default_model(folder: Path) -> None:
     )
     from CIMLSegmentLib.network.network import build_network
     from CIMLSegmentLib.task.task_io import load_task
-    from MultimodalImagingLib.preparation.preprocessing import PreprocessingSpec
+    from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
     from MultimodalImagingLib.version import current_versions
 
     task, config = load_task("brats"), NetworkConfig()

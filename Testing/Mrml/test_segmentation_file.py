@@ -11,8 +11,7 @@ from CIMLSegmentLib.results.segmentation_nrrd import segmentation_nrrd
 from CIMLSegmentLib.task.regions import region_masks
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.geometry import Grid, Volume
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 vtk = pytest.importorskip("vtk")

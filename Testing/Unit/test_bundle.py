@@ -20,7 +20,7 @@ from CIMLSegmentLib.model.model_description import ModelDescription
 from CIMLSegmentLib.network.network import build_network
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import ModelError, UsageError
-from MultimodalImagingLib.preparation.preprocessing import PreprocessingSpec
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
 ROOT = Path(__file__).parents[2]
 

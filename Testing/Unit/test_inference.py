@@ -31,12 +31,12 @@ from CIMLSegmentLib.network.network import CIMLNet
 from CIMLSegmentLib.results.map_kinds import MapKey
 from CIMLSegmentLib.results.segmentation_result import SegmentationResult
 from CIMLSegmentLib.task.task_io import load_task
-from MultimodalImagingLib.cohorts.cohort import Case
+from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CohortError, ModelError, UsageError
-from MultimodalImagingLib.images.geometry import is_same_grid
-from MultimodalImagingLib.images.volume_io import Volume, write_volume
+from MultimodalImagingLib.images.geometry import Volume, is_same_grid
+from MultimodalImagingLib.images.volume_io import write_volume
 from MultimodalImagingLib.jobs.progress import NullReporter
-from MultimodalImagingLib.preparation.preprocessing import prepare_case
+from MultimodalImagingLib.preparation.case_preparation import prepare_case
 
 
 def segment(case: Case, model: Model, **settings: object) -> SegmentationResult:

@@ -15,7 +15,7 @@ from MultimodalImagingLib.cohorts.label_survey import CaseLabels, FoundLabel
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.geometry import Grid, Volume
 from MultimodalImagingLib.images.label_map import LabelMap
-from MultimodalImagingLib.images.segment_header import LabelName
+from MultimodalImagingLib.images.label_names import LabelName
 
 BRATS, PET_CT = load_task("brats"), load_task("pet-ct")
 CORE, EDEMA, ENHANCING = 1, 2, 4

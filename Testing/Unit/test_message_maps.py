@@ -16,8 +16,7 @@ from CIMLSegmentLib.inference.result_maps import (
 )
 from CIMLSegmentLib.inference.window_box import WindowBox, window_box
 from CIMLSegmentLib.network.network import MessageKey
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.geometry import Grid, Volume
 
 IDENTITY = tuple(np.eye(3).ravel())
 GRID = Grid((24, 16, 16), (2.0, 2.0, 2.0), (-20.0, 3.0, 8.0), IDENTITY)

@@ -17,8 +17,9 @@ from CIMLSegmentLib.__main__ import main
 from CIMLSegmentLib.inference.case_input import case_of_images, cases_of_path, chosen_cases
 from CIMLSegmentLib.results.segmentation_result import read_result
 from MultimodalImagingLib.errors import CohortError, UsageError
-from MultimodalImagingLib.images.volume_io import Volume, write_volume
-from MultimodalImagingLib.jobs import cancellation
+from MultimodalImagingLib.images.geometry import Volume
+from MultimodalImagingLib.images.volume_io import write_volume
+from MultimodalImagingLib.jobs import progress
 
 
 @pytest.fixture
@@ -166,7 +167,7 @@ def test_cancelling_keeps_finished_cases_and_leaves_no_half_one(
 
     def cancel_in_the_second_case(case: object, *args: object, **options: object) -> object:
         if getattr(case, "case_id", "") == "b":
-            cancellation._cancel_requested.set()
+            progress._cancel_requested.set()
         return original(case, *args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(job, "segment_case", cancel_in_the_second_case)

@@ -25,7 +25,7 @@ from CIMLSegmentLib.results.segmentation_result import read_result
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.preparation.preprocessing import PreprocessingSpec
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
 ROOT = Path(__file__).parents[2]
 WIDE = NetworkConfig(

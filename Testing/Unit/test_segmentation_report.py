@@ -39,8 +39,7 @@ from CIMLSegmentLib.results.segmentation_result import Contribution, read_result
 from CIMLSegmentLib.task.regions import region_masks
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.geometry import Grid, Volume
 from MultimodalImagingLib.jobs.progress import NullReporter
 
 IDENTITY = tuple(np.eye(3).ravel())

@@ -13,8 +13,9 @@ from CIMLSegmentLib.training.training_cases import PreparationJob, prepare_train
 from MDALSelectorLib.synthetic_cohort import draw_factors, make_case
 from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.errors import CohortError, CrossModalError
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_volume, write_volume
+from MultimodalImagingLib.images.geometry import Grid, Volume
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import read_volume, write_volume
 from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 

@@ -24,8 +24,8 @@ from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.preparation.intensity import modality_kind
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
-from MultimodalImagingLib.preparation.preprocessing import modality_kind
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
 from MultimodalImagingLib.record.cohort_record import open_record
 from MultimodalImagingLib.record.json_entry import changed_config, read_settings

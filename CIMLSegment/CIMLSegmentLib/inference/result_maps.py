@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -25,11 +24,10 @@ from CIMLSegmentLib.results.segmentation_result import ResultMap
 from CIMLSegmentLib.task.parts import Subtask
 from CIMLSegmentLib.task.regions import region_logits
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.images.geometry import Grid, resample
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.arrays import Float32Array
+from MultimodalImagingLib.images.geometry import Grid, Volume, resample
 from MultimodalImagingLib.preparation.working_grid import smoothed_for
 
-FloatArray = npt.NDArray[np.float32]
 _Grown = Callable[[Tensor, Sequence[int]], Tensor]
 InformationBySender = Mapping[tuple[str, str], Volume]
 
@@ -51,7 +49,9 @@ class OutputSpace:
     task: Task
 
 
-def region_probabilities(logits: Mapping[str, Tensor], space: OutputSpace) -> dict[str, FloatArray]:
+def region_probabilities(
+    logits: Mapping[str, Tensor], space: OutputSpace
+) -> dict[str, Float32Array]:
     """Bring the probability of every region to the grid of the result; 0 outside the box."""
     arrays = {name: values.numpy() for name, values in logits.items()}
     return {
@@ -135,7 +135,7 @@ def uncertainty_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[Res
         yield ResultMap(MapKey("uncertainty", region=name), Volume(values, space.grid))
 
 
-def predictive_entropy(probabilities: FloatArray) -> FloatArray:
+def predictive_entropy(probabilities: Float32Array) -> Float32Array:
     """Return the entropy of yes-or-no predictions: how undecided the network is.
 
     Args:
@@ -149,7 +149,7 @@ def predictive_entropy(probabilities: FloatArray) -> FloatArray:
     return np.where((probabilities > _TINY) & (probabilities < 1 - _TINY), entropy, np.float32(0))
 
 
-def _on_grid(probabilities: FloatArray, space: OutputSpace) -> FloatArray:
+def _on_grid(probabilities: Float32Array, space: OutputSpace) -> Float32Array:
     inside = np.ascontiguousarray(probabilities[space.box.inner], dtype=np.float32)
     sampled = on_output_grid(Volume(inside, space.box.visible_grid), space.grid).array
     return np.asarray(np.clip(sampled, 0, 1), dtype=np.float32)

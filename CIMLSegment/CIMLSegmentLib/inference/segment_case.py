@@ -28,14 +28,13 @@ from CIMLSegmentLib.results.segmentation_result import (
 )
 from CIMLSegmentLib.task.regions import merge_regions, region_masks
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.cohorts.cohort import Case
+from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CohortError, ModelError
-from MultimodalImagingLib.images.volume_io import Volume, read_grid
+from MultimodalImagingLib.images.geometry import Volume
+from MultimodalImagingLib.images.volume_io import read_grid
 from MultimodalImagingLib.jobs.progress import Reporter
-from MultimodalImagingLib.preparation.preprocessing import (
-    PreparedCase,
-    prepare_case,
-)
+from MultimodalImagingLib.preparation.case_preparation import prepare_case
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 # Means of cases of one cohort lie within about one standard deviation of the voxels.
 MOST_SDS_OFF = 3.0

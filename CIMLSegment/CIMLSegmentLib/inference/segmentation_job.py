@@ -16,7 +16,7 @@ from CIMLSegmentLib.results.result_io import (
     result_ownership,
     write_result,
 )
-from MultimodalImagingLib.cohorts.cohort import Case
+from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CancelledError, CrossModalError, NoSpaceError, UsageError
 from MultimodalImagingLib.jobs.progress import Reporter
 

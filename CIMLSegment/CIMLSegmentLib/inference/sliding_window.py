@@ -23,8 +23,7 @@ from CIMLSegmentLib.inference.gradcam import gradcam_keys, window_cams
 from CIMLSegmentLib.network.network import CIMLNet, MessageKey
 from CIMLSegmentLib.results.map_kinds import MapKey
 from MultimodalImagingLib.errors import CrossModalError
-from MultimodalImagingLib.jobs.cancellation import check_cancelled
-from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.jobs.progress import Reporter, check_cancelled
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from CIMLSegmentLib.model.model_files import read_model_files, write_model_files
 from CIMLSegmentLib.network.network import CIMLNet, build_network
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import ModelError
-from MultimodalImagingLib.jobs.sentences import listed
+from MultimodalImagingLib.jobs.texts import listed
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
 _MOST_NAMED = 3

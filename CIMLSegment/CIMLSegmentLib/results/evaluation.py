@@ -18,7 +18,7 @@ from CIMLSegmentLib.task.label_scheme import LabelMaps, find_label_maps, grouped
 from CIMLSegmentLib.task.label_values import OPTION, parse_label_values
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import CohortError, CrossModalError
-from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.progress import Reporter
 
 

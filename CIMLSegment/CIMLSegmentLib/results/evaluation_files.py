@@ -18,9 +18,9 @@ from MultimodalImagingLib.record.json_entry import (
     JsonEntry,
     config_from_json,
     config_to_json,
+    json_keys,
     read_json,
 )
-from MultimodalImagingLib.record.json_text import json_keys
 from MultimodalImagingLib.record.ownership import check_own_files
 
 CSV_FILE, JSON_FILE = "evaluation.csv", "evaluation.json"

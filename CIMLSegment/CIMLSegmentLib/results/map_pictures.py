@@ -11,18 +11,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
 from CIMLSegmentLib.results.map_kinds import COLORS
-from CIMLSegmentLib.task.regions import MaskArray, union
+from CIMLSegmentLib.task.regions import union
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.images.geometry import Grid, resample
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.arrays import ByteArray, Float32Array, MaskArray
+from MultimodalImagingLib.images.geometry import Grid, Volume, resample
 from MultimodalImagingLib.preparation.working_grid import canonical_grid
-
-GrayArray = npt.NDArray[np.float32]
-ColorArray = npt.NDArray[np.uint8]
 
 PIXELS = 288
 # The field shows this many times the segmented part, but at least this much of the body.
@@ -62,7 +58,7 @@ def best_plane(label: Volume, *, pixels: int = PIXELS) -> Grid:
     return _plane_grid(upright.grid, (start[0], start[1]), k, side / pixels, pixels)
 
 
-def gray_picture(image: Volume, plane: Grid, *, kind: str) -> GrayArray:
+def gray_picture(image: Volume, plane: Grid, *, kind: str) -> Float32Array:
     """Show an image in gray, `(J, I)`, 0 black to 1 white.
 
     CT: -160 to 240 HU. PET: SUV 0 to 10, dark is hot. MR and others: the 1st to 99.5th percentile
@@ -78,7 +74,9 @@ def gray_picture(image: Volume, plane: Grid, *, kind: str) -> GrayArray:
     return _windowed(values, float(low), float(max(high, low + 1e-6)))
 
 
-def with_map(gray: GrayArray, shown: Volume, plane: Grid, *, top: float, colors: str) -> ColorArray:
+def with_map(
+    gray: Float32Array, shown: Volume, plane: Grid, *, top: float, colors: str
+) -> ByteArray:
     """Lay a map over a gray picture; the higher the value, the less is seen of the picture.
 
     Args:
@@ -95,7 +93,7 @@ def with_map(gray: GrayArray, shown: Volume, plane: Grid, *, top: float, colors:
     return np.asarray(np.rint(255 * np.clip(mixed, 0, 1)), dtype=np.uint8)
 
 
-def plain(gray: GrayArray) -> ColorArray:
+def plain(gray: Float32Array) -> ByteArray:
     """Return a gray picture as red, green and blue."""
     return np.repeat(np.rint(255 * gray).astype(np.uint8)[..., None], 3, axis=2)
 
@@ -115,7 +113,7 @@ def region_rims(masks: Mapping[str, MaskArray], grid: Grid, plane: Grid) -> Mapp
     return {name: mask & ~_eroded(mask) for name, mask in inside.items()}
 
 
-def with_outlines(picture: ColorArray, rims: Mapping[str, MaskArray], task: Task) -> ColorArray:
+def with_outlines(picture: ByteArray, rims: Mapping[str, MaskArray], task: Task) -> ByteArray:
     """Draw the rim of every region in its color, inner regions last."""
     result = picture.copy()
     for region in task.regions:
@@ -123,7 +121,7 @@ def with_outlines(picture: ColorArray, rims: Mapping[str, MaskArray], task: Task
     return result
 
 
-def with_reference(picture: ColorArray, rims: Mapping[str, MaskArray]) -> ColorArray:
+def with_reference(picture: ByteArray, rims: Mapping[str, MaskArray]) -> ByteArray:
     """Draw the rims of the regions of a reference as white dots."""
     rows, columns = np.indices(picture.shape[:2]) // DOT_PIXELS
     result = picture.copy()
@@ -131,7 +129,7 @@ def with_reference(picture: ColorArray, rims: Mapping[str, MaskArray]) -> ColorA
     return result
 
 
-def color_of(share: GrayArray, colors: str) -> GrayArray:
+def color_of(share: Float32Array, colors: str) -> Float32Array:
     """Return red, green and blue, 0 to 1, of values 0 to 1."""
     table = np.array([[int(c[n : n + 2], 16) / 255 for n in (0, 2, 4)] for c in COLORS[colors]])
     at = np.linspace(0, 1, len(table))
@@ -139,7 +137,7 @@ def color_of(share: GrayArray, colors: str) -> GrayArray:
     return np.stack(channels, axis=-1).astype(np.float32)
 
 
-def jpeg(picture: ColorArray) -> bytes:
+def jpeg(picture: ByteArray) -> bytes:
     """Return a picture as the content of a JPEG file."""
     image = sitk.GetImageFromArray(picture, isVector=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -179,17 +177,17 @@ def _plane_grid(
     )
 
 
-def _on_plane(volume: Volume, plane: Grid) -> GrayArray:
+def _on_plane(volume: Volume, plane: Grid) -> Float32Array:
     values = Volume(volume.array.astype(np.float32, copy=False), volume.grid)
     fill = float(values.array.min())
     return np.asarray(resample(values, plane, fill=fill).array[0], dtype=np.float32)
 
 
-def _windowed(values: GrayArray, low: float, high: float) -> GrayArray:
+def _windowed(values: Float32Array, low: float, high: float) -> Float32Array:
     return np.asarray(np.clip((values - low) / (high - low), 0, 1), dtype=np.float32)
 
 
-def _eroded(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _eroded(mask: MaskArray) -> MaskArray:
     """Take two pixels off a mask, so that outlines are two pixels wide."""
     image = sitk.GetImageFromArray(mask.astype(np.uint8))
     eroded = sitk.GetArrayFromImage(sitk.BinaryErode(image, [2, 2], sitk.sitkBall))

@@ -10,8 +10,6 @@ import numpy as np
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKind
 from CIMLSegmentLib.results.map_pictures import (
-    ColorArray,
-    GrayArray,
     best_plane,
     gray_picture,
     jpeg,
@@ -23,11 +21,13 @@ from CIMLSegmentLib.results.map_pictures import (
     with_reference,
 )
 from CIMLSegmentLib.results.segmentation_result import StoredMap, StoredResult
-from CIMLSegmentLib.task.regions import MaskArray, region_masks, union
+from CIMLSegmentLib.task.regions import region_masks, union
 from MultimodalImagingLib.cohorts.cases import Case
-from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.images.arrays import ByteArray, Float32Array, MaskArray
+from MultimodalImagingLib.images.geometry import Grid, Volume
 from MultimodalImagingLib.images.label_map import read_label_map
-from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_volume
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import read_volume
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class _Scene:
     result: StoredResult
     grid: Grid
     plane: Grid
-    grays: Mapping[str, GrayArray]
+    grays: Mapping[str, Float32Array]
     rims: Mapping[str, MaskArray]
     reference: Mapping[str, MaskArray] | None
 
@@ -152,12 +152,12 @@ def _map_tile(item: StoredMap, volume: Volume, scene: _Scene, kind: MapKind, top
     return Tile(title, _embedded(with_outlines(colored, scene.rims, scene.result.task)))
 
 
-def _compared(picture: ColorArray, scene: _Scene) -> str:
+def _compared(picture: ByteArray, scene: _Scene) -> str:
     drawn = with_outlines(picture, scene.rims, scene.result.task)
     if scene.reference is not None:
         drawn = with_reference(drawn, scene.reference)
     return _embedded(drawn)
 
 
-def _embedded(drawn: ColorArray) -> str:
+def _embedded(drawn: ByteArray) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg(drawn)).decode("ascii")

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from CIMLSegmentLib.task.parts import Region, Terminology
-from CIMLSegmentLib.task.regions import MaskArray, regions_by_depth
+from CIMLSegmentLib.task.regions import regions_by_depth
 from CIMLSegmentLib.task.task import Task
+from MultimodalImagingLib.images.arrays import MaskArray
 from MultimodalImagingLib.images.geometry import Grid
 
 _TYPE_CONTEXT = "Segmentation category and type - 3D Slicer General Anatomy list"

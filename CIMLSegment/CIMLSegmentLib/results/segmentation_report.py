@@ -21,11 +21,11 @@ from CIMLSegmentLib.task.label_scheme import LabelMaps
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.jobs.texts import render_page
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.ownership import check_own_files
-from MultimodalImagingLib.record.pages import render_page
 
 REPORT_NAME = "report.html"
 MOST_PICTURED = 60  # some 200 kB each

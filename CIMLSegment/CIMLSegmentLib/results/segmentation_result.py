@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKey
-from CIMLSegmentLib.task.regions import MaskArray, region_masks
+from CIMLSegmentLib.task.regions import region_masks
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_from_json
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.images.geometry import is_same_grid
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.arrays import MaskArray
+from MultimodalImagingLib.images.geometry import Volume, is_same_grid
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.record.json_entry import JsonEntry, config_from_json, read_json
 

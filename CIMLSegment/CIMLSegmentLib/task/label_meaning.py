@@ -16,8 +16,8 @@ from CIMLSegmentLib.task.label_values import (
 )
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.label_survey import CaseLabels, FoundLabel
-from MultimodalImagingLib.images.segment_header import LabelName
-from MultimodalImagingLib.jobs.sentences import counted, listed
+from MultimodalImagingLib.images.label_names import LabelName
+from MultimodalImagingLib.jobs.texts import counted, listed
 
 BY_USER, BY_NAME, BY_VALUE, ONLY = OPTION, "by its name", "as in the task", "the only label"
 

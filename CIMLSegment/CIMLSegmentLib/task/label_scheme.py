@@ -39,8 +39,9 @@ from MultimodalImagingLib.cohorts.label_survey import (
     survey_labels,
 )
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.geometry import Volume
 from MultimodalImagingLib.images.label_map import LabelMap, read_label_map
-from MultimodalImagingLib.images.volume_io import ImageFile, Volume
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.progress import Reporter
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.images.segment_header import LabelName
+from MultimodalImagingLib.images.label_names import LabelName
 from MultimodalImagingLib.record.json_entry import JsonEntry, read_json
 
 BACKGROUND = 0

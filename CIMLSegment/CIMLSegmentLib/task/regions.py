@@ -11,13 +11,9 @@ import numpy.typing as npt
 
 from CIMLSegmentLib.task.parts import Region
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.images.geometry import Grid, is_same_grid, resample
+from MultimodalImagingLib.images.arrays import FloatingArray, MaskArray, VoxelArray
+from MultimodalImagingLib.images.geometry import Grid, Volume, is_same_grid, resample
 from MultimodalImagingLib.images.geometry_checks import share_outside
-from MultimodalImagingLib.images.volume_io import Volume
-
-MaskArray = npt.NDArray[np.bool_]
-LabelArray = npt.NDArray[np.int16]
-FloatArray = npt.NDArray[np.floating]
 
 LogitsT = TypeVar("LogitsT")
 
@@ -54,7 +50,7 @@ def region_logits(subtask_logits: Mapping[str, LogitsT], task: Task) -> dict[str
     }
 
 
-def merge_regions(probabilities: Mapping[str, FloatArray], task: Task) -> LabelArray:
+def merge_regions(probabilities: Mapping[str, FloatingArray], task: Task) -> npt.NDArray[np.int16]:
     """Merge region probabilities into a label map that is valid for the task.
 
     Regions of the same depth of nesting compete with each other and with a background of 0.5;
@@ -82,12 +78,12 @@ def merge_regions(probabilities: Mapping[str, FloatArray], task: Task) -> LabelA
     return label_map
 
 
-def region_masks(label_map: npt.NDArray[np.generic], task: Task) -> dict[str, MaskArray]:
+def region_masks(label_map: VoxelArray, task: Task) -> dict[str, MaskArray]:
     """Return the mask of each region in a label map; values unknown to the task count for none."""
     return {region.name: np.isin(label_map, region.labels) for region in task.regions}
 
 
-def _check_probabilities(probabilities: Mapping[str, FloatArray], task: Task) -> None:
+def _check_probabilities(probabilities: Mapping[str, FloatingArray], task: Task) -> None:
     missing = [name for name in task.region_names if name not in probabilities]
     if missing:
         msg = f"Expected probabilities of every region, got none of {', '.join(missing)}."
@@ -100,18 +96,18 @@ def _check_probabilities(probabilities: Mapping[str, FloatArray], task: Task) ->
 
 
 def _claim(
-    probabilities: Mapping[str, FloatArray],
+    probabilities: Mapping[str, FloatingArray],
     masks: Mapping[str, MaskArray],
     task: Task,
     region: Region,
-) -> FloatArray:
+) -> FloatingArray:
     values = probabilities[region.name]
     if region.inside is None or task.merge.keep_inner_outside_outer:
         return values
     return np.where(masks[region.inside], values, np.float32(0))
 
 
-def _winners(claims: list[FloatArray]) -> npt.NDArray[np.int16]:
+def _winners(claims: list[FloatingArray]) -> npt.NDArray[np.int16]:
     winners = np.zeros(claims[0].shape, dtype=np.int16)
     best = np.full(claims[0].shape, 0.5, dtype=np.float32)
     for number, claim in enumerate(claims, start=1):

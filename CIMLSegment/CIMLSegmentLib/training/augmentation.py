@@ -22,7 +22,7 @@ from monai.transforms import (
 )
 from torch import Tensor
 
-from CIMLSegmentLib.training.training_case import FloatArray, MaskArray
+from MultimodalImagingLib.images.arrays import ByteArray, Float32Array
 
 IMAGES, TARGETS = "images", "targets"
 
@@ -57,7 +57,7 @@ class Augmentation:
     strength: float
 
     def __call__(
-        self, images: FloatArray, targets: MaskArray, *, seed: int, geometry: bool = True
+        self, images: Float32Array, targets: ByteArray, *, seed: int, geometry: bool = True
     ) -> tuple[Tensor, Tensor]:
         """Change a patch; the same seed gives the same change.
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from CIMLSegmentLib.config import TrainingConfig
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.training.augmentation import Augmentation
-from CIMLSegmentLib.training.training_case import FloatArray, MaskArray, TrainingCase
+from CIMLSegmentLib.training.training_case import TrainingCase
+from MultimodalImagingLib.images.arrays import ByteArray, Float32Array
 
 _PATCH, _ORDER = 1, 2  # streams of random numbers
 
@@ -156,7 +157,7 @@ def patch_start(
 
 def read_patch(
     case: TrainingCase, modalities: Sequence[str], start: Sequence[int], patch_size: Sequence[int]
-) -> tuple[FloatArray, MaskArray]:
+) -> tuple[Float32Array, ByteArray]:
     """Read a patch; 0 where it reaches beyond the case's arrays.
 
     Returns:

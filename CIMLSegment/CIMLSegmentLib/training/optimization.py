@@ -13,7 +13,7 @@ from monai.networks.blocks.dynunet_block import UnetBasicBlock
 from torch import Tensor, nn
 
 from CIMLSegmentLib.config import TrainingConfig
-from MultimodalImagingLib.jobs.cancellation import check_cancelled
+from MultimodalImagingLib.jobs.progress import check_cancelled
 
 _MOMENTUM = 0.99
 

@@ -8,13 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from CIMLSegmentLib.model.model_description import Intensities
 from MultimodalImagingLib.errors import CrossModalError, ModelError
+from MultimodalImagingLib.images.arrays import (
+    ByteArray,
+    Float32Array,
+    LabelArray,
+    MaskArray,
+    VoxelArray,
+)
 from MultimodalImagingLib.record.json_entry import config_from_json
 from MultimodalImagingLib.record.tensor_file import (
     TensorFileError,
@@ -22,10 +27,6 @@ from MultimodalImagingLib.record.tensor_file import (
     read_header,
     write_tensors,
 )
-
-FloatArray = npt.NDArray[np.float32]
-MaskArray = npt.NDArray[np.uint8]
-PlaceArray = npt.NDArray[np.int32]
 
 FORMAT_VERSION = 1
 MOST_PLACES = 20_000
@@ -63,7 +64,7 @@ class TrainingCase:
 
     def read(
         self, modalities: Sequence[str], window: tuple[slice, ...]
-    ) -> tuple[FloatArray, MaskArray]:
+    ) -> tuple[Float32Array, ByteArray]:
         """Read a window of images and masks.
 
         Args:
@@ -88,7 +89,7 @@ class TrainingCase:
             raise CrossModalError(self._unreadable(error)) from error
         return images, masks
 
-    def places(self, region: str) -> PlaceArray:
+    def places(self, region: str) -> LabelArray:
         """Return voxels `(n, 3)` of a region, indices `(k, j, i)`; a fixed sample of large ones.
 
         Raises:
@@ -109,8 +110,8 @@ class TrainingCase:
 
 def write_training_case(
     case: TrainingCase,
-    images: Mapping[str, FloatArray],
-    masks: Mapping[str, npt.NDArray[np.bool_]],
+    images: Mapping[str, Float32Array],
+    masks: Mapping[str, MaskArray],
     *,
     key: str,
 ) -> None:
@@ -122,7 +123,7 @@ def write_training_case(
         masks: Mask per region, bool, same shape, in the order of the task.
         key: Stands for everything it was made from.
     """
-    tensors: dict[str, npt.NDArray[Any]] = {
+    tensors: dict[str, VoxelArray] = {
         f"image.{name}": image.astype(np.float16) for name, image in images.items()
     }
     tensors["regions"] = np.stack([masks[name] for name in case.regions]).astype(np.uint8)
@@ -152,7 +153,7 @@ def read_training_case(path: Path, *, key: str) -> TrainingCase:
     return replace(case, path=path)
 
 
-def _places(mask: npt.NDArray[np.bool_]) -> PlaceArray:
+def _places(mask: MaskArray) -> LabelArray:
     places = np.argwhere(mask).astype(np.int32)
     if len(places) <= MOST_PLACES:
         return places

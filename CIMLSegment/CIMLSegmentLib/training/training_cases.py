@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from CIMLSegmentLib.inference.window_box import BoolArray, window_box
+from CIMLSegmentLib.inference.window_box import window_box
 from CIMLSegmentLib.model.model_description import Intensities
 from CIMLSegmentLib.task.label_scheme import LabelMaps, check_regions, find_label_maps, grouped
 from CIMLSegmentLib.task.label_values import LabelValues
@@ -19,30 +19,25 @@ from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_to_json
 from CIMLSegmentLib.training.training_case import (
     FORMAT_VERSION,
-    FloatArray,
     NotPreparedError,
     TrainingCase,
     read_training_case,
     write_training_case,
 )
-from MultimodalImagingLib.cohorts.cohort import Case
+from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.cohorts.place_problems import (
     check_readings,
     label_problems,
     read_positions,
 )
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.arrays import Float32Array, MaskArray
 from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.jobs.progress import Reporter
-from MultimodalImagingLib.preparation.file_checksums import FileChecksums
-from MultimodalImagingLib.preparation.prepared_cache import case_key
-from MultimodalImagingLib.preparation.preprocessing import (
-    PreparedCase,
-    PreprocessingSpec,
-    prepare_case,
-)
+from MultimodalImagingLib.preparation.case_preparation import prepare_case
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase, PreprocessingSpec, case_key
 from MultimodalImagingLib.record.atomic_files import remove_unfinished_files
-from MultimodalImagingLib.record.checksums import json_checksum
+from MultimodalImagingLib.record.checksums import FileChecksums, json_checksum
 
 MAX_WORKERS = 4
 
@@ -219,13 +214,13 @@ def _make(case: Case, maps: LabelMaps, job: PreparationJob, path: Path, key: str
     return training_case
 
 
-def _crop(prepared: PreparedCase, masks: Mapping[str, BoolArray]) -> tuple[slice, ...]:
+def _crop(prepared: PreparedCase, masks: Mapping[str, MaskArray]) -> tuple[slice, ...]:
     """Keep what segmentation looks at, the box around the body, and all of the label."""
     bodies = [*prepared.bodies.values(), *masks.values()]
     return window_box(bodies, prepared.grid, window=(1, 1, 1), stride=(1, 1, 1)).visible
 
 
-def _inside(image: FloatArray, body: BoolArray) -> Intensities:
+def _inside(image: Float32Array, body: MaskArray) -> Intensities:
     values = image[body] if body.any() else image.ravel()
     low, high = np.percentile(values, (1.0, 99.0))
     return Intensities(float(values.mean()), float(values.std()), float(low), float(high))

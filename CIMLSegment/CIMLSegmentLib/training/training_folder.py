@@ -20,7 +20,7 @@ from MultimodalImagingLib.record.atomic_files import (
     write_text,
     writing_error,
 )
-from MultimodalImagingLib.record.json_text import json_keys, json_value
+from MultimodalImagingLib.record.json_entry import json_keys, json_value
 from MultimodalImagingLib.record.locks import locked
 from MultimodalImagingLib.record.ownership import check_own_files
 from MultimodalImagingLib.record.tensor_file import is_tensor_file
