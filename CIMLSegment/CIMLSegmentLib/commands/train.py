@@ -204,12 +204,12 @@ def _task(options: argparse.Namespace, cohort: Cohort) -> Task:
 
 
 def _spec(options: argparse.Namespace, cases: Sequence[Case], task: Task) -> PreprocessingSpec:
-    if options.spacing is not None:
-        if not 0 < options.spacing < inf:
-            msg = f"Expected a --spacing above 0 mm, got {options.spacing}."
-            raise UsageError(msg)
-        return PreprocessingSpec((options.spacing,) * 3, dict(task.modalities))
-    return PreprocessingSpec(training_spacing(cases, task), dict(task.modalities))
+    given = options.spacing
+    if given is not None and not 0 < given < inf:
+        msg = f"Expected a --spacing above 0 mm, got {given}."
+        raise UsageError(msg)
+    spacing_mm = training_spacing(cases, task) if given is None else (given,) * 3
+    return PreprocessingSpec(spacing_mm, dict(task.modalities))
 
 
 def _training_job(
@@ -228,13 +228,12 @@ def _training_job(
         patch_size=plan.patch_size,
         warmup_steps=min(TrainingConfig().warmup_steps, max(options.n_steps // 10, 1)),
     )
-    chosen: Sequence[str] | None = options.validation_case
-    chosen = None if chosen is None else [same_name(case_id) for case_id in chosen]
+    chosen = options.validation_case
     where = f"the settings {options.settings}"
     return TrainingJob(
         changed_config(training, settings["training"], where=where),
         changed_config(plan.network, settings["network"], where=where),
         kind=options.kind,
         device=options.device,
-        validation_cases=None if chosen is None else tuple(chosen),
+        validation_cases=chosen and tuple(same_name(case_id) for case_id in chosen),
     )

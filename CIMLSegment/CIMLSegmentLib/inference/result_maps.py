@@ -21,7 +21,6 @@ from CIMLSegmentLib.inference.window_box import WindowBox
 from CIMLSegmentLib.network.network import MessageKey
 from CIMLSegmentLib.results.map_kinds import MapKey
 from CIMLSegmentLib.results.segmentation_result import ResultMap
-from CIMLSegmentLib.task.parts import Subtask
 from CIMLSegmentLib.task.regions import region_logits
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.images.arrays import Float32Array
@@ -107,14 +106,19 @@ def information_maps(information: InformationBySender, task: Task) -> Iterator[R
 
 
 def attention_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
-    """Yield the mean over levels for every region and auxiliary; regions of a sub-task share it."""
+    """Return the mean over levels for every region and auxiliary; regions of a sub-task share it.
+
+    A region of several sub-tasks of one primary has the map of the first one.
+    """
+    found: dict[MapKey, Volume] = {}
     maps = output.attention
     for subtask, auxiliary in space.task.pairs():
         inside = mean_over_levels(maps, subtask=subtask.name, auxiliary=auxiliary, box=space.box)
         values = np.clip(on_output_grid(inside, space.grid).array, 0, 1)
         volume = Volume(values, space.grid)
-        for region in _regions_shown_by(subtask, space.task):
-            yield ResultMap(MapKey("attention", subtask.primary, auxiliary, region), volume)
+        for region in subtask.regions:
+            found.setdefault(MapKey("attention", subtask.primary, auxiliary, region), volume)
+    return (ResultMap(key, volume) for key, volume in found.items())
 
 
 def gradcam_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
@@ -153,13 +157,6 @@ def _on_grid(probabilities: Float32Array, space: OutputSpace) -> Float32Array:
     inside = np.ascontiguousarray(probabilities[space.box.inner], dtype=np.float32)
     sampled = on_output_grid(Volume(inside, space.box.visible_grid), space.grid).array
     return np.asarray(np.clip(sampled, 0, 1), dtype=np.float32)
-
-
-def _regions_shown_by(subtask: Subtask, task: Task) -> list[str]:
-    """Regions of the sub-task that no earlier sub-task of the same primary has shown."""
-    earlier = task.subtasks[: task.subtasks.index(subtask)]
-    shown = {r for other in earlier if other.primary == subtask.primary for r in other.regions}
-    return [region for region in subtask.regions if region not in shown]
 
 
 def mean_over_levels(

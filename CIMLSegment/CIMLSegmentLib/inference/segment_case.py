@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -59,18 +59,18 @@ def segment_case(
         ModelError: If the model is not for volumes.
         CancelledError: If the user asked to stop.
     """
-    timings = _Timings()
+    seconds: dict[str, float] = {}
     primary = model.task.subtasks[0].primary
     _check(case, model)
-    with timings.step("read and prepare"):
+    with _timed(seconds, "read and prepare"):
         prepared = prepare_case(case, model.preprocessing, reference=primary, crop="reference")
         warnings = [*_input_warnings(prepared, model.task), *_unlike_training(prepared, model)]
     for text in warnings:
         reporter.warning(text)
-    with timings.step("network"):
+    with _timed(seconds, "network"):
         box, output = predict_prepared(prepared, model, config, reporter=reporter)
     space = OutputSpace(box, read_grid(case.images[primary]), model.task)
-    with timings.step("labels and maps on the grid of the primary"):
+    with _timed(seconds, "labels and maps on the grid of the primary"):
         result = _result(output, space, config, case_id=case.case_id)
     empty = empty_region_warnings(result.volumes_ml(), model.task)
     for text in empty:
@@ -79,7 +79,7 @@ def segment_case(
         result,
         missing=tuple(m for m in model.task.modalities if m not in prepared.images),
         warnings=(*warnings, *empty),
-        timings_s=timings.seconds,
+        timings_s=seconds,
         model=dict(model.identity),
     )
 
@@ -110,15 +110,11 @@ def predict_prepared(
     return box, predict_windows(network, images, present, plan, reporter)
 
 
-@dataclass
-class _Timings:
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - start, 3)
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[name] = round(time.perf_counter() - start, 3)
 
 
 def _check(case: Case, model: TrainedModel) -> None:

@@ -228,8 +228,7 @@ def _projection(config: NetworkConfig, level: int) -> nn.Module:
 
 def _fused_features(config: NetworkConfig, n_auxiliaries: int) -> list[int]:
     added = n_auxiliaries * config.message_channels if config.fusion == "concat" else 0
-    levels = range(config.n_levels)
     return [
-        config.features[level] + (added if level in config.message_levels else 0)
-        for level in levels
+        width + added * (level in config.message_levels)
+        for level, width in enumerate(config.features)
     ]

@@ -106,16 +106,12 @@ def short_number(value: float) -> str:
 
 
 def _image_row(scene: _Scene) -> TileRow:
-    tiles = []
-    for modality in scene.result.task.modalities:
-        picture = None
-        if modality in scene.grays:
-            picture = _compared(plain(scene.grays[modality]), scene)
-        tiles.append(Tile(modality, picture))
+    drawn = {name: _compared(plain(gray), scene) for name, gray in scene.grays.items()}
+    tiles = tuple(Tile(name, drawn.get(name)) for name in scene.result.task.modalities)
     title = "Images with the segmentation"
     if scene.reference is not None:
         title += " (lines) and the reference (white dots)"
-    return TileRow(title, tuple(tiles))
+    return TileRow(title, tiles)
 
 
 def _map_row(kind: MapKind, scene: _Scene) -> TileRow:
@@ -131,13 +127,9 @@ def _map_row(kind: MapKind, scene: _Scene) -> TileRow:
             shared = replace(of_route[0].key, region=None)
             of_route = [replace(of_route[0], key=shared)]
         tiles += [_map_tile(item, volumes[item.path], scene, kind, top) for item in of_route]
-    text = kind.top_text or _density_text(top, scene)
-    return TileRow(kind.heading, tuple(tiles), kind.colors, text)
-
-
-def _density_text(top: float, scene: _Scene) -> str:
     per_ml = 1000 / float(np.prod(scene.grid.spacing_mm))
-    return f"{short_number(top * per_ml)} nats/ml"
+    text = kind.top_text or f"{short_number(top * per_ml)} nats/ml"
+    return TileRow(kind.heading, tuple(tiles), kind.colors, text)
 
 
 def _map_tile(item: StoredMap, volume: Volume, scene: _Scene, kind: MapKind, top: float) -> Tile:

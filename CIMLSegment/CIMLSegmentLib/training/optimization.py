@@ -72,15 +72,13 @@ def choose_precision(name: str, device: torch.device) -> Precision:
     `auto` is bf16 on a GPU that has it, fp16 on other GPUs, and fp32 on the CPU.
     """
     formats = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    if name != "auto":
-        chosen = formats[name]
-    elif device.type == "cuda":
-        chosen = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    else:
-        chosen = torch.float32
-    if chosen == torch.float16 and device.type == "cpu":
-        chosen = torch.bfloat16  # fp16 arithmetic on the CPU is slow or absent
-    return Precision(chosen, device.type)
+    if name == "auto" and device.type == "cuda":
+        name = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    elif name == "auto":
+        name = "fp32"
+    elif name == "fp16" and device.type == "cpu":
+        name = "bf16"  # fp16 arithmetic on the CPU is slow or absent
+    return Precision(formats[name], device.type)
 
 
 @contextmanager

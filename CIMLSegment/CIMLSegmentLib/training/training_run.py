@@ -146,9 +146,8 @@ class TrainingRun:
 
     def best_network(self) -> CIMLNet | Baseline:
         """Return the best network on the CPU; in other processes than the first, the last one."""
-        return (
-            read_best(self.data.folder, self.network) if self.processes.is_first else self.network
-        )
+        is_first = self.processes.is_first
+        return read_best(self.data.folder, self.network) if is_first else self.network
 
     @property
     def _state_folder(self) -> Path:
