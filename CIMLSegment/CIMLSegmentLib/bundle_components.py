@@ -6,11 +6,7 @@ from pathlib import Path
 
 from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.case_input import cases_of_path
-from CIMLSegmentLib.inference.segmentation_job import (
-    Outcome,
-    SegmentationJob,
-    segment_cases,
-)
+from CIMLSegmentLib.inference.segmentation_job import Outcome, SegmentationJob, segment_cases
 from CIMLSegmentLib.model.model import TrainedModel, load_model
 from MultimodalImagingLib.cohorts.cases import files_of_cases
 from MultimodalImagingLib.errors import CrossModalError, UsageError

@@ -20,11 +20,7 @@ from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders, tidy_up
-from MultimodalImagingLib.record.ownership import (
-    check_apart,
-    check_beside,
-    check_outside,
-)
+from MultimodalImagingLib.record.ownership import check_apart, check_beside, check_outside
 
 
 def add_segment_arguments(parser: argparse.ArgumentParser) -> None:

@@ -42,9 +42,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the `train` command to its parser."""
     parser.add_argument("cohort", type=Path, help="folder of the cohort, or a CSV manifest")
     parser.add_argument(
-        "--task",
-        required=True,
-        help=f"a JSON file, or a preset: {', '.join(preset_names())}",
+        "--task", required=True, help=f"a JSON file, or a preset: {', '.join(preset_names())}"
     )
     parser.add_argument("--output", type=Path, required=True, help="the model folder")
     parser.add_argument("--primary", metavar="MODALITY", help="for tasks that leave it open")
@@ -213,9 +211,7 @@ def _spec(options: argparse.Namespace, cases: Sequence[Case], task: Task) -> Pre
 
 
 def _training_job(
-    options: argparse.Namespace,
-    prepared: TrainingSet,
-    settings: Mapping[str, Mapping[str, object]],
+    options: argparse.Namespace, prepared: TrainingSet, settings: Mapping[str, Mapping[str, object]]
 ) -> TrainingJob:
     from CIMLSegmentLib.training.network_plan import plan_for_cases
 

@@ -85,11 +85,7 @@ def segment_case(
 
 
 def predict_prepared(
-    prepared: PreparedCase,
-    model: TrainedModel,
-    config: InferenceConfig,
-    *,
-    reporter: Reporter,
+    prepared: PreparedCase, model: TrainedModel, config: InferenceConfig, *, reporter: Reporter
 ) -> tuple[WindowBox, WindowedOutput]:
     """Run the network over a prepared case.
 

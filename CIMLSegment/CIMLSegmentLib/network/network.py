@@ -133,8 +133,10 @@ class MessageChannel(nn.Module):
         super().__init__()
         self.message_levels = config.message_levels
         self.gates = nn.ModuleList(_gate(config, level) for level in config.message_levels)
+        convolution = nn.Conv3d if config.spatial_dims == 3 else nn.Conv2d
         self.projections = nn.ModuleList(
-            _projection(config, level) for level in config.message_levels if config.fusion == "sum"
+            convolution(config.message_channels, config.features[level], 1, bias=False)
+            for level in (config.message_levels if config.fusion == "sum" else ())
         )
 
     def forward(
@@ -219,11 +221,6 @@ def _gate(config: NetworkConfig, level: int) -> nn.Module:
         config.kernel_sizes[level],
     )
     return SpatialGate(shape) if config.gate == "spatial" else DotProductGate(shape)
-
-
-def _projection(config: NetworkConfig, level: int) -> nn.Module:
-    convolution = nn.Conv3d if config.spatial_dims == 3 else nn.Conv2d
-    return convolution(config.message_channels, config.features[level], 1, bias=False)
 
 
 def _fused_features(config: NetworkConfig, n_auxiliaries: int) -> list[int]:

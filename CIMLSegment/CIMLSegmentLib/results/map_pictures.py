@@ -31,7 +31,7 @@ DOT_PIXELS = 4
 JPEG_QUALITY = 88
 
 
-def best_plane(label: Volume, *, pixels: int = PIXELS) -> Grid:
+def best_plane(label: Volume) -> Grid:
     """Choose the axial slice with the largest segmented area, the middle one if nothing was found.
 
     The grid of the square that is shown is one slice thick; rows run to posterior, columns to the
@@ -39,7 +39,6 @@ def best_plane(label: Volume, *, pixels: int = PIXELS) -> Grid:
 
     Args:
         label: 1 in the regions of the result, else 0.
-        pixels: Length of a side.
     """
     upright = resample(label, canonical_grid(label.grid), interpolation="nearest")
     mask = upright.array.astype(bool)
@@ -55,7 +54,7 @@ def best_plane(label: Volume, *, pixels: int = PIXELS) -> Grid:
         wanted = FIELD_FACTOR * float(((high - low) * spacing[:2]).max())
         side = min(max(wanted, MIN_FIELD_MM), side)
     start = [_inside(c - side / 2, side, whole) for c, whole in zip(center, extent, strict=True)]
-    return _plane_grid(upright.grid, (start[0], start[1]), k, side / pixels, pixels)
+    return _plane_grid(upright.grid, (start[0], start[1]), k, side / PIXELS)
 
 
 def gray_picture(image: Volume, plane: Grid, *, kind: str) -> Float32Array:
@@ -161,16 +160,14 @@ def _inside(start: float, side: float, whole: float) -> float:
     return min(max(start, 0.0), whole - side) if whole >= side else (whole - side) / 2
 
 
-def _plane_grid(
-    grid: Grid, start_mm: tuple[float, float], k: int, pixel_mm: float, pixels: int
-) -> Grid:
+def _plane_grid(grid: Grid, start_mm: tuple[float, float], k: int, pixel_mm: float) -> Grid:
     first = [
         (start + pixel_mm / 2) / spacing - 0.5
         for start, spacing in zip(start_mm, grid.spacing_mm, strict=False)
     ]
     origin = (grid.index_to_lps @ np.array([first[0], first[1], k, 1.0]))[:3]
     return Grid(
-        (pixels, pixels, 1),
+        (PIXELS, PIXELS, 1),
         (pixel_mm, pixel_mm, grid.spacing_mm[2]),
         (float(origin[0]), float(origin[1]), float(origin[2])),
         grid.direction,

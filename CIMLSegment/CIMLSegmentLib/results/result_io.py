@@ -30,13 +30,7 @@ from MultimodalImagingLib.jobs.progress import check_cancelled
 from MultimodalImagingLib.record.atomic_files import write_bytes, write_json
 from MultimodalImagingLib.record.atomic_folder import new_folder
 from MultimodalImagingLib.record.json_entry import json_value
-from MultimodalImagingLib.record.ownership import (
-    Ownership,
-    Written,
-    check_own,
-    checksums,
-    is_free,
-)
+from MultimodalImagingLib.record.ownership import Ownership, Written, check_own, checksums, is_free
 
 LABEL_MAP_FILE = "segmentation.nii.gz"
 SEGMENTATION_FILE = "segmentation.seg.nrrd"

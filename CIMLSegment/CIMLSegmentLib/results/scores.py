@@ -7,7 +7,7 @@ of a BraTS image. Imports no torch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -100,13 +100,13 @@ def _score(
 
 def missing_scores(case_id: str, reference: Volume, task: Task) -> list[RegionScore]:
     """Score a case without a result as an empty prediction."""
-    voxel_ml = float(np.prod(reference.grid.spacing_mm)) / 1000
-    scores = []
-    for name, mask in region_masks(reference.array, task).items():
-        n_voxels = int(mask.sum())
-        worst = (0.0, ONE_EMPTY_MM) if n_voxels else (1.0, 0.0)
-        scores.append(RegionScore(case_id, name, *worst, 0.0, n_voxels * voxel_ml, 0.0, False))
-    return scores
+    spacing, masks = reference.grid.spacing_mm, region_masks(reference.array, task)
+    return [
+        replace(
+            _score(case_id, name, np.zeros_like(mask), mask, spacing_mm=spacing), has_result=False
+        )
+        for name, mask in masks.items()
+    ]
 
 
 def _offset(found: Mismatch | None) -> str:

@@ -31,7 +31,8 @@ def segmentation_nrrd(masks: Mapping[str, MaskArray], grid: Grid, task: Task) ->
         task: Its regions become segments, in its order; a region without voxels is an empty one.
     """
     layers = regions_by_depth(task)
-    voxels = np.zeros((*grid.array_shape, len(layers)), dtype=_voxel_type(task))
+    is_small = max(region.value for region in task.regions) < 256
+    voxels = np.zeros((*grid.array_shape, len(layers)), np.uint8 if is_small else np.int16)
     for number, regions in enumerate(layers):
         for region in regions:
             voxels[masks[region.name], number] = region.value
@@ -55,10 +56,6 @@ def terminology_entry(terminology: Terminology) -> str:
         _NO_CODE,
     )
     return "~".join(parts)
-
-
-def _voxel_type(task: Task) -> type[np.uint8] | type[np.int16]:
-    return np.uint8 if max(region.value for region in task.regions) < 256 else np.int16
 
 
 def _image_lines(grid: Grid, voxels: np.ndarray) -> Iterator[str]:

@@ -196,7 +196,8 @@ def _nesting_problems(task: Task) -> Iterator[str]:
             )
     for first, second in combinations(task.regions, 2):
         shared = set(first.labels) & set(second.labels)
-        if shared and not _is_related(task, first, second):
+        outer = {*_outer_names(task, first), *_outer_names(task, second)}
+        if shared and not outer & {first.name, second.name}:
             yield (
                 f"Regions {first.name!r} and {second.name!r} share label value"
                 f" {_listed(sorted(shared))} although neither lies inside the other; state 'inside'"
@@ -241,10 +242,6 @@ def _coverage_problems(task: Task) -> Iterator[str]:
     for modality in task.modalities:
         if modality not in used:
             yield f"No sub-task uses modality {modality!r}; make it an auxiliary or remove it."
-
-
-def _is_related(task: Task, first: Region, second: Region) -> bool:
-    return first.name in _outer_names(task, second) or second.name in _outer_names(task, first)
 
 
 def _outer_names(task: Task, region: Region) -> list[str]:

@@ -87,19 +87,17 @@ class Augmentation:
             flip = Flip(spatial_axis=axes)
             images, targets = _plain(flip(images)), _plain(flip(targets))
         if generator.random() < _AFFINE_SHARE * self.strength:
-            moved = _seeded(self._affine(), generator)({IMAGES: images, TARGETS: targets})
+            affine = RandAffined(
+                [IMAGES, TARGETS],
+                prob=1,
+                rotate_range=(_LARGEST_TURN,) * (3 if self.spatial_dims == 3 else 1),
+                scale_range=(_LARGEST_SCALING,) * self.spatial_dims,
+                mode=("bilinear", "nearest"),
+                padding_mode="zeros",
+            )
+            moved = _seeded(affine, generator)({IMAGES: images, TARGETS: targets})
             images, targets = _plain(moved[IMAGES]), _plain(moved[TARGETS])
         return images, targets
-
-    def _affine(self) -> RandAffined:
-        return RandAffined(
-            [IMAGES, TARGETS],
-            prob=1,
-            rotate_range=(_LARGEST_TURN,) * (3 if self.spatial_dims == 3 else 1),
-            scale_range=(_LARGEST_SCALING,) * self.spatial_dims,
-            mode=("bilinear", "nearest"),
-            padding_mode="zeros",
-        )
 
     def _recolored(self, image: Tensor, generator: np.random.Generator) -> Tensor:
         """Change the intensities of one modality, `(1, …)`."""
