@@ -196,8 +196,8 @@ def _nesting_problems(task: Task) -> Iterator[str]:
             )
     for first, second in combinations(task.regions, 2):
         shared = set(first.labels) & set(second.labels)
-        outer = {*_outer_names(task, first), *_outer_names(task, second)}
-        if shared and not outer & {first.name, second.name}:
+        around = {*_outer_names(task, first), *_outer_names(task, second)}
+        if shared and not around & {first.name, second.name}:
             yield (
                 f"Regions {first.name!r} and {second.name!r} share label value"
                 f" {_listed(sorted(shared))} although neither lies inside the other; state 'inside'"
