@@ -1,10 +1,14 @@
+import dataclasses
+
 import torch
 
 from CIMLSegmentLib.config import NetworkConfig
 from CIMLSegmentLib.inference.gradcam import (
     CamTarget,
+    gradcam_keys,
     message_gradcam,
     scaled_together,
+    window_cams,
 )
 from CIMLSegmentLib.network.network import MessageKey, build_network
 from CIMLSegmentLib.results.map_kinds import MapKey
@@ -73,3 +77,14 @@ def test_maps_of_a_region_share_one_scale():
     }
     scaled = [values.tolist() for values in scaled_together(maps).values()]
     assert scaled == [[[0.0, 1.0]], [[0.25, 0.5]], [[0.0, 1.0]], [[0.0, 0.0]]]
+
+
+def test_two_subtasks_that_share_primary_and_region_give_one_map_of_each_auxiliary():
+    task = load_task("brats")
+    doubled = dataclasses.replace(task.subtasks[1], name="again", regions=("ET",))
+    task = dataclasses.replace(task, subtasks=(*task.subtasks, doubled))
+    keys = gradcam_keys(task)
+    assert len(keys) == len(set(keys)) == 9
+    network = build_network(task, CONFIG, seed=0).eval()
+    present = torch.ones(len(IMAGES), 4, dtype=torch.bool)
+    assert window_cams(network, IMAGES, present).shape[1] == 9
