@@ -18,7 +18,7 @@ from CIMLSegmentPanelLib.nodes.former_views import (
     viewState,
 )
 from MultimodalSlicerLib.case_layout import CaseLayout
-from MultimodalSlicerLib.volume_nodes import OverlayStyle, nodesOf, styleOverlay
+from MultimodalSlicerLib.volume_nodes import OverlayStyle, nodesOf, setLayers, styleOverlay
 
 LEGEND_ATTRIBUTE = "CIMLSegment.Legend"
 LEGEND_POSITION, LEGEND_SIZE, LEGEND_FONT = (0.97, 0.5), (0.12, 0.5), 14
@@ -126,12 +126,7 @@ class MapOverlay:
 
 
 def _setLayers(node: slicer.vtkMRMLSliceCompositeNode, overlay: Overlay, opacity: float) -> None:
-    with slicer.util.NodeModify(node):
-        node.SetBackgroundVolumeID(overlay.image.GetID())
-        node.SetForegroundVolumeID(overlay.volume.GetID())
-        node.SetLabelVolumeID(None)
-        node.SetCompositing(ALPHA)
-        node.SetForegroundOpacity(opacity)
+    setLayers(node, (overlay.image.GetID(), overlay.volume.GetID(), None, opacity, ALPHA))
 
 
 def _showOutline(segmentation: slicer.vtkMRMLSegmentationNode, segmentID: str) -> None:
