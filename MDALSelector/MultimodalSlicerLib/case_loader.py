@@ -15,7 +15,8 @@ import slicer
 from slicer.i18n import tr as _
 from vtk.util import numpy_support
 
-from MultimodalImagingLib.images.volume_io import ImageFile, read_volume
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import read_volume
 from MultimodalSlicerLib.segment_nodes import importLabelMap, showOutline
 from MultimodalSlicerLib.volume_nodes import (
     addVolume,

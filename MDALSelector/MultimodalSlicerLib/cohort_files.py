@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled, label_that_counts
-from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.record.cohort_record import (
     CaseState,
     CohortRecord,

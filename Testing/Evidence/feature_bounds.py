@@ -30,11 +30,8 @@ from MDALSelectorLib.estimation.features import (
 from MDALSelectorLib.estimation.gaussian_estimator import gaussian_estimates
 from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.jobs.progress import NullReporter
-from MultimodalImagingLib.preparation.preprocessing import (
-    PreparedCase,
-    default_spec,
-    prepare_cohort,
-)
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
+from MultimodalImagingLib.preparation.preprocessing import default_spec, prepare_cohort
 
 Statistic = Callable[[np.ndarray, np.ndarray], float]
 STATISTICS: dict[str, Statistic] = {

@@ -33,9 +33,9 @@ from MDALSelectorLib.pairing.alignment import AlignmentMeasures, measure_alignme
 from MDALSelectorLib.pairing.flags import PairingConfig, gain_limits, pairing_flags
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort
 from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 from MultimodalImagingLib.preparation.preprocessing import (
     PreparedCohort,
-    PreprocessingSpec,
     default_spec,
     prepare_cohort,
 )

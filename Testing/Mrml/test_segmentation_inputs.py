@@ -24,7 +24,8 @@ from CIMLSegmentPanelLib.nodes.model_summary import (  # noqa: E402
 from CIMLSegmentPanelLib.nodes.run_files import ResultFolders, exportVolumes  # noqa: E402
 from MultimodalImagingLib.errors import ModelError  # noqa: E402
 from MultimodalImagingLib.images.geometry import Volume, is_same_grid  # noqa: E402
-from MultimodalImagingLib.images.volume_io import ImageFile, read_volume  # noqa: E402
+from MultimodalImagingLib.images.stored_image import ImageFile  # noqa: E402
+from MultimodalImagingLib.images.volume_io import read_volume  # noqa: E402
 from MultimodalSlicerLib.volume_nodes import (  # noqa: E402
     addVolume,
     gridFromNode,

@@ -13,7 +13,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 vtk = pytest.importorskip("vtk")
 
 from CIMLSegmentLib.results.map_kinds import MapKey  # noqa: E402
-from CIMLSegmentLib.results.stored_result import read_result  # noqa: E402
+from CIMLSegmentLib.results.segmentation_result import read_result  # noqa: E402
 from CIMLSegmentLib.task.task_io import load_task  # noqa: E402
 from CIMLSegmentPanelLib.nodes.former_views import restoreViewState, viewState  # noqa: E402
 from CIMLSegmentPanelLib.nodes.map_nodes import mapNode, mapNodes, removeMaps, scaleTop  # noqa: E402

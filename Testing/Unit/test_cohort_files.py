@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
 

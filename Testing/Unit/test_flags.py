@@ -13,11 +13,8 @@ from MDALSelectorLib.synthetic_cohort import draw_factors, make_case
 from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.preparation.intensity import normalize
-from MultimodalImagingLib.preparation.preprocessing import (
-    PreparedCase,
-    default_spec,
-    prepare_cohort,
-)
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
+from MultimodalImagingLib.preparation.preprocessing import default_spec, prepare_cohort
 
 PAIRS = (("CT", "PET"), ("CT", "T1"), ("PET", "T1"))
 

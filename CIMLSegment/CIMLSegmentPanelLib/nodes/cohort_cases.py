@@ -63,7 +63,7 @@ class CohortCases:
 
         What was known of results before is forgotten.
         """
-        from CIMLSegmentLib.results.stored_result import find_results
+        from CIMLSegmentLib.results.segmentation_result import find_results
 
         self.cases = dict(self._original)
         for path in () if folder is None else find_results(folder):
@@ -72,7 +72,7 @@ class CohortCases:
 
     def take(self, folder: Path) -> None:
         """Take over a result; one that cannot be read is a failed case."""
-        from CIMLSegmentLib.results.stored_result import read_result
+        from CIMLSegmentLib.results.segmentation_result import read_result
 
         try:
             result = read_result(folder)

@@ -136,7 +136,7 @@ class CohortJobs:
         Raises:
             ValueError: If it has no result yet, or a file cannot be read.
         """
-        from CIMLSegmentLib.results.stored_result import read_result
+        from CIMLSegmentLib.results.segmentation_result import read_result
 
         cases = self.cases
         case = None if cases is None else cases.cases.get(name)

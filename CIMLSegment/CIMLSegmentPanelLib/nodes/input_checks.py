@@ -22,8 +22,12 @@ from MultimodalImagingLib.images.geometry import (
     Grid,
     grid_from_affine_ras,
 )
-from MultimodalImagingLib.images.geometry_checks import Verdict, case_verdict
-from MultimodalImagingLib.images.misplacement import image_mismatch, mismatch_text
+from MultimodalImagingLib.images.geometry_checks import (
+    Verdict,
+    case_verdict,
+    image_mismatch,
+    mismatch_text,
+)
 from MultimodalSlicerLib.volume_nodes import gridFromNode, volumeProblem
 
 if TYPE_CHECKING:

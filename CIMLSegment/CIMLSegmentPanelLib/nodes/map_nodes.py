@@ -11,7 +11,8 @@ from slicer.i18n import tr as _
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKey
 from CIMLSegmentPanelLib.nodes.result_facts import MAP_ATTRIBUTE, MAP_ROLE, resultFacts
-from MultimodalImagingLib.images.volume_io import ImageFile, read_volume
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import read_volume
 from MultimodalSlicerLib.volume_nodes import addVolume, placeInFolder, removeNode, subjectHierarchy
 
 

@@ -15,7 +15,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from CIMLSegmentLib.results.map_kinds import MapKey
-from CIMLSegmentLib.results.result import Contribution
+from CIMLSegmentLib.results.segmentation_result import Contribution
 from MultimodalSlicerLib.table_nodes import columnsOf
 from MultimodalSlicerLib.volume_nodes import nodesOf
 

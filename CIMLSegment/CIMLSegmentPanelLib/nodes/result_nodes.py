@@ -30,7 +30,7 @@ from MultimodalSlicerLib.table_nodes import setColumns
 from MultimodalSlicerLib.volume_nodes import placeBeside, removeNode
 
 if TYPE_CHECKING:
-    from CIMLSegmentLib.results.stored_result import StoredResult
+    from CIMLSegmentLib.results.segmentation_result import StoredResult
 
 
 def addResult(

@@ -86,7 +86,7 @@ class SegmentationRuns:
             CohortError: If its files cannot be read. The scene is then unchanged.
         """
         from CIMLSegmentLib.results.result_io import result_folder
-        from CIMLSegmentLib.results.stored_result import read_result
+        from CIMLSegmentLib.results.segmentation_result import read_result
 
         result = read_result(result_folder(run.output, run.case))
         for path in (run.folder / _IMAGES).glob("image_*"):

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS
 from CIMLSegmentLib.results.map_pictures import color_of
-from CIMLSegmentLib.results.result import Contribution
+from CIMLSegmentLib.results.segmentation_result import Contribution
 from CIMLSegmentPanelLib.nodes.map_browser import Cell
 from MultimodalWidgetsLib.signal import Signal
 from MultimodalWidgetsLib.tables import dot

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
 from MDALSelectorLib.selection.run_folder import THUMBNAILS_NAME
-from MultimodalImagingLib.images.arrays import bounding_box
-from MultimodalImagingLib.preparation.prepared_case import BoolArray, PreparedCase
+from MultimodalImagingLib.images.arrays import MaskArray, bounding_box
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 from MultimodalImagingLib.record.atomic_files import atomic_path
 
 FloatArray = npt.NDArray[np.float32]
@@ -196,7 +196,7 @@ def _windowed(values: FloatArray, low: float, high: float) -> FloatArray:
     return np.asarray(np.clip((values - low) / (high - low), 0.0, 1.0), dtype=np.float32)
 
 
-def _percentile_window(values: FloatArray, body: BoolArray) -> tuple[float, float]:
+def _percentile_window(values: FloatArray, body: MaskArray) -> tuple[float, float]:
     inside = values[body] if body.any() else values
     low, high = (float(v) for v in np.percentile(inside, MR_PERCENTILES))
     return (low, high) if high > low else (low - 1.0, low + 1.0)

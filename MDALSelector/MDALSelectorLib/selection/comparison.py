@@ -7,14 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from MDALSelectorLib.selection.case_selection import StrategyComparison
-from MDALSelectorLib.strategies import (
-    MODALITY_DIFFERENCE,
-    STRATEGIES,
-    Pool,
-    StrategyOptions,
-    make_strategy,
-    strategy_generator,
-)
+from MDALSelectorLib.strategies import STRATEGIES, make_strategy
+from MDALSelectorLib.strategies.base import StrategyOptions, strategy_generator
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, Pool
 
 
 def compare_strategies(
