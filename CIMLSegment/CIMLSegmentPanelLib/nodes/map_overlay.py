@@ -78,13 +78,6 @@ class MapOverlay:
         self._removeLegends()
         _showLegend(overlay.volume, overlay.legend)
 
-    def setStyle(
-        self, volumes: Sequence[slicer.vtkMRMLScalarVolumeNode], style: OverlayStyle
-    ) -> None:
-        """Change scale, threshold and colors of maps; all of a kind have the same."""
-        for volume in volumes:
-            styleOverlay(volume, style)
-
     def restore(self) -> None:
         """Show again what was shown before the first map."""
         if not self.former:
@@ -92,10 +85,6 @@ class MapOverlay:
         self._removeLegends()
         self._layout.restore()
         restoreViewState(self._scene, self.former)
-        self.former = ""
-
-    def forget(self) -> None:
-        """Forget what was shown, as its scene is gone."""
         self.former = ""
 
     def _showInAllViews(
