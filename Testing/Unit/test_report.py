@@ -373,7 +373,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
 
 def test_bars_and_shades_follow_the_numbers(selection: CaseSelection) -> None:
     rows = table_rows(selection)
-    bars = {row.case.case_id: row.bar for row in rows}
+    bars = {row.case.case_id: row.bars.get("modality_difference") for row in rows}
     assert bars["case-031"] == 100.0  # the largest modality difference
     assert min(bar for bar in bars.values() if bar is not None) == 0.0
     for row in rows:

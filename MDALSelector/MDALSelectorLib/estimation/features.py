@@ -14,9 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from MDALSelectorLib.estimation.gaussian import whiten
-from MDALSelectorLib.estimation.pair_estimate import ModalityPair, has_modality, robust_z
-from MultimodalImagingLib.images.arrays import Box, Float32Array, MaskArray, bounding_box
-from MultimodalImagingLib.images.arrays import Float32Array as DoubleArray
+from MDALSelectorLib.estimation.pair_estimate import ModalityPair, has_modality, mean_over_pairs
+from MultimodalImagingLib.images.arrays import (
+    Box,
+    Float32Array,
+    Float64Array,
+    MaskArray,
+    bounding_box,
+)
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
@@ -128,7 +133,7 @@ def _blocks(shape: tuple[int, ...]) -> Iterator[Box]:
                 yield k, j, i
 
 
-def fused_embedding(features: Mapping[str, DoubleArray], *, n_components: int = 8) -> DoubleArray:
+def fused_embedding(features: Mapping[str, Float64Array], *, n_components: int = 8) -> Float64Array:
     """Join the whitened principal components of all modalities, one unit vector each.
 
     Every modality that a case has counts the same. A modality that it lacks is a block of zeros:
@@ -148,7 +153,9 @@ def fused_embedding(features: Mapping[str, DoubleArray], *, n_components: int = 
     return np.concatenate(blocks, axis=1)
 
 
-def principal_components(embeddings: DoubleArray, n_components: int = N_COMPONENTS) -> DoubleArray:
+def principal_components(
+    embeddings: Float64Array, n_components: int = N_COMPONENTS
+) -> Float64Array:
     """Return the first principal components; the largest loading of each is positive.
 
     Args:
@@ -169,7 +176,7 @@ def principal_components(embeddings: DoubleArray, n_components: int = N_COMPONEN
     return components
 
 
-def _block(values: DoubleArray, has: np.ndarray, n_components: int) -> DoubleArray:
+def _block(values: Float64Array, has: np.ndarray, n_components: int) -> Float64Array:
     n_having = int(has.sum())
     is_constant = n_having < 2 or bool((np.ptp(values[has], axis=0) == 0).all())
     if is_constant:
@@ -182,7 +189,7 @@ def _block(values: DoubleArray, has: np.ndarray, n_components: int) -> DoubleArr
     return block
 
 
-def cohort_voxel_nmi(cases: Iterable[PreparedCase], modalities: Sequence[str]) -> DoubleArray:
+def cohort_voxel_nmi(cases: Iterable[PreparedCase], modalities: Sequence[str]) -> Float64Array:
     """Score every case of a cohort; the voxels are those of the joint body.
 
     Args:
@@ -194,16 +201,10 @@ def cohort_voxel_nmi(cases: Iterable[PreparedCase], modalities: Sequence[str]) -
         cohort's median and robust spread (so that a case is not judged by having the easier
         pairs); NaN for cases without any pair, shape `(n_cases,)`. Low means little shared.
     """
-    table = pair_scores(cases, modalities)
-    known = table[:, np.isfinite(table).any(axis=0)]
-    scaled = np.apply_along_axis(robust_z, 0, known) if known.size else known
-    has_any = np.isfinite(scaled).any(axis=1)
-    mean = np.full(len(table), np.nan)
-    mean[has_any] = np.nanmean(scaled[has_any], axis=1)
-    return mean
+    return mean_over_pairs(pair_scores(cases, modalities))
 
 
-def pair_scores(cases: Iterable[PreparedCase], modalities: Sequence[str]) -> DoubleArray:
+def pair_scores(cases: Iterable[PreparedCase], modalities: Sequence[str]) -> Float64Array:
     """Score every pair of every case.
 
     Returns:
@@ -258,7 +259,7 @@ def _equal_bins(values: npt.NDArray[np.floating], n_bins: int) -> npt.NDArray[np
     return np.searchsorted(edges, values, side="left")
 
 
-def _entropy(counts: DoubleArray) -> float:
+def _entropy(counts: Float64Array) -> float:
     """Entropy of a histogram, nats."""
     share = counts[counts > 0] / counts.sum()
     return float(-(share * np.log(share)).sum())
