@@ -181,6 +181,29 @@ class CropConfig:
 
 
 @dataclass(frozen=True)
+class LocalConfig:
+    """Positions and critic of the local estimator.
+
+    Attributes:
+        n_places: Places in the box around each body; about half of them lie in the body.
+        ridge: Added to the variances of the normal scores, unitless.
+        n_shuffles: Shuffles of the pairs for the bound that chance alone reaches.
+        n_reliability_splits: Repeats that are also scored by critics of disjoint halves.
+    """
+
+    n_places: int = 4000
+    ridge: float = 0.01
+    n_shuffles: int = 20
+    n_reliability_splits: int = 3
+
+    def __post_init__(self) -> None:
+        """Refuse settings that score nothing."""
+        _require(self.n_places >= 100, "at least 100 places", self.n_places)
+        _require(self.ridge > 0, "a positive ridge", self.ridge)
+        _require(self.n_shuffles >= 0, "0 or more shuffles", self.n_shuffles)
+
+
+@dataclass(frozen=True)
 class EstimationConfig:
     """How PMI is estimated and when a pair of modalities counts.
 
