@@ -15,17 +15,16 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from rich.console import Console
 
-from MDALSelectorLib.commands.inspect import (
+from MDALSelectorLib.commands.inspect import add_inspect_arguments, run_inspect
+from MDALSelectorLib.inspection.cohort_inspection import (
     InspectionOptions,
-    add_inspect_arguments,
+    InspectionReport,
     inspect_cohort,
-    run_inspect,
 )
-from MDALSelectorLib.inspection.report import InspectionReport
+from MDALSelectorLib.inspection.geometry import OWN_GRID
 from MDALSelectorLib.inspection.tables import print_inspection
-from MultimodalImagingLib.cohorts.geometry_report import OWN_GRID
+from MultimodalImagingLib.cohorts.case_names import RULE
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
-from MultimodalImagingLib.cohorts.patient_ids import RULE
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.geometry_checks import Verdict
 from MultimodalImagingLib.jobs.progress import JsonLinesReporter, NullReporter, Reporter

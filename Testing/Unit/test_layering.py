@@ -70,16 +70,16 @@ VIOLATIONS = {
         "from MDALSelectorLib.commands import select",
     ),
     "segmenter": (
-        "CIMLSegment/CIMLSegmentLib/task/merging.py",
+        "CIMLSegment/CIMLSegmentLib/task/regions.py",
         "from CIMLSegmentLib.results import result",
     ),
     "panels": (
-        "CIMLSegment/CIMLSegmentPanelLib/nodes/view_state.py",
+        "CIMLSegment/CIMLSegmentPanelLib/nodes/former_views.py",
         "from CIMLSegmentPanelLib.widgets import batch_table",
     ),
     "circles": (
-        "MDALSelector/MDALSelectorLib/estimation/info_nce.py",
-        "from MDALSelectorLib.estimation import contrastive",
+        "MDALSelector/MDALSelectorLib/estimation/encoders.py",
+        "from MDALSelectorLib.estimation import contrastive_training",
     ),
     "application": ("MDALSelector/MDALSelectorLib/selection/budget.py", "import slicer"),
     "qt": ("MDALSelector/MultimodalSlicerLib/table_nodes.py", "import qt"),

@@ -16,9 +16,11 @@ from MDALSelectorLib.estimation.config import (
     CrossFitConfig,
     NormalizationConfig,
 )
-from MDALSelectorLib.estimation.contrastive_estimator import contrastive_estimates
+from MDALSelectorLib.estimation.contrastive_estimator import (
+    ContrastiveSettings,
+    contrastive_estimates,
+)
 from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit
-from MDALSelectorLib.estimation.fold_scores import ContrastiveSettings
 from MDALSelectorLib.estimation.volume_views import VolumeViews
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
@@ -50,7 +52,6 @@ def make_case(
 def make_views(cases: Sequence[PreparedCase], config: CropConfig = PLAIN) -> VolumeViews:
     return VolumeViews(
         cases,
-        patient_ids=[f"p{i}" for i in range(len(cases))],
         available={m: np.array([m in case.images for case in cases]) for m in "ab"},
         config=config,
     )
@@ -184,7 +185,6 @@ def test_cases_are_read_once_if_memory_allows_and_again_if_not(
     cases = _CountingCases(6)
     views = VolumeViews(
         cases,
-        patient_ids=[f"p{i}" for i in range(6)],
         available={m: np.ones(6, dtype=bool) for m in "ab"},
         config=CropConfig(memory_mb=memory_mb),
     )

@@ -1,19 +1,57 @@
-"""Views of cases after the encoders, and the critic that they give for a pair of modalities."""
+"""Views of cases: their source, what the encoders make of them, and the critic of a pair."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from MDALSelectorLib.estimation.cross_fitting import IntArray
-from MDALSelectorLib.estimation.encoders import ContrastiveModel, Encoded
-from MDALSelectorLib.estimation.info_nce import symmetric_info_nce
-from MDALSelectorLib.estimation.pair_estimate import BoolArray, ModalityPair, joint_cases
-from MDALSelectorLib.estimation.views import ViewSource
+from MDALSelectorLib.estimation.encoders import ContrastiveModel, Encoded, symmetric_info_nce
+from MDALSelectorLib.estimation.pair_estimate import ModalityPair, joint_cases
+from MultimodalImagingLib.images.arrays import MaskArray
+
+
+class ViewSource(Protocol):
+    """Gives views of cases: the same places in all modalities, rows in the order of the cases."""
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """In the order of the cohort."""
+
+    @property
+    def available(self) -> Mapping[str, MaskArray]:
+        """Which cases have each modality, `(n_cases,)`."""
+
+    @property
+    def n_places(self) -> int:
+        """Views per case that scores are taken from."""
+
+    def sample(
+        self, cases: IntArray, *, n_views: int, generator: torch.Generator
+    ) -> Mapping[str, Tensor]:
+        """Draw augmented views of those of the cases that have a modality.
+
+        Returns:
+            Per modality `(n_having, n_views, ...)`.
+        """
+
+    def evaluation_views(self, cases: IntArray) -> tuple[Mapping[str, Tensor], MaskArray]:
+        """Return the views that are scored, the same each time.
+
+        Returns:
+            Per modality `(n_having, n_places, ...)`; and which places count, `(n, n_places)`.
+        """
+
+    def make_encoder(
+        self, modality: str, cases: IntArray, *, generator: torch.Generator
+    ) -> tuple[nn.Module, int]:
+        """Return a fresh encoder that may look at the given cases, and its number of outputs."""
+
 
 # Cases whose views are encoded at once.
 CASES_PER_CHUNK = 32
@@ -61,7 +99,7 @@ class CaseEmbeddings:
     model: ContrastiveModel
     source: ViewSource
     cases: IntArray
-    counts: BoolArray
+    counts: MaskArray
     encoded: Mapping[str, Encoded]
 
     def pair(self, pair: ModalityPair, patients: IntArray) -> PairEmbeddings:
@@ -92,7 +130,7 @@ def embed_views(
     source: ViewSource,
     cases: IntArray,
     views: Mapping[str, Tensor],
-    counts: BoolArray,
+    counts: MaskArray,
 ) -> CaseEmbeddings:
     """Encode given views of some cases on the device of the model.
 

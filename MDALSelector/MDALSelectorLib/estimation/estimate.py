@@ -7,26 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from MDALSelectorLib.estimation.config import EstimationConfig
-from MDALSelectorLib.estimation.cross_fitting import (
-    CrossFitPlan,
-    FloatArray,
-    plan_cross_fit,
-    spearman,
-)
-from MDALSelectorLib.estimation.estimation_data import EstimationData, estimation_data, why_too_few
+from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, plan_cross_fit, spearman
 from MDALSelectorLib.estimation.gaussian_estimator import gaussian_estimates, shuffled_bounds
-from MDALSelectorLib.estimation.modality_difference import ModalityDifference, modality_difference
-from MDALSelectorLib.estimation.pair_estimate import ModalityPair, PairEstimate
-from MultimodalImagingLib.errors import UsageError
+from MDALSelectorLib.estimation.pair_estimate import (
+    ModalityDifference,
+    ModalityPair,
+    PairEstimate,
+    has_modality,
+    joint_cases,
+    modality_difference,
+)
+from MultimodalImagingLib.errors import CohortError, UsageError
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 
 if TYPE_CHECKING:
-    from MDALSelectorLib.estimation.views import ViewSource
+    from MDALSelectorLib.estimation.case_embeddings import ViewSource
+
 
 NULL_QUANTILE = 0.95
 
@@ -36,7 +39,7 @@ class Estimation:
     """PMI of every case and pair, by every estimator that ran, and the difference that ranks.
 
     Attributes:
-        case_ids: The cases, in the order of the input; row i of every array is case i.
+        case_ids: The cases; row i of every array is case i.
         pairs: All pairs of modalities.
         estimator: The one that ranks; the first that ran if no pair could be scored.
         estimates: Per estimator, one estimate per pair that has enough cases.
@@ -49,7 +52,7 @@ class Estimation:
     pairs: tuple[ModalityPair, ...]
     estimator: str
     estimates: Mapping[str, tuple[PairEstimate, ...]]
-    null_bounds: Mapping[ModalityPair, FloatArray]
+    null_bounds: Mapping[ModalityPair, Float64Array]
     unused: Mapping[ModalityPair, str]
     difference: ModalityDifference
 
@@ -91,7 +94,7 @@ class Estimation:
 
 
 def estimate(
-    features: Mapping[str, FloatArray] | None,
+    features: Mapping[str, Float64Array] | None,
     *,
     case_ids: Sequence[str],
     patient_ids: Sequence[str],
@@ -108,7 +111,7 @@ def estimate(
     Args:
         features: Per modality `(n_cases, n_features)`, a row of NaN where it is missing; for the
             Gaussian estimator and the bounds of shuffled pairs.
-        case_ids: Identifier per case, all different, in any order.
+        case_ids: Identifier per case, ascending, as a cohort sorts them.
         patient_ids: Patient per case.
         config: Which estimator, folds, seed and limits.
         source: Views of the cases in the same order, for the contrastive estimator.
@@ -117,19 +120,19 @@ def estimate(
     Raises:
         CohortError: If features are not finite; the message names the cases.
         UsageError: If the data for the chosen estimator are not given.
+        ValueError: If cases are not in order, or lengths and modalities differ.
     """
     reporter = reporter or NullReporter()
-    data = estimation_data(features, source, case_ids=case_ids, patient_ids=patient_ids)
+    data = _Data.checked(features, source, case_ids, patient_ids)
     names = _estimators(config, data)
-    unused = {p: why for p in data.pairs if (why := why_too_few(data, p, config)) is not None}
+    unused = {p: why for p in data.pairs if (why := _why_too_few(data, p, config)) is not None}
     scored = [pair for pair in data.pairs if pair not in unused]
     estimates: dict[str, tuple[PairEstimate, ...]] = dict.fromkeys(names, ())
-    null: Mapping[ModalityPair, FloatArray] = {}
+    null: Mapping[ModalityPair, Float64Array] = {}
     if scored:
-        plan = plan_cross_fit(data.patient_ids, config=config.cross_fit, seed=config.seed)
+        plan = plan_cross_fit(patient_ids, config=config.cross_fit, seed=config.seed)
         for name in names:
-            found = _run(name, data, scored, plan=plan, config=config, reporter=reporter)
-            estimates[name] = tuple(data.in_input_order(estimate) for estimate in found)
+            estimates[name] = _run(name, data, scored, plan=plan, config=config, reporter=reporter)
         null = _shuffled(data, scored, plan, config)
     best = max(names, key=lambda name: sum(max(e.bound_nats, 0.0) for e in estimates[name]))
     unused |= _without_signal(estimates[best], null, config)
@@ -140,11 +143,58 @@ def estimate(
         estimates=estimates,
         null_bounds=null,
         unused=unused,
-        difference=modality_difference(estimates[best], n_cases=len(case_ids), unused=unused),
+        difference=modality_difference(
+            estimates[best], n_cases=len(case_ids), unused=unused, pairs=data.pairs
+        ),
     )
 
 
-def _estimators(config: EstimationConfig, data: EstimationData) -> list[str]:
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """What an estimation starts from, checked.
+
+    Attributes:
+        patient_ids: Patient of every case.
+        features: Per modality `(n_cases, n_features)`, or `None`.
+        source: Views of the cases, or `None`.
+        available: Which cases have each modality.
+    """
+
+    patient_ids: Sequence[str]
+    features: Mapping[str, Float64Array] | None
+    source: ViewSource | None
+    available: Mapping[str, MaskArray]
+
+    @classmethod
+    def checked(
+        cls,
+        features: Mapping[str, Float64Array] | None,
+        source: ViewSource | None,
+        case_ids: Sequence[str],
+        patient_ids: Sequence[str],
+    ) -> _Data:
+        if sorted(set(case_ids)) != list(case_ids) or len(patient_ids) != len(case_ids):
+            msg = "Expected different case identifiers in order and one patient for each of them."
+            raise ValueError(msg)
+        _check_features(features or {}, case_ids)
+        given = [] if features is None else [has_modality(features)]
+        given += [] if source is None else [dict(source.available)]
+        if not given:
+            msg = "Expected features, views or both."
+            raise ValueError(msg)
+        first, last = given[0], given[-1]
+        if list(first) != list(last) or any((first[m] != last[m]).any() for m in first):
+            msg = "Expected features and views of the same modalities of the same cases."
+            raise ValueError(msg)
+        return cls(patient_ids, features, source, first)
+
+    @property
+    def pairs(self) -> tuple[ModalityPair, ...]:
+        """All pairs of modalities, in the order of the cohort."""
+        return tuple(combinations(self.available, 2))
+
+
+def _estimators(config: EstimationConfig, data: _Data) -> list[str]:
     """Return the estimators to run; on a tie the first one ranks."""
     has_data = {"gaussian": data.features is not None, "contrastive": data.source is not None}
     if config.estimator == "auto":
@@ -158,7 +208,7 @@ def _estimators(config: EstimationConfig, data: EstimationData) -> list[str]:
 
 def _run(
     name: str,
-    data: EstimationData,
+    data: _Data,
     pairs: Sequence[ModalityPair],
     *,
     plan: CrossFitPlan,
@@ -169,8 +219,10 @@ def _run(
         return gaussian_estimates(
             data.features or {}, pairs, plan=plan, config=config.gaussian, reporter=reporter
         )
-    from MDALSelectorLib.estimation.contrastive_estimator import contrastive_estimates
-    from MDALSelectorLib.estimation.fold_scores import contrastive_settings
+    from MDALSelectorLib.estimation.contrastive_estimator import (
+        contrastive_estimates,
+        contrastive_settings,
+    )
 
     return contrastive_estimates(
         data.source,
@@ -182,11 +234,11 @@ def _run(
 
 
 def _shuffled(
-    data: EstimationData,
+    data: _Data,
     pairs: Sequence[ModalityPair],
     plan: CrossFitPlan,
     config: EstimationConfig,
-) -> Mapping[ModalityPair, FloatArray]:
+) -> Mapping[ModalityPair, Float64Array]:
     if data.features is None or not config.gaussian.n_shuffles:
         return {}
     return shuffled_bounds(
@@ -196,7 +248,7 @@ def _shuffled(
 
 def _without_signal(
     estimates: Sequence[PairEstimate],
-    null: Mapping[ModalityPair, FloatArray],
+    null: Mapping[ModalityPair, Float64Array],
     config: EstimationConfig,
 ) -> dict[ModalityPair, str]:
     """Return the pairs whose bound chance could reach, and say so."""
@@ -211,5 +263,42 @@ def _without_signal(
     return unused
 
 
-def _null_bound(bounds: FloatArray) -> float:
+def _null_bound(bounds: Float64Array) -> float:
     return float(np.quantile(bounds, NULL_QUANTILE)) if len(bounds) else -np.inf
+
+
+def _why_too_few(data: _Data, pair: ModalityPair, config: EstimationConfig) -> str | None:
+    """Return why a pair has too few cases to be scored, `None` if it has enough."""
+    cases = joint_cases(data.available, pair)
+    if len(cases) < config.min_cases:
+        return (
+            f"{len(cases)} cases have both {pair[0]} and {pair[1]}; at least {config.min_cases} are"
+            " needed."
+        )
+    n_patients = len({data.patient_ids[case] for case in cases})
+    if n_patients < 2 * config.cross_fit.n_folds:
+        return (
+            f"{n_patients} patients have both {pair[0]} and {pair[1]}; at least"
+            f" {2 * config.cross_fit.n_folds} are needed, two in each fold."
+        )
+    return None
+
+
+def _check_features(features: Mapping[str, Float64Array], case_ids: Sequence[str]) -> None:
+    for modality, values in features.items():
+        if values.ndim != 2 or len(values) != len(case_ids):
+            msg = (
+                f"Expected features of {modality} of shape ({len(case_ids)}, n_features), got"
+                f" {values.shape}."
+            )
+            raise ValueError(msg)
+        is_missing = np.isnan(values).all(axis=1)
+        is_bad = ~np.isfinite(values).all(axis=1) & ~is_missing
+        if is_bad.any():
+            names = ", ".join(case_ids[i] for i in np.flatnonzero(is_bad)[:5])
+            msg = (
+                f"Expected finite features of {modality}, got NaN or infinity in {is_bad.sum()}"
+                f" cases ({names}). Check the images of these cases, or leave the modality out of"
+                " them."
+            )
+            raise CohortError(msg)

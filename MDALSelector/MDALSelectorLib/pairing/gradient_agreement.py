@@ -12,14 +12,16 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage
 
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
+from MultimodalImagingLib.images.arrays import Float32Array, MaskArray
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
+
 Triple = tuple[float, float, float]
 
 # Edges are looked for at this scale; finer ones are noise at a typical working spacing.
@@ -63,7 +65,7 @@ class EdgeSpectrum:
     weight: npt.NDArray[np.complex64]
 
 
-def edge_field(image: FloatArray, body: BoolArray, *, spacing_mm: Triple) -> FloatArray:
+def edge_field(image: Float32Array, body: MaskArray, *, spacing_mm: Triple) -> Float32Array:
     """Describe the edges of an image by their orientation and strength.
 
     The gradient of the smoothed image is divided by `sqrt(|gradient|^2 + e^2)` with `e` its median
@@ -87,13 +89,13 @@ def edge_field(image: FloatArray, body: BoolArray, *, spacing_mm: Triple) -> Flo
     return _channels(normal)
 
 
-def agreement(first: FloatArray, second: FloatArray) -> float:
+def agreement(first: Float32Array, second: Float32Array) -> float:
     """Return the correlation of two edge fields at rest, -1 to 1; 0 if one has no edges."""
     norm = float(np.linalg.norm(first)) * float(np.linalg.norm(second))
     return float(np.vdot(first, second)) / norm if norm > 0 else 0.0
 
 
-def edge_spectrum(field: FloatArray, weight: FloatArray, *, spacing_mm: Triple) -> EdgeSpectrum:
+def edge_spectrum(field: Float32Array, weight: Float32Array, *, spacing_mm: Triple) -> EdgeSpectrum:
     """Transform an edge field for `best_shift`.
 
     Args:
@@ -107,7 +109,7 @@ def edge_spectrum(field: FloatArray, weight: FloatArray, *, spacing_mm: Triple) 
         for n, radius in zip(shape, _radius(shape, spacing_mm), strict=True)
     ]
 
-    def transform(array: FloatArray) -> npt.NDArray[np.complex64]:
+    def transform(array: Float32Array) -> npt.NDArray[np.complex64]:
         return np.asarray(fft.rfftn(array.astype(np.float32), padded, axes=(-3, -2, -1)))
 
     energy = (field**2).sum(axis=0) * weight
@@ -140,7 +142,7 @@ def best_shift(first: EdgeSpectrum, second: EdgeSpectrum, *, spacing_mm: Triple)
     return BestShift(at_rest, float(correlation[peak]) - at_rest, (offset[0], offset[1], offset[2]))
 
 
-def _channels(normal: FloatArray) -> FloatArray:
+def _channels(normal: Float32Array) -> Float32Array:
     squared = (normal**2).sum(axis=0)
     channels = np.empty((N_CHANNELS, *squared.shape), dtype=np.float32)
     for axis in range(3):
@@ -159,12 +161,12 @@ def _radius(shape: tuple[int, ...], spacing_mm: Triple) -> list[int]:
     ]
 
 
-def _correlation(first: EdgeSpectrum, second: EdgeSpectrum, spacing_mm: Triple) -> FloatArray:
+def _correlation(first: EdgeSpectrum, second: EdgeSpectrum, spacing_mm: Triple) -> Float32Array:
     """Normalized correlation for every shift; the center is no shift."""
     radius = _radius(first.shape, spacing_mm)
     padded = [fft.next_fast_len(n + r, real=True) for n, r in zip(first.shape, radius, strict=True)]
 
-    def back(spectrum: npt.NDArray[np.complex64]) -> FloatArray:
+    def back(spectrum: npt.NDArray[np.complex64]) -> Float32Array:
         shifts = fft.irfftn(spectrum, padded)
         for axis, r in enumerate(radius):
             shifts = np.take(shifts, np.arange(-r, r + 1), axis=axis, mode="wrap")
@@ -177,13 +179,13 @@ def _correlation(first: EdgeSpectrum, second: EdgeSpectrum, spacing_mm: Triple) 
     return np.asarray(joint / np.sqrt(np.maximum(energy_a * energy_b, floor)))
 
 
-def _distances(shape: tuple[int, ...], spacing_mm: Triple) -> FloatArray:
+def _distances(shape: tuple[int, ...], spacing_mm: Triple) -> Float32Array:
     axes = [(np.arange(n) - n // 2) * s for n, s in zip(shape, spacing_mm, strict=True)]
     k, j, i = np.meshgrid(*axes, indexing="ij")
     return np.asarray(np.sqrt(k**2 + j**2 + i**2), dtype=np.float32)
 
 
-def _refined(values: FloatArray, peak: tuple[np.intp, ...], axis: int) -> float:
+def _refined(values: Float32Array, peak: tuple[np.intp, ...], axis: int) -> float:
     """Vertex of the parabola through the peak and its neighbors along an axis, voxels."""
     position = int(peak[axis])
     if not 0 < position < values.shape[axis] - 1:
@@ -192,3 +194,60 @@ def _refined(values: FloatArray, peak: tuple[np.intp, ...], axis: int) -> float:
     before, at, after = (float(v) for v in line[position - 1 : position + 2])
     curvature = before - 2 * at + after
     return position + (0.5 * (before - after) / curvature if curvature < 0 else 0.0)
+
+
+# Finer images are brought to this spacing first; edges are looked for at 3 mm anyway.
+FINEST_SPACING_MM = 2.5
+RIM_VOXELS = 2
+
+
+@dataclass(frozen=True)
+class CoarseCase:
+    """A case at the spacing of the comparison, arrays `(K, J, I)`, spacing along `(K, J, I)`."""
+
+    images: Mapping[str, Float32Array]
+    bodies: Mapping[str, MaskArray]
+    weights: Mapping[str, Float32Array]
+    spacing_mm: Triple
+
+
+def coarse_case(case: PreparedCase) -> CoarseCase:
+    """Bring a case to a spacing of at least 2.5 mm along each axis."""
+    fine = case.grid.spacing_mm[::-1]
+    shape = case.grid.array_shape
+    wanted = [
+        n if s >= FINEST_SPACING_MM else max(round(n * s / FINEST_SPACING_MM), 2)
+        for n, s in zip(shape, fine, strict=True)
+    ]
+    spacing = [n * s / m for n, s, m in zip(shape, fine, wanted, strict=True)]
+    return CoarseCase(
+        images={m: resized(image, wanted) for m, image in case.images.items()},
+        bodies={m: resized_mask(body, wanted) for m, body in case.bodies.items()},
+        weights={m: _weight(resized_mask(mask, wanted)) for m, mask in case.coverage.items()},
+        spacing_mm=(spacing[0], spacing[1], spacing[2]),
+    )
+
+
+def resized(image: Float32Array, shape: Sequence[int]) -> Float32Array:
+    """Stretch an image over another number of voxels, smoothed where there are fewer."""
+    factors = [n / m for n, m in zip(image.shape, shape, strict=True)]
+    if all(factor == 1 for factor in factors):
+        return image
+    smooth = ndimage.gaussian_filter(image, [max(0.4 * factor - 0.3, 0.0) for factor in factors])
+    zoom = [1 / factor for factor in factors]
+    return np.asarray(
+        ndimage.zoom(smooth, zoom, order=1, mode="nearest", grid_mode=True), dtype=np.float32
+    )
+
+
+def resized_mask(mask: MaskArray, shape: Sequence[int]) -> MaskArray:
+    """Stretch a mask over another number of voxels."""
+    return np.asarray(resized(mask.astype(np.float32), shape) > 0.5)
+
+
+def _weight(covered: MaskArray) -> Float32Array:
+    """1 where edges are known: not at the rim of what is covered within the grid."""
+    if covered.all():
+        return np.ones(covered.shape, dtype=np.float32)
+    inner = ndimage.binary_erosion(covered, iterations=RIM_VOXELS, border_value=1)
+    return np.asarray(inner, dtype=np.float32)

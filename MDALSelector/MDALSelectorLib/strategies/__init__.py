@@ -1,15 +1,14 @@
 """Which cases to label next: one file per strategy or family, one interface, one registry.
 
-Imports numpy at most; scikit-learn and scipy are loaded when a strategy runs.
+Loads neither scikit-learn nor scipy before a strategy runs.
 """
 
 from __future__ import annotations
 
-from MDALSelectorLib.strategies.alps import ALPS
 from MDALSelectorLib.strategies.base import Strategy, StrategyOptions, strategy_generator
+from MDALSelectorLib.strategies.baselines import ALPS, KCenter, RandomSampling, TypiClust
 from MDALSelectorLib.strategies.by_utility import MaxMD, MinMD, Score, VoxelNMI
 from MDALSelectorLib.strategies.diverse_md import DiverseMD
-from MDALSelectorLib.strategies.k_center import KCenter
 from MDALSelectorLib.strategies.pool import (
     MODALITY_DIFFERENCE,
     SCORE,
@@ -18,8 +17,6 @@ from MDALSelectorLib.strategies.pool import (
     Pool,
     Ranking,
 )
-from MDALSelectorLib.strategies.random_sampling import RandomSampling
-from MDALSelectorLib.strategies.typi_clust import TypiClust
 from MultimodalImagingLib.errors import UsageError
 
 __all__ = [

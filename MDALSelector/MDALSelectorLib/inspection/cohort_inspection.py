@@ -1,0 +1,261 @@
+"""What an inspection finds: cases, modalities, geometry and problems, also as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from MDALSelectorLib.inspection.geometry import GeometryReport, geometry_report
+from MultimodalImagingLib.cohorts.case_builder import FileMatch
+from MultimodalImagingLib.cohorts.case_names import RULE
+from MultimodalImagingLib.cohorts.cases import Problem
+from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.content_checks import check_contents
+from MultimodalImagingLib.cohorts.label_survey import (
+    LabelRow,
+    LabelSurvey,
+    label_table,
+    survey_labels,
+)
+from MultimodalImagingLib.cohorts.modality_patterns import (
+    IGNORE,
+    LABEL,
+    ModalityPattern,
+)
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
+
+
+@dataclass(frozen=True)
+class PatternUse:
+    """How often a row of the pattern table was used.
+
+    Attributes:
+        pattern: The row; empty if the cohort's own description decided, or nothing matched.
+        part: The part of the name that it matched, the first one; for files that are not used, the
+            part that they share, which a correction can name.
+        target: What the files were taken for; `None` if nothing or several things match.
+        is_used: Whether the files are images or label maps of cases.
+        n_files: Number of files.
+        example: Name of the first of them.
+    """
+
+    pattern: str
+    part: str
+    target: str | None
+    is_used: bool
+    n_files: int
+    example: str
+
+
+@dataclass(frozen=True)
+class InspectionReport:
+    """Everything that is known about a cohort without looking at its images.
+
+    Attributes:
+        cohort: The cohort.
+        geometry: Where its images lie.
+        patterns: Which patterns were used, in the order of modalities and then of frequency.
+        problems: All problems, errors first.
+        labels: What the label maps hold.
+        n_labels_read: How many of them were read.
+    """
+
+    cohort: Cohort
+    geometry: GeometryReport
+    patterns: tuple[PatternUse, ...]
+    problems: tuple[Problem, ...]
+    labels: tuple[LabelRow, ...] = ()
+    n_labels_read: int = 0
+
+    @property
+    def n_labels(self) -> int:
+        """Number of cases with a label map."""
+        return sum(case.label is not None for case in self.cohort.cases)
+
+    @property
+    def summary(self) -> str:
+        """Cases, modalities and labels in one line."""
+        names, n_cases = self.cohort.modalities, len(self.cohort.cases)
+        return (
+            f"{_count(n_cases, 'case')} \N{MULTIPLICATION SIGN}"
+            f" {_count(len(names), 'modality', 'modalities')} ({', '.join(names)}),"
+            f" {_count(self.n_labels, 'label')}"
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """Return everything as plain values; paths are relative to the cohort."""
+        cohort = self.cohort
+        return {
+            "cohort": cohort.root.resolve().name,
+            "layout": cohort.layout,
+            "naming": cohort.naming,
+            "left_out": cohort.left_out,
+            "summary": self.summary,
+            "modalities": list(cohort.modalities),
+            "n_cases": len(cohort.cases),
+            "n_labels": self.n_labels,
+            "n_patients": len({case.patient_id for case in cohort.cases}),
+            "patient_rule": RULE,
+            "incomplete": {case: list(lacks) for case, lacks in cohort.incomplete.items()},
+            "verdicts": {str(verdict): n for verdict, n in self.geometry.verdicts.items()},
+            "labels_on": self.geometry.labels_on,
+            "labels": [vars(row) for row in self.labels],
+            "n_labels_read": self.n_labels_read,
+            "cases": self._cases_json(),
+            "patterns": [vars(use) for use in self.patterns],
+            "pattern_table": [[row.expression, row.target] for row in cohort.patterns.rows],
+            "problems": [_problem_json(cohort.root, problem) for problem in self.problems],
+        }
+
+    def _cases_json(self) -> list[dict[str, object]]:
+        root = self.cohort.root
+        pairs = zip(self.cohort.cases, self.geometry.cases, strict=True)
+        return [
+            {
+                "case": case.case_id,
+                "patient": case.patient_id,
+                "files": {m: _file_json(root, case.images[m]) for m in geometry.grids},
+                "label": None if case.label is None else _file_json(root, case.label),
+                "has_label": case.label is not None,
+                "label_on": geometry.label_on,
+                "verdict": str(geometry.verdict),
+                "overlap": round(geometry.overlap, 4),
+                "grids": {modality: vars(grid) for modality, grid in geometry.grids.items()},
+                "attributes": dict(case.attributes),
+            }
+            for case, geometry in pairs
+        ]
+
+
+def _file_json(root: Path, file: ImageFile) -> str:
+    """Path relative to the cohort if it is inside; `#n` names the part of a 4-D file."""
+    path = file.path.relative_to(root) if file.path.is_relative_to(root) else file.path
+    return path.as_posix() if file.component is None else f"{path.as_posix()}#{file.component}"
+
+
+def _problem_json(root: Path, problem: Problem) -> dict[str, object]:
+    path = problem.path
+    is_inside = path is not None and path.is_relative_to(root)
+    return {
+        "severity": problem.severity,
+        "case": problem.case_id,
+        "file": None if path is None else str(path.relative_to(root) if is_inside else path.name),
+        "message": problem.message,
+    }
+
+
+def _count(n: int, singular: str, plural: str | None = None) -> str:
+    return f"{n} {singular if n == 1 else plural or singular + 's'}"
+
+
+MOST_LABELS_READ = 50
+
+
+@dataclass(frozen=True)
+class InspectionOptions:
+    """How thoroughly a cohort is looked at.
+
+    Attributes:
+        modality_rows: Rows that come before the cohort's own table.
+        is_deep: Whether all voxels are read.
+    """
+
+    modality_rows: tuple[ModalityPattern, ...] = ()
+    is_deep: bool = False
+
+
+def inspect_cohort(
+    path: Path,
+    *,
+    options: InspectionOptions | None = None,
+    reporter: Reporter | None = None,
+) -> InspectionReport:
+    """Find out what is in a cohort.
+
+    Args:
+        path: Folder or CSV manifest.
+        options: How thoroughly; `None` for headers only and the cohort's own pattern table.
+        reporter: Receives progress when voxels are read.
+
+    Raises:
+        CohortError: If nothing usable is there; the text lists all problems.
+        UsageError: If the cohort's own pattern table cannot be used.
+    """
+    chosen = InspectionOptions() if options is None else options
+    cohort = find_cohort(path, patterns=patterns_for(path, chosen.modality_rows))
+    teller = reporter or NullReporter()
+    survey = _survey(cohort, teller, is_deep=chosen.is_deep)
+    found = _read_everything(cohort, teller) if chosen.is_deep else _label_problems(cohort, survey)
+    problems = sorted((*cohort.problems, *found), key=_severity_rank)
+    return InspectionReport(
+        cohort,
+        geometry_report(cohort),
+        _pattern_uses(cohort),
+        tuple(problems),
+        label_table(survey.cases),
+        len(survey.cases),
+    )
+
+
+def _read_everything(cohort: Cohort, reporter: Reporter) -> list[Problem]:
+    reporter.stage("Read all voxels", len(cohort.cases))
+    problems: list[Problem] = []
+    for case in cohort.cases:
+        problems += check_contents(case)
+        reporter.advance()
+    return problems
+
+
+def _survey(cohort: Cohort, reporter: Reporter, *, is_deep: bool) -> LabelSurvey:
+    """Read label maps: all, or as many as take seconds, evenly over the cases."""
+    files = {case.case_id: case.label for case in cohort.cases if case.label is not None}
+    step = 1 if is_deep else -(-len(files) // MOST_LABELS_READ)
+    chosen = dict(list(files.items())[:: max(step, 1)])
+    return survey_labels(chosen, reporter) if chosen else LabelSurvey((), {})
+
+
+def _label_problems(cohort: Cohort, survey: LabelSurvey) -> list[Problem]:
+    files = {case.case_id: case.label for case in cohort.cases}
+    return [
+        Problem("warning", text, case_id, None if file is None else file.path)
+        for case_id, text in survey.faults.items()
+        for file in [files[case_id]]
+    ]
+
+
+def _pattern_uses(cohort: Cohort) -> tuple[PatternUse, ...]:
+    counts = Counter(map(_use_key, cohort.matches))
+    first = {_use_key(match): match for match in reversed(cohort.matches)}
+    uses = [
+        PatternUse(match.pattern, _part(match), match.target, match.is_used, counts[key], example)
+        for key, match in first.items()
+        for example in (match.file.path.name,)
+    ]
+    return tuple(sorted(uses, key=lambda use: _use_rank(use, cohort.modalities)))
+
+
+def _use_key(match: FileMatch) -> tuple[str, str | None, bool, str]:
+    has_own_row = _is_open(match) or " and " in match.pattern
+    return match.pattern, match.target, match.is_used, _part(match) if has_own_row else ""
+
+
+def _part(match: FileMatch) -> str:
+    return match.shape if _is_open(match) else match.part
+
+
+def _is_open(match: FileMatch) -> bool:
+    """Tell whether a row of its own should say what to do with files of this name."""
+    return not match.is_used and match.target not in (LABEL, IGNORE)
+
+
+def _use_rank(use: PatternUse, modalities: Sequence[str]) -> tuple[bool, int, int, str]:
+    order = [*modalities, LABEL, IGNORE, None]
+    rank = order.index(use.target) if use.target in order else len(order)
+    return not use.is_used, rank, -use.n_files, use.pattern
+
+
+def _severity_rank(problem: Problem) -> int:
+    return ("error", "warning", "info").index(problem.severity)

@@ -1,0 +1,248 @@
+"""From scores to a selection: which cases, in which order, why, and with what caveats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from MDALSelectorLib.case_flags import CHECK_PAIRING, NOT_RANKABLE, PAIRING_ACCEPTED, Flag
+from MDALSelectorLib.estimation.features import principal_components
+from MDALSelectorLib.selection.budget import check_candidates
+from MDALSelectorLib.selection.case_selection import MEASURES, CaseSelection, Fallback, RankedCase
+from MDALSelectorLib.selection.cohort_scores import CohortScores
+from MDALSelectorLib.selection.comparison import compare_strategies
+from MDALSelectorLib.selection.config import SelectionRequest
+from MDALSelectorLib.selection.diagnostics import Pair, Trust, judge_trust
+from MDALSelectorLib.strategies import make_strategy
+from MDALSelectorLib.strategies.base import Strategy, StrategyOptions, strategy_generator
+from MDALSelectorLib.strategies.pool import (
+    MODALITY_DIFFERENCE,
+    VOXEL_NMI,
+    Pool,
+    Ranking,
+)
+from MultimodalImagingLib.images.arrays import Float64Array
+
+FALLBACK_STRATEGY = "TypiClust"
+
+
+def make_selection(scores: CohortScores, request: SelectionRequest) -> CaseSelection:
+    """Rank the cases of a cohort, say why, and compare with what other strategies would do.
+
+    A strategy that ranks by modality difference is replaced by TypiClust where there is too little
+    cross-modal signal. Problems, configuration, versions and pictures are for the caller to add
+    (`dataclasses.replace`).
+
+    Raises:
+        UsageError: If the strategy is unknown, lacks what it ranks by, or the budget does not fit.
+        ValueError: If embeddings are not finite.
+    """
+    n_scored = int(np.isfinite(scores.modality_difference).sum())
+    trust = judge_trust(scores.diagnostics, n_cases=n_scored or len(scores.case_ids))
+    asked = make_strategy(request.strategy, request.options)
+    strategy, fallback = _replaced_without_signal(asked, trust, request.options)
+    flags = _all_flags(scores, strategy)
+    check_candidates(
+        [name for name in scores.case_ids if name not in scores.labelled],
+        flags,
+        n_cases=len(scores.case_ids),
+        budget=request.budget.n_cases,
+        strategy=strategy.name,
+    )
+    pool = _pool(scores, flags)
+    ranking = strategy.rank(
+        pool, request.budget.n_cases, generator=strategy_generator(request.seed, strategy.name)
+    )
+    return CaseSelection(
+        cohort=scores.cohort,
+        modalities=scores.modalities,
+        strategy=strategy.name,
+        budget=request.budget,
+        seed=request.seed,
+        cases=_ranked_cases(scores, strategy, ranking, flags),
+        diagnostics=scores.diagnostics,
+        trust=trust,
+        fallback=fallback,
+        comparison=compare_strategies(
+            pool, request.budget.n_cases, seed=request.seed, options=request.options
+        ),
+    )
+
+
+def with_thumbnails(selection: CaseSelection, names: Mapping[str, str]) -> CaseSelection:
+    """Return the selection with the pictures of its cases.
+
+    Args:
+        selection: The selection.
+        names: Name of the picture in the folder of thumbnails, per case name.
+    """
+    cases = (replace(case, thumbnail=names.get(case.case_id)) for case in selection.cases)
+    return replace(selection, cases=tuple(cases))
+
+
+def _replaced_without_signal(
+    asked: Strategy, trust: Trust, options: StrategyOptions
+) -> tuple[Strategy, Fallback | None]:
+    if trust.level != "none" or asked.utility != MODALITY_DIFFERENCE:
+        return asked, None
+    used = make_strategy(FALLBACK_STRATEGY, options)
+    return used, Fallback(asked.name, used.name, trust.sentence)
+
+
+def _all_flags(scores: CohortScores, strategy: Strategy) -> dict[str, tuple[Flag, ...]]:
+    """Add what keeps a case from being ranked to the flags that it has."""
+    flags = {name: _own_flags(scores, name) for name in scores.case_ids}
+    is_scored = np.isfinite(scores.modality_difference)
+    reasons = {}
+    if is_scored.any():
+        reasons = dict.fromkeys(np.flatnonzero(~is_scored), "no pair of its modalities was scored")
+    if strategy.utility == VOXEL_NMI and VOXEL_NMI in scores.measures:
+        lacking = np.flatnonzero(~np.isfinite(scores.measures[VOXEL_NMI]))
+        reasons |= dict.fromkeys(lacking, "it has no pair of modalities to compare voxel by voxel")
+    for row, reason in reasons.items():
+        flags[scores.case_ids[row]] += (Flag(NOT_RANKABLE, reason),)
+    return flags
+
+
+def _own_flags(scores: CohortScores, name: str) -> tuple[Flag, ...]:
+    own = scores.flags.get(name, ())
+    if name not in scores.accepted:
+        return tuple(own)
+    return tuple(
+        replace(flag, kind=PAIRING_ACCEPTED) if flag.kind == CHECK_PAIRING else flag for flag in own
+    )
+
+
+def _pool(scores: CohortScores, flags: Mapping[str, tuple[Flag, ...]]) -> Pool:
+    held_back = {
+        name
+        for name, own in flags.items()
+        if any(flag.kind in (CHECK_PAIRING, NOT_RANKABLE) for flag in own)
+    }
+    return Pool(
+        case_ids=scores.case_ids,
+        patient_ids=scores.patient_ids,
+        embeddings=scores.embeddings,
+        eligible=np.array([name not in held_back for name in scores.case_ids], dtype=bool),
+        labelled=np.array([name in scores.labelled for name in scores.case_ids], dtype=bool),
+        utilities=scores.measures,
+        pair_z=scores.z,
+    )
+
+
+def _ranked_cases(
+    scores: CohortScores,
+    strategy: Strategy,
+    ranking: Ranking,
+    flags: Mapping[str, tuple[Flag, ...]],
+) -> tuple[RankedCase, ...]:
+    components = principal_components(scores.embeddings)
+    reasons = {pick.index: pick.reason for pick in ranking.picks}
+    return tuple(
+        RankedCase(
+            rank=rank,
+            case_id=scores.case_ids[row],
+            patient_id=scores.patient_ids[row],
+            suggested=row in reasons,
+            labelled=scores.case_ids[row] in scores.labelled,
+            pmi=_per_pair(scores, scores.pmi_nats[row]),
+            z=_per_pair(scores, scores.z[row]),
+            measures={
+                measure.name: float(scores.measures[measure.name][row])
+                for measure in MEASURES
+                if np.isfinite(scores.measures[measure.name][row])
+            },
+            components=tuple(float(value) for value in components[row]),
+            flags=flags[scores.case_ids[row]],
+            reason=_reason(scores, strategy, row, reasons.get(row, ""), flags=flags),
+        )
+        for rank, row in enumerate(ranking.order, start=1)
+    )
+
+
+def _reason(
+    scores: CohortScores,
+    strategy: Strategy,
+    row: int,
+    chosen: str,
+    *,
+    flags: Mapping[str, tuple[Flag, ...]],
+) -> str:
+    name = scores.case_ids[row]
+    stands_out = pair_statement(
+        _per_pair(scores, scores.pmi_nats[row]),
+        _per_pair(scores, scores.z[row]),
+        scores.diagnostics.medians_nats,
+        highest=strategy.name == "MinMD",
+    )
+    parts = (
+        [stands_out, chosen] if strategy.utility == MODALITY_DIFFERENCE else [chosen, stands_out]
+    )
+    return case_reason(parts, flags[name], labelled=name in scores.labelled)
+
+
+def _per_pair(scores: CohortScores, values: Float64Array) -> dict[Pair, float]:
+    pairs = [pair.pair for pair in scores.diagnostics.pairs]
+    return {p: float(v) for p, v in zip(pairs, values, strict=True) if np.isfinite(v)}
+
+
+def pair_statement(
+    pmi: Mapping[Pair, float],
+    z: Mapping[Pair, float],
+    medians_nats: Mapping[Pair, float],
+    *,
+    highest: bool = False,
+) -> str:
+    """Say which pair of modalities stands out, and by how much.
+
+    Args:
+        pmi: PMI per pair of this case, nats.
+        z: The same against the cohort's median and spread; decides which pair stands out.
+        medians_nats: Median over the cohort per pair, nats.
+        highest: Whether the pair that shares the most is meant, not the one that shares the least.
+
+    Returns:
+        A part of a sentence; empty if no pair was scored.
+    """
+    scored = sorted(pair for pair in pmi if pair in medians_nats and pair in z)
+    if not scored:
+        return ""
+    pair = max(scored, key=z.__getitem__) if highest else min(scored, key=z.__getitem__)
+    names = f"{pair[0]} and {pair[1]}"
+    gap = pmi[pair] - medians_nats[pair]
+    amount = nats(abs(gap))
+    if len(pmi) == 1 or (gap > 0) == highest:
+        word = "more" if gap > 0 else "less"
+        return f"{names} share {amount} {word} than the cohort's median"
+    if highest:
+        return f"no pair of modalities shares more than the cohort's median ({names}: -{amount})"
+    return f"no pair of modalities shares less than the cohort's median ({names}: +{amount})"
+
+
+def case_reason(parts: Sequence[str], flags: Sequence[Flag], *, labelled: bool) -> str:
+    """Join the parts to one text that starts with what keeps the case from being labeled.
+
+    Args:
+        parts: What the strategy and the pairs say; empty ones are left out.
+        flags: Flags of the case.
+        labelled: Whether the case has its label already.
+    """
+    heads = [_sentence("already labeled")] if labelled else []
+    for kind, head in ((CHECK_PAIRING, "check the pairing"), (NOT_RANKABLE, "not ranked")):
+        heads += [_sentence(f"{head}: {flag.reason}") for flag in flags if flag.kind == kind]
+    joined = "; ".join(part for part in parts if part)
+    return " ".join([*heads, *([_sentence(joined)] if joined else [])])
+
+
+def nats(value: float) -> str:
+    """Write an amount of information with one decimal, with two if it is small."""
+    return f"{value:.2f} nats" if abs(value) < 0.095 else f"{value:.1f} nats"
+
+
+def _sentence(text: str) -> str:
+    stripped = text.strip().rstrip(".")
+    first = stripped.split(" ", 1)[0]
+    is_word = first.islower()  # a modality or a case keeps the spelling that it has
+    return f"{stripped[:1].upper() if is_word else stripped[:1]}{stripped[1:]}."
