@@ -17,11 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from MDALSelectorLib.estimation.config import LocalConfig
-from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, FloatArray, IntArray
+from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, IntArray
 from MDALSelectorLib.estimation.local_folds import LocalFold, local_fold
 from MDALSelectorLib.estimation.local_gaussian import LocalCritic, NormalMap
 from MDALSelectorLib.estimation.local_samples import LocalSamples
 from MDALSelectorLib.estimation.pair_estimate import ModalityPair, PairEstimate
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 
 
@@ -51,7 +52,7 @@ class LocalEstimates:
     """
 
     estimates: tuple[PairEstimate, ...]
-    null_bounds: Mapping[ModalityPair, FloatArray]
+    null_bounds: Mapping[ModalityPair, Float64Array]
     critics: LocalCritics
 
 
@@ -117,7 +118,7 @@ class _Sheet:
         self._shuffled = np.full((config.n_shuffles, n_cases), np.nan)
 
     @property
-    def is_scored(self) -> np.ndarray:
+    def is_scored(self) -> MaskArray:
         """Which cases every critic could score."""
         scores = [*self._pmi[:, 0], *self._half.reshape(-1, self._pmi.shape[2])]
         return np.asarray(np.isfinite(scores).all(axis=0))
@@ -151,10 +152,9 @@ class _Sheet:
             repeat_pmi=self._pmi[:, 0, cases],
             repeat_bounds=np.nanmedian(self._bounds[:, cases], axis=1),
             half_pmi=self._half[:, :, cases],
-            settings={"low_quantile_nats": self._pmi[:, 1, cases].mean(axis=0).tolist()},
         )
 
-    def null_bounds(self) -> FloatArray:
+    def null_bounds(self) -> Float64Array:
         """Return the bound of every shuffle."""
         known = np.isfinite(self._shuffled).any(axis=1)
         return np.asarray(np.nanmedian(self._shuffled[known], axis=1))

@@ -13,8 +13,7 @@ from scipy import ndimage
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from MultimodalImagingLib.images.arrays import bounding_box
-from MultimodalImagingLib.preparation.prepared_case import BoolArray, FloatArray
+from MultimodalImagingLib.images.arrays import Float32Array, MaskArray, bounding_box
 
 Triple = tuple[float, float, float]
 
@@ -34,13 +33,13 @@ UNITLESS_KINDS = ("MR", "OTHER")
 
 
 def local_features(
-    image: FloatArray,
-    mask: BoolArray,
+    image: Float32Array,
+    mask: MaskArray,
     *,
     spacing_mm: Triple,
     kind: str,
     resolution_mm: Triple = (0.0, 0.0, 0.0),
-) -> FloatArray:
+) -> Float32Array:
     """Describe the surroundings of every voxel of one modality.
 
     The intensity, Gaussian averages of it, the lengths of the gradients of two of them (per mm),
@@ -90,7 +89,7 @@ def matching_blur_mm(native_mm: Mapping[str, Triple], spacing_mm: Triple) -> dic
     return {m: (float(b[0]), float(b[1]), float(b[2])) for m, b in blurs.items()}
 
 
-def _described(values: FloatArray, mask: BoolArray, spacing_mm: Triple) -> Iterator[FloatArray]:
+def _described(values: Float32Array, mask: MaskArray, spacing_mm: Triple) -> Iterator[Float32Array]:
     """Yield the features; around the mean, so that rounding makes no contrast of a constant."""
     center = np.float32(values[mask].mean(dtype=np.float64))
     values = np.where(mask, values - center, np.float32(0))
@@ -110,23 +109,23 @@ def _described(values: FloatArray, mask: BoolArray, spacing_mm: Triple) -> Itera
 class _Averages:
     """Gaussian averages over the voxels of a mask."""
 
-    def __init__(self, values: FloatArray, mask: BoolArray) -> None:
+    def __init__(self, values: Float32Array, mask: MaskArray) -> None:
         self._values = values
         self._weights = mask.astype(np.float32)
 
-    def __call__(self, sigma_voxels: FloatArray) -> FloatArray:
+    def __call__(self, sigma_voxels: Float32Array) -> Float32Array:
         weight = _smoothed(self._weights, sigma_voxels)
         total = _smoothed(self._values, sigma_voxels)
         return np.asarray(total / np.maximum(weight, 1e-6), dtype=np.float32)
 
 
-def _smoothed(values: FloatArray, sigma_voxels: FloatArray) -> FloatArray:
+def _smoothed(values: Float32Array, sigma_voxels: Float32Array) -> Float32Array:
     return np.asarray(
         ndimage.gaussian_filter(values, sigma_voxels, mode="constant", truncate=TRUNCATE)
     )
 
 
-def _gradient_length(values: FloatArray, spacing_mm: Triple) -> FloatArray:
+def _gradient_length(values: Float32Array, spacing_mm: Triple) -> Float32Array:
     steps = [
         np.gradient(values, step, axis=axis)
         for axis, step in enumerate(reversed(spacing_mm))
@@ -135,15 +134,15 @@ def _gradient_length(values: FloatArray, spacing_mm: Triple) -> FloatArray:
     return np.asarray(np.sqrt(sum((s * s for s in steps), np.zeros_like(values))))
 
 
-def _normal_scores(values: FloatArray) -> FloatArray:
+def _normal_scores(values: Float32Array) -> Float32Array:
     """Return the normal quantiles of the ranks; equal values stay equal."""
     return np.asarray(ndtri((rankdata(values) - 0.5) / len(values)), dtype=np.float32)
 
 
-def _isotropic(sigma_mm: float, spacing_mm: Triple) -> FloatArray:
+def _isotropic(sigma_mm: float, spacing_mm: Triple) -> Float32Array:
     return _voxels((sigma_mm,) * 3, spacing_mm)
 
 
-def _voxels(sigma_mm: Triple, spacing_mm: Triple) -> FloatArray:
+def _voxels(sigma_mm: Triple, spacing_mm: Triple) -> Float32Array:
     """Return widths along K, J, I in voxels for widths along I, J, K in mm."""
     return np.asarray([s / v for s, v in zip(sigma_mm, spacing_mm, strict=True)][::-1])

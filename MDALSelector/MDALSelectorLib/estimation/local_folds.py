@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from MDALSelectorLib.estimation.cross_fitting import FloatArray, IntArray, Split
+from MDALSelectorLib.estimation.cross_fitting import IntArray, Split
 from MDALSelectorLib.estimation.local_gaussian import (
     LocalCritic,
     NormalMap,
@@ -15,7 +15,8 @@ from MDALSelectorLib.estimation.local_gaussian import (
     fit_normal_map,
 )
 from MDALSelectorLib.estimation.local_samples import LocalSamples
-from MDALSelectorLib.estimation.pair_estimate import BoolArray, ModalityPair
+from MDALSelectorLib.estimation.pair_estimate import ModalityPair
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 
 # More positions than this say nothing new about quantiles and correlations of seven features.
 MAX_FIT_ROWS = 20_000
@@ -46,8 +47,8 @@ class LocalFold:
     samples: LocalSamples
     maps: Mapping[str, NormalMap]
     fit_places: slice
-    fit: Mapping[str, FloatArray]
-    held_out: Mapping[str, FloatArray]
+    fit: Mapping[str, Float64Array]
+    held_out: Mapping[str, Float64Array]
 
     def critic(
         self, pair: ModalityPair, *, ridge: float, partner: IntArray | None = None
@@ -66,7 +67,7 @@ class LocalFold:
         first, second = (self.fit[modality] for modality in pair)
         return fit_local_critic(first[rows][counts], second[mates][counts], ridge=ridge)
 
-    def case_pmi(self, pair: ModalityPair, critic: LocalCritic | None) -> FloatArray:
+    def case_pmi(self, pair: ModalityPair, critic: LocalCritic | None) -> Float64Array:
         """Return mean and low quantile of the PMI of each held-out case, nats, `(2, n_held_out)`.
 
         NaN where a case shows the pair at fewer than `MIN_PLACES` places.
@@ -87,7 +88,7 @@ class LocalFold:
         *,
         partner: IntArray | None = None,
         n_blocks: int | None = None,
-    ) -> FloatArray:
+    ) -> Float64Array:
         """Return the held-out bound of each held-out case, nats; NaN where it has no place.
 
         A position's second modality is told apart from those of positions of other patients.
@@ -126,19 +127,19 @@ def local_fold(samples: LocalSamples, modalities: Sequence[str], split: Split) -
     for modality in modalities:
         seen = samples.values[modality][split.fit, places]
         rows = seen[~np.isnan(seen[..., 0])]
-        maps[modality] = fit_normal_map(rows if len(rows) else np.zeros((1, seen.shape[-1])))
+        maps[modality] = fit_normal_map(rows if len(rows) else np.zeros_like(seen[0, :1]))
         fit[modality] = maps[modality](seen)
         held_out[modality] = maps[modality](samples.values[modality][split.held_out])
     return LocalFold(split, samples, maps, places, fit, held_out)
 
 
-def case_summary(pmi: FloatArray) -> tuple[float, float]:
+def case_summary(pmi: Float64Array) -> tuple[float, float]:
     """Return the mean of a case's PMI within its own percentiles, and a low quantile, nats."""
     low, high = np.percentile(pmi, CLIP_PERCENTILES)
     return float(np.clip(pmi, low, high).mean()), float(np.percentile(pmi, LOW_PERCENTILE))
 
 
-def drawn_positions(counts: BoolArray, generator: np.random.Generator) -> tuple[IntArray, IntArray]:
+def drawn_positions(counts: MaskArray, generator: np.random.Generator) -> tuple[IntArray, IntArray]:
     """Draw about `N_CANDIDATES` positions, equally many of each case that has any.
 
     Args:
@@ -159,7 +160,7 @@ def drawn_positions(counts: BoolArray, generator: np.random.Generator) -> tuple[
     return np.concatenate(case), np.concatenate(place)
 
 
-def log_odds(critic: FloatArray, patients: IntArray) -> FloatArray:
+def log_odds(critic: Float64Array, patients: IntArray) -> Float64Array:
     """Return how much better than chance each position's partner is found, nats, `(n,)`.
 
     The terms of the symmetric InfoNCE bound: both directions, positions of other patients as
@@ -185,6 +186,6 @@ def _rows(cases: IntArray, partner: IntArray | None) -> tuple[IntArray, IntArray
     return rows, rows if partner is None else np.searchsorted(cases, partner[cases])
 
 
-def _log_sum_exp(values: FloatArray) -> FloatArray:
+def _log_sum_exp(values: Float64Array) -> Float64Array:
     largest = values.max(axis=1)
     return np.asarray(largest + np.log(np.exp(values - largest[:, None]).sum(axis=1)))

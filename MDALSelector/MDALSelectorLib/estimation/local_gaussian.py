@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from MDALSelectorLib.estimation.cross_fitting import FloatArray
-from MultimodalImagingLib.preparation.prepared_case import FloatArray as Float32Array
+from MultimodalImagingLib.images.arrays import Float32Array, Float64Array
 
 # Knots of the map from values to normal scores; values beyond the outermost count like them.
 KNOT_SHARES = np.concatenate(
@@ -25,10 +24,10 @@ class NormalMap:
         scores: Normal scores of the knots, same shape; equal knots share theirs.
     """
 
-    knots: FloatArray
-    scores: FloatArray
+    knots: Float64Array
+    scores: Float64Array
 
-    def __call__(self, values: Float32Array) -> FloatArray:
+    def __call__(self, values: Float32Array) -> Float64Array:
         """Return the scores of values `(..., n_features)`, same shape; NaN stays NaN."""
         found = np.empty(values.shape, dtype=np.float64)
         for feature, (knots, scores) in enumerate(zip(self.knots, self.scores, strict=True)):
@@ -59,16 +58,16 @@ class LocalCritic:
         constant: PMI at the mean, nats: the mutual information of the density.
     """
 
-    mean: FloatArray
-    quadratic: FloatArray
+    mean: Float64Array
+    quadratic: Float64Array
     constant: float
 
-    def matched(self, first: FloatArray, second: FloatArray) -> FloatArray:
+    def matched(self, first: Float64Array, second: Float64Array) -> Float64Array:
         """Return the PMI of every row of one with the same row of the other, nats, `(n,)`."""
         centered = np.concatenate([first, second], axis=-1) - self.mean
         return np.asarray(self.constant - 0.5 * ((centered @ self.quadratic) * centered).sum(-1))
 
-    def matrix(self, first: FloatArray, second: FloatArray) -> FloatArray:
+    def matrix(self, first: Float64Array, second: Float64Array) -> Float64Array:
         """Return the PMI of every row of one with every row of the other, nats, `(n, m)`."""
         k = first.shape[-1]
         u, v = first - self.mean[:k], second - self.mean[k:]
@@ -78,7 +77,7 @@ class LocalCritic:
         return np.asarray(self.constant - own_u[:, None] - own_v[None, :] - shared)
 
 
-def fit_local_critic(first: FloatArray, second: FloatArray, *, ridge: float) -> LocalCritic:
+def fit_local_critic(first: Float64Array, second: Float64Array, *, ridge: float) -> LocalCritic:
     """Fit the density to matched rows.
 
     PMI(x, y) = 1/2 log(|Sx| |Sy| / |S|) - 1/2 (z' S^-1 z - x' Sx^-1 x - y' Sy^-1 y), with the
@@ -102,7 +101,7 @@ def fit_local_critic(first: FloatArray, second: FloatArray, *, ridge: float) -> 
     return LocalCritic(mean, quadratic, 0.5 * (x + y - joint))
 
 
-def _tied_scores(knots: FloatArray) -> FloatArray:
+def _tied_scores(knots: Float64Array) -> Float64Array:
     """Return the normal score of each knot, the mean of them where knots are equal."""
     _, group = np.unique(knots, return_inverse=True)
     means = np.bincount(group, weights=ndtri(KNOT_SHARES)) / np.bincount(group)

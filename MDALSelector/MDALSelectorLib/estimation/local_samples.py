@@ -16,9 +16,9 @@ import numpy.typing as npt
 from MDALSelectorLib.estimation.cross_fitting import IntArray
 from MDALSelectorLib.estimation.local_features import N_FEATURES, Triple, local_features
 from MDALSelectorLib.estimation.pair_estimate import ModalityPair
-from MultimodalImagingLib.images.arrays import bounding_box
+from MultimodalImagingLib.images.arrays import Float32Array, MaskArray, bounding_box
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
-from MultimodalImagingLib.preparation.prepared_case import BoolArray, FloatArray, PreparedCase
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 # Real root of g^4 = g + 1: its powers give the three-dimensional sequence of places that leaves
 # the smallest gaps (Roberts, The unreasonable effectiveness of quasirandom sequences, 2018).
@@ -35,15 +35,18 @@ class LocalSamples:
         inside: Per modality, whether it sees the body at the place, `(n_cases, n_places)`.
     """
 
-    values: Mapping[str, FloatArray]
-    inside: Mapping[str, BoolArray]
+    values: Mapping[str, Float32Array]
+    inside: Mapping[str, MaskArray]
 
     @property
-    def available(self) -> dict[str, BoolArray]:
+    def available(self) -> dict[str, MaskArray]:
         """Which cases have each modality at any place, `(n_cases,)`."""
-        return {m: ~np.isnan(v[:, :, 0]).all(axis=1) for m, v in self.values.items()}
+        return {
+            m: np.asarray(~np.isnan(v[:, :, 0]).all(axis=1), dtype=bool)
+            for m, v in self.values.items()
+        }
 
-    def counts(self, pair: ModalityPair, partner: IntArray | None = None) -> BoolArray:
+    def counts(self, pair: ModalityPair, partner: IntArray | None = None) -> MaskArray:
         """Tell which places count for a pair: both have voxels and at least one sees the body.
 
         Air in both says nothing, and would make every pair agree.
@@ -61,13 +64,6 @@ class LocalSamples:
             np.isnan(self.values[first][:, :, 0]) | np.isnan(self.values[second][rows, :, 0])
         )
         return np.asarray(has_both & (self.inside[first] | self.inside[second][rows]))
-
-    def reordered(self, order: IntArray) -> LocalSamples:
-        """Return the samples with row i from row `order[i]`."""
-        return LocalSamples(
-            {m: v[order] for m, v in self.values.items()},
-            {m: v[order] for m, v in self.inside.items()},
-        )
 
 
 def sample_cohort(
@@ -99,14 +95,14 @@ def sample_cohort(
             counts = mask[voxels]
             if counts.any():
                 found = case_features(case, modality, kind=kinds[modality], blurs=blur)
-                at_places = found[:, *(axis[counts] for axis in voxels)]
-                values[modality][row, counts] = at_places.T
+                k, j, i = (axis[counts] for axis in voxels)
+                values[modality][row, counts] = found[:, k, j, i].T
                 inside[modality][row] = case.bodies[modality][voxels]
         reporter.advance()
     return LocalSamples(values, inside)
 
 
-def case_features(case: PreparedCase, modality: str, *, kind: str, blurs: Blurs) -> FloatArray:
+def case_features(case: PreparedCase, modality: str, *, kind: str, blurs: Blurs) -> Float32Array:
     """Return the local features of one modality of a case, `(N_FEATURES, K, J, I)`."""
     return local_features(
         case.images[modality],
@@ -117,7 +113,7 @@ def case_features(case: PreparedCase, modality: str, *, kind: str, blurs: Blurs)
     )
 
 
-def places_in(body: BoolArray, n_places: int) -> tuple[npt.NDArray[np.int64], ...]:
+def places_in(body: MaskArray, n_places: int) -> tuple[npt.NDArray[np.int64], ...]:
     """Return the voxels of the places in the box around a body, indices along K, J and I.
 
     Raises:
