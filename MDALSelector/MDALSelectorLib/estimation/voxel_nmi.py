@@ -34,7 +34,18 @@ def cohort_voxel_nmi(cases: Iterable[PreparedCase], modalities: Sequence[str]) -
         cohort's median and robust spread (so that a case is not judged by having the easier
         pairs); NaN for cases without any pair, shape `(n_cases,)`. Low means little shared.
     """
-    table = pair_scores(cases, modalities)
+    return mean_over_pairs(pair_scores(cases, modalities))
+
+
+def mean_over_pairs(table: FloatArray) -> FloatArray:
+    """Center and scale every pair by its median and robust spread, and average over the pairs.
+
+    Args:
+        table: What `pair_scores` returns for the cases that are compared.
+
+    Returns:
+        Shape `(n_cases,)`, NaN for cases without any pair.
+    """
     known = table[:, np.isfinite(table).any(axis=0)]
     scaled = np.apply_along_axis(robust_z, 0, known) if known.size else known
     has_any = np.isfinite(scaled).any(axis=1)

@@ -142,10 +142,15 @@ def train(cases: Sequence[CaseMoments]) -> LinearModel:
     Args:
         cases: At least one.
     """
-    gram = np.sum([case.gram for case in cases], axis=0, dtype=np.float64)
-    target = np.sum([case.target for case in cases], axis=0, dtype=np.float64)
+    from scipy.linalg import solve
+
+    gram = np.zeros(cases[0].gram.shape)
+    target = np.zeros(cases[0].target.shape)
+    for case in cases:
+        gram += case.gram
+        target += case.target
     gram[np.diag_indices_from(gram)] += RIDGE * len(cases)
-    weights = np.linalg.solve(gram, target).astype(np.float32)
+    weights = solve(gram, target, assume_a="pos", overwrite_a=True).astype(np.float32)
     return LinearModel(weights, _best_threshold(cases, weights))
 
 

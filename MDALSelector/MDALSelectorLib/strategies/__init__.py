@@ -8,7 +8,8 @@ from __future__ import annotations
 from MDALSelectorLib.strategies.alps import ALPS
 from MDALSelectorLib.strategies.base import Strategy, StrategyOptions, strategy_generator
 from MDALSelectorLib.strategies.by_utility import MaxMD, MinMD, Score, VoxelNMI
-from MDALSelectorLib.strategies.diverse_md import DiverseMD
+from MDALSelectorLib.strategies.cscs import CSCS, CSCSMinMD
+from MDALSelectorLib.strategies.diverse_md import DiverseMD, DiverseMinMD
 from MDALSelectorLib.strategies.k_center import KCenter
 from MDALSelectorLib.strategies.pool import (
     MODALITY_DIFFERENCE,
@@ -18,8 +19,11 @@ from MDALSelectorLib.strategies.pool import (
     Pool,
     Ranking,
 )
+from MDALSelectorLib.strategies.prob_cover import ProbCover
 from MDALSelectorLib.strategies.random_sampling import RandomSampling
+from MDALSelectorLib.strategies.stratified_random import StratifiedRandom
 from MDALSelectorLib.strategies.typi_clust import TypiClust
+from MDALSelectorLib.strategies.typical_md import TypicalMD, TypicalMinMD
 from MultimodalImagingLib.errors import UsageError
 
 __all__ = [
@@ -50,6 +54,13 @@ STRATEGIES: dict[str, type[Strategy]] = {
         KCenter,
         VoxelNMI,
         MinMD,
+        DiverseMinMD,
+        TypicalMD,
+        TypicalMinMD,
+        CSCS,
+        CSCSMinMD,
+        ProbCover,
+        StratifiedRandom,
         Score,
     )
 }
