@@ -18,6 +18,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 N_RANDOM_FEATURES = 500
 RIDGE = 1e-3
+# Frequencies per root of the number of local features: waves as long as half the typical distance
+# between two voxels.
+FREQUENCY_SCALE = 2.0
 # Standardized features beyond this many standard deviations count as this many.
 LARGEST_Z = 5.0
 N_THRESHOLDS = 64
@@ -124,7 +127,8 @@ def fit_expansion(pool: Sequence[Samples], *, seed: int) -> Expansion:
     spread = np.sqrt(np.maximum(variance, 1e-12))
     n_local = local.shape[1]
     generator = np.random.default_rng([seed, 3])
-    frequencies = generator.normal(size=(n_local, N_RANDOM_FEATURES)) / np.sqrt(n_local)
+    frequencies = generator.normal(size=(n_local, N_RANDOM_FEATURES))
+    frequencies *= FREQUENCY_SCALE / np.sqrt(n_local)
     phases = generator.uniform(0.0, 2.0 * np.pi, size=N_RANDOM_FEATURES)
     return Expansion(*(a.astype(np.float32) for a in (mean, spread, frequencies, phases)))
 
