@@ -7,8 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from MDALSelectorLib.commands.inspect import add_inspect_arguments, run_inspect
-from MDALSelectorLib.commands.report import add_report_arguments, run_report
-from MDALSelectorLib.commands.select import add_select_arguments, run_select
+from MDALSelectorLib.commands.select import (
+    add_report_arguments,
+    add_select_arguments,
+    run_report,
+    run_select,
+)
 from MultimodalImagingLib.jobs.command_line import add_command, run_command_line
 
 

@@ -16,16 +16,24 @@ import numpy.typing as npt
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
 from MDALSelectorLib.report.page import write_report
-from MDALSelectorLib.report.run_ownership import take_over_run
 from MDALSelectorLib.report.thumbnails import thumbnail_names, write_thumbnails
-from MDALSelectorLib.selection.assembly import make_selection, with_thumbnails
-from MDALSelectorLib.selection.budget import parse_budget
-from MDALSelectorLib.selection.candidates import check_some_unlabelled
+from MDALSelectorLib.selection.budget import check_some_unlabelled, parse_budget
 from MDALSelectorLib.selection.case_selection import CaseSelection
-from MDALSelectorLib.selection.cohort_scores import CohortScores, SelectionRequest
-from MDALSelectorLib.selection.config import PACKAGES, SelectionConfig, configuration_of
-from MDALSelectorLib.selection.run_folder import LOG_NAME, write_embeddings, write_selection
+from MDALSelectorLib.selection.cohort_scores import CohortScores
+from MDALSelectorLib.selection.config import (
+    PACKAGES,
+    SelectionConfig,
+    SelectionRequest,
+    configuration_of,
+)
+from MDALSelectorLib.selection.run_folder import (
+    LOG_NAME,
+    take_over_run,
+    write_embeddings,
+    write_selection,
+)
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
+from MDALSelectorLib.selection.selecting import make_selection, with_thumbnails
 from MultimodalImagingLib.cohorts.cases import Problem
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled

@@ -10,12 +10,13 @@ import numpy as np
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, INCOMPLETE, Flag
 from MDALSelectorLib.report.thumbnails import thumbnail_names, write_thumbnails
-from MDALSelectorLib.selection.assembly import make_selection, with_thumbnails
 from MDALSelectorLib.selection.budget import parse_budget
 from MDALSelectorLib.selection.case_selection import CaseSelection
-from MDALSelectorLib.selection.cohort_scores import CohortScores, SelectionRequest
+from MDALSelectorLib.selection.cohort_scores import CohortScores
+from MDALSelectorLib.selection.config import SelectionRequest
 from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics
 from MDALSelectorLib.selection.run_folder import write_embeddings, write_selection
+from MDALSelectorLib.selection.selecting import make_selection, with_thumbnails
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 

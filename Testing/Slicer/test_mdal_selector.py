@@ -78,7 +78,7 @@ def know(panel, wait_until):
     """Return a function that shows a cohort as after an inspection, without its job."""
 
     def know(path):
-        from MDALSelectorLib.commands.inspect import inspect_cohort
+        from MDALSelectorLib.inspection.cohort_inspection import inspect_cohort
 
         panel.ui.cohortPathLineEdit.currentPath = str(path)
         content = inspect_cohort(Path(path)).to_json()

@@ -6,7 +6,7 @@ import pytest
 from example_selection import example_scores
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, NOT_RANKABLE, Flag
-from MDALSelectorLib.selection.candidates import check_candidates, check_some_unlabelled
+from MDALSelectorLib.selection.budget import check_candidates, check_some_unlabelled
 from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MultimodalImagingLib.errors import UsageError
 

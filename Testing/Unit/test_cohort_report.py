@@ -54,7 +54,7 @@ def test_the_report_of_a_real_inspection_is_understood(tmp_path) -> None:
     import numpy as np
     import SimpleITK as sitk  # noqa: N813
 
-    from MDALSelectorLib.commands.inspect import inspect_cohort
+    from MDALSelectorLib.inspection.cohort_inspection import inspect_cohort
 
     for case in ("A", "B"):
         (tmp_path / case).mkdir()

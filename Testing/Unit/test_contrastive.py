@@ -18,10 +18,13 @@ from MDALSelectorLib.estimation.config import (
     EstimationConfig,
     NormalizationConfig,
 )
-from MDALSelectorLib.estimation.contrastive import train_fold
-from MDALSelectorLib.estimation.contrastive_estimator import contrastive_estimates
+from MDALSelectorLib.estimation.contrastive_estimator import (
+    ContrastiveSettings,
+    contrastive_estimates,
+    contrastive_settings,
+)
+from MDALSelectorLib.estimation.contrastive_training import train_fold
 from MDALSelectorLib.estimation.cross_fitting import FloatArray, Split, plan_cross_fit, spearman
-from MDALSelectorLib.estimation.fold_scores import ContrastiveSettings, contrastive_settings
 from MDALSelectorLib.estimation.pair_estimate import ModalityPair, PairEstimate
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.progress import NullReporter

@@ -10,8 +10,12 @@ import torch
 
 from MDALSelectorLib.estimation.case_embeddings import PairEmbeddings
 from MDALSelectorLib.estimation.config import ContrastiveConfig, NormalizationConfig
+from MDALSelectorLib.estimation.contrastive_estimator import (
+    ContrastiveSettings,
+    FoldScores,
+    _pair_scores,
+)
 from MDALSelectorLib.estimation.cross_fitting import Split
-from MDALSelectorLib.estimation.fold_scores import ContrastiveSettings, FoldScores, _pair_scores
 
 N_CASES, N_PLACES, N_FEATURES = 60, 4, 8
 FIT, STOPS, HELD_OUT = np.arange(20), np.arange(20, 40), np.arange(40, 60)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from MDALSelectorLib.estimation.info_nce import symmetric_info_nce
+from MDALSelectorLib.estimation.encoders import symmetric_info_nce
 
 
 def test_a_constant_critic_has_no_loss_and_a_perfect_one_wins_log_n() -> None:

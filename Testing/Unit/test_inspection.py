@@ -15,13 +15,12 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from rich.console import Console
 
-from MDALSelectorLib.commands.inspect import (
+from MDALSelectorLib.commands.inspect import add_inspect_arguments, run_inspect
+from MDALSelectorLib.inspection.cohort_inspection import (
     InspectionOptions,
-    add_inspect_arguments,
+    InspectionReport,
     inspect_cohort,
-    run_inspect,
 )
-from MDALSelectorLib.inspection.report import InspectionReport
 from MDALSelectorLib.inspection.tables import print_inspection
 from MultimodalImagingLib.cohorts.geometry_report import OWN_GRID
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern

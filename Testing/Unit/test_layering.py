@@ -78,8 +78,8 @@ VIOLATIONS = {
         "from CIMLSegmentPanelLib.widgets import batch_table",
     ),
     "circles": (
-        "MDALSelector/MDALSelectorLib/estimation/info_nce.py",
-        "from MDALSelectorLib.estimation import contrastive",
+        "MDALSelector/MDALSelectorLib/estimation/encoders.py",
+        "from MDALSelectorLib.estimation import contrastive_training",
     ),
     "application": ("MDALSelector/MDALSelectorLib/selection/budget.py", "import slicer"),
     "qt": ("MDALSelector/MultimodalSlicerLib/table_nodes.py", "import qt"),

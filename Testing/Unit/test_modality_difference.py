@@ -7,9 +7,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from MDALSelectorLib.estimation.cross_fitting import FloatArray, IntArray
-from MDALSelectorLib.estimation.fused_embedding import fused_embedding
-from MDALSelectorLib.estimation.modality_difference import modality_difference, robust_z
-from MDALSelectorLib.estimation.pair_estimate import PairEstimate
+from MDALSelectorLib.estimation.features import fused_embedding
+from MDALSelectorLib.estimation.pair_estimate import PairEstimate, modality_difference, robust_z
 
 
 def make_estimate(

@@ -8,9 +8,8 @@ import pytest
 from example_selection import example_scores
 
 from MDALSelectorLib.case_flags import Flag
-from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics
-from MDALSelectorLib.selection.reasons import case_reason, nats, pair_statement
-from MDALSelectorLib.selection.trust import judge_trust
+from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics, judge_trust
+from MDALSelectorLib.selection.selecting import case_reason, nats, pair_statement
 
 CT_PET, CT_T1 = ("CT", "PET"), ("CT", "T1")
 

@@ -17,9 +17,14 @@ from example_selection import example_scores, example_selection, write_example_r
 from MDALSelectorLib.__main__ import main
 from MDALSelectorLib.case_flags import Flag
 from MDALSelectorLib.report import page as page_module
-from MDALSelectorLib.report.figures import plotly_script, pmi_html, scatter_html
-from MDALSelectorLib.report.page import render_report, write_report
-from MDALSelectorLib.report.view import flattened, number, state_text, table_rows
+from MDALSelectorLib.report.figures import plotly_script, pmi_html, scatter_html, state_text
+from MDALSelectorLib.report.page import (
+    flattened,
+    number,
+    render_report,
+    table_rows,
+    write_report,
+)
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.run_folder import write_selection
 from MultimodalImagingLib.errors import CohortError

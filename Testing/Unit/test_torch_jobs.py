@@ -7,7 +7,7 @@ import threading
 import pytest
 import torch
 
-from MDALSelectorLib.estimation.torch_jobs import run_jobs
+from MDALSelectorLib.estimation.contrastive_training import run_jobs
 
 CPU = torch.device("cpu")
 

@@ -16,9 +16,11 @@ from MDALSelectorLib.estimation.config import (
     CrossFitConfig,
     NormalizationConfig,
 )
-from MDALSelectorLib.estimation.contrastive_estimator import contrastive_estimates
+from MDALSelectorLib.estimation.contrastive_estimator import (
+    ContrastiveSettings,
+    contrastive_estimates,
+)
 from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit
-from MDALSelectorLib.estimation.fold_scores import ContrastiveSettings
 from MDALSelectorLib.estimation.volume_views import VolumeViews
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase

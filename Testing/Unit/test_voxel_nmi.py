@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from MDALSelectorLib.estimation.voxel_nmi import (
+from MDALSelectorLib.estimation.features import (
     cohort_voxel_nmi,
     normalized_mutual_information,
     pair_scores,

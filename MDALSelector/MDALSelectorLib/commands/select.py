@@ -1,4 +1,4 @@
-"""The command `select`: its options, and what they mean. No torch: it must start at once."""
+"""The commands `select` and `report`: options and what they mean. No torch: they start at once."""
 
 from __future__ import annotations
 
@@ -105,6 +105,25 @@ def run_select(options: argparse.Namespace, reporter: Reporter) -> int:
 
     run = run_selection(config_from_options(options), reporter)
     reporter.result({"run": str(run), "report": str(run / "report.html")})
+    return 0
+
+
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the `report` command to its parser."""
+    parser.add_argument(
+        "folder", type=Path, metavar="RUN", help="folder that `mdal-selector select` wrote"
+    )
+
+
+def run_report(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Write the report of a run and say where it is; returns the exit code 0.
+
+    Raises:
+        CrossModalError: If the run cannot be read or the page cannot be written.
+    """
+    from MDALSelectorLib.report.page import write_report
+
+    reporter.result({"report": str(write_report(options.folder))})
     return 0
 
 

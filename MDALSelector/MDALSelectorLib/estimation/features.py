@@ -1,15 +1,21 @@
-"""Frozen features: one vector per case and modality, nothing learned, the same for every cohort.
+"""Measures of prepared cases without learning: features, fused embedding, voxel NMI.
 
-Contrast and texture on a coarse grid over the body. Chosen among such grids by the held-out bound
-of the closed-form estimator on a public cohort of 51 PET/CT/MR cases, see `Testing/Evidence`.
+Features are contrast and texture on a coarse grid over the body, chosen among such grids by the
+held-out bound of the closed-form estimator on a public cohort of 51 PET/CT/MR cases, see
+`Testing/Evidence`. Normalized mutual information of voxels is the control for the learned PMI.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 
+from MDALSelectorLib.estimation.cross_fitting import FloatArray as DoubleArray
+from MDALSelectorLib.estimation.gaussian import whiten
+from MDALSelectorLib.estimation.pair_estimate import ModalityPair, has_modality, robust_z
 from MultimodalImagingLib.images.arrays import Box, bounding_box
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.prepared_case import BoolArray, FloatArray, PreparedCase
@@ -19,6 +25,10 @@ N_BLOCKS = 5
 MARGIN_MM = 10.0
 STATISTICS = ("mean", "log_sd", "log_gradient", "p10", "p90")
 N_FEATURES = N_BLOCKS**3 * len(STATISTICS)
+N_COMPONENTS = 2
+N_BINS = 32
+# Below this many common voxels a joint histogram of 32 x 32 bins says nothing.
+MIN_VOXELS = 1000
 
 # Added before the logarithm: the noise below which contrast is none (normalized units, per mm).
 SD_FLOOR = 0.02
@@ -114,3 +124,150 @@ def _blocks(shape: tuple[int, ...]) -> Iterator[Box]:
         for j in cuts[1]:
             for i in cuts[2]:
                 yield k, j, i
+
+
+def fused_embedding(features: Mapping[str, DoubleArray], *, n_components: int = 8) -> DoubleArray:
+    """Join the whitened principal components of all modalities, one unit vector each.
+
+    Every modality that a case has counts the same. A modality that it lacks is a block of zeros:
+    to every other case it is at the distance 1 there, between that of two like cases (0) and that
+    of two unlike ones (the root of 2), so the gap moves the case neither to nor from any group.
+    Whitening ignores labels and pairs, so the embedding may see all cases.
+
+    Args:
+        features: Per modality `(n_cases, n_features)`; a row of NaN where it is missing.
+        n_components: Most components per modality; at most half of the cases that have it.
+
+    Returns:
+        Shape `(n_cases, n_embedding)`, unitless.
+    """
+    has = has_modality(features)
+    blocks = [_block(values, has[m], n_components) for m, values in features.items()]
+    return np.concatenate(blocks, axis=1)
+
+
+def principal_components(embeddings: DoubleArray, n_components: int = N_COMPONENTS) -> DoubleArray:
+    """Return the first principal components; the largest loading of each is positive.
+
+    Args:
+        embeddings: Finite embeddings, shape `(n_cases, n_features)`.
+        n_components: How many; zeros fill up what does not exist.
+
+    Returns:
+        Shape `(n_cases, n_components)`, unitless.
+    """
+    components = np.zeros((len(embeddings), n_components))
+    if min(embeddings.shape, default=0) == 0:
+        return components
+    centered = embeddings - embeddings.mean(axis=0)
+    u, s, vt = np.linalg.svd(centered, full_matrices=False)
+    n_found = min(n_components, len(s))
+    largest = vt[np.arange(n_found), np.abs(vt[:n_found]).argmax(axis=1)]
+    components[:, :n_found] = u[:, :n_found] * s[:n_found] * np.where(largest < 0, -1.0, 1.0)
+    return components
+
+
+def _block(values: DoubleArray, has: np.ndarray, n_components: int) -> DoubleArray:
+    n_having = int(has.sum())
+    is_constant = n_having < 2 or bool((np.ptp(values[has], axis=0) == 0).all())
+    if is_constant:
+        return np.zeros((len(values), 1))
+    whitening = whiten(values[has], n_components=max(1, min(n_components, n_having // 2)))
+    components = whitening(values[has])
+    lengths = np.linalg.norm(components, axis=1, keepdims=True)
+    block = np.zeros((len(values), components.shape[1]))
+    block[has] = components / np.where(lengths > 0, lengths, 1)
+    return block
+
+
+def cohort_voxel_nmi(cases: Iterable[PreparedCase], modalities: Sequence[str]) -> DoubleArray:
+    """Score every case of a cohort; the voxels are those of the joint body.
+
+    Args:
+        cases: Prepared cases, read one after the other.
+        modalities: Modalities in the order of the cohort.
+
+    Returns:
+        Mean over the pairs that the case has, after each pair is centered and scaled by the
+        cohort's median and robust spread (so that a case is not judged by having the easier
+        pairs); NaN for cases without any pair, shape `(n_cases,)`. Low means little shared.
+    """
+    return mean_over_pairs(pair_scores(cases, modalities))
+
+
+def mean_over_pairs(table: DoubleArray) -> DoubleArray:
+    """Center and scale every pair by its median and robust spread, and average over the pairs.
+
+    Args:
+        table: What `pair_scores` returns for the cases that are compared.
+
+    Returns:
+        Shape `(n_cases,)`, NaN for cases without any pair.
+    """
+    known = table[:, np.isfinite(table).any(axis=0)]
+    scaled = np.apply_along_axis(robust_z, 0, known) if known.size else known
+    has_any = np.isfinite(scaled).any(axis=1)
+    mean = np.full(len(table), np.nan)
+    mean[has_any] = np.nanmean(scaled[has_any], axis=1)
+    return mean
+
+
+def pair_scores(cases: Iterable[PreparedCase], modalities: Sequence[str]) -> DoubleArray:
+    """Score every pair of every case.
+
+    Returns:
+        0 (nothing shared) to 1, NaN where the case lacks a modality, `(n_cases, n_pairs)`.
+    """
+    pairs = list(combinations(modalities, 2))
+    rows = [[_pair_score(case, pair) for pair in pairs] for case in cases]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(pairs))
+
+
+def normalized_mutual_information(
+    first: npt.NDArray[np.floating], second: npt.NDArray[np.floating], *, n_bins: int = N_BINS
+) -> float:
+    """Symmetric uncertainty `2 I(A; B) / (H(A) + H(B))` of paired samples.
+
+    The bins hold equally many samples each, so any increasing map of the intensities leaves the
+    result unchanged. The mutual information is corrected for its bias with few samples [1].
+
+    Args:
+        first: Samples, shape `(n_samples,)`.
+        second: Samples at the same places, same shape.
+        n_bins: Number of bins of each image.
+
+    Returns:
+        0 (independent) to 1 (each determines the other); 0 if one of them is constant.
+
+    References:
+        [1] Miller, Note on the bias of information estimates, 1955.
+    """
+    labels_a, labels_b = _equal_bins(first, n_bins), _equal_bins(second, n_bins)
+    counts = np.bincount(labels_a * n_bins + labels_b, minlength=n_bins * n_bins)
+    joint = counts.reshape(n_bins, n_bins).astype(np.float64)
+    rows, columns = joint.sum(axis=1), joint.sum(axis=0)
+    entropy_a, entropy_b = _entropy(rows), _entropy(columns)
+    n_spare = (joint > 0).sum() - (rows > 0).sum() - (columns > 0).sum() + 1
+    shared = entropy_a + entropy_b - _entropy(joint) - max(n_spare, 0) / (2 * len(labels_a))
+    total = entropy_a + entropy_b
+    return float(np.clip(2 * shared / total, 0.0, 1.0)) if total > 0 else 0.0
+
+
+def _pair_score(case: PreparedCase, pair: ModalityPair) -> float:
+    if not set(pair) <= set(case.modalities):
+        return float("nan")
+    mask = case.body & case.coverage[pair[0]] & case.coverage[pair[1]]
+    if mask.sum() < MIN_VOXELS:
+        return float("nan")
+    return normalized_mutual_information(case.images[pair[0]][mask], case.images[pair[1]][mask])
+
+
+def _equal_bins(values: npt.NDArray[np.floating], n_bins: int) -> npt.NDArray[np.intp]:
+    edges = np.quantile(values, np.arange(1, n_bins) / n_bins)
+    return np.searchsorted(edges, values, side="left")
+
+
+def _entropy(counts: DoubleArray) -> float:
+    """Entropy of a histogram, nats."""
+    share = counts[counts > 0] / counts.sum()
+    return float(-(share * np.log(share)).sum())

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from MDALSelectorLib.inspection.report import InspectionReport
+from MDALSelectorLib.inspection.cohort_inspection import InspectionReport
 from MultimodalImagingLib.cohorts.cohort import Problem
 from MultimodalImagingLib.cohorts.geometry_report import OWN_GRID, CaseGeometry
 from MultimodalImagingLib.cohorts.patient_ids import RULE

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING
-from MDALSelectorLib.report.view import state_text
 from MDALSelectorLib.selection.case_selection import CaseSelection, RankedCase
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ STATE_STYLES = {
     CHECK_PAIRING: ("#d55e00", "x", 10),
     "suggested": ("#0072b2", "star", 12),
 }
+STATE_SIGNS = {"suggested": "★", CHECK_PAIRING: "⚠", "labelled": "✓", "unlabelled": "○"}
+_STATE_TEXTS = {"labelled": "labeled", "unlabelled": "unlabeled"}
 NEUTRAL_TEXT = "#7a828c"
 NEUTRAL_LINE = "rgba(128, 136, 146, 0.3)"
 CONFIG = {
@@ -33,6 +34,11 @@ CONFIG = {
 }
 SCATTER_ID = "scatter"
 PMI_ID = "pmi-per-pair"
+
+
+def state_text(state: str) -> str:
+    """Return the text of a state; records and runs keep their own spelling."""
+    return _STATE_TEXTS.get(state, state)
 
 
 def plotly_script() -> str:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from MDALSelectorLib.selection.case_selection import CaseSelection
-from MDALSelectorLib.selection.run_folder import read_selection
+from MDALSelectorLib.report import figures
+from MDALSelectorLib.report.figures import STATE_SIGNS
+from MDALSelectorLib.selection.case_selection import CaseSelection, RankedCase, StrategyComparison
+from MDALSelectorLib.selection.diagnostics import Pair
+from MDALSelectorLib.selection.run_folder import (
+    REPORT_NAME,
+    THUMBNAILS_NAME,
+    is_page,
+    read_selection,
+)
 from MultimodalImagingLib.jobs.sentences import counted, joined
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.ownership import check_own_files
 from MultimodalImagingLib.record.pages import render_page
 
-REPORT_NAME = "report.html"
-# Pages of older versions are known by their title.
-_PAGE_MARKS = (b'content="CrossModal mdal-selector report"', b"<title>Which cases to label next: ")
 TEMPLATE_NAME = "report.html.j2"
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MINUS = "\N{MINUS SIGN}"
 
 
 def write_report(run: Path) -> Path:
@@ -44,11 +53,6 @@ def write_report(run: Path) -> Path:
     return path
 
 
-def is_page(data: bytes) -> bool:
-    """Tell whether the content of a file is a page of this program."""
-    return any(mark in data[:4096] for mark in _PAGE_MARKS)
-
-
 def render_report(run: Path, selection: CaseSelection) -> str:
     """Return the page as text.
 
@@ -58,27 +62,25 @@ def render_report(run: Path, selection: CaseSelection) -> str:
     """
     from markupsafe import Markup
 
-    from MDALSelectorLib.report import figures, view
-
     comparison = selection.comparison
     values = {
         "selection": selection,
         "strategy_summary": _summary(selection.strategy),
-        "rows": view.table_rows(selection),
+        "rows": table_rows(selection),
         "has_patients": any(case.patient_id != case.case_id for case in selection.cases),
-        "suggested": view.cards(run, selection.suggested),
-        "to_check": view.cards(run, selection.to_check),
-        "overlap": None if comparison is None else view.overlap_rows(comparison),
-        "settings": list(view.flattened(selection.configuration)),
+        "suggested": cards(run, selection.suggested),
+        "to_check": cards(run, selection.to_check),
+        "overlap": None if comparison is None else overlap_rows(comparison),
+        "settings": list(flattened(selection.configuration)),
         "plotly_script": Markup(figures.plotly_script()),
         "scatter": Markup(figures.scatter_html(selection)),
         "pmi": Markup(figures.pmi_html(selection)),
     }
     filters: dict[str, Callable[..., str]] = {
-        "number": view.number,
+        "number": number,
         "listed": joined,
         "counted": counted,
-        "state_text": view.state_text,
+        "state_text": figures.state_text,
     }
     return render_page(Path(__file__).with_name(TEMPLATE_NAME), values, filters=filters)
 
@@ -87,3 +89,102 @@ def _summary(strategy: str) -> str:
     from MDALSelectorLib.strategies import STRATEGIES
 
     return STRATEGIES[strategy].summary if strategy in STRATEGIES else "a custom strategy"
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row of the ranking.
+
+    Attributes:
+        case: The case.
+        sign: A symbol for its state.
+        bar: Modality difference from 0 (smallest of the cohort) to 100 (largest); `None` without.
+        shades: Per pair, how far below the median its PMI lies, from 0 to 100.
+    """
+
+    case: RankedCase
+    sign: str
+    bar: float | None
+    shades: Mapping[Pair, int]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A case with its picture.
+
+    Attributes:
+        case: The case.
+        picture: The picture as a data URI; `None` if there is none.
+    """
+
+    case: RankedCase
+    picture: str | None
+
+
+@dataclass(frozen=True)
+class OverlapCell:
+    """Cases that two strategies share, as a number and as a depth of color from 0 to 100."""
+
+    n_shared: int
+    shade: int
+
+
+def table_rows(selection: CaseSelection) -> list[TableRow]:
+    """Return the rows of the ranking."""
+    values = [c.modality_difference for c in selection.cases if c.modality_difference is not None]
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    return [
+        TableRow(
+            case=case,
+            sign=STATE_SIGNS[case.state],
+            bar=None
+            if case.modality_difference is None
+            else round(100 * (case.modality_difference - low) / max(high - low, 1e-9), 1),
+            shades={pair: round(min(max(-z / 3, 0.0), 1.0) * 100) for pair, z in case.z.items()},
+        )
+        for case in selection.cases
+    ]
+
+
+def cards(run: Path, cases: tuple[RankedCase, ...]) -> list[Card]:
+    """Return cases with their pictures as data URIs."""
+    return [Card(case, _data_uri(run, case.thumbnail)) for case in cases]
+
+
+def overlap_rows(comparison: StrategyComparison) -> list[tuple[str, list[OverlapCell]]]:
+    """Return the matrix of shared picks with a depth of color per cell."""
+    return [
+        (name, [OverlapCell(n, round(100 * n / max(*row, 1))) for n in row])
+        for name, row in zip(comparison.strategies, comparison.n_shared, strict=True)
+    ]
+
+
+def flattened(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """List nested settings as `("outer.inner", "value")`, sorted by name."""
+    for name in sorted(values):
+        value = values[name]
+        if isinstance(value, Mapping):
+            yield from flattened(value, f"{prefix}{name}.")
+        elif isinstance(value, list | tuple):
+            yield f"{prefix}{name}", ", ".join(map(str, value))
+        else:
+            yield f"{prefix}{name}", str(value)
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Write a number with a true minus sign; a dash where there is none."""
+    if value is None:
+        return "\N{EN DASH}"
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", MINUS)
+
+
+def _data_uri(run: Path, name: str | None) -> str | None:
+    if name is None:
+        return None
+    path = run / THUMBNAILS_NAME / name
+    if not path.is_file():
+        return None
+    data = path.read_bytes()
+    if not data.startswith(_PNG_SIGNATURE):
+        return None
+    return f"data:image/png;base64,{base64.b64encode(data).decode('ascii')}"

@@ -16,9 +16,8 @@ import numpy.typing as npt
 from MDALSelectorLib.estimation.config import CrossFitConfig, EstimationConfig
 from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit
 from MDALSelectorLib.estimation.estimate import Estimation, estimate
-from MDALSelectorLib.estimation.fused_embedding import fused_embedding
-from MDALSelectorLib.estimation.modality_difference import modality_difference
-from MDALSelectorLib.estimation.voxel_nmi import mean_over_pairs
+from MDALSelectorLib.estimation.features import fused_embedding, mean_over_pairs
+from MDALSelectorLib.estimation.pair_estimate import modality_difference
 from MDALSelectorLib.retrospect.config import DRAWN, RANDOM, RetrospectConfig
 from MDALSelectorLib.selection.budget import parse_budget
 from MDALSelectorLib.strategies import (

@@ -1,19 +1,29 @@
-"""What a selection is made from: the scores of a cohort, and what the user asked for."""
+"""The scores of a cohort, and how they are kept so that a run need not estimate them again.
+
+A file is used only if its key agrees: what the scores depend on (files, settings, versions).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from MDALSelectorLib.case_flags import Flag
-from MDALSelectorLib.selection.budget import Budget
 from MDALSelectorLib.selection.diagnostics import Diagnostics
-from MDALSelectorLib.strategies import DEFAULT_STRATEGY, StrategyOptions
+from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.record.checksums import array_checksum, json_checksum
+from MultimodalImagingLib.record.json_entry import config_from_json
+from MultimodalImagingLib.record.tensor_file import read_tensors, write_tensors
 
 FloatArray = npt.NDArray[np.float64]
+
+FORMAT_VERSION = 1
+_ARRAYS = ("pmi_nats", "z", "modality_difference", "embeddings", "voxel_nmi")
 
 
 @dataclass(frozen=True)
@@ -66,18 +76,66 @@ class CohortScores:
             raise ValueError(msg)
 
 
-@dataclass(frozen=True)
-class SelectionRequest:
-    """What the user asked for.
+def scores_key(parts: object) -> str:
+    """Hash what scores depend on; JSON-able."""
+    return json_checksum([FORMAT_VERSION, parts])
 
-    Attributes:
-        budget: How many cases to suggest.
-        strategy: Name of the strategy.
-        seed: Seed of everything random.
-        options: Options of the strategies.
+
+def save_scores(folder: Path, key: str, scores: CohortScores) -> None:
+    """Keep the estimated part of scores under a key; labels and the user's score are not kept.
+
+    Raises:
+        CrossModalError: If the file cannot be written.
     """
+    tensors = {
+        name: np.ascontiguousarray(getattr(scores, name), dtype=np.float64)
+        for name in _ARRAYS
+        if getattr(scores, name) is not None
+    }
+    header = {
+        "cohort": scores.cohort,
+        "modalities": scores.modalities,
+        "case_ids": scores.case_ids,
+        "patient_ids": scores.patient_ids,
+        "diagnostics": asdict(scores.diagnostics),
+        "flags": {case: [asdict(flag) for flag in flags] for case, flags in scores.flags.items()},
+        "checksum": array_checksum(sorted(tensors.items())),
+    }
+    write_tensors(_path(folder, key), tensors, header)
 
-    budget: Budget
-    strategy: str = DEFAULT_STRATEGY
-    seed: int = 0
-    options: StrategyOptions = field(default_factory=StrategyOptions)
+
+def load_scores(folder: Path, key: str) -> CohortScores | None:
+    """Return the scores of that key, or `None` if there are none or the file is damaged."""
+    path = _path(folder, key)
+    if not path.is_file():
+        return None
+    try:
+        return _scores(*read_tensors(path))
+    except (CrossModalError, KeyError, ValueError, TypeError):
+        return None
+
+
+def _path(folder: Path, key: str) -> Path:
+    return folder / f"{key[:32]}.safetensors"
+
+
+def _scores(header: Mapping[str, Any], tensors: Mapping[str, Any]) -> CohortScores | None:
+    if header["checksum"] != array_checksum(sorted(tensors.items())):
+        return None
+    flags = {
+        case: tuple(config_from_json(Flag, flag, where="a flag") for flag in items)
+        for case, items in header["flags"].items()
+    }
+    return CohortScores(
+        cohort=header["cohort"],
+        modalities=tuple(header["modalities"]),
+        case_ids=tuple(header["case_ids"]),
+        patient_ids=tuple(header["patient_ids"]),
+        diagnostics=config_from_json(Diagnostics, header["diagnostics"], where="the diagnostics"),
+        flags=flags,
+        pmi_nats=tensors["pmi_nats"],
+        z=tensors["z"],
+        modality_difference=tensors["modality_difference"],
+        embeddings=tensors["embeddings"],
+        voxel_nmi=tensors.get("voxel_nmi"),
+    )

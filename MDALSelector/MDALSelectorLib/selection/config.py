@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from MDALSelectorLib.estimation.config import EstimationConfig
+from MDALSelectorLib.selection.budget import Budget
 from MDALSelectorLib.strategies import DEFAULT_STRATEGY, StrategyOptions
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
@@ -60,6 +61,23 @@ class SelectionConfig:
                 " Give another, or leave it out to choose it from the images."
             )
             raise UsageError(msg)
+
+
+@dataclass(frozen=True)
+class SelectionRequest:
+    """What the user asked for.
+
+    Attributes:
+        budget: How many cases to suggest.
+        strategy: Name of the strategy.
+        seed: Seed of everything random.
+        options: Options of the strategies.
+    """
+
+    budget: Budget
+    strategy: str = DEFAULT_STRATEGY
+    seed: int = 0
+    options: StrategyOptions = field(default_factory=StrategyOptions)
 
 
 def configuration_of(config: SelectionConfig, spec: PreprocessingSpec) -> dict[str, object]:

@@ -10,20 +10,22 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from MDALSelectorLib.case_flags import Flag
-from MDALSelectorLib.selection.case_selection import CaseSelection, RankedCase
-from MDALSelectorLib.selection.selection_json import (
+from MDALSelectorLib.selection.case_columns import (
     content_from_selection,
     rounded_numbers,
     selection_from_content,
 )
+from MDALSelectorLib.selection.case_selection import CaseSelection
 from MultimodalImagingLib.errors import CohortError, CrossModalError
 from MultimodalImagingLib.record.atomic_files import write_text
+from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.ownership import KNOWN, Ownership, Written, check_own, is_own_file
 from MultimodalImagingLib.record.selection_file import (
     FORMAT_VERSION,
     JSON_NAME,
@@ -32,25 +34,13 @@ from MultimodalImagingLib.record.selection_file import (
 )
 from MultimodalImagingLib.record.tensor_file import read_tensors, write_tensors
 
-__all__ = [
-    "CSV_NAME",
-    "EMBEDDINGS_NAME",
-    "JSON_NAME",
-    "LOG_NAME",
-    "THUMBNAILS_NAME",
-    "CaseSelection",
-    "Flag",
-    "RankedCase",
-    "read_embeddings",
-    "read_selection",
-    "write_embeddings",
-    "write_selection",
-]
-
 CSV_NAME = "selection.csv"
 EMBEDDINGS_NAME = "embeddings.safetensors"
 THUMBNAILS_NAME = "thumbnails"
 LOG_NAME = "log.jsonl"
+REPORT_NAME = "report.html"
+# Pages of older versions are known by their title.
+_PAGE_MARKS = (b'content="CrossModal mdal-selector report"', b"<title>Which cases to label next: ")
 
 _WRONG_CONTENT = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
@@ -155,6 +145,23 @@ def read_embeddings(run: Path) -> tuple[tuple[str, ...], dict[str, npt.NDArray[n
         raise CohortError(msg) from error
 
 
+def take_over_run(run: Path) -> None:
+    """Remove the pictures of an earlier run of a folder; its other files are replaced one by one.
+
+    Raises:
+        UsageError: If the folder holds anything but an earlier run.
+    """
+    check_own(run, RUN)
+    for name in RUN.written(run) or ():
+        if name.startswith(f"{THUMBNAILS_NAME}/"):
+            (run / name).unlink(missing_ok=True)
+
+
+def is_page(data: bytes) -> bool:
+    """Tell whether the content of a file is a page of this program."""
+    return any(mark in data[:4096] for mark in _PAGE_MARKS)
+
+
 def _fixed(value: float | None) -> str:
     """Round as the JSON does before the four decimals, so that a run read back is written alike."""
     return "" if value is None else f"{round(rounded_numbers(float(value)), 4) + 0.0:.4f}"
@@ -162,3 +169,36 @@ def _fixed(value: float | None) -> str:
 
 def _yes_or_no(value: bool) -> str:
     return "yes" if value else "no"
+
+
+def _files_of_run(run: Path) -> Written | None:
+    """Return the files of a run, each known by its content; `None` if it has no log of ours."""
+    log = run / LOG_NAME
+    if not log.is_file() or log.is_symlink() or not is_own_file(log, _is_log):
+        return None
+    names = [LOG_NAME]
+    if is_own_file(run / REPORT_NAME, is_page):
+        names.append(REPORT_NAME)
+    with suppress(CohortError):
+        read_embeddings(run)
+        names.append(EMBEDDINGS_NAME)
+    with suppress(CohortError):
+        selection = read_selection(run)
+        names.append(JSON_NAME)
+        pictures = [case.thumbnail for case in selection.cases if case.thumbnail is not None]
+        names += [f"{THUMBNAILS_NAME}/{name}" for name in pictures]
+        table = selection_csv(selection).encode()
+        if is_own_file(run / CSV_NAME, lambda data: data == table):
+            names.append(CSV_NAME)
+    return dict.fromkeys(names, KNOWN)
+
+
+def _is_log(data: bytes) -> bool:
+    try:
+        first = json_value(data.split(b"\n", 1)[0])
+    except ValueError:
+        return False
+    return isinstance(first, dict) and {"time_s", "event"} <= first.keys()
+
+
+RUN = Ownership("a run of `mdal-selector select`", LOG_NAME, _files_of_run)

@@ -11,22 +11,25 @@ import numpy as np
 from MDALSelectorLib.case_flags import INCOMPLETE, Flag
 from MDALSelectorLib.estimation.config import EstimationConfig
 from MDALSelectorLib.estimation.estimate import Estimation, estimate
-from MDALSelectorLib.estimation.features import cohort_features
-from MDALSelectorLib.estimation.fused_embedding import fused_embedding
-from MDALSelectorLib.estimation.voxel_nmi import cohort_voxel_nmi
+from MDALSelectorLib.estimation.features import cohort_features, cohort_voxel_nmi, fused_embedding
 from MDALSelectorLib.pairing.alignment import measure_alignment
 from MDALSelectorLib.pairing.flags import pairing_flags
-from MDALSelectorLib.selection.cohort_scores import CohortScores, FloatArray
+from MDALSelectorLib.selection.cohort_scores import (
+    CohortScores,
+    FloatArray,
+    load_scores,
+    save_scores,
+    scores_key,
+)
 from MDALSelectorLib.selection.config import PACKAGES
 from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, PairDiagnostics
-from MDALSelectorLib.selection.score_store import load_scores, save_scores, scores_key
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.version import current_versions
 
 if TYPE_CHECKING:
-    from MDALSelectorLib.estimation.views import ViewSource
+    from MDALSelectorLib.estimation.case_embeddings import ViewSource
 
 
 def load_or_estimate_scores(

@@ -5,12 +5,11 @@ Imports numpy at most; scikit-learn and scipy are loaded when a strategy runs.
 
 from __future__ import annotations
 
-from MDALSelectorLib.strategies.alps import ALPS
 from MDALSelectorLib.strategies.base import Strategy, StrategyOptions, strategy_generator
+from MDALSelectorLib.strategies.baselines import ALPS, KCenter, RandomSampling, TypiClust
 from MDALSelectorLib.strategies.by_utility import MaxMD, MinMD, Score, VoxelNMI
 from MDALSelectorLib.strategies.cscs import CSCS, CSCSMinMD
 from MDALSelectorLib.strategies.diverse_md import DiverseMD, DiverseMinMD
-from MDALSelectorLib.strategies.k_center import KCenter
 from MDALSelectorLib.strategies.pool import (
     MODALITY_DIFFERENCE,
     SCORE,
@@ -20,9 +19,7 @@ from MDALSelectorLib.strategies.pool import (
     Ranking,
 )
 from MDALSelectorLib.strategies.prob_cover import ProbCover
-from MDALSelectorLib.strategies.random_sampling import RandomSampling
 from MDALSelectorLib.strategies.stratified_random import StratifiedRandom
-from MDALSelectorLib.strategies.typi_clust import TypiClust
 from MDALSelectorLib.strategies.typical_md import TypicalMD, TypicalMinMD
 from MultimodalImagingLib.errors import UsageError
 

@@ -9,11 +9,13 @@ import pytest
 from example_selection import example_scores, example_selection
 
 from MDALSelectorLib.case_flags import Flag
-from MDALSelectorLib.selection.assembly import make_selection, principal_components
+from MDALSelectorLib.estimation.features import principal_components
 from MDALSelectorLib.selection.budget import parse_budget
 from MDALSelectorLib.selection.case_selection import CaseSelection
-from MDALSelectorLib.selection.cohort_scores import CohortScores, SelectionRequest
+from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MDALSelectorLib.selection.comparison import compare_strategies, coverage_radius
+from MDALSelectorLib.selection.config import SelectionRequest
+from MDALSelectorLib.selection.selecting import make_selection
 from MDALSelectorLib.strategies import MODALITY_DIFFERENCE, STRATEGIES, Pool
 from MultimodalImagingLib.errors import UsageError
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, NOT_RANKABLE, PAIRING_ACCEPTED, Flag
-from MDALSelectorLib.selection.candidates import check_candidates
+from MDALSelectorLib.estimation.features import N_COMPONENTS, principal_components
+from MDALSelectorLib.selection.budget import check_candidates
 from MDALSelectorLib.selection.case_selection import CaseSelection, Fallback, RankedCase
-from MDALSelectorLib.selection.cohort_scores import CohortScores, SelectionRequest
+from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MDALSelectorLib.selection.comparison import compare_strategies
-from MDALSelectorLib.selection.diagnostics import Pair, Trust
-from MDALSelectorLib.selection.reasons import case_reason, pair_statement
-from MDALSelectorLib.selection.trust import judge_trust
+from MDALSelectorLib.selection.config import SelectionRequest
+from MDALSelectorLib.selection.diagnostics import Pair, Trust, judge_trust
 from MDALSelectorLib.strategies import (
     MODALITY_DIFFERENCE,
     SCORE,
@@ -28,18 +28,9 @@ from MDALSelectorLib.strategies import (
     strategy_generator,
 )
 
-__all__ = [
-    "CohortScores",
-    "SelectionRequest",
-    "make_selection",
-    "principal_components",
-    "with_thumbnails",
-]
-
 FloatArray = npt.NDArray[np.float64]
 
 FALLBACK_STRATEGY = "TypiClust"
-N_COMPONENTS = 2
 
 
 def make_selection(scores: CohortScores, request: SelectionRequest) -> CaseSelection:
@@ -88,27 +79,6 @@ def with_thumbnails(selection: CaseSelection, names: Mapping[str, str]) -> CaseS
     """
     cases = (replace(case, thumbnail=names.get(case.case_id)) for case in selection.cases)
     return replace(selection, cases=tuple(cases))
-
-
-def principal_components(embeddings: FloatArray, n_components: int = N_COMPONENTS) -> FloatArray:
-    """Return the first principal components; the largest loading of each is positive.
-
-    Args:
-        embeddings: Finite embeddings, shape `(n_cases, n_features)`.
-        n_components: How many; zeros fill up what does not exist.
-
-    Returns:
-        Shape `(n_cases, n_components)`, unitless.
-    """
-    components = np.zeros((len(embeddings), n_components))
-    if min(embeddings.shape, default=0) == 0:
-        return components
-    centered = embeddings - embeddings.mean(axis=0)
-    u, s, vt = np.linalg.svd(centered, full_matrices=False)
-    n_found = min(n_components, len(s))
-    largest = vt[np.arange(n_found), np.abs(vt[:n_found]).argmax(axis=1)]
-    components[:, :n_found] = u[:, :n_found] * s[:n_found] * np.where(largest < 0, -1.0, 1.0)
-    return components
 
 
 def _replaced_without_signal(
@@ -222,3 +192,63 @@ def _per_pair(scores: CohortScores, values: FloatArray) -> dict[Pair, float]:
 
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+def pair_statement(
+    pmi: Mapping[Pair, float],
+    z: Mapping[Pair, float],
+    medians_nats: Mapping[Pair, float],
+    *,
+    highest: bool = False,
+) -> str:
+    """Say which pair of modalities stands out, and by how much.
+
+    Args:
+        pmi: PMI per pair of this case, nats.
+        z: The same against the cohort's median and spread; decides which pair stands out.
+        medians_nats: Median over the cohort per pair, nats.
+        highest: Whether the pair that shares the most is meant, not the one that shares the least.
+
+    Returns:
+        A part of a sentence; empty if no pair was scored.
+    """
+    scored = sorted(pair for pair in pmi if pair in medians_nats and pair in z)
+    if not scored:
+        return ""
+    pair = max(scored, key=z.__getitem__) if highest else min(scored, key=z.__getitem__)
+    names = f"{pair[0]} and {pair[1]}"
+    gap = pmi[pair] - medians_nats[pair]
+    amount = nats(abs(gap))
+    if len(pmi) == 1 or (gap > 0) == highest:
+        word = "more" if gap > 0 else "less"
+        return f"{names} share {amount} {word} than the cohort's median"
+    if highest:
+        return f"no pair of modalities shares more than the cohort's median ({names}: -{amount})"
+    return f"no pair of modalities shares less than the cohort's median ({names}: +{amount})"
+
+
+def case_reason(parts: Sequence[str], flags: Sequence[Flag], *, labelled: bool) -> str:
+    """Join the parts to one text that starts with what keeps the case from being labeled.
+
+    Args:
+        parts: What the strategy and the pairs say; empty ones are left out.
+        flags: Flags of the case.
+        labelled: Whether the case has its label already.
+    """
+    heads = [_sentence("already labeled")] if labelled else []
+    for kind, head in ((CHECK_PAIRING, "check the pairing"), (NOT_RANKABLE, "not ranked")):
+        heads += [_sentence(f"{head}: {flag.reason}") for flag in flags if flag.kind == kind]
+    joined = "; ".join(part for part in parts if part)
+    return " ".join([*heads, *([_sentence(joined)] if joined else [])])
+
+
+def nats(value: float) -> str:
+    """Write an amount of information with one decimal, with two if it is small."""
+    return f"{value:.2f} nats" if abs(value) < 0.095 else f"{value:.1f} nats"
+
+
+def _sentence(text: str) -> str:
+    stripped = text.strip().rstrip(".")
+    first = stripped.split(" ", 1)[0]
+    is_word = first.islower()  # a modality or a case keeps the spelling that it has
+    return f"{stripped[:1].upper() if is_word else stripped[:1]}{stripped[1:]}."
