@@ -9,11 +9,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from MDALSelectorLib.estimation.config import CrossFitConfig, EstimationConfig
+from MDALSelectorLib.estimation.config import CrossFitConfig, EstimationConfig, GaussianConfig
 from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit
 from MDALSelectorLib.estimation.estimate import Estimation, estimate
 from MDALSelectorLib.estimation.features import fused_embedding, mean_over_pairs
@@ -184,7 +185,10 @@ def _pool(signals: Signals, config: RetrospectConfig, rows: tuple[int, ...]) -> 
         case_ids=case_ids,
         patient_ids=patients,
         config=EstimationConfig(
-            estimator=config.estimator, seed=config.seed, min_cases=MIN_PAIR_CASES
+            estimator=config.estimator,
+            seed=config.seed,
+            min_cases=MIN_PAIR_CASES,
+            gaussian=GaussianConfig(n_reliability_splits=0),
         ),
     )
     columns = {
@@ -212,13 +216,20 @@ def _difference(estimation: Estimation) -> FloatArray:
 
 
 def _check_budgets(config: RetrospectConfig, *, smallest_pool: int) -> None:
+    counts = []
     for text in config.budgets:
-        if not text.strip().endswith("%") and text.strip().isdigit():
-            n_cases = int(text)
-            if n_cases > smallest_pool:
-                msg = (
-                    f"Expected a budget of at most {smallest_pool} cases, as many as the pool of an"
-                    f" outer fold has, got {n_cases}. Give a smaller one or more --folds."
-                )
-                raise UsageError(msg)
-        parse_budget(text, n_cases=smallest_pool)
+        cleaned = text.strip()
+        if cleaned.isdigit() and int(cleaned) > smallest_pool:
+            msg = (
+                f"Expected a budget of at most {smallest_pool} cases, as many as the pool of an"
+                f" outer fold has, got {cleaned}. Give a smaller one or more --folds."
+            )
+            raise UsageError(msg)
+        counts.append(parse_budget(text, n_cases=smallest_pool).n_cases)
+    if any(later <= earlier for earlier, later in pairwise(counts)):
+        msg = (
+            f"Expected budgets that grow, got {', '.join(config.budgets)}, which are"
+            f" {', '.join(map(str, counts))} of {smallest_pool} cases. Order them, and leave out"
+            " those that are the same."
+        )
+        raise UsageError(msg)

@@ -70,6 +70,11 @@ class LabelledCohort:
     _kept: dict[int, FloatArray] = field(default_factory=dict, repr=False)
 
     @property
+    def case_ids(self) -> tuple[str, ...]:
+        """Name of every case."""
+        return tuple(case.case_id for case in self.cases)
+
+    @property
     def patient_ids(self) -> tuple[str, ...]:
         """Patient of every case."""
         return tuple(case.patient_id for case in self.cases)
