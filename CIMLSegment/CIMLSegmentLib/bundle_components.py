@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.case_input import cases_of_path
-from CIMLSegmentLib.inference.inference_config import InferenceConfig
 from CIMLSegmentLib.inference.segmentation_job import (
     Outcome,
     SegmentationJob,
@@ -15,7 +15,7 @@ from CIMLSegmentLib.inference.segmentation_job import (
 from CIMLSegmentLib.model.model import TrainedModel, load_model
 from MultimodalImagingLib.cohorts.cases import files_of_cases
 from MultimodalImagingLib.errors import CrossModalError, UsageError
-from MultimodalImagingLib.jobs.terminal_progress import TerminalReporter
+from MultimodalImagingLib.jobs.command_line import TerminalReporter
 from MultimodalImagingLib.record.ownership import check_apart
 
 

@@ -1,4 +1,4 @@
-"""From a folder of cases to a run folder: read, prepare, estimate, choose, write.
+"""From a cohort to a run folder: prepare, estimate, choose, write.
 
 `run_selection` is the one entry. What takes long is kept in the cohort's record: prepared images
 and scores. Another budget or strategy reads neither an image nor trains anything.
@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
 from MDALSelectorLib.report.page import write_report
@@ -34,13 +33,13 @@ from MDALSelectorLib.selection.run_folder import (
 )
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
 from MDALSelectorLib.selection.selecting import make_selection, with_thumbnails
+from MDALSelectorLib.strategies.pool import SCORE
 from MultimodalImagingLib.cohorts.cases import Problem
-from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.cohort import Cohort
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
-from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 from MultimodalImagingLib.errors import CohortError, UsageError
-from MultimodalImagingLib.jobs.job_log import LoggingReporter
-from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.jobs.progress import LoggingReporter, Reporter
 from MultimodalImagingLib.preparation.preprocessing import (
     PreparedCohort,
     default_spec,
@@ -50,13 +49,12 @@ from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord, o
 from MultimodalImagingLib.record.ownership import check_apart, is_free
 from MultimodalImagingLib.version import current_versions
 
-FloatArray = npt.NDArray[np.float64]
 
-
-def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
+def run_selection(cohort: Cohort, config: SelectionConfig, reporter: Reporter) -> Path:
     """Rank the cases of a cohort and write everything about it into a run folder.
 
     Args:
+        cohort: The cohort.
         config: What is asked for.
         reporter: Notified of stages, steps and problems.
 
@@ -68,10 +66,6 @@ def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
         CohortError: If the cohort has no usable case.
         UsageError: If an option does not fit the cohort.
     """
-    patterns = patterns_for(
-        config.cohort, tuple(parse_pattern(text) for text in config.modality_patterns)
-    )
-    cohort = find_cohort(config.cohort, patterns=patterns)
     budget = parse_budget(config.budget, n_cases=len(cohort.cases))
     _check_case_names(config, cohort)
     if config.record is not None:
@@ -83,7 +77,7 @@ def run_selection(config: SelectionConfig, reporter: Reporter) -> Path:
         labelled = _cases_not_to_label(cohort, record, config, run_reporter)
         check_some_unlabelled(len(cohort.cases), len(labelled))
         prepared = prepare_for_selection(cohort, config.spacing_mm, record, run_reporter)
-        estimated = load_or_estimate_scores(prepared, config.estimation, record, run_reporter)
+        estimated = load_or_estimate_scores(prepared, config, record, run_reporter)
         scores = _with_knowledge(estimated, cohort, config, labelled)
         request = SelectionRequest(budget, config.strategy, config.estimation.seed, config.options)
         selection = replace(
@@ -173,14 +167,13 @@ def _with_knowledge(
 ) -> CohortScores:
     """Add what the user knows to what was estimated."""
     names = frozenset(scores.case_ids)
-    score = None
-    if config.score_column is not None:
-        score = score_column(cohort, scores.case_ids, config.score_column)
+    column = config.score_column
+    own = {} if column is None else {SCORE: score_column(cohort, scores.case_ids, column)}
     return replace(
         scores,
         labelled=labelled & names,
         accepted=frozenset(config.accepted) & names,
-        score=score,
+        measures={**scores.measures, **own},
         flags=_with_duplicates(scores.flags, cohort.duplicates),
     )
 
@@ -194,7 +187,7 @@ def _with_duplicates(
     return found
 
 
-def score_column(cohort: Cohort, case_ids: tuple[str, ...], column: str) -> FloatArray:
+def score_column(cohort: Cohort, case_ids: tuple[str, ...], column: str) -> Float64Array:
     """Return the numbers in a column of the cohort's manifest, NaN where a case has none.
 
     Raises:
@@ -261,7 +254,7 @@ def _write_run(
     shown = {case.case_id for case in (*selection.suggested, *selection.to_check)}
     names: Mapping[str, str] = {
         case_id: name
-        for case_id, name in thumbnail_names(selection_ids(selection)).items()
+        for case_id, name in thumbnail_names(scores.case_ids).items()
         if case_id in shown
     }
     rows = [row for row, case_id in enumerate(prepared.case_ids) if case_id in shown]
@@ -269,11 +262,6 @@ def _write_run(
     write_embeddings(run, {"fused": scores.embeddings}, case_ids=scores.case_ids)
     write_selection(run, with_thumbnails(selection, names))
     write_report(run)
-
-
-def selection_ids(selection: CaseSelection) -> tuple[str, ...]:
-    """Return the names of all cases of a selection, by rank."""
-    return tuple(case.case_id for case in selection.cases)
 
 
 def _note_states(record: CohortRecord, selection: CaseSelection) -> None:

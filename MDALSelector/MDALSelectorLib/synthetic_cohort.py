@@ -21,8 +21,7 @@ import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import Volume, image_from_volume
+from MultimodalImagingLib.images.geometry import Grid, Volume, image_from_volume
 from MultimodalImagingLib.record.atomic_files import atomic_path, write_text
 from MultimodalImagingLib.record.ownership import is_free
 

@@ -83,17 +83,16 @@ def devices(wanted: str | None) -> list[str]:
 
 def save_default_model(folder: Path) -> None:
     """Write the default network for the preset `brats` as training would."""
+    from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
     from CIMLSegmentLib.model.model import TrainedModel, save_model
     from CIMLSegmentLib.model.model_description import (
         PACKAGES,
         ModelDescription,
         ModelFacts,
     )
-    from CIMLSegmentLib.model.training_config import TrainingConfig
-    from CIMLSegmentLib.network.config import NetworkConfig
     from CIMLSegmentLib.network.network import build_network
     from CIMLSegmentLib.task.task_io import load_task
-    from MultimodalImagingLib.preparation.preprocessing import PreprocessingSpec
+    from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
     from MultimodalImagingLib.version import current_versions
 
     task, config = load_task("brats"), NetworkConfig()
@@ -209,8 +208,8 @@ def print_warm(device: str, folder: Path, options: argparse.Namespace) -> None:
 
 def segment_here(case: Path, device: str, folder: Path, *, maps: bool) -> float:
     """Segment and write one case in this process; return the seconds."""
+    from CIMLSegmentLib.config import InferenceConfig
     from CIMLSegmentLib.inference.case_input import cases_of_path
-    from CIMLSegmentLib.inference.inference_config import InferenceConfig
     from CIMLSegmentLib.inference.segment_case import segment_case
     from CIMLSegmentLib.model.model import load_model
     from CIMLSegmentLib.results.result_io import write_result
@@ -228,7 +227,7 @@ def print_forward(device: str, folder: Path, options: argparse.Namespace) -> flo
     """Time the network, and its encoders and decoders alone, in turns; return the ratio."""
     import torch
 
-    from CIMLSegmentLib.inference.inference_config import InferenceConfig
+    from CIMLSegmentLib.config import InferenceConfig
     from CIMLSegmentLib.model.model import load_model
 
     model = load_model(folder)

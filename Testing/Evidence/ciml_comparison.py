@@ -31,17 +31,15 @@ from scipy.stats import wilcoxon
 sys.path.insert(0, str(Path(__file__).parents[2] / "MDALSelector"))
 sys.path.insert(0, str(Path(__file__).parents[2] / "CIMLSegment"))
 
+from CIMLSegmentLib.config import InferenceConfig, TrainingConfig, TrainingJob
 from CIMLSegmentLib.inference.devices import choose_device
-from CIMLSegmentLib.inference.inference_config import InferenceConfig
-from CIMLSegmentLib.inference.window_predictor import WindowPlan
-from CIMLSegmentLib.model.training_config import TrainingConfig
+from CIMLSegmentLib.inference.sliding_window import WindowPlan
 from CIMLSegmentLib.network.baselines import n_parameters
 from CIMLSegmentLib.task.task_io import load_task
-from CIMLSegmentLib.training.network_plan import plan_for_cases
-from CIMLSegmentLib.training.train import TrainingJob, train
+from CIMLSegmentLib.training.network_plan import plan_for_cases, training_spacing
+from CIMLSegmentLib.training.train import train
 from CIMLSegmentLib.training.training_cases import PreparationJob, TrainingSet, prepare_training_set
-from CIMLSegmentLib.training.training_log import read_log
-from CIMLSegmentLib.training.training_spacing import training_spacing
+from CIMLSegmentLib.training.training_folder import read_log
 from CIMLSegmentLib.training.validation import validate_case
 from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.jobs.progress import NullReporter

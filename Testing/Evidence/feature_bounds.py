@@ -28,13 +28,11 @@ from MDALSelectorLib.estimation.features import (
     cohort_features,
 )
 from MDALSelectorLib.estimation.gaussian_estimator import gaussian_estimates
+from MDALSelectorLib.estimation.pair_estimate import modality_difference
 from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.jobs.progress import NullReporter
-from MultimodalImagingLib.preparation.preprocessing import (
-    PreparedCase,
-    default_spec,
-    prepare_cohort,
-)
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
+from MultimodalImagingLib.preparation.preprocessing import default_spec, prepare_cohort
 
 Statistic = Callable[[np.ndarray, np.ndarray], float]
 STATISTICS: dict[str, Statistic] = {
@@ -96,7 +94,11 @@ def bounds(features: dict[str, np.ndarray], patients: Sequence[str]) -> np.ndarr
     for seed in (0, 1):
         plan = plan_cross_fit(patients, config=CrossFitConfig(), seed=seed)
         estimates = gaussian_estimates(features, pairs, plan=plan, config=GaussianConfig())
-        found.append([[e.repeat_bounds.mean(), e.r12_disjoint] for e in estimates])
+        r12 = [
+            modality_difference([e], n_cases=len(patients), unused={}).r12_disjoint
+            for e in estimates
+        ]
+        found.append([[e.bound_nats, r] for e, r in zip(estimates, r12, strict=True)])
     return np.mean(found, axis=0)
 
 

@@ -29,13 +29,15 @@ from MDALSelectorLib.estimation.config import CrossFitConfig, GaussianConfig
 from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit
 from MDALSelectorLib.estimation.features import cohort_features
 from MDALSelectorLib.estimation.gaussian_estimator import gaussian_estimates
+from MDALSelectorLib.estimation.pair_estimate import modality_difference
 from MDALSelectorLib.pairing.alignment import AlignmentMeasures, measure_alignment
-from MDALSelectorLib.pairing.flags import PairingConfig, gain_limits, pairing_flags
+from MDALSelectorLib.pairing.config import PairingConfig
+from MDALSelectorLib.pairing.flags import gain_limits, pairing_flags
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort
 from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 from MultimodalImagingLib.preparation.preprocessing import (
     PreparedCohort,
-    PreprocessingSpec,
     default_spec,
     prepare_cohort,
 )
@@ -73,7 +75,7 @@ def measured(cohort: PreparedCohort) -> AlignmentMeasures:
     return measure_alignment(cohort, patients, cohort.modalities)
 
 
-def pair_pmi(cohort: PreparedCohort) -> dict[tuple[str, str], np.ndarray]:
+def pmi_of_pairs(cohort: PreparedCohort) -> np.ndarray:
     features = {m: f.astype(float) for m, f in cohort_features(cohort, cohort.modalities).items()}
     names = cohort.modalities
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
@@ -81,11 +83,7 @@ def pair_pmi(cohort: PreparedCohort) -> dict[tuple[str, str], np.ndarray]:
         [case.patient_id for case in cohort.cases], config=CrossFitConfig(), seed=0
     )
     estimates = gaussian_estimates(features, pairs, plan=plan, config=GaussianConfig())
-    found = {}
-    for estimate in estimates:
-        found[estimate.pair] = np.full(len(cohort), np.nan)
-        found[estimate.pair][estimate.case_index] = estimate.repeat_pmi.mean(axis=0)
-    return found
+    return modality_difference(estimates, n_cases=len(cohort), unused={}).pmi_nats
 
 
 def stretched(image: sitk.Image, like: sitk.Image) -> sitk.Image:
@@ -155,7 +153,7 @@ def swap_draws(bench: Bench, base: AlignmentMeasures, options: argparse.Namespac
         cohort = bench.prepared(folder)
         measures = measured(cohort)
         flags = pairing_flags(measures)
-        both = pairing_flags(measures, pair_pmi=pair_pmi(cohort)) if options.pmi else flags
+        both = pairing_flags(measures, pmi_nats=pmi_of_pairs(cohort)) if options.pmi else flags
         names = {base.case_ids[i] for i in chosen}
         draws.append(
             {
@@ -239,7 +237,7 @@ def run(options: argparse.Namespace) -> dict:
     base = measured(prepared)
     seconds = time.perf_counter() - begin
     flags = pairing_flags(base)
-    with_pmi = pairing_flags(base, pair_pmi=pair_pmi(prepared)) if options.pmi else flags
+    with_pmi = pairing_flags(base, pmi_nats=pmi_of_pairs(prepared)) if options.pmi else flags
     return {
         "untouched": {
             "n_cases": len(base.case_ids),

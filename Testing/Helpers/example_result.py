@@ -7,13 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
+from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
 from CIMLSegmentLib.model.model_description import ModelDescription, description_to_json
-from CIMLSegmentLib.model.training_config import TrainingConfig
-from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.results.map_kinds import MapKey
-from CIMLSegmentLib.results.result import Contribution, ResultMap, SegmentationResult, contributions
 from CIMLSegmentLib.results.result_io import write_result
-from CIMLSegmentLib.task.merging import region_masks
+from CIMLSegmentLib.results.segmentation_result import (
+    Contribution,
+    ResultMap,
+    SegmentationResult,
+    contributions,
+)
+from CIMLSegmentLib.task.regions import region_masks
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.images.geometry import Grid, Volume

@@ -10,16 +10,17 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 import torch
 
+from CIMLSegmentLib.config import NetworkConfig
 from CIMLSegmentLib.model.model_description import Intensities
-from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import CIMLNet, CIMLOutput, MessageKey, build_network
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
-from MultimodalImagingLib.cohorts.cohort import Case
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import ImageFile, Volume, write_volume
+from MultimodalImagingLib.cohorts.cases import Case
+from MultimodalImagingLib.images.geometry import Grid, Volume
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import write_volume
 from MultimodalImagingLib.jobs.progress import NullReporter
-from MultimodalImagingLib.preparation.preprocessing import PreprocessingSpec
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
 SMALL = NetworkConfig(
     features=(4, 6, 8),

@@ -17,6 +17,7 @@ from MDALSelectorLib.selection.config import SelectionRequest
 from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics
 from MDALSelectorLib.selection.run_folder import write_embeddings, write_selection
 from MDALSelectorLib.selection.selecting import make_selection, with_thumbnails
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, SCORE, VOXEL_NMI
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
@@ -54,14 +55,16 @@ def example_scores(
         patient_ids=tuple(f"patient-{index:03d}" for index in range(1, n_cases + 1)),
         pmi_nats=pmi,
         z=z,
-        modality_difference=-np.nanmean(z, axis=1),
         embeddings=generator.normal(size=(4, 12))[phenotype] * 2
         + generator.normal(size=(n_cases, 12)),
+        measures={
+            MODALITY_DIFFERENCE: -np.nanmean(z, axis=1),
+            VOXEL_NMI: generator.normal(size=n_cases),
+            SCORE: generator.uniform(size=n_cases),
+        },
         diagnostics=example_diagnostics(pmi, medians, bound_nats=bound_nats, r12=r12),
         flags=flags,
         labelled=frozenset({names[1], names[12]}),
-        voxel_nmi=generator.normal(size=n_cases),
-        score=generator.uniform(size=n_cases),
     )
 
 

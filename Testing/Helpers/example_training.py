@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
 from CIMLSegmentLib.model.model_description import Intensities
-from CIMLSegmentLib.model.training_config import TrainingConfig
-from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
 from CIMLSegmentLib.training.training_case import TrainingArrays, TrainingCase, write_training_case

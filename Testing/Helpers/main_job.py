@@ -22,8 +22,8 @@ from CIMLSegmentLib.task.task_io import CohortModalities, load_task
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import CohortError, CrossModalError, UsageError
-from MultimodalImagingLib.images.volume_io import ImageFile
-from MultimodalImagingLib.preparation.preprocessing import modality_kind
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.preparation.intensity import modality_kind
 from MultimodalImagingLib.record.atomic_files import write_json
 from MultimodalImagingLib.record.cohort_record import CohortRecord, default_record_folder
 from MultimodalImagingLib.record.selection_file import cases_labelled_before, suggested_cases

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from CIMLSegmentLib.network.config import NetworkConfig
+from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
 from CIMLSegmentLib.network.network import CIMLNet, CIMLOutput, build_network
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_from_json
-from CIMLSegmentLib.training.losses import CIMLLoss, beta_share
+from CIMLSegmentLib.training.losses import CIMLLoss
 
 SHAPES = ("circle", "square", "triangle")
 SHOWN = {
@@ -141,15 +141,14 @@ def train_toy(toy: Toy, task: Task, *, beta: float, seed: int = 0, warmup: float
     data = np.random.default_rng([seed, 1])
     noise = torch.Generator().manual_seed(seed)
     network = build_network(task, toy.network_config(), seed=seed)
-    loss = CIMLLoss(task, beta=beta)
+    loss = CIMLLoss(task, TrainingConfig(beta=beta, beta_warmup=warmup, n_steps=toy.steps))
     optimizer = torch.optim.Adam(network.parameters(), lr=toy.peak)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, toy.peak, total_steps=toy.steps)
     for step in range(toy.steps):
         samples = draw_samples(toy, task, toy.batch, data)
-        share = beta_share(step, n_steps=toy.steps, warmup=warmup)
         output = network(samples.images, generator=noise)
         optimizer.zero_grad()
-        loss(output, samples.target, beta_share=share).total.backward()
+        loss(output, samples.target, step=step).total.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 12.0)
         optimizer.step()
         schedule.step()

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from MDALSelectorLib.estimation.cross_fitting import FloatArray, IntArray
+from MDALSelectorLib.estimation.cross_fitting import IntArray
 from MDALSelectorLib.estimation.gaussian import whiten
-from MDALSelectorLib.estimation.pair_estimate import BoolArray, has_modality
+from MDALSelectorLib.estimation.pair_estimate import has_modality
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 
 
 class VectorEncoder(nn.Module):
@@ -22,7 +23,7 @@ class VectorEncoder(nn.Module):
     axes: Tensor
 
     def __init__(
-        self, mean: FloatArray, axes: FloatArray, *, jitter: float, generator: torch.Generator
+        self, mean: Float64Array, axes: Float64Array, *, jitter: float, generator: torch.Generator
     ) -> None:
         """Keep the map.
 
@@ -61,7 +62,7 @@ class VectorViews:
     """
 
     patient_ids: tuple[str, ...]
-    features: Mapping[str, FloatArray]
+    features: Mapping[str, Float64Array]
     n_components: int = 16
     max_component_share: float = 0.4
     jitter: float = 0.5
@@ -72,7 +73,7 @@ class VectorViews:
         return tuple(self.features)
 
     @cached_property
-    def available(self) -> Mapping[str, BoolArray]:
+    def available(self) -> Mapping[str, MaskArray]:
         """Which cases have each modality."""
         return has_modality(self.features)
 
@@ -96,7 +97,7 @@ class VectorViews:
         views, _ = self.evaluation_views(cases)
         return {modality: view.expand(-1, n_views, -1) for modality, view in views.items()}
 
-    def evaluation_views(self, cases: IntArray) -> tuple[Mapping[str, Tensor], BoolArray]:
+    def evaluation_views(self, cases: IntArray) -> tuple[Mapping[str, Tensor], MaskArray]:
         """Return the vectors."""
         having = {m: cases[self.available[m][cases]] for m in self.modalities}
         views = {m: self._tensors[m][indices][:, None] for m, indices in having.items()}

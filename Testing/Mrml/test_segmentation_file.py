@@ -9,8 +9,7 @@ import pytest
 
 from CIMLSegmentLib.results.segmentation_nrrd import segmentation_nrrd
 from CIMLSegmentLib.task.task_io import load_task
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.geometry import Grid, Volume
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 vtk = pytest.importorskip("vtk")

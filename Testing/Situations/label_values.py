@@ -14,8 +14,8 @@ from phantoms import AFFINE, MR, Array, phantom, save_nifti
 from segment_files import save_segments
 from situation import Situation
 
-from CIMLSegmentLib.results.result import SegmentationResult
 from CIMLSegmentLib.results.result_io import write_result
+from CIMLSegmentLib.results.segmentation_result import SegmentationResult
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.images.geometry import Grid, Volume, grid_from_affine_ras
 

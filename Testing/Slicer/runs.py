@@ -29,7 +29,9 @@ def make_selection(n_cases: int, *, seed: int = 0, n_suggested: int | None = Non
                 patient_id=f"p{numbers[index]}",
                 suggested=index < suggested,
                 labelled=False,
-                modality_difference=None if index == n_cases - 1 else round(difference, 4),
+                measures={"modality_difference": round(difference, 4)}
+                if index < n_cases - 1
+                else {},
                 pmi={("CT", "PET"): round(1.0 - difference, 4)},
                 z={("CT", "PET"): round(-difference, 4)},
                 components=(round(component, 4), 0.0),

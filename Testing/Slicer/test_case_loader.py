@@ -17,7 +17,7 @@ def loader(scene):
 @pytest.fixture
 def case(tmp_path):
     """Two images on different grids and a label map; returns images and label."""
-    from MultimodalImagingLib.images.volume_io import ImageFile
+    from MultimodalImagingLib.images.stored_image import ImageFile
 
     generator = np.random.default_rng(1)
     files = {}
@@ -114,7 +114,7 @@ def test_a_folder_with_a_foreign_file_stays(loader, scene, case):
 
 
 def test_a_file_that_is_gone_leaves_the_open_case_in_place(loader, scene, case, tmp_path):
-    from MultimodalImagingLib.images.volume_io import ImageFile
+    from MultimodalImagingLib.images.stored_image import ImageFile
 
     images, label = case
     loader.open("Case 1", images, label)
@@ -127,7 +127,7 @@ def test_a_file_that_is_gone_leaves_the_open_case_in_place(loader, scene, case, 
 
 
 def test_a_damaged_file_leaves_the_open_case_in_place(loader, scene, case, tmp_path):
-    from MultimodalImagingLib.images.volume_io import ImageFile
+    from MultimodalImagingLib.images.stored_image import ImageFile
 
     images, label = case
     loader.open("Case 1", images, label)
@@ -147,7 +147,7 @@ def test_a_case_without_files_is_refused(loader):
 def test_parts_of_a_four_dimensional_file_open_as_volumes(loader, tmp_path):
     import slicer
 
-    from MultimodalImagingLib.images.volume_io import ImageFile
+    from MultimodalImagingLib.images.stored_image import ImageFile
 
     array = np.arange(2 * 4 * 5 * 6, dtype=np.int16).reshape(2, 4, 5, 6)
     image = sitk.JoinSeries([sitk.GetImageFromArray(part) for part in array])

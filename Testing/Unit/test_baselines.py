@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from CIMLSegmentLib.config import NetworkConfig
 from CIMLSegmentLib.network.baselines import BASELINES, build_any, build_baseline, n_parameters
-from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import UsageError
 

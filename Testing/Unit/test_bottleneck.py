@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from CIMLSegmentLib.network.bottleneck import gaussian_message, kl_to_standard_normal
+from CIMLSegmentLib.network.gate import gaussian_message, kl_to_standard_normal
 
 
 def statistics(mean, raw, shape=(1, 1, 4)):

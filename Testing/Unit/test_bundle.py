@@ -13,14 +13,14 @@ import pytest
 from example_segmentation import SMALL, four_sequences
 
 from CIMLSegmentLib.__main__ import main
+from CIMLSegmentLib.config import TrainingConfig
 from CIMLSegmentLib.model.bundle import export_bundle
 from CIMLSegmentLib.model.model import TrainedModel, load_model, save_model
 from CIMLSegmentLib.model.model_description import ModelDescription
-from CIMLSegmentLib.model.training_config import TrainingConfig
 from CIMLSegmentLib.network.network import build_network
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import ModelError, UsageError
-from MultimodalImagingLib.preparation.preprocessing import PreprocessingSpec
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
 ROOT = Path(__file__).parents[2]
 

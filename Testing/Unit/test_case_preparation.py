@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from MultimodalImagingLib.cohorts.cohort import Case
+from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.preparation.case_preparation import prepare_case
 from MultimodalImagingLib.preparation.intensity import modality_kind
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec

@@ -3,8 +3,7 @@ import json
 
 import pytest
 
-from CIMLSegmentLib.model.training_config import TrainingConfig
-from CIMLSegmentLib.network.config import NetworkConfig
+from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
 from MultimodalImagingLib.errors import ModelError, UsageError
 from MultimodalImagingLib.record.json_entry import changed_config, config_from_json, config_to_json
 

@@ -8,7 +8,8 @@ import pytest
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.cohorts.content_checks import check_contents, check_volume
 from MultimodalImagingLib.images.geometry import Grid, Volume
-from MultimodalImagingLib.images.volume_io import ImageFile, write_volume
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import write_volume
 
 GRID = Grid((6, 5, 4), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), tuple(np.eye(3).ravel()))
 

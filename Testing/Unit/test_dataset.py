@@ -6,8 +6,7 @@ import torch
 from example_training import PET_CT, QUICK, bright_ball, bright_balls
 
 from CIMLSegmentLib.training.augmentation import Augmentation
-from CIMLSegmentLib.training.dataset import PatchSource, batches
-from CIMLSegmentLib.training.patches import patch_start, read_patch
+from CIMLSegmentLib.training.dataset import PatchSource, batches, patch_start, read_patch
 
 
 def source(folder, n_cases=3, **changes):

@@ -15,9 +15,9 @@ from MDALSelectorLib.estimation.config import (
     EstimationConfig,
     GaussianConfig,
 )
-from MDALSelectorLib.estimation.cross_fitting import FloatArray
 from MDALSelectorLib.estimation.estimate import Estimation, estimate
 from MultimodalImagingLib.errors import CohortError, UsageError
+from MultimodalImagingLib.images.arrays import Float64Array
 
 GAUSSIAN = EstimationConfig(
     estimator="gaussian",
@@ -31,7 +31,7 @@ AUTO = replace(
 )
 
 
-def four_modalities(n_cases: int) -> dict[str, FloatArray]:
+def four_modalities(n_cases: int) -> dict[str, Float64Array]:
     """Return features where a, b and c share much and d shares nothing."""
     generator = np.random.default_rng(0)
     toy = make_toy(n_cases, seed=0)
@@ -42,7 +42,7 @@ def four_modalities(n_cases: int) -> dict[str, FloatArray]:
 
 
 def run(
-    features: dict[str, FloatArray],
+    features: dict[str, Float64Array],
     config: EstimationConfig = GAUSSIAN,
     *,
     with_views: bool = False,
@@ -108,24 +108,21 @@ def test_a_single_estimator_has_no_rank_correlation() -> None:
     assert found.rank_correlation is None
 
 
-def test_permuting_cases_permutes_everything() -> None:
-    toy = make_toy(60, seed=0)
-    names, order = patients(60), np.random.default_rng(1).permutation(60)
-    expected = run(toy.lifted, AUTO, with_views=True)
-    features = {m: values[order] for m, values in toy.lifted.items()}
-    permuted = [names[i] for i in order]
-    found = estimate(
-        features,
-        case_ids=permuted,
-        patient_ids=permuted,
-        config=AUTO,
-        source=VectorViews(tuple(permuted), features),
-    )
-    for name, estimates in expected.estimates.items():
-        np.testing.assert_array_equal(found.estimates[name][0].pmi, estimates[0].pmi[order])
-        half = estimates[0].half_pmi[:, :, order]
-        np.testing.assert_array_equal(found.estimates[name][0].half_pmi, half)
-    np.testing.assert_array_equal(found.difference.values, expected.difference.values[order])
+@pytest.mark.parametrize("names", [("b", "a", "c"), ("a", "b", "b")])
+def test_cases_out_of_order_or_twice_are_refused(names: tuple[str, ...]) -> None:
+    features = {m: values[:3] for m, values in make_toy(60, seed=0).lifted.items()}
+    with pytest.raises(ValueError, match="different case identifiers in order"):
+        estimate(features, case_ids=names, patient_ids=names, config=GAUSSIAN)
+
+
+def test_a_pair_that_was_not_scored_is_a_column_of_nan_in_its_place() -> None:
+    features = four_modalities(60)
+    features["b"][:35] = np.nan
+    found = run(features)
+    assert np.isfinite(found.difference.pmi_nats).any(axis=0).tolist() == [
+        "b" not in pair for pair in found.pairs
+    ]
+    assert np.isnan(found.difference.z[:, 0]).all()
 
 
 def test_a_case_that_lacks_a_modality_is_ranked_by_the_pairs_that_it_has() -> None:

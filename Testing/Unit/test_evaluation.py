@@ -14,13 +14,14 @@ from CIMLSegmentLib.__main__ import main
 from CIMLSegmentLib.commands.evaluate import reference_labels
 from CIMLSegmentLib.results.evaluation import Evaluation, evaluate_results
 from CIMLSegmentLib.results.evaluation_files import remarks
-from CIMLSegmentLib.results.result import SegmentationResult
 from CIMLSegmentLib.results.result_io import write_result
+from CIMLSegmentLib.results.segmentation_result import SegmentationResult
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import CohortError, CrossModalError
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import ImageFile, Volume, write_volume
+from MultimodalImagingLib.images.geometry import Grid, Volume
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import write_volume
 from MultimodalImagingLib.jobs.progress import NullReporter
 
 GRID = Grid((20, 18, 10), (1.0, 1.0, 3.0), (0.0, 5.0, -7.0), tuple(np.eye(3).ravel()))

@@ -20,11 +20,8 @@ from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.errors import CancelledError
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.jobs.progress import NullReporter
-from MultimodalImagingLib.preparation.preprocessing import (
-    PreparedCase,
-    default_spec,
-    prepare_cohort,
-)
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
+from MultimodalImagingLib.preparation.preprocessing import default_spec, prepare_cohort
 
 
 def case(

@@ -15,7 +15,8 @@ import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Grid, Volume
-from MultimodalImagingLib.images.volume_io import ImageFile, read_grid, write_volume
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import read_grid, write_volume
 
 NUMBERS = np.arange(3000, dtype=np.float32).reshape(10, 15, 20)
 

@@ -8,16 +8,14 @@ import pytest
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING
 from MDALSelectorLib.pairing.alignment import AlignmentMeasures, measure_alignment
-from MDALSelectorLib.pairing.flags import PairingConfig, gain_limits, pairing_flags
+from MDALSelectorLib.pairing.config import PairingConfig
+from MDALSelectorLib.pairing.flags import gain_limits, pairing_flags
 from MDALSelectorLib.synthetic_cohort import draw_factors, make_case
 from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.preparation.intensity import normalize
-from MultimodalImagingLib.preparation.preprocessing import (
-    PreparedCase,
-    default_spec,
-    prepare_cohort,
-)
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
+from MultimodalImagingLib.preparation.preprocessing import default_spec, prepare_cohort
 
 PAIRS = (("CT", "PET"), ("CT", "T1"), ("PET", "T1"))
 
@@ -161,12 +159,11 @@ def test_small_cohorts_are_judged_by_absolute_limits() -> None:
 
 
 def test_pmi_far_below_all_others_is_flagged_and_a_low_one_is_not() -> None:
-    pmi = {PAIRS[0]: np.random.default_rng(1).normal(3.0, 0.5, 60)}
-    pmi[PAIRS[0]][10] = -4.0
-    pmi[PAIRS[0]][11] = 1.5
-    pmi[PAIRS[0]][12] = np.nan
+    pmi = np.full((60, len(PAIRS)), np.nan)
+    pmi[:, 0] = np.random.default_rng(1).normal(3.0, 0.5, 60)
+    pmi[[10, 11, 12], 0] = [-4.0, 1.5, np.nan]
     quiet = PairingConfig(false_flag_rate=1e-9)
-    flags = pairing_flags(measures(60), pair_pmi=pmi, config=quiet)
+    flags = pairing_flags(measures(60), pmi_nats=pmi, config=quiet)
     assert set(flags) == {"case-010"}
     assert "CT and PET share 7.0 nats less" in flags["case-010"][0].reason
 
@@ -177,8 +174,9 @@ def test_the_fence_of_pmi_lies_below_the_lower_quartile() -> None:
     lower, upper = 2.5, 3.5  # quartiles, which the two lowest values do not move
     limit = lower - config.pmi_iqr * (upper - lower)
     for offset, expected in ((-0.01, {"case-000"}), (0.01, set())):
-        pmi = {PAIRS[0]: np.concatenate([[limit + offset], values[1:]])}
-        assert set(pairing_flags(measures(41), pair_pmi=pmi, config=config)) == expected
+        pmi = np.full((41, len(PAIRS)), np.nan)
+        pmi[:, 0] = [limit + offset, *values[1:]]
+        assert set(pairing_flags(measures(41), pmi_nats=pmi, config=config)) == expected
 
 
 def test_missing_modalities_are_neither_flagged_nor_in_the_way() -> None:

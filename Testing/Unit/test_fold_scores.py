@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from MDALSelectorLib.estimation import contrastive_estimator
 from MDALSelectorLib.estimation.case_embeddings import PairEmbeddings
 from MDALSelectorLib.estimation.config import ContrastiveConfig, NormalizationConfig
 from MDALSelectorLib.estimation.contrastive_estimator import (
+    CASE_SCALES,
     ContrastiveSettings,
     FoldScores,
     _pair_scores,
@@ -37,19 +39,28 @@ def scores(*, mismatched: np.ndarray) -> FoldScores:
         counts=torch.ones(N_CASES, N_PLACES, dtype=torch.bool),
     )
     seen = np.concatenate([FIT, STOPS])
-    fold = SimpleNamespace(
-        inner=Split(FIT, STOPS, patients, seed=0), n_steps=1, stop_bound_nats=0.0
-    )
+    fold = SimpleNamespace(inner=Split(FIT, STOPS, patients, seed=0))
     split = Split(seen, HELD_OUT, patients, seed=0)
     return _pair_scores(("CT", "PET"), embeddings, fold, split, SETTINGS)
 
 
-def test_cases_that_stop_the_training_choose_the_scale_and_held_out_ones_do_not() -> None:
-    usual = scores(mismatched=np.array([], dtype=int))
-    held_out = scores(mismatched=HELD_OUT)
-    assert held_out.facts["case_scale"] == usual.facts["case_scale"]
-    stopping = scores(mismatched=STOPS)
-    assert stopping.facts["case_scale"] < usual.facts["case_scale"]
+def chosen_scale(monkeypatch: pytest.MonkeyPatch, *, mismatched: np.ndarray) -> float:
+    """Return the case scale with which alone the bound is the same."""
+    bound = scores(mismatched=mismatched).bound
+    for scale in CASE_SCALES:
+        with monkeypatch.context() as context:
+            context.setattr(contrastive_estimator, "CASE_SCALES", (scale,))
+            if scores(mismatched=mismatched).bound == bound:
+                return scale
+    raise AssertionError
+
+
+def test_cases_that_stop_the_training_choose_the_scale_and_held_out_ones_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usual = chosen_scale(monkeypatch, mismatched=np.array([], dtype=int))
+    assert chosen_scale(monkeypatch, mismatched=HELD_OUT) == usual
+    assert chosen_scale(monkeypatch, mismatched=STOPS) < usual
 
 
 def test_the_bound_is_that_of_the_held_out_cases() -> None:

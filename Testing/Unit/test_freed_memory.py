@@ -17,7 +17,7 @@ def page_faults(*, kept):
     script = f"""
         import resource
         import numpy as np
-        from CIMLSegmentLib.inference.freed_memory import keep_freed_memory
+        from CIMLSegmentLib.inference.devices import keep_freed_memory
         if {kept}:
             keep_freed_memory()
         np.ones(2**23)

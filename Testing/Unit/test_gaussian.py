@@ -9,21 +9,22 @@ import pytest
 from gaussian_toys import CORRELATIONS, N_LIFTED, make_toy, patients
 
 from MDALSelectorLib.estimation.config import CrossFitConfig, GaussianConfig
-from MDALSelectorLib.estimation.cross_fitting import FloatArray, plan_cross_fit, spearman
+from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit, spearman
 from MDALSelectorLib.estimation.gaussian import CanonicalCritic, whiten
 from MDALSelectorLib.estimation.gaussian_estimator import gaussian_estimates, shuffled_bounds
-from MDALSelectorLib.estimation.pair_estimate import PairEstimate
+from MDALSelectorLib.estimation.pair_estimate import PairEstimate, modality_difference
+from MultimodalImagingLib.images.arrays import Float64Array
 
 PAIR = ("a", "b")
 ONE_SETTING = GaussianConfig(n_components=(8,), shrinkages=(0.1,), n_reliability_splits=1)
 
 
-def true_critic(first: FloatArray, second: FloatArray) -> CanonicalCritic:
+def true_critic(first: Float64Array, second: Float64Array) -> CanonicalCritic:
     return CanonicalCritic(first, second, CORRELATIONS)
 
 
 def estimate(
-    features: dict[str, FloatArray], *, seed: int = 0, config: GaussianConfig | None = None
+    features: dict[str, Float64Array], *, seed: int = 0, config: GaussianConfig | None = None
 ) -> PairEstimate:
     n_cases = len(features["a"])
     plan = plan_cross_fit(patients(n_cases), config=CrossFitConfig(), seed=seed)
@@ -51,7 +52,7 @@ def test_the_formula_in_canonical_variates_equals_that_of_determinants() -> None
     of_x, of_y, z = joint[:8, :8], joint[8:, 8:], np.hstack([x, y])
     log_det = np.linalg.slogdet(of_x)[1] + np.linalg.slogdet(of_y)[1] - np.linalg.slogdet(joint)[1]
 
-    def form(values: FloatArray, matrix: FloatArray) -> FloatArray:
+    def form(values: Float64Array, matrix: Float64Array) -> Float64Array:
         return np.asarray((values * np.linalg.solve(matrix, values.T).T).sum(axis=1))
 
     expected = 0.5 * log_det - 0.5 * (form(z, joint) - form(x, of_x) - form(y, of_y))
@@ -123,9 +124,10 @@ def test_bound_and_repeatability_show_signal_and_its_absence() -> None:
     order = np.random.default_rng(1).permutation(125)
     noise = estimate({"a": toy.lifted["a"], "b": toy.lifted["b"][order]}, config=config)
     assert signal.bound_nats > 1.5
-    assert signal.r12_disjoint > 0.4
+    found = modality_difference([signal], n_cases=125, unused={})
+    assert found.r12_disjoint > 0.4
     assert noise.bound_nats < 0.1
-    assert abs(noise.r12_disjoint) < 0.25
+    assert abs(modality_difference([noise], n_cases=125, unused={}).r12_disjoint) < 0.25
 
 
 def test_shuffled_pairs_stay_below_what_chance_is_granted() -> None:

@@ -6,16 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.images.geometry import Grid, extent_mm, impossible_grid, unusual_grid
 from MultimodalImagingLib.images.geometry_checks import (
     Verdict,
     case_verdict,
-    extent_mm,
-    impossible_grid,
     orientation,
     orientation_text,
     overlap_fraction,
-    unusual_grid,
 )
 
 

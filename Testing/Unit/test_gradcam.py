@@ -1,12 +1,12 @@
 import torch
 
+from CIMLSegmentLib.config import NetworkConfig
 from CIMLSegmentLib.inference.gradcam import (
     CamKey,
     CamTarget,
     message_gradcam,
     scaled_together,
 )
-from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import MessageKey, build_network
 from CIMLSegmentLib.task.task_io import load_task
 

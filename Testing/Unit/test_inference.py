@@ -22,21 +22,20 @@ from example_segmentation import (
     write_case,
 )
 
+from CIMLSegmentLib.config import InferenceConfig, NetworkConfig
 from CIMLSegmentLib.inference.gradcam import CamKey, CamTarget, message_gradcam, scaled_together
-from CIMLSegmentLib.inference.inference_config import InferenceConfig
 from CIMLSegmentLib.inference.segment_case import predict_prepared, segment_case
 from CIMLSegmentLib.inference.sliding_window import WindowPlan, predict_windows
 from CIMLSegmentLib.model.model_description import Intensities
-from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import CIMLNet, MessageKey
-from CIMLSegmentLib.results.result import SegmentationResult
+from CIMLSegmentLib.results.segmentation_result import SegmentationResult
 from CIMLSegmentLib.task.task_io import load_task
-from MultimodalImagingLib.cohorts.cohort import Case
+from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CohortError, ModelError, UsageError
-from MultimodalImagingLib.images.geometry import is_same_grid
-from MultimodalImagingLib.images.volume_io import Volume, write_volume
+from MultimodalImagingLib.images.geometry import Volume, is_same_grid
+from MultimodalImagingLib.images.volume_io import write_volume
 from MultimodalImagingLib.jobs.progress import NullReporter
-from MultimodalImagingLib.preparation.preprocessing import prepare_case
+from MultimodalImagingLib.preparation.case_preparation import prepare_case
 
 
 def segment(case: Case, model: Model, **settings: object) -> SegmentationResult:

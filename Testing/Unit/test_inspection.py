@@ -21,10 +21,10 @@ from MDALSelectorLib.inspection.cohort_inspection import (
     InspectionReport,
     inspect_cohort,
 )
+from MDALSelectorLib.inspection.geometry import OWN_GRID
 from MDALSelectorLib.inspection.tables import print_inspection
-from MultimodalImagingLib.cohorts.geometry_report import OWN_GRID
+from MultimodalImagingLib.cohorts.case_names import RULE
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
-from MultimodalImagingLib.cohorts.patient_ids import RULE
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.geometry_checks import Verdict
 from MultimodalImagingLib.jobs.progress import JsonLinesReporter, NullReporter, Reporter

@@ -11,8 +11,7 @@ from MultimodalImagingLib.cohorts.layouts.csv_manifest import list_cases
 from MultimodalImagingLib.cohorts.modality_patterns import read_patterns
 from MultimodalImagingLib.errors import CohortError, ModelError, UsageError
 from MultimodalImagingLib.record.cohort_record import CohortRecord
-from MultimodalImagingLib.record.json_entry import JsonEntry, parse_json
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import JsonEntry, json_value, parse_json
 from MultimodalImagingLib.record.selection_file import suggested_cases, write_selection_content
 
 DEEP = "[" * 100_000

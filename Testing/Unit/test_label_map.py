@@ -11,12 +11,13 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from segment_files import save_segments
 
-from MultimodalImagingLib.cohorts.label_names import names_beside
 from MultimodalImagingLib.cohorts.label_survey import CACHE_FILE, label_table, survey_labels
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.images.geometry import Grid, Volume
 from MultimodalImagingLib.images.label_map import read_label_map, whole_numbers
-from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_grid, write_volume
+from MultimodalImagingLib.images.label_names import names_beside
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import read_grid, write_volume
 from MultimodalImagingLib.jobs.progress import NullReporter
 
 SHAPE = (3, 4, 5)

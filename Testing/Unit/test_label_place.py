@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from CIMLSegmentLib.task.region_labels import masks_on_grid
+from CIMLSegmentLib.task.regions import label_in_air, lost_label, masks_on_grid
 from CIMLSegmentLib.task.task_io import load_task
-from CIMLSegmentLib.training.label_place import label_in_air, lost_label
 from MultimodalImagingLib.images.geometry import Grid, Volume
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 

@@ -7,17 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from CIMLSegmentLib.task.label_maps import grouped
-from CIMLSegmentLib.task.label_scheme import LabelScheme, check_regions, label_scheme
-from CIMLSegmentLib.task.label_values import named_schemes, parse_label_values
-from CIMLSegmentLib.task.label_words import value_of_name
+from CIMLSegmentLib.task.label_scheme import LabelScheme, check_regions, grouped, label_scheme
+from CIMLSegmentLib.task.label_values import named_schemes, parse_label_values, value_of_name
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.cohorts.label_survey import CaseLabels, FoundLabel
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.geometry import Grid, Volume
 from MultimodalImagingLib.images.label_map import LabelMap
-from MultimodalImagingLib.images.segment_header import LabelName
+from MultimodalImagingLib.images.label_names import LabelName
 
 BRATS, PET_CT = load_task("brats"), load_task("pet-ct")
 CORE, EDEMA, ENHANCING = 1, 2, 4

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from MultimodalImagingLib.cohorts.cases import FoundFile
-from MultimodalImagingLib.cohorts.label_choice import LabelChoice, choose_label
+from MultimodalImagingLib.cohorts.file_matching import LabelChoice, choose_label
 from MultimodalImagingLib.cohorts.label_folder import label_maps_in, match_labels
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,

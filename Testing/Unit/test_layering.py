@@ -70,11 +70,11 @@ VIOLATIONS = {
         "from MDALSelectorLib.commands import select",
     ),
     "segmenter": (
-        "CIMLSegment/CIMLSegmentLib/task/merging.py",
+        "CIMLSegment/CIMLSegmentLib/task/regions.py",
         "from CIMLSegmentLib.results import result",
     ),
     "panels": (
-        "CIMLSegment/CIMLSegmentPanelLib/nodes/view_state.py",
+        "CIMLSegment/CIMLSegmentPanelLib/nodes/former_views.py",
         "from CIMLSegmentPanelLib.widgets import batch_table",
     ),
     "circles": (

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from CIMLSegmentLib.config import TrainingConfig
 from CIMLSegmentLib.network.network import CIMLOutput, MessageKey
 from CIMLSegmentLib.task.task_io import load_task
 from CIMLSegmentLib.training.losses import CIMLLoss, beta_share, kl_per_input_voxel
@@ -35,14 +36,15 @@ def test_kl_is_the_sum_over_positions_divided_by_the_input_voxels():
 
 
 def test_total_is_cross_entropy_plus_dice_plus_beta_times_kl():
-    terms = CIMLLoss(BRATS, beta=0.5)(output(), targets(), beta_share=0.25)
+    config = TrainingConfig(beta=0.5, n_steps=100, beta_warmup=0.2)
+    terms = CIMLLoss(BRATS, config)(output(), targets(), step=5)
     expected = sum(terms.cross_entropy.values()) + sum(terms.dice.values())
     expected += 0.5 * 0.25 * (24 + 8) / 64
     assert terms.total.item() == pytest.approx(expected.item())
 
 
 def test_cross_entropy_is_the_mean_over_voxels_and_regions_of_a_subtask():
-    terms = CIMLLoss(BRATS, beta=0)(output(), targets())
+    terms = CIMLLoss(BRATS, TrainingConfig(beta=0))(output(), targets())
     wanted = {"WT": targets()[:, :1], "TC-ET": targets()[:, 1:]}
     for name, values in wanted.items():
         expected = F.binary_cross_entropy_with_logits(output().logits[name], values)
@@ -50,28 +52,28 @@ def test_cross_entropy_is_the_mean_over_voxels_and_regions_of_a_subtask():
 
 
 def test_dice_is_one_minus_the_mean_soft_dice_of_samples_and_regions():
-    terms = CIMLLoss(BRATS, beta=0)(output(), targets())
+    terms = CIMLLoss(BRATS, TrainingConfig(beta=0))(output(), targets())
     p, t = output().logits["TC-ET"].sigmoid().flatten(2), targets()[:, 1:].flatten(2)
     soft = 2 * (p * t).sum(2) / (p.sum(2) + t.sum(2))
     assert terms.dice["TC-ET"].item() == pytest.approx(1 - soft.mean().item(), abs=1e-4)
 
 
 def test_dice_can_be_left_out():
-    terms = CIMLLoss(BRATS, beta=0, use_dice=False)(output(), targets())
+    terms = CIMLLoss(BRATS, TrainingConfig(beta=0, dice=False))(output(), targets())
     assert terms.dice == {}
     assert terms.total.item() == pytest.approx(sum(terms.cross_entropy.values()).item())
 
 
 def test_perfect_prediction_costs_nothing_but_its_messages():
     sure = {"WT": 60 * targets()[:, :1] - 30, "TC-ET": 60 * targets()[:, 1:] - 30}
-    terms = CIMLLoss(BRATS, beta=0)(output(logits=sure), targets())
+    terms = CIMLLoss(BRATS, TrainingConfig(beta=0))(output(logits=sure), targets())
     assert terms.total.item() == pytest.approx(0, abs=1e-4)
 
 
 def test_sample_without_the_primary_counts_only_for_the_other_subtask():
     usable = torch.ones(2, 4, dtype=torch.bool)
     usable[1, BRATS.modality_index("FLAIR")] = False
-    loss = CIMLLoss(BRATS, beta=0)
+    loss = CIMLLoss(BRATS, TrainingConfig(beta=0))
     masked, full = loss(output(), targets(), usable=usable), loss(output(), targets())
     alone = F.binary_cross_entropy_with_logits(output().logits["WT"][:1], targets()[:1, :1])
     assert masked.cross_entropy["WT"].item() == pytest.approx(alone.item())
@@ -87,7 +89,9 @@ def test_deep_supervision_weighs_levels_by_halves_that_add_up_to_one():
         "TC-ET": (torch.full((2, 2, 2, 2, 2), 100.0),),
     }
     half = torch.full((2, 3, 4, 4, 4), 0.5)
-    terms = CIMLLoss(BRATS, beta=0)(output(logits=constant, coarse_logits=coarse), half)
+    terms = CIMLLoss(BRATS, TrainingConfig(beta=0))(
+        output(logits=constant, coarse_logits=coarse), half
+    )
     assert terms.cross_entropy["WT"].item() == pytest.approx(math.log(2))
     expected = 2 / 3 * math.log(2) + 1 / 3 * 50
     assert terms.cross_entropy["TC-ET"].item() == pytest.approx(expected)

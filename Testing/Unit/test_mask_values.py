@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from MultimodalImagingLib.images.mask_values import mask_values
+from MultimodalImagingLib.images.arrays import mask_values
 
 NOISE = np.random.default_rng(0)
 

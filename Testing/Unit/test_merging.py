@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from CIMLSegmentLib.task.merging import merge_regions, region_logits, region_masks
+from CIMLSegmentLib.task.regions import merge_regions, region_logits, region_masks
 from CIMLSegmentLib.task.task_io import PRESET_FOLDER, load_task, task_from_json
 
 

@@ -7,17 +7,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from CIMLSegmentLib.inference.message_maps import (
+from CIMLSegmentLib.inference.result_maps import (
     information_on_output_grid,
     mean_over_levels,
     on_output_grid,
+    predictive_entropy,
     sum_over_levels,
 )
-from CIMLSegmentLib.inference.result_maps import predictive_entropy
 from CIMLSegmentLib.inference.window_box import WindowBox, window_box
 from CIMLSegmentLib.network.network import MessageKey
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.geometry import Grid, Volume
 
 IDENTITY = tuple(np.eye(3).ravel())
 GRID = Grid((24, 16, 16), (2.0, 2.0, 2.0), (-20.0, 3.0, 8.0), IDENTITY)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from CIMLSegmentLib.results.metrics import ONE_EMPTY_MM, dice, hausdorff95
+from CIMLSegmentLib.results.scores import ONE_EMPTY_MM, dice, hausdorff95
 
 EMPTY = np.zeros((6, 7, 8), dtype=bool)
 

@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from MultimodalImagingLib.images.geometry import Grid, Volume
-from MultimodalImagingLib.images.geometry_checks import share_outside, unit_hint
-from MultimodalImagingLib.images.misplacement import Misplacement, mismatch
+from MultimodalImagingLib.images.geometry import Grid, Volume, unit_hint
+from MultimodalImagingLib.images.geometry_checks import Misplacement, mismatch, share_outside
 from MultimodalImagingLib.preparation.working_grid import canonical_grid
 
 TILT = np.deg2rad(12)

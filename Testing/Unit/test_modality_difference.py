@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from MDALSelectorLib.estimation.cross_fitting import FloatArray, IntArray
+from MDALSelectorLib.estimation.cross_fitting import IntArray
 from MDALSelectorLib.estimation.features import fused_embedding
 from MDALSelectorLib.estimation.pair_estimate import PairEstimate, modality_difference, robust_z
+from MultimodalImagingLib.images.arrays import Float64Array
 
 
 def make_estimate(
-    pair: tuple[str, str], cases: IntArray, pmi: FloatArray, halves: FloatArray | None = None
+    pair: tuple[str, str], cases: IntArray, pmi: Float64Array, halves: Float64Array | None = None
 ) -> PairEstimate:
     return PairEstimate(
         pair=pair,

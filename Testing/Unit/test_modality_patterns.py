@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from MultimodalImagingLib.cohorts.case_names import patient_of_case
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
     IGNORE,
@@ -16,7 +17,6 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     read_patterns,
     write_patterns,
 )
-from MultimodalImagingLib.cohorts.patient_ids import patient_of_case
 from MultimodalImagingLib.errors import UsageError
 
 

@@ -14,6 +14,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
 from CIMLSegmentLib.model import model_files
 from CIMLSegmentLib.model.model import TrainedModel, load_model, save_model
 from CIMLSegmentLib.model.model_description import (
@@ -24,8 +25,6 @@ from CIMLSegmentLib.model.model_description import (
     description_from_json,
     description_to_json,
 )
-from CIMLSegmentLib.model.training_config import TrainingConfig
-from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import build_network
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import ModelError

@@ -4,7 +4,7 @@ import dataclasses
 import pytest
 import torch
 
-from CIMLSegmentLib.network.config import NetworkConfig
+from CIMLSegmentLib.config import NetworkConfig
 from CIMLSegmentLib.network.gate import DotProductGate, GateShape, SpatialGate
 from CIMLSegmentLib.network.network import MessageKey, build_network
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task

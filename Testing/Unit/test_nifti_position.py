@@ -10,7 +10,8 @@ import SimpleITK as sitk  # noqa: N813
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import grid_of_image, is_same_grid
 from MultimodalImagingLib.images.position import Position
-from MultimodalImagingLib.images.volume_io import ImageFile, read_position
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import read_position
 
 AFFINE = np.array([[-2.0, 0, 0, 10], [0, -3.0, 0, 20], [0, 0, 4.0, -30], [0, 0, 0, 1]])
 

@@ -9,13 +9,10 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.images.finite_values import (
-    EnclosedNonFiniteError,
-    with_finite_background,
-)
-from MultimodalImagingLib.images.nifti_header import read_nifti_header
-from MultimodalImagingLib.images.nifti_voxels import read_nifti_voxels
-from MultimodalImagingLib.images.volume_io import ImageFile, read_volume
+from MultimodalImagingLib.images.arrays import EnclosedNonFiniteError, with_finite_background
+from MultimodalImagingLib.images.nifti import read_nifti_header, read_nifti_voxels
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import read_volume
 
 INTEGERS = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
 TYPE_CODES = (2, 256, 512, 4, 768, 8, 1280, 1024)

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from CIMLSegmentLib.model.training_config import TrainingConfig
+from CIMLSegmentLib.config import TrainingConfig
 from CIMLSegmentLib.training.optimization import (
     choose_precision,
     learning_rate,

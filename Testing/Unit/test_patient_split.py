@@ -1,7 +1,7 @@
 import pytest
 from example_training import bright_ball, bright_balls
 
-from CIMLSegmentLib.training.patient_split import split_by_patient
+from CIMLSegmentLib.training.train import split_by_patient
 
 
 @pytest.fixture(scope="module")

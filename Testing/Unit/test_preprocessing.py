@@ -13,15 +13,15 @@ import SimpleITK as sitk  # noqa: N813
 from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.errors import CancelledError, CrossModalError
 from MultimodalImagingLib.jobs.progress import NullReporter
-from MultimodalImagingLib.preparation import case_preparation, file_checksums
-from MultimodalImagingLib.preparation.file_checksums import FileChecksums
-from MultimodalImagingLib.preparation.prepared_cache import cache_file
+from MultimodalImagingLib.preparation import case_preparation
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec, cache_file
 from MultimodalImagingLib.preparation.preprocessing import (
     PreparedCohort,
-    PreprocessingSpec,
     default_spec,
     prepare_cohort,
 )
+from MultimodalImagingLib.record import checksums
+from MultimodalImagingLib.record.checksums import FileChecksums
 
 SPEC = PreprocessingSpec((4.0, 4.0, 4.0), {"CT": "CT", "T1": "MR"})
 
@@ -131,12 +131,12 @@ def test_a_copied_cohort_is_not_prepared_again(
 def test_a_checksum_is_computed_once_for_an_untouched_file(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_checksums, "_QUIET_S", -1.0)
+    monkeypatch.setattr(checksums, "_QUIET_S", -1.0)
     path = folder / "case-0" / "ct.nii.gz"
     first = FileChecksums(tmp_path / "cache", folder)
     checksum = first.of(path)
     first.save()
-    monkeypatch.setattr(file_checksums, "file_checksum", lambda _path: "read again")
+    monkeypatch.setattr(checksums, "file_checksum", lambda _path: "read again")
     assert FileChecksums(tmp_path / "cache", folder).of(path) == checksum
     path.write_bytes(path.read_bytes())
     assert FileChecksums(tmp_path / "cache", folder).of(path) == "read again"

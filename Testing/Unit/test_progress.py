@@ -13,10 +13,16 @@ import pytest
 from rich.console import Console
 
 from MultimodalImagingLib.errors import CancelledError
-from MultimodalImagingLib.jobs.cancellation import cancel_on_signals, check_cancelled
-from MultimodalImagingLib.jobs.job_log import LoggingReporter
-from MultimodalImagingLib.jobs.progress import JsonLinesReporter, NullReporter, Reporter, StageClock
-from MultimodalImagingLib.jobs.terminal_progress import TerminalReporter
+from MultimodalImagingLib.jobs.command_line import TerminalReporter
+from MultimodalImagingLib.jobs.progress import (
+    JsonLinesReporter,
+    LoggingReporter,
+    NullReporter,
+    Reporter,
+    StageClock,
+    cancel_on_signals,
+    check_cancelled,
+)
 
 SOURCE = Path(__file__).parents[2] / "MDALSelector"
 

@@ -28,7 +28,7 @@ from MDALSelectorLib.report.page import (
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.run_folder import write_selection
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.jobs.sentences import counted, joined
+from MultimodalImagingLib.jobs.texts import counted, joined
 
 
 class Page(HTMLParser):
@@ -373,7 +373,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
 
 def test_bars_and_shades_follow_the_numbers(selection: CaseSelection) -> None:
     rows = table_rows(selection)
-    bars = {row.case.case_id: row.bar for row in rows}
+    bars = {row.case.case_id: row.bars.get("modality_difference") for row in rows}
     assert bars["case-031"] == 100.0  # the largest modality difference
     assert min(bar for bar in bars.values() if bar is not None) == 0.0
     for row in rows:

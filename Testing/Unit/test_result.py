@@ -12,11 +12,17 @@ import SimpleITK as sitk  # noqa: N813
 
 from CIMLSegmentLib.results import result_io
 from CIMLSegmentLib.results.map_kinds import MapKey
-from CIMLSegmentLib.results.result import Contribution, ResultMap, SegmentationResult, contributions
 from CIMLSegmentLib.results.result_io import has_result, map_file_name, result_folder, write_result
 from CIMLSegmentLib.results.segmentation_nrrd import segmentation_nrrd, terminology_entry
-from CIMLSegmentLib.results.stored_result import find_results, read_result
-from CIMLSegmentLib.task.merging import region_masks
+from CIMLSegmentLib.results.segmentation_result import (
+    Contribution,
+    ResultMap,
+    SegmentationResult,
+    contributions,
+    find_results,
+    read_result,
+)
+from CIMLSegmentLib.task.regions import region_masks
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import (
     CancelledError,
@@ -25,9 +31,8 @@ from MultimodalImagingLib.errors import (
     ModelError,
     UsageError,
 )
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import Volume
-from MultimodalImagingLib.jobs import cancellation
+from MultimodalImagingLib.images.geometry import Grid, Volume
+from MultimodalImagingLib.jobs import progress
 
 C, S = float(np.cos(0.3)), float(np.sin(0.3))
 GRID = Grid((5, 4, 3), (1.0, 2.0, 2.5), (7.0, -8.0, 9.5), (C, -S, 0, S, C, 0, 0, 0, -1))
@@ -157,8 +162,8 @@ def test_a_failed_write_leaves_neither_a_half_result_nor_touches_the_old_one(
 def test_cancelling_while_maps_are_written_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    event = cancellation.threading.Event()
-    monkeypatch.setattr(cancellation, "_cancel_requested", event)
+    event = progress.threading.Event()
+    monkeypatch.setattr(progress, "_cancel_requested", event)
     event.set()
     with pytest.raises(CancelledError):
         write_result(result(), tmp_path)

@@ -15,10 +15,11 @@ from example_segmentation import LESION, Model, bright_voxels, grid, rotation, w
 
 from CIMLSegmentLib.__main__ import main
 from CIMLSegmentLib.inference.case_input import case_of_images, cases_of_path, chosen_cases
-from CIMLSegmentLib.results.stored_result import read_result
+from CIMLSegmentLib.results.segmentation_result import read_result
 from MultimodalImagingLib.errors import CohortError, UsageError
-from MultimodalImagingLib.images.volume_io import Volume, write_volume
-from MultimodalImagingLib.jobs import cancellation
+from MultimodalImagingLib.images.geometry import Volume
+from MultimodalImagingLib.images.volume_io import write_volume
+from MultimodalImagingLib.jobs import progress
 
 
 @pytest.fixture
@@ -166,7 +167,7 @@ def test_cancelling_keeps_finished_cases_and_leaves_no_half_one(
 
     def cancel_in_the_second_case(case: object, *args: object, **options: object) -> object:
         if getattr(case, "case_id", "") == "b":
-            cancellation._cancel_requested.set()
+            progress._cancel_requested.set()
         return original(case, *args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(job, "segment_case", cancel_in_the_second_case)
@@ -261,14 +262,12 @@ def test_processes_of_one_job_share_the_cases(
 
     import torch
 
-    from CIMLSegmentLib.training import processes
+    from CIMLSegmentLib.inference import devices
 
     for rank, expected in ((0, ["a", "c"]), (1, ["b"])):
-        share = processes.Processes(rank, 2, torch.device("cpu"))
-        monkeypatch.setattr(processes.Processes, "wait", lambda _: None)
-        monkeypatch.setattr(
-            processes, "joined_processes", lambda _, share=share: nullcontext(share)
-        )
+        share = devices.Processes(rank, 2, torch.device("cpu"))
+        monkeypatch.setattr(devices.Processes, "wait", lambda _: None)
+        monkeypatch.setattr(devices, "joined_processes", lambda _, share=share: nullcontext(share))
         output = tmp_path / f"rank {rank}"
         assert run(cohort, "--output", output) == 0
         assert sorted(path.name for path in output.iterdir()) == expected

@@ -17,16 +17,15 @@ import pytest
 from example_segmentation import SMALL, four_sequences, grid, pet_ct, write_case
 
 from CIMLSegmentLib.__main__ import main
+from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
 from CIMLSegmentLib.model.model import TrainedModel, load_model, save_model
 from CIMLSegmentLib.model.model_description import ModelDescription
-from CIMLSegmentLib.model.training_config import TrainingConfig
-from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import build_network
-from CIMLSegmentLib.results.stored_result import read_result
+from CIMLSegmentLib.results.segmentation_result import read_result
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.preparation.preprocessing import PreprocessingSpec
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
 ROOT = Path(__file__).parents[2]
 WIDE = NetworkConfig(

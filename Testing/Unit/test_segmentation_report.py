@@ -15,7 +15,7 @@ import SimpleITK as sitk  # noqa: N813
 from example_segmentation import BODY, LESION, bright_voxels, grid, rotation, write_case
 
 from CIMLSegmentLib.__main__ import main
-from CIMLSegmentLib.inference.inference_config import InferenceConfig
+from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.segment_case import segment_case
 from CIMLSegmentLib.results import segmentation_report
 from CIMLSegmentLib.results.map_kinds import COLORS
@@ -32,13 +32,11 @@ from CIMLSegmentLib.results.map_pictures import (
     with_reference,
 )
 from CIMLSegmentLib.results.report_pictures import short_number
-from CIMLSegmentLib.results.result import Contribution
 from CIMLSegmentLib.results.result_io import write_result
 from CIMLSegmentLib.results.segmentation_report import share_table
-from CIMLSegmentLib.results.stored_result import read_result
+from CIMLSegmentLib.results.segmentation_result import Contribution, read_result
 from CIMLSegmentLib.task.task_io import load_task
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.geometry import Grid, Volume
 from MultimodalImagingLib.jobs.progress import NullReporter
 
 IDENTITY = tuple(np.eye(3).ravel())

@@ -12,7 +12,7 @@ from MDALSelectorLib.__main__ import build_parser, main
 from MDALSelectorLib.commands.select import config_from_options
 from MDALSelectorLib.estimation.config import EstimationConfig, GaussianConfig
 from MDALSelectorLib.selection.config import SelectionConfig
-from MDALSelectorLib.strategies import StrategyOptions
+from MDALSelectorLib.strategies.base import StrategyOptions
 from MultimodalImagingLib.errors import UsageError
 
 

@@ -16,7 +16,8 @@ from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MDALSelectorLib.selection.comparison import compare_strategies, coverage_radius
 from MDALSelectorLib.selection.config import SelectionRequest
 from MDALSelectorLib.selection.selecting import make_selection
-from MDALSelectorLib.strategies import MODALITY_DIFFERENCE, STRATEGIES, Pool
+from MDALSelectorLib.strategies import STRATEGIES
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, VOXEL_NMI, Pool
 from MultimodalImagingLib.errors import UsageError
 
 
@@ -25,25 +26,10 @@ def select(scores: CohortScores, strategy: str = "DiverseMD", budget: str = "20%
     return make_selection(scores, SelectionRequest(budget=wanted, strategy=strategy))
 
 
-def permuted(scores: CohortScores, rows: np.ndarray) -> CohortScores:
-    return replace(
-        scores,
-        case_ids=tuple(scores.case_ids[row] for row in rows),
-        patient_ids=tuple(scores.patient_ids[row] for row in rows),
-        pmi_nats=scores.pmi_nats[rows],
-        z=scores.z[rows],
-        modality_difference=scores.modality_difference[rows],
-        embeddings=scores.embeddings[rows],
-        voxel_nmi=None if scores.voxel_nmi is None else scores.voxel_nmi[rows],
-        score=None if scores.score is None else scores.score[rows],
-    )
-
-
-@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
-def test_the_order_of_the_folder_listing_does_not_matter(strategy: str) -> None:
+def test_scores_of_cases_that_are_not_in_order_are_refused() -> None:
     scores = example_scores()
-    shuffled = permuted(scores, np.random.default_rng(3).permutation(51))
-    assert select(shuffled, strategy) == select(scores, strategy)
+    with pytest.raises(ValueError, match="in the order of their names"):
+        select(replace(scores, case_ids=scores.case_ids[::-1]))
 
 
 def test_flagged_and_labelled_cases_are_ranked_last_and_never_suggested() -> None:
@@ -87,8 +73,7 @@ def test_a_case_without_any_scored_pair_is_listed_not_ranked_and_not_lost() -> N
 
 def test_a_case_without_voxel_nmi_is_left_out_of_that_ranking_only() -> None:
     scores = example_scores()
-    assert scores.voxel_nmi is not None
-    scores.voxel_nmi[6] = np.nan
+    scores.measures[VOXEL_NMI][6] = np.nan
     with_it = {c.case_id: c for c in select(scores, "VoxelNMI").cases}
     assert [flag.kind for flag in with_it["case-007"].flags] == ["not rankable"]
     assert not {c.case_id: c for c in select(scores, "MaxMD").cases}["case-007"].flags

@@ -10,18 +10,17 @@ import pytest
 import torch
 from monai.data.utils import compute_importance_map
 
-from CIMLSegmentLib.inference.inference_config import InferenceConfig
+from CIMLSegmentLib.config import InferenceConfig, NetworkConfig
 from CIMLSegmentLib.inference.sliding_window import (
     WindowedOutput,
     WindowPlan,
     predict_windows,
     scan_interval,
 )
-from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import CIMLNet, CIMLOutput, MessageKey, build_network
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import CancelledError, CrossModalError, UsageError
-from MultimodalImagingLib.jobs import cancellation
+from MultimodalImagingLib.jobs import progress
 from MultimodalImagingLib.jobs.progress import NullReporter
 
 CPU = torch.device("cpu")
@@ -280,15 +279,15 @@ def test_a_cancelled_job_stops_between_two_layers(
     def cancel_in_the_second_layer(*_: object) -> None:
         layers.append(1)
         if len(layers) == 2:
-            cancellation._cancel_requested.set()
+            progress._cancel_requested.set()
 
     for module in network.modules():
         module.register_forward_hook(cancel_in_the_second_layer)
-    monkeypatch.setattr(cancellation, "_cancel_requested", cancellation.threading.Event())
+    monkeypatch.setattr(progress, "_cancel_requested", progress.threading.Event())
     with pytest.raises(CancelledError):
         predict(network, images)
     assert len(layers) == 2
-    cancellation._cancel_requested.clear()
+    progress._cancel_requested.clear()
     n_hooks = sum(len(module._forward_pre_hooks) for module in network.modules())
     assert n_hooks == 0
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from MultimodalImagingLib.cohorts.layouts.upper_levels import UpperLevels
+from MultimodalImagingLib.cohorts.case_grouping import NameParts, by_case, several_cases, split_name
+from MultimodalImagingLib.cohorts.case_names import UpperLevels
 from MultimodalImagingLib.cohorts.modality_patterns import DEFAULT_PATTERNS
-from MultimodalImagingLib.cohorts.split_names import NameParts, by_case, several_cases, split_name
 
 
 @pytest.mark.parametrize(

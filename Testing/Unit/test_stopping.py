@@ -3,7 +3,7 @@ import torch
 from example_training import PET_CT, TINY
 
 from CIMLSegmentLib.network.network import build_network
-from CIMLSegmentLib.training import stopping
+from CIMLSegmentLib.training import optimization
 from MultimodalImagingLib.errors import CancelledError
 
 
@@ -17,14 +17,14 @@ def calls(monkeypatch):
         if state["stop"]:
             raise CancelledError
 
-    monkeypatch.setattr(stopping, "check_cancelled", check)
+    monkeypatch.setattr(optimization, "check_cancelled", check)
     return state
 
 
 def test_job_stops_in_the_forward_pass(calls):
     network = build_network(PET_CT, TINY, seed=0)
     calls["stop"] = True
-    with stopping.stopping_within_steps(network), pytest.raises(CancelledError):
+    with optimization.stopping_within_steps(network), pytest.raises(CancelledError):
         network(torch.zeros(1, 2, 8, 8, 8))
     assert calls["n"] == 1
 
@@ -32,7 +32,7 @@ def test_job_stops_in_the_forward_pass(calls):
 def test_job_stops_in_the_backward_pass_and_keeps_its_weights(calls):
     network = build_network(PET_CT, TINY, seed=0)
     before = {name: values.clone() for name, values in network.state_dict().items()}
-    with stopping.stopping_within_steps(network):
+    with optimization.stopping_within_steps(network):
         loss = network(torch.ones(1, 2, 8, 8, 8)).logits["lesion"].sum()
         n_forward = calls["n"]
         calls["stop"] = True
@@ -47,7 +47,7 @@ def test_watching_changes_no_gradient_and_leaves_no_trace(calls):
     gradients = []
     for watched in (False, True):
         network = build_network(PET_CT, TINY, seed=0)
-        context = stopping.stopping_within_steps(network) if watched else torch.enable_grad()
+        context = optimization.stopping_within_steps(network) if watched else torch.enable_grad()
         with context:
             network(torch.ones(1, 2, 8, 8, 8)).logits["lesion"].sum().backward()
         gradients.append([parameter.grad for parameter in network.parameters()])

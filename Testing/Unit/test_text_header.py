@@ -8,13 +8,14 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.file_contents import Payload, payload_fault
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.text_header import (
     missing_line,
     payload_of_text_header,
     text_position,
 )
-from MultimodalImagingLib.images.volume_io import ImageFile, read_grid, read_volume
-from MultimodalImagingLib.images.voxel_payload import Payload, payload_fault
+from MultimodalImagingLib.images.volume_io import read_grid, read_volume
 
 N_BYTES = 10 * 9 * 8 * 2
 

@@ -7,8 +7,9 @@ import pytest
 from phantoms import save_itk
 
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.text_header_checks import text_header_fault
-from MultimodalImagingLib.images.volume_io import ImageFile, read_volume
+from MultimodalImagingLib.images.volume_io import read_volume
 
 ARRAY = np.arange(512, dtype=np.int16).reshape(8, 8, 8)
 

@@ -12,8 +12,8 @@ from CIMLSegmentLib.model.model import load_model
 from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import Volume, write_volume
+from MultimodalImagingLib.images.geometry import Grid, Volume
+from MultimodalImagingLib.images.volume_io import write_volume
 from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.record.cohort_record import open_record
 from MultimodalImagingLib.record.selection_file import (

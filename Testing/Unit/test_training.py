@@ -15,12 +15,13 @@ import pytest
 import torch
 from example_training import PET_CT, QUICK, SPEC, TINY, bright_ball, bright_balls
 
+from CIMLSegmentLib.config import TrainingJob
 from CIMLSegmentLib.model.model import load_model
 from CIMLSegmentLib.network.baselines import BASELINES
 from CIMLSegmentLib.training import training_run
-from CIMLSegmentLib.training.train import TrainingJob, train
+from CIMLSegmentLib.training.train import train
 from CIMLSegmentLib.training.training_cases import TrainingSet
-from CIMLSegmentLib.training.training_log import read_log
+from CIMLSegmentLib.training.training_folder import read_log
 from CIMLSegmentLib.training.validation import validate_case, validation_plan
 from MultimodalImagingLib.errors import CancelledError, CrossModalError, ModelError, UsageError
 from MultimodalImagingLib.jobs.progress import NullReporter
@@ -350,7 +351,8 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from example_training import PET_CT, QUICK, TINY, bright_balls
-from CIMLSegmentLib.training.train import TrainingJob, train
+from CIMLSegmentLib.config import TrainingJob
+from CIMLSegmentLib.training.train import train
 from MultimodalImagingLib.jobs.progress import JsonLinesReporter
 import dataclasses
 config = dataclasses.replace(QUICK, **{changes})

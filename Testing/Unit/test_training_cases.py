@@ -5,7 +5,7 @@ import pytest
 from example_training import bright_ball
 
 from CIMLSegmentLib.task.label_values import parse_label_values
-from CIMLSegmentLib.task.region_labels import label_warnings, masks_on_grid
+from CIMLSegmentLib.task.regions import label_warnings, masks_on_grid
 from CIMLSegmentLib.task.task_io import load_task
 from CIMLSegmentLib.training import training_cases
 from CIMLSegmentLib.training.training_case import NotPreparedError, read_training_case
@@ -13,8 +13,9 @@ from CIMLSegmentLib.training.training_cases import PreparationJob, prepare_train
 from MDALSelectorLib.synthetic_cohort import draw_factors, make_case
 from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.errors import CohortError, CrossModalError
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_volume, write_volume
+from MultimodalImagingLib.images.geometry import Grid, Volume
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import read_volume, write_volume
 from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 

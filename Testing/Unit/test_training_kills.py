@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from CIMLSegmentLib.model.model import load_model
-from CIMLSegmentLib.training.training_log import read_log
+from CIMLSegmentLib.training.training_folder import read_log
 from CIMLSegmentLib.training.training_state import STATE_NAME
 from MDALSelectorLib.synthetic_cohort import write_cohort
 

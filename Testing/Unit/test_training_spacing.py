@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 
 from CIMLSegmentLib.task.task_io import load_task
-from CIMLSegmentLib.training.training_spacing import training_spacing
+from CIMLSegmentLib.training.network_plan import training_spacing
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import ImageFile, Volume, write_volume
+from MultimodalImagingLib.images.geometry import Grid, Volume
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import write_volume
 
 TASK = load_task("pet-ct")
 AXIAL = (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0)

@@ -5,10 +5,10 @@ import pytest
 import torch
 from example_training import PET_CT, TINY, bright_ball
 
+from CIMLSegmentLib.inference.devices import Processes
 from CIMLSegmentLib.network.network import CIMLNet, CIMLOutput
-from CIMLSegmentLib.results.metrics import ONE_EMPTY_MM
+from CIMLSegmentLib.results.scores import ONE_EMPTY_MM
 from CIMLSegmentLib.task.task_io import PRESET_FOLDER, task_from_json
-from CIMLSegmentLib.training.processes import Processes
 from CIMLSegmentLib.training.validation import validate_case, validate_cases, validation_plan
 from MultimodalImagingLib.errors import UsageError
 

@@ -12,17 +12,15 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.errors import CohortError, CrossModalError
-from MultimodalImagingLib.images.geometry import Grid, image_from_volume, is_same_grid, resample
-from MultimodalImagingLib.images.volume_io import (
-    IMAGE_SUFFIXES,
-    ImageFile,
+from MultimodalImagingLib.images.geometry import (
+    Grid,
     Volume,
-    image_suffix,
-    n_components,
-    read_grid,
-    read_volume,
-    write_volume,
+    image_from_volume,
+    is_same_grid,
+    resample,
 )
+from MultimodalImagingLib.images.stored_image import IMAGE_SUFFIXES, ImageFile, image_suffix
+from MultimodalImagingLib.images.volume_io import n_components, read_grid, read_volume, write_volume
 
 OBLIQUE = Grid(
     (7, 6, 5),

@@ -52,7 +52,6 @@ def make_case(
 def make_views(cases: Sequence[PreparedCase], config: CropConfig = PLAIN) -> VolumeViews:
     return VolumeViews(
         cases,
-        patient_ids=[f"p{i}" for i in range(len(cases))],
         available={m: np.array([m in case.images for case in cases]) for m in "ab"},
         config=config,
     )
@@ -186,7 +185,6 @@ def test_cases_are_read_once_if_memory_allows_and_again_if_not(
     cases = _CountingCases(6)
     views = VolumeViews(
         cases,
-        patient_ids=[f"p{i}" for i in range(6)],
         available={m: np.ones(6, dtype=bool) for m in "ab"},
         config=CropConfig(memory_mb=memory_mb),
     )

@@ -15,11 +15,8 @@ from MDALSelectorLib.estimation.features import (
 from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.jobs.progress import NullReporter
-from MultimodalImagingLib.preparation.preprocessing import (
-    PreparedCase,
-    default_spec,
-    prepare_cohort,
-)
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
+from MultimodalImagingLib.preparation.preprocessing import default_spec, prepare_cohort
 
 GRID = Grid((20, 20, 20), (3.0, 3.0, 3.0), (0.0, 0.0, 0.0), tuple(np.eye(3).ravel()))
 

@@ -14,7 +14,7 @@ from MultimodalImagingLib.cohorts.folders import stem
 from MultimodalImagingLib.cohorts.label_folder import label_maps_in
 from MultimodalImagingLib.cohorts.modality_patterns import ModalityPattern
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
@@ -70,7 +70,7 @@ def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
         summary_table,
         write_evaluation,
     )
-    from CIMLSegmentLib.results.stored_result import find_results, read_result
+    from CIMLSegmentLib.results.segmentation_result import find_results, read_result
 
     output = options.results if options.output is None else options.output
     check_can_hold_folders(output)

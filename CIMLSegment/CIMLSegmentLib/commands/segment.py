@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.case_input import (
     case_of_images,
     cases_of_path,
     chosen_cases,
     modality_rows,
 )
-from CIMLSegmentLib.inference.freed_memory import keep_freed_memory
-from CIMLSegmentLib.inference.inference_config import InferenceConfig
+from CIMLSegmentLib.settings import add_options, settings_from_options
 from MultimodalImagingLib.cohorts.cases import Case, files_of_cases
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
@@ -29,8 +29,6 @@ from MultimodalImagingLib.record.ownership import (
 
 if TYPE_CHECKING:
     from CIMLSegmentLib.inference.segmentation_job import Outcome, SegmentationJob
-
-N_SAMPLES = 10
 
 
 def add_segment_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,65 +60,7 @@ def add_segment_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="receives one folder per case")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     add_modality_argument(parser)
-    _add_map_arguments(parser)
-    _add_computing_arguments(parser)
-
-
-def _add_map_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--attention", action="store_true", help="write attention and information maps"
-    )
-    parser.add_argument(
-        "--gradcam", action="store_true", help="write Grad-CAM maps of the messages"
-    )
-    parser.add_argument(
-        "--uncertainty",
-        type=int,
-        nargs="?",
-        const=N_SAMPLES,
-        default=0,
-        metavar="SAMPLES",
-        help=f"write the predictive entropy over sampled messages (default {N_SAMPLES} samples)",
-    )
-
-
-def _add_computing_arguments(parser: argparse.ArgumentParser) -> None:
-    defaults = InferenceConfig()
-    parser.add_argument(
-        "--mirror", action="store_true", help="average over mirror images: 8 times the work"
-    )
-    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
-    parser.add_argument(
-        "--overlap",
-        type=float,
-        default=defaults.overlap,
-        help="share of a window that the next one repeats (default %(default)s)",
-    )
-    parser.add_argument(
-        "--batch-size",
-        type=int,
-        metavar="WINDOWS",
-        help="windows at a time; by default as many as are quick and fit the memory",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same files (default 0)")
-
-
-def config_from_options(options: argparse.Namespace) -> InferenceConfig:
-    """Turn parsed options into a checked configuration.
-
-    Raises:
-        UsageError: If a value cannot be used.
-    """
-    return InferenceConfig(
-        device=options.device,
-        overlap=options.overlap,
-        batch_size=options.batch_size,
-        mirror=options.mirror,
-        maps=options.attention,
-        gradcam=options.gradcam,
-        n_samples=options.uncertainty,
-        seed=options.seed,
-    )
+    add_options(parser, InferenceConfig)
 
 
 def run_segment(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -132,17 +72,17 @@ def run_segment(options: argparse.Namespace, reporter: Reporter) -> int:
     Raises:
         CrossModalError: If nothing could be segmented.
     """
-    keep_freed_memory()
-    config = config_from_options(options)
+    config = settings_from_options(InferenceConfig, options)
     cases = _cases(options, reporter)
     if options.unseen:
         cases = _unseen(cases, options.model, reporter)
     check_outside(options.output, options.model, holds="a model")
     check_can_hold_folders(options.output)
     tidy_up(options.output)
+    from CIMLSegmentLib.inference.devices import joined_processes, keep_freed_memory
     from CIMLSegmentLib.inference.segmentation_job import Outcome, SegmentationJob, plan_cases
-    from CIMLSegmentLib.training.processes import joined_processes
 
+    keep_freed_memory()
     with joined_processes(config.device) as processes:
         own = [cases[index] for index in processes.share(len(cases))]
         config = replace(config, device=str(processes.device))

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from CIMLSegmentLib.commands.evaluate import add_label_values_argument
+from CIMLSegmentLib.config import KINDS, TrainingConfig, TrainingJob
 from CIMLSegmentLib.inference.case_input import modality_rows
-from CIMLSegmentLib.inference.freed_memory import keep_freed_memory
-from CIMLSegmentLib.model.training_config import TrainingConfig
+from CIMLSegmentLib.settings import add_options, settings_from_options
 from CIMLSegmentLib.task.label_values import parse_label_values
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task, preset_names
-from CIMLSegmentLib.training.network_plan import LARGEST_PATCH
-from CIMLSegmentLib.training.training_spacing import training_spacing
+from CIMLSegmentLib.training.network_plan import LARGEST_PATCH, training_spacing
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
@@ -25,8 +24,8 @@ from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.preparation.intensity import modality_kind
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
-from MultimodalImagingLib.preparation.preprocessing import modality_kind
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
 from MultimodalImagingLib.record.cohort_record import open_record
 from MultimodalImagingLib.record.json_entry import changed_config, read_settings
@@ -34,10 +33,8 @@ from MultimodalImagingLib.record.ownership import check_apart
 from MultimodalImagingLib.record.selection_file import cases_labelled_before, suggested_cases
 
 if TYPE_CHECKING:
-    from CIMLSegmentLib.training.train import TrainingJob
     from CIMLSegmentLib.training.training_cases import TrainingSet
 
-KINDS = ("ciml", "early-fusion", "concatenation", "primary-alone")
 SMALLEST_SIDE = 16  # below that, patches hold too little for two levels
 
 
@@ -75,9 +72,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    defaults = TrainingConfig()
-    parser.add_argument("--steps", type=int, default=defaults.n_steps, help="most training steps")
-    parser.add_argument("--batch-size", type=int, default=defaults.batch_size, help="patches")
+    add_options(parser, TrainingConfig)
     parser.add_argument("--features", type=int, default=8, help="channels at full resolution")
     parser.add_argument(
         "--largest-patch",
@@ -88,12 +83,6 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
         " smaller ones are quicker and see less around a voxel",
     )
     parser.add_argument(
-        "--beta", type=float, default=defaults.beta, help="weight of the information, per nat"
-    )
-    parser.add_argument(
-        "--validate-every", type=int, metavar="STEPS", default=defaults.validation_interval
-    )
-    parser.add_argument(
         "--validation-case",
         action="append",
         metavar="CASE",
@@ -102,7 +91,6 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kind", default="ciml", choices=KINDS, help="the method, or a baseline to compare with"
     )
-    parser.add_argument("--seed", type=int, default=defaults.seed, help="default 0")
     parser.add_argument(
         "--settings",
         type=Path,
@@ -114,7 +102,8 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     """Run the `train` command; returns the exit code 0."""
-    from CIMLSegmentLib.training.train import train  # torch: only when it is needed
+    from CIMLSegmentLib.inference.devices import keep_freed_memory  # torch: only when it is needed
+    from CIMLSegmentLib.training.train import train
     from CIMLSegmentLib.training.training_cases import PreparationJob, prepare_training_set
 
     keep_freed_memory()
@@ -229,19 +218,15 @@ def _training_job(
     settings: Mapping[str, Mapping[str, object]],
 ) -> TrainingJob:
     from CIMLSegmentLib.training.network_plan import plan_for_cases
-    from CIMLSegmentLib.training.train import TrainingJob
 
     plan = plan_for_cases(
         prepared, base_features=options.features, largest_patch=options.largest_patch
     )
-    training = TrainingConfig(
+    training = settings_from_options(
+        TrainingConfig,
+        options,
         patch_size=plan.patch_size,
-        batch_size=options.batch_size,
-        n_steps=options.steps,
-        warmup_steps=min(TrainingConfig().warmup_steps, max(options.steps // 10, 1)),
-        beta=options.beta,
-        validation_interval=options.validate_every,
-        seed=options.seed,
+        warmup_steps=min(TrainingConfig().warmup_steps, max(options.n_steps // 10, 1)),
     )
     chosen: Sequence[str] | None = options.validation_case
     chosen = None if chosen is None else [same_name(case_id) for case_id in chosen]

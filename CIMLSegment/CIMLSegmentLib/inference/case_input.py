@@ -9,13 +9,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.case_assembly import assemble_cases
+from MultimodalImagingLib.cohorts.case_builder import build_cases
 from MultimodalImagingLib.cohorts.cases import Case, Listing, Problem
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.layouts.case_folders import one_case
 from MultimodalImagingLib.cohorts.modality_patterns import ModalityPattern, parse_pattern
 from MultimodalImagingLib.errors import CohortError, UsageError
-from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.environment import same_name
 
 Cases = tuple[tuple[Case, ...], tuple[Problem, ...]]
@@ -46,12 +46,12 @@ def cases_of_path(path: Path, rows: Sequence[ModalityPattern] = ()) -> Cases:
         return cohort.cases, cohort.problems
     case_id = path.resolve().name
     listing = Listing("folder of one case", path, (case_id,), found)
-    assembly = assemble_cases(listing, patterns)
-    if not assembly.cases:
-        reasons = " ".join(str(problem) for problem in assembly.problems)
+    built = build_cases(listing, patterns)
+    if not built.cases:
+        reasons = " ".join(str(problem) for problem in built.problems)
         msg = f"Expected the images of one case in {path}, found none that can be used. {reasons}"
         raise CohortError(msg)
-    return assembly.cases, assembly.problems
+    return built.cases, built.problems
 
 
 def case_of_images(images: Sequence[str], case_id: str | None) -> Case:

@@ -1,31 +1,32 @@
-"""All maps of a result, on the grid of the primary image."""
+"""All maps of a result, from the resolution of their levels to the grid of the primary image.
+
+Attention is a unitless quantity and is interpolated. Information is an amount: nats per voxel are
+turned into a density, interpolated, and turned back, so that the sum over voxels stays the total.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from CIMLSegmentLib.inference.gradcam import scaled_together
-from CIMLSegmentLib.inference.message_maps import (
-    information_on_output_grid,
-    mean_over_levels,
-    on_output_grid,
-    sum_over_levels,
-)
 from CIMLSegmentLib.inference.sliding_window import WindowedOutput
 from CIMLSegmentLib.inference.window_box import WindowBox
+from CIMLSegmentLib.network.network import MessageKey
 from CIMLSegmentLib.results.map_kinds import MapKey
-from CIMLSegmentLib.results.result import ResultMap
-from CIMLSegmentLib.task.merging import region_logits
+from CIMLSegmentLib.results.segmentation_result import ResultMap
 from CIMLSegmentLib.task.parts import Subtask
+from CIMLSegmentLib.task.regions import region_logits
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.geometry import Grid, Volume, resample
+from MultimodalImagingLib.preparation.working_grid import smoothed_for
 
 FloatArray = npt.NDArray[np.float32]
 InformationBySender = Mapping[tuple[str, str], Volume]
@@ -166,3 +167,78 @@ def _regions_shown_by(subtask: Subtask, task: Task) -> list[str]:
     earlier = task.subtasks[: task.subtasks.index(subtask)]
     shown = {r for other in earlier if other.primary == subtask.primary for r in other.regions}
     return [region for region in subtask.regions if region not in shown]
+
+
+def mean_over_levels(
+    maps: Mapping[MessageKey, Tensor], *, subtask: str, auxiliary: str, box: WindowBox
+) -> Volume:
+    """Bring the attention of a pair's levels to the visible part of the box.
+
+    Args:
+        maps: Maps at their levels, `(k, j, i)`, unitless.
+        subtask: The sub-task that receives the messages.
+        auxiliary: The modality that sends the messages.
+        box: The box that the maps fill.
+
+    Returns:
+        The mean over the levels, in the range of the maps.
+    """
+    levels = _of_pair(maps, subtask, auxiliary)
+    total = levels[-1]
+    for finer in reversed(levels[:-1]):
+        total = _enlarged(total, finer.shape) + finer
+    return _visible(_enlarged(total, box.size) / len(levels), box)
+
+
+def sum_over_levels(
+    maps: Mapping[MessageKey, Tensor], *, subtask: str, auxiliary: str, box: WindowBox
+) -> Volume:
+    """Bring the information of a pair's levels to the visible part of the box.
+
+    Returns:
+        Nats per voxel of the box's grid. Over the whole box they add up to the nats of all
+        positions of all levels: trilinear interpolation by whole factors keeps sums.
+    """
+    levels = _of_pair(maps, subtask, auxiliary)
+    total = levels[-1]
+    for finer in reversed(levels[:-1]):
+        total = _spread(total, finer.shape) + finer
+    return _visible(_spread(total, box.size), box)
+
+
+def on_output_grid(volume: Volume, grid: Grid) -> Volume:
+    """Interpolate a unitless map linearly, smoothed first where the grid is coarser; 0 outside."""
+    return resample(smoothed_for(volume, grid), grid, interpolation="linear", fill=0.0)
+
+
+def information_on_output_grid(volume: Volume, grid: Grid) -> Volume:
+    """Turn nats per voxel of one grid into nats per voxel of another; the total is kept.
+
+    Args:
+        volume: Information on the working grid, nats per voxel of that grid.
+        grid: The grid of the result; covers the field of view of `volume`.
+    """
+    sampled = on_output_grid(volume, grid).array.astype(np.float32, copy=False)
+    before, after = float(volume.array.sum(dtype=np.float64)), float(sampled.sum(dtype=np.float64))
+    factor = before / after if after > 0 else 0.0
+    return Volume(sampled * np.float32(factor), grid)
+
+
+def _of_pair(maps: Mapping[MessageKey, Tensor], subtask: str, auxiliary: str) -> list[Tensor]:
+    keys = [key for key in maps if (key.subtask, key.auxiliary) == (subtask, auxiliary)]
+    return [maps[key] for key in sorted(keys, key=lambda key: key.level)]
+
+
+def _enlarged(values: Tensor, size: Sequence[int]) -> Tensor:
+    if tuple(values.shape) == tuple(size):
+        return values
+    return F.interpolate(values[None, None], size=tuple(size), mode="trilinear")[0, 0]
+
+
+def _spread(values: Tensor, size: Sequence[int]) -> Tensor:
+    return _enlarged(values, size) * (values.numel() / prod(size))
+
+
+def _visible(values: Tensor, box: WindowBox) -> Volume:
+    array = np.ascontiguousarray(values.numpy()[box.inner], dtype=np.float32)
+    return Volume(array, box.visible_grid)

@@ -11,8 +11,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.devices import choose_device
-from CIMLSegmentLib.inference.inference_config import InferenceConfig
 from CIMLSegmentLib.inference.result_maps import (
     OutputSpace,
     information_by_sender,
@@ -23,23 +23,21 @@ from CIMLSegmentLib.inference.sliding_window import WindowedOutput, WindowPlan, 
 from CIMLSegmentLib.inference.window_box import WindowBox, window_box
 from CIMLSegmentLib.model.model_description import Intensities
 from CIMLSegmentLib.network.network import CIMLNet
-from CIMLSegmentLib.results.result import (
+from CIMLSegmentLib.results.segmentation_result import (
     SegmentationResult,
     contributions,
     empty_region_warnings,
     region_voxels,
 )
-from CIMLSegmentLib.task.merging import merge_regions, region_masks
+from CIMLSegmentLib.task.regions import merge_regions, region_masks
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.cohorts.cohort import Case
+from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CohortError, ModelError
-from MultimodalImagingLib.images.volume_io import Volume, read_grid
+from MultimodalImagingLib.images.geometry import Volume
+from MultimodalImagingLib.images.volume_io import read_grid
 from MultimodalImagingLib.jobs.progress import Reporter
-from MultimodalImagingLib.preparation.preprocessing import (
-    PreparedCase,
-    PreprocessingSpec,
-    prepare_case,
-)
+from MultimodalImagingLib.preparation.case_preparation import prepare_case
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase, PreprocessingSpec
 
 # Means of cases of one cohort lie within about one standard deviation of the voxels.
 MOST_SDS_OFF = 3.0

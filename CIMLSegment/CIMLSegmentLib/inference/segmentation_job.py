@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from CIMLSegmentLib.inference.inference_config import InferenceConfig
+from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.segment_case import SegmentationModel, segment_case
 from CIMLSegmentLib.results.result_io import (
     check_replaceable,
@@ -14,7 +14,7 @@ from CIMLSegmentLib.results.result_io import (
     result_ownership,
     write_result,
 )
-from MultimodalImagingLib.cohorts.cohort import Case
+from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CancelledError, CrossModalError, NoSpaceError, UsageError
 from MultimodalImagingLib.jobs.progress import Reporter
 

@@ -15,7 +15,7 @@ from CIMLSegmentLib.model.model_files import DESCRIPTION_NAME, WEIGHTS_NAME
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
 from MultimodalImagingLib.record.atomic_folder import new_folder
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import json_value
 from MultimodalImagingLib.record.ownership import (
     Ownership,
     Written,

@@ -14,14 +14,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
 from CIMLSegmentLib.model.model_description import Intensities, ModelDescription, ModelFacts
 from CIMLSegmentLib.model.model_files import read_model_files, write_model_files
-from CIMLSegmentLib.model.training_config import TrainingConfig
-from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import CIMLNet, build_network
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import ModelError
-from MultimodalImagingLib.jobs.sentences import listed
+from MultimodalImagingLib.jobs.texts import listed
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
 _MOST_NAMED = 3

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from CIMLSegmentLib.model.training_config import TrainingConfig
-from CIMLSegmentLib.network.config import NetworkConfig
+from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
 from CIMLSegmentLib.task.task import Task
-from CIMLSegmentLib.task.task_io import task_from_json, task_to_json
+from CIMLSegmentLib.task.task_io import (
+    modalities_from_json,
+    modalities_to_json,
+    task_from_json,
+    task_to_json,
+)
 from MultimodalImagingLib.errors import ModelError, UsageError
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 from MultimodalImagingLib.record.checksums import json_checksum
@@ -17,22 +21,8 @@ from MultimodalImagingLib.record.json_entry import JsonEntry, config_from_json, 
 
 FORMAT_VERSION = 1
 
+_PARTS = ("format_version", "model_id", "task", "network", "training", "preprocessing")
 PACKAGES = ("numpy", "SimpleITK", "torch", "monai", "safetensors")
-_KEYS = (
-    "format_version",
-    "model_id",
-    "task",
-    "network",
-    "training",
-    "preprocessing",
-    "intensities",
-    "training_cases",
-    "validation_cases",
-    "metrics",
-    "versions",
-    "step",
-    "label_values",
-)
 
 
 @dataclass(frozen=True)
@@ -121,7 +111,9 @@ class ModelDescription:
 
 def description_to_json(description: ModelDescription, *, with_id: bool = True) -> dict[str, Any]:
     """Return the JSON form; `description_from_json` restores an equal description."""
-    facts = description.facts
+    facts = config_to_json(description.facts)
+    if not description.facts.label_values:  # models of earlier versions keep their form and name
+        del facts["label_values"]
     identity = {"model_id": description.model_id} if with_id else {}
     return {
         "format_version": FORMAT_VERSION,
@@ -131,19 +123,9 @@ def description_to_json(description: ModelDescription, *, with_id: bool = True) 
         "training": config_to_json(description.training),
         "preprocessing": {
             "spacing_mm": list(description.preprocessing.spacing_mm),
-            "modalities": [
-                {"name": name, "kind": kind}
-                for name, kind in description.preprocessing.kinds.items()
-            ],
+            "modalities": modalities_to_json(description.preprocessing.kinds),
         },
-        "intensities": {name: asdict(values) for name, values in facts.intensities.items()},
-        "training_cases": list(facts.training_cases),
-        "validation_cases": list(facts.validation_cases),
-        "metrics": dict(facts.metrics),
-        "step": facts.step,
-        "versions": dict(facts.versions),
-        # Only if there is something to say: models of earlier versions keep their form and name.
-        **({"label_values": facts.label_values} if facts.label_values else {}),
+        **facts,
     }
 
 
@@ -165,16 +147,17 @@ def description_from_json(data: object, *, where: str) -> ModelDescription:
             " the version of CrossModal that wrote it, or train the model again."
         )
         raise ModelError(msg)
-    entry.check_keys(_KEYS, optional=("label_values",))
+    of_facts = [f.name for f in fields(ModelFacts)]
+    entry.check_keys([*_PARTS, *of_facts], optional=("label_values",))
+    part = entry.data
+    facts = {name: part[name] for name in of_facts if name in part}
     try:
         return ModelDescription(
-            task_from_json(entry.data["task"]),
-            config_from_json(NetworkConfig, entry.data["network"], where=f"the network of {where}"),
-            config_from_json(
-                TrainingConfig, entry.data["training"], where=f"the training of {where}"
-            ),
+            task_from_json(part["task"]),
+            config_from_json(NetworkConfig, part["network"], where=f"the network of {where}"),
+            config_from_json(TrainingConfig, part["training"], where=f"the training of {where}"),
             _preprocessing(entry),
-            _facts(entry),
+            config_from_json(ModelFacts, facts, where=where),
         )
     except (UsageError, ValueError) as error:
         msg = f"The description of the model in {where} cannot be used: {error}"
@@ -185,23 +168,4 @@ def _preprocessing(entry: JsonEntry) -> PreprocessingSpec:
     inner = JsonEntry(entry.data["preprocessing"], f"the preprocessing of {entry.where}")
     inner.check_keys(("spacing_mm", "modalities"), optional=())
     spacing = inner.listed("spacing_mm", float)
-    rows = inner.items("modalities", "modality")
-    kinds = {row.value("name", str): row.value("kind", str) for row in rows}
-    return PreprocessingSpec(spacing, kinds)
-
-
-def _facts(entry: JsonEntry) -> ModelFacts:
-    return ModelFacts(
-        training_cases=entry.listed("training_cases", str),
-        validation_cases=entry.listed("validation_cases", str),
-        intensities={
-            name: config_from_json(
-                Intensities, values, where=f"the intensities of {name!r} in {entry.where}"
-            )
-            for name, values in entry.value("intensities", dict).items()
-        },
-        metrics=entry.mapping("metrics", float),
-        step=entry.value("step", int),
-        versions=entry.mapping("versions", str),
-        label_values=entry.value("label_values", str, ""),
-    )
+    return PreprocessingSpec(spacing, modalities_from_json(inner.items("modalities", "modality")))

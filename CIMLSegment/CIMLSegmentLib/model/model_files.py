@@ -19,8 +19,7 @@ from CIMLSegmentLib.model.model_description import (
 from MultimodalImagingLib.errors import CrossModalError, ModelError
 from MultimodalImagingLib.record.atomic_files import write_bytes, write_json
 from MultimodalImagingLib.record.checksums import array_checksum, bytes_checksum, json_checksum
-from MultimodalImagingLib.record.json_entry import JsonEntry, parse_json
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import JsonEntry, json_value, parse_json
 from MultimodalImagingLib.record.ownership import check_own_files
 from MultimodalImagingLib.record.tensor_file import TensorFileError, header_in, tensor_bytes
 

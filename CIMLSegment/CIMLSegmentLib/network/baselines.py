@@ -14,8 +14,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from CIMLSegmentLib.config import KINDS, NetworkConfig
 from CIMLSegmentLib.network.blocks import Decoder, Encoder
-from CIMLSegmentLib.network.config import NetworkConfig
 from CIMLSegmentLib.network.network import (
     CIMLNet,
     CIMLOutput,
@@ -28,7 +28,7 @@ from CIMLSegmentLib.task.parts import Subtask
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import UsageError
 
-BASELINES = ("early-fusion", "concatenation", "primary-alone")
+BASELINES = KINDS[1:]
 LARGEST_DIFFERENCE = 0.05
 
 _N_HALVINGS = 14

@@ -9,7 +9,7 @@ from monai.networks.blocks import Convolution
 from monai.networks.blocks.dynunet_block import UnetBasicBlock, get_conv_layer
 from torch import Tensor, nn
 
-from CIMLSegmentLib.network.config import NetworkConfig
+from CIMLSegmentLib.config import NetworkConfig
 
 _NORM = ("instance", {"affine": True})
 

@@ -9,10 +9,9 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from CIMLSegmentLib.config import NetworkConfig
 from CIMLSegmentLib.network.blocks import Decoder, Encoder
-from CIMLSegmentLib.network.bottleneck import gaussian_message
-from CIMLSegmentLib.network.config import NetworkConfig
-from CIMLSegmentLib.network.gate import DotProductGate, GateShape, SpatialGate
+from CIMLSegmentLib.network.gate import DotProductGate, GateShape, SpatialGate, gaussian_message
 from CIMLSegmentLib.task.parts import Subtask
 from CIMLSegmentLib.task.task import Task
 

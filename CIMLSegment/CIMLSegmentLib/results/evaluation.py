@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from CIMLSegmentLib.results.case_scores import RegionScore, case_scores, missing_scores
-from CIMLSegmentLib.results.stored_result import StoredResult, find_results, read_result
-from CIMLSegmentLib.task.label_maps import LabelMaps, find_label_maps, grouped
+from CIMLSegmentLib.results.scores import RegionScore, case_scores, missing_scores
+from CIMLSegmentLib.results.segmentation_result import StoredResult, find_results, read_result
+from CIMLSegmentLib.task.label_scheme import LabelMaps, find_label_maps, grouped
 from CIMLSegmentLib.task.label_values import OPTION, parse_label_values
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import CohortError, CrossModalError
-from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.progress import Reporter
 
 

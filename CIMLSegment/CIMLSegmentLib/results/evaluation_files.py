@@ -1,17 +1,19 @@
-"""An evaluation as files and as a table for the terminal."""
+"""An evaluation as files, as a table for the terminal, and read back. Imports no torch."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
 from CIMLSegmentLib.results.evaluation import Evaluation
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import JsonEntry, json_value, read_json
 from MultimodalImagingLib.record.ownership import check_own_files
 
 CSV_FILE, JSON_FILE = "evaluation.csv", "evaluation.json"
@@ -23,6 +25,9 @@ _RULES = (
     " two directed 95th percentiles of surface distances. DSCagg is twice the common volume of all"
     " cases over all predicted and reference volumes."
 )
+
+_SUMMARY = ("dice_mean", "dice_sd", "dice_median", "hd95_mean_mm", "dsc_agg")
+_SCORES = ("dice", "hd95_mm")
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
@@ -121,3 +126,25 @@ def _json(evaluation: Evaluation) -> dict[str, object]:
         "without_reference": list(evaluation.without_reference),
         "warnings": list(evaluation.warnings),
     }
+
+
+def read_evaluation(folder: Path) -> Mapping[str, Any]:
+    """Return the evaluation in a folder of results; empty if there is none.
+
+    Raises:
+        ModelError: If the file is not what `ciml-segmenter evaluate` writes.
+    """
+    path = folder / JSON_FILE
+    if not path.is_file():
+        return {}
+    entry = JsonEntry(read_json(path), f"the evaluation {path}")
+    entry.value("n_cases", int)
+    entry.value("rules", str)
+    for key, names in (("summary", _SUMMARY), ("scores", _SCORES)):
+        for item in entry.items(key, f"entry of {key!r}"):
+            item.value("region", str)
+            for name in names:
+                item.value(name, float)
+    for item in entry.items("scores", "score"):
+        item.value("case_id", str)
+    return entry.data

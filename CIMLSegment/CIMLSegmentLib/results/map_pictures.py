@@ -16,10 +16,9 @@ import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
 from CIMLSegmentLib.results.map_kinds import COLORS
-from CIMLSegmentLib.task.merging import region_masks
+from CIMLSegmentLib.task.regions import region_masks
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.images.geometry import Grid, resample
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.geometry import Grid, Volume, resample
 from MultimodalImagingLib.preparation.working_grid import canonical_grid
 
 GrayArray = npt.NDArray[np.float32]

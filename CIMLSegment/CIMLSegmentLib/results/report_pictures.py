@@ -22,10 +22,12 @@ from CIMLSegmentLib.results.map_pictures import (
     with_outlines,
     with_reference,
 )
-from CIMLSegmentLib.results.stored_result import StoredMap, StoredResult
+from CIMLSegmentLib.results.segmentation_result import StoredMap, StoredResult
 from MultimodalImagingLib.cohorts.cases import Case
+from MultimodalImagingLib.images.geometry import Volume
 from MultimodalImagingLib.images.label_map import read_label_map
-from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_volume
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import read_volume
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,22 @@ import numpy as np
 import numpy.typing as npt
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKey
-from CIMLSegmentLib.results.result import ResultMap, SegmentationResult
 from CIMLSegmentLib.results.segmentation_nrrd import segmentation_nrrd
+from CIMLSegmentLib.results.segmentation_result import (
+    FORMAT_VERSION,
+    RESULT_FILE,
+    ResultMap,
+    SegmentationResult,
+)
 from CIMLSegmentLib.task.task_io import task_to_json
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.images.volume_io import Volume, write_volume
-from MultimodalImagingLib.jobs.cancellation import check_cancelled
+from MultimodalImagingLib.images.geometry import Volume
+from MultimodalImagingLib.images.volume_io import write_volume
 from MultimodalImagingLib.jobs.environment import core_count
+from MultimodalImagingLib.jobs.progress import check_cancelled
 from MultimodalImagingLib.record.atomic_files import write_bytes, write_json
 from MultimodalImagingLib.record.atomic_folder import new_folder
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import json_value
 from MultimodalImagingLib.record.ownership import (
     Ownership,
     Written,
@@ -32,8 +38,6 @@ from MultimodalImagingLib.record.ownership import (
     is_free,
 )
 
-FORMAT_VERSION = 1
-RESULT_FILE = "result.json"
 LABEL_MAP_FILE = "segmentation.nii.gz"
 SEGMENTATION_FILE = "segmentation.seg.nrrd"
 
@@ -186,16 +190,7 @@ def _content(result: SegmentationResult) -> dict[str, Any]:
             }
             for region in result.task.regions
         ],
-        "contributions": [
-            {
-                "region": entry.region,
-                "primary": entry.primary,
-                "auxiliary": entry.auxiliary,
-                "nats": entry.nats,
-                "share": entry.share,
-            }
-            for entry in result.contributions
-        ],
+        "contributions": [asdict(entry) for entry in result.contributions],
         "maps": [_map_content(item) for item in result.maps],
         "missing": list(result.missing),
         "warnings": list(result.warnings),

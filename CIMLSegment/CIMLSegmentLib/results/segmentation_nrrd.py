@@ -13,8 +13,7 @@ import numpy as np
 
 from CIMLSegmentLib.task.parts import Region, Terminology
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.geometry import Grid, Volume
 
 _TYPE_CONTEXT = "Segmentation category and type - 3D Slicer General Anatomy list"
 _ANATOMY_CONTEXT = "Anatomic codes - DICOM master list"

@@ -8,20 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from CIMLSegmentLib.results.evaluation import reference_maps
+from CIMLSegmentLib.results.evaluation_files import read_evaluation
 from CIMLSegmentLib.results.map_pictures import legend_stops, region_colors
 from CIMLSegmentLib.results.report_pictures import TileRow, case_pictures, short_number
-from CIMLSegmentLib.results.result import Contribution
-from CIMLSegmentLib.results.stored_evaluation import read_evaluation
-from CIMLSegmentLib.results.stored_result import StoredResult, find_results, read_result
-from CIMLSegmentLib.task.label_maps import LabelMaps
+from CIMLSegmentLib.results.segmentation_result import (
+    Contribution,
+    StoredResult,
+    find_results,
+    read_result,
+)
+from CIMLSegmentLib.task.label_scheme import LabelMaps
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.jobs.texts import render_page
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.ownership import check_own_files
-from MultimodalImagingLib.record.pages import render_page
 
 if TYPE_CHECKING:
     pass

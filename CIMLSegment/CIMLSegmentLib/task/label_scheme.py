@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -20,20 +21,28 @@ from CIMLSegmentLib.task.label_meaning import (
     distinct,
     key_of,
     meanings_of,
+    question,
 )
-from CIMLSegmentLib.task.label_question import question
-from CIMLSegmentLib.task.label_values import OPTION, LabelValues
-from CIMLSegmentLib.task.label_words import (
+from CIMLSegmentLib.task.label_values import (
     BACKGROUND,
+    OPTION,
+    LabelValues,
     concept,
     is_not_annotated,
 )
 from CIMLSegmentLib.task.parts import Region
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.cohorts.label_survey import CaseLabels, FoundLabel
+from MultimodalImagingLib.cohorts.label_survey import (
+    CaseLabels,
+    FoundLabel,
+    LabelSurvey,
+    survey_labels,
+)
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.images.label_map import LabelMap
-from MultimodalImagingLib.images.volume_io import Volume
+from MultimodalImagingLib.images.geometry import Volume
+from MultimodalImagingLib.images.label_map import LabelMap, read_label_map
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.jobs.progress import Reporter
 
 
 @dataclass(frozen=True)
@@ -180,3 +189,72 @@ def _not_found(cases: Sequence[CaseLabels], said: LabelValues) -> Iterable[str]:
                 f"{OPTION} speaks of {source!r}, but no label map holds it. Check its spelling in"
                 " the table of `mdal-selector inspect`."
             )
+
+
+@dataclass(frozen=True)
+class LabelMaps:
+    """Label maps whose values are understood.
+
+    Attributes:
+        files: Label map per case.
+        survey: What they hold, and which of them cannot be used.
+        scheme: What the values stand for.
+    """
+
+    files: Mapping[str, ImageFile]
+    survey: LabelSurvey
+    scheme: LabelScheme
+
+    def read(self, case_id: str) -> Volume:
+        """Read the label map of a case with the values of the task.
+
+        Raises:
+            CohortError: If it cannot be used.
+        """
+        return self.scheme.read(case_id, read_label_map(self.files[case_id]))
+
+    def tell(self, reporter: Reporter) -> None:
+        """Say what the values are taken for."""
+        if self.scheme.summary:
+            reporter.info(self.scheme.summary)
+        for text in self.scheme.warnings:
+            reporter.warning(text)
+
+
+def find_label_maps(
+    files: Mapping[str, ImageFile],
+    task: Task,
+    *,
+    said: LabelValues,
+    reporter: Reporter,
+    cache: Path | None = None,
+) -> LabelMaps:
+    """Read all label maps and find out what their values stand for.
+
+    Args:
+        files: Label map per case.
+        task: The task.
+        said: What the user says about the values.
+        reporter: Receives progress.
+        cache: Folder that remembers what unchanged files hold; `None` to read them all.
+
+    Raises:
+        CohortError: If a value cannot be explained; the text asks, and names the option.
+    """
+    survey = survey_labels(files, reporter, cache=cache)
+    return LabelMaps(files, survey, label_scheme(task, survey.cases, said))
+
+
+def grouped(texts: Mapping[str, str]) -> list[str]:
+    """Return a sentence per text with all cases that it is about, in place of one per case.
+
+    Args:
+        texts: Text per case.
+    """
+    cases: dict[str, list[str]] = {}
+    for case_id, text in texts.items():
+        cases.setdefault(text, []).append(case_id)
+    return [
+        f"Case{'s' * (len(case_ids) != 1)} {', '.join(case_ids)}: {text}"
+        for text, case_ids in cases.items()
+    ]

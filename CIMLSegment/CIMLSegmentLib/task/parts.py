@@ -37,27 +37,31 @@ class Terminology:
                 raise ModelError(msg)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Region:
     """A set of label values that is segmented as one.
 
     Attributes:
         name: Short name, unique in the task, used in file names.
-        title: Display name.
+        title: Display name; that of files where it is not given.
         labels: Label values of a reference map that belong to the region.
-        value: Label value that the region paints where no inner region is.
+        value: Label value that the region paints where no inner region is; 0 until it is known.
         inside: Name of the next larger region that holds this one, `None` for an outermost one.
         color: Red, green, blue, each 0 to 255.
         terminology: Standard codes.
     """
 
     name: str
-    title: str
+    title: str = ""
     labels: tuple[int, ...]
-    value: int
-    inside: str | None
+    value: int = 0
+    inside: str | None = None
     color: tuple[int, int, int]
     terminology: Terminology
+
+    def __post_init__(self) -> None:
+        """Give a region without a title its name as one."""
+        object.__setattr__(self, "title", self.title or self.name)
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from CIMLSegmentLib.task.parts import Merge, Region, Subtask, Terminology
+from CIMLSegmentLib.task.parts import Merge, Region, Subtask
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import ModelError
-from MultimodalImagingLib.record.json_entry import JsonEntry, read_json
+from MultimodalImagingLib.record.json_entry import (
+    JsonEntry,
+    config_from_json,
+    config_to_json,
+    read_json,
+)
 
 PRESET_FOLDER = Path(__file__).parents[1] / "Tasks"
 FORMAT_VERSION = 1
@@ -18,17 +23,8 @@ FORMAT_VERSION = 1
 _ALL_OF_COHORT = "all"
 _ANY_PRIMARY = "any"
 _OTHER_MODALITIES = "others"
-_TASK_KEYS = (
-    "format_version",
-    "name",
-    "description",
-    "modalities",
-    "labels",
-    "regions",
-    "subtasks",
-    "merge",
-)
-_REGION_KEYS = ("name", "title", "labels", "value", "inside", "color", "terminology")
+_OPTIONAL_KEYS = ("description", "merge", "format_version")
+_TASK_KEYS = ("name", "modalities", "labels", "regions", "subtasks", *_OPTIONAL_KEYS)
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ def task_from_json(data: object, *, cohort: CohortModalities | None = None) -> T
             contradicts itself.
     """
     entry = JsonEntry(data, "the task")
-    entry.check_keys(_TASK_KEYS, optional=("description", "merge", "format_version"))
+    entry.check_keys(_TASK_KEYS, optional=_OPTIONAL_KEYS)
     if entry.value("format_version", int, FORMAT_VERSION) != FORMAT_VERSION:
         msg = f"Expected a task of format version {FORMAT_VERSION}, got {entry.data!r:.200}."
         raise ModelError(msg)
@@ -96,7 +92,7 @@ def task_from_json(data: object, *, cohort: CohortModalities | None = None) -> T
         labels={value: name for name, value in labels.items()},
         regions=tuple(_with_default_value(region, regions) for region in regions),
         subtasks=tuple(_subtask(item, modalities, primary) for item in subtasks),
-        merge=_merge(entry),
+        merge=config_from_json(Merge, entry.data.get("merge", {}), where="the merge rule"),
     )
 
 
@@ -105,41 +101,26 @@ def task_to_json(task: Task) -> dict[str, Any]:
 
     Modalities are a list here, because their order counts and objects may be written sorted.
     """
-    return {
+    content = {
         "format_version": FORMAT_VERSION,
-        "name": task.name,
-        "description": task.description,
-        "modalities": [{"name": m, "kind": kind} for m, kind in task.modalities.items()],
+        **config_to_json(task),
+        "modalities": modalities_to_json(task.modalities),
         "labels": {name: value for value, name in task.labels.items()},
-        "regions": [_region_to_json(region) for region in task.regions],
-        "subtasks": [
-            {
-                "name": subtask.name,
-                "primary": subtask.primary,
-                "auxiliaries": list(subtask.auxiliaries),
-                "regions": list(subtask.regions),
-            }
-            for subtask in task.subtasks
-        ],
-        "merge": {
-            "rule": task.merge.rule,
-            "keep_inner_outside_outer": task.merge.keep_inner_outside_outer,
-        },
     }
+    return cast("dict[str, Any]", _without_none(content))
 
 
-def _modalities(entry: JsonEntry, cohort: CohortModalities | None) -> dict[str, str]:
-    if isinstance(entry.data["modalities"], list):
-        return _listed_modalities(entry.items("modalities", "modality"))
-    if entry.data["modalities"] != _ALL_OF_COHORT:
-        return entry.mapping("modalities", str)
-    if cohort is None:
-        msg = 'The task takes the modalities of a cohort ("all"), but no cohort was given.'
-        raise ModelError(msg)
-    return dict(cohort.kinds)
+def modalities_to_json(kinds: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return modalities and their kinds as a list, which keeps their order."""
+    return [{"name": name, "kind": kind} for name, kind in kinds.items()]
 
 
-def _listed_modalities(entries: list[JsonEntry]) -> dict[str, str]:
+def modalities_from_json(entries: Iterable[JsonEntry]) -> dict[str, str]:
+    """Return the kind of each modality in a list.
+
+    Raises:
+        ModelError: If a modality occurs twice, or an entry is not name and kind.
+    """
     kinds: dict[str, str] = {}
     for entry in entries:
         entry.check_keys(("name", "kind"), optional=())
@@ -151,30 +132,23 @@ def _listed_modalities(entries: list[JsonEntry]) -> dict[str, str]:
     return kinds
 
 
+def _modalities(entry: JsonEntry, cohort: CohortModalities | None) -> dict[str, str]:
+    if isinstance(entry.data["modalities"], list):
+        return modalities_from_json(entry.items("modalities", "modality"))
+    if entry.data["modalities"] != _ALL_OF_COHORT:
+        return entry.mapping("modalities", str)
+    if cohort is None:
+        msg = 'The task takes the modalities of a cohort ("all"), but no cohort was given.'
+        raise ModelError(msg)
+    return dict(cohort.kinds)
+
+
 def _region(entry: JsonEntry) -> Region:
-    entry.check_keys(_REGION_KEYS, optional=("title", "value", "inside"))
-    name = entry.value("name", str)
-    entry.where = f"region {name!r}"
-    color = entry.listed("color", int)
-    if len(color) != 3:
+    name, color = entry.value("name", str), entry.data.get("color", ())
+    if isinstance(color, list) and len(color) != 3:
         msg = f"Expected the color of region {name!r} to be [red, green, blue], got {color}."
         raise ModelError(msg)
-    return Region(
-        name=name,
-        title=entry.value("title", str, name),
-        labels=entry.listed("labels", int),
-        value=entry.value("value", int, 0),
-        inside=entry.value("inside", str, None),
-        color=color,
-        terminology=_terminology(entry),
-    )
-
-
-def _terminology(region: JsonEntry) -> Terminology:
-    entry = JsonEntry(region.data["terminology"], f"the terminology of {region.where}")
-    entry.check_keys(("category", "type", "anatomy"), optional=("anatomy",))
-    anatomy = entry.value("anatomy", str, None)
-    return Terminology(entry.value("category", str), entry.value("type", str), anatomy)
+    return config_from_json(Region, entry.data, where=f"region {name!r}")
 
 
 def _with_default_value(region: Region, regions: list[Region]) -> Region:
@@ -188,17 +162,12 @@ def _with_default_value(region: Region, regions: list[Region]) -> Region:
 
 
 def _subtask(entry: JsonEntry, modalities: Mapping[str, str], chosen: str | None) -> Subtask:
-    entry.check_keys(("name", "primary", "auxiliaries", "regions"), optional=())
-    name = entry.value("name", str)
-    entry.where = f"sub-task {name!r}"
-    primary = entry.value("primary", str)
-    if primary == _ANY_PRIMARY:
-        primary = _chosen_primary(chosen, modalities, name)
-    if entry.data["auxiliaries"] == _OTHER_MODALITIES:
-        auxiliaries = tuple(modality for modality in modalities if modality != primary)
-    else:
-        auxiliaries = entry.listed("auxiliaries", str)
-    return Subtask(name, primary, auxiliaries, entry.listed("regions", str))
+    name, data = entry.value("name", str), dict(entry.data)
+    if data.get("primary") == _ANY_PRIMARY:
+        data["primary"] = _chosen_primary(chosen, modalities, name)
+    if data.get("auxiliaries") == _OTHER_MODALITIES:
+        data["auxiliaries"] = [m for m in modalities if m != data.get("primary")]
+    return config_from_json(Subtask, data, where=f"sub-task {name!r}")
 
 
 def _chosen_primary(chosen: str | None, modalities: Mapping[str, str], subtask: str) -> str:
@@ -211,27 +180,7 @@ def _chosen_primary(chosen: str | None, modalities: Mapping[str, str], subtask: 
     return chosen
 
 
-def _merge(entry: JsonEntry) -> Merge:
-    merge = JsonEntry(entry.data.get("merge", {}), "the merge rule")
-    keys = ("rule", "keep_inner_outside_outer")
-    merge.check_keys(keys, optional=keys)
-    return Merge(
-        rule=merge.value("rule", str, "nested"),
-        keep_inner_outside_outer=merge.value("keep_inner_outside_outer", bool, False),
-    )
-
-
-def _region_to_json(region: Region) -> dict[str, Any]:
-    terminology = {"category": region.terminology.category, "type": region.terminology.type}
-    if region.terminology.anatomy is not None:
-        terminology["anatomy"] = region.terminology.anatomy
-    inside = {} if region.inside is None else {"inside": region.inside}
-    return {
-        "name": region.name,
-        "title": region.title,
-        "labels": list(region.labels),
-        "value": region.value,
-        **inside,
-        "color": list(region.color),
-        "terminology": terminology,
-    }
+def _without_none(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_none(entry) for key, entry in value.items() if entry is not None}
+    return [_without_none(entry) for entry in value] if isinstance(value, list) else value

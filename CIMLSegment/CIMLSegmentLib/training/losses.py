@@ -20,6 +20,7 @@ from monai.losses import DiceLoss
 from torch import Tensor
 from torch.nn import functional as F
 
+from CIMLSegmentLib.config import TrainingConfig
 from CIMLSegmentLib.network.network import CIMLOutput, MessageKey
 from CIMLSegmentLib.task.task import Task
 
@@ -47,13 +48,11 @@ class CIMLLoss:
 
     Attributes:
         task: The task.
-        beta: Weight of KL in nats per input voxel, before the warm-up.
-        use_dice: Whether soft Dice is added to the cross entropy.
+        config: Its settings: `beta`, `beta_warmup`, `dice`.
     """
 
     task: Task
-    beta: float
-    use_dice: bool = True
+    config: TrainingConfig
 
     def __call__(
         self,
@@ -61,7 +60,7 @@ class CIMLLoss:
         targets: Tensor,
         *,
         usable: Tensor | None = None,
-        beta_share: float = 1.0,
+        step: int | None = None,
     ) -> LossTerms:
         """Compute the loss of a batch.
 
@@ -70,7 +69,7 @@ class CIMLLoss:
             targets: Region masks, 0 to 1, `(B, R, …)`, regions in the order of the task.
             usable: Which modalities the cases have, bool `(B, M)`; samples without a sub-task's
                 primary do not count for that sub-task. All by default.
-            beta_share: Share of beta to use now (its warm-up).
+            step: Step of the training, from 0, for the warm-up of beta; all of beta by default.
         """
         cross_entropy: dict[str, Tensor] = {}
         dice: dict[str, Tensor] = {}
@@ -82,12 +81,17 @@ class CIMLLoss:
             weights = _level_weights(len(levels))
             terms = [_segmentation_terms(level.float(), wanted, counts) for level in levels]
             cross_entropy[subtask.name] = _weighted(weights, [term[0] for term in terms])
-            if self.use_dice:
+            if self.config.dice:
                 dice[subtask.name] = _weighted(weights, [term[1] for term in terms])
         kl = kl_per_input_voxel(output, n_voxels=prod(targets.shape[2:]))
         total = sum([*cross_entropy.values(), *dice.values()], targets.new_zeros(()))
         price = sum(kl.values(), targets.new_zeros(()))
-        return LossTerms(total + self.beta * beta_share * price, cross_entropy, dice, kl)
+        return LossTerms(total + self._beta(step) * price, cross_entropy, dice, kl)
+
+    def _beta(self, step: int | None) -> float:
+        n_steps, warmup = self.config.n_steps, self.config.beta_warmup
+        share = 1.0 if step is None else beta_share(step, n_steps=n_steps, warmup=warmup)
+        return self.config.beta * share
 
 
 def kl_per_input_voxel(output: CIMLOutput, *, n_voxels: int) -> dict[MessageKey, Tensor]:

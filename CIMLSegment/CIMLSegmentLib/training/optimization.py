@@ -1,15 +1,19 @@
-"""Optimizer, learning rate and number format of a training."""
+"""Optimizer, learning rate and number format of a training, and how a step is stopped."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from monai.networks.blocks.dynunet_block import UnetBasicBlock
+from torch import Tensor, nn
 
-from CIMLSegmentLib.model.training_config import TrainingConfig
+from CIMLSegmentLib.config import TrainingConfig
+from MultimodalImagingLib.jobs.progress import check_cancelled
 
 _MOMENTUM = 0.99
 
@@ -83,3 +87,27 @@ def choose_precision(name: str, device: torch.device) -> Precision:
     if chosen == torch.float16 and device.type == "cpu":
         chosen = torch.bfloat16  # fp16 arithmetic on the CPU is slow or absent
     return Precision(chosen, device.type)
+
+
+@contextmanager
+def stopping_within_steps(network: nn.Module) -> Iterator[None]:
+    """Let a cancelled job stop before and behind each block, forwards and backwards.
+
+    Weights are whole then: they change only after all gradients are there.
+
+    Raises:
+        CancelledError: From inside the pass that is running.
+    """
+    blocks = [module for module in network.modules() if isinstance(module, UnetBasicBlock)]
+    handles = [block.register_forward_pre_hook(lambda *_: check_cancelled()) for block in blocks]
+    handles += [block.register_forward_hook(_watch_gradient) for block in blocks]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _watch_gradient(_block: nn.Module, _inputs: Any, output: Tensor) -> None:
+    if output.requires_grad:
+        output.register_hook(lambda _gradient: check_cancelled())  # type: ignore[no-untyped-call]

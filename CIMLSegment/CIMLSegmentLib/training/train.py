@@ -1,28 +1,31 @@
-"""Training a network on labeled cases: the one entry, and what it refuses."""
+"""Training a network on labeled cases: the one entry, what it refuses, which cases validate."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from CIMLSegmentLib.config import GATES, TrainingJob
+from CIMLSegmentLib.inference.devices import Processes, joined_processes
 from CIMLSegmentLib.model.model_description import PACKAGES, ModelDescription, ModelFacts
-from CIMLSegmentLib.network.config import GATES
+from CIMLSegmentLib.network.baselines import Baseline
 from CIMLSegmentLib.network.gate import check_positions
+from CIMLSegmentLib.network.network import CIMLNet
 from CIMLSegmentLib.task.task import Task
-from CIMLSegmentLib.training.patient_split import Split, split_by_patient
-from CIMLSegmentLib.training.processes import Processes, joined_processes
+from CIMLSegmentLib.training.training_case import TrainingCase
 from CIMLSegmentLib.training.training_cases import TrainingSet
 from CIMLSegmentLib.training.training_folder import claimed_folder
-from CIMLSegmentLib.training.training_job import TrainingJob, TrainingResult
 from CIMLSegmentLib.training.training_run import TrainingData, TrainingRun
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.version import current_versions
 
-__all__ = ["TrainingJob", "TrainingResult", "train"]
-
 _MOST_WORKERS = 8
+_FEWEST_PATIENTS = 3
 
 
 def train(
@@ -142,3 +145,97 @@ def _n_workers(job: TrainingJob, processes: Processes) -> int:
     if processes.device.type == "cpu":
         return 1  # the network needs the cores
     return min(max(core_count() // processes.count - 1, 1), _MOST_WORKERS)
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What came out of a training.
+
+    Attributes:
+        folder: The model folder.
+        network: The best network, on the CPU; that of the last step if there was no validation.
+        step: Steps that were made.
+        best_step: Step of the best network.
+        metrics: Its validation figures: `dice`, `dice <region>`, `hd95_mm <region>`.
+        split: Cases for training and validation.
+        stopped_early: Whether it ended because validation no longer got better.
+    """
+
+    folder: Path
+    network: CIMLNet | Baseline
+    step: int
+    best_step: int
+    metrics: Mapping[str, float]
+    split: Split
+    stopped_early: bool
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which cases are trained on, and which choose among the states.
+
+    Attributes:
+        training: Case ids, sorted.
+        validation: Case ids, sorted; empty if there are too few patients.
+    """
+
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+
+
+def split_by_patient(
+    cases: Sequence[TrainingCase],
+    *,
+    share: float,
+    seed: int,
+    chosen: Sequence[str] | None = None,
+) -> Split:
+    """Split cases so that a patient is on one side only.
+
+    Args:
+        cases: All cases.
+        share: Share of the patients kept for validation: at least one of them if it is above 0
+            and there are three patients or more, none if there are fewer.
+        seed: Decides which patients.
+        chosen: Cases for validation instead of a random choice.
+
+    Raises:
+        UsageError: If a chosen case does not exist, or none is left to train on.
+    """
+    patients = sorted({case.patient_id for case in cases})
+    if chosen is not None:
+        validation = _checked(cases, chosen)
+    elif share > 0 and len(patients) >= _FEWEST_PATIENTS:
+        n_kept = min(max(1, round(share * len(patients))), len(patients) - 1)
+        order = np.random.default_rng(seed).permutation(len(patients))
+        kept = {patients[index] for index in order[:n_kept]}
+        validation = {case.case_id for case in cases if case.patient_id in kept}
+    else:
+        validation = set()
+    return Split(
+        tuple(sorted(case.case_id for case in cases if case.case_id not in validation)),
+        tuple(sorted(validation)),
+    )
+
+
+def _checked(cases: Sequence[TrainingCase], chosen: Sequence[str]) -> set[str]:
+    patient_of = {case.case_id: case.patient_id for case in cases}
+    unknown = sorted(set(chosen) - set(patient_of))
+    if unknown:
+        msg = (
+            f"Expected validation cases that are labeled and usable, got {', '.join(unknown)}."
+            " Correct the list."
+        )
+        raise UsageError(msg)
+    kept = {patient_of[case_id] for case_id in chosen}
+    both = sorted(c for c, patient in patient_of.items() if patient in kept and c not in chosen)
+    if both:
+        msg = (
+            f"Cases {', '.join(both)} are of patients that are kept for validation. Keep them for"
+            " validation too, or leave them out."
+        )
+        raise UsageError(msg)
+    if len(set(chosen)) == len(patient_of):
+        msg = "All cases are kept for validation. Leave at least one to train on."
+        raise UsageError(msg)
+    return set(chosen)

@@ -6,7 +6,7 @@ The file is read patch by patch; nothing has to fit the memory as a whole.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from CIMLSegmentLib.model.model_description import Intensities
-from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.errors import CrossModalError, ModelError
+from MultimodalImagingLib.record.json_entry import config_from_json
 from MultimodalImagingLib.record.tensor_file import (
     TensorFileError,
     open_tensors,
@@ -57,7 +58,7 @@ class TrainingCase:
     regions: Mapping[str, int]
     intensities: Mapping[str, Intensities]
     warnings: tuple[str, ...]
-    path: Path
+    path: Path = Path()
 
     def read(
         self, modalities: Sequence[str], window: tuple[slice, ...]
@@ -142,29 +143,12 @@ def read_training_case(path: Path, *, key: str) -> TrainingCase:
         NotPreparedError: If the file is absent, damaged, or was made from something else.
     """
     try:
-        fields = read_header(path)
-        found = fields.pop("key")
-        case = _case(fields, path)
-    except (KeyError, ValueError, TypeError) as error:
+        content = read_header(path)
+        found, regions = content.pop("key"), dict(content.pop("regions"))
+        case = config_from_json(TrainingCase, {**content, "regions": regions}, where=str(path))
+    except (KeyError, ValueError, TypeError, ModelError) as error:
         raise NotPreparedError(str(error)) from error
     if found != key:
         msg = "it was made from other files or settings"
         raise NotPreparedError(msg)
-    return case
-
-
-def _case(fields: Mapping[str, Any], path: Path) -> TrainingCase:
-    intensities = {name: Intensities(**values) for name, values in fields["intensities"].items()}
-    k, j, i = fields["shape"]
-    dk, dj, di = fields["spacing_mm"]
-    return TrainingCase(
-        case_id=fields["case_id"],
-        patient_id=fields["patient_id"],
-        modalities=tuple(fields["modalities"]),
-        shape=(k, j, i),
-        spacing_mm=(dk, dj, di),
-        regions=dict(fields["regions"]),
-        intensities=intensities,
-        warnings=tuple(fields["warnings"]),
-        path=path,
-    )
+    return replace(case, path=path)

@@ -12,13 +12,11 @@ import numpy as np
 
 from CIMLSegmentLib.inference.window_box import BoolArray, window_box
 from CIMLSegmentLib.model.model_description import Intensities
-from CIMLSegmentLib.task.label_maps import LabelMaps, find_label_maps, grouped
-from CIMLSegmentLib.task.label_scheme import check_regions
+from CIMLSegmentLib.task.label_scheme import LabelMaps, check_regions, find_label_maps, grouped
 from CIMLSegmentLib.task.label_values import LabelValues
-from CIMLSegmentLib.task.region_labels import label_warnings, masks_on_grid
+from CIMLSegmentLib.task.regions import label_in_air, label_warnings, lost_label, masks_on_grid
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_to_json
-from CIMLSegmentLib.training.label_place import label_in_air, lost_label
 from CIMLSegmentLib.training.training_case import (
     FORMAT_VERSION,
     FloatArray,
@@ -29,7 +27,7 @@ from CIMLSegmentLib.training.training_case import (
     read_training_case,
     write_training_case,
 )
-from MultimodalImagingLib.cohorts.cohort import Case
+from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.cohorts.place_problems import (
     check_readings,
     label_problems,
@@ -38,15 +36,10 @@ from MultimodalImagingLib.cohorts.place_problems import (
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.jobs.progress import Reporter
-from MultimodalImagingLib.preparation.file_checksums import FileChecksums
-from MultimodalImagingLib.preparation.prepared_cache import case_key
-from MultimodalImagingLib.preparation.preprocessing import (
-    PreparedCase,
-    PreprocessingSpec,
-    prepare_case,
-)
+from MultimodalImagingLib.preparation.case_preparation import prepare_case
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase, PreprocessingSpec, case_key
 from MultimodalImagingLib.record.atomic_files import remove_unfinished_files
-from MultimodalImagingLib.record.checksums import json_checksum
+from MultimodalImagingLib.record.checksums import FileChecksums, json_checksum
 
 MAX_WORKERS = 4
 MOST_PLACES = 20_000

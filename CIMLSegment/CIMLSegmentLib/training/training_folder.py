@@ -1,20 +1,26 @@
-"""The folder of a training: of one training at a time, and never one with foreign files."""
+"""The folder of a training: of one training at a time, never one with foreign files; its log."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from CIMLSegmentLib.model.best_network import BASELINE_NAME, STATE_FOLDER
+from CIMLSegmentLib.inference.devices import Processes
 from CIMLSegmentLib.model.model_files import DESCRIPTION_NAME, WEIGHTS_NAME, is_description
-from CIMLSegmentLib.training.processes import Processes
-from CIMLSegmentLib.training.training_log import LOG_NAME
-from CIMLSegmentLib.training.training_state import STATE_NAME
+from CIMLSegmentLib.training.losses import LossTerms
+from CIMLSegmentLib.training.training_state import BASELINE_NAME, STATE_FOLDER, STATE_NAME
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.record.atomic_files import remove_unfinished_files, writing_error
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.record.atomic_files import (
+    remove_unfinished_files,
+    write_text,
+    writing_error,
+)
+from MultimodalImagingLib.record.json_entry import json_value
 from MultimodalImagingLib.record.locks import locked
 from MultimodalImagingLib.record.ownership import check_own_files
 from MultimodalImagingLib.record.tensor_file import is_tensor_file
@@ -22,6 +28,7 @@ from MultimodalImagingLib.record.tensor_file import is_tensor_file
 LOCK_NAME = "training.lock"
 # A training touches its lock every 20 s; a computer that sleeps does not.
 LOCK_SILENCE_S = 600.0
+LOG_NAME = "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -95,3 +102,72 @@ def _is_log(data: bytes) -> bool:
     except ValueError:
         return False
     return all(isinstance(line, dict) and "step" in line for line in lines)
+
+
+class LossMeans:
+    """Means of the loss terms since the last time they were asked for."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Any] = {}
+        self._n = 0
+
+    def add(self, terms: LossTerms) -> None:
+        """Count one part of a batch in; nothing waits for the GPU here."""
+        self._n += 1
+        for name, value in _named(terms).items():
+            self._sums[name] = self._sums.get(name, 0) + value.detach()
+
+    def take(self) -> dict[str, float]:
+        """Return the means and forget them.
+
+        Returns:
+            `loss`, and per sub-task `CE <name>`, `Dice <name>`, per message
+            `KL <auxiliary> to <sub-task> at level <l>`, nats per input voxel.
+        """
+        means = {name: float(total) / self._n for name, total in self._sums.items()}
+        self._sums, self._n = {}, 0
+        return means
+
+
+class TrainingLog:
+    """Writes the course of a training into a file of JSON lines, and reports it."""
+
+    def __init__(self, folder: Path, reporter: Reporter) -> None:
+        self.path = folder / LOG_NAME
+        self._reporter = reporter
+
+    def resume_at(self, step: int) -> None:
+        """Drop what was written after the step from which the training resumes."""
+        kept = [entry for entry in read_log(self.path) if entry["step"] <= step]
+        write_text(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Append one line and hand it to the reporter as `step` and the values."""
+        entry = {"step": step, **values}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, allow_nan=False) + "\n")
+        self._reporter.result(entry)
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Read the course of a training; a line that a kill cut off is left out."""
+    if not path.is_file():
+        return []
+    entries = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            entry = json_value(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and isinstance(entry.get("step"), int):
+            entries.append(entry)
+    return entries
+
+
+def _named(terms: LossTerms) -> dict[str, Any]:
+    named = {"loss": terms.total}
+    named |= {f"CE {name}": value for name, value in terms.cross_entropy.items()}
+    named |= {f"Dice {name}": value for name, value in terms.dice.items()}
+    for key, value in terms.kl.items():
+        named[f"KL {key.auxiliary} to {key.subtask} at level {key.level}"] = value
+    return named

@@ -10,25 +10,30 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from CIMLSegmentLib.inference.devices import is_out_of_memory
-from CIMLSegmentLib.model.best_network import STATE_FOLDER, keep_best, read_best
+from CIMLSegmentLib.config import TrainingJob
+from CIMLSegmentLib.inference.devices import Processes, is_out_of_memory, without_averaging
 from CIMLSegmentLib.model.model_description import ModelDescription
 from CIMLSegmentLib.network.baselines import Baseline, build_any
 from CIMLSegmentLib.network.network import CIMLNet
 from CIMLSegmentLib.training.dataset import Batch, PatchSource, batches
-from CIMLSegmentLib.training.losses import CIMLLoss, beta_share
+from CIMLSegmentLib.training.losses import CIMLLoss
 from CIMLSegmentLib.training.optimization import (
     choose_precision,
     learning_rate,
     make_optimizer,
     set_learning_rate,
+    stopping_within_steps,
 )
-from CIMLSegmentLib.training.processes import Processes, without_averaging
-from CIMLSegmentLib.training.stopping import stopping_within_steps
 from CIMLSegmentLib.training.training_case import TrainingCase
-from CIMLSegmentLib.training.training_job import TrainingJob
-from CIMLSegmentLib.training.training_log import LossMeans, TrainingLog
-from CIMLSegmentLib.training.training_state import Progress, read_state, write_state
+from CIMLSegmentLib.training.training_folder import LossMeans, TrainingLog
+from CIMLSegmentLib.training.training_state import (
+    STATE_FOLDER,
+    Progress,
+    keep_best,
+    read_best,
+    read_state,
+    write_state,
+)
 from CIMLSegmentLib.training.validation import validate_cases, validation_plan
 from MultimodalImagingLib.errors import CancelledError, CrossModalError
 from MultimodalImagingLib.jobs.progress import Reporter
@@ -77,7 +82,7 @@ class TrainingRun:
         self.optimizer = make_optimizer(self.network, config)
         self.precision = choose_precision(config.precision, processes.device)
         self.scaler = self.precision.scaler()
-        self.loss = CIMLLoss(task, config.beta, use_dice=config.dice)
+        self.loss = CIMLLoss(task, config)
         self.source = PatchSource(data.training, task, config)
         self.log = TrainingLog(data.folder / STATE_FOLDER, reporter)
         self._wrapped: nn.Module = self.network
@@ -181,12 +186,10 @@ class TrainingRun:
                 self._backward(part, generator)
 
     def _backward(self, part: Batch, generator: torch.Generator) -> None:
-        config = self.job.training
-        share = beta_share(self.progress.step, n_steps=config.n_steps, warmup=config.beta_warmup)
         part = part.to(self.processes.device)
         with self.precision.autocast():
             output = self._wrapped(part.images, present=part.present, generator=generator)
-        terms = self.loss(output, part.targets, usable=part.usable, beta_share=share)
+        terms = self.loss(output, part.targets, usable=part.usable, step=self.progress.step)
         self.scaler.scale(terms.total / self._n_parts).backward()
         self._means.add(terms)
 

@@ -10,15 +10,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from CIMLSegmentLib.inference.inference_config import InferenceConfig
+from CIMLSegmentLib.config import InferenceConfig
+from CIMLSegmentLib.inference.devices import Processes
 from CIMLSegmentLib.inference.sliding_window import WindowPlan, predict_windows
 from CIMLSegmentLib.network.baselines import Baseline
 from CIMLSegmentLib.network.network import CIMLNet
-from CIMLSegmentLib.results.metrics import dice, hausdorff95
-from CIMLSegmentLib.task.merging import merge_regions, region_logits, region_masks
+from CIMLSegmentLib.results.scores import dice, hausdorff95
 from CIMLSegmentLib.task.parts import Subtask
+from CIMLSegmentLib.task.regions import merge_regions, region_logits, region_masks
 from CIMLSegmentLib.task.task import Task
-from CIMLSegmentLib.training.processes import Processes
 from CIMLSegmentLib.training.training_case import FloatArray, TrainingCase
 from MultimodalImagingLib.jobs.progress import NullReporter
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from CIMLSegmentPanelLib.nodes.model_summary import model_state
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.cohort_record import CaseState, open_record
-from MultimodalSlicerLib.case_rows import CaseRow
-from MultimodalSlicerLib.cohort_files import CohortFiles
+from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
 
 LABELLED, UNLABELLED, SEGMENTED, FAILED = "labelled", "unlabelled", "segmented", "failed"
 
@@ -23,13 +22,13 @@ class BatchCase:
     """A case and what became of it.
 
     Attributes:
-        row: The case with its files.
+        found: The case with its files.
         state: `labelled`, `unlabelled`, `segmented` or `failed`.
         folder: Its result; empty before.
         detail: Volumes of the regions, or why it failed.
     """
 
-    row: CaseRow
+    found: FoundCase
     state: str
     folder: str = ""
     detail: str = ""
@@ -43,10 +42,10 @@ class CohortCases:
         cases: Its cases by name.
     """
 
-    def __init__(self, files: CohortFiles, rows: Sequence[CaseRow]) -> None:
+    def __init__(self, files: CohortFiles, found: Sequence[FoundCase]) -> None:
         states = files.states()
         self.files = files
-        self.cases = {row.case_id: BatchCase(row, _state(row, files, states)) for row in rows}
+        self.cases = {case.case_id: BatchCase(case, _state(case, files, states)) for case in found}
         self._original = dict(self.cases)
 
     @property
@@ -64,7 +63,7 @@ class CohortCases:
 
         What was known of results before is forgotten.
         """
-        from CIMLSegmentLib.results.stored_result import find_results
+        from CIMLSegmentLib.results.segmentation_result import find_results
 
         self.cases = dict(self._original)
         for path in () if folder is None else find_results(folder):
@@ -73,7 +72,7 @@ class CohortCases:
 
     def take(self, folder: Path) -> None:
         """Take over a result; one that cannot be read is a failed case."""
-        from CIMLSegmentLib.results.stored_result import read_result
+        from CIMLSegmentLib.results.segmentation_result import read_result
 
         try:
             result = read_result(folder)
@@ -119,8 +118,8 @@ def _folder(files: CohortFiles) -> Path | None:
     return Path(files.record_path) if files.record_path else None
 
 
-def _state(row: CaseRow, files: CohortFiles, states: Mapping[str, CaseState]) -> str:
-    return LABELLED if files.is_labelled(row, states.get(row.case_id)) else UNLABELLED
+def _state(case: FoundCase, files: CohortFiles, states: Mapping[str, CaseState]) -> str:
+    return LABELLED if files.is_labelled(case, states.get(case.case_id)) else UNLABELLED
 
 
 def _volumes(volumes_ml: Mapping[str, float]) -> str:

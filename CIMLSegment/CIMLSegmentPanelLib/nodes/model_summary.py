@@ -13,7 +13,7 @@ from MultimodalImagingLib.errors import CrossModalError, ModelError
 from MultimodalImagingLib.record.json_entry import JsonEntry, read_json
 
 if TYPE_CHECKING:
-    from CIMLSegmentLib.network.config import NetworkConfig
+    from CIMLSegmentLib.config import NetworkConfig
 
 MODEL_FILE, WEIGHTS_FILE, CHECKSUM = "model.json", "model.safetensors", "weights_sha256"
 

@@ -12,6 +12,8 @@ from MDALSelectorLib.retrospect.config import (
     RetrospectConfig,
 )
 from MDALSelectorLib.strategies import STRATEGIES
+from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
@@ -90,7 +92,6 @@ def config_from_options(options: argparse.Namespace) -> RetrospectConfig:
         UsageError: If a value cannot be used.
     """
     return RetrospectConfig(
-        cohort=options.cohort,
         budgets=tuple(text.strip() for text in options.budgets.split(",") if text.strip()),
         strategies=tuple(dict.fromkeys(options.strategy)),
         n_draws=options.draws,
@@ -115,7 +116,9 @@ def run_retrospect_command(options: argparse.Namespace, reporter: Reporter) -> i
     """Run the `retrospect` command; returns the exit code 0."""
     from MDALSelectorLib.retrospect.job import run_retrospect
 
-    run = run_retrospect(config_from_options(options), reporter)
+    rows = tuple(parse_pattern(text) for text in options.modality)
+    cohort = find_cohort(options.cohort, patterns=patterns_for(options.cohort, rows))
+    run = run_retrospect(cohort, config_from_options(options), reporter)
     reporter.result({"run": str(run), "report": str(run / "retrospect.html")})
     return 0
 

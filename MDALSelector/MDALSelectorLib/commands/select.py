@@ -6,12 +6,16 @@ import argparse
 from pathlib import Path
 
 from MDALSelectorLib.estimation.config import ESTIMATORS, EstimationConfig, EstimatorName
+from MDALSelectorLib.pairing.config import PairingConfig
 from MDALSelectorLib.selection.config import LABELLED_RULES, SelectionConfig
-from MDALSelectorLib.strategies import DEFAULT_STRATEGY, STRATEGIES, StrategyOptions
+from MDALSelectorLib.strategies import DEFAULT_STRATEGY, STRATEGIES
+from MDALSelectorLib.strategies.base import StrategyOptions
+from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
-from MultimodalImagingLib.record.json_entry import changed_config, read_settings
+from MultimodalImagingLib.record.json_entry import ConfigT, changed_config, read_settings
 
 
 def add_select_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,8 +65,8 @@ def add_select_arguments(parser: argparse.ArgumentParser) -> None:
         "--settings",
         type=Path,
         metavar="FILE",
-        help="JSON with `estimation` and `strategy_options`: any of the values of these names in"
-        " the configuration of a selection.json; what it names counts before options",
+        help="JSON with `estimation`, `pairing` and `strategy_options`: any of the values of these"
+        " names in the configuration of a selection.json; what it names counts before options",
     )
 
 
@@ -75,20 +79,19 @@ def config_from_options(options: argparse.Namespace) -> SelectionConfig:
     """
     estimator: EstimatorName = options.estimator
     estimation = EstimationConfig(estimator=estimator, seed=options.seed, device=options.device)
-    settings = read_settings(options.settings, ("estimation", "strategy_options"))
-    where = f"of the settings {options.settings}"
+    strategy_options = StrategyOptions(score_direction=options.score_direction)
+    settings = read_settings(options.settings, ("estimation", "pairing", "strategy_options"))
+
+    def changed(kind: str, config: ConfigT) -> ConfigT:
+        where = f"the {kind} of the settings {options.settings}"
+        return changed_config(config, settings[kind], where=where)
+
     return SelectionConfig(
-        cohort=options.cohort,
         budget=options.budget,
         strategy=options.strategy,
-        options=changed_config(
-            StrategyOptions(score_direction=options.score_direction),
-            settings["strategy_options"],
-            where=f"the strategy_options {where}",
-        ),
-        estimation=changed_config(
-            estimation, settings["estimation"], where=f"the estimation {where}"
-        ),
+        options=changed("strategy_options", strategy_options),
+        estimation=changed("estimation", estimation),
+        pairing=changed("pairing", PairingConfig()),
         output=options.output,
         record=options.record,
         spacing_mm=options.spacing,
@@ -103,7 +106,10 @@ def run_select(options: argparse.Namespace, reporter: Reporter) -> int:
     """Run the `select` command; returns the exit code 0."""
     from MDALSelectorLib.selection_job import run_selection
 
-    run = run_selection(config_from_options(options), reporter)
+    config = config_from_options(options)
+    rows = tuple(parse_pattern(text) for text in options.modality)
+    cohort = find_cohort(options.cohort, patterns=patterns_for(options.cohort, rows))
+    run = run_selection(cohort, config, reporter)
     reporter.result({"run": str(run), "report": str(run / "report.html")})
     return 0
 

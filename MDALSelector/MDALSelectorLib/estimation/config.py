@@ -25,8 +25,8 @@ class CrossFitConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be held out."""
-        _require(self.n_folds >= 2, "at least 2 folds", self.n_folds)
-        _require(self.n_repeats >= 1, "at least 1 repeat", self.n_repeats)
+        require(self.n_folds >= 2, "at least 2 folds", self.n_folds)
+        require(self.n_repeats >= 1, "at least 1 repeat", self.n_repeats)
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class NormalizationConfig:
 
     def __post_init__(self) -> None:
         """Refuse settings that never stop."""
-        _require(self.tolerance_nats > 0, "a positive tolerance in nats", self.tolerance_nats)
-        _require(self.max_passes >= 1, "at least 1 pass", self.max_passes)
-        _require(self.block_rows >= 1, "at least 1 row per block", self.block_rows)
-        _require(self.n_mixed >= 0, "0 or more mixed passes", self.n_mixed)
+        require(self.tolerance_nats > 0, "a positive tolerance in nats", self.tolerance_nats)
+        require(self.max_passes >= 1, "at least 1 pass", self.max_passes)
+        require(self.block_rows >= 1, "at least 1 row per block", self.block_rows)
+        require(self.n_mixed >= 0, "0 or more mixed passes", self.n_mixed)
 
 
 @dataclass(frozen=True)
@@ -76,18 +76,18 @@ class GaussianConfig:
     def __post_init__(self) -> None:
         """Refuse an empty or impossible grid."""
         components, shrinkages = self.n_components, self.shrinkages
-        _require(
+        require(
             bool(components) and min(components) >= 1, "component numbers of at least 1", components
         )
-        _require(
+        require(
             bool(shrinkages) and min(shrinkages) >= 0 and max(shrinkages) < 1,
             "shrinkages in [0, 1)",
             shrinkages,
         )
         share, limit = self.max_component_share, self.max_correlation
-        _require(0 < share <= 1, "a share of components in (0, 1]", share)
-        _require(0 < limit < 1, "a largest correlation in (0, 1)", limit)
-        _require(self.n_shuffles >= 0, "0 or more shuffles", self.n_shuffles)
+        require(0 < share <= 1, "a share of components in (0, 1]", share)
+        require(0 < limit < 1, "a largest correlation in (0, 1)", limit)
+        require(self.n_shuffles >= 0, "0 or more shuffles", self.n_shuffles)
 
 
 @dataclass(frozen=True)
@@ -130,13 +130,13 @@ class ContrastiveConfig:
     def __post_init__(self) -> None:
         """Refuse settings that cannot be trained."""
         sizes = (self.embedding_size, self.hidden_size, self.max_steps, self.evaluate_every)
-        _require(min(sizes) >= 1, "sizes and steps of at least 1", sizes)
-        _require(self.patience >= 1, "a patience of at least 1", self.patience)
-        _require(0 < self.stop_share <= 0.5, "a share of stop cases in (0, 0.5]", self.stop_share)
-        _require(self.batch_cases >= 2, "at least 2 cases per batch", self.batch_cases)
-        _require(self.views_per_case >= 1, "at least 1 view per case", self.views_per_case)
-        _require(self.learning_rate > 0, "a positive learning rate", self.learning_rate)
-        _require(
+        require(min(sizes) >= 1, "sizes and steps of at least 1", sizes)
+        require(self.patience >= 1, "a patience of at least 1", self.patience)
+        require(0 < self.stop_share <= 0.5, "a share of stop cases in (0, 0.5]", self.stop_share)
+        require(self.batch_cases >= 2, "at least 2 cases per batch", self.batch_cases)
+        require(self.views_per_case >= 1, "at least 1 view per case", self.views_per_case)
+        require(self.learning_rate > 0, "a positive learning rate", self.learning_rate)
+        require(
             0 < self.initial_scale <= self.max_scale,
             f"a first scale in (0, {self.max_scale}]",
             self.initial_scale,
@@ -172,12 +172,12 @@ class CropConfig:
     def __post_init__(self) -> None:
         """Refuse crops that the encoder cannot halve."""
         n_halvings = len(self.channels)
-        _require(n_halvings >= 1, "at least one convolution", self.channels)
+        require(n_halvings >= 1, "at least one convolution", self.channels)
         smallest = 2 ** (n_halvings + 1)
-        _require(
+        require(
             self.edge_voxels >= smallest, f"crops of at least {smallest} voxels", self.edge_voxels
         )
-        _require(self.places_per_axis >= 1, "at least 1 place per axis", self.places_per_axis)
+        require(self.places_per_axis >= 1, "at least 1 place per axis", self.places_per_axis)
 
 
 @dataclass(frozen=True)
@@ -205,12 +205,17 @@ class EstimationConfig:
 
     def __post_init__(self) -> None:
         """Refuse unknown names and impossible limits."""
-        _require(self.estimator in ESTIMATORS, f"an estimator of {ESTIMATORS}", self.estimator)
-        _require(self.seed >= 0, "a seed of 0 or more", self.seed)
-        _require(self.min_cases >= 4, "at least 4 cases per pair", self.min_cases)
+        require(self.estimator in ESTIMATORS, f"an estimator of {ESTIMATORS}", self.estimator)
+        require(self.seed >= 0, "a seed of 0 or more", self.seed)
+        require(self.min_cases >= 4, "at least 4 cases per pair", self.min_cases)
 
 
-def _require(is_met: bool, expected: str, found: object) -> None:
+def require(is_met: bool, expected: str, found: object) -> None:
+    """Refuse a setting that is not as expected.
+
+    Raises:
+        UsageError: If it is not.
+    """
     if not is_met:
         msg = f"Expected {expected}, got {found!r}. Correct the setting and start again."
         raise UsageError(msg)

@@ -8,7 +8,7 @@ standardizing each fold on top lowered the rank correlation with known PMI (by 0
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,23 +22,16 @@ from MDALSelectorLib.estimation.config import (
     NormalizationConfig,
 )
 from MDALSelectorLib.estimation.contrastive_training import TrainedFold, run_jobs, train_fold
-from MDALSelectorLib.estimation.cross_fitting import (
-    CrossFitPlan,
-    FloatArray,
-    IntArray,
-    Split,
-    bound_blocks,
-)
+from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, IntArray, Split, bound_blocks
 from MDALSelectorLib.estimation.encoders import symmetric_info_nce
 from MDALSelectorLib.estimation.normalization import two_sided_scores
-from MDALSelectorLib.estimation.pair_estimate import (
-    BoolArray,
-    ModalityPair,
-    PairEstimate,
-    joint_cases,
-)
+from MDALSelectorLib.estimation.pair_estimate import ModalityPair, PairEstimate, joint_cases
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
+
+# Factors by which the mean over places may be multiplied to serve as a critic of whole cases.
+CASE_SCALES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0, 16.0)
 
 
 def contrastive_estimates(
@@ -122,7 +115,6 @@ class _Sheet:
         self._pmi = np.full((shape[0], len(cases)), np.nan)
         self._half = np.full((n_halves, 2, len(cases)), np.nan)
         self._bounds = np.full(shape, np.nan)
-        self._facts: dict[tuple[int, int], Mapping[str, float]] = {}
 
     def note(self, scores: FoldScores, job: _Job) -> None:
         if job.half is not None:
@@ -130,7 +122,6 @@ class _Sheet:
             return
         self._pmi[job.repeat, scores.is_held_out] = scores.pmi
         self._bounds[job.repeat, job.fold] = scores.bound
-        self._facts[job.repeat, job.fold] = scores.facts
 
     def estimate(self) -> PairEstimate:
         return PairEstimate(
@@ -140,12 +131,7 @@ class _Sheet:
             repeat_pmi=self._pmi,
             repeat_bounds=np.nanmean(self._bounds, axis=1),
             half_pmi=self._half,
-            settings={"folds": [dict(self._facts[key]) for key in sorted(self._facts)]},
         )
-
-
-# Factors by which the mean over places may be multiplied to serve as a critic of whole cases.
-CASE_SCALES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0, 16.0)
 
 
 @dataclass(frozen=True)
@@ -187,14 +173,12 @@ class FoldScores:
         is_held_out: Which of the cases that have the pair are held out, `(n,)`.
         pmi: PMI of these, mean over places, nats.
         bound: Held-out InfoNCE bound, nats.
-        facts: How training and normalization went.
     """
 
     pair: ModalityPair
-    is_held_out: BoolArray
-    pmi: FloatArray
+    is_held_out: MaskArray
+    pmi: Float64Array
     bound: float
-    facts: Mapping[str, float]
 
 
 def score_fold(
@@ -217,7 +201,7 @@ def _pair_scores(
     split: Split,
     settings: ContrastiveSettings,
 ) -> FoldScores:
-    critic, error, n_passes = _normalized(embeddings, settings.normalization)
+    critic = _normalized(embeddings, settings.normalization)
     is_held_out = np.isin(embeddings.cases, split.held_out)
     stops = np.flatnonzero(np.isin(embeddings.cases, fold.inner.held_out))
     scales = CASE_SCALES if embeddings.counts.shape[1] > 1 else (1.0,)
@@ -228,13 +212,6 @@ def _pair_scores(
         is_held_out=is_held_out,
         pmi=places.nanmean(dim=1).cpu().double().numpy(),
         bound=critic.bound(np.flatnonzero(is_held_out), scale),
-        facts={
-            "n_steps": fold.n_steps,
-            "stop_bound_nats": fold.stop_bound_nats,
-            "case_scale": scale,
-            "normalization_passes": n_passes,
-            "normalization_error_nats": error,
-        },
     )
 
 
@@ -273,9 +250,7 @@ class _NormalizedCritic:
         return (critic - a @ counts.T - counts @ b.T) / (counts @ counts.T).clamp(min=1)
 
 
-def _normalized(
-    embeddings: PairEmbeddings, config: NormalizationConfig
-) -> tuple[_NormalizedCritic, float, int]:
+def _normalized(embeddings: PairEmbeddings, config: NormalizationConfig) -> _NormalizedCritic:
     rows, columns, patients = embeddings.counted()
     found = two_sided_scores(
         rows, columns, groups=patients, start=columns[:, -1].contiguous(), config=config
@@ -285,5 +260,4 @@ def _normalized(
         full = torch.zeros(embeddings.counts.shape, dtype=rows.dtype, device=rows.device)
         full[embeddings.counts] = values.to(rows.dtype)
         constants.append(full)
-    critic = _NormalizedCritic(embeddings, constants[0], constants[1])
-    return critic, found.error_nats, found.n_passes
+    return _NormalizedCritic(embeddings, constants[0], constants[1])

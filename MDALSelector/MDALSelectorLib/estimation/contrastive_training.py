@@ -26,10 +26,15 @@ from MDALSelectorLib.estimation.config import ContrastiveConfig
 from MDALSelectorLib.estimation.cross_fitting import IntArray, Split
 from MDALSelectorLib.estimation.encoders import ContrastiveModel
 from MDALSelectorLib.estimation.pair_estimate import ModalityPair
-from MultimodalImagingLib.jobs.cancellation import check_cancelled
 from MultimodalImagingLib.jobs.environment import core_count
+from MultimodalImagingLib.jobs.progress import check_cancelled
 
 MIN_IMPROVEMENT_NATS = 1e-3
+# Each training holds the activations of a batch; more of them would only fill the memory.
+MAX_WORKERS = 8
+
+JobT = TypeVar("JobT")
+ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +44,10 @@ class TrainedFold:
     Attributes:
         model: The encoders at their best.
         inner: Which cases trained, and which stopped the training (`held_out`).
-        n_steps: Optimizer steps of the best state.
-        stop_bound_nats: Bound on the views that stopped the training, nats.
     """
 
     model: ContrastiveModel
     inner: Split
-    n_steps: int
-    stop_bound_nats: float
 
 
 def train_fold(
@@ -84,11 +85,11 @@ def train_fold(
             with torch.no_grad():
                 stop_cases = embed_cases(model, source, inner.held_out)
                 bound = -float(_mean_loss(stop_cases, pairs, split.patients))
-            best.update(bound, step)
+            best.update(bound)
             if best.is_exhausted:
                 break
     best.restore()
-    return TrainedFold(model.eval(), inner, best.step, best.bound_nats)
+    return TrainedFold(model.eval(), inner)
 
 
 def _optimizer(model: ContrastiveModel, config: ContrastiveConfig) -> torch.optim.Optimizer:
@@ -109,12 +110,12 @@ class _Best:
 
     def __init__(self, model: ContrastiveModel, patience: int) -> None:
         self._model, self._patience, self._n_worse = model, patience, 0
-        self.step, self.bound_nats = 0, -np.inf
+        self._bound_nats = -np.inf
         self._weights = [p.detach().clone() for p in model.parameters()]
 
-    def update(self, bound_nats: float, step: int) -> None:
-        if bound_nats > self.bound_nats + MIN_IMPROVEMENT_NATS:
-            self.step, self.bound_nats, self._n_worse = step, bound_nats, 0
+    def update(self, bound_nats: float) -> None:
+        if bound_nats > self._bound_nats + MIN_IMPROVEMENT_NATS:
+            self._bound_nats, self._n_worse = bound_nats, 0
             self._weights = [p.detach().clone() for p in self._model.parameters()]
         else:
             self._n_worse += 1
@@ -164,13 +165,6 @@ def _mean_loss(
         msg = "Expected cases of two patients with both modalities of a pair in a training batch."
         raise ValueError(msg)
     return torch.stack(losses).mean()
-
-
-JobT = TypeVar("JobT")
-ResultT = TypeVar("ResultT")
-
-# Each training holds the activations of a batch; more of them would only fill the memory.
-MAX_WORKERS = 8
 
 
 def run_jobs(

@@ -16,6 +16,7 @@ from scipy.stats import rankdata
 
 from MDALSelectorLib.estimation.config import CrossFitConfig
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.arrays import Float64Array
 
 # Held-out pairs are compared within blocks of this many cases, and in this many blocks at most, so
 # that time and memory stay small; bounds are then at most log 256 = 5.5 nats.
@@ -23,7 +24,6 @@ BOUND_BLOCK = 256
 MAX_BOUND_BLOCKS = 8
 
 IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def plan_cross_fit(
     )
 
 
-def spearman(first: FloatArray, second: FloatArray) -> float:
+def spearman(first: Float64Array, second: Float64Array) -> float:
     """Return the rank correlation of two lists of scores; NaN if one of them is constant."""
     ranks = np.stack([rankdata(first), rankdata(second)])
     if len(first) < 2 or bool((np.ptp(ranks, axis=1) == 0).any()):
@@ -153,7 +153,7 @@ def bound_blocks(n_cases: int) -> list[IntArray]:
     return list(np.array_split(np.arange(n_cases), n_blocks))[:MAX_BOUND_BLOCKS]
 
 
-def mean_pairwise_spearman(scores: FloatArray) -> float:
+def mean_pairwise_spearman(scores: Float64Array) -> float:
     """Return the mean rank correlation of all pairs of repeats.
 
     Args:

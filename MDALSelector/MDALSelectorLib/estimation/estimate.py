@@ -6,23 +6,16 @@ Cases are scored out of fold only: the estimators take a plan of who is held out
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from MDALSelectorLib.estimation.config import EstimationConfig
-from MDALSelectorLib.estimation.cross_fitting import (
-    CrossFitPlan,
-    FloatArray,
-    IntArray,
-    plan_cross_fit,
-    spearman,
-)
+from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, plan_cross_fit, spearman
 from MDALSelectorLib.estimation.gaussian_estimator import gaussian_estimates, shuffled_bounds
 from MDALSelectorLib.estimation.pair_estimate import (
-    BoolArray,
     ModalityDifference,
     ModalityPair,
     PairEstimate,
@@ -31,6 +24,7 @@ from MDALSelectorLib.estimation.pair_estimate import (
     modality_difference,
 )
 from MultimodalImagingLib.errors import CohortError, UsageError
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 
 if TYPE_CHECKING:
@@ -45,7 +39,7 @@ class Estimation:
     """PMI of every case and pair, by every estimator that ran, and the difference that ranks.
 
     Attributes:
-        case_ids: The cases, in the order of the input; row i of every array is case i.
+        case_ids: The cases; row i of every array is case i.
         pairs: All pairs of modalities.
         estimator: The one that ranks; the first that ran if no pair could be scored.
         estimates: Per estimator, one estimate per pair that has enough cases.
@@ -58,7 +52,7 @@ class Estimation:
     pairs: tuple[ModalityPair, ...]
     estimator: str
     estimates: Mapping[str, tuple[PairEstimate, ...]]
-    null_bounds: Mapping[ModalityPair, FloatArray]
+    null_bounds: Mapping[ModalityPair, Float64Array]
     unused: Mapping[ModalityPair, str]
     difference: ModalityDifference
 
@@ -100,7 +94,7 @@ class Estimation:
 
 
 def estimate(
-    features: Mapping[str, FloatArray] | None,
+    features: Mapping[str, Float64Array] | None,
     *,
     case_ids: Sequence[str],
     patient_ids: Sequence[str],
@@ -117,7 +111,7 @@ def estimate(
     Args:
         features: Per modality `(n_cases, n_features)`, a row of NaN where it is missing; for the
             Gaussian estimator and the bounds of shuffled pairs.
-        case_ids: Identifier per case, all different, in any order.
+        case_ids: Identifier per case, ascending, as a cohort sorts them.
         patient_ids: Patient per case.
         config: Which estimator, folds, seed and limits.
         source: Views of the cases in the same order, for the contrastive estimator.
@@ -126,19 +120,19 @@ def estimate(
     Raises:
         CohortError: If features are not finite; the message names the cases.
         UsageError: If the data for the chosen estimator are not given.
+        ValueError: If cases are not in order, or lengths and modalities differ.
     """
     reporter = reporter or NullReporter()
-    data = estimation_data(features, source, case_ids=case_ids, patient_ids=patient_ids)
+    data = _Data.checked(features, source, case_ids, patient_ids)
     names = _estimators(config, data)
-    unused = {p: why for p in data.pairs if (why := why_too_few(data, p, config)) is not None}
+    unused = {p: why for p in data.pairs if (why := _why_too_few(data, p, config)) is not None}
     scored = [pair for pair in data.pairs if pair not in unused]
     estimates: dict[str, tuple[PairEstimate, ...]] = dict.fromkeys(names, ())
-    null: Mapping[ModalityPair, FloatArray] = {}
+    null: Mapping[ModalityPair, Float64Array] = {}
     if scored:
-        plan = plan_cross_fit(data.patient_ids, config=config.cross_fit, seed=config.seed)
+        plan = plan_cross_fit(patient_ids, config=config.cross_fit, seed=config.seed)
         for name in names:
-            found = _run(name, data, scored, plan=plan, config=config, reporter=reporter)
-            estimates[name] = tuple(data.in_input_order(estimate) for estimate in found)
+            estimates[name] = _run(name, data, scored, plan=plan, config=config, reporter=reporter)
         null = _shuffled(data, scored, plan, config)
     best = max(names, key=lambda name: sum(max(e.bound_nats, 0.0) for e in estimates[name]))
     unused |= _without_signal(estimates[best], null, config)
@@ -149,11 +143,58 @@ def estimate(
         estimates=estimates,
         null_bounds=null,
         unused=unused,
-        difference=modality_difference(estimates[best], n_cases=len(case_ids), unused=unused),
+        difference=modality_difference(
+            estimates[best], n_cases=len(case_ids), unused=unused, pairs=data.pairs
+        ),
     )
 
 
-def _estimators(config: EstimationConfig, data: EstimationData) -> list[str]:
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """What an estimation starts from, checked.
+
+    Attributes:
+        patient_ids: Patient of every case.
+        features: Per modality `(n_cases, n_features)`, or `None`.
+        source: Views of the cases, or `None`.
+        available: Which cases have each modality.
+    """
+
+    patient_ids: Sequence[str]
+    features: Mapping[str, Float64Array] | None
+    source: ViewSource | None
+    available: Mapping[str, MaskArray]
+
+    @classmethod
+    def checked(
+        cls,
+        features: Mapping[str, Float64Array] | None,
+        source: ViewSource | None,
+        case_ids: Sequence[str],
+        patient_ids: Sequence[str],
+    ) -> _Data:
+        if sorted(set(case_ids)) != list(case_ids) or len(patient_ids) != len(case_ids):
+            msg = "Expected different case identifiers in order and one patient for each of them."
+            raise ValueError(msg)
+        _check_features(features or {}, case_ids)
+        given = [] if features is None else [has_modality(features)]
+        given += [] if source is None else [dict(source.available)]
+        if not given:
+            msg = "Expected features, views or both."
+            raise ValueError(msg)
+        first, last = given[0], given[-1]
+        if list(first) != list(last) or any((first[m] != last[m]).any() for m in first):
+            msg = "Expected features and views of the same modalities of the same cases."
+            raise ValueError(msg)
+        return cls(patient_ids, features, source, first)
+
+    @property
+    def pairs(self) -> tuple[ModalityPair, ...]:
+        """All pairs of modalities, in the order of the cohort."""
+        return tuple(combinations(self.available, 2))
+
+
+def _estimators(config: EstimationConfig, data: _Data) -> list[str]:
     """Return the estimators to run; on a tie the first one ranks."""
     has_data = {"gaussian": data.features is not None, "contrastive": data.source is not None}
     if config.estimator == "auto":
@@ -167,7 +208,7 @@ def _estimators(config: EstimationConfig, data: EstimationData) -> list[str]:
 
 def _run(
     name: str,
-    data: EstimationData,
+    data: _Data,
     pairs: Sequence[ModalityPair],
     *,
     plan: CrossFitPlan,
@@ -193,11 +234,11 @@ def _run(
 
 
 def _shuffled(
-    data: EstimationData,
+    data: _Data,
     pairs: Sequence[ModalityPair],
     plan: CrossFitPlan,
     config: EstimationConfig,
-) -> Mapping[ModalityPair, FloatArray]:
+) -> Mapping[ModalityPair, Float64Array]:
     if data.features is None or not config.gaussian.n_shuffles:
         return {}
     return shuffled_bounds(
@@ -207,7 +248,7 @@ def _shuffled(
 
 def _without_signal(
     estimates: Sequence[PairEstimate],
-    null: Mapping[ModalityPair, FloatArray],
+    null: Mapping[ModalityPair, Float64Array],
     config: EstimationConfig,
 ) -> dict[ModalityPair, str]:
     """Return the pairs whose bound chance could reach, and say so."""
@@ -222,87 +263,11 @@ def _without_signal(
     return unused
 
 
-def _null_bound(bounds: FloatArray) -> float:
+def _null_bound(bounds: Float64Array) -> float:
     return float(np.quantile(bounds, NULL_QUANTILE)) if len(bounds) else -np.inf
 
 
-@dataclass(frozen=True, eq=False)
-class EstimationData:
-    """Cases sorted by identifier, so that the order of the input cannot matter.
-
-    Attributes:
-        order: Input row of each case, `(n_cases,)`.
-        case_ids: Sorted.
-        patient_ids: In the same order.
-        features: Per modality `(n_cases, n_features)`, or `None`.
-        source: Views in the same order, or `None`.
-        available: Which cases have each modality.
-    """
-
-    order: IntArray
-    case_ids: tuple[str, ...]
-    patient_ids: tuple[str, ...]
-    features: Mapping[str, FloatArray] | None
-    source: ViewSource | None
-    available: Mapping[str, BoolArray]
-
-    @property
-    def pairs(self) -> tuple[ModalityPair, ...]:
-        """All pairs of modalities, in the order of the cohort."""
-        return tuple(combinations(self.available, 2))
-
-    def in_input_order(self, estimate: PairEstimate) -> PairEstimate:
-        """Return an estimate whose cases are rows of the input."""
-        rows = self.order[estimate.case_index]
-        back = np.argsort(rows)
-        return replace(
-            estimate,
-            case_index=rows[back],
-            repeat_pmi=estimate.repeat_pmi[:, back],
-            half_pmi=estimate.half_pmi[:, :, back],
-        )
-
-
-def estimation_data(
-    features: Mapping[str, FloatArray] | None,
-    source: ViewSource | None,
-    *,
-    case_ids: Sequence[str],
-    patient_ids: Sequence[str],
-) -> EstimationData:
-    """Check and sort what an estimation starts from.
-
-    Raises:
-        CohortError: If features are neither finite nor a row of NaN; the message names the cases.
-        ValueError: If lengths differ or identifiers repeat.
-    """
-    n_cases = len(case_ids)
-    if len(set(case_ids)) != n_cases or len(patient_ids) != n_cases:
-        msg = "Expected different case identifiers and one patient for each of them."
-        raise ValueError(msg)
-    order = np.argsort(np.asarray(case_ids, dtype=str), kind="stable").astype(np.int64)
-    given: list[Mapping[str, BoolArray]] = []
-    if features is not None:
-        _check_features(features, case_ids)
-        features = {m: np.asarray(v, dtype=np.float64)[order] for m, v in features.items()}
-        given.append(has_modality(features))
-    if source is not None:
-        from MDALSelectorLib.estimation.case_embeddings import ReorderedViews
-
-        source = ReorderedViews(source, order)
-        given.append(source.available)
-    _check_same_availability(given)
-    return EstimationData(
-        order=order,
-        case_ids=tuple(case_ids[i] for i in order),
-        patient_ids=tuple(patient_ids[i] for i in order),
-        features=features,
-        source=source,
-        available=given[0],
-    )
-
-
-def why_too_few(data: EstimationData, pair: ModalityPair, config: EstimationConfig) -> str | None:
+def _why_too_few(data: _Data, pair: ModalityPair, config: EstimationConfig) -> str | None:
     """Return why a pair has too few cases to be scored, `None` if it has enough."""
     cases = joint_cases(data.available, pair)
     if len(cases) < config.min_cases:
@@ -319,17 +284,7 @@ def why_too_few(data: EstimationData, pair: ModalityPair, config: EstimationConf
     return None
 
 
-def _check_same_availability(given: Sequence[Mapping[str, BoolArray]]) -> None:
-    if not given:
-        msg = "Expected features, views or both."
-        raise ValueError(msg)
-    for found in given[1:]:
-        if list(found) != list(given[0]) or any((found[m] != given[0][m]).any() for m in found):
-            msg = "Expected features and views of the same modalities of the same cases."
-            raise ValueError(msg)
-
-
-def _check_features(features: Mapping[str, FloatArray], case_ids: Sequence[str]) -> None:
+def _check_features(features: Mapping[str, Float64Array], case_ids: Sequence[str]) -> None:
     for modality, values in features.items():
         if values.ndim != 2 or len(values) != len(case_ids):
             msg = (

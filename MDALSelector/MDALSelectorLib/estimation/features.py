@@ -13,12 +13,17 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from MDALSelectorLib.estimation.cross_fitting import FloatArray as DoubleArray
 from MDALSelectorLib.estimation.gaussian import whiten
-from MDALSelectorLib.estimation.pair_estimate import ModalityPair, has_modality, robust_z
-from MultimodalImagingLib.images.arrays import Box, bounding_box
+from MDALSelectorLib.estimation.pair_estimate import ModalityPair, has_modality, mean_over_pairs
+from MultimodalImagingLib.images.arrays import (
+    Box,
+    Float32Array,
+    Float64Array,
+    MaskArray,
+    bounding_box,
+)
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
-from MultimodalImagingLib.preparation.prepared_case import BoolArray, FloatArray, PreparedCase
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 # Blocks along each axis, and what is around the body that still belongs to the picture.
 N_BLOCKS = 5
@@ -41,7 +46,7 @@ def cohort_features(
     *,
     n_cases: int = 0,
     reporter: Reporter | None = None,
-) -> dict[str, FloatArray]:
+) -> dict[str, Float32Array]:
     """Describe every modality of every case.
 
     Args:
@@ -56,7 +61,7 @@ def cohort_features(
     reporter = reporter or NullReporter()
     reporter.stage("Describe images", n_cases)
     missing = np.full(N_FEATURES, np.nan, dtype=np.float32)
-    rows: dict[str, list[FloatArray]] = {modality: [] for modality in modalities}
+    rows: dict[str, list[Float32Array]] = {modality: [] for modality in modalities}
     for case in cases:
         for modality in modalities:
             has_it = modality in case.images
@@ -67,7 +72,7 @@ def cohort_features(
     }
 
 
-def case_features(case: PreparedCase, modality: str) -> FloatArray:
+def case_features(case: PreparedCase, modality: str) -> Float32Array:
     """Describe one modality of a case.
 
     The box around the body, 10 mm wider where the image allows, is cut into 5 x 5 x 5 blocks. Every
@@ -85,7 +90,7 @@ def case_features(case: PreparedCase, modality: str) -> FloatArray:
     return np.array(blocks, dtype=np.float32).ravel()
 
 
-def _statistics(values: FloatArray, gradient: FloatArray) -> tuple[float, ...]:
+def _statistics(values: Float32Array, gradient: Float32Array) -> tuple[float, ...]:
     low, high = np.percentile(values, (10.0, 90.0))
     return (
         float(values.mean(dtype=np.float64)),
@@ -96,12 +101,14 @@ def _statistics(values: FloatArray, gradient: FloatArray) -> tuple[float, ...]:
     )
 
 
-def _gradient_magnitude(image: FloatArray, spacing_mm: tuple[float, float, float]) -> FloatArray:
+def _gradient_magnitude(
+    image: Float32Array, spacing_mm: tuple[float, float, float]
+) -> Float32Array:
     steps = np.gradient(image, *reversed(spacing_mm))
     return np.asarray(np.sqrt(sum(step * step for step in steps)), dtype=np.float32)
 
 
-def _body_box(body: BoolArray, spacing_mm: tuple[float, float, float]) -> Box:
+def _body_box(body: MaskArray, spacing_mm: tuple[float, float, float]) -> Box:
     """Box around the body and its margin, inside the image; the whole image without a body."""
     k, j, i = (
         slice(max(part.start - margin, 0), part.stop + margin)
@@ -126,7 +133,7 @@ def _blocks(shape: tuple[int, ...]) -> Iterator[Box]:
                 yield k, j, i
 
 
-def fused_embedding(features: Mapping[str, DoubleArray], *, n_components: int = 8) -> DoubleArray:
+def fused_embedding(features: Mapping[str, Float64Array], *, n_components: int = 8) -> Float64Array:
     """Join the whitened principal components of all modalities, one unit vector each.
 
     Every modality that a case has counts the same. A modality that it lacks is a block of zeros:
@@ -146,7 +153,9 @@ def fused_embedding(features: Mapping[str, DoubleArray], *, n_components: int = 
     return np.concatenate(blocks, axis=1)
 
 
-def principal_components(embeddings: DoubleArray, n_components: int = N_COMPONENTS) -> DoubleArray:
+def principal_components(
+    embeddings: Float64Array, n_components: int = N_COMPONENTS
+) -> Float64Array:
     """Return the first principal components; the largest loading of each is positive.
 
     Args:
@@ -167,7 +176,7 @@ def principal_components(embeddings: DoubleArray, n_components: int = N_COMPONEN
     return components
 
 
-def _block(values: DoubleArray, has: np.ndarray, n_components: int) -> DoubleArray:
+def _block(values: Float64Array, has: np.ndarray, n_components: int) -> Float64Array:
     n_having = int(has.sum())
     is_constant = n_having < 2 or bool((np.ptp(values[has], axis=0) == 0).all())
     if is_constant:
@@ -180,7 +189,7 @@ def _block(values: DoubleArray, has: np.ndarray, n_components: int) -> DoubleArr
     return block
 
 
-def cohort_voxel_nmi(cases: Iterable[PreparedCase], modalities: Sequence[str]) -> DoubleArray:
+def cohort_voxel_nmi(cases: Iterable[PreparedCase], modalities: Sequence[str]) -> Float64Array:
     """Score every case of a cohort; the voxels are those of the joint body.
 
     Args:
@@ -195,24 +204,7 @@ def cohort_voxel_nmi(cases: Iterable[PreparedCase], modalities: Sequence[str]) -
     return mean_over_pairs(pair_scores(cases, modalities))
 
 
-def mean_over_pairs(table: DoubleArray) -> DoubleArray:
-    """Center and scale every pair by its median and robust spread, and average over the pairs.
-
-    Args:
-        table: What `pair_scores` returns for the cases that are compared.
-
-    Returns:
-        Shape `(n_cases,)`, NaN for cases without any pair.
-    """
-    known = table[:, np.isfinite(table).any(axis=0)]
-    scaled = np.apply_along_axis(robust_z, 0, known) if known.size else known
-    has_any = np.isfinite(scaled).any(axis=1)
-    mean = np.full(len(table), np.nan)
-    mean[has_any] = np.nanmean(scaled[has_any], axis=1)
-    return mean
-
-
-def pair_scores(cases: Iterable[PreparedCase], modalities: Sequence[str]) -> DoubleArray:
+def pair_scores(cases: Iterable[PreparedCase], modalities: Sequence[str]) -> Float64Array:
     """Score every pair of every case.
 
     Returns:
@@ -267,7 +259,7 @@ def _equal_bins(values: npt.NDArray[np.floating], n_bins: int) -> npt.NDArray[np
     return np.searchsorted(edges, values, side="left")
 
 
-def _entropy(counts: DoubleArray) -> float:
+def _entropy(counts: Float64Array) -> float:
     """Entropy of a histogram, nats."""
     share = counts[counts > 0] / counts.sum()
     return float(-(share * np.log(share)).sum())

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from MDALSelectorLib.estimation.config import GaussianConfig
-from MDALSelectorLib.estimation.cross_fitting import FloatArray, IntArray, bound_blocks
+from MDALSelectorLib.estimation.cross_fitting import IntArray, bound_blocks
+from MultimodalImagingLib.images.arrays import Float64Array
 
 # A column that varies less than this, relative to the columns' usual spread, is constant.
 CONSTANT_COLUMN = 1e-9
@@ -24,11 +25,11 @@ class Whitening:
         spreads: Standard deviations of the components before they were scaled to 1, `(k,)`.
     """
 
-    mean: FloatArray
-    axes: FloatArray
-    spreads: FloatArray
+    mean: Float64Array
+    axes: Float64Array
+    spreads: Float64Array
 
-    def __call__(self, features: FloatArray) -> FloatArray:
+    def __call__(self, features: Float64Array) -> Float64Array:
         """Return the components, `(n_cases, k)`."""
         return np.asarray((features - self.mean) @ self.axes)
 
@@ -43,17 +44,17 @@ class CanonicalCritic:
         correlations: Canonical correlations, in [0, 1), `(k,)`.
     """
 
-    first: FloatArray
-    second: FloatArray
-    correlations: FloatArray
+    first: Float64Array
+    second: Float64Array
+    correlations: Float64Array
 
-    def matched(self) -> FloatArray:
+    def matched(self) -> Float64Array:
         """Return the PMI of every case with itself, nats, `(n_cases,)`."""
         u, v, r = self.first, self.second, self.correlations
         quadratic = (r**2 * (u**2 + v**2) - 2 * r * u * v) / (2 * (1 - r**2))
         return np.asarray((-0.5 * np.log1p(-(r**2)) - quadratic).sum(axis=1))
 
-    def matrix(self, cases: IntArray) -> FloatArray:
+    def matrix(self, cases: IntArray) -> Float64Array:
         """Return the PMI of every first with every second modality of some cases, nats."""
         u, v, r = self.first[cases], self.second[cases], self.correlations
         own = r**2 / (1 - r**2) / 2
@@ -77,7 +78,7 @@ class CanonicalCritic:
         return float(np.mean(found)) if found else float("nan")
 
 
-def whiten(features: FloatArray, *, n_components: int) -> Whitening:
+def whiten(features: Float64Array, *, n_components: int) -> Whitening:
     """Fit standardization and principal components; constant features do not count.
 
     Args:
@@ -103,8 +104,8 @@ def whiten(features: FloatArray, *, n_components: int) -> Whitening:
 
 
 def canonical_critics(
-    fit: tuple[FloatArray, FloatArray],
-    scored: tuple[FloatArray, FloatArray],
+    fit: tuple[Float64Array, Float64Array],
+    scored: tuple[Float64Array, Float64Array],
     config: GaussianConfig,
     *,
     n_components: int,
@@ -132,7 +133,7 @@ def settings_of(n_components: tuple[int, ...], limit: int) -> tuple[int, ...]:
     return allowed or (max(1, min(*n_components, limit)),)
 
 
-def _principal_axes(standardized: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _principal_axes(standardized: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Return variances, descending, and unit directions `(n_features, rank)`."""
     n_cases, n_features = standardized.shape
     if n_features <= n_cases:
@@ -144,7 +145,7 @@ def _principal_axes(standardized: FloatArray) -> tuple[FloatArray, FloatArray]:
     return values, standardized.T @ vectors / lengths
 
 
-def _info_nce(critic: FloatArray, patients: IntArray) -> float:
+def _info_nce(critic: Float64Array, patients: IntArray) -> float:
     is_own = patients[:, None] == patients[None, :]
     np.fill_diagonal(is_own, val=False)
     matched = critic.diagonal()
@@ -153,6 +154,6 @@ def _info_nce(critic: FloatArray, patients: IntArray) -> float:
     return float((log_odds + np.log(len(critic) - is_own.sum(axis=1))).mean())
 
 
-def _log_sum_exp(values: FloatArray) -> FloatArray:
+def _log_sum_exp(values: Float64Array) -> Float64Array:
     largest = values.max(axis=1)
     return np.asarray(largest + np.log(np.exp(values - largest[:, None]).sum(axis=1)))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from MDALSelectorLib.estimation.config import GaussianConfig
-from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, FloatArray, IntArray, Split
+from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, IntArray, Split
 from MDALSelectorLib.estimation.gaussian import CanonicalCritic, canonical_critics, whiten
 from MDALSelectorLib.estimation.pair_estimate import (
     ModalityPair,
@@ -21,11 +21,15 @@ from MDALSelectorLib.estimation.pair_estimate import (
     has_modality,
     joint_cases,
 )
+from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
+
+# Positions of the scored cases, and their critic per number of components and shrinkage.
+_Scored = tuple[IntArray, dict[tuple[int, float], CanonicalCritic]]
 
 
 def gaussian_estimates(
-    features: Mapping[str, FloatArray],
+    features: Mapping[str, Float64Array],
     pairs: Sequence[ModalityPair],
     *,
     plan: CrossFitPlan,
@@ -47,7 +51,7 @@ def gaussian_estimates(
     reporter = reporter or NullReporter()
     available = has_modality(features)
     cases = {pair: joint_cases(available, pair) for pair in pairs}
-    results: dict[ModalityPair, list[RepeatScores]] = {pair: [] for pair in pairs}
+    results: dict[ModalityPair, list[tuple[Float64Array, float]]] = {pair: [] for pair in pairs}
     reporter.stage("PMI, Gaussian", plan.n_repeats * len(plan.seeds[0]))
     for repeat in range(plan.n_repeats):
         folds = []
@@ -62,23 +66,22 @@ def gaussian_estimates(
             pair=pair,
             estimator="gaussian",
             case_index=cases[pair],
-            repeat_pmi=np.stack([r.pmi for r in results[pair]]),
-            repeat_bounds=np.array([r.bound for r in results[pair]]),
+            repeat_pmi=np.stack([pmi for pmi, _ in results[pair]]),
+            repeat_bounds=np.array([bound for _, bound in results[pair]]),
             half_pmi=halves[pair],
-            settings={"components_and_shrinkage": [r.settings for r in results[pair]]},
         )
         for pair in pairs
     )
 
 
 def shuffled_bounds(
-    features: Mapping[str, FloatArray],
+    features: Mapping[str, Float64Array],
     pairs: Sequence[ModalityPair],
     *,
     plan: CrossFitPlan,
     config: GaussianConfig,
     seed: int,
-) -> Mapping[ModalityPair, FloatArray]:
+) -> Mapping[ModalityPair, Float64Array]:
     """Return the held-out bounds of pairs whose second modality is shuffled between cases.
 
     Shuffles stay within the folds of the first repeat, so every shuffle reuses its components.
@@ -103,7 +106,7 @@ def shuffled_bounds(
             _shuffled_within(plan.fold_of_case[0], cases, generator)
             for _ in range(config.n_shuffles)
         ]
-        shuffled = [repeat_scores(folds, pair, cases, config, partner=p).bound for p in partners]
+        shuffled = [repeat_scores(folds, pair, cases, config, partner=p)[1] for p in partners]
         bounds[pair] = np.array(shuffled)
     return bounds
 
@@ -119,12 +122,12 @@ def _shuffled_within(
 
 
 def _half_pmi(
-    features: Mapping[str, FloatArray],
+    features: Mapping[str, Float64Array],
     cases: Mapping[ModalityPair, IntArray],
     *,
     plan: CrossFitPlan,
     config: GaussianConfig,
-) -> dict[ModalityPair, FloatArray]:
+) -> dict[ModalityPair, Float64Array]:
     """Score every case twice, by models of disjoint halves of its split's training cases."""
     n_splits = min(config.n_reliability_splits, plan.n_repeats)
     scores = {pair: np.full((n_splits, 2, len(c)), np.nan) for pair, c in cases.items()}
@@ -137,10 +140,6 @@ def _half_pmi(
     return scores
 
 
-Setting = tuple[int, float]
-_Scored = tuple[IntArray, dict[Setting, CanonicalCritic]]
-
-
 @dataclass(frozen=True, eq=False)
 class FoldComponents:
     """Whitened components of one split.
@@ -151,26 +150,11 @@ class FoldComponents:
     """
 
     split: Split
-    of_modality: Mapping[str, FloatArray]
-
-
-@dataclass(frozen=True, eq=False)
-class RepeatScores:
-    """Out-of-fold scores of one pair in one repeat.
-
-    Attributes:
-        pmi: PMI of the cases that have the pair, nats, `(n,)`.
-        bound: Held-out bound, mean over folds, nats.
-        settings: Number of components and shrinkage per fold.
-    """
-
-    pmi: FloatArray
-    bound: float
-    settings: list[Setting]
+    of_modality: Mapping[str, Float64Array]
 
 
 def fold_components(
-    features: Mapping[str, FloatArray],
+    features: Mapping[str, Float64Array],
     split: Split,
     config: GaussianConfig,
 ) -> FoldComponents:
@@ -194,7 +178,7 @@ def repeat_scores(
     config: GaussianConfig,
     *,
     partner: IntArray | None = None,
-) -> RepeatScores:
+) -> tuple[Float64Array, float]:
     """Score every case by the model of its fold.
 
     Args:
@@ -203,6 +187,9 @@ def repeat_scores(
         cases: Cases that have both, ascending.
         config: Grid of settings.
         partner: Case whose second modality stands in for that of each case; itself by default.
+
+    Returns:
+        PMI of the cases, nats, `(n,)`, and the held-out bound, mean over folds, nats.
     """
     n_fit = min(int(np.isin(cases, fold.split.fit).sum()) for fold in folds)
     limit = _component_limit(n_fit, folds, pair, config)
@@ -217,12 +204,12 @@ def repeat_scores(
     for (held_out, critics), setting in zip(fitted, chosen, strict=True):
         pmi[held_out] = critics[settings[setting]].matched()
     bound = np.nanmean([bounds[fold, setting] for fold, setting in enumerate(chosen)])
-    return RepeatScores(pmi, float(bound), [settings[setting] for setting in chosen])
+    return pmi, float(bound)
 
 
 def half_scores(
     halves: Sequence[FoldComponents], pair: ModalityPair, cases: IntArray, config: GaussianConfig
-) -> FloatArray:
+) -> Float64Array:
     """Score the held-out cases with both halves; each half's cases choose the other's setting."""
     n_fit = min(int(np.isin(cases, half.split.fit).sum()) for half in halves)
     limit = _component_limit(n_fit, halves, pair, config)
@@ -277,6 +264,6 @@ def _bound(critic: CanonicalCritic, patients: IntArray) -> float:
     return critic.bound(np.arange(len(patients)), patients)
 
 
-def _best_elsewhere(bounds: FloatArray, fold: int) -> int:
+def _best_elsewhere(bounds: Float64Array, fold: int) -> int:
     """Return the setting with the highest mean bound over the other folds."""
     return int(np.nanmean(np.delete(bounds, fold, axis=0), axis=0).argmax())

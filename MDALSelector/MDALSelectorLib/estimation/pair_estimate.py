@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from MDALSelectorLib.estimation.cross_fitting import (
-    FloatArray,
-    IntArray,
-    mean_pairwise_spearman,
-    spearman,
-)
+from MDALSelectorLib.estimation.cross_fitting import IntArray, mean_pairwise_spearman, spearman
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 
 ModalityPair = tuple[str, str]
-BoolArray = npt.NDArray[np.bool_]
+
+# Median absolute deviation of a normal distribution with standard deviation 1.
+NORMAL_MAD = 0.6745
 
 
 @dataclass(frozen=True, eq=False)
 class PairEstimate:
-    """Out-of-fold PMI of one pair of modalities.
+    """Out-of-fold PMI of one pair of modalities; the same for all estimators.
 
     Attributes:
         pair: The two modalities, in the order of the cohort.
@@ -31,19 +28,17 @@ class PairEstimate:
         repeat_bounds: Held-out symmetric InfoNCE bound per repeat, nats, `(n_repeats,)`.
         half_pmi: PMI by two models of disjoint halves of the other folds' patients, nats,
             `(n_splits, 2, n)`; no splits if it was not computed.
-        settings: What was chosen or reached in training; JSON-able.
     """
 
     pair: ModalityPair
     estimator: str
     case_index: IntArray
-    repeat_pmi: FloatArray
-    repeat_bounds: FloatArray
-    half_pmi: FloatArray
-    settings: Mapping[str, object] = field(default_factory=dict)
+    repeat_pmi: Float64Array
+    repeat_bounds: Float64Array
+    half_pmi: Float64Array
 
     @property
-    def pmi(self) -> FloatArray:
+    def pmi(self) -> Float64Array:
         """PMI of the cases of `case_index`, mean over repeats, nats, `(n,)`."""
         return np.asarray(self.repeat_pmi.mean(axis=0))
 
@@ -52,40 +47,15 @@ class PairEstimate:
         """Held-out InfoNCE bound on the mutual information, mean over repeats, nats."""
         return float(self.repeat_bounds.mean())
 
-    @property
-    def r12_repeats(self) -> float:
-        """Mean rank correlation of the repeats, NaN for one; they share most of their data."""
-        return mean_pairwise_spearman(self.repeat_pmi)
-
-    @property
-    def r12_disjoint(self) -> float:
-        """Mean rank correlation of models that share no case; about 0 for shuffled pairs."""
-        found = [spearman(one, other) for one, other in self.half_pmi]
-        return float(np.mean(found)) if found else float("nan")
-
-
-def has_modality(features: Mapping[str, FloatArray]) -> dict[str, BoolArray]:
-    """Return which cases have each modality; the others are rows of NaN."""
-    return {m: np.asarray(~np.isnan(v).any(axis=1), dtype=bool) for m, v in features.items()}
-
-
-def joint_cases(available: Mapping[str, BoolArray], pair: ModalityPair) -> IntArray:
-    """Return the indices of the cases that have both modalities, ascending."""
-    return np.flatnonzero(available[pair[0]] & available[pair[1]]).astype(np.int64)
-
-
-# Median absolute deviation of a normal distribution with standard deviation 1.
-NORMAL_MAD = 0.6745
-
 
 @dataclass(frozen=True, eq=False)
 class ModalityDifference:
     """How little information the modalities of each case share.
 
     Attributes:
-        pairs: All pairs that were scored, in the order of the columns.
         used: The pairs that count.
-        pmi_nats: PMI, nats, `(n_cases, n_pairs)`; NaN where a case lacks the pair.
+        pmi_nats: PMI per case and pair, nats, `(n_cases, n_pairs)`; NaN where a case lacks the
+            pair, and where the pair was not scored.
         z: The same minus the cohort's median, over its robust spread, same shape.
         values: Minus the mean of `z` over the used pairs a case has, `(n_cases,)`; the higher, the
             less information they share. NaN for cases without a used pair.
@@ -94,11 +64,10 @@ class ModalityDifference:
             not computed.
     """
 
-    pairs: tuple[ModalityPair, ...]
     used: tuple[ModalityPair, ...]
-    pmi_nats: FloatArray
-    z: FloatArray
-    values: FloatArray
+    pmi_nats: Float64Array
+    z: Float64Array
+    values: Float64Array
     r12_repeats: float
     r12_disjoint: float
 
@@ -108,8 +77,22 @@ class ModalityDifference:
         return bool(self.used)
 
 
+def has_modality(features: Mapping[str, Float64Array]) -> dict[str, MaskArray]:
+    """Return which cases have each modality; the others are rows of NaN."""
+    return {m: np.asarray(~np.isnan(v).any(axis=1), dtype=bool) for m, v in features.items()}
+
+
+def joint_cases(available: Mapping[str, MaskArray], pair: ModalityPair) -> IntArray:
+    """Return the indices of the cases that have both modalities, ascending."""
+    return np.flatnonzero(available[pair[0]] & available[pair[1]]).astype(np.int64)
+
+
 def modality_difference(
-    estimates: Sequence[PairEstimate], *, n_cases: int, unused: Mapping[ModalityPair, str]
+    estimates: Sequence[PairEstimate],
+    *,
+    n_cases: int,
+    unused: Mapping[ModalityPair, str],
+    pairs: Sequence[ModalityPair] | None = None,
 ) -> ModalityDifference:
     """Standardize the PMI of every pair and average over the pairs that count.
 
@@ -117,26 +100,44 @@ def modality_difference(
     before they are averaged; a case that lacks a modality is then not scored on an easier pair.
 
     Args:
-        estimates: One per pair.
+        estimates: One per pair that was scored.
         n_cases: Cases of the cohort.
         unused: Pairs that do not count, and why.
+        pairs: The columns of the tables; the pairs that were scored by default.
     """
     kept = [estimate for estimate in estimates if estimate.pair not in unused]
-    pmi = _table(estimates, [e.pmi for e in estimates], n_cases)
-    z = np.apply_along_axis(robust_z, 0, pmi) if estimates else pmi
-    z_kept = z[:, [estimate.pair not in unused for estimate in estimates]]
+    columns = [estimate.pair for estimate in estimates] if pairs is None else list(pairs)
+    pmi = np.full((n_cases, len(columns)), np.nan)
+    for estimate in estimates:
+        pmi[estimate.case_index, columns.index(estimate.pair)] = estimate.pmi
+    z = _standardized(pmi)
+    splits = range(min((len(e.half_pmi) for e in kept), default=0))
+    repeats = range(min((len(e.repeat_pmi) for e in kept), default=0))
+    halves = [[_ranking(kept, [e.half_pmi[s, h] for e in kept]) for h in (0, 1)] for s in splits]
+    rankings = [_ranking(kept, [e.repeat_pmi[repeat] for e in kept]) for repeat in repeats]
     return ModalityDifference(
-        pairs=tuple(estimate.pair for estimate in estimates),
         used=tuple(estimate.pair for estimate in kept),
         pmi_nats=pmi,
         z=z,
-        values=_differences(z_kept),
-        r12_repeats=_repeat_agreement(kept, n_cases),
-        r12_disjoint=_disjoint_agreement(kept, n_cases),
+        values=-_row_means(z[:, [columns.index(estimate.pair) for estimate in kept]]),
+        r12_repeats=mean_pairwise_spearman(np.array(rankings)) if rankings else float("nan"),
+        r12_disjoint=float(np.mean([spearman(*pair) for pair in halves])) if halves else np.nan,
     )
 
 
-def robust_z(values: FloatArray) -> FloatArray:
+def mean_over_pairs(table: Float64Array) -> Float64Array:
+    """Center and scale every pair by its median and robust spread, and average over the pairs.
+
+    Args:
+        table: Values per case and pair, NaN where a case lacks the pair, `(n_cases, n_pairs)`.
+
+    Returns:
+        Shape `(n_cases,)`, NaN for cases without any pair.
+    """
+    return _row_means(_standardized(table))
+
+
+def robust_z(values: Float64Array) -> Float64Array:
     """Return values minus their median over their robust spread; NaN stays NaN.
 
     The spread is the median absolute deviation over 0.6745, or the standard deviation if more than
@@ -149,46 +150,25 @@ def robust_z(values: FloatArray) -> FloatArray:
     return np.asarray(deviations / (spread if spread > 0 else 1.0))
 
 
-def _table(
-    estimates: Sequence[PairEstimate], scores: Sequence[FloatArray], n_cases: int
-) -> FloatArray:
-    """Return one column per pair, NaN for the cases that it lacks."""
-    table = np.full((n_cases, len(estimates)), np.nan)
-    for column, (estimate, values) in enumerate(zip(estimates, scores, strict=True)):
-        table[estimate.case_index, column] = values
-    return table
+def _standardized(table: Float64Array) -> Float64Array:
+    z = np.full(table.shape, np.nan)
+    for column in np.flatnonzero(np.isfinite(table).any(axis=0)):
+        z[:, column] = robust_z(table[:, column])
+    return z
 
 
-def _differences(z: FloatArray) -> FloatArray:
-    """Return minus the mean over the pairs that each case has."""
-    is_there = ~np.isnan(z)
+def _row_means(table: Float64Array) -> Float64Array:
+    """Return the mean over the pairs that each case has."""
+    is_there = ~np.isnan(table)
     counts = is_there.sum(axis=1)
-    total = np.sum(z, axis=1, where=is_there)
-    return np.where(counts > 0, -total / np.maximum(counts, 1), np.nan)
+    total = np.sum(table, axis=1, where=is_there)
+    return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
 
 
-def _ranking(
-    kept: Sequence[PairEstimate], scores: Sequence[FloatArray], n_cases: int
-) -> FloatArray:
+def _ranking(kept: Sequence[PairEstimate], scores: Sequence[Float64Array]) -> Float64Array:
     """Return the differences of the cases that have any of the pairs."""
-    z = np.apply_along_axis(robust_z, 0, _table(kept, scores, n_cases))
-    values = _differences(z)
-    return values[~np.isnan(values)]
-
-
-def _repeat_agreement(kept: Sequence[PairEstimate], n_cases: int) -> float:
-    n_repeats = min((len(e.repeat_pmi) for e in kept), default=0)
-    rankings = [_ranking(kept, [e.repeat_pmi[r] for e in kept], n_cases) for r in range(n_repeats)]
-    return mean_pairwise_spearman(np.array(rankings)) if rankings else float("nan")
-
-
-def _disjoint_agreement(kept: Sequence[PairEstimate], n_cases: int) -> float:
-    n_splits = min((len(e.half_pmi) for e in kept), default=0)
-    found = [
-        spearman(
-            _ranking(kept, [e.half_pmi[split, 0] for e in kept], n_cases),
-            _ranking(kept, [e.half_pmi[split, 1] for e in kept], n_cases),
-        )
-        for split in range(n_splits)
-    ]
-    return float(np.mean(found)) if found else float("nan")
+    cases = np.unique(np.concatenate([estimate.case_index for estimate in kept]))
+    table = np.full((len(cases), len(kept)), np.nan)
+    for column, (estimate, values) in enumerate(zip(kept, scores, strict=True)):
+        table[np.searchsorted(cases, estimate.case_index), column] = values
+    return -mean_over_pairs(table)

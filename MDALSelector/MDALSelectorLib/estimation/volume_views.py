@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from MDALSelectorLib.estimation.config import CropConfig
 from MDALSelectorLib.estimation.cross_fitting import IntArray
 from MDALSelectorLib.estimation.encoders import VolumeEncoder
-from MDALSelectorLib.estimation.pair_estimate import BoolArray
-from MultimodalImagingLib.images.arrays import bounding_box
+from MultimodalImagingLib.images.arrays import MaskArray, bounding_box
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 HalfArray = npt.NDArray[np.float16]
@@ -30,27 +29,20 @@ class VolumeViews:
         self,
         cases: Sequence[PreparedCase],
         *,
-        patient_ids: Sequence[str],
-        available: Mapping[str, BoolArray],
+        available: Mapping[str, MaskArray],
         config: CropConfig,
     ) -> None:
         """Look at the cases when their views are asked for.
 
         Args:
             cases: The prepared cases; an index reads the case if it is not in memory.
-            patient_ids: Patient of every case.
             available: Which cases have each modality, in the order of the cohort, `(n_cases,)`.
             config: Size of the crops, augmentation, encoder and memory.
         """
         self._cases, self._config = cases, config
-        self._patient_ids, self._available = tuple(patient_ids), dict(available)
+        self._available = dict(available)
         self._memory: dict[int, _CropCase] = {}
         self._lock = Lock()
-
-    @property
-    def patient_ids(self) -> tuple[str, ...]:
-        """Patient of every case."""
-        return self._patient_ids
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -58,7 +50,7 @@ class VolumeViews:
         return tuple(self._available)
 
     @property
-    def available(self) -> Mapping[str, BoolArray]:
+    def available(self) -> Mapping[str, MaskArray]:
         """Which cases have each modality."""
         return self._available
 
@@ -91,7 +83,7 @@ class VolumeViews:
             m: _augmented(torch.from_numpy(v), self._config, generator) for m, v in views.items()
         }
 
-    def evaluation_views(self, cases: IntArray) -> tuple[Mapping[str, Tensor], BoolArray]:
+    def evaluation_views(self, cases: IntArray) -> tuple[Mapping[str, Tensor], MaskArray]:
         """Return crops on a grid over the body's box; those with little body do not count."""
         loaded = [self._load(case) for case in cases.tolist()]
         edge = self._config.edge_voxels
@@ -149,7 +141,7 @@ class _CropCase:
     images: Mapping[str, HalfArray]
     starts: IntArray
     places: IntArray
-    counts: BoolArray
+    counts: MaskArray
 
     @property
     def n_bytes(self) -> int:
@@ -177,12 +169,12 @@ class _CropCase:
         )
 
 
-def _joint_body(case: PreparedCase) -> BoolArray:
+def _joint_body(case: PreparedCase) -> MaskArray:
     joint = np.logical_and.reduce([case.body, *case.coverage.values()])
     return np.asarray(joint if joint.any() else np.ones_like(joint))
 
 
-def _random_starts(body: BoolArray, edge: int) -> IntArray:
+def _random_starts(body: MaskArray, edge: int) -> IntArray:
     """Return starts whose crop lies in the volume and has its center in the body."""
     inner = tuple(slice(edge // 2, n - edge + edge // 2 + 1) for n in body.shape)
     starts = np.argwhere(body[inner])
@@ -191,7 +183,7 @@ def _random_starts(body: BoolArray, edge: int) -> IntArray:
     return starts[:: -(-len(starts) // MAX_CENTERS)]
 
 
-def _grid_starts(body: BoolArray, edge: int, n_per_axis: int) -> IntArray:
+def _grid_starts(body: MaskArray, edge: int, n_per_axis: int) -> IntArray:
     """Return starts of crops whose centers divide the body's bounding box evenly."""
     axes = []
     for part, size in zip(bounding_box(body), body.shape, strict=True):

@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.cohort import (
-    Cohort,
-    FileMatch,
-    Problem,
-    find_cohort,
-    patterns_for,
-)
+from MDALSelectorLib.inspection.geometry import GeometryReport, geometry_report
+from MultimodalImagingLib.cohorts.case_builder import FileMatch
+from MultimodalImagingLib.cohorts.case_names import RULE
+from MultimodalImagingLib.cohorts.cases import Problem
+from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.content_checks import check_contents
-from MultimodalImagingLib.cohorts.geometry_report import GeometryReport, geometry_report
 from MultimodalImagingLib.cohorts.label_survey import (
     LabelRow,
     LabelSurvey,
@@ -27,8 +24,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     LABEL,
     ModalityPattern,
 )
-from MultimodalImagingLib.cohorts.patient_ids import RULE
-from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 
 

@@ -12,12 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from MDALSelectorLib.inspection.cohort_inspection import InspectionReport
-from MultimodalImagingLib.cohorts.cohort import Problem
-from MultimodalImagingLib.cohorts.geometry_report import OWN_GRID, CaseGeometry
-from MultimodalImagingLib.cohorts.patient_ids import RULE
+from MDALSelectorLib.inspection.geometry import OWN_GRID, CaseGeometry
+from MultimodalImagingLib.cohorts.case_names import RULE
+from MultimodalImagingLib.cohorts.cases import Problem
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.geometry_checks import Verdict, orientation_text
-from MultimodalImagingLib.jobs.sentences import counted, listed
+from MultimodalImagingLib.jobs.texts import counted, listed
 
 # A screen: more rows than this are only shown on request.
 MAX_ROWS = 10

@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from MDALSelectorLib.pairing.gradient_agreement import (
     CoarseCase,
-    FloatArray,
     Triple,
     agreement,
     best_shift,
@@ -26,8 +25,9 @@ from MDALSelectorLib.pairing.gradient_agreement import (
     resized,
     resized_mask,
 )
+from MultimodalImagingLib.images.arrays import Float32Array, MaskArray
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
-from MultimodalImagingLib.preparation.prepared_case import BoolArray, PreparedCase
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 Pair = tuple[str, str]
 Table = Mapping[Pair, npt.NDArray[np.float64]]
@@ -144,7 +144,7 @@ class UnrelatedPatients:
     def __init__(self, pairs: Sequence[Pair]) -> None:
         self._pairs = pairs
         self._n_cases = 0
-        self._window: deque[tuple[int, str, dict[str, FloatArray]]] = deque(maxlen=N_NEIGHBORS)
+        self._window: deque[tuple[int, str, dict[str, Float32Array]]] = deque(maxlen=N_NEIGHBORS)
         # Per pair: case of the first modality, case of the second, agreement.
         self._found: dict[Pair, list[tuple[int, int, float]]] = {pair: [] for pair in pairs}
 
@@ -163,9 +163,9 @@ class UnrelatedPatients:
     def _compare(
         self,
         row: int,
-        of_row: Mapping[str, FloatArray],
+        of_row: Mapping[str, Float32Array],
         column: int,
-        other: Mapping[str, FloatArray],
+        other: Mapping[str, Float32Array],
     ) -> None:
         for first, second in self._pairs:
             if first in of_row and second in other:
@@ -224,6 +224,6 @@ def standardized_agreement(
     return scores
 
 
-def _cube_field(image: FloatArray, body: BoolArray) -> FloatArray:
+def _cube_field(image: Float32Array, body: MaskArray) -> Float32Array:
     shape = (CUBE, CUBE, CUBE)
     return edge_field(resized(image, shape), resized_mask(body, shape), spacing_mm=CUBE_SPACING)

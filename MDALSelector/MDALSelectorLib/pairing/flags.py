@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
 from MDALSelectorLib.pairing.alignment import AlignmentMeasures, Pair
-from MultimodalImagingLib.jobs.sentences import joined
-
-FloatArray = npt.NDArray[np.float64]
+from MDALSelectorLib.pairing.config import PairingConfig
+from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.jobs.texts import joined
 
 # Offsets from several modalities that differ less from their mean are reported as one.
 SAME_OFFSET_MM = 3.0
@@ -26,39 +24,10 @@ SAME_OFFSET_MM = 3.0
 DIRECTIONS = (("left", "right"), ("posterior", "anterior"), ("superior", "inferior"))
 
 
-@dataclass(frozen=True)
-class PairingConfig:
-    """When a case is flagged.
-
-    Attributes:
-        false_flag_rate: Expected share of well-aligned cases that are flagged as misaligned,
-            over all pairs of modalities together.
-        min_gain: Smaller gains of the edges' agreement by a shift are never flagged.
-        max_unrelated_z: Images whose agreement lies further above that with other patients' images
-            than this many standard deviations belong together.
-        min_usual_z: A modality whose median distance in the cohort is less than that says nothing
-            about who belongs to whom.
-        min_cases: Cohorts with fewer cases are judged by the two absolute limits below.
-        absolute_gain: Gain that is flagged in a small cohort.
-        absolute_agreement: Agreement below which a modality does not belong to the others, where
-            there are too few other patients to compare with.
-        pmi_iqr: A PMI this many interquartile ranges below the first quartile is flagged.
-    """
-
-    false_flag_rate: float = 0.05
-    min_gain: float = 0.02
-    max_unrelated_z: float = 3.0
-    min_usual_z: float = 3.0
-    min_cases: int = 12
-    absolute_gain: float = 0.12
-    absolute_agreement: float = 0.15
-    pmi_iqr: float = 3.0
-
-
 def pairing_flags(
     measures: AlignmentMeasures,
     *,
-    pair_pmi: Mapping[Pair, FloatArray] | None = None,
+    pmi_nats: Float64Array | None = None,
     config: PairingConfig | None = None,
 ) -> dict[str, tuple[Flag, ...]]:
     """Flag the cases whose modalities do not seem to belong together.
@@ -69,7 +38,8 @@ def pairing_flags(
 
     Args:
         measures: Alignment of all cases.
-        pair_pmi: PMI per pair in nats, same order of cases, NaN where there is none.
+        pmi_nats: PMI per case and pair in nats, `(n_cases, n_pairs)`, cases and pairs as in
+            `measures`; NaN where there is none.
         config: Limits.
 
     Returns:
@@ -78,7 +48,7 @@ def pairing_flags(
     config = config or PairingConfig()
     shifted = _shifted(measures, config)
     mismatched = _unexplained_by_shift(_mismatched_modalities(measures, config), measures, shifted)
-    surprising = _surprising(pair_pmi or {}, len(measures.case_ids), config)
+    surprising = _surprising(measures, pmi_nats, config)
     flags: dict[str, tuple[Flag, ...]] = {}
     for index, case_id in enumerate(measures.case_ids):
         modalities = mismatched[index]
@@ -162,7 +132,7 @@ def _unexplained_by_shift(
     return left
 
 
-def _mismatch_limit(scores: FloatArray, config: PairingConfig) -> float:
+def _mismatch_limit(scores: Float64Array, config: PairingConfig) -> float:
     """Return a third of the usual distance, at most `max_unrelated_z`.
 
     Images of other patients lie around 0 with unit spread, own ones around the median with a spread
@@ -173,7 +143,7 @@ def _mismatch_limit(scores: FloatArray, config: PairingConfig) -> float:
     return min(config.max_unrelated_z, usual / 3) if usual >= config.min_usual_z else -math.inf
 
 
-def _best(columns: Sequence[FloatArray]) -> FloatArray:
+def _best(columns: Sequence[Float64Array]) -> Float64Array:
     """Largest value per case, NaN where there is none."""
     table = np.array(columns)
     best = np.where(np.isfinite(table), table, -np.inf).max(axis=0)
@@ -181,11 +151,12 @@ def _best(columns: Sequence[FloatArray]) -> FloatArray:
 
 
 def _surprising(
-    pair_pmi: Mapping[Pair, FloatArray], n_cases: int, config: PairingConfig
+    measures: AlignmentMeasures, pmi_nats: Float64Array | None, config: PairingConfig
 ) -> list[list[str]]:
     """Sentences about pairs whose PMI lies far below that of all other cases."""
-    found: list[list[str]] = [[] for _ in range(n_cases)]
-    for (first, second), values in pair_pmi.items():
+    found: list[list[str]] = [[] for _ in measures.case_ids]
+    columns = () if pmi_nats is None else zip(measures.pairs, pmi_nats.T, strict=True)
+    for (first, second), values in columns:
         known = values[np.isfinite(values)]
         if len(known) < config.min_cases:
             continue
@@ -248,7 +219,7 @@ def _off_text(measures: AlignmentMeasures, index: int, moved: str, pairs: Sequen
     return f"{moved} lies {joined(parts)}. Check the alignment before labeling."
 
 
-def _distance_text(offset_mm: FloatArray) -> str:
+def _distance_text(offset_mm: Float64Array) -> str:
     axis = int(np.argmax(np.abs(offset_mm)))
     side = DIRECTIONS[axis][0 if offset_mm[axis] > 0 else 1]
     return f"about {np.linalg.norm(offset_mm):.0f} mm (mostly {side})"

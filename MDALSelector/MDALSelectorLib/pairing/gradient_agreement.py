@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage
 
-from MultimodalImagingLib.preparation.prepared_case import BoolArray, PreparedCase
+from MultimodalImagingLib.images.arrays import Float32Array, MaskArray
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
-FloatArray = npt.NDArray[np.float32]
 Triple = tuple[float, float, float]
 
 # Edges are looked for at this scale; finer ones are noise at a typical working spacing.
@@ -65,7 +65,7 @@ class EdgeSpectrum:
     weight: npt.NDArray[np.complex64]
 
 
-def edge_field(image: FloatArray, body: BoolArray, *, spacing_mm: Triple) -> FloatArray:
+def edge_field(image: Float32Array, body: MaskArray, *, spacing_mm: Triple) -> Float32Array:
     """Describe the edges of an image by their orientation and strength.
 
     The gradient of the smoothed image is divided by `sqrt(|gradient|^2 + e^2)` with `e` its median
@@ -89,13 +89,13 @@ def edge_field(image: FloatArray, body: BoolArray, *, spacing_mm: Triple) -> Flo
     return _channels(normal)
 
 
-def agreement(first: FloatArray, second: FloatArray) -> float:
+def agreement(first: Float32Array, second: Float32Array) -> float:
     """Return the correlation of two edge fields at rest, -1 to 1; 0 if one has no edges."""
     norm = float(np.linalg.norm(first)) * float(np.linalg.norm(second))
     return float(np.vdot(first, second)) / norm if norm > 0 else 0.0
 
 
-def edge_spectrum(field: FloatArray, weight: FloatArray, *, spacing_mm: Triple) -> EdgeSpectrum:
+def edge_spectrum(field: Float32Array, weight: Float32Array, *, spacing_mm: Triple) -> EdgeSpectrum:
     """Transform an edge field for `best_shift`.
 
     Args:
@@ -109,7 +109,7 @@ def edge_spectrum(field: FloatArray, weight: FloatArray, *, spacing_mm: Triple) 
         for n, radius in zip(shape, _radius(shape, spacing_mm), strict=True)
     ]
 
-    def transform(array: FloatArray) -> npt.NDArray[np.complex64]:
+    def transform(array: Float32Array) -> npt.NDArray[np.complex64]:
         return np.asarray(fft.rfftn(array.astype(np.float32), padded, axes=(-3, -2, -1)))
 
     energy = (field**2).sum(axis=0) * weight
@@ -142,7 +142,7 @@ def best_shift(first: EdgeSpectrum, second: EdgeSpectrum, *, spacing_mm: Triple)
     return BestShift(at_rest, float(correlation[peak]) - at_rest, (offset[0], offset[1], offset[2]))
 
 
-def _channels(normal: FloatArray) -> FloatArray:
+def _channels(normal: Float32Array) -> Float32Array:
     squared = (normal**2).sum(axis=0)
     channels = np.empty((N_CHANNELS, *squared.shape), dtype=np.float32)
     for axis in range(3):
@@ -161,12 +161,12 @@ def _radius(shape: tuple[int, ...], spacing_mm: Triple) -> list[int]:
     ]
 
 
-def _correlation(first: EdgeSpectrum, second: EdgeSpectrum, spacing_mm: Triple) -> FloatArray:
+def _correlation(first: EdgeSpectrum, second: EdgeSpectrum, spacing_mm: Triple) -> Float32Array:
     """Normalized correlation for every shift; the center is no shift."""
     radius = _radius(first.shape, spacing_mm)
     padded = [fft.next_fast_len(n + r, real=True) for n, r in zip(first.shape, radius, strict=True)]
 
-    def back(spectrum: npt.NDArray[np.complex64]) -> FloatArray:
+    def back(spectrum: npt.NDArray[np.complex64]) -> Float32Array:
         shifts = fft.irfftn(spectrum, padded)
         for axis, r in enumerate(radius):
             shifts = np.take(shifts, np.arange(-r, r + 1), axis=axis, mode="wrap")
@@ -179,13 +179,13 @@ def _correlation(first: EdgeSpectrum, second: EdgeSpectrum, spacing_mm: Triple) 
     return np.asarray(joint / np.sqrt(np.maximum(energy_a * energy_b, floor)))
 
 
-def _distances(shape: tuple[int, ...], spacing_mm: Triple) -> FloatArray:
+def _distances(shape: tuple[int, ...], spacing_mm: Triple) -> Float32Array:
     axes = [(np.arange(n) - n // 2) * s for n, s in zip(shape, spacing_mm, strict=True)]
     k, j, i = np.meshgrid(*axes, indexing="ij")
     return np.asarray(np.sqrt(k**2 + j**2 + i**2), dtype=np.float32)
 
 
-def _refined(values: FloatArray, peak: tuple[np.intp, ...], axis: int) -> float:
+def _refined(values: Float32Array, peak: tuple[np.intp, ...], axis: int) -> float:
     """Vertex of the parabola through the peak and its neighbors along an axis, voxels."""
     position = int(peak[axis])
     if not 0 < position < values.shape[axis] - 1:
@@ -205,9 +205,9 @@ RIM_VOXELS = 2
 class CoarseCase:
     """A case at the spacing of the comparison, arrays `(K, J, I)`, spacing along `(K, J, I)`."""
 
-    images: Mapping[str, FloatArray]
-    bodies: Mapping[str, BoolArray]
-    weights: Mapping[str, FloatArray]
+    images: Mapping[str, Float32Array]
+    bodies: Mapping[str, MaskArray]
+    weights: Mapping[str, Float32Array]
     spacing_mm: Triple
 
 
@@ -228,7 +228,7 @@ def coarse_case(case: PreparedCase) -> CoarseCase:
     )
 
 
-def resized(image: FloatArray, shape: Sequence[int]) -> FloatArray:
+def resized(image: Float32Array, shape: Sequence[int]) -> Float32Array:
     """Stretch an image over another number of voxels, smoothed where there are fewer."""
     factors = [n / m for n, m in zip(image.shape, shape, strict=True)]
     if all(factor == 1 for factor in factors):
@@ -240,12 +240,12 @@ def resized(image: FloatArray, shape: Sequence[int]) -> FloatArray:
     )
 
 
-def resized_mask(mask: BoolArray, shape: Sequence[int]) -> BoolArray:
+def resized_mask(mask: MaskArray, shape: Sequence[int]) -> MaskArray:
     """Stretch a mask over another number of voxels."""
     return np.asarray(resized(mask.astype(np.float32), shape) > 0.5)
 
 
-def _weight(covered: BoolArray) -> FloatArray:
+def _weight(covered: MaskArray) -> Float32Array:
     """1 where edges are known: not at the rim of what is covered within the grid."""
     if covered.all():
         return np.ones(covered.shape, dtype=np.float32)

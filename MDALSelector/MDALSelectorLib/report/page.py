@@ -9,7 +9,12 @@ from pathlib import Path
 
 from MDALSelectorLib.report import figures
 from MDALSelectorLib.report.figures import STATE_SIGNS
-from MDALSelectorLib.selection.case_selection import CaseSelection, RankedCase, StrategyComparison
+from MDALSelectorLib.selection.case_selection import (
+    MEASURES,
+    CaseSelection,
+    RankedCase,
+    StrategyComparison,
+)
 from MDALSelectorLib.selection.diagnostics import Pair
 from MDALSelectorLib.selection.run_folder import (
     REPORT_NAME,
@@ -17,10 +22,9 @@ from MDALSelectorLib.selection.run_folder import (
     is_page,
     read_selection,
 )
-from MultimodalImagingLib.jobs.sentences import counted, joined
+from MultimodalImagingLib.jobs.texts import counted, joined, render_page
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.ownership import check_own_files
-from MultimodalImagingLib.record.pages import render_page
 
 TEMPLATE_NAME = "report.html.j2"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -66,6 +70,7 @@ def render_report(run: Path, selection: CaseSelection) -> str:
     values = {
         "selection": selection,
         "strategy_summary": _summary(selection.strategy),
+        "measures": MEASURES,
         "rows": table_rows(selection),
         "has_patients": any(case.patient_id != case.case_id for case in selection.cases),
         "suggested": cards(run, selection.suggested),
@@ -98,13 +103,13 @@ class TableRow:
     Attributes:
         case: The case.
         sign: A symbol for its state.
-        bar: Modality difference from 0 (smallest of the cohort) to 100 (largest); `None` without.
+        bars: Every measure of the case from 0 (smallest of the cohort) to 100 (largest).
         shades: Per pair, how far below the median its PMI lies, from 0 to 100.
     """
 
     case: RankedCase
     sign: str
-    bar: float | None
+    bars: Mapping[str, float]
     shades: Mapping[Pair, int]
 
 
@@ -131,15 +136,17 @@ class OverlapCell:
 
 def table_rows(selection: CaseSelection) -> list[TableRow]:
     """Return the rows of the ranking."""
-    values = [c.modality_difference for c in selection.cases if c.modality_difference is not None]
-    low, high = min(values, default=0.0), max(values, default=0.0)
+    values: dict[str, list[float]] = {}
+    for case in selection.cases:
+        for name, value in case.measures.items():
+            values.setdefault(name, []).append(value)
+    low = {name: min(of_measure) for name, of_measure in values.items()}
+    width = {name: max(max(found) - low[name], 1e-9) for name, found in values.items()}
     return [
         TableRow(
             case=case,
             sign=STATE_SIGNS[case.state],
-            bar=None
-            if case.modality_difference is None
-            else round(100 * (case.modality_difference - low) / max(high - low, 1e-9), 1),
+            bars={n: round(100 * (v - low[n]) / width[n], 1) for n, v in case.measures.items()},
             shades={pair: round(min(max(-z / 3, 0.0), 1.0) * 100) for pair, z in case.z.items()},
         )
         for case in selection.cases

@@ -16,11 +16,10 @@ import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
 from MDALSelectorLib.selection.run_folder import THUMBNAILS_NAME
-from MultimodalImagingLib.images.arrays import bounding_box
-from MultimodalImagingLib.preparation.prepared_case import BoolArray, PreparedCase
+from MultimodalImagingLib.images.arrays import Float32Array, MaskArray, bounding_box
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 from MultimodalImagingLib.record.atomic_files import atomic_path
 
-FloatArray = npt.NDArray[np.float32]
 GrayArray = npt.NDArray[np.uint8]
 
 TILE_PIXELS = 160
@@ -74,13 +73,13 @@ def write_thumbnails(
 
 
 def thumbnail_names(case_ids: Iterable[str]) -> dict[str, str]:
-    """Give every case the name of a PNG file that any disk can hold.
+    """Give every case of a cohort the name of a PNG file that any disk can hold.
 
     Names that differ in case only, or only in characters that are not allowed, get a number.
     """
     names: dict[str, str] = {}
     taken: set[str] = set()
-    for case_id in sorted(case_ids):
+    for case_id in case_ids:
         slug = re.sub(r"[^A-Za-z0-9._-]+", "_", case_id)[:80].strip(".") or "case"
         number, name = 1, slug
         while name.lower() in taken:
@@ -143,7 +142,7 @@ def informative_slice(case: PreparedCase, *, kinds: Mapping[str, str]) -> int:
     return max(competing, key=contrast.__getitem__)
 
 
-def displayed(case: PreparedCase, modality: str, *, kind: str) -> FloatArray:
+def displayed(case: PreparedCase, modality: str, *, kind: str) -> Float32Array:
     """Map a modality's normalized intensities to gray values.
 
     CT: -160 to 240 HU. PET: SUV 0 to 10, dark is hot. MR and others: the 1st to 99.5th percentile
@@ -192,18 +191,18 @@ def _field_of_body(case: PreparedCase) -> _Field:
     return _Field((first[0], first[1]), pixel)
 
 
-def _windowed(values: FloatArray, low: float, high: float) -> FloatArray:
+def _windowed(values: Float32Array, low: float, high: float) -> Float32Array:
     return np.asarray(np.clip((values - low) / (high - low), 0.0, 1.0), dtype=np.float32)
 
 
-def _percentile_window(values: FloatArray, body: BoolArray) -> tuple[float, float]:
+def _percentile_window(values: Float32Array, body: MaskArray) -> tuple[float, float]:
     inside = values[body] if body.any() else values
     low, high = (float(v) for v in np.percentile(inside, MR_PERCENTILES))
     return (low, high) if high > low else (low - 1.0, low + 1.0)
 
 
 def _tile(
-    gray: FloatArray, spacing_mm: tuple[float, ...], field: _Field, *, air: float
+    gray: Float32Array, spacing_mm: tuple[float, ...], field: _Field, *, air: float
 ) -> GrayArray:
     """Show the field of a slice of shape `(J, I)`, outside of which there is `air`."""
     image = sitk.GetImageFromArray(gray)

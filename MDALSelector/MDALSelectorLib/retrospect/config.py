@@ -15,9 +15,10 @@ LearnerName = Literal["linear"]
 LEARNERS: tuple[LearnerName, ...] = ("linear",)
 
 DEFAULT_BUDGETS = ("10%", "20%", "40%")
-# Strategies whose choice is random: drawn as often as the band of random draws.
 RANDOM = "Random"
-DRAWN = (RANDOM, "StratifiedRandom")
+# Strategies whose choice is random, and how many of them are drawn for one random draw: grouping
+# the pool anew for every draw takes longer than all trainings.
+SHARE_OF_DRAWS = {RANDOM: 1.0, "StratifiedRandom": 0.25}
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,6 @@ class RetrospectConfig:
     """What a retrospective run is asked for.
 
     Attributes:
-        cohort: Folder of the cohort, or its CSV manifest.
         budgets: Cases to label, `12` or `20%`; a share is one of the pool of an outer fold.
         strategies: Names of the strategies; empty for all that the cohort has the data for.
         options: Options of the strategies.
@@ -46,7 +46,6 @@ class RetrospectConfig:
         export: Whether the splits are written for nnU-Net, too.
     """
 
-    cohort: Path
     budgets: tuple[str, ...] = DEFAULT_BUDGETS
     strategies: tuple[str, ...] = ()
     options: StrategyOptions = field(default_factory=StrategyOptions)
@@ -65,6 +64,11 @@ class RetrospectConfig:
     spacing_mm: float | None = None
     modality_patterns: tuple[str, ...] = ()
     export: bool = False
+
+    def draws_of(self, strategy: str) -> int:
+        """Return how often a strategy chooses per fold and budget; 1 if it is not random."""
+        share = SHARE_OF_DRAWS.get(strategy)
+        return 1 if share is None else max(2, round(share * self.n_draws))
 
     def __post_init__(self) -> None:
         """Refuse numbers with which nothing can be said."""

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from MDALSelectorLib.retrospect.config import RANDOM
 from MDALSelectorLib.retrospect.fold_plan import FULL, Training
 from MDALSelectorLib.retrospect.outcomes import FoldResult, Outcome, RandomBand
 from MDALSelectorLib.retrospect.selection_noise import mean_overlap
-
-FloatArray = npt.NDArray[np.float64]
+from MultimodalImagingLib.images.arrays import Float64Array
 
 N_RESAMPLES = 2000
 LEVELS = (0.025, 0.975)
@@ -33,7 +31,7 @@ class Evaluation:
         self._seed = seed
 
     @cached_property
-    def weights(self) -> FloatArray:
+    def weights(self) -> Float64Array:
         """How often each case counts: once in the first row, as resampled in the others."""
         n_patients = int(self._patients.max()) + 1
         generator = np.random.default_rng([self._seed, 4])
@@ -120,13 +118,15 @@ class Evaluation:
     def _trainings(self, strategy: str, budget: int) -> list[Training]:
         return [r.plan.trainings[row] for r in self._results for row in r.rows(strategy, budget)]
 
-    def _means(self, result: FoldResult, rows: Sequence[int]) -> FloatArray:
+    def _means(self, result: FoldResult, rows: Sequence[int]) -> Float64Array:
         """Return the mean Dice of trainings per resample, `(n_resamples, n_rows)`."""
         weights = self.weights[:, list(result.plan.test)]
         total = np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
         return np.asarray(weights @ result.dice[list(rows)].T / total)
 
-    def _over_folds(self, used: Sequence[FoldResult], values: Sequence[FloatArray]) -> FloatArray:
+    def _over_folds(
+        self, used: Sequence[FoldResult], values: Sequence[Float64Array]
+    ) -> Float64Array:
         """Average one value per fold and resample; a fold weighs as much as its test cases."""
         weights = [self.weights[:, list(r.plan.test)].sum(axis=1) for r in used]
         total = np.maximum(np.sum(weights, axis=0), 1e-12)
@@ -134,7 +134,7 @@ class Evaluation:
             np.sum([w * v for w, v in zip(weights, values, strict=True)], axis=0) / total
         )
 
-    def _mean(self, strategy: str, budget: int) -> FloatArray:
+    def _mean(self, strategy: str, budget: int) -> Float64Array:
         used = [r for r in self._results if r.rows(strategy, budget)]
         means = [self._means(r, r.rows(strategy, budget)).mean(axis=1) for r in used]
         return self._over_folds(used, means)
@@ -145,7 +145,7 @@ class Evaluation:
 
     def _difference(
         self, used: Sequence[FoldResult], strategy: str, budget: int, *, median: bool
-    ) -> FloatArray:
+    ) -> Float64Array:
         middle = np.median if median else np.mean
         differences = [
             self._means(r, r.rows(strategy, budget)).mean(axis=1)
@@ -154,7 +154,7 @@ class Evaluation:
         ]
         return self._over_folds(used, differences)
 
-    def _interval(self, values: FloatArray, noise: float) -> tuple[float, float, float]:
+    def _interval(self, values: Float64Array, noise: float) -> tuple[float, float, float]:
         """Return the interval and the standard error of the resampled cases."""
         resampled = values[1:]
         generator = np.random.default_rng([self._seed, 5])
@@ -192,7 +192,7 @@ class Evaluation:
         return float(np.mean(shares))
 
 
-def trapezoid_weights(places: Sequence[float]) -> FloatArray:
+def trapezoid_weights(places: Sequence[float]) -> Float64Array:
     """Return the weight of every point in the area under a curve over its width; they sum to 1."""
     x = np.asarray(places, dtype=np.float64)
     if len(x) == 1 or x[-1] <= x[0]:

@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from MDALSelectorLib.estimation.config import CrossFitConfig, EstimationConfig, GaussianConfig
 from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit
 from MDALSelectorLib.estimation.estimate import Estimation, estimate
-from MDALSelectorLib.estimation.features import fused_embedding, mean_over_pairs
-from MDALSelectorLib.estimation.pair_estimate import modality_difference
-from MDALSelectorLib.retrospect.config import DRAWN, RANDOM, RetrospectConfig
+from MDALSelectorLib.estimation.features import fused_embedding
+from MDALSelectorLib.estimation.pair_estimate import mean_over_pairs, modality_difference
+from MDALSelectorLib.retrospect.config import RANDOM, RetrospectConfig
 from MDALSelectorLib.selection.budget import parse_budget
 from MDALSelectorLib.strategies import (
     MODALITY_DIFFERENCE,
@@ -30,8 +29,7 @@ from MDALSelectorLib.strategies import (
     make_strategy,
 )
 from MultimodalImagingLib.errors import UsageError
-
-FloatArray = npt.NDArray[np.float64]
+from MultimodalImagingLib.images.arrays import Float64Array
 
 FULL = "all labels"
 # A pool is smaller than its cohort; what `select` ranks must not be out of reach here.
@@ -91,9 +89,9 @@ class Signals:
 
     case_ids: tuple[str, ...]
     patient_ids: tuple[str, ...]
-    features: Mapping[str, FloatArray]
-    pair_nmi: FloatArray
-    score: FloatArray | None = None
+    features: Mapping[str, Float64Array]
+    pair_nmi: Float64Array
+    score: Float64Array | None = None
 
 
 def outer_folds(
@@ -153,7 +151,7 @@ def plan_fold(
         for number, n_cases in enumerate(budgets):
             if own is None or own.candidates.sum() < n_cases:
                 continue
-            for draw in range(config.n_draws if name in DRAWN else 1):
+            for draw in range(config.draws_of(name)):
                 key = [config.seed, *place, draw, number, zlib.crc32(name.encode())]
                 picks = make_strategy(name, config.options).select(
                     own, n_cases, generator=np.random.default_rng(key)
@@ -207,7 +205,7 @@ def _pool(signals: Signals, config: RetrospectConfig, rows: tuple[int, ...]) -> 
     return pool, estimation.has_signal
 
 
-def _difference(estimation: Estimation) -> FloatArray:
+def _difference(estimation: Estimation) -> Float64Array:
     """Return the modality difference; by all pairs that could be scored if none counts."""
     if estimation.has_signal:
         return estimation.difference.values

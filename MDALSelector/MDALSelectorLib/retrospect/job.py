@@ -37,22 +37,21 @@ from MDALSelectorLib.retrospect.run_files import JOB_LOG_NAME, take_over, write_
 from MDALSelectorLib.retrospect.training_log import TrainingLog
 from MDALSelectorLib.selection.config import PACKAGES
 from MDALSelectorLib.selection_job import prepare_for_selection, score_column
-from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.cohort import Cohort
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
-from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.jobs.job_log import LoggingReporter
-from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.jobs.progress import LoggingReporter, Reporter
 from MultimodalImagingLib.record.checksums import json_checksum
 from MultimodalImagingLib.record.cohort_record import CohortRecord, open_record
 from MultimodalImagingLib.record.ownership import check_apart
 from MultimodalImagingLib.version import current_versions
 
 
-def run_retrospect(config: RetrospectConfig, reporter: Reporter) -> Path:
+def run_retrospect(whole: Cohort, config: RetrospectConfig, reporter: Reporter) -> Path:
     """Replay label budgets on a cohort that has its labels, and write what would have helped.
 
     Args:
+        whole: The cohort, with and without labels.
         config: What is asked for.
         reporter: Notified of stages, steps and problems.
 
@@ -64,10 +63,6 @@ def run_retrospect(config: RetrospectConfig, reporter: Reporter) -> Path:
         CohortError: If the cohort has no usable case.
         UsageError: If an option does not fit the cohort, or there are too few labels.
     """
-    patterns = patterns_for(
-        config.cohort, tuple(parse_pattern(text) for text in config.modality_patterns)
-    )
-    whole = find_cohort(config.cohort, patterns=patterns)
     if config.record is not None:
         check_apart(config.record, whole.files, option="--record")
     record = open_record(whole.root, folder=config.record)
@@ -136,7 +131,7 @@ def _key(labelled: LabelledCohort, config: RetrospectConfig) -> str:
 
 def settings_of(config: RetrospectConfig) -> dict[str, object]:
     """Return the settings that decide on the result; folders are not among them."""
-    places = ("cohort", "labels", "output", "record", "export")
+    places = ("labels", "output", "record", "export")
     return {name: value for name, value in asdict(config).items() if name not in places}
 
 

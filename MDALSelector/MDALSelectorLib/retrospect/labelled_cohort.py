@@ -13,15 +13,13 @@ from MDALSelectorLib.retrospect.linear_learner import Samples
 from MDALSelectorLib.retrospect.voxel_features import body_features
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CohortError, UsageError
+from MultimodalImagingLib.images.arrays import Float32Array, MaskArray
 from MultimodalImagingLib.images.geometry import Volume, resample
 from MultimodalImagingLib.images.label_map import read_label_map
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
 from MultimodalImagingLib.record.checksums import array_checksum
-
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 
 MIN_CASES = 10
 N_TARGET_SAMPLES = 400
@@ -48,7 +46,7 @@ class LabelledCase:
     row: int
     case_id: str
     patient_id: str
-    is_target: BoolArray
+    is_target: MaskArray
     n_target: int
     samples: Samples
     checksum: str
@@ -67,7 +65,7 @@ class LabelledCohort:
     prepared: PreparedCohort
     cases: tuple[LabelledCase, ...]
     remarks: tuple[str, ...]
-    _kept: dict[int, FloatArray] = field(default_factory=dict, repr=False)
+    _kept: dict[int, Float32Array] = field(default_factory=dict, repr=False)
 
     @property
     def case_ids(self) -> tuple[str, ...]:
@@ -79,7 +77,7 @@ class LabelledCohort:
         """Patient of every case."""
         return tuple(case.patient_id for case in self.cases)
 
-    def features(self, index: int) -> FloatArray:
+    def features(self, index: int) -> Float32Array:
         """Return the local features of all voxels of a case's body, `(n_voxels, n_local)`."""
         if index not in self._kept:
             prepared = self.prepared[self.cases[index].row]
@@ -161,7 +159,7 @@ def _labelled_case(
     return labelled, lost if share_lost > LARGEST_LOSS else None
 
 
-def draw_samples(local: FloatArray, is_target: BoolArray, *, seed: tuple[int, int]) -> Samples:
+def draw_samples(local: Float32Array, is_target: MaskArray, *, seed: tuple[int, int]) -> Samples:
     """Draw voxels of the target and others; weights give both their share of the body back.
 
     Args:
@@ -171,7 +169,7 @@ def draw_samples(local: FloatArray, is_target: BoolArray, *, seed: tuple[int, in
     """
     generator = np.random.default_rng(seed)
     rows: list[npt.NDArray[np.intp]] = []
-    weights: list[FloatArray] = []
+    weights: list[Float32Array] = []
     for members, most in ((is_target, N_TARGET_SAMPLES), (~is_target, N_OTHER_SAMPLES)):
         drawn = generator.permutation(np.flatnonzero(members))[:most]
         rows.append(drawn)
@@ -181,7 +179,7 @@ def draw_samples(local: FloatArray, is_target: BoolArray, *, seed: tuple[int, in
     return Samples(local[chosen], is_target[chosen], np.concatenate(weights))
 
 
-def _target(case: Case, arrays: PreparedCase, values: Sequence[int]) -> tuple[BoolArray, float]:
+def _target(case: Case, arrays: PreparedCase, values: Sequence[int]) -> tuple[MaskArray, float]:
     """Return the target on the working grid, and the share of it that lies outside."""
     if case.label is None:
         msg = "expected a label map, found none."

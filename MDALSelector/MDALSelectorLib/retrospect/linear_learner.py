@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
+from MultimodalImagingLib.images.arrays import Float32Array, MaskArray
 
 N_RANDOM_FEATURES = 500
 RIDGE = 1e-3
@@ -39,17 +38,17 @@ class Expansion:
         phases: In radians, `(N_RANDOM_FEATURES,)`.
     """
 
-    mean: FloatArray
-    spread: FloatArray
-    frequencies: FloatArray
-    phases: FloatArray
+    mean: Float32Array
+    spread: Float32Array
+    frequencies: Float32Array
+    phases: Float32Array
 
     @property
     def n_features(self) -> int:
         """Length of an expanded row."""
         return 1 + 2 * len(self.mean) + len(self.phases)
 
-    def __call__(self, local: FloatArray) -> FloatArray:
+    def __call__(self, local: Float32Array) -> Float32Array:
         """Expand rows of local features: a one, values, squares, random Fourier features [1].
 
         Args:
@@ -75,9 +74,9 @@ class Samples:
         weights: Sum to 1 over the case, `(n,)`.
     """
 
-    local: FloatArray
-    is_target: BoolArray
-    weights: FloatArray
+    local: Float32Array
+    is_target: MaskArray
+    weights: Float32Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +90,10 @@ class CaseMoments:
         target: `Phi' W y`, `(n_features,)`.
     """
 
-    phi: FloatArray
+    phi: Float32Array
     samples: Samples
-    gram: FloatArray
-    target: FloatArray
+    gram: Float32Array
+    target: Float32Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +105,7 @@ class LinearModel:
         threshold: Voxels with a score above it belong to the target.
     """
 
-    weights: FloatArray
+    weights: Float32Array
     threshold: float
 
 
@@ -158,7 +157,7 @@ def train(cases: Sequence[CaseMoments]) -> LinearModel:
     return LinearModel(weights, _best_threshold(cases, weights))
 
 
-def _best_threshold(cases: Sequence[CaseMoments], weights: FloatArray) -> float:
+def _best_threshold(cases: Sequence[CaseMoments], weights: Float32Array) -> float:
     scores = [case.phi @ weights for case in cases]
     low, high = np.quantile(np.concatenate(scores), (0.01, 0.999))
     thresholds = np.linspace(low, high, N_THRESHOLDS, dtype=np.float32)
@@ -166,7 +165,9 @@ def _best_threshold(cases: Sequence[CaseMoments], weights: FloatArray) -> float:
     return float(thresholds[int(np.mean(dice, axis=0).argmax())])
 
 
-def _weighted_dice(scores: FloatArray, samples: Samples, thresholds: FloatArray) -> FloatArray:
+def _weighted_dice(
+    scores: Float32Array, samples: Samples, thresholds: Float32Array
+) -> Float32Array:
     """Return the Dice of a case at every threshold, from its weighted samples."""
     order = np.argsort(scores)
     first_above = np.searchsorted(scores[order], thresholds, side="right")
@@ -184,8 +185,8 @@ def _tail(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def dice_of_models(
     expansion: Expansion,
-    local: FloatArray,
-    is_target: BoolArray,
+    local: Float32Array,
+    is_target: MaskArray,
     models: Sequence[LinearModel],
     *,
     n_target: int,

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from MDALSelectorLib.retrospect.fold_plan import FoldPlan
-
-FloatArray = npt.NDArray[np.float64]
+from MultimodalImagingLib.images.arrays import Float64Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +18,7 @@ class FoldResult:
     """
 
     plan: FoldPlan
-    dice: FloatArray
+    dice: Float64Array
 
     def rows(self, strategy: str, budget: int) -> list[int]:
         """Return the trainings of a strategy and budget."""

@@ -14,10 +14,9 @@ from MDALSelectorLib.retrospect.outcomes import Outcome
 from MDALSelectorLib.retrospect.retrospective import Retrospective, signed
 from MDALSelectorLib.retrospect.run_files import PAGE_MARK, PAGE_NAME, is_page
 from MDALSelectorLib.strategies import DEFAULT_STRATEGY
-from MultimodalImagingLib.jobs.sentences import counted, joined
+from MultimodalImagingLib.jobs.texts import counted, joined, render_page
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.ownership import check_own_files
-from MultimodalImagingLib.record.pages import render_page
 
 TEMPLATE_NAME = "retrospect.html.j2"
 # Okabe-Ito colors, used again with another dash when they run out.

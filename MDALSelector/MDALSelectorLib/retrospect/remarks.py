@@ -9,7 +9,7 @@ from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort
 from MDALSelectorLib.retrospect.outcomes import FoldResult, Outcome
 from MDALSelectorLib.retrospect.retrospective import luck_of_the_best
 from MDALSelectorLib.strategies import STRATEGIES
-from MultimodalImagingLib.jobs.sentences import listed
+from MultimodalImagingLib.jobs.texts import listed
 
 PROXY = (
     "The learner is a proxy: ridge regression on fixed local features, trained in milliseconds. A"

@@ -14,7 +14,7 @@ from MDALSelectorLib.retrospect.training_log import LOG_NAME as TRAININGS_NAME
 from MDALSelectorLib.retrospect.training_log import is_training_log
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import json_value
 from MultimodalImagingLib.record.ownership import (
     KNOWN,
     Ownership,

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from MultimodalImagingLib.images.arrays import Float64Array
 
 
 def mean_overlap(
@@ -40,7 +39,7 @@ def mean_overlap(
     return float(max(np.square(unit.mean(axis=0)).sum(), 0.0))
 
 
-def _indicator(sets: Sequence[Sequence[int]], n_cases: int) -> FloatArray:
+def _indicator(sets: Sequence[Sequence[int]], n_cases: int) -> Float64Array:
     table = np.zeros((len(sets), n_cases))
     for row, members in enumerate(sets):
         table[row, list(members)] = 1.0

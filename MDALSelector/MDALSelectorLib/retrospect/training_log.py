@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from MultimodalImagingLib.errors import CrossModalError
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import json_value
 
 LOG_NAME = "trainings.jsonl"
 PROGRAM = "mdal-selector retrospect"

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from MultimodalImagingLib.images.arrays import Float32Array
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
-
-FloatArray = npt.NDArray[np.float32]
 
 SMOOTHING_VOXELS = (1.0, 2.0, 4.0)
 GRADIENT_VOXELS = (1.0, 2.0)
@@ -17,7 +15,7 @@ SPREAD_VOXELS = 2.0
 N_FEATURES = 1 + len(SMOOTHING_VOXELS) + len(GRADIENT_VOXELS) + 1
 
 
-def body_features(case: PreparedCase, modalities: Sequence[str]) -> FloatArray:
+def body_features(case: PreparedCase, modalities: Sequence[str]) -> Float32Array:
     """Describe every voxel of the body by what its surroundings show in each modality.
 
     Args:
@@ -38,7 +36,7 @@ def body_features(case: PreparedCase, modalities: Sequence[str]) -> FloatArray:
     return found
 
 
-def _maps(image: FloatArray) -> list[FloatArray]:
+def _maps(image: Float32Array) -> list[Float32Array]:
     """Return intensity, smoothed intensities, gradient magnitudes and local standard deviation."""
     from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, NOT_RANKABLE, Flag
-from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MultimodalImagingLib.errors import UsageError
 
 _CASES = re.compile(r"[0-9]+")
@@ -87,19 +86,21 @@ def check_some_unlabelled(n_cases: int, n_labelled: int) -> None:
         raise UsageError(msg)
 
 
-def check_candidates(scores: CohortScores, flags: _Flags, *, budget: int, strategy: str) -> None:
+def check_candidates(
+    open_cases: Sequence[str], flags: _Flags, *, n_cases: int, budget: int, strategy: str
+) -> None:
     """Refuse a budget that cannot be met, and say why it cannot.
 
     Args:
-        scores: The cohort; its labeled cases are no candidates.
+        open_cases: The cases that are not labeled.
         flags: Flags of every case, with those that keep it from being ranked.
+        n_cases: Number of cases in the cohort, whatever their state.
         budget: Number of cases to suggest.
         strategy: Name of the strategy, for the sentence.
 
     Raises:
         UsageError: If there are fewer candidates than that.
     """
-    open_cases = [name for name in scores.case_ids if name not in scores.labelled]
     to_check = [name for name in open_cases if _has(flags, name, CHECK_PAIRING)]
     unranked = [
         name for name in open_cases if name not in to_check and _has(flags, name, NOT_RANKABLE)
@@ -107,9 +108,9 @@ def check_candidates(scores: CohortScores, flags: _Flags, *, budget: int, strate
     n_left = len(open_cases) - len(to_check) - len(unranked)
     if budget <= n_left:
         return
-    n_all = len(scores.case_ids)
-    check_some_unlabelled(n_all, n_all - len(open_cases))
-    parts = [f"{len(scores.labelled)} are labeled"] if scores.labelled else []
+    n_labelled = n_cases - len(open_cases)
+    check_some_unlabelled(n_cases, n_labelled)
+    parts = [f"{n_labelled} are labeled"] if n_labelled else []
     advice = []
     if to_check:
         parts.append(f"{len(to_check)} have images that may not belong together")
@@ -119,7 +120,7 @@ def check_candidates(scores: CohortScores, flags: _Flags, *, budget: int, strate
         advice.append("choose a strategy that needs no pair of modalities (TypiClust, Random)")
     if n_left:
         advice.insert(0, f"give a budget of at most {n_left}")
-    found = f"{n_left} of {n_all} cases can be suggested ({'; '.join(parts)})"
+    found = f"{n_left} of {n_cases} cases can be suggested ({'; '.join(parts)})"
     lead = f"A budget of {budget} cases is too large" if n_left else "There is no case to suggest"
     text = ", or ".join(advice) or "give a smaller budget"
     msg = f"{lead}: {found}. {text[0].upper()}{text[1:]}."

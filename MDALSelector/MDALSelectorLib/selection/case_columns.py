@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from MDALSelectorLib.case_flags import Flag
 from MDALSelectorLib.selection.budget import Budget
 from MDALSelectorLib.selection.case_selection import (
+    MEASURES,
     CaseSelection,
     Fallback,
     RankedCase,
@@ -79,7 +80,7 @@ def _case_content(case: RankedCase, pairs: Sequence[Pair]) -> dict[str, Any]:
         "patient": case.patient_id,
         "suggested": case.suggested,
         "labelled": case.labelled,
-        "modality_difference": case.modality_difference,
+        **{measure.name: case.measures.get(measure.name) for measure in MEASURES},
         "pmi_nats": [case.pmi.get(pair) for pair in pairs],
         "z": [case.z.get(pair) for pair in pairs],
         "components": list(case.components),
@@ -91,14 +92,15 @@ def _case_content(case: RankedCase, pairs: Sequence[Pair]) -> dict[str, Any]:
 
 
 def _case(item: Mapping[str, Any], pairs: Sequence[Pair]) -> RankedCase:
-    difference, thumbnail = item["modality_difference"], item["thumbnail"]
+    thumbnail = item["thumbnail"]
+    measures = {measure.name: item.get(measure.name) for measure in MEASURES}
     return RankedCase(
         rank=int(item["rank"]),
         case_id=_text(item["case"]),
         patient_id=_text(item["patient"]),
         suggested=_truth(item["suggested"]),
         labelled=_truth(item["labelled"]),
-        modality_difference=None if difference is None else float(difference),
+        measures={name: float(value) for name, value in measures.items() if value is not None},
         pmi=_per_pair(item["pmi_nats"], pairs),
         z=_per_pair(item["z"], pairs),
         components=tuple(float(value) for value in item["components"]),

@@ -9,6 +9,35 @@ from dataclasses import dataclass, field
 from MDALSelectorLib.case_flags import CHECK_PAIRING, INCOMPLETE, Flag
 from MDALSelectorLib.selection.budget import Budget
 from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, Trust
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number per case, and with that a column of the table of cases.
+
+    An entry of `MEASURES` is a key of every case in `selection.json` and a column of
+    `selection.csv`, of the report and of the panel; its values are `CohortScores.measures`.
+
+    Attributes:
+        name: Name of the values.
+        title: Heading of the column.
+        meaning: What its values say, in one sentence.
+    """
+
+    name: str
+    title: str
+    meaning: str
+
+
+MEASURES = (
+    Measure(
+        MODALITY_DIFFERENCE,
+        "modality difference",
+        "Unitless, about a standard deviation; the larger, the less information the modalities"
+        " share.",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -21,8 +50,7 @@ class RankedCase:
         patient_id: Its patient.
         suggested: Whether it is among the cases to label next.
         labelled: Whether it had a label before the run.
-        modality_difference: Unitless, about a standard deviation; the larger, the less
-            information its modalities share. `None` if no pair of modalities could be scored.
+        measures: What was measured of it, by the names of `MEASURES`; absent where there is none.
         pmi: Pointwise mutual information per scored pair of modalities, nats.
         z: The same against the cohort's median and spread, unitless.
         components: First principal components of its fused embedding, unitless.
@@ -36,7 +64,7 @@ class RankedCase:
     patient_id: str
     suggested: bool
     labelled: bool
-    modality_difference: float | None
+    measures: Mapping[str, float]
     pmi: Mapping[Pair, float]
     z: Mapping[Pair, float]
     components: tuple[float, ...]
@@ -46,14 +74,18 @@ class RankedCase:
 
     def __post_init__(self) -> None:
         """Refuse values that are not finite and pictures outside the run's folder."""
-        values = [*self.pmi.values(), *self.z.values(), *self.components]
-        values += [] if self.modality_difference is None else [self.modality_difference]
+        values = [*self.pmi.values(), *self.z.values(), *self.measures.values(), *self.components]
         if not all(math.isfinite(value) for value in values):
             msg = f"Expected finite values for case {self.case_id}, got {values}."
             raise ValueError(msg)
         if self.thumbnail is not None and (set(self.thumbnail) & set("/\\:\0")):
             msg = f"Expected the name of a picture for case {self.case_id}, got {self.thumbnail!r}."
             raise ValueError(msg)
+
+    @property
+    def modality_difference(self) -> float | None:
+        """See `MEASURES`; `None` if no pair of modalities could be scored."""
+        return self.measures.get(MODALITY_DIFFERENCE)
 
     @property
     def state(self) -> str:

@@ -11,19 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from MDALSelectorLib.case_flags import Flag
 from MDALSelectorLib.selection.diagnostics import Diagnostics
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE
 from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.record.checksums import array_checksum, json_checksum
 from MultimodalImagingLib.record.json_entry import config_from_json
 from MultimodalImagingLib.record.tensor_file import read_tensors, write_tensors
 
-FloatArray = npt.NDArray[np.float64]
-
 FORMAT_VERSION = 1
-_ARRAYS = ("pmi_nats", "z", "modality_difference", "embeddings", "voxel_nmi")
 
 
 @dataclass(frozen=True)
@@ -33,36 +31,33 @@ class CohortScores:
     Attributes:
         cohort: Name of the cohort.
         modalities: In the order of the cohort.
-        case_ids: Distinct names, any order.
+        case_ids: Names, in order.
         patient_ids: Patient of every case.
         pmi_nats: PMI per case and pair of `diagnostics.pairs`, shape `(n_cases, n_pairs)`, NaN
             where it could not be scored.
         z: The same against median and spread of the cohort, same shape.
-        modality_difference: Minus the mean of `z` over the used pairs, shape `(n_cases,)`, NaN
-            where no pair could be scored.
+        measures: Numbers per case by name, shape `(n_cases,)` each, NaN where there is none: the
+            modality difference (minus the mean of `z` over the used pairs); the mean normalized
+            mutual information of voxels; the user's own score.
         embeddings: Fused embedding, shape `(n_cases, n_features)`.
         diagnostics: What speaks for and against the scores.
         flags: Flags per case name.
         labelled: Names of the cases that have a label.
         accepted: Names of the cases whose pairing the user has confirmed.
-        voxel_nmi: Mean normalized mutual information of voxels, shape `(n_cases,)`.
-        score: The user's own score, shape `(n_cases,)`.
     """
 
     cohort: str
     modalities: tuple[str, ...]
     case_ids: tuple[str, ...]
     patient_ids: tuple[str, ...]
-    pmi_nats: FloatArray
-    z: FloatArray
-    modality_difference: FloatArray
-    embeddings: FloatArray
+    pmi_nats: Float64Array
+    z: Float64Array
+    measures: Mapping[str, Float64Array]
+    embeddings: Float64Array
     diagnostics: Diagnostics
     flags: Mapping[str, tuple[Flag, ...]] = field(default_factory=dict)
     labelled: frozenset[str] = frozenset()
     accepted: frozenset[str] = frozenset()
-    voxel_nmi: FloatArray | None = None
-    score: FloatArray | None = None
 
     def __post_init__(self) -> None:
         """Refuse names of cases that do not exist and arrays of another shape."""
@@ -74,6 +69,11 @@ class CohortScores:
         if unknown:
             msg = f"Expected names of cases of the cohort, got {', '.join(sorted(unknown))}."
             raise ValueError(msg)
+
+    @property
+    def modality_difference(self) -> Float64Array:
+        """The modality difference, shape `(n_cases,)`."""
+        return self.measures[MODALITY_DIFFERENCE]
 
 
 def scores_key(parts: object) -> str:
@@ -87,10 +87,10 @@ def save_scores(folder: Path, key: str, scores: CohortScores) -> None:
     Raises:
         CrossModalError: If the file cannot be written.
     """
+    arrays = {"pmi_nats": scores.pmi_nats, "z": scores.z, "embeddings": scores.embeddings}
     tensors = {
-        name: np.ascontiguousarray(getattr(scores, name), dtype=np.float64)
-        for name in _ARRAYS
-        if getattr(scores, name) is not None
+        name: np.ascontiguousarray(values, dtype=np.float64)
+        for name, values in (*arrays.items(), *scores.measures.items())
     }
     header = {
         "cohort": scores.cohort,
@@ -126,6 +126,8 @@ def _scores(header: Mapping[str, Any], tensors: Mapping[str, Any]) -> CohortScor
         case: tuple(config_from_json(Flag, flag, where="a flag") for flag in items)
         for case, items in header["flags"].items()
     }
+    measures = dict(tensors)
+    arrays = {name: measures.pop(name) for name in ("pmi_nats", "z", "embeddings")}
     return CohortScores(
         cohort=header["cohort"],
         modalities=tuple(header["modalities"]),
@@ -133,9 +135,6 @@ def _scores(header: Mapping[str, Any], tensors: Mapping[str, Any]) -> CohortScor
         patient_ids=tuple(header["patient_ids"]),
         diagnostics=config_from_json(Diagnostics, header["diagnostics"], where="the diagnostics"),
         flags=flags,
-        pmi_nats=tensors["pmi_nats"],
-        z=tensors["z"],
-        modality_difference=tensors["modality_difference"],
-        embeddings=tensors["embeddings"],
-        voxel_nmi=tensors.get("voxel_nmi"),
+        **arrays,
+        measures=measures,
     )

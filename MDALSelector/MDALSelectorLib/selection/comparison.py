@@ -7,14 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from MDALSelectorLib.selection.case_selection import StrategyComparison
-from MDALSelectorLib.strategies import (
-    MODALITY_DIFFERENCE,
-    STRATEGIES,
-    Pool,
-    StrategyOptions,
-    make_strategy,
-    strategy_generator,
-)
+from MDALSelectorLib.strategies import STRATEGIES, make_strategy
+from MDALSelectorLib.strategies.base import StrategyOptions, strategy_generator
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, Pool
 
 
 def compare_strategies(
@@ -31,15 +26,14 @@ def compare_strategies(
     Raises:
         UsageError: If the budget does not fit the pool.
     """
-    ordered = pool.taken(pool.rows_by_name)  # sums must not depend on the order of the folder
     picked = {
         name: sorted(
             pick.index
             for pick in make_strategy(name, options).select(
-                ordered, budget, generator=strategy_generator(seed, name)
+                pool, budget, generator=strategy_generator(seed, name)
             )
         )
-        for name in usable_strategies(ordered)
+        for name in usable_strategies(pool)
     }
     names = tuple(picked)
     return StrategyComparison(
@@ -47,8 +41,8 @@ def compare_strategies(
         n_shared=tuple(
             tuple(len({*picked[row]} & {*picked[column]}) for column in names) for row in names
         ),
-        coverage_radius=tuple(coverage_radius(ordered, picked[name]) for name in names),
-        mean_difference=tuple(_mean(ordered.utilities, picked[name]) for name in names),
+        coverage_radius=tuple(coverage_radius(pool, picked[name]) for name in names),
+        mean_difference=tuple(_mean(pool.utilities, picked[name]) for name in names),
         n_shared_by_chance=budget**2 / int(pool.candidates.sum()),
     )
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from MDALSelectorLib.estimation.config import EstimationConfig
+from MDALSelectorLib.pairing.config import PairingConfig
 from MDALSelectorLib.selection.budget import Budget
-from MDALSelectorLib.strategies import DEFAULT_STRATEGY, StrategyOptions
+from MDALSelectorLib.strategies import DEFAULT_STRATEGY
+from MDALSelectorLib.strategies.base import StrategyOptions
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
@@ -25,11 +27,11 @@ class SelectionConfig:
     """What a selection run is asked for.
 
     Attributes:
-        cohort: Folder of the cohort, or its CSV manifest.
         budget: Cases to suggest, `12` or `20%`.
         strategy: Name of the strategy.
         options: Options of the strategies.
         estimation: How PMI is estimated; its seed is the seed of everything.
+        pairing: When the modalities of a case do not seem to belong together.
         output: Folder of the run; `None` for a numbered one in the cohort's record.
         record: Folder of the cohort's record; `None` for the usual place.
         spacing_mm: Working spacing, mm; `None` to choose it from the images.
@@ -40,11 +42,11 @@ class SelectionConfig:
         modality_patterns: Patterns `PATTERN=NAME` that come before the cohort's table.
     """
 
-    cohort: Path
     budget: str
     strategy: str = DEFAULT_STRATEGY
     options: StrategyOptions = field(default_factory=StrategyOptions)
     estimation: EstimationConfig = field(default_factory=EstimationConfig)
+    pairing: PairingConfig = field(default_factory=PairingConfig)
     output: Path | None = None
     record: Path | None = None
     spacing_mm: float | None = None
@@ -84,6 +86,7 @@ def configuration_of(config: SelectionConfig, spec: PreprocessingSpec) -> dict[s
     """Return the settings that decide on the result; folders are not among them."""
     return {
         "estimation": asdict(config.estimation),
+        "pairing": asdict(config.pairing),
         "strategy_options": asdict(config.options),
         "labelled": config.labelled,
         "accepted": sorted(config.accepted),

@@ -21,10 +21,11 @@ from MDALSelectorLib.selection.case_columns import (
     rounded_numbers,
     selection_from_content,
 )
-from MDALSelectorLib.selection.case_selection import CaseSelection
+from MDALSelectorLib.selection.case_selection import MEASURES, CaseSelection
 from MultimodalImagingLib.errors import CohortError, CrossModalError
+from MultimodalImagingLib.images.arrays import FloatingArray
 from MultimodalImagingLib.record.atomic_files import write_text
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import json_value
 from MultimodalImagingLib.record.ownership import KNOWN, Ownership, Written, check_own, is_own_file
 from MultimodalImagingLib.record.selection_file import (
     FORMAT_VERSION,
@@ -43,8 +44,6 @@ REPORT_NAME = "report.html"
 _PAGE_MARKS = (b'content="CrossModal mdal-selector report"', b"<title>Which cases to label next: ")
 
 _WRONG_CONTENT = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
-
-FloatArray = npt.NDArray[np.floating]
 
 
 def write_selection(run: Path, selection: CaseSelection) -> None:
@@ -86,7 +85,8 @@ def selection_csv(selection: CaseSelection) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(
-        ["rank", "case", "patient", "suggested", "labelled", "modality difference"]
+        ["rank", "case", "patient", "suggested", "labelled"]
+        + [measure.title for measure in MEASURES]
         + [f"PMI {a}-{b} (nats)" for a, b in selection.pairs]
         + ["flags", "reason"]
     )
@@ -94,7 +94,7 @@ def selection_csv(selection: CaseSelection) -> str:
         writer.writerow(
             [case.rank, case.case_id, case.patient_id]
             + [_yes_or_no(case.suggested), _yes_or_no(case.labelled)]
-            + [_fixed(case.modality_difference)]
+            + [_fixed(case.measures.get(measure.name)) for measure in MEASURES]
             + [_fixed(case.pmi.get(pair)) for pair in selection.pairs]
             + ["; ".join(f"{flag.kind}: {flag.reason}" for flag in case.flags), case.reason]
         )
@@ -102,7 +102,7 @@ def selection_csv(selection: CaseSelection) -> str:
 
 
 def write_embeddings(
-    run: Path, embeddings: Mapping[str, FloatArray], *, case_ids: Sequence[str]
+    run: Path, embeddings: Mapping[str, FloatingArray], *, case_ids: Sequence[str]
 ) -> None:
     """Write `embeddings.safetensors` (float32) into the folder of a run.
 

@@ -16,13 +16,14 @@ from MDALSelectorLib.pairing.alignment import measure_alignment
 from MDALSelectorLib.pairing.flags import pairing_flags
 from MDALSelectorLib.selection.cohort_scores import (
     CohortScores,
-    FloatArray,
     load_scores,
     save_scores,
     scores_key,
 )
-from MDALSelectorLib.selection.config import PACKAGES
+from MDALSelectorLib.selection.config import PACKAGES, SelectionConfig
 from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, PairDiagnostics
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, VOXEL_NMI
+from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
 from MultimodalImagingLib.record.cohort_record import CohortRecord
@@ -33,13 +34,13 @@ if TYPE_CHECKING:
 
 
 def load_or_estimate_scores(
-    prepared: PreparedCohort, config: EstimationConfig, record: CohortRecord, reporter: Reporter
+    prepared: PreparedCohort, config: SelectionConfig, record: CohortRecord, reporter: Reporter
 ) -> CohortScores:
     """Return the scores of a cohort, from the record if nothing that they depend on has changed.
 
     Args:
         prepared: The prepared cohort.
-        config: How PMI is estimated.
+        config: How PMI is estimated, and which cases are flagged.
         record: Where scores are kept.
         reporter: Notified of stages, and whether scores are reused.
     """
@@ -55,40 +56,42 @@ def load_or_estimate_scores(
 
 
 def estimate_scores(
-    prepared: PreparedCohort, config: EstimationConfig, reporter: Reporter
+    prepared: PreparedCohort, config: SelectionConfig, reporter: Reporter
 ) -> CohortScores:
     """Describe, check and score all cases of a cohort; nothing is read from or kept in a record.
 
     Args:
         prepared: The prepared cohort.
-        config: How PMI is estimated.
+        config: How PMI is estimated, and which cases are flagged.
         reporter: Notified of stages and steps.
     """
     patients = tuple(case.patient_id for case in prepared.cases)
     features = _features(prepared, reporter)
-    measures = measure_alignment(prepared, patients, prepared.modalities, reporter=reporter)
+    alignment = measure_alignment(prepared, patients, prepared.modalities, reporter=reporter)
     estimation = estimate(
         features,
         case_ids=prepared.case_ids,
         patient_ids=patients,
-        config=config,
-        source=_views(prepared, patients, config),
+        config=config.estimation,
+        source=_views(prepared, config.estimation),
         reporter=reporter,
     )
-    pmi = _by_pair(estimation, estimation.difference.pmi_nats)
-    flags = pairing_flags(measures, pair_pmi=dict(zip(estimation.pairs, pmi.T, strict=True)))
+    difference = estimation.difference
+    flags = pairing_flags(alignment, pmi_nats=difference.pmi_nats, config=config.pairing)
     return CohortScores(
         cohort=prepared.root.name,
         modalities=prepared.modalities,
         case_ids=prepared.case_ids,
         patient_ids=patients,
-        pmi_nats=pmi,
-        z=_by_pair(estimation, estimation.difference.z),
-        modality_difference=estimation.difference.values,
+        pmi_nats=difference.pmi_nats,
+        z=difference.z,
+        measures={
+            MODALITY_DIFFERENCE: difference.values,
+            VOXEL_NMI: cohort_voxel_nmi(prepared, prepared.modalities),
+        },
         embeddings=fused_embedding(features),
-        diagnostics=diagnostics_of(estimation, config, _n_joint(features, estimation)),
+        diagnostics=diagnostics_of(estimation, config.estimation, _n_joint(features, estimation)),
         flags=_joined(_incomplete_flags(prepared), flags),
-        voxel_nmi=cohort_voxel_nmi(prepared, prepared.modalities),
     )
 
 
@@ -127,19 +130,17 @@ def diagnostics_of(
     )
 
 
-def _n_joint(features: Mapping[str, FloatArray], estimation: Estimation) -> dict[Pair, int]:
+def _n_joint(features: Mapping[str, Float64Array], estimation: Estimation) -> dict[Pair, int]:
     has = {modality: ~np.isnan(values).all(axis=1) for modality, values in features.items()}
     return {(a, b): int((has[a] & has[b]).sum()) for a, b in estimation.pairs}
 
 
-def _features(prepared: PreparedCohort, reporter: Reporter) -> dict[str, FloatArray]:
+def _features(prepared: PreparedCohort, reporter: Reporter) -> dict[str, Float64Array]:
     found = cohort_features(prepared, prepared.modalities, n_cases=len(prepared), reporter=reporter)
     return {modality: values.astype(np.float64) for modality, values in found.items()}
 
 
-def _views(
-    prepared: PreparedCohort, patients: tuple[str, ...], config: EstimationConfig
-) -> ViewSource | None:
+def _views(prepared: PreparedCohort, config: EstimationConfig) -> ViewSource | None:
     """Return the crops for the contrastive estimator; `None` if it is not asked for."""
     if config.estimator == "gaussian":
         return None
@@ -151,15 +152,7 @@ def _views(
         m: np.array([m in header.modalities for header in prepared.headers])
         for m in prepared.modalities
     }
-    return VolumeViews(prepared, patient_ids=patients, available=available, config=config.crops)
-
-
-def _by_pair(estimation: Estimation, values: FloatArray) -> FloatArray:
-    """Return a column for every pair of modalities, NaN for those that could not be scored."""
-    table = np.full((len(estimation.case_ids), len(estimation.pairs)), np.nan)
-    for column, pair in enumerate(estimation.difference.pairs):
-        table[:, estimation.pairs.index(pair)] = values[:, column]
-    return table
+    return VolumeViews(prepared, available=available, config=config.crops)
 
 
 def _finite(value: float | None) -> float | None:
@@ -174,9 +167,9 @@ def _joined(*tables: Mapping[str, tuple[Flag, ...]]) -> dict[str, tuple[Flag, ..
     return joined
 
 
-def _key(prepared: PreparedCohort, config: EstimationConfig) -> str:
+def _key(prepared: PreparedCohort, config: SelectionConfig) -> str:
     cases = [[case.case_id, case.patient_id, prepared.key(case)] for case in prepared.cases]
-    settings = asdict(config)
+    settings = [asdict(config.estimation), asdict(config.pairing)]
     return scores_key([cases, settings, current_versions(PACKAGES)])
 
 

@@ -6,29 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, NOT_RANKABLE, PAIRING_ACCEPTED, Flag
-from MDALSelectorLib.estimation.features import N_COMPONENTS, principal_components
+from MDALSelectorLib.estimation.features import principal_components
 from MDALSelectorLib.selection.budget import check_candidates
-from MDALSelectorLib.selection.case_selection import CaseSelection, Fallback, RankedCase
+from MDALSelectorLib.selection.case_selection import MEASURES, CaseSelection, Fallback, RankedCase
 from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MDALSelectorLib.selection.comparison import compare_strategies
 from MDALSelectorLib.selection.config import SelectionRequest
 from MDALSelectorLib.selection.diagnostics import Pair, Trust, judge_trust
-from MDALSelectorLib.strategies import (
+from MDALSelectorLib.strategies import make_strategy
+from MDALSelectorLib.strategies.base import Strategy, StrategyOptions, strategy_generator
+from MDALSelectorLib.strategies.pool import (
     MODALITY_DIFFERENCE,
-    SCORE,
     VOXEL_NMI,
     Pool,
     Ranking,
-    Strategy,
-    StrategyOptions,
-    make_strategy,
-    strategy_generator,
 )
-
-FloatArray = npt.NDArray[np.float64]
+from MultimodalImagingLib.images.arrays import Float64Array
 
 FALLBACK_STRATEGY = "TypiClust"
 
@@ -49,7 +44,13 @@ def make_selection(scores: CohortScores, request: SelectionRequest) -> CaseSelec
     asked = make_strategy(request.strategy, request.options)
     strategy, fallback = _replaced_without_signal(asked, trust, request.options)
     flags = _all_flags(scores, strategy)
-    check_candidates(scores, flags, budget=request.budget.n_cases, strategy=strategy.name)
+    check_candidates(
+        [name for name in scores.case_ids if name not in scores.labelled],
+        flags,
+        n_cases=len(scores.case_ids),
+        budget=request.budget.n_cases,
+        strategy=strategy.name,
+    )
     pool = _pool(scores, flags)
     ranking = strategy.rank(
         pool, request.budget.n_cases, generator=strategy_generator(request.seed, strategy.name)
@@ -97,8 +98,8 @@ def _all_flags(scores: CohortScores, strategy: Strategy) -> dict[str, tuple[Flag
     reasons = {}
     if is_scored.any():
         reasons = dict.fromkeys(np.flatnonzero(~is_scored), "no pair of its modalities was scored")
-    if strategy.utility == VOXEL_NMI and scores.voxel_nmi is not None:
-        lacking = np.flatnonzero(~np.isfinite(scores.voxel_nmi))
+    if strategy.utility == VOXEL_NMI and VOXEL_NMI in scores.measures:
+        lacking = np.flatnonzero(~np.isfinite(scores.measures[VOXEL_NMI]))
         reasons |= dict.fromkeys(lacking, "it has no pair of modalities to compare voxel by voxel")
     for row, reason in reasons.items():
         flags[scores.case_ids[row]] += (Flag(NOT_RANKABLE, reason),)
@@ -120,18 +121,13 @@ def _pool(scores: CohortScores, flags: Mapping[str, tuple[Flag, ...]]) -> Pool:
         for name, own in flags.items()
         if any(flag.kind in (CHECK_PAIRING, NOT_RANKABLE) for flag in own)
     }
-    columns = {
-        MODALITY_DIFFERENCE: scores.modality_difference,
-        VOXEL_NMI: scores.voxel_nmi,
-        SCORE: scores.score,
-    }
     return Pool(
         case_ids=scores.case_ids,
         patient_ids=scores.patient_ids,
         embeddings=scores.embeddings,
         eligible=np.array([name not in held_back for name in scores.case_ids], dtype=bool),
         labelled=np.array([name in scores.labelled for name in scores.case_ids], dtype=bool),
-        utilities={name: values for name, values in columns.items() if values is not None},
+        utilities=scores.measures,
         pair_z=scores.z,
     )
 
@@ -142,9 +138,7 @@ def _ranked_cases(
     ranking: Ranking,
     flags: Mapping[str, tuple[Flag, ...]],
 ) -> tuple[RankedCase, ...]:
-    by_name = sorted(range(len(scores.case_ids)), key=scores.case_ids.__getitem__)
-    components = np.zeros((len(by_name), N_COMPONENTS))
-    components[by_name] = principal_components(scores.embeddings[by_name])
+    components = principal_components(scores.embeddings)
     reasons = {pick.index: pick.reason for pick in ranking.picks}
     return tuple(
         RankedCase(
@@ -153,9 +147,13 @@ def _ranked_cases(
             patient_id=scores.patient_ids[row],
             suggested=row in reasons,
             labelled=scores.case_ids[row] in scores.labelled,
-            modality_difference=_finite(scores.modality_difference[row]),
             pmi=_per_pair(scores, scores.pmi_nats[row]),
             z=_per_pair(scores, scores.z[row]),
+            measures={
+                measure.name: float(scores.measures[measure.name][row])
+                for measure in MEASURES
+                if np.isfinite(scores.measures[measure.name][row])
+            },
             components=tuple(float(value) for value in components[row]),
             flags=flags[scores.case_ids[row]],
             reason=_reason(scores, strategy, row, reasons.get(row, ""), flags=flags),
@@ -185,13 +183,9 @@ def _reason(
     return case_reason(parts, flags[name], labelled=name in scores.labelled)
 
 
-def _per_pair(scores: CohortScores, values: FloatArray) -> dict[Pair, float]:
+def _per_pair(scores: CohortScores, values: Float64Array) -> dict[Pair, float]:
     pairs = [pair.pair for pair in scores.diagnostics.pairs]
     return {p: float(v) for p, v in zip(pairs, values, strict=True) if np.isfinite(v)}
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def pair_statement(

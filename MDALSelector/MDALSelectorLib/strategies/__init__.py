@@ -1,6 +1,6 @@
 """Which cases to label next: one file per strategy or family, one interface, one registry.
 
-Imports numpy at most; scikit-learn and scipy are loaded when a strategy runs.
+Loads neither scikit-learn nor scipy before a strategy runs.
 """
 
 from __future__ import annotations

@@ -13,8 +13,6 @@ import numpy as np
 
 from MDALSelectorLib.strategies.pool import (
     MODALITY_DIFFERENCE,
-    BoolArray,
-    FloatArray,
     IntArray,
     Pick,
     Pool,
@@ -24,6 +22,7 @@ from MDALSelectorLib.strategies.pool import (
     utility_column,
 )
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,7 @@ class StrategyOptions:
 class Strategy(ABC):
     """A rule that says which cases to label next.
 
-    A subclass implements `_walk`. It sees a pool that is sorted by case name, so that the order in
-    which a folder was listed cannot matter, and whose values were checked.
+    A subclass implements `_walk`. It sees a pool whose values were checked, and leaves it as it is.
 
     Attributes:
         name: What the user calls it.
@@ -106,14 +104,9 @@ class Strategy(ABC):
             ValueError: If embeddings are not finite.
         """
         self._check(pool, budget)
-        rows = pool.rows_by_name
-        ordered = pool.taken(rows)
-        walk = self._walk(ordered, budget, generator)
-        order = [*(pick.index for pick in walk), *_not_candidates(ordered)]
-        return Ranking(
-            picks=tuple(Pick(rows[pick.index], pick.reason) for pick in walk[:budget]),
-            order=tuple(rows[index] for index in order),
-        )
+        walk = self._walk(pool, budget, generator)
+        order = (*(pick.index for pick in walk), *_not_candidates(pool))
+        return Ranking(picks=tuple(walk[:budget]), order=order)
 
     @classmethod
     def from_options(cls, options: StrategyOptions) -> Self:
@@ -159,7 +152,7 @@ def capped_order(pool: Pool, order: Sequence[int] | IntArray, *, cap: int) -> li
     return [row for members in rounds for row in members]
 
 
-def descending(values: FloatArray, rows: BoolArray | IntArray) -> IntArray:
+def descending(values: Float64Array, rows: MaskArray | IntArray) -> IntArray:
     """Return the given rows, largest value first; ties keep the order of the rows."""
     indices = np.flatnonzero(rows) if rows.dtype == bool else np.asarray(rows, dtype=np.intp)
     return np.asarray(indices[np.argsort(-values[indices], kind="stable")], dtype=np.intp)
@@ -194,7 +187,7 @@ def farthest_first(pool: Pool, covered: Sequence[int] | IntArray) -> list[tuple[
     return steps
 
 
-def _distances(embeddings: FloatArray, point: FloatArray) -> FloatArray:
+def _distances(embeddings: Float64Array, point: Float64Array) -> Float64Array:
     """Euclidean distances to one point; rows without an embedding are infinitely far."""
     distances = np.linalg.norm(embeddings - point, axis=1)
     return np.where(np.isfinite(distances), distances, np.inf)

@@ -10,7 +10,8 @@ import numpy as np
 
 from MDALSelectorLib.strategies.base import Strategy, capped_order, farthest_first
 from MDALSelectorLib.strategies.clusters import groups_of_pool, typicality
-from MDALSelectorLib.strategies.pool import FloatArray, IntArray, Pick, Pool
+from MDALSelectorLib.strategies.pool import IntArray, Pick, Pool
+from MultimodalImagingLib.images.arrays import Float64Array
 
 N_NEIGHBORS = 20
 MAX_GROUPS = 500
@@ -120,7 +121,7 @@ class ALPS(Strategy):
         ]
 
 
-def _medoid(embeddings: FloatArray, rows: IntArray) -> int:
+def _medoid(embeddings: Float64Array, rows: IntArray) -> int:
     distances = np.linalg.norm(embeddings[rows] - embeddings[rows].mean(axis=0), axis=1)
     return int(rows[np.argmin(distances)])
 

@@ -12,12 +12,12 @@ from MDALSelectorLib.strategies.pool import (
     MODALITY_DIFFERENCE,
     SCORE,
     VOXEL_NMI,
-    FloatArray,
     Pick,
     Pool,
     two_decimals,
     utility_column,
 )
+from MultimodalImagingLib.images.arrays import Float64Array
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class _ByUtility(Strategy):
         walk = capped_order(pool, order, cap=self.max_per_patient)
         return [Pick(row, self._reason(pool, row, place[row])) for row in walk]
 
-    def _utility(self, pool: Pool) -> FloatArray:
+    def _utility(self, pool: Pool) -> Float64Array:
         """Return what to rank by, higher first, shape `(n_cases,)`."""
         return utility_column(pool, self.utility or MODALITY_DIFFERENCE)
 
@@ -62,7 +62,7 @@ class MinMD(_ByUtility):
     summary: ClassVar[str] = "the smallest modality differences (the reversed hypothesis)"
     utility: ClassVar[str | None] = MODALITY_DIFFERENCE
 
-    def _utility(self, pool: Pool) -> FloatArray:
+    def _utility(self, pool: Pool) -> Float64Array:
         return -utility_column(pool, MODALITY_DIFFERENCE)
 
     def _reason(self, pool: Pool, row: int, place: int) -> str:
@@ -78,7 +78,7 @@ class VoxelNMI(_ByUtility):
     summary: ClassVar[str] = "the lowest normalized mutual information of voxels; no learning"
     utility: ClassVar[str | None] = VOXEL_NMI
 
-    def _utility(self, pool: Pool) -> FloatArray:
+    def _utility(self, pool: Pool) -> Float64Array:
         return -utility_column(pool, VOXEL_NMI)
 
     def _reason(self, pool: Pool, row: int, place: int) -> str:
@@ -102,7 +102,7 @@ class Score(_ByUtility):
     utility: ClassVar[str | None] = SCORE
     score_direction: Literal["high", "low"] = "high"
 
-    def _utility(self, pool: Pool) -> FloatArray:
+    def _utility(self, pool: Pool) -> Float64Array:
         column = utility_column(pool, SCORE)
         return column if self.score_direction == "high" else -column
 

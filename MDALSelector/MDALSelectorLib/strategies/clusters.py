@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from MDALSelectorLib.strategies.pool import FloatArray, IntArray, Pool
+from MDALSelectorLib.strategies.pool import IntArray, Pool
+from MultimodalImagingLib.images.arrays import Float64Array
 
 N_INIT = 20
 # Guards against division by zero for cases with identical embeddings (Hacohen et al., 2022).
@@ -12,7 +13,7 @@ TYPICALITY_EPSILON = 1e-5
 
 
 def k_means_groups(
-    points: FloatArray, n_groups: int, *, generator: np.random.Generator
+    points: Float64Array, n_groups: int, *, generator: np.random.Generator
 ) -> list[IntArray]:
     """Split points into groups by k-means (best of 20 starts).
 
@@ -37,7 +38,7 @@ def k_means_groups(
 
 
 def groups_of_pool(
-    pool: Pool, points: FloatArray, n_groups: int, *, generator: np.random.Generator
+    pool: Pool, points: Float64Array, n_groups: int, *, generator: np.random.Generator
 ) -> list[IntArray]:
     """Split candidates and labeled cases of a pool into groups; the others are left out.
 
@@ -55,7 +56,7 @@ def groups_of_pool(
     return [members[rows] for rows in groups]
 
 
-def typicality(points: FloatArray, *, n_neighbors: int) -> FloatArray:
+def typicality(points: Float64Array, *, n_neighbors: int) -> Float64Array:
     """Tell how close each point lies to its nearest others: `1 / (mean distance + 1e-5)`.
 
     Args:

@@ -12,13 +12,13 @@ from MDALSelectorLib.strategies.base import Strategy
 from MDALSelectorLib.strategies.clusters import k_means_groups, typicality
 from MDALSelectorLib.strategies.pool import (
     MODALITY_DIFFERENCE,
-    FloatArray,
     IntArray,
     Pick,
     Pool,
     two_decimals,
     utility_column,
 )
+from MultimodalImagingLib.images.arrays import Float64Array
 
 N_NEIGHBORS = 20
 SMALLEST_WEIGHT, LARGEST_WEIGHT = 0.3, 0.7
@@ -83,7 +83,7 @@ class CSCSMinMD(CSCS):
     sign: ClassVar[float] = -1.0
 
 
-def difficulty_weight(difficulty: FloatArray, typical: FloatArray, budget: int) -> float:
+def difficulty_weight(difficulty: Float64Array, typical: Float64Array, budget: int) -> float:
     """Return the weight of difficulty against typicality, between 0.3 and 0.7.
 
     Args:
@@ -101,7 +101,7 @@ def difficulty_weight(difficulty: FloatArray, typical: FloatArray, budget: int) 
     return min(max(weight, SMALLEST_WEIGHT), LARGEST_WEIGHT)
 
 
-def mixture(difficulty: FloatArray, typical: FloatArray, weight: float) -> FloatArray:
+def mixture(difficulty: Float64Array, typical: Float64Array, weight: float) -> Float64Array:
     """Return the geometric mixture of two percentile ranks within a group, 0 to 1, `(n,)`."""
     from scipy.stats import rankdata
 
@@ -113,7 +113,7 @@ def mixture(difficulty: FloatArray, typical: FloatArray, weight: float) -> Float
     return np.asarray(shares[0] ** weight * shares[1] ** (1.0 - weight))
 
 
-def standardized(points: FloatArray) -> FloatArray:
+def standardized(points: Float64Array) -> Float64Array:
     """Give every feature the mean 0 and the standard deviation 1; constant ones become 0."""
     spread = points.std(axis=0)
     return np.asarray((points - points.mean(axis=0)) / np.where(spread > 0, spread, 1.0))

@@ -12,13 +12,13 @@ from MDALSelectorLib.strategies.base import Strategy, descending
 from MDALSelectorLib.strategies.clusters import groups_of_pool, typicality
 from MDALSelectorLib.strategies.pool import (
     MODALITY_DIFFERENCE,
-    FloatArray,
     IntArray,
     Pick,
     Pool,
     two_decimals,
     utility_column,
 )
+from MultimodalImagingLib.images.arrays import Float64Array
 
 MIN_TYPICAL = 3
 N_NEIGHBORS = 20
@@ -76,7 +76,7 @@ class DiverseMD(Strategy):
             for row in descending(difference, left)
         ]
 
-    def _pick(self, points: FloatArray, difference: FloatArray, rows: IntArray) -> Pick:
+    def _pick(self, points: Float64Array, difference: Float64Array, rows: IntArray) -> Pick:
         typical = descending(
             typicality(points[rows], n_neighbors=N_NEIGHBORS), np.arange(len(rows))
         )
@@ -89,7 +89,7 @@ class DiverseMD(Strategy):
     def _value(self, difference: float) -> str:
         return f"modality difference {two_decimals(self.sign * difference)}"
 
-    def _points(self, pool: Pool) -> FloatArray:
+    def _points(self, pool: Pool) -> Float64Array:
         if self.space == "embedding":
             return pool.embeddings
         if pool.pair_z is None:

@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
-BoolArray = npt.NDArray[np.bool_]
 
 # Names of the columns of `Pool.utilities`.
 MODALITY_DIFFERENCE = "modality_difference"
@@ -25,7 +24,7 @@ class Pool:
     """All cases of a cohort as a strategy sees them; row i of every array is case i.
 
     Attributes:
-        case_ids: Distinct names, any order.
+        case_ids: Distinct names, in order, so that the order of a folder listing cannot matter.
         patient_ids: Patient of every case; several cases may belong to one patient.
         embeddings: Fused embedding per case, unitless, shape `(n_cases, n_features)`.
         eligible: Whether a case may be suggested, shape `(n_cases,)`; a case whose pairing must be
@@ -41,17 +40,20 @@ class Pool:
 
     case_ids: tuple[str, ...]
     patient_ids: tuple[str, ...]
-    embeddings: FloatArray
-    eligible: BoolArray
-    labelled: BoolArray
-    utilities: Mapping[str, FloatArray] = field(default_factory=dict)
-    pair_z: FloatArray | None = None
+    embeddings: Float64Array
+    eligible: MaskArray
+    labelled: MaskArray
+    utilities: Mapping[str, Float64Array] = field(default_factory=dict)
+    pair_z: Float64Array | None = None
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths and names that occur twice."""
         if len(set(self.case_ids)) != self.n_cases:
             twice = sorted({c for c in self.case_ids if self.case_ids.count(c) > 1})
             msg = f"Expected distinct case names, got {', '.join(twice)} more than once."
+            raise ValueError(msg)
+        if tuple(sorted(self.case_ids)) != self.case_ids:
+            msg = "Expected the cases of a pool in the order of their names, as a cohort has them."
             raise ValueError(msg)
         columns = {"patient_ids": len(self.patient_ids), "embeddings": len(self.embeddings)}
         columns |= {"eligible": len(self.eligible), "labelled": len(self.labelled)}
@@ -71,30 +73,9 @@ class Pool:
         return len(self.case_ids)
 
     @property
-    def candidates(self) -> BoolArray:
+    def candidates(self) -> MaskArray:
         """Which cases can be picked: eligible and not labeled, shape `(n_cases,)`."""
         return np.logical_and(self.eligible, np.logical_not(self.labelled))
-
-    @property
-    def rows_by_name(self) -> tuple[int, ...]:
-        """All rows, sorted by the name of the case."""
-        return tuple(sorted(range(self.n_cases), key=self.case_ids.__getitem__))
-
-    def taken(self, rows: Sequence[int] | IntArray) -> Pool:
-        """Return the pool of the given rows, in their order; arrays are copies."""
-        chosen = np.asarray(rows, dtype=np.intp)
-        return Pool(
-            case_ids=tuple(self.case_ids[row] for row in chosen),
-            patient_ids=tuple(self.patient_ids[row] for row in chosen),
-            embeddings=np.asarray(self.embeddings, dtype=np.float64)[chosen],
-            eligible=np.asarray(self.eligible, dtype=bool)[chosen],
-            labelled=np.asarray(self.labelled, dtype=bool)[chosen],
-            utilities={
-                name: np.asarray(values, dtype=np.float64)[chosen]
-                for name, values in self.utilities.items()
-            },
-            pair_z=None if self.pair_z is None else np.asarray(self.pair_z)[chosen],
-        )
 
 
 @dataclass(frozen=True)
@@ -152,7 +133,7 @@ def check_budget(pool: Pool, budget: int) -> None:
         raise UsageError(msg)
 
 
-def utility_column(pool: Pool, name: str) -> FloatArray:
+def utility_column(pool: Pool, name: str) -> Float64Array:
     """Return a column of utilities whose values are finite for every candidate.
 
     Args:

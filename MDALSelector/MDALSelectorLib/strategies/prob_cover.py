@@ -9,7 +9,8 @@ import numpy as np
 
 from MDALSelectorLib.strategies.base import Strategy, farthest_first
 from MDALSelectorLib.strategies.clusters import groups_of_pool
-from MDALSelectorLib.strategies.pool import BoolArray, FloatArray, IntArray, Pick, Pool
+from MDALSelectorLib.strategies.pool import IntArray, Pick, Pool
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 
 PURITY = 0.95
 
@@ -44,7 +45,7 @@ class ProbCover(Strategy):
         return picks + [Pick(row, "the farthest from those before it") for row, _ in rest]
 
 
-def covering_radius(distances: FloatArray, group: IntArray) -> float:
+def covering_radius(distances: Float64Array, group: IntArray) -> float:
     """Return the largest radius at which `PURITY` of all balls hold one group only.
 
     Args:
@@ -59,13 +60,13 @@ def covering_radius(distances: FloatArray, group: IntArray) -> float:
 
 
 def _covering_picks(
-    pool: Pool, members: IntArray, distances: FloatArray, radius: float
+    pool: Pool, members: IntArray, distances: Float64Array, radius: float
 ) -> list[Pick]:
     """Return picks until all members are covered; of equal ones the most central first."""
     covers = distances < radius
     np.fill_diagonal(covers, val=True)
     is_open = pool.candidates[members].copy()
-    is_covered: BoolArray = covers[pool.labelled[members]].any(axis=0)
+    is_covered: MaskArray = covers[pool.labelled[members]].any(axis=0)
     remoteness = distances.mean(axis=1)
     picks: list[Pick] = []
     while is_open.any() and not is_covered.all():
@@ -92,7 +93,7 @@ def _group_numbers(groups: list[IntArray], members: IntArray) -> IntArray:
     return number
 
 
-def _distances(points: FloatArray) -> FloatArray:
+def _distances(points: Float64Array) -> Float64Array:
     from scipy.spatial.distance import cdist
 
     return np.asarray(cdist(points, points))

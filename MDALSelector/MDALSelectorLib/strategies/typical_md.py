@@ -11,13 +11,13 @@ from MDALSelectorLib.strategies.base import Strategy, farthest_first
 from MDALSelectorLib.strategies.clusters import groups_of_pool, typicality
 from MDALSelectorLib.strategies.pool import (
     MODALITY_DIFFERENCE,
-    FloatArray,
     IntArray,
     Pick,
     Pool,
     two_decimals,
     utility_column,
 )
+from MultimodalImagingLib.images.arrays import Float64Array
 
 N_NEIGHBORS = 20
 
@@ -48,7 +48,7 @@ class TypicalMD(Strategy):
         rest = farthest_first(pool, [pick.index for pick in picks])
         return picks + [Pick(row, "the farthest from those before it") for row, _ in rest]
 
-    def _pick(self, pool: Pool, difference: FloatArray, rows: IntArray) -> Pick:
+    def _pick(self, pool: Pool, difference: Float64Array, rows: IntArray) -> Pick:
         from scipy.stats import rankdata
 
         typical = typicality(pool.embeddings[rows], n_neighbors=N_NEIGHBORS)

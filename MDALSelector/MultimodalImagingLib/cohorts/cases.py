@@ -1,13 +1,15 @@
-"""Cases, problems, and the files of a cohort as a layout lists them."""
+"""Cases, problems, and what a layout is: the files of a cohort as it lists them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 from typing import Literal
 
-from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns
+from MultimodalImagingLib.images.stored_image import ImageFile
 
 
 @dataclass(frozen=True)
@@ -123,3 +125,31 @@ class Listing:
     attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     modalities: tuple[str, ...] = ()
     naming: str = ""
+
+
+class Fit(IntEnum):
+    """The surest layout is taken; two that are declared are one too many."""
+
+    NONE = 0
+    INFERRED = 1  # by names and levels; a manifest in the folder comes before
+    SEEN = 2  # plain to see
+    DECLARED = 3  # the cohort describes itself
+
+
+@dataclass(frozen=True)
+class FolderLayout:
+    """A layout that a folder can have.
+
+    Attributes:
+        name: Its name.
+        looked_for: What is looked for, in words.
+        fit: Tells how sure it is that a folder has it.
+        list_cases: Lists the cases of such a folder.
+        can_be_declared: Whether a cohort can say itself that it has this layout.
+    """
+
+    name: str
+    looked_for: str
+    fit: Callable[[Path, ModalityPatterns], Fit]
+    list_cases: Callable[[Path, ModalityPatterns], Listing]
+    can_be_declared: bool

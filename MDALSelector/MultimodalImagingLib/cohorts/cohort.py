@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.case_assembly import FileMatch, assemble_cases
+from MultimodalImagingLib.cohorts.case_builder import FileMatch, build_cases
 from MultimodalImagingLib.cohorts.cases import Case, Problem, files_of_cases
-from MultimodalImagingLib.cohorts.duplicates import find_duplicates
+from MultimodalImagingLib.cohorts.content_checks import find_duplicates
+from MultimodalImagingLib.cohorts.layouts.beside import unread_files
 from MultimodalImagingLib.cohorts.layouts.detection import list_cohort
-from MultimodalImagingLib.cohorts.left_out import left_out_sentence
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
     FILE_NAME,
+    IGNORE,
+    LABEL,
     ModalityPattern,
     ModalityPatterns,
     read_patterns,
 )
 from MultimodalImagingLib.cohorts.place_problems import place_problems
-from MultimodalImagingLib.cohorts.unread_files import unread_files
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.geometry_checks import Verdict, case_verdict, overlap_fraction
 from MultimodalImagingLib.images.position import Position
-from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.record.cohort_record import FOLDER_NAME, default_record_folder
-
-__all__ = [
-    "Case",
-    "Cohort",
-    "FileMatch",
-    "Problem",
-    "default_patterns",
-    "find_cohort",
-    "patterns_for",
-]
 
 
 @dataclass(frozen=True)
@@ -113,20 +104,20 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
     """
     table = default_patterns(path) if patterns is None else patterns
     listing = list_cohort(path, table)
-    assembly = assemble_cases(listing, table)
-    problems = (*listing.problems, *assembly.problems, *unread_files(listing))
-    if not assembly.cases:
+    built = build_cases(listing, table)
+    problems = (*listing.problems, *built.problems, *unread_files(listing))
+    if not built.cases:
         raise CohortError(_nothing_usable(path, problems))
     cohort = Cohort(
         listing.root,
         listing.layout,
-        assembly.modalities,
-        assembly.cases,
+        built.modalities,
+        built.cases,
         problems,
         table,
-        assembly.matches,
-        assembly.grids,
-        assembly.positions,
+        built.matches,
+        built.grids,
+        built.positions,
         listing.naming,
     )
     duplicates, cases = find_duplicates(cohort.cases)
@@ -177,45 +168,62 @@ def _case_problems(cohort: Cohort) -> list[Problem]:
         )
         problems.append(Problem("warning", message, cohort.cases[0].case_id))
     for case in cohort.cases:
-        problems += _place_problems(cohort, case)
+        problems += place_problems(case, cohort.image_grids(case), cohort.positions)
     return problems
-
-
-def _place_problems(cohort: Cohort, case: Case) -> list[Problem]:
-    """Say what is odd about the places of a case's files; the cause comes before the symptom."""
-    problems = list(place_problems(case, cohort.positions))
-    explained = {problem.path for problem in problems}
-    grids = cohort.image_grids(case)
-    has_cause = any(file.path in explained for file in case.images.values())
-    if case_verdict(grids)[0] is Verdict.APART and not has_cause:
-        problems.append(_apart(case.case_id, tuple(grids)))
-    label = case.label
-    if label is not None and label in cohort.grids and label.path not in explained:
-        grid = cohort.grids[label]
-        is_empty = grid.size == (1, 1, 1)  # so Slicer writes a segmentation without voxels
-        is_apart = not any(overlap_fraction(grid, other) > 0 for other in grids.values())
-        if is_apart and not is_empty:
-            problems.append(_label_apart(case, label))
-    return problems
-
-
-def _apart(case_id: str, modalities: tuple[str, ...]) -> Problem:
-    message = (
-        f"Expected {', '.join(modalities)} in one space, found images that do not overlap anywhere."
-        " Check that they belong to the same examination, and register them."
-    )
-    return Problem("warning", message, case_id)
-
-
-def _label_apart(case: Case, label: ImageFile) -> Problem:
-    message = (
-        f"Expected the label map {label.path.name} in the space of the images, found no overlap"
-        " with any of them. Check that it belongs to this case."
-    )
-    return Problem("warning", message, case.case_id, label.path)
 
 
 def _nothing_usable(path: Path, problems: tuple[Problem, ...]) -> str:
     lines = [f"Expected at least one usable case in {path}, found none."]
     lines += [f"- {problem}" for problem in problems]
     return "\n".join(lines)
+
+
+# With one modality left, unknown names in half of the cases may well be the others.
+FEWEST_MODALITIES = 2
+
+
+def left_out_sentence(cases: Sequence[Case], matches: Sequence[FileMatch]) -> str:
+    """Say which modalities files were taken for and no case, or few, could use.
+
+    Args:
+        cases: The cases that a cohort goes on with.
+        matches: What every file was taken for.
+
+    Returns:
+        One or two sentences that end with what to do; empty if no main modality drops out.
+    """
+    used = Counter(modality for case in cases for modality in case.images)
+    lost = _lost(used, matches)
+    unknown = [] if len(used) - len(lost) >= FEWEST_MODALITIES else _unknown(len(cases), matches)
+    if not lost and not unknown:
+        return ""
+    total = len({match.file.case_id for match in matches})
+    parts = [f"{m} ({n - used[m]} of {total} cases)" for m, n in lost.items()]
+    parts += [f"files named `{shape}` ({n} of {total} cases)" for shape, n in unknown]
+    rest = ", ".join(sorted(name for name in used if name not in lost)) or "what is left"
+    return (
+        f"Not used although most cases have it: {', '.join(parts)}; the cohort goes on with {rest}"
+        " only. The problems below say why; say which files are meant with --modality PATTERN=NAME,"
+        " or go on if this is intended."
+    )
+
+
+def _lost(used: Counter[str], matches: Sequence[FileMatch]) -> dict[str, int]:
+    """Return the number of cases with a file of each modality that fewer than half can use."""
+    found = Counter(
+        {
+            (match.file.case_id, modality)
+            for match in matches
+            for modality in match.candidates or (match.target,)
+            if modality not in (None, LABEL, IGNORE)
+        }
+    )
+    n_cases = Counter(modality for _, modality in found if modality is not None)
+    n_all = len({match.file.case_id for match in matches})
+    return {m: n for m, n in sorted(n_cases.items()) if 2 * n >= n_all and 2 * used[m] < n}
+
+
+def _unknown(n_cases: int, matches: Sequence[FileMatch]) -> list[tuple[str, int]]:
+    shapes = {(m.file.case_id, m.shape) for m in matches if m.target is None and not m.candidates}
+    counts = Counter(shape for _, shape in shapes)
+    return sorted((shape, n) for shape, n in counts.items() if 2 * n >= max(n_cases, 2))

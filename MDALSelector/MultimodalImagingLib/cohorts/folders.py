@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import Problem
-from MultimodalImagingLib.images.volume_io import image_suffix
+from MultimodalImagingLib.images.stored_image import image_suffix
 from MultimodalImagingLib.jobs.environment import same_name
 
 _SEPARATORS = ("_", "-", ".", " ")

@@ -9,9 +9,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from MultimodalImagingLib.cohorts.case_grouping import split_name
 from MultimodalImagingLib.cohorts.cases import FoundFile, Problem
+from MultimodalImagingLib.cohorts.file_matching import choose_label
 from MultimodalImagingLib.cohorts.folders import images_in, is_result, stem, subfolders
-from MultimodalImagingLib.cohorts.label_choice import choose_label
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
     IGNORE,
@@ -19,8 +20,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     ModalityPatterns,
     normalized_name,
 )
-from MultimodalImagingLib.cohorts.split_names import split_name
-from MultimodalImagingLib.jobs.sentences import listed
+from MultimodalImagingLib.jobs.texts import listed
 
 # What label maps have at the end of their names in addition to the case.
 _LABEL_END = re.compile(

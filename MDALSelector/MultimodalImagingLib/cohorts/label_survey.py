@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from MultimodalImagingLib.cohorts.label_names import Names, names_beside
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.label_map import LabelMap, read_label_map
-from MultimodalImagingLib.images.segment_header import LabelName
-from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.images.label_names import LabelName, Names, names_beside
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_files import write_json

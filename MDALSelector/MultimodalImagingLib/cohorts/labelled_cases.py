@@ -10,9 +10,9 @@ from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.cohorts.cohort import Cohort
 from MultimodalImagingLib.cohorts.label_folder import label_maps_in
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.images.volume_io import ImageFile
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
-from MultimodalImagingLib.jobs.sentences import listed
+from MultimodalImagingLib.jobs.texts import listed
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord
 
 LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")

@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.modality_table import MODALITY_ROWS
-from MultimodalImagingLib.cohorts.name_parts import TakenPart, modality_parts, taken_parts
+from MultimodalImagingLib.cohorts.modality_table import (
+    MODALITY_ROWS,
+    TakenPart,
+    modality_parts,
+    taken_parts,
+)
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.record.atomic_files import write_json
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import json_value
 
 FILE_NAME = "modalities.json"
 FORMAT_VERSION = 1

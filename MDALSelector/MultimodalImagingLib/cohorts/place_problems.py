@@ -11,17 +11,21 @@ from dataclasses import dataclass
 from MultimodalImagingLib.cohorts.cases import Case, Problem
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.geometry_checks import orientation_text
-from MultimodalImagingLib.images.misplacement import (
+from MultimodalImagingLib.images.geometry_checks import (
     Mismatch,
     Misplacement,
+    Verdict,
+    case_verdict,
     image_mismatch,
     is_same_place,
     mismatch,
     mismatch_text,
+    orientation_text,
+    overlap_fraction,
 )
 from MultimodalImagingLib.images.position import Position, distance_mm
-from MultimodalImagingLib.images.volume_io import ImageFile, read_position
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import read_position
 
 _Positions = Mapping[ImageFile, Position]
 
@@ -39,13 +43,33 @@ class _Placed:
         return f"The {self.what} {self.file.path.name}"
 
 
-def place_problems(case: Case, positions: _Positions) -> Iterator[Problem]:
-    """Yield what is odd about the places of a case's images and label map.
+def place_problems(
+    case: Case, grids: Mapping[str, Grid], positions: _Positions
+) -> Iterator[Problem]:
+    """Yield what is odd about the places of a case's images and label map; the cause comes first.
 
     Args:
         case: The case.
+        grids: Grid of every image, in the order of the cohort.
         positions: Where its files lie; files that are not in it are passed over.
     """
+    explained = set()
+    for problem in _causes(case, positions):
+        explained.add(problem.path)
+        yield problem
+    has_cause = any(file.path in explained for file in case.images.values())
+    if case_verdict(grids)[0] is Verdict.APART and not has_cause:
+        yield _apart(case.case_id, tuple(grids))
+    label = case.label
+    if label is not None and label in positions and label.path not in explained:
+        grid = positions[label].grid
+        is_empty = grid.size == (1, 1, 1)  # so Slicer writes a segmentation without voxels
+        is_apart = not any(overlap_fraction(grid, other) > 0 for other in grids.values())
+        if is_apart and not is_empty:
+            yield _label_apart(case.case_id, label)
+
+
+def _causes(case: Case, positions: _Positions) -> Iterator[Problem]:
     images = _images(case, positions)
     for index, image in enumerate(images):
         others = [*images[:index], *images[index + 1 :]]
@@ -192,3 +216,19 @@ def _shared(found: Mismatch) -> str:
 
 def _fits(grid: Grid, other: _Placed) -> bool:
     return is_same_place(grid, other.position.grid)
+
+
+def _apart(case_id: str, modalities: tuple[str, ...]) -> Problem:
+    message = (
+        f"Expected {', '.join(modalities)} in one space, found images that do not overlap anywhere."
+        " Check that they belong to the same examination, and register them."
+    )
+    return Problem("warning", message, case_id)
+
+
+def _label_apart(case_id: str, label: ImageFile) -> Problem:
+    message = (
+        f"Expected the label map {label.path.name} in the space of the images, found no overlap"
+        " with any of them. Check that it belongs to this case."
+    )
+    return Problem("warning", message, case_id, label.path)

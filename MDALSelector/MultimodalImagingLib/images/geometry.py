@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
-FloatArray = npt.NDArray[np.float64]
+from MultimodalImagingLib.images.arrays import Float64Array, VoxelArray
+
+# A spacing outside this range (mm) is unusual enough to be named; it is used nevertheless.
+USUAL_SPACING_MM = (0.1, 10.0)
+# A field of view outside this range (mm) cannot be a patient: the unit is wrong.
+POSSIBLE_EXTENT_MM = (5.0, 3000.0)
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,12 @@ class Grid:
             raise ValueError(msg)
 
     @property
-    def direction_matrix(self) -> FloatArray:
+    def direction_matrix(self) -> Float64Array:
         """Direction cosines, shape `(3, 3)`."""
         return np.asarray(self.direction, dtype=np.float64).reshape(3, 3)
 
     @property
-    def index_to_lps(self) -> FloatArray:
+    def index_to_lps(self) -> Float64Array:
         """Homogeneous matrix `(4, 4)` from voxel index `(i, j, k, 1)` to LPS mm."""
         matrix = np.eye(4)
         matrix[:3, :3] = self.direction_matrix * np.asarray(self.spacing_mm)
@@ -58,7 +62,7 @@ class Grid:
         return matrix
 
     @property
-    def affine_ras(self) -> FloatArray:
+    def affine_ras(self) -> Float64Array:
         """Homogeneous matrix `(4, 4)` from voxel index `(i, j, k, 1)` to RAS mm."""
         return np.diag([-1.0, -1.0, 1.0, 1.0]) @ self.index_to_lps
 
@@ -68,7 +72,7 @@ class Grid:
         return self.size[2], self.size[1], self.size[0]
 
     @property
-    def corners_lps(self) -> FloatArray:
+    def corners_lps(self) -> Float64Array:
         """LPS positions of the eight outer voxel-edge corners, mm, shape `(8, 3)`."""
         low, high = np.full(3, -0.5), np.asarray(self.size) - 0.5
         index = np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(3, -1)
@@ -85,7 +89,7 @@ class Volume:
         grid: The voxel grid.
     """
 
-    array: npt.NDArray[np.generic]
+    array: VoxelArray
     grid: Grid
 
     def __post_init__(self) -> None:
@@ -117,7 +121,7 @@ def is_part_of(part: Grid, whole: Grid, *, tolerance_mm: float = 1e-2) -> bool:
     return bool(is_inside and difference <= tolerance_mm)
 
 
-def grid_from_affine_ras(affine_ras: FloatArray, size: tuple[int, int, int]) -> Grid:
+def grid_from_affine_ras(affine_ras: Float64Array, size: tuple[int, int, int]) -> Grid:
     """Return the grid whose `affine_ras` is a given matrix; the inverse of `Grid.affine_ras`.
 
     Args:
@@ -201,3 +205,52 @@ def resample(
     array = sitk.GetArrayFromImage(resampled)
     is_mask = interpolation == "nearest" and kind.kind == "b"
     return Volume(array.astype(bool) if is_mask else array, grid)
+
+
+def extent_mm(grid: Grid) -> tuple[float, float, float]:
+    """Return the size of the field of view along `(I, J, K)`, mm."""
+    i, j, k = (n * spacing for n, spacing in zip(grid.size, grid.spacing_mm, strict=True))
+    return i, j, k
+
+
+def impossible_grid(grid: Grid) -> str | None:
+    """Say why a grid cannot be that of a patient, as the end of "found ..."; else `None`."""
+    extent = extent_mm(grid)
+    low, high = POSSIBLE_EXTENT_MM
+    if min(extent) >= low and max(extent) <= high:
+        return None
+    return (
+        f"a field of view of {_mm(extent)} mm (spacing {_mm(grid.spacing_mm)} mm), possible are"
+        f" {low:g} to {high:g} mm"
+    )
+
+
+def unit_hint(grid: Grid, unit: str = "") -> str:
+    """Say in which other unit an impossible grid would be possible; empty if in none.
+
+    Args:
+        grid: The grid.
+        unit: The unit that the header names.
+    """
+    said = f"Its header says {unit}. " if unit not in ("", "millimetre") else ""
+    low, high = POSSIBLE_EXTENT_MM
+    for factor, words in ((1000.0, "1000 times larger"), (0.001, "1000 times smaller")):
+        extent = [factor * length for length in extent_mm(grid)]
+        if min(extent) >= low and max(extent) <= high:
+            i, j, k = (factor * length for length in grid.spacing_mm)
+            return (
+                f"{said}With numbers {words} (spacing {_mm((i, j, k))} mm) it would be possible. "
+            )
+    return said
+
+
+def unusual_grid(grid: Grid) -> str | None:
+    """Say what is unusual about a grid that is used nevertheless; else `None`."""
+    low, high = USUAL_SPACING_MM
+    if low <= min(grid.spacing_mm) and max(grid.spacing_mm) <= high:
+        return None
+    return f"a spacing of {_mm(grid.spacing_mm)} mm, usual are {low:g} to {high:g} mm"
+
+
+def _mm(values: tuple[float, float, float]) -> str:
+    return " x ".join(f"{value:.3g}" for value in values)

@@ -1,20 +1,19 @@
-"""How the grids of a case's images lie to each other, and grids that cannot be right."""
+"""How the grids of a case's images lie to each other, and whether one may belong on another."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations, permutations
 
 import numpy as np
 
-from MultimodalImagingLib.images.geometry import FloatArray, Grid, Volume, is_same_grid
+from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.images.geometry import Grid, Volume, extent_mm, is_same_grid
+from MultimodalImagingLib.images.position import distance_mm
 
-# A spacing outside this range (mm) is unusual enough to be named; it is used nevertheless.
-USUAL_SPACING_MM = (0.1, 10.0)
-# A field of view outside this range (mm) cannot be a patient: the unit is wrong.
-POSSIBLE_EXTENT_MM = (5.0, 3000.0)
 # Fields of view that share at least this much count as the same space.
 SAME_SPACE_OVERLAP = 0.95
 # Directions within this angle of the body's axes are not called oblique, degrees.
@@ -30,12 +29,6 @@ class Verdict(StrEnum):
     SAME_SPACE = "same space, different grids"
     PARTIAL = "partial overlap"
     APART = "no overlap"
-
-
-def extent_mm(grid: Grid) -> tuple[float, float, float]:
-    """Return the size of the field of view along `(I, J, K)`, mm."""
-    i, j, k = (n * spacing for n, spacing in zip(grid.size, grid.spacing_mm, strict=True))
-    return i, j, k
 
 
 def orientation(grid: Grid) -> tuple[str, float]:
@@ -116,46 +109,7 @@ def share_outside(mask: Volume, grid: Grid) -> float:
     return float(1.0 - ((inside >= -0.5) & (inside <= high)).all(axis=0).mean())
 
 
-def impossible_grid(grid: Grid) -> str | None:
-    """Say why a grid cannot be that of a patient, as the end of "found ..."; else `None`."""
-    extent = extent_mm(grid)
-    low, high = POSSIBLE_EXTENT_MM
-    if min(extent) >= low and max(extent) <= high:
-        return None
-    return (
-        f"a field of view of {_mm(extent)} mm (spacing {_mm(grid.spacing_mm)} mm), possible are"
-        f" {low:g} to {high:g} mm"
-    )
-
-
-def unit_hint(grid: Grid, unit: str = "") -> str:
-    """Say in which other unit an impossible grid would be possible; empty if in none.
-
-    Args:
-        grid: The grid.
-        unit: The unit that the header names.
-    """
-    said = f"Its header says {unit}. " if unit not in ("", "millimetre") else ""
-    low, high = POSSIBLE_EXTENT_MM
-    for factor, words in ((1000.0, "1000 times larger"), (0.001, "1000 times smaller")):
-        extent = [factor * length for length in extent_mm(grid)]
-        if min(extent) >= low and max(extent) <= high:
-            i, j, k = (factor * length for length in grid.spacing_mm)
-            return (
-                f"{said}With numbers {words} (spacing {_mm((i, j, k))} mm) it would be possible. "
-            )
-    return said
-
-
-def unusual_grid(grid: Grid) -> str | None:
-    """Say what is unusual about a grid that is used nevertheless; else `None`."""
-    low, high = USUAL_SPACING_MM
-    if low <= min(grid.spacing_mm) and max(grid.spacing_mm) <= high:
-        return None
-    return f"a spacing of {_mm(grid.spacing_mm)} mm, usual are {low:g} to {high:g} mm"
-
-
-def _aligned(matrix: FloatArray, rows: tuple[int, ...]) -> float:
+def _aligned(matrix: Float64Array, rows: tuple[int, ...]) -> float:
     return float(sum(abs(matrix[row, axis]) for axis, row in enumerate(rows)))
 
 
@@ -166,5 +120,136 @@ def _box_overlap(small: Grid, large: Grid) -> float:
     return float(np.prod(np.clip(shared, 0.0, None)) / math.prod(extent_mm(small)))
 
 
-def _mm(values: tuple[float, float, float]) -> str:
-    return " x ".join(f"{value:.3g}" for value in values)
+# Voxels of one index that are closer than this share of a voxel count as the same place.
+SAME_PLACE_VOXELS = 0.1
+
+_IDENTITY = (np.eye(3), np.diag([-1.0, -1.0, 1.0]))
+
+
+class Misplacement(StrEnum):
+    """In which way an image of another one's size lies elsewhere."""
+
+    SHIFTED = "another origin"
+    MIRRORED = "mirrored, as if LPS and RAS were mixed up"
+    TURNED = "other axes"
+    UNPLACED = "the position of an array saved without one"
+    TRANSPOSED = "axes in reversed order"
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """How an image lies that could belong exactly on another one.
+
+    Attributes:
+        kind: In which way it lies elsewhere.
+        distance_mm: Largest distance of voxels with the same index, mm.
+        offset_mm: Its origin less that of the other one, LPS, mm.
+    """
+
+    kind: Misplacement
+    distance_mm: float
+    offset_mm: tuple[float, float, float]
+
+
+def is_same_place(first: Grid, second: Grid) -> bool:
+    """Tell whether voxels of the same index lie within a tenth of a voxel on both grids."""
+    return first.size == second.size and _is_near(first, second)
+
+
+def mismatch(grid: Grid, other: Grid) -> Mismatch | None:
+    """Tell whether an image that could belong exactly on another one lies elsewhere.
+
+    That is so if both have as many voxels and the same spacing, but not the same place; or if one
+    has no position but that of a bare array. The same box with its axes in another order is fine.
+
+    Args:
+        grid: The image in question.
+        other: The image that it could belong on.
+
+    Returns:
+        How it lies, `None` if nothing is suspicious.
+    """
+    kind = _misplacement(grid, other)
+    if kind is None:
+        return None
+    x, y, z = (a - b for a, b in zip(grid.origin_mm, other.origin_mm, strict=True))
+    distance = distance_mm(grid, other) if grid.size == other.size else math.hypot(x, y, z)
+    return Mismatch(kind, distance, (x, y, z))
+
+
+def image_mismatch(grid: Grid, other: Grid) -> Mismatch | None:
+    """Tell the same of two images, which may well lie apart: only what is hardly meant so."""
+    found = mismatch(grid, other)
+    if found is None or found.kind in (Misplacement.UNPLACED, Misplacement.MIRRORED):
+        return found
+    return found if overlap_fraction(grid, other) < SAME_SPACE_OVERLAP else None
+
+
+def mismatch_text(found: Mismatch) -> str:
+    """Say how an image lies elsewhere, as the end of "it has the size of ..., but ..."."""
+    x, y, z = (round(value, 2) + 0.0 for value in found.offset_mm)
+    offset = f"{x:g}, {y:g}, {z:g} mm to the left, back and top"
+    return {
+        Misplacement.SHIFTED: f"its origin is off by {found.distance_mm:.3g} mm ({offset})",
+        Misplacement.MIRRORED: (
+            "its position is mirrored from left to right and from front to back, as if LPS and RAS"
+            f" were mixed up (voxels are up to {found.distance_mm:.3g} mm off)"
+        ),
+        Misplacement.TURNED: (
+            f"its axes point elsewhere (voxels are up to {found.distance_mm:.3g} mm off)"
+        ),
+        Misplacement.UNPLACED: (
+            "the position of a bare array (spacing 1 mm, origin 0; voxels are up to"
+            f" {found.distance_mm:.3g} mm off)"
+        ),
+        Misplacement.TRANSPOSED: (
+            "its axes are in the reversed order and its origin is off by"
+            f" {found.distance_mm:.3g} mm"
+        ),
+    }[found.kind]
+
+
+def _misplacement(grid: Grid, other: Grid) -> Misplacement | None:
+    is_same_size = grid.size == other.size
+    is_reversed = grid.size == other.size[::-1]
+    if not (is_same_size or is_reversed) or _is_same_box(grid, other):
+        return None
+    if _is_unplaced(grid) and not _is_unplaced(other):
+        return Misplacement.UNPLACED
+    if not is_same_size:
+        is_alike = np.allclose(grid.spacing_mm[::-1], other.spacing_mm, rtol=1e-2)
+        return Misplacement.TRANSPOSED if is_alike else None
+    if not np.allclose(grid.spacing_mm, other.spacing_mm, rtol=1e-2):
+        return None
+    if any(_is_near(turned, other) for turned in _mirrored(grid)):
+        return Misplacement.MIRRORED
+    is_parallel = np.allclose(grid.direction, other.direction, atol=1e-3)
+    return Misplacement.SHIFTED if is_parallel else Misplacement.TURNED
+
+
+def _is_near(first: Grid, second: Grid) -> bool:
+    return distance_mm(first, second) <= SAME_PLACE_VOXELS * min(second.spacing_mm)
+
+
+def _is_same_box(first: Grid, second: Grid) -> bool:
+    """Tell whether two fields of view have the same corners, whatever the order of the axes."""
+    apart = np.linalg.norm(first.corners_lps[:, None] - second.corners_lps[None], axis=2)
+    return bool(apart.min(axis=1).max() <= SAME_PLACE_VOXELS * min(second.spacing_mm))
+
+
+def _is_unplaced(grid: Grid) -> bool:
+    """Tell whether a grid is what an array gets that is saved without a position."""
+    has_axes = any(np.allclose(grid.direction_matrix, axes, atol=1e-6) for axes in _IDENTITY)
+    return has_axes and set(grid.spacing_mm) == {1.0} and not any(grid.origin_mm)
+
+
+def _mirrored(grid: Grid) -> tuple[Grid, ...]:
+    """Return the grid with the signs of left and posterior changed in all, or in one half only."""
+    x, y, z = grid.origin_mm
+    origin = (-x, -y, z)
+    axes = tuple((np.diag([-1.0, -1.0, 1.0]) @ grid.direction_matrix).ravel().tolist())
+    return (
+        Grid(grid.size, grid.spacing_mm, origin, axes),
+        Grid(grid.size, grid.spacing_mm, origin, grid.direction),
+        Grid(grid.size, grid.spacing_mm, grid.origin_mm, axes),
+    )

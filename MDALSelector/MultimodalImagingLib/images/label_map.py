@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.arrays import Float64Array, LabelArray, VoxelArray
 from MultimodalImagingLib.images.geometry import Grid, Volume
-from MultimodalImagingLib.images.segment_header import LabelName, Segment, read_segments
-from MultimodalImagingLib.images.volume_io import ImageFile, image_suffix, read_layers
+from MultimodalImagingLib.images.label_names import LabelName, Segment, read_segments
+from MultimodalImagingLib.images.stored_image import ImageFile, image_suffix
+from MultimodalImagingLib.images.volume_io import read_layers
 
-LabelArray = npt.NDArray[np.int32]
 LARGEST_DEVIATION = 0.05
 _LARGEST_VALUE = 2**31 - 1
 _MOST_LABELS = 64
@@ -58,7 +59,7 @@ def read_label_map(file: ImageFile) -> LabelMap:
     return _single(whole[0], grid, segments) if len(whole) == 1 else _many(whole, grid, segments)
 
 
-def whole_numbers(values: npt.NDArray[np.generic], name: str) -> LabelArray:
+def whole_numbers(values: VoxelArray, name: str) -> LabelArray:
     """Turn values into whole numbers by the rule of this module.
 
     Args:
@@ -100,9 +101,7 @@ def _not_finite(name: str) -> str:
     )
 
 
-def _no_whole_numbers(
-    values: npt.NDArray[np.float64], odd: npt.NDArray[np.float64], name: str
-) -> str:
+def _no_whole_numbers(values: Float64Array, odd: Float64Array, name: str) -> str:
     start = f"Expected whole numbers in the label map {name}, found"
     example = f"{odd[0]:.4g}"
     n_values = len(np.unique(values))

@@ -1,12 +1,20 @@
-"""Where an image lies by its header, and other places that the same header allows."""
+"""Where an image lies by its header, and other places that the same header allows.
+
+A NIfTI header has two forms. The one is chosen that ITK and 3D Slicer choose: the sform if it is
+the only one, or if its code is 1 and its axes are perpendicular; else the qform. The spacing is
+always that of `pixdim`.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from MultimodalImagingLib.images.geometry import FloatArray, Grid
+from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.images.geometry import Grid, grid_from_affine_ras
+from MultimodalImagingLib.images.nifti import NiftiHeader
 
 
 @dataclass(frozen=True)
@@ -48,8 +56,126 @@ def distance_mm(first: Grid, second: Grid) -> float:
     return float(np.linalg.norm(_corners(first) - _corners(second), axis=1).max())
 
 
-def _corners(grid: Grid) -> FloatArray:
+def _corners(grid: Grid) -> Float64Array:
     """LPS positions of the centers of the eight corner voxels, mm, shape `(8, 3)`."""
     sides = [(0.0, n - 1.0) for n in grid.size]
     index = np.array(np.meshgrid(*sides, indexing="ij")).reshape(3, -1)
     return np.asarray((grid.index_to_lps @ np.vstack([index, np.ones(8)]))[:3].T)
+
+
+_SCANNER = 1
+# ITK takes an sform for sheared if its axes miss the right angle by more than about this cosine.
+_ITK_SHEAR = 2e-4
+# Axes may be set right without a word if that moves no voxel by more than this share of a voxel.
+_ROUNDING_VOXELS = 0.1
+
+
+def nifti_position(header: NiftiHeader) -> Position:
+    """Return where the voxels lie.
+
+    Raises:
+        ValueError: If the axes are not perpendicular; the text is the end of "found ...".
+    """
+    size = _size(header)
+    unit = header.unit_name if header.unit != 1.0 else ""
+    readings: dict[str, Grid] = {}
+    shear_mm = 0.0
+    if header.codes[1] > 0 and _has_extent(header.sform):
+        readings["sform"], shear_mm = _sform_grid(header, size)
+    if header.codes[0] > 0:
+        readings["qform"] = grid_from_affine_ras(_qform(header), size)
+    if not readings:
+        unplaced = np.diag([-header_mm(header, 1), -header_mm(header, 2), header_mm(header, 3), 1])
+        return Position(grid_from_affine_ras(unplaced, size), is_known=False, unit=unit)
+    used = _used_form(header, readings)
+    grid = _with_pixdim(readings[used], header)
+    remarks: tuple[str, ...] = ()
+    if used == "sform" and _shear_cosine(header) > _ITK_SHEAR:
+        sheared = _sheared(header, shear_mm)
+        if shear_mm > _ROUNDING_VOXELS * min(grid.spacing_mm):
+            raise ValueError(sheared)
+        remarks = (f"The header has {sheared}; the nearest rotation is used.",)
+    return Position(grid, _other(used, grid, readings), used, remarks=remarks, unit=unit)
+
+
+def header_mm(header: NiftiHeader, axis: int) -> float:
+    """Return the spacing along an axis (1 to 3), mm; its sign is no part of the standard."""
+    return abs(header.pixdim[axis]) * header.unit if axis <= len(header.size) else 1.0
+
+
+def _size(header: NiftiHeader) -> tuple[int, int, int]:
+    i, j, k = (*header.size, 1, 1)[:3]
+    return i, j, k
+
+
+def _used_form(header: NiftiHeader, readings: dict[str, Grid]) -> str:
+    if len(readings) == 1:
+        return next(iter(readings))
+    is_perpendicular = _shear_cosine(header) <= _ITK_SHEAR
+    return "sform" if header.codes[1] == _SCANNER and is_perpendicular else "qform"
+
+
+def _shear_cosine(header: NiftiHeader) -> float:
+    """Largest cosine between two axes of the sform; 0 for perpendicular ones."""
+    axes = header.sform[:, :3] / np.linalg.norm(header.sform[:, :3], axis=0)
+    return float(np.abs(axes.T @ axes - np.eye(3)).max())
+
+
+def _other(used: str, grid: Grid, readings: dict[str, Grid]) -> Reading | None:
+    """Return the reading that differs most from the one in use by more than a voxel, if any."""
+    voxel = min(grid.spacing_mm)
+    others = [
+        Reading(name if name != used else f"{name} with its own spacing", reading)
+        for name, reading in readings.items()
+        if distance_mm(grid, reading) > voxel
+    ]
+    return max(others, key=lambda other: distance_mm(grid, other.grid), default=None)
+
+
+def _with_pixdim(grid: Grid, header: NiftiHeader) -> Grid:
+    spacing = (header_mm(header, 1), header_mm(header, 2), header_mm(header, 3))
+    return Grid(grid.size, spacing, grid.origin_mm, grid.direction)
+
+
+def _has_extent(sform: Float64Array) -> bool:
+    return bool((np.linalg.norm(sform[:, :3], axis=0) > 0).all())
+
+
+def _sform_grid(header: NiftiHeader, size: tuple[int, int, int]) -> tuple[Grid, float]:
+    """Return the grid of the sform with its nearest rotation, and how far that moves voxels, mm."""
+    affine = np.vstack([header.sform * header.unit, [0.0, 0.0, 0.0, 1.0]])
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    u, _, vt = np.linalg.svd(affine[:3, :3] / spacing)
+    straight = affine.copy()
+    straight[:3, :3] = (u @ vt) * spacing
+    steps = np.abs(affine[:3, :3] - straight[:3, :3]) @ (np.asarray(size) - 1.0)
+    return grid_from_affine_ras(straight, size), float(np.linalg.norm(steps))
+
+
+def _qform(header: NiftiHeader) -> Float64Array:
+    b, c, d, *offset = header.quaternion
+    norm = b * b + c * c + d * d
+    a = math.sqrt(max(1.0 - norm, 0.0))
+    if 1.0 - norm < 1e-7:
+        b, c, d = (value / math.sqrt(norm) for value in (b, c, d))
+    rotation = np.array(
+        [
+            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
+        ]
+    )
+    mirror = -1.0 if header.pixdim[0] < 0 else 1.0
+    affine = np.eye(4)
+    spacing = [header_mm(header, axis) for axis in (1, 2, 3)]
+    affine[:3, :3] = rotation * spacing * np.array([1.0, 1.0, mirror])
+    affine[:3, 3] = np.array(offset) * header.unit
+    return affine
+
+
+def _sheared(header: NiftiHeader, shear_mm: float) -> str:
+    angle = math.degrees(math.asin(min(_shear_cosine(header), 1.0)))
+    return (
+        f"axes that are not perpendicular (the sform is sheared by {angle:.2g} degrees; its nearest"
+        f" rotation moves voxels by up to {shear_mm:.2g} mm)"
+    )

@@ -10,23 +10,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.images.file_contents import foreign_content
+from MultimodalImagingLib.images.arrays import VoxelArray
+from MultimodalImagingLib.images.file_contents import foreign_content, payload_fault
 from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.nifti_header import is_nifti, nifti_header_fault, read_nifti_header
-from MultimodalImagingLib.images.nifti_position import nifti_position
-from MultimodalImagingLib.images.nifti_voxels import read_nifti_voxels
-from MultimodalImagingLib.images.position import Position
+from MultimodalImagingLib.images.nifti import (
+    is_nifti,
+    nifti_header_fault,
+    read_nifti_header,
+    read_nifti_voxels,
+)
+from MultimodalImagingLib.images.position import Position, nifti_position
 from MultimodalImagingLib.images.text_header import (
     missing_line,
     payload_of_text_header,
     text_position,
 )
 from MultimodalImagingLib.images.text_header_checks import text_header_fault
-from MultimodalImagingLib.images.voxel_payload import payload_fault
 
 # Suffix and the ITK reader for it; given explicitly, so that a damaged file gives its own message.
 _READERS = {
@@ -80,7 +82,7 @@ class StoredImage:
     size: tuple[int, ...]
     n_values: int
     position: Callable[[], Position]
-    voxels: Callable[[int], npt.NDArray[np.generic]]
+    voxels: Callable[[int], VoxelArray]
 
 
 def open_image(path: Path) -> StoredImage:
@@ -126,7 +128,7 @@ def _open_nifti(path: Path) -> StoredImage:
         except ValueError as error:
             raise unreadable(path, str(error), _SHEAR_ADVICE) from error
 
-    def voxels(component: int) -> npt.NDArray[np.generic]:
+    def voxels(component: int) -> VoxelArray:
         try:
             return read_nifti_voxels(path, header, component)
         except ValueError as error:
@@ -156,7 +158,7 @@ def _open_with_itk(path: Path, io: str) -> StoredImage:
         is_known, remarks = text_position(path)
         return Position(_itk_grid(reader, path), is_known=is_known, remarks=remarks)
 
-    def voxels(component: int) -> npt.NDArray[np.generic]:
+    def voxels(component: int) -> VoxelArray:
         whole = None if payload is None else payload_fault(payload, is_thorough=True)
         if whole is not None:
             raise unreadable(path, whole)
@@ -165,9 +167,7 @@ def _open_with_itk(path: Path, io: str) -> StoredImage:
     return StoredImage(reader.GetSize(), reader.GetNumberOfComponents(), position, voxels)
 
 
-def _itk_voxels(
-    reader: sitk.ImageFileReader, path: Path, component: int
-) -> npt.NDArray[np.generic]:
+def _itk_voxels(reader: sitk.ImageFileReader, path: Path, component: int) -> VoxelArray:
     size = reader.GetSize()
     if len(size) > 3:
         reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from MultimodalImagingLib.images.voxel_payload import Payload
+from MultimodalImagingLib.images.file_contents import Payload
 
 _MAX_HEADER = 1 << 16
 _N_BYTES = {

@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.errors import CohortError, CrossModalError, NoSpaceError
-from MultimodalImagingLib.images.finite_values import (
+from MultimodalImagingLib.images.arrays import (
     EnclosedNonFiniteError,
+    VoxelArray,
     with_finite_background,
 )
 from MultimodalImagingLib.images.geometry import (
@@ -117,7 +117,7 @@ def read_volume(
     return Volume(finite, grid)
 
 
-def read_layers(file: ImageFile) -> tuple[list[npt.NDArray[np.generic]], Grid]:
+def read_layers(file: ImageFile) -> tuple[list[VoxelArray], Grid]:
     """Read the layers of a label map, each `(K, J, I)`: one, or several of a segmentation file.
 
     Raises:

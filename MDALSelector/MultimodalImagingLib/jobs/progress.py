@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType, TracebackType
 from typing import Protocol, TextIO
 
 from MultimodalImagingLib.errors import CancelledError
-from MultimodalImagingLib.jobs.cancellation import cancel_on_signals, check_cancelled
-
-__all__ = [
-    "JsonLinesReporter",
-    "NullReporter",
-    "Reporter",
-    "StageClock",
-    "cancel_on_signals",
-    "check_cancelled",
-]
 
 
 class Reporter(Protocol):
@@ -174,3 +169,129 @@ class JsonLinesReporter:
         except BrokenPipeError as error:
             msg = "The program that started this job has ended; the job stops too."
             raise CancelledError(msg) from error
+
+
+_cancel_requested = threading.Event()
+
+
+def check_cancelled() -> None:
+    """Stop here if the user asked to; for long steps between two calls of `advance`.
+
+    Raises:
+        CancelledError: If a signal to stop has arrived inside `cancel_on_signals`.
+    """
+    if _cancel_requested.is_set():
+        msg = "The job was cancelled; what was finished before is kept."
+        raise CancelledError(msg)
+
+
+@contextmanager
+def cancel_on_signals() -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into a `CancelledError` at the next `advance`.
+
+    A second signal stops at once, wherever the job is. Outside the main thread, which alone
+    receives signals, this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _cancel_requested.clear()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, _request_cancel) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        _cancel_requested.clear()
+
+
+def _request_cancel(_number: int, _frame: FrameType | None) -> None:
+    if _cancel_requested.is_set():
+        check_cancelled()
+    _cancel_requested.set()
+
+
+class LoggingReporter:
+    """Passes everything on to another reporter and writes it to a log file; use it in a `with`.
+
+    Steps are not logged, only the time of every stage. Texts are written as they come: whoever
+    reports names cases and files, never patients.
+    """
+
+    def __init__(
+        self, inner: Reporter, path: Path, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._inner = inner
+        self._clock = clock
+        self._start = clock()
+        self._stage = StageClock(clock)
+        self._file: TextIO = path.open("w", encoding="utf-8")
+
+    def __enter__(self) -> LoggingReporter:
+        """Return this reporter."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Write why the job ended early, if it did, and close the file."""
+        if kind is not None:
+            self._write("failed", {"error": kind.__name__, "message": str(error)})
+        self.close()
+
+    def close(self) -> None:
+        """Write the time of the last stage and close the file."""
+        if not self._file.closed:
+            self._end_stage()
+            self._file.close()
+
+    def stage(self, name: str, total: int) -> None:
+        """Log the time of the previous stage and begin a new one."""
+        self._end_stage()
+        self._stage.begin(name, total)
+        self._inner.stage(name, total)
+
+    def advance(self, n: int = 1) -> None:
+        """Pass on."""
+        self._stage.done += n
+        self._inner.advance(n)
+
+    def info(self, text: str) -> None:
+        """Log and pass on."""
+        self._write("info", {"message": text})
+        self._inner.info(text)
+
+    def warning(self, text: str) -> None:
+        """Log and pass on."""
+        self._write("warning", {"message": text})
+        self._inner.warning(text)
+
+    def error(self, text: str) -> None:
+        """Log and pass on."""
+        self._write("error", {"message": text})
+        self._inner.error(text)
+
+    def result(self, content: Mapping[str, object]) -> None:
+        """Log and pass on."""
+        self._write("result", content)
+        self._inner.result(content)
+
+    def _end_stage(self) -> None:
+        if self._stage.name:
+            content = {
+                "stage": self._stage.name,
+                "done": self._stage.done,
+                "total": self._stage.total,
+                "duration_s": round(self._stage.elapsed_s, 3),
+            }
+            self._write("stage", content)
+            self._stage.name = ""
+
+    def _write(self, event: str, content: Mapping[str, object]) -> None:
+        head = {"time_s": round(self._clock() - self._start, 3), "event": event}
+        self._file.write(json.dumps({**head, **content}, ensure_ascii=False) + "\n")
+        self._file.flush()

@@ -8,11 +8,12 @@ from typing import Literal, cast
 
 import numpy as np
 
-from MultimodalImagingLib.cohorts.cohort import Case, Problem
+from MultimodalImagingLib.cohorts.cases import Case, Problem
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.images.geometry import Grid, resample
-from MultimodalImagingLib.images.mask_values import mask_values
-from MultimodalImagingLib.images.volume_io import ImageFile, Volume, read_grid, read_volume
+from MultimodalImagingLib.images.arrays import Float32Array, MaskArray, mask_values
+from MultimodalImagingLib.images.geometry import Grid, Volume, resample
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.images.volume_io import read_grid, read_volume
 from MultimodalImagingLib.preparation.intensity import (
     CT_STORED_HU,
     ModalityKind,
@@ -21,12 +22,7 @@ from MultimodalImagingLib.preparation.intensity import (
     kind_problem,
     normalize,
 )
-from MultimodalImagingLib.preparation.prepared_case import (
-    BoolArray,
-    FloatArray,
-    PreparedCase,
-    PreprocessingSpec,
-)
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase, PreprocessingSpec
 from MultimodalImagingLib.preparation.working_grid import (
     coverage,
     cropped_grid,
@@ -53,7 +49,7 @@ class _UnusableImageError(Exception):
 @dataclass(frozen=True)
 class _Region:
     grid: Grid
-    coverage: Mapping[str, BoolArray]
+    coverage: Mapping[str, MaskArray]
 
 
 def prepare_case(
@@ -164,7 +160,7 @@ def _read_grid(case_id: str, modality: str, file: ImageFile) -> Grid:
 
 def _on_grid(
     case_id: str, modality: str, file: ImageFile, grid: Grid, *, kind: str, remarks: list[str]
-) -> FloatArray:
+) -> Float32Array:
     """Read one image, check its values, and sample it on the working grid."""
     air = CT_STORED_HU[0] if kind == "CT" else None
     try:
@@ -184,7 +180,7 @@ def _on_grid(
 
 
 def _effective_kind(
-    case_id: str, file: ImageFile, array: FloatArray, covered: BoolArray, kind: str
+    case_id: str, file: ImageFile, array: Float32Array, covered: MaskArray, kind: str
 ) -> tuple[ModalityKind, Problem | None]:
     """Fall back to the robust z-score, aloud, where values are not in the unit of the kind."""
     known = cast("ModalityKind", kind)

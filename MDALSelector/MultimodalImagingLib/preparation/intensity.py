@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
-import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
+from MultimodalImagingLib.images.arrays import Float32Array, FloatingArray, MaskArray
+
 ModalityKind = Literal["MR", "CT", "PET", "OTHER"]
 
 MODALITY_KINDS: tuple[ModalityKind, ...] = ("MR", "CT", "PET", "OTHER")
@@ -60,8 +59,8 @@ class NormalizedImage:
         kind: The rule that was used; differs from the one asked for when `kind_problem` spoke up.
     """
 
-    values: FloatArray
-    body: BoolArray
+    values: Float32Array
+    body: MaskArray
     kind: ModalityKind
 
 
@@ -75,7 +74,7 @@ def modality_kind(modality: str) -> ModalityKind:
     return "OTHER"
 
 
-def kind_problem(array: FloatArray, coverage: BoolArray, kind: ModalityKind) -> str | None:
+def kind_problem(array: Float32Array, coverage: MaskArray, kind: ModalityKind) -> str | None:
     """Say why the values cannot be in the unit that the kind stands for; `None` if they can.
 
     CT is expected in HU, PET in SUV. Values that span less than 100 HU between their 1st and 99th
@@ -92,7 +91,7 @@ def kind_problem(array: FloatArray, coverage: BoolArray, kind: ModalityKind) -> 
     return None
 
 
-def normalize(array: FloatArray, coverage: BoolArray, *, kind: ModalityKind) -> NormalizedImage:
+def normalize(array: Float32Array, coverage: MaskArray, *, kind: ModalityKind) -> NormalizedImage:
     """Make the intensities of one modality comparable between cases.
 
     CT: fixed piecewise-linear curve `CT_HU` to `CT_VALUES`. PET: `asinh(SUV)`, SUV clipped to 0
@@ -108,7 +107,7 @@ def normalize(array: FloatArray, coverage: BoolArray, *, kind: ModalityKind) -> 
         ValueError: If the image is constant inside the body.
     """
     body = body_mask(array, coverage, kind=kind)
-    values: npt.NDArray[np.floating]
+    values: FloatingArray
     if kind == "CT":
         values = np.interp(array, CT_HU, CT_VALUES)
     elif kind == "PET":
@@ -118,7 +117,7 @@ def normalize(array: FloatArray, coverage: BoolArray, *, kind: ModalityKind) -> 
     return NormalizedImage(np.where(coverage, values, 0.0).astype(np.float32), body, kind)
 
 
-def body_mask(array: FloatArray, coverage: BoolArray, *, kind: ModalityKind) -> BoolArray:
+def body_mask(array: Float32Array, coverage: MaskArray, *, kind: ModalityKind) -> MaskArray:
     """Find the body (or the skull-stripped brain) in one modality.
 
     A threshold separates air from tissue (CT: -300 HU, PET: SUV 0.15, else 20 % of the median of
@@ -140,14 +139,14 @@ def body_mask(array: FloatArray, coverage: BoolArray, *, kind: ModalityKind) -> 
     return _fill_holes(parts) & coverage
 
 
-def joint_body(bodies: list[BoolArray], coverages: list[BoolArray]) -> BoolArray:
+def joint_body(bodies: list[MaskArray], coverages: list[MaskArray]) -> MaskArray:
     """Vote: body is where at least half of the modalities that cover a voxel see body."""
     votes = np.sum(bodies, axis=0, dtype=np.int16)
     voters = np.sum(coverages, axis=0, dtype=np.int16)
     return np.asarray((2 * votes >= voters) & (votes > 0))
 
 
-def _air_threshold(values: FloatArray, kind: ModalityKind) -> float:
+def _air_threshold(values: Float32Array, kind: ModalityKind) -> float:
     if kind == "CT":
         return CT_BODY_HU
     if kind == "PET":
@@ -160,7 +159,7 @@ def _air_threshold(values: FloatArray, kind: ModalityKind) -> float:
     return air + AIR_SHARE * (typical - air)
 
 
-def _otsu(values: FloatArray, n_bins: int = 128) -> float:
+def _otsu(values: Float32Array, n_bins: int = 128) -> float:
     """Threshold of the largest variance between the two classes (Otsu, 1979)."""
     counts, edges = np.histogram(values, bins=n_bins)
     centers = (edges[1:] + edges[:-1]) / 2
@@ -171,7 +170,7 @@ def _otsu(values: FloatArray, n_bins: int = 128) -> float:
     return float(edges[1:-1][np.argmax(between)])
 
 
-def _robust_z(array: FloatArray, body: BoolArray) -> FloatArray:
+def _robust_z(array: Float32Array, body: MaskArray) -> Float32Array:
     """Robust z-score inside the body; the whole range serves where 80 % have a single value."""
     inside = array[body].astype(np.float64)
     low, high = np.percentile(inside, SPREAD_PERCENTILES)
@@ -188,14 +187,14 @@ def _count(mask: sitk.Image) -> int:
     return int(sitk.GetArrayViewFromImage(mask).sum())
 
 
-def _large_parts(mask: sitk.Image) -> BoolArray:
+def _large_parts(mask: sitk.Image) -> MaskArray:
     labels = sitk.GetArrayFromImage(sitk.ConnectedComponent(mask))
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     return np.asarray((sizes >= MIN_PART_SHARE * sizes.max())[labels] & (labels > 0))
 
 
-def _fill_holes(mask: BoolArray) -> BoolArray:
+def _fill_holes(mask: MaskArray) -> MaskArray:
     """Fill what cannot reach the rim of its K slice; that includes holes enclosed in 3-D."""
     n_slices, height, width = mask.shape
     # Solid slices in between keep the slices apart, so that one labeling serves them all.

@@ -8,26 +8,28 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.cohort import Case, Cohort, Problem
+from MultimodalImagingLib.cohorts.cases import Case, Problem
+from MultimodalImagingLib.cohorts.cohort import Cohort
 from MultimodalImagingLib.errors import CohortError, CrossModalError
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.volume_io import read_grid
 from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.case_preparation import Crop, prepare_case
-from MultimodalImagingLib.preparation.file_checksums import FileChecksums
 from MultimodalImagingLib.preparation.intensity import ModalityKind, modality_kind
-from MultimodalImagingLib.preparation.prepared_cache import (
+from MultimodalImagingLib.preparation.prepared_case import (
     CachedHeader,
     CacheMissError,
+    PreparedCase,
+    PreprocessingSpec,
     cache_file,
     case_key,
     read_header,
     read_prepared,
     write_prepared,
 )
-from MultimodalImagingLib.preparation.prepared_case import PreparedCase, PreprocessingSpec
 from MultimodalImagingLib.preparation.working_grid import default_spacing
+from MultimodalImagingLib.record.checksums import FileChecksums
 
 __all__ = [
     "Crop",

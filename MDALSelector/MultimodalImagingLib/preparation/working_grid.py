@@ -11,15 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
 
 import numpy as np
-import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
-from MultimodalImagingLib.images.arrays import Box, bounding_box
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.volume_io import Volume, image_from_volume, volume_from_image
+from MultimodalImagingLib.images.arrays import Box, Float64Array, MaskArray, bounding_box
+from MultimodalImagingLib.images.geometry import Grid, Volume, image_from_volume, volume_from_image
 
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
 Triple = tuple[float, float, float]
 
 # Beyond this ratio of spacings an image is smoothed before it is sampled.
@@ -77,7 +73,7 @@ def working_grid(reference: Grid, spacing_mm: Triple) -> Grid:
     )
 
 
-def coverage(grid: Grid, image: Grid) -> BoolArray:
+def coverage(grid: Grid, image: Grid) -> MaskArray:
     """Tell which voxel centers of `grid` lie inside the field of view of `image`.
 
     Returns:
@@ -93,7 +89,7 @@ def coverage(grid: Grid, image: Grid) -> BoolArray:
     return covered
 
 
-def cropped_grid(grid: Grid, mask: BoolArray) -> tuple[Grid, Box]:
+def cropped_grid(grid: Grid, mask: MaskArray) -> tuple[Grid, Box]:
     """Crop a grid to the bounding box of a mask.
 
     Returns:
@@ -167,7 +163,7 @@ def _volumes_mm3(grid: Grid) -> tuple[float, float]:
     return voxel, voxel * float(np.prod(grid.size))
 
 
-def _sigma_mm(old: Grid, new: Grid) -> FloatArray:
+def _sigma_mm(old: Grid, new: Grid) -> Float64Array:
     """Width of the Gaussian along the old grid's `(I, J, K)` axes, mm; 0 where none is needed."""
     between = new.direction_matrix.T @ old.direction_matrix
     reach = 1.0 / np.linalg.norm(between / np.asarray(new.spacing_mm)[:, None], axis=0)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.record.atomic_files import is_writable_folder, writing_error
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import json_value
 from MultimodalImagingLib.record.ownership import Ownership, check_own, is_free
 
 # Hidden, so that it is not taken for a finished folder. It holds `new`, for a moment `old`, and a

@@ -1,16 +1,27 @@
-"""Checksums: of files, of JSON content, of arrays. What each saves is part of a format."""
+"""Checksums: of files, of JSON content, of arrays. What each saves is part of a format.
+
+What is kept of a file is used for its content only. Size and time do not tell that a file was
+replaced: copying programs keep both. Its content does, and is the same after a cohort was copied
+with its record. A file is read for it once; later its checksum is trusted as long as the disk says
+that the file is untouched (size, times of content and of status, number on the disk).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import threading
+import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from MultimodalImagingLib.record.atomic_files import write_json
+from MultimodalImagingLib.record.json_entry import json_value
 
 
 def file_checksum(path: Path) -> str:
@@ -48,3 +59,71 @@ def array_crc(parts: Iterable[tuple[str, npt.NDArray[Any]]]) -> int:
     for name, values in parts:
         value = zlib.crc32(np.ascontiguousarray(values).tobytes(), zlib.crc32(name.encode(), value))
     return value
+
+
+_FILE_NAME = "checksums.json"
+# A file that was written this recently may be written again without another time stamp.
+_QUIET_S = 2.0
+
+
+class FileChecksums:
+    """Checksums of the files of a cohort, remembered in a folder of its record."""
+
+    def __init__(self, cache: Path, root: Path) -> None:
+        """Remember what an earlier process left.
+
+        Args:
+            cache: Folder that keeps the checksums.
+            root: Folder of the cohort; files are known by their path in it.
+        """
+        self._path = cache / _FILE_NAME
+        self._root = root
+        self._lock = threading.Lock()
+        self._known = _read(self._path)
+        self._is_changed = False
+
+    def of(self, path: Path) -> str:
+        """Return the checksum of a file's content; empty for a file that cannot be read."""
+        name = (
+            path.relative_to(self._root) if path.is_relative_to(self._root) else path
+        ).as_posix()
+        try:
+            state = _state(path)
+            known = self._known.get(name)
+            if known is not None and known[:-1] == state:
+                return str(known[-1])
+            checksum = file_checksum(path)
+            is_quiet = time.time() - max(state[1], state[2]) / 1e9 > _QUIET_S
+            if is_quiet and _state(path) == state:
+                with self._lock:
+                    self._known[name] = [*state, checksum]
+                    self._is_changed = True
+        except OSError:
+            return ""
+        return checksum
+
+    def save(self) -> None:
+        """Keep what was learned.
+
+        Raises:
+            CrossModalError: If the file cannot be written.
+        """
+        with self._lock:
+            if self._is_changed:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                write_json(self._path, self._known)
+                self._is_changed = False
+
+
+def _state(path: Path) -> list[int]:
+    state = path.stat()
+    return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
+
+
+def _read(path: Path) -> dict[str, list[int | str]]:
+    try:
+        content = json_value(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    is_table = isinstance(content, Mapping)
+    return {k: v for k, v in content.items() if isinstance(v, list) and v} if is_table else {}

@@ -18,7 +18,7 @@ from pathlib import Path
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.jobs.environment import home_folder, same_name, user_name
 from MultimodalImagingLib.record.atomic_files import is_writable_folder, write_json
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import json_value
 from MultimodalImagingLib.record.locks import locked
 from MultimodalImagingLib.record.ownership import RECORD_NAME
 

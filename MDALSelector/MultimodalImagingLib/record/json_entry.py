@@ -1,10 +1,11 @@
-"""JSON objects from users: every key and type is checked, and each fault is a sentence."""
+"""JSON that was not written here: every key and type is checked, and each fault is a sentence."""
 
 from __future__ import annotations
 
+import json
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from difflib import get_close_matches
 from itertools import compress
@@ -13,10 +14,36 @@ from sys import float_info
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from MultimodalImagingLib.errors import ModelError, UsageError
-from MultimodalImagingLib.record.json_text import json_value
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+
+def json_value(
+    text: str | bytes,
+    *,
+    pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None,
+    constant_hook: Callable[[str], Any] | None = None,
+) -> Any:
+    """Parse JSON.
+
+    Args:
+        text: The JSON.
+        pairs_hook: Turns the entries of an object into its value; `None` for a dictionary.
+        constant_hook: Gets `NaN`, `Infinity` and `-Infinity`; `None` to accept them.
+
+    Raises:
+        ValueError: If it is no JSON, no text, or nested deeper than Python can follow.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=pairs_hook, parse_constant=constant_hook)
+        if (b"\\ud" if isinstance(text, bytes) else "\\ud") in text.lower():  # type: ignore[operator]
+            json.dumps(value, ensure_ascii=False).encode()  # half a character is a ValueError
+        return value
+    except RecursionError as error:
+        msg = "it is nested too deeply"
+        raise ValueError(msg) from error
+
 
 ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
 
@@ -229,10 +256,20 @@ def _typed(entry: JsonEntry, name: str, hint: Any) -> Any:
     if origin is tuple:
         return _typed_items(entry, name, typing.get_args(hint))
     if origin is Mapping:
-        return entry.mapping(name, typing.get_args(hint)[1])
+        return _typed_mapping(entry, name, typing.get_args(hint)[1])
     if is_dataclass(hint) and isinstance(hint, type):
         return config_from_json(hint, entry.data[name], where=f"{name!r} of {entry.where}")
     return entry.value(name, hint)
+
+
+def _typed_mapping(entry: JsonEntry, name: str, kind: type) -> dict[str, Any]:
+    if not is_dataclass(kind):
+        return entry.mapping(name, kind)
+    where = f"{{}} in {name!r} of {entry.where}"
+    return {
+        key: config_from_json(kind, value, where=where.format(repr(key)))
+        for key, value in entry.value(name, dict).items()
+    }
 
 
 def _typed_items(entry: JsonEntry, name: str, hints: tuple[Any, ...]) -> tuple[Any, ...]:

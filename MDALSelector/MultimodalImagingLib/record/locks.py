@@ -21,7 +21,7 @@ from pathlib import Path
 
 from MultimodalImagingLib.errors import CohortError, CrossModalError
 from MultimodalImagingLib.jobs.environment import user_name
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import json_value
 
 _TOUCH_INTERVAL_S = 20.0
 _CLOCK_STEP_S = 2.0

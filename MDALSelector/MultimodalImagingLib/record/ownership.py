@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.jobs.sentences import listed
+from MultimodalImagingLib.jobs.texts import listed
 from MultimodalImagingLib.record.checksums import file_checksum
 
 RECORD_NAME = ".crossmodal"

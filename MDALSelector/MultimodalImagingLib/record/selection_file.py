@@ -14,7 +14,7 @@ from typing import Any
 
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.record.atomic_files import write_json
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import json_value
 
 JSON_NAME = "selection.json"
 FORMAT = "CrossModal selection"

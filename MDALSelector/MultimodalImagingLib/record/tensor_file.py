@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from MultimodalImagingLib.record.atomic_files import write_bytes
-from MultimodalImagingLib.record.json_text import json_value
+from MultimodalImagingLib.record.json_entry import json_value
 
 # One entry: safetensors does not keep the order of several, and the files would differ.
 _ENTRY = "crossmodal"

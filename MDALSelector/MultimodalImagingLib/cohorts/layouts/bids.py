@@ -7,14 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.cases import FoundFile, Listing, Problem
+from MultimodalImagingLib.cohorts.cases import Fit, FolderLayout, FoundFile, Listing, Problem
 from MultimodalImagingLib.cohorts.folders import images_in, is_folder, list_folder, stem, subfolders
-from MultimodalImagingLib.cohorts.layouts.fit import Fit
 from MultimodalImagingLib.cohorts.modality_patterns import LABEL, ModalityPatterns
-
-NAME = "BIDS"
-LOOKED_FOR = "BIDS folders `sub-*/[ses-*/]anat` (or pet, ct, dwi, perf, swi)"
-CAN_BE_DECLARED = True
 
 DATA_TYPES = ("anat", "ct", "dwi", "perf", "pet", "swi")
 _MASK = re.compile(
@@ -62,7 +57,7 @@ def list_cases(root: Path, patterns: ModalityPatterns) -> Listing:
     if derived and not masks:
         problems.append(_unused_derivatives(root, derived))
     return Listing(
-        NAME,
+        LAYOUT.name,
         root,
         tuple(session.case_id for session in sessions),
         (*files, *masks),
@@ -149,3 +144,12 @@ def _name(path: Path) -> str:
     kept = [item for item in entities if not item.startswith(("sub-", "ses-"))]
     agent = [item for item in kept if item.startswith("ce-")]
     return "_".join([*(item for item in kept if item not in agent), *agent, suffix])
+
+
+LAYOUT = FolderLayout(
+    "BIDS",
+    "BIDS folders `sub-*/[ses-*/]anat` (or pet, ct, dwi, perf, swi)",
+    fit,
+    list_cases,
+    can_be_declared=True,
+)

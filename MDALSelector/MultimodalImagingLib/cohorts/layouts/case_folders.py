@@ -10,7 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.cases import FoundFile, Listing, Problem
+from MultimodalImagingLib.cohorts.case_grouping import (
+    is_image_folder,
+    is_label_folder,
+    is_part_name,
+    is_set_of_files,
+    names_modality,
+    several_cases,
+)
+from MultimodalImagingLib.cohorts.case_names import UpperLevels
+from MultimodalImagingLib.cohorts.cases import Fit, FolderLayout, FoundFile, Listing, Problem
 from MultimodalImagingLib.cohorts.folders import (
     images_in,
     is_result,
@@ -18,25 +27,8 @@ from MultimodalImagingLib.cohorts.folders import (
     stem,
     subfolders,
 )
-from MultimodalImagingLib.cohorts.layouts.fit import Fit
-from MultimodalImagingLib.cohorts.layouts.folder_words import (
-    is_image_folder,
-    is_label_folder,
-    is_part_name,
-    is_set_of_files,
-    names_modality,
-)
-from MultimodalImagingLib.cohorts.layouts.upper_levels import UpperLevels
 from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns
-from MultimodalImagingLib.cohorts.split_names import several_cases
-from MultimodalImagingLib.jobs.sentences import listed
-
-NAME = "folder per case"
-LOOKED_FOR = (
-    "folders, one per case, that hold image files (`<case>/<modality>.nii.gz`), also one or more"
-    " levels down (`<group>/<case>`, `<patient>/<study>`)"
-)
-CAN_BE_DECLARED = False
+from MultimodalImagingLib.jobs.texts import listed
 
 _LEVELS = 4
 _PART_LEVELS = 3
@@ -70,7 +62,7 @@ def list_cases(root: Path, patterns: ModalityPatterns) -> Listing:
     upper = UpperLevels([levels for levels, _ in found])
     case_ids = {levels: upper.case_id(levels) for levels, _ in found}
     return Listing(
-        NAME,
+        LAYOUT.name,
         root,
         tuple(case_ids[levels] for levels, _ in found),
         tuple(
@@ -242,3 +234,13 @@ def _name(path: Path, levels: Sequence[str]) -> str:
     """Name without suffix, and without the folder or all levels at its beginning."""
     names = ["_".join(levels), *reversed(levels)]
     return next((name for n in names if (name := name_in_case(path, n)) != stem(path)), stem(path))
+
+
+LAYOUT = FolderLayout(
+    "folder per case",
+    "folders, one per case, that hold image files (`<case>/<modality>.nii.gz`), also one or more"
+    " levels down (`<group>/<case>`, `<patient>/<study>`)",
+    fit,
+    list_cases,
+    can_be_declared=False,
+)

@@ -11,7 +11,7 @@ from pathlib import Path, PureWindowsPath
 from MultimodalImagingLib.cohorts.cases import FoundFile, Listing, Problem
 from MultimodalImagingLib.cohorts.folders import is_hidden, list_folder
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.images.volume_io import image_suffix
+from MultimodalImagingLib.images.stored_image import image_suffix
 
 NAME = "CSV manifest"
 LOOKED_FOR = "a CSV file with the column `case` and one column of image files per modality"

@@ -1,55 +1,35 @@
-"""Which layout a folder has, found by looking."""
+"""Which layout a folder has, found by looking; for one without cohort, what lies in it instead."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.cases import Listing, Problem
-from MultimodalImagingLib.cohorts.folders import is_folder, is_text
+from MultimodalImagingLib.cohorts.case_grouping import is_label_folder
+from MultimodalImagingLib.cohorts.cases import Fit, FolderLayout, Listing, Problem
+from MultimodalImagingLib.cohorts.file_matching import exact_pattern
+from MultimodalImagingLib.cohorts.folders import images_in, is_folder, is_text, stem, subfolders
 from MultimodalImagingLib.cohorts.layouts import (
     bids,
     case_folders,
     csv_manifest,
-    decathlon,
     flat_files,
-    nnunet,
 )
-from MultimodalImagingLib.cohorts.layouts.beside import unused_folders, with_labels_beside
-from MultimodalImagingLib.cohorts.layouts.fit import Fit
-from MultimodalImagingLib.cohorts.layouts.folder_words import is_label_folder
-from MultimodalImagingLib.cohorts.layouts.hints import folders_to_search, hint
+from MultimodalImagingLib.cohorts.layouts.beside import (
+    unread_hint,
+    unused_folders,
+    with_labels_beside,
+)
+from MultimodalImagingLib.cohorts.layouts.dataset_json import DECATHLON, NNUNET
 from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns
 from MultimodalImagingLib.errors import CohortError
-
-
-@dataclass(frozen=True)
-class FolderLayout:
-    """A layout that a folder can have.
-
-    Attributes:
-        name: Its name.
-        looked_for: What is looked for, in words.
-        fit: Tells how sure it is that a folder has it.
-        list_cases: Lists the cases of such a folder.
-        can_be_declared: Whether a cohort can say itself that it has this layout.
-    """
-
-    name: str
-    looked_for: str
-    fit: Callable[[Path, ModalityPatterns], Fit]
-    list_cases: Callable[[Path, ModalityPatterns], Listing]
-    can_be_declared: bool
-
+from MultimodalImagingLib.jobs.texts import listed
 
 # Of equally sure ones the first counts, unless both are declared.
-FOLDER_LAYOUTS = tuple(
-    FolderLayout(
-        module.NAME, module.LOOKED_FOR, module.fit, module.list_cases, module.CAN_BE_DECLARED
-    )
-    for module in (nnunet, decathlon, bids, case_folders, flat_files)
-)
+FOLDER_LAYOUTS = (NNUNET, DECATHLON, bids.LAYOUT, case_folders.LAYOUT, flat_files.LAYOUT)
 
 
 def list_cohort(path: Path, patterns: ModalityPatterns) -> Listing:
@@ -147,3 +127,94 @@ def _nothing_found(path: Path, patterns: ModalityPatterns) -> str:
         f"Expected a cohort in {path}, found none. Looked for: {'; '.join(looked_for)}."
         f" {hint(path, below, is_one_case=bool(case_folders.one_case(path, patterns)))}"
     )
+
+
+_CHANNEL = re.compile(r"_\d{4}$")
+_DEPTH = 3
+_MOST_FOLDERS = 200
+_MOST_FILES = 500
+
+
+def folders_to_search(path: Path) -> list[Path]:
+    """Return the folders in which a cohort may lie: all siblings of the level that is nearest."""
+    level = [path]
+    for _ in range(_DEPTH):
+        level = [child for folder in level for child in subfolders(folder, [])][:_MOST_FOLDERS]
+        if any(images_in(child, []) for folder in level for child in subfolders(folder, [])):
+            break
+    return level
+
+
+def hint(path: Path, cohorts: Sequence[str], *, is_one_case: bool) -> str:
+    """Say what is there instead, so that the user knows what to do.
+
+    Args:
+        path: The folder that is no cohort.
+        cohorts: Folders in it that are, relative to it.
+        is_one_case: Whether it looks like the folder of a case.
+    """
+    if cohorts:
+        return _one_of(cohorts)
+    if is_one_case and not images_in(path, []):
+        return (
+            "The folders in it look like parts of one case: give the folder above, which holds all"
+            " cases."
+        )
+    if images_in(path, []):
+        return (
+            "The images lie directly in this folder: give the folder above if this is one case, or"
+            " put every case into a folder of its own, or name the files `<case>_<modality>` with a"
+            " number in the case; a pattern such as `volume=CT` gives a word its modality."
+        )
+    with_images = _folders_with_images(path)
+    if with_images:
+        return _names_tell_nothing(path, with_images)
+    files = list(islice(path.rglob("*"), _MOST_FILES))
+    if any(_is_dicom(file) for file in files):
+        return "There are DICOM files: load them in Slicer, or convert them to .nii.gz first."
+    return (
+        unread_hint(path, files)
+        or "Give a folder with images (.nii.gz, .nii, .nrrd, .nhdr, .mha, .mhd)."
+    )
+
+
+def _names_tell_nothing(path: Path, folders: Sequence[str]) -> str:
+    files = [file for folder in folders for file in images_in(path / folder, [])]
+    if any(_CHANNEL.search(stem(file)) for file in files):
+        return (
+            f"The files in {listed(folders)} look like the channels of nnU-Net, but there is no"
+            ' `dataset.json` that names them. Add it, with `channel_names` such as {"0": "CT"}, or'
+            " give patterns such as `0000=CT`."
+        )
+    return (
+        f"There are images in {listed(folders)}, but their names give no case or no modality. Put"
+        " every case into a folder of its own, write a CSV manifest, or name the modality of a"
+        f" folder with a pattern such as `{exact_pattern(folders[0])}=CT`."
+    )
+
+
+def _one_of(cohorts: Sequence[str]) -> str:
+    if len(cohorts) == 1:
+        return f"There is a cohort in {cohorts[0]}: give that folder."
+    return f"There are {len(cohorts)} cohorts in it: {listed(cohorts)}. Give one of these folders."
+
+
+def _folders_with_images(path: Path) -> list[str]:
+    level = [path]
+    for _ in range(_DEPTH):
+        level = [child for folder in level for child in subfolders(folder, [])][:_MOST_FOLDERS]
+        found = [f.relative_to(path).as_posix() for f in level if images_in(f, [])]
+        if found:
+            return found
+    return []
+
+
+def _is_dicom(path: Path) -> bool:
+    """Tell by suffix or content whether a file is DICOM; many of them have no suffix."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return path.suffix.lower() == ".dcm" or file.read(132).endswith(b"DICM")
+    except OSError:
+        return False

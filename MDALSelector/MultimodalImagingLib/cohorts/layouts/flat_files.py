@@ -8,23 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.cases import FoundFile, Listing, Problem
+from MultimodalImagingLib.cohorts.case_grouping import by_case, is_part_name, several_cases
+from MultimodalImagingLib.cohorts.cases import Fit, FolderLayout, FoundFile, Listing, Problem
 from MultimodalImagingLib.cohorts.folders import images_in, stem, subfolders
-from MultimodalImagingLib.cohorts.layouts.fit import Fit
-from MultimodalImagingLib.cohorts.layouts.folder_words import is_part_name
 from MultimodalImagingLib.cohorts.modality_patterns import (
     IGNORE,
     LABEL,
     ModalityPatterns,
     normalized_name,
 )
-from MultimodalImagingLib.cohorts.split_names import by_case, several_cases
-
-NAME = "files named by case and modality"
-LOOKED_FOR = (
-    "files `<case>_<modality>.nii.gz` of many cases in one folder, or in a folder per modality"
-)
-CAN_BE_DECLARED = False
 
 _FEWEST = 2
 _NO_IMAGE = (None, LABEL, IGNORE)
@@ -56,7 +48,9 @@ def list_cases(root: Path, patterns: ModalityPatterns) -> Listing:
                 else:
                     problems.append(_no_case(path))
     case_ids = tuple(dict.fromkeys(file.case_id for file in files))
-    return Listing(NAME, root, case_ids, tuple(files), tuple(problems), naming=_naming(files))
+    return Listing(
+        LAYOUT.name, root, case_ids, tuple(files), tuple(problems), naming=_naming(files)
+    )
 
 
 def _sources(root: Path, problems: list[Problem]) -> Iterator[tuple[Path, str]]:
@@ -104,3 +98,12 @@ def _no_case(path: Path) -> Problem:
         " Rename it, or write a CSV manifest."
     )
     return Problem("warning", message, None, path)
+
+
+LAYOUT = FolderLayout(
+    "files named by case and modality",
+    "files `<case>_<modality>.nii.gz` of many cases in one folder, or in a folder per modality",
+    fit,
+    list_cases,
+    can_be_declared=False,
+)

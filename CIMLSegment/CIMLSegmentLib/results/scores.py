@@ -1,0 +1,161 @@
+"""How well regions agree with a reference: Dice and 95 % Hausdorff distance, by the BraTS rules.
+
+Both masks empty: Dice 1, distance 0 mm. One of them empty: Dice 0, distance 373.13 mm, the diagonal
+of a BraTS image. Imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from CIMLSegmentLib.results.segmentation_result import StoredResult
+from CIMLSegmentLib.task.regions import region_masks
+from CIMLSegmentLib.task.task import Task
+from MultimodalImagingLib.images.arrays import bounding_box
+from MultimodalImagingLib.images.geometry import Volume, is_part_of, is_same_grid, resample
+from MultimodalImagingLib.images.geometry_checks import Mismatch, mismatch, mismatch_text
+from MultimodalImagingLib.images.label_map import read_label_map
+from MultimodalImagingLib.images.stored_image import ImageFile
+
+BoolArray = npt.NDArray[np.bool_]
+ONE_EMPTY_MM = 373.13
+
+
+@dataclass(frozen=True)
+class RegionScore:
+    """One region of one case.
+
+    Attributes:
+        case_id: The case.
+        region: The region.
+        dice: Dice, 0 to 1; by the BraTS rules for empty regions.
+        hd95_mm: 95 % Hausdorff distance, mm; by the BraTS rules for empty regions.
+        predicted_ml: Volume of the prediction, ml.
+        reference_ml: Volume of the reference, ml.
+        common_ml: Volume of their overlap, ml.
+        has_result: Whether the case was segmented.
+    """
+
+    case_id: str
+    region: str
+    dice: float
+    hd95_mm: float
+    predicted_ml: float
+    reference_ml: float
+    common_ml: float
+    has_result: bool = True
+
+
+def case_scores(result: StoredResult, reference: Volume, warnings: list[str]) -> list[RegionScore]:
+    """Score a result.
+
+    Args:
+        result: The result.
+        reference: Label map with the values of the task; resampled to the result's grid by nearest
+            neighbor if it has another.
+        warnings: Receives a sentence for everything odd.
+    """
+    predicted = read_label_map(ImageFile(result.label_map)).volume
+    expected = reference
+    if is_part_of(expected.grid, predicted.grid):
+        expected = resample(expected, predicted.grid, interpolation="nearest", fill=0)
+    elif not is_same_grid(predicted.grid, expected.grid, tolerance_mm=1e-2):
+        found = mismatch(expected.grid, predicted.grid)
+        warnings.append(
+            f"Case {result.case_id}: the reference lies on another grid"
+            f" ({_grid_text(expected)}) than the result ({_grid_text(predicted)}); {_offset(found)}"
+        )
+        expected = resample(expected, predicted.grid, interpolation="nearest", fill=0)
+    masks = region_masks(predicted.array, result.task)
+    truths = region_masks(expected.array, result.task)
+    spacing = predicted.grid.spacing_mm
+    return [
+        _score(result.case_id, name, masks[name], truths[name], spacing_mm=spacing)
+        for name in result.task.region_names
+    ]
+
+
+def _score(
+    case_id: str,
+    region: str,
+    predicted: npt.NDArray[np.bool_],
+    reference: npt.NDArray[np.bool_],
+    *,
+    spacing_mm: Sequence[float],
+) -> RegionScore:
+    voxel_ml = float(np.prod(spacing_mm)) / 1000
+    return RegionScore(
+        case_id=case_id,
+        region=region,
+        dice=dice(predicted, reference),
+        hd95_mm=hausdorff95(predicted, reference, spacing_mm=spacing_mm[::-1]),
+        predicted_ml=int(predicted.sum()) * voxel_ml,
+        reference_ml=int(reference.sum()) * voxel_ml,
+        common_ml=int((predicted & reference).sum()) * voxel_ml,
+    )
+
+
+def missing_scores(case_id: str, reference: Volume, task: Task) -> list[RegionScore]:
+    """Score a case without a result as an empty prediction."""
+    voxel_ml = float(np.prod(reference.grid.spacing_mm)) / 1000
+    scores = []
+    for name, mask in region_masks(reference.array, task).items():
+        n_voxels = int(mask.sum())
+        worst = (0.0, ONE_EMPTY_MM) if n_voxels else (1.0, 0.0)
+        scores.append(RegionScore(case_id, name, *worst, 0.0, n_voxels * voxel_ml, 0.0, False))
+    return scores
+
+
+def _offset(found: Mismatch | None) -> str:
+    if found is None:
+        return "it was resampled to the result's by nearest neighbor, so scores are slightly off."
+    return (
+        f"{mismatch_text(found)}. It was scored where its header puts it, by nearest neighbor; if"
+        " it belongs exactly on the image, copy the header of the image to it and evaluate again."
+    )
+
+
+def _grid_text(volume: Volume) -> str:
+    size = " x ".join(str(n) for n in volume.grid.size)
+    return f"{size} voxels of {' x '.join(f'{s:.3g}' for s in volume.grid.spacing_mm)} mm"
+
+
+def dice(prediction: BoolArray, reference: BoolArray) -> float:
+    """Return twice the overlap over the sum of sizes, 0 to 1, higher is better."""
+    total = int(prediction.sum()) + int(reference.sum())
+    if total == 0:
+        return 1.0
+    return 2.0 * int((prediction & reference).sum()) / total
+
+
+def hausdorff95(
+    prediction: BoolArray, reference: BoolArray, *, spacing_mm: Sequence[float]
+) -> float:
+    """Return the larger of the two directed 95th percentiles of surface distances, mm.
+
+    Args:
+        prediction: Mask `(K, J, I)`.
+        reference: Mask of the same shape.
+        spacing_mm: Voxel spacing along the array's axes `(K, J, I)`, mm.
+    """
+    if not prediction.any() or not reference.any():
+        return 0.0 if prediction.any() == reference.any() else ONE_EMPTY_MM
+    box = bounding_box(prediction | reference)
+    first, second = _surface(prediction[box]), _surface(reference[box])
+    there = _distance_to(second, spacing_mm)[first]
+    back = _distance_to(first, spacing_mm)[second]
+    return float(max(np.percentile(there, 95), np.percentile(back, 95)))
+
+
+def _surface(mask: BoolArray) -> BoolArray:
+    """Voxels of the mask with a face to the outside; what lies beyond the array is outside."""
+    return np.asarray(mask & ~ndimage.binary_erosion(mask))
+
+
+def _distance_to(surface: BoolArray, spacing_mm: Sequence[float]) -> npt.NDArray[np.float64]:
+    return np.asarray(ndimage.distance_transform_edt(~surface, sampling=spacing_mm))

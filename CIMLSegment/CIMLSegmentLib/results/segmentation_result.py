@@ -1,0 +1,266 @@
+"""A segmented case: labels, maps, contributions; as computed and as read back. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKey
+from CIMLSegmentLib.task.regions import MaskArray, region_masks
+from CIMLSegmentLib.task.task import Task
+from CIMLSegmentLib.task.task_io import task_from_json
+from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.geometry import Volume, is_same_grid
+from MultimodalImagingLib.jobs.environment import same_name
+from MultimodalImagingLib.record.json_entry import JsonEntry, config_from_json, read_json
+
+FORMAT_VERSION = 1
+RESULT_FILE = "result.json"
+
+
+@dataclass(frozen=True)
+class ResultMap:
+    """One map on the grid of the result.
+
+    Attributes:
+        key: Which map it is.
+        volume: The values, float32.
+    """
+
+    key: MapKey
+    volume: Volume
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """How much information one auxiliary contributed to one region.
+
+    Attributes:
+        region: Name of the region.
+        primary: The modality that received the message.
+        auxiliary: The modality that sent the message.
+        nats: Information inside the predicted region, nats; 0 for an empty region.
+        share: Part of the information from all auxiliaries, 0 to 1; `None` if there was none.
+    """
+
+    region: str
+    primary: str
+    auxiliary: str
+    nats: float
+    share: float | None
+
+
+@dataclass(frozen=True)
+class SegmentationResult:
+    """A segmented case; everything lies on the grid of the primary image.
+
+    Attributes:
+        case_id: The case.
+        task: What was segmented.
+        primary: The modality whose grid this is.
+        label_map: Label values of the task.
+        contributions: Table auxiliary x region, in the task's order.
+        maps: The maps that were asked for.
+        missing: Auxiliaries that the case lacked; their messages were the prior mean.
+        warnings: What the user should know, full sentences.
+        timings_s: Seconds per step.
+        model: Identity of the model, JSON-able.
+        voxels: Region to its number of voxels; counted in the label map where it is not given.
+    """
+
+    case_id: str
+    task: Task
+    primary: str
+    label_map: Volume
+    contributions: tuple[Contribution, ...] = ()
+    maps: tuple[ResultMap, ...] = ()
+    missing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+    model: Mapping[str, object] = field(default_factory=dict)
+    voxels: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse maps on another grid, and count voxels that were not counted before."""
+        if not self.voxels:
+            masks = region_masks(self.label_map.array, self.task)
+            object.__setattr__(self, "voxels", region_voxels(masks))
+        for item in self.maps:
+            if not is_same_grid(item.volume.grid, self.label_map.grid):
+                msg = f"Expected the {item.key.kind} map on the grid of the label map, got another."
+                raise ValueError(msg)
+
+    def volumes_ml(self) -> dict[str, float]:
+        """Return the volume of every region, ml."""
+        voxel_ml = float(np.prod(self.label_map.grid.spacing_mm)) / 1000.0
+        return {name: count * voxel_ml for name, count in self.voxels.items()}
+
+
+def region_voxels(masks: Mapping[str, MaskArray]) -> dict[str, int]:
+    """Return the number of voxels of every region."""
+    return {name: int(mask.sum()) for name, mask in masks.items()}
+
+
+def contributions(
+    masks: Mapping[str, MaskArray], information: Mapping[tuple[str, str], Volume], task: Task
+) -> tuple[Contribution, ...]:
+    """Add up the information inside each predicted region.
+
+    Args:
+        masks: Region to its predicted mask, on the grid of the information.
+        information: (Sub-task, auxiliary) to nats per voxel, on the grid of the masks.
+        task: The task.
+
+    Returns:
+        One entry per region and pair of its sub-tasks. Shares of a region add up to 1, unless
+        there was no information about it.
+    """
+    table: list[Contribution] = []
+    for name, mask in masks.items():
+        sent = [
+            (subtask.primary, auxiliary, _sum(information[subtask.name, auxiliary], mask))
+            for subtask, auxiliary in task.pairs()
+            if name in subtask.regions
+        ]
+        total = sum(nats for _, _, nats in sent)
+        for primary, auxiliary, nats in sent:
+            share = nats / total if total > 0 else None
+            table.append(Contribution(name, primary, auxiliary, nats, share))
+    return tuple(table)
+
+
+def _sum(volume: Volume, mask: MaskArray) -> float:
+    return float(volume.array[mask].sum(dtype=np.float64))
+
+
+def empty_region_warnings(result_volumes: Mapping[str, float], task: Task) -> Sequence[str]:
+    """Say which regions were not found."""
+    return [
+        f"The region {task.region(name).title} ({name}) was not found in this case; its volume is"
+        " 0 ml."
+        for name, volume in result_volumes.items()
+        if volume == 0
+    ]
+
+
+@dataclass(frozen=True)
+class StoredMap:
+    """One map of a result folder.
+
+    Attributes:
+        key: Which map it is.
+        path: The file.
+        unit: Unit, in words.
+        maximum: Largest value.
+    """
+
+    key: MapKey
+    path: Path
+    unit: str
+    maximum: float
+
+
+@dataclass(frozen=True)
+class StoredResult:
+    """A finished result folder.
+
+    Attributes:
+        folder: The folder.
+        case_id: The case.
+        task: What was segmented.
+        primary: The modality whose grid the result has.
+        label_map: File of the label map.
+        segmentation: Slicer's segmentation file.
+        volumes_ml: Volume of every region, ml.
+        contributions: Table auxiliary x region.
+        maps: The maps.
+        missing: Auxiliaries that the case lacked.
+        warnings: Full sentences.
+        timings_s: Seconds per step.
+        model: Identity of the model.
+    """
+
+    folder: Path
+    case_id: str
+    task: Task
+    primary: str
+    label_map: Path
+    segmentation: Path
+    volumes_ml: Mapping[str, float]
+    contributions: tuple[Contribution, ...]
+    maps: tuple[StoredMap, ...]
+    missing: tuple[str, ...]
+    warnings: tuple[str, ...]
+    timings_s: Mapping[str, float]
+    model: Mapping[str, object]
+
+
+def find_results(folder: Path) -> tuple[Path, ...]:
+    """Return the result folders in a folder, or the folder itself if it is one; sorted by name."""
+    if (folder / RESULT_FILE).is_file():
+        return (folder,)
+    if not folder.is_dir():
+        return ()
+    found = folder.glob(f"*/{RESULT_FILE}")
+    return tuple(sorted(path.parent for path in found if not path.parent.name.startswith(".")))
+
+
+def read_result(folder: Path) -> StoredResult:
+    """Read a result folder; images are not read.
+
+    Raises:
+        CohortError: If it is of another version or a file that it names is absent.
+        ModelError: If `result.json` is not what this program writes.
+    """
+    where = f"the result {folder / RESULT_FILE}"
+    entry = JsonEntry(read_json(folder / RESULT_FILE), where)
+    if entry.value("format_version", int) != FORMAT_VERSION:
+        msg = f"Expected format version {FORMAT_VERSION} in {where}. Segment the case again."
+        raise CohortError(msg)
+    result = StoredResult(
+        folder=folder,
+        case_id=same_name(entry.value("case", str)),
+        task=task_from_json(entry.data.get("task")),
+        primary=entry.value("primary", str),
+        label_map=folder / entry.value("label_map", str),
+        segmentation=folder / entry.value("segmentation", str),
+        volumes_ml={
+            item.value("name", str): item.value("volume_ml", float)
+            for item in entry.items("regions", "region")
+        },
+        contributions=tuple(
+            config_from_json(Contribution, item.data, where=f"contribution in {where}")
+            for item in entry.items("contributions", "contribution")
+        ),
+        maps=tuple(_map(item, folder) for item in entry.items("maps", "map")),
+        missing=entry.listed("missing", str),
+        warnings=entry.listed("warnings", str),
+        timings_s=entry.mapping("timings_s", float),
+        model=entry.value("model", dict),
+    )
+    _check_files(result)
+    return result
+
+
+def _map(entry: JsonEntry, folder: Path) -> StoredMap:
+    kind = entry.value("kind", str)
+    if kind not in MAP_KINDS:
+        msg = f"Unknown kind of map {kind!r} in {folder / RESULT_FILE}. Segment the case again."
+        raise CohortError(msg)
+    names = (entry.value(name, str, None) for name in ("primary", "auxiliary", "region"))
+    file, unit = folder / entry.value("file", str), entry.value("unit", str)
+    return StoredMap(MapKey(kind, *names), file, unit, entry.value("maximum", float))
+
+
+def _check_files(result: StoredResult) -> None:
+    files = [result.label_map, result.segmentation, *(item.path for item in result.maps)]
+    absent = [path.name for path in files if not path.is_file()]
+    if absent:
+        msg = (
+            f"The result {result.folder} is incomplete: {', '.join(absent)} not found. Segment the"
+            " case again with --overwrite."
+        )
+        raise CohortError(msg)

@@ -1,0 +1,207 @@
+"""What training and batch do with a cohort and with the scene. Must not import Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+
+from CIMLSegmentPanelLib.nodes.cohort_cases import (
+    SEGMENTED,
+    CohortCases,
+    default_model_folder,
+    default_result_folder,
+)
+from CIMLSegmentPanelLib.nodes.command_lines import batchArguments, trainArguments
+from CIMLSegmentPanelLib.nodes.result_nodes import addResult
+from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
+    CIMLSegmentParameterNode,
+    TaskPreset,
+    nameCorrections,
+)
+from CIMLSegmentPanelLib.nodes.training_nodes import TrainingNodes
+from MultimodalSlicerLib.case_loader import CaseLoader
+from MultimodalSlicerLib.cohort_files import CohortFiles
+from MultimodalSlicerLib.cohort_report import CohortReport, inspect_arguments, read_report
+
+
+class CohortJobs:
+    """Knows the cohort that was inspected.
+
+    Attributes:
+        cases: Its cases; `None` before it was inspected.
+        curve: The course of the training.
+        loader: The case that is open.
+        trained: Folder of the model that was trained last; empty before.
+    """
+
+    def __init__(self, scene: slicer.vtkMRMLScene) -> None:
+        self._scene = scene
+        self.cases: CohortCases | None = None
+        self.curve = TrainingNodes(scene)
+        self.loader = CaseLoader(scene)
+        self.trained = ""
+        self._report: CohortReport | None = None
+        self._searched: Path | None = None
+        self._isSearching = False
+        self._opened: tuple[str, int] = ("", 0)
+
+    def finishInspection(
+        self, content: Mapping[str, object], parameters: CIMLSegmentParameterNode
+    ) -> None:
+        """Take over what was found in the cohort.
+
+        Raises:
+            ValueError: If the job said nothing useful.
+            CohortError: If the record cannot be read.
+        """
+        report = read_report(content)
+        files = CohortFiles(parameters.cohortPath, parameters.recordPath)
+        self.cases = CohortCases(files, report.cases)
+        self._report, self._searched, self._isSearching = report, None, False
+
+    def search(self, parameters: CIMLSegmentParameterNode) -> Iterator[object] | None:
+        """Return the steps that find the results of the chosen model that exist already.
+
+        `None` if they are known, or being looked for.
+        """
+        isChosen = bool(parameters.modelPath or parameters.batchPath)
+        cases = self.cases
+        folder = self.resultFolder(parameters) if cases and isChosen else None
+        if cases is None or not self.isInspected(parameters) or folder == self._searched:
+            return None
+        self._searched, self._isSearching = folder, True
+        return self._search(cases, folder)
+
+    def isInspected(self, parameters: CIMLSegmentParameterNode) -> bool:
+        """Tell whether what is known is about the cohort that is chosen now."""
+        chosen = CohortFiles(parameters.cohortPath, parameters.recordPath)
+        return self.cases is not None and self.cases.files == chosen
+
+    def summary(self, parameters: CIMLSegmentParameterNode) -> str:
+        """Say what there is to train on and to segment."""
+        cases, report = self.cases, self._report
+        if cases is None or report is None or not self.isInspected(parameters):
+            return _("Choose the folder of a cohort and press Inspect.")
+        text = _("Labeled cases: {labelled}. To be segmented: {unlabelled}. Modalities: {names}.")
+        return text.format(
+            labelled=cases.n_labelled,
+            unlabelled=len(cases.unlabelled),
+            names=", ".join(report.modalities),
+        )
+
+    def inspection(self, parameters: CIMLSegmentParameterNode) -> list[str]:
+        """Return the command that finds the cases of the cohort."""
+        return inspect_arguments(parameters.cohortPath, nameCorrections(parameters))
+
+    def training(self, parameters: CIMLSegmentParameterNode) -> tuple[list[str], Path]:
+        """Return the command that trains, and the folder that receives the model.
+
+        Raises:
+            UsageError: If the folder cannot be created.
+        """
+        name = parameters.taskPreset.value or Path(parameters.taskPath).stem
+        files = self._inspected().files
+        output = Path(parameters.trainedModelPath or default_model_folder(files, name))
+        return trainArguments(parameters, output=output), output
+
+    def batch(self, parameters: CIMLSegmentParameterNode) -> list[str]:
+        """Return the command that segments all unlabeled cases."""
+        output = self.resultFolder(parameters)
+        return batchArguments(parameters, self._inspected().unlabelled, output=output)
+
+    def resultFolder(self, parameters: CIMLSegmentParameterNode) -> Path:
+        """Return where the results of the batch go."""
+        if parameters.batchPath:
+            return Path(parameters.batchPath)
+        return default_result_folder(self._inspected().files, Path(parameters.modelPath))
+
+    def takeEvent(self, content: Mapping[str, object]) -> bool:
+        """Take over a finished or failed case; return whether anything changed."""
+        if self.cases is None:
+            return False
+        if isinstance(content.get("folder"), str):
+            self.cases.take(Path(str(content["folder"])))
+            return True
+        failed = content.get("failed")
+        for name, reason in failed.items() if isinstance(failed, dict) else ():
+            self.cases.fail(name, str(reason))
+        return bool(failed)
+
+    def openResult(self, name: str) -> slicer.vtkMRMLSegmentationNode:
+        """Load a segmented case with its result in place of the case before.
+
+        Raises:
+            ValueError: If it has no result yet, or a file cannot be read.
+        """
+        from CIMLSegmentLib.results.segmentation_result import read_result
+
+        cases = self.cases
+        case = None if cases is None else cases.cases.get(name)
+        if cases is None or case is None or case.state != SEGMENTED:
+            raise ValueError(_("{name} has no result that could be opened.").format(name=name))
+        result = read_result(Path(case.folder))
+        images = self.loader.open(name, cases.files.images(case.found))
+        self._removeOpened()
+        node = self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{name} segmentation")
+        addResult(node, result, images)
+        self._opened = (node.GetID(), node.GetSegmentation().GetMTime())
+        return node
+
+    def problems(self, parameters: CIMLSegmentParameterNode, *, hasModel: bool) -> dict[str, str]:
+        """Say for every button why it cannot be pressed now; empty if it can."""
+        noPath = "" if parameters.cohortPath else _("Choose the folder of a cohort.")
+        isKnown = self.isInspected(parameters)
+        notKnown = noPath or ("" if isKnown else _("Press Inspect first."))
+        noModel = "" if hasModel else _("Choose the folder of a trained model above.")
+        return {
+            "inspectButton": noPath,
+            "trainButton": notKnown or self._trainingProblem(parameters),
+            "useModelButton": "" if self.trained else _("Train a model first."),
+            "batchButton": noModel or notKnown or self._batchProblem(),
+        }
+
+    def forgetScene(self) -> None:
+        """Forget what belonged to another scene."""
+        self.trained = ""
+        self._opened = ("", 0)
+        self.cases, self._report, self._searched = None, None, None
+        self._isSearching = False
+
+    def _inspected(self) -> CohortCases:
+        """The cases, where there must be some.
+
+        Raises:
+            ValueError: If no cohort was inspected.
+        """
+        if self.cases is None:
+            raise ValueError(_("Press Inspect first."))
+        return self.cases
+
+    def _search(self, cases: CohortCases, folder: Path | None) -> Iterator[object]:
+        try:
+            yield from cases.find(folder)
+        finally:
+            if cases is self.cases and folder == self._searched:
+                self._isSearching = False
+
+    def _trainingProblem(self, parameters: CIMLSegmentParameterNode) -> str:
+        if not self._inspected().n_labelled:
+            return _("The cohort has no labeled case. Label some first.")
+        if parameters.taskPreset is TaskPreset.FILE and not parameters.taskPath:
+            return _("Choose the task file.")
+        return ""
+
+    def _batchProblem(self) -> str:
+        if self._isSearching:
+            return _("Looking for existing results…")
+        return "" if self._inspected().unlabelled else _("All cases are labeled or segmented.")
+
+    def _removeOpened(self) -> None:
+        """Remove the result that was opened before, unless the user edited it."""
+        identity, time = self._opened
+        node = self._scene.GetNodeByID(identity) if identity else None
+        if node is not None and node.GetSegmentation().GetMTime() == time:
+            self._scene.RemoveNode(node)

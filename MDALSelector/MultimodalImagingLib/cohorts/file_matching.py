@@ -1,0 +1,241 @@
+"""What every file of a case is: its name is matched with the table of patterns.
+
+Which of several label files is the label map is said, or asked; it is never chosen in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from MultimodalImagingLib.cohorts.cases import FoundFile, Listing, Problem
+from MultimodalImagingLib.cohorts.file_names import CohortNames, ShapedFile, without_study
+from MultimodalImagingLib.cohorts.modality_patterns import (
+    IGNORE,
+    LABEL,
+    ModalityPatterns,
+    PatternMatch,
+    normalized_name,
+)
+from MultimodalImagingLib.jobs.texts import listed
+
+
+class NameMatcher:
+    """Knows the names of all files of a listing, so that what cases share is known.
+
+    Attributes:
+        declared: Modality per name that the layout declares.
+    """
+
+    def __init__(self, listing: Listing, patterns: ModalityPatterns) -> None:
+        self._patterns = patterns
+        self._own = ModalityPatterns(tuple(row for row in patterns.rows if not row.is_built_in))
+        self._shapes = CohortNames(_names_by_case(listing))
+        self._known: dict[tuple[str, str], PatternMatch] = {}
+        self.declared = declared_modalities(listing.modalities, patterns)
+
+    def match_case(self, files: Sequence[FoundFile]) -> list[tuple[FoundFile, PatternMatch]]:
+        """Match the files of one case; the study's name, which all have, says nothing."""
+        named = [file for file in files if file.modality is None and not file.is_label]
+        rests = without_study([file.name for file in named], self._match_name)
+        rest = dict(zip((file.path for file in named), rests, strict=True))
+        return [(file, self._match(file, rest.get(file.path, file.name))) for file in files]
+
+    def _match(self, file: FoundFile, rest: str) -> PatternMatch:
+        if file.is_label:
+            return self._match_label(file)
+        if file.modality is None:
+            return self._with_folder(file, self._match_name(rest, file.name))
+        match = self._match_name(file.modality)
+        if match.target in (LABEL, IGNORE):
+            return match
+        return replace(match, target=self.declared[file.modality], candidates=())
+
+    def _match_label(self, file: FoundFile) -> PatternMatch:
+        """Match a label map that the layout knows: a row for its folder may choose or ignore it."""
+        folder = self._patterns.match(file.folder.replace("/", "_"))
+        if folder.target == IGNORE or names_exactly(folder, file.folder):
+            return folder
+        return PatternMatch(LABEL, is_whole=True)
+
+    def _with_folder(self, file: FoundFile, own: PatternMatch) -> PatternMatch:
+        """Match a file by its own name, and by the sub-folder of the case that it lies in.
+
+        What is to be ignored is ignored. A folder of labels (`seg/T1.nii.gz`) makes labels of all
+        files in it, except of one that a pattern names. Else the folder tells only what the name
+        does not: `CT/0001.nii.gz`.
+        """
+        if not file.folder or own.target == IGNORE or names_exactly(own, file.name):
+            return own
+        folder = self._patterns.match(file.folder.replace("/", "_"))
+        if folder.target in (LABEL, IGNORE):
+            return folder
+        return folder if own.target is None and not own.candidates else own
+
+    def _match_name(self, name: str, whole: str = "") -> PatternMatch:
+        """Match a name; rows of the user's own may also mean the whole one."""
+        found = self._known.get((name, whole))
+        if found is None:
+            found = self._patterns.match(name)
+            own = self._own.match(whole)
+            if own.target is not None and not set(own.expressions) & set(found.expressions):
+                found = own
+            self._known[name, whole] = found
+        return found
+
+    def shaped(self, file: FoundFile) -> ShapedFile:
+        """Return a file with the part of its name that other cases have too."""
+        return ShapedFile(file, self._shapes.shape(file.case_id, file.name))
+
+    def is_own(self, match: PatternMatch) -> bool:
+        """Tell whether a row of the user's own decided."""
+        return any(row.expression in match.expressions for row in self._own.rows)
+
+
+def declared_modalities(names: Sequence[str], patterns: ModalityPatterns) -> dict[str, str]:
+    """Translate the names that a cohort declares (`T1Gd`) to those of the patterns (`T1c`).
+
+    Names that no pattern knows stay as they are, and so do names that would become the same.
+
+    Returns:
+        Modality per declared name, in the same order.
+    """
+    matches = {name: patterns.match(name) for name in names}
+    known = {
+        name: match.target
+        for name, match in matches.items()
+        if match.target is not None and match.target not in (LABEL, IGNORE)
+    }
+    counts = Counter(known.values())
+    return {name: known[name] if counts[known.get(name, "")] == 1 else name for name in names}
+
+
+def _names_by_case(listing: Listing) -> dict[str, list[str]]:
+    """Return the names of the files of every case, as patterns see them."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for file in listing.files:
+        names[file.case_id].append(file.name)
+    return names
+
+
+_CONSENSUS = re.compile(r"(^|_)(consensus|staple|majority|fused|fusion)(_|$)")
+_TISSUE = re.compile(
+    r"(^|_)(dseg|probseg|aseg|aparc|synthseg|fastsurfer|tissues?|brain|parenchyma|gm|wm|csf)(_|$)"
+)
+_MOST_NAMED = 8
+
+_Rule = Callable[[FoundFile, PatternMatch], bool]
+
+
+@dataclass(frozen=True)
+class LabelChoice:
+    """The label map of a case, if one stands out.
+
+    Attributes:
+        file: The label map; `None` if there is none, or several of equal standing.
+        problem: What was not used and why, or what to decide.
+    """
+
+    file: FoundFile | None
+    problem: Problem | None = None
+
+
+def choose_label(case_id: str, candidates: Sequence[tuple[FoundFile, PatternMatch]]) -> LabelChoice:
+    """Choose the label map by ordered rules; what is left out is named.
+
+    First the one that a pattern names exactly; then all but maps of tissues; then those nearest to
+    the images (directly in the case's folder before sub-folders and derivatives); the consensus of
+    several raters; those whose whole name says that they are labels.
+    """
+    left = list(candidates)
+    nearest = min((f.depth for f, m in left if not _is_tissue(f, m)), default=0)
+    rules: tuple[tuple[str, _Rule], ...] = (
+        ("which a pattern names", _is_named),
+        ("no map of tissues", lambda file, match: not _is_tissue(file, match)),
+        ("nearest to the images", lambda file, _: file.depth <= nearest),
+        ("the consensus", _is_consensus),
+        ("", lambda _, match: match.is_whole),
+    )
+    reason = ""
+    for why, rule in rules:
+        kept = [candidate for candidate in left if rule(*candidate)]
+        if kept and len(kept) < len(left):
+            left, reason = kept, why
+    if len(left) > 1:
+        return LabelChoice(None, _asked(case_id, [file for file, _ in left]))
+    if not left:
+        return LabelChoice(None)
+    label = left[0][0]
+    others = [file for file, _ in candidates if file is not label]
+    return LabelChoice(label, _left_out(case_id, label, others, reason) if others else None)
+
+
+def exact_pattern(name: str) -> str:
+    """Return the pattern that fits a name, or a path of folders, wholly."""
+    return re.escape(normalized_name(name.replace("/", "_")))
+
+
+def names_exactly(match: PatternMatch, name: str) -> bool:
+    """Tell whether the pattern that matched is the name itself, as messages advise to write it."""
+    return bool(name) and match.expressions[:1] in (
+        (exact_pattern(name),),
+        (normalized_name(name.replace("/", "_")),),
+    )
+
+
+def telling_pattern(files: Sequence[FoundFile], *, number: int) -> str:
+    """Return the pattern that fits one of several files of a case alone: its name, or its folder.
+
+    Args:
+        files: Files that patterns cannot tell apart.
+        number: Which of them, counted from the shortest name.
+    """
+    names = sorted({exact_pattern(f.name) for f in files}, key=_by_length)
+    folders = sorted({exact_pattern(f.folder) for f in files if f.folder}, key=_by_length)
+    return (names if len(names) == len(files) or not folders else folders)[number]
+
+
+def _by_length(text: str) -> tuple[int, str]:
+    return len(text), text
+
+
+def _is_named(file: FoundFile, match: PatternMatch) -> bool:
+    """Tell whether a pattern is the name itself, as messages advise to write it."""
+    return names_exactly(match, file.name) or names_exactly(match, file.folder)
+
+
+def _is_tissue(file: FoundFile, _match: PatternMatch) -> bool:
+    return _TISSUE.search(_name(file)) is not None
+
+
+def _is_consensus(file: FoundFile, _match: PatternMatch) -> bool:
+    return _CONSENSUS.search(f"{_folder_name(file)}_{_name(file)}") is not None
+
+
+def _name(file: FoundFile) -> str:
+    return normalized_name(file.name)
+
+
+def _folder_name(file: FoundFile) -> str:
+    return normalized_name(file.folder.replace("/", "_"))
+
+
+def _asked(case_id: str, files: Sequence[FoundFile]) -> Problem:
+    message = (
+        f"Expected one label map, found {len(files)}: {_listed(files)}; none of them is used."
+        " Choose one with a pattern of its name, such as"
+        f" `{telling_pattern(files, number=0)}=label`."
+    )
+    return Problem("warning", message, case_id, files[0].path)
+
+
+def _left_out(case_id: str, label: FoundFile, others: Sequence[FoundFile], reason: str) -> Problem:
+    why = f", {reason}" if reason else ""
+    message = f"Further masks are not used: {_listed(others)}; the label is {label.shown}{why}."
+    return Problem("info", message, case_id, others[0].path)
+
+
+def _listed(files: Sequence[FoundFile]) -> str:
+    return listed(sorted(file.shown for file in files), most=_MOST_NAMED)

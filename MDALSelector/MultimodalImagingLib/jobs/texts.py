@@ -1,0 +1,47 @@
+"""Texts for users: parts of sentences, and pages from templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+
+def listed(names: Sequence[str], *, most: int = 6, separator: str = ", ") -> str:
+    """Write the first names of a list, and how many more there are: `a, b and 3 more`."""
+    rest = len(names) - most
+    return separator.join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def joined(names: Sequence[str]) -> str:
+    """Join names as in a sentence: `a, b and c`."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def counted(n: int, noun: str) -> str:
+    """Count things: `1 case`, `2 cases`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def render_page(
+    template: Path, values: Mapping[str, object], *, filters: Mapping[str, Callable[..., object]]
+) -> str:
+    """Fill a template.
+
+    Args:
+        template: File of the template.
+        values: What it names; a name without a value raises.
+        filters: Functions that it calls.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(template.parent, encoding="utf-8"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(filters)
+    return environment.get_template(template.name).render(values)

@@ -1,0 +1,44 @@
+"""What path fields, labels and tables need beyond what they do by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import qt
+
+PATH_SIGNALS = ("currentPathChanged(QString)", "validInputChanged(bool)")
+
+
+def followPath(edit: Any, changed: Callable[[str], None]) -> None:
+    """Call a function with the path whenever it changes, also when the field was emptied.
+
+    A `ctkPathLineEdit` tells paths only. That it was emptied shows in its input, which is not
+    valid any more.
+    """
+
+    def tell(_value: object) -> None:
+        changed(edit.currentPath)
+
+    for signal in PATH_SIGNALS:
+        edit.connect(signal, tell)
+
+
+def rememberPath(edit: Any) -> None:
+    """Offer the path again next time, without a signal: the field is emptied for a moment."""
+    wasBlocked = edit.blockSignals(True)
+    edit.addCurrentPathToHistory()
+    edit.blockSignals(wasBlocked)
+
+
+def showText(label: qt.QLabel, text: str) -> None:
+    """Show a text; an empty one takes no room."""
+    label.setText(text)
+    label.setVisible(bool(text))
+
+
+def fitHeight(table: qt.QTableWidget) -> None:
+    """Make a table as high as its rows: a small one should be seen whole."""
+    table.resizeRowsToContents()
+    heights = sum(table.rowHeight(row) for row in range(table.rowCount))
+    table.setFixedHeight(heights + table.horizontalHeader().sizeHint.height() + 6)
