@@ -13,7 +13,7 @@ from example_selection import example_scores, example_selection
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
 from MDALSelectorLib.selection.case_selection import CaseSelection, RankedCase
-from MDALSelectorLib.selection.cohort_scores import CohortScores
+from MDALSelectorLib.selection.cohort_scores import CohortScores, load_scores, save_scores
 from MDALSelectorLib.selection.run_folder import (
     EMBEDDINGS_NAME,
     read_embeddings,
@@ -121,3 +121,40 @@ def test_absent_and_truncated_embeddings_are_refused(tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes()[:n_bytes])
     with pytest.raises(CohortError, match="embeddings of a run"):
         read_embeddings(tmp_path)
+
+
+KEY = "0123456789" * 7
+
+
+def test_kept_scores_come_back_as_they_were(tmp_path: Path, scores: CohortScores) -> None:
+    save_scores(tmp_path, KEY, scores)
+    found = load_scores(tmp_path, KEY)
+    assert found is not None
+    for name in ("pmi_nats", "z", "embeddings"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(scores, name))
+    assert (found.case_ids, found.flags) == (scores.case_ids, scores.flags)
+    assert found.diagnostics == scores.diagnostics
+    assert found.labelled == frozenset()  # labels change between runs
+
+
+def test_scores_of_other_images_or_settings_are_not_taken(
+    tmp_path: Path, scores: CohortScores
+) -> None:
+    save_scores(tmp_path, KEY, scores)
+    assert load_scores(tmp_path, "x" + KEY) is None
+    assert load_scores(tmp_path / "nowhere", KEY) is None
+
+
+@pytest.mark.parametrize("place", [20, -9, None])
+def test_damaged_scores_are_estimated_again(
+    tmp_path: Path, scores: CohortScores, place: int | None
+) -> None:
+    save_scores(tmp_path, KEY, scores)
+    (path,) = tmp_path.iterdir()
+    data = bytearray(path.read_bytes())
+    if place is None:
+        del data[-100:]
+    else:
+        data[place] ^= 1
+    path.write_bytes(data)
+    assert load_scores(tmp_path, KEY) is None
