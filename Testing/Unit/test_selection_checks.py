@@ -9,17 +9,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from example_selection import example_scores, example_selection
+from example_selection import example_scores, example_selection, write_example_run
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
-from MDALSelectorLib.selection.case_selection import CaseSelection, RankedCase
+from MDALSelectorLib.selection.case_selection import (
+    CaseSelection,
+    RankedCase,
+    StrategyComparison,
+)
 from MDALSelectorLib.selection.cohort_scores import CohortScores, load_scores, save_scores
 from MDALSelectorLib.selection.run_folder import (
     EMBEDDINGS_NAME,
+    LOG_NAME,
+    THUMBNAILS_NAME,
     read_embeddings,
+    take_over_run,
     write_embeddings,
 )
-from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.record.tensor_file import write_tensors
 
 CASES = ("a", "b", "c")
@@ -158,3 +165,37 @@ def test_damaged_scores_are_estimated_again(
         data[place] ^= 1
     path.write_bytes(data)
     assert load_scores(tmp_path, KEY) is None
+
+
+COMPARISON = StrategyComparison(("MaxMD", "Random"), ((3, 1), (1, 3)), (0.5, 0.7), (1.2, None), 0.4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"strategies": ("MaxMD",)},
+        {"n_shared": ((3, 1),)},
+        {"n_shared": ((3, 1), (1,))},
+        {"coverage_radius": (0.5,)},
+        {"mean_difference": (1.2, None, 0.1)},
+    ],
+)
+def test_a_comparison_of_other_strategies_than_it_names_is_refused(
+    changes: Mapping[str, Any],
+) -> None:
+    with pytest.raises(ValueError, match="rows and columns"):
+        replace(COMPARISON, **changes)
+
+
+def test_an_earlier_run_is_taken_over_only_without_foreign_files(tmp_path: Path) -> None:
+    write_example_run(tmp_path)
+    (tmp_path / LOG_NAME).write_text('{"time_s": 0.0, "event": "stage"}\n')
+    pictures = sorted((tmp_path / THUMBNAILS_NAME).iterdir())
+    notes = tmp_path / THUMBNAILS_NAME / "notes.txt"
+    notes.write_text("mine")
+    with pytest.raises(UsageError, match=r"notes\.txt"):
+        take_over_run(tmp_path)
+    assert all(path.exists() for path in pictures)
+    notes.unlink()
+    take_over_run(tmp_path)
+    assert not any(path.exists() for path in pictures)
