@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import qt
@@ -13,47 +12,29 @@ from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
-    ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
-from CIMLSegmentPanelLib.nodes.cohort_work import CohortWork
+from CIMLSegmentPanelLib.nodes.cohort_jobs import CohortJobs
+from CIMLSegmentPanelLib.nodes.input_checks import InputVerdict, judgeVolumes
+from CIMLSegmentPanelLib.nodes.input_matching import fillVolumes
 from CIMLSegmentPanelLib.nodes.map_browser import MapBrowser
 from CIMLSegmentPanelLib.nodes.model_summary import ModelSummary, millimeters, read_model_summary
-from CIMLSegmentPanelLib.nodes.result_folders import ResultFolders
-from CIMLSegmentPanelLib.nodes.result_nodes import (
-    MAP_ATTRIBUTE,
-    RESULT_ATTRIBUTE,
-    isResult,
-    removeResult,
-)
-from CIMLSegmentPanelLib.nodes.segment_display import jumpToSegments, showOverOwnImages
-from CIMLSegmentPanelLib.nodes.segmentation_inputs import InputVerdict
-from CIMLSegmentPanelLib.nodes.segmentation_parameters import MAX_INPUTS, CIMLSegmentParameterNode
-from CIMLSegmentPanelLib.nodes.segmentation_runs import (
-    Run,
-    SegmentationRuns,
-    fillVolumes,
-    judgeVolumes,
-)
-from CIMLSegmentPanelLib.nodes.selector_cohort import adoptCohort
+from CIMLSegmentPanelLib.nodes.result_facts import MAP_ATTRIBUTE, RESULT_ATTRIBUTE, isResult
+from CIMLSegmentPanelLib.nodes.result_nodes import removeResult
+from CIMLSegmentPanelLib.nodes.result_segments import jumpToSegments, showOverOwnImages
+from CIMLSegmentPanelLib.nodes.run_files import ResultFolders
+from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode, adoptCohort
+from CIMLSegmentPanelLib.nodes.segmentation_runs import Run, SegmentationRuns
 from CIMLSegmentPanelLib.widgets.cohort_panel import CohortPanel
 from CIMLSegmentPanelLib.widgets.contribution_section import ContributionSection
-from CIMLSegmentPanelLib.widgets.input_section import InputRow, InputSection
-from CIMLSegmentPanelLib.widgets.result_section import ResultSection, showText
+from CIMLSegmentPanelLib.widgets.input_section import InputSection
+from CIMLSegmentPanelLib.widgets.result_section import ResultSection
 from MultimodalImagingLib.errors import CrossModalError
-from MultimodalSlicerLib.python_requirements import readRequirements
 from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
-from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
-from MultimodalWidgetsLib.path_edits import followPath, rememberPath
-from MultimodalWidgetsLib.setup_section import SetupSection, SetupWidgets
+from MultimodalWidgetsLib.module_base import ModuleTest, ModuleWidget
+from MultimodalWidgetsLib.widget_additions import rememberPath, showText
 
 MODULE = "CIMLSegment"
-PATHS = (
-    *("modelPath", "outputPath", "cohortPath", "recordPath"),
-    *("taskPath", "trainedModelPath", "batchPath"),
-)
 
 
 class CIMLSegment(ScriptedLoadableModule):
@@ -75,23 +56,21 @@ class CIMLSegment(ScriptedLoadableModule):
         )
 
 
-class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
     """Connects the panel to the logic; computes nothing."""
 
+    paths = (
+        *("modelPath", "outputPath", "cohortPath", "recordPath"),
+        *("taskPath", "trainedModelPath", "batchPath"),
+    )
+
     def __init__(self, parent: object = None) -> None:
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self._parameterNode: CIMLSegmentParameterNode | None = None
-        self._parameterNodeGuiTag: int | None = None
+        super().__init__(parent)
         self._newVolumes: list[str] = []
 
     def setup(self) -> None:
         """Load the panel and connect it."""
-        ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/CIMLSegment.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.loadPanel()
         self.logic = CIMLSegmentLogic()
         self._makeSections()
         self._connect()
@@ -99,55 +78,22 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self) -> None:
         """Let go of everything before the panel is deleted."""
-        self.jobs.cleanup()
         self.cohort.cleanup()
-        self.setParameterNode(None)
-        self.removeObservers()
+        super().cleanup()
 
-    def enter(self) -> None:
-        """Follow the parameters while the panel is shown."""
-        self.initializeParameterNode()
-
-    def exit(self) -> None:
-        """Stop following the parameters while another module is shown."""
-        self.setParameterNode(None)
-
-    def initializeParameterNode(self) -> None:
-        """Use the parameters of the scene, and the cohort of MDALSelector if none is chosen."""
+    def sceneParameters(self) -> CIMLSegmentParameterNode:
+        """Return the parameters of the scene, with the cohort of MDALSelector if none is chosen."""
         parameterNode = self.logic.getParameterNode()
         adoptCohort(parameterNode)
-        self.setParameterNode(parameterNode)
+        return parameterNode
 
-    def setParameterNode(self, parameterNode: CIMLSegmentParameterNode | None) -> None:
-        """Show and follow other parameters, or none."""
-        modified = vtk.vtkCommand.ModifiedEvent
-        if self._parameterNode is not None:
-            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self.removeObserver(self._parameterNode, modified, self.onParametersChanged)
-        self._parameterNode = parameterNode
-        if parameterNode is not None:
-            self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
-            self.addObserver(parameterNode, modified, self.onParametersChanged)
-            self.onParametersChanged()
-
-    def onParametersChanged(self, _caller: object = None, _event: object = None) -> None:
+    def showParameters(self, parameters: CIMLSegmentParameterNode) -> None:
         """Show what is not bound by itself."""
-        if self._parameterNode is None:
-            return
-        for name in PATHS:
-            edit, path = getattr(self.ui, f"{name}LineEdit"), getattr(self._parameterNode, name)
-            if edit.currentPath != path:
-                edit.currentPath = path
         self.showModel()
         self.showResult()
-        self.contributions.follow(self._parameterNode)
-        self.cohort.follow(self._parameterNode)
+        self.contributions.follow(parameters)
+        self.cohort.follow(parameters)
         self.updateButtons()
-
-    def onPathChanged(self, name: str, path: str) -> None:
-        """Keep what was typed, chosen or emptied."""
-        if self._parameterNode is not None:
-            setattr(self._parameterNode, name, path)
 
     def showModel(self) -> None:
         """Show the rows of another model, and choose volumes by name where none is chosen."""
@@ -221,10 +167,6 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if parameters is not None and self.results.show(parameters.result):
             self.contributions.show(parameters.result)
 
-    def onSceneStartClose(self, _caller: object, _event: object) -> None:
-        """Let go of the parameters of a scene that is about to be closed."""
-        self.setParameterNode(None)
-
     def onSceneChanged(self, _caller: object, _event: object) -> None:
         """Show what a scene that was closed or read brought."""
         self.logic.forgetScene()
@@ -247,10 +189,7 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         problems |= self.cohort.problems(
             self._parameterNode, hasModel=hasModel, setupProblem=missing
         )
-        for name, problem in problems.items():
-            button = getattr(self.ui, name)
-            button.setEnabled(not problem)
-            button.toolTip = problem or self._toolTips[name]
+        self.showProblems(problems)
         self.results.follow(self._parameterNode.result)
 
     def onMapShown(self) -> None:
@@ -261,34 +200,16 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _makeSections(self) -> None:
         ui = self.ui
-        parts, numbers = ("Label", "Selector", "Note"), range(1, MAX_INPUTS + 1)
-        rows = [[getattr(ui, f"input{part}{number}") for part in parts] for number in numbers]
-        self.inputs = InputSection([InputRow(*row) for row in rows])
-        self.jobs = JobSection(
-            JobWidgets(
-                *(ui.segmentProgressBar, ui.segmentStatusLabel),
-                *(ui.cancelButton, ui.segmentLogTextEdit),
-            )
-        )
+        self.inputs = InputSection(ui)
         self.cohort = CohortPanel(ui, self.logic.work, self.logic.getParameterNode)
         self.results = ResultSection(ui, lambda: self._parameterNode)
         self.contributions = ContributionSection(
             ui, self.logic.browser, lambda: self._parameterNode
         )
         ui.resultSelector.addAttribute("vtkMRMLSegmentationNode", RESULT_ATTRIBUTE)
-        requirements = readRequirements(Path(self.resourcePath("CIMLSegment-requirements.txt")))
-        self.setupSection = SetupSection(
-            SetupWidgets(
-                *(ui.setupCollapsibleButton, ui.requirementsLabel),
-                *(ui.installButton, ui.checkButton),
-            ),
-            requirements,
-            owner=MODULE,
-            submit=self.jobs.submit,
-        )
 
     def _connect(self) -> None:
-        buttons = {
+        handlers = {
             "matchButton": self.onMatchButton,
             "segmentButton": self.onSegmentButton,
             "show3DButton": self.results.onShow3DButton,
@@ -302,25 +223,15 @@ class CIMLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             "useModelButton": self.cohort.onUseModelButton,
             "batchButton": self.cohort.onBatchButton,
         }
-        self._toolTips = {name: getattr(self.ui, name).toolTip for name in buttons}
-        for name, handler in buttons.items():
-            getattr(self.ui, name).connect("clicked()", handler)
-        for name in PATHS:
-            edit = getattr(self.ui, f"{name}LineEdit")
-            followPath(edit, partial(self.onPathChanged, name))
+        self.connectPanel(handlers)
         self.contributions.changed.connect(self.onMapShown)
         self.results.changed.connect(self.updateButtons)
-        self.jobs.changed.connect(self.updateButtons)
         self.cohort.changed.connect(self.updateButtons)
         self.cohort.modelChosen.connect(self.onModelChosen)
         self.cohort.resultOpened.connect(self.onResult)
-        self.setupSection.changed.connect(self.updateButtons)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)
         self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self.onNodeRemoved)
-        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
-        self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
 
 
 class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
@@ -336,7 +247,7 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         self.model: ModelSummary | None = None
         self.browser = MapBrowser(slicer.mrmlScene, MODULE)
-        self.work = CohortWork(slicer.mrmlScene)
+        self.work = CohortJobs(slicer.mrmlScene)
         self._modelPath: str | None = None
         self._modelProblem = ""
         self._folders = ResultFolders()
@@ -464,18 +375,7 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
         }
 
 
-class CIMLSegmentTest(ScriptedLoadableModuleTest):
-    """Calls the tests in Testing/Slicer, which run unchanged in Slicer."""
+class CIMLSegmentTest(ModuleTest):
+    """The tests of the module."""
 
-    def setUp(self) -> None:
-        """Begin with an empty scene."""
-        slicer.mrmlScene.Clear()
-
-    def runTest(self) -> None:
-        """Run all tests of the module."""
-        from MultimodalSlicerLib.module_tests import runModuleTests
-
-        self.setUp()
-        exitCode = runModuleTests("test_ciml_segment.py", Path(__file__))
-        if exitCode:
-            self.fail(f"The tests ended with exit code {exitCode}.")
+    moduleFile, testFile = Path(__file__), "test_ciml_segment.py"

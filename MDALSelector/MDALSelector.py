@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import qt
 import slicer
-import vtk
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
-    ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
-from MDALSelectorPanelLib.nodes.case_session import CaseSession
+from MDALSelectorPanelLib.nodes.case_rows import (
+    CaseRow,
+    rows_from_found,
+    rows_from_selection,
+    with_states,
+    write_case_table,
+)
 from MDALSelectorPanelLib.nodes.ranking_nodes import RankingNodes
-from MDALSelectorPanelLib.nodes.selection_problems import SelectionState, buttonProblems, plotHint
-from MDALSelectorPanelLib.widgets.case_table import CaseTable, CaseTableWidgets
-from MDALSelectorPanelLib.widgets.cohort_section import CohortSection, CohortWidgets
+from MDALSelectorPanelLib.widgets.case_table import CaseTable
+from MDALSelectorPanelLib.widgets.cohort_section import CohortSection
 from MultimodalImagingLib.record.cohort_record import CaseState
-from MultimodalSlicerLib.case_rows import CaseRow, rows_from_selection, with_states
-from MultimodalSlicerLib.cohort_files import CohortFiles, write_case_table
+from MultimodalSlicerLib.case_layout import MAX_VIEWS, CaseLayout
+from MultimodalSlicerLib.case_loader import CaseLoader, labelCenter
+from MultimodalSlicerLib.cohort_files import CohortFiles
 from MultimodalSlicerLib.cohort_report import CohortReport, read_report
-from MultimodalSlicerLib.python_requirements import readRequirements
+from MultimodalSlicerLib.segment_editor import openSegmentEditor
 from MultimodalSlicerLib.selection_parameters import (
     MDALSelectorParameterNode,
     inspectArguments,
@@ -37,12 +38,10 @@ from MultimodalSlicerLib.selection_parameters import (
 )
 from MultimodalWidgetsLib.background_process import BackgroundProcess
 from MultimodalWidgetsLib.case_plot import CasePlot
-from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
-from MultimodalWidgetsLib.path_edits import followPath, rememberPath
-from MultimodalWidgetsLib.setup_section import SetupSection, SetupWidgets
+from MultimodalWidgetsLib.module_base import ModuleTest, ModuleWidget
+from MultimodalWidgetsLib.widget_additions import rememberPath, showText
 
 MODULE = "MDALSelector"
-PATHS = ("cohortPath", "recordPath")
 
 
 class MDALSelector(ScriptedLoadableModule):
@@ -64,73 +63,30 @@ class MDALSelector(ScriptedLoadableModule):
         )
 
 
-class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
     """Connects the panel to the logic; computes nothing."""
 
-    def __init__(self, parent: object = None) -> None:
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self._parameterNode: MDALSelectorParameterNode | None = None
-        self._parameterNodeGuiTag: int | None = None
+    paths = ("cohortPath", "recordPath")
 
     def setup(self) -> None:
         """Load the panel and connect it."""
-        ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MDALSelector.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.loadPanel()
         self.logic = MDALSelectorLogic()
-        self._makeSections()
+        self.cohort = CohortSection(self.ui)
+        self.cases = CaseTable(self.ui)
+        self.plot = CasePlot(self.ui.plotCollapsibleButton.layout(), f"{MODULE}Plot")
         self._connect()
         self.initializeParameterNode()
         self.showRanking()
 
-    def cleanup(self) -> None:
-        """Let go of everything before the panel is deleted."""
-        self.jobs.cleanup()
-        self.setParameterNode(None)
-        self.removeObservers()
+    def sceneParameters(self) -> MDALSelectorParameterNode:
+        """Return the parameters of the scene."""
+        return self.logic.getParameterNode()
 
-    def enter(self) -> None:
-        """Follow the parameters while the panel is shown."""
-        self.initializeParameterNode()
-
-    def exit(self) -> None:
-        """Stop following the parameters while another module is shown."""
-        self.setParameterNode(None)
-
-    def initializeParameterNode(self) -> None:
-        """Use the parameters of the scene."""
-        self.setParameterNode(self.logic.getParameterNode())
-
-    def setParameterNode(self, parameterNode: MDALSelectorParameterNode | None) -> None:
-        """Show and follow other parameters, or none."""
-        modified = vtk.vtkCommand.ModifiedEvent
-        if self._parameterNode is not None:
-            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self.removeObserver(self._parameterNode, modified, self.onParametersChanged)
-        self._parameterNode = parameterNode
-        if parameterNode is not None:
-            self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
-            self.addObserver(parameterNode, modified, self.onParametersChanged)
-            self.onParametersChanged()
-
-    def onParametersChanged(self, _caller: object = None, _event: object = None) -> None:
+    def showParameters(self, parameters: MDALSelectorParameterNode) -> None:
         """Show what is not bound by itself."""
-        if self._parameterNode is None:
-            return
-        for name in PATHS:
-            edit, path = getattr(self.ui, f"{name}LineEdit"), getattr(self._parameterNode, name)
-            if edit.currentPath != path:
-                edit.currentPath = path
-        self.ui.strategyHintLabel.text = self._parameterNode.strategy.hint()
+        self.ui.strategyHintLabel.text = parameters.strategy.hint()
         self.updateButtons()
-
-    def onPathChanged(self, name: str, path: str) -> None:
-        """Keep what was typed, chosen or emptied."""
-        if self._parameterNode is not None:
-            setattr(self._parameterNode, name, path)
 
     def onManifestButton(self) -> None:
         """Choose a CSV manifest in place of a folder."""
@@ -183,16 +139,16 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         pictures = self.logic.ranking.pictureFolder
         self.cases.setRows(self.logic.rows(), pictureFolder=pictures)
         self.plot.show(self.logic.draw())
-        self._setText(self.ui.plotHintLabel, plotHint(self.logic.ranking))
+        showText(self.ui.plotHintLabel, self.logic.ranking.plotHint())
         self.showTrust()
-        self._setText(self.ui.reasonLabel, "")
+        showText(self.ui.reasonLabel, "")
         self.updateButtons()
 
     def showTrust(self) -> None:
         """Show how far to trust the ranking: in one sentence, and all of it as tool tip."""
         trust = self.logic.ranking.trust
         first = trust.partition(". ")[0].rstrip(".")
-        self._setText(self.ui.trustLabel, f"{first}." if first else "")
+        showText(self.ui.trustLabel, f"{first}." if first else "")
         self.ui.trustLabel.toolTip = trust
 
     def onCasesFilled(self) -> None:
@@ -205,13 +161,13 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.cases.selectCase(caseID)
         row = self.cases.row(caseID)
         text = "" if row is None else "\n".join((row.reason, *row.flags))
-        self._setText(self.ui.reasonLabel, text)
+        showText(self.ui.reasonLabel, text)
         self.logic.draw(caseID)
         self.updateButtons()
 
     def onLoadCase(self, caseID: str = "") -> None:
         """Open a case in place of the one before."""
-        if not self._mayCloseCase():
+        if not self.logic.loader.mayClose():
             return
         with slicer.util.tryWithErrorDisplay(_("The case cannot be opened."), waitCursor=True):
             self.logic.openCase(caseID or self.cases.currentCase())
@@ -219,14 +175,14 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onCloseCaseButton(self) -> None:
         """Remove the open case and bring the former layout back."""
-        if self._mayCloseCase():
-            self.logic.session.close()
+        if self.logic.loader.mayClose():
+            self.logic.closeCase()
             self.updateButtons()
 
     def onSegmentEditorButton(self) -> None:
         """Edit the labels of the open case."""
         with slicer.util.tryWithErrorDisplay(_("Segment Editor cannot be opened.")):
-            self.logic.session.openSegmentEditor()
+            self.logic.openSegmentEditor()
 
     def onAcceptPairingButton(self) -> None:
         """Let the next selection suggest a case whose modalities seemed not to fit."""
@@ -249,9 +205,9 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneStartClose(self, _caller: object, _event: object) -> None:
         """Let go of a scene that is about to be closed."""
-        self.setParameterNode(None)
+        super().onSceneStartClose(_caller, _event)
         self.plot.show(None)
-        self.logic.session.layout.restore()
+        self.logic.layout.restore()
 
     def onSceneChanged(self, _caller: object, _event: object) -> None:
         """Show what a scene that was closed or read brought."""
@@ -266,50 +222,17 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNode is None:
             return
         row = self.cases.row(self.cases.currentCase())
-        state = SelectionState(
-            hasCohort=bool(self._parameterNode.cohortPath),
-            isInspected=self.logic.isInspected(self._parameterNode.cohortPath),
-            isBusy=self.jobs.isBusy,
-            hasRun=bool(self.logic.ranking.run),
-            caseState=None if row is None else row.state,
-            isCaseOpen=bool(self.logic.session.caseID),
-            missing=self.setupSection.problem,
-        )
-        problems = buttonProblems(state)
-        for name, problem in problems.items():
-            button = getattr(self.ui, name)
-            button.setEnabled(not problem)
-            button.toolTip = problem or self._toolTips[name]
-        case = self.logic.session.caseID
+        busy = _("A job is running. Wait, or press Cancel.") if self.jobs.isBusy else ""
+        missing = self.setupSection.problem
+        problems = self.logic.problems(self._parameterNode, row, busy=busy, missing=missing)
+        self.showProblems(problems)
+        case = self.logic.loader.caseID
         self.ui.currentCaseLabel.text = (
             _("Open: {case}").format(case=case) if case else _("No case is open.")
         )
 
-    def _mayCloseCase(self) -> bool:
-        """Ask if the labels of the open case have unsaved changes."""
-        session = self.logic.session
-        if not session.loader.hasUnsavedChanges():
-            return True
-        question = _("The labels of {case} have unsaved changes. Discard them?")
-        return slicer.util.confirmYesNoDisplay(question.format(case=session.caseID))
-
-    def _setText(self, label: qt.QLabel, text: str) -> None:
-        label.text = text
-        label.setVisible(bool(text))
-
-    def _makeSections(self) -> None:
-        ui = self.ui
-        self.jobs = JobSection(JobWidgets.fromUi(ui))
-        self.cohort = CohortSection(CohortWidgets.fromUi(ui))
-        self.cases = CaseTable(CaseTableWidgets.fromUi(ui))
-        self.plot = CasePlot(ui.plotCollapsibleButton.layout(), f"{MODULE}Plot")
-        requirements = readRequirements(Path(self.resourcePath("MDALSelector-requirements.txt")))
-        self.setupSection = SetupSection(
-            SetupWidgets.fromUi(ui), requirements, owner=MODULE, submit=self.jobs.submit
-        )
-
     def _connect(self) -> None:
-        buttons = {
+        handlers = {
             "manifestButton": self.onManifestButton,
             "inspectButton": self.onInspectButton,
             "resetNamesButton": self.onResetNamesButton,
@@ -321,23 +244,12 @@ class MDALSelectorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             "openReportButton": self.onOpenReportButton,
             "exportButton": self.onExportButton,
         }
-        self._toolTips = {name: getattr(self.ui, name).toolTip for name in buttons}
-        for name, handler in buttons.items():
-            getattr(self.ui, name).connect("clicked()", handler)
-        for name in PATHS:
-            edit = getattr(self.ui, f"{name}LineEdit")
-            followPath(edit, partial(self.onPathChanged, name))
+        self.connectPanel(handlers)
         self.cohort.corrected.connect(self.onNamesCorrected)
         self.cases.currentChanged.connect(self.onCaseSelected)
         self.cases.activated.connect(self.onLoadCase)
         self.cases.filled.connect(self.onCasesFilled)
         self.plot.picked.connect(self.cases.selectCase)
-        self.jobs.changed.connect(self.updateButtons)
-        self.setupSection.changed.connect(self.updateButtons)
-        scene = slicer.mrmlScene
-        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
-        self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
 
 
 class MDALSelectorLogic(ScriptedLoadableModuleLogic):
@@ -345,13 +257,15 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
 
     Attributes:
         ranking: The ranking of the scene.
-        session: The case that is open.
+        loader: Nodes of the open case.
+        layout: Views of the open case.
     """
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self.ranking = RankingNodes(slicer.mrmlScene)
-        self.session = CaseSession(slicer.mrmlScene, MODULE)
+        self.loader = CaseLoader(slicer.mrmlScene)
+        self.layout = CaseLayout(slicer.mrmlScene, MODULE)
         self._report: CohortReport | None = None
         self._reportedPath = ""
 
@@ -414,7 +328,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         from MDALSelectorLib.selection.run_folder import read_selection
 
         selection = read_selection(run)
-        found = () if self._report is None else self._report.rows
+        found = () if self._report is None else self._report.cases
         rows = rows_from_selection(selection, found=found, states=self._files().states())
         cohort, trust = self.getParameterNode().cohortPath, selection.trust.sentence
         self.ranking.write(rows, run=str(run), trust=trust, cohort=cohort)
@@ -424,7 +338,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         ranked = self.ranking.rows()
         if ranked or self._report is None:
             return ranked
-        return with_states(self._report.rows, self._files().states())
+        return rows_from_found(self._report.cases, self._files().states())
 
     def draw(self, selected: str = "") -> slicer.vtkMRMLPlotChartNode | None:
         """Draw the ranking and return the chart; `None` if there is nothing to draw."""
@@ -444,7 +358,26 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         Raises:
             ValueError: If the case or its files are unknown or cannot be read.
         """
-        self.session.open(self._row(caseID), self._files())
+        row, files = self._row(caseID), self._files()
+        volumes = self.loader.open(row.case_id, files.images(row), files.label(row))
+        segmentation = self.loader.segmentation()
+        focus = None if segmentation is None else labelCenter(segmentation)
+        self.layout.show(dict(list(volumes.items())[:MAX_VIEWS]), focus=focus)
+
+    def closeCase(self) -> None:
+        """Remove the open case and bring the former layout back."""
+        self.layout.restore()
+        self.loader.close()
+
+    def openSegmentEditor(self) -> None:
+        """Edit the labels of the open case in Segment Editor, over the first image.
+
+        Raises:
+            ValueError: If no case is open.
+        """
+        segmentation = self.loader.segmentationForEditing()
+        volumes = list(self.loader.volumes().values())
+        openSegmentEditor(segmentation, volumes[0], volumes)
 
     def acceptPairing(self, caseID: str) -> CaseRow:
         """Note that the modalities of a case belong together, and return its new row.
@@ -464,6 +397,37 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         """Tell whether a cohort is the one that was inspected last."""
         return self._report is not None and self._reportedPath == path
 
+    def problems(
+        self, parameters: MDALSelectorParameterNode, row: CaseRow | None, *, busy: str, missing: str
+    ) -> dict[str, str]:
+        """Say for every button why it cannot be pressed now; empty if it can.
+
+        Args:
+            parameters: What the user chose.
+            row: The case that is chosen in the table; `None` if there is none.
+            busy: What hinders another job now; empty if nothing does.
+            missing: What must be installed first; empty if nothing.
+        """
+        isInspected = self.isInspected(parameters.cohortPath)
+        noCohort = "" if parameters.cohortPath else _("Choose the folder of a cohort.")
+        noReport = "" if isInspected else _("Press Inspect first.")
+        noRun = "" if self.ranking.run else _("Select cases first.")
+        noCase = "" if row is not None else _("Choose a case in the table.")
+        noOpen = "" if self.loader.caseID else _("Load a case first.")
+        isDoubtful = row is not None and row.state is CaseState.CHECK_PAIRING
+        noDoubt = "" if isDoubtful else _("Only for cases in the state 'check pairing'.")
+        return {
+            "inspectButton": busy or noCohort,
+            "resetNamesButton": busy or noCohort,
+            "startButton": busy or missing or noCohort or noReport,
+            "loadCaseButton": noCase,
+            "closeCaseButton": noOpen,
+            "segmentEditorButton": noOpen,
+            "acceptPairingButton": noCase or noDoubt,
+            "openReportButton": noRun,
+            "exportButton": noReport if noRun else "",
+        }
+
     def _row(self, caseID: str) -> CaseRow:
         row = next((row for row in self.rows() if row.case_id == caseID), None)
         if row is None:
@@ -475,18 +439,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         return CohortFiles(parameters.cohortPath, parameters.recordPath)
 
 
-class MDALSelectorTest(ScriptedLoadableModuleTest):
-    """Calls the tests in Testing/Slicer, which run unchanged in Slicer."""
+class MDALSelectorTest(ModuleTest):
+    """The tests of the module."""
 
-    def setUp(self) -> None:
-        """Begin with an empty scene."""
-        slicer.mrmlScene.Clear()
-
-    def runTest(self) -> None:
-        """Run all tests of the module."""
-        from MultimodalSlicerLib.module_tests import runModuleTests
-
-        self.setUp()
-        exitCode = runModuleTests("test_mdal_selector.py", Path(__file__))
-        if exitCode:
-            self.fail(f"The tests ended with exit code {exitCode}.")
+    moduleFile, testFile = Path(__file__), "test_mdal_selector.py"

@@ -13,6 +13,8 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from MultimodalSlicerLib.volume_nodes import nodesOf
+
 LAYOUT_ID = 59400  # own layouts: this plus the number of views; far from Slicer's (below 1000)
 VIEW_GROUP = 594  # linking stays among the views of this group
 MAX_VIEWS = 9
@@ -180,8 +182,5 @@ def _fit(
 def _byLayoutName(
     scene: slicer.vtkMRMLScene, className: str, name: str
 ) -> slicer.vtkMRMLNode | None:
-    for index in range(scene.GetNumberOfNodesByClass(className)):
-        node = scene.GetNthNodeByClass(index, className)
-        if node.GetLayoutName() == name:
-            return node
-    return None
+    nodes = nodesOf(scene, className)
+    return next((node for node in nodes if node.GetLayoutName() == name), None)

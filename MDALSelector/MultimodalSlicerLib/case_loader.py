@@ -15,13 +15,12 @@ import slicer
 from slicer.i18n import tr as _
 from vtk.util import numpy_support
 
-from MultimodalImagingLib.images.geometry import is_same_grid
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.volume_io import read_volume
-from MultimodalSlicerLib.segment_nodes import SegmentStyle, importLabelMap, showOutline
+from MultimodalSlicerLib.segment_nodes import importLabelMap, showOutline
 from MultimodalSlicerLib.volume_nodes import (
     addVolume,
-    gridFromNode,
+    nodesOf,
     placeInFolder,
     removeNode,
     subjectHierarchy,
@@ -30,10 +29,6 @@ from MultimodalSlicerLib.volume_nodes import (
 CASE_ATTRIBUTE = "CrossModal.Case"
 MODALITY_ATTRIBUTE = "CrossModal.Modality"
 CT_WINDOW_HU = (-160.0, 240.0)
-LABEL_COLORS = (
-    *((0.90, 0.62, 0.00), (0.34, 0.71, 0.91), (0.00, 0.62, 0.45), (0.94, 0.89, 0.26)),
-    *((0.84, 0.37, 0.00), (0.80, 0.47, 0.65)),
-)
 
 
 class CaseLoader:
@@ -109,6 +104,13 @@ class CaseLoader:
             return False
         return bool(node.GetModifiedSinceRead())
 
+    def mayClose(self) -> bool:
+        """Ask if the labels have unsaved changes."""
+        if not self.hasUnsavedChanges():
+            return True
+        question = _("The labels of {case} have unsaved changes. Discard them?")
+        return bool(slicer.util.confirmYesNoDisplay(question.format(case=self.caseID)))
+
     def segmentationForEditing(self) -> slicer.vtkMRMLSegmentationNode:
         """Return the labels of the open case, made on the grid of its first image if needed.
 
@@ -150,10 +152,7 @@ class CaseLoader:
         else:
             labelMap = read_volume(file)
             node = self._newSegmentation(caseID)
-            values = [int(value) for value in np.unique(labelMap.array) if value]
-            sameGrid = (v for v in volumes if is_same_grid(gridFromNode(v), labelMap.grid))
-            reference = next(sameGrid, None)
-            importLabelMap(labelMap, _styles(values), node, reference=reference)
+            importLabelMap(labelMap, node, volumes)
         showOutline(node)
         return node
 
@@ -177,11 +176,7 @@ class CaseLoader:
 
     def _ownNodes(self) -> list[slicer.vtkMRMLNode]:
         classes = ("vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode")
-        nodes = [
-            self._scene.GetNthNodeByClass(index, className)
-            for className in classes
-            for index in range(self._scene.GetNumberOfNodesByClass(className))
-        ]
+        nodes = [n for name in classes for n in nodesOf(self._scene, name)]
         return [node for node in nodes if node.GetAttribute(CASE_ATTRIBUTE)]
 
 
@@ -234,13 +229,6 @@ def _showAsUsual(node: slicer.vtkMRMLScalarVolumeNode, modality: str) -> None:
         display.SetWindowLevelMinMax(*CT_WINDOW_HU)
     elif modality == "PET":
         display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeInvertedGrey")
-
-
-def _styles(values: list[int]) -> list[SegmentStyle]:
-    return [
-        SegmentStyle(value, f"Label {value}", LABEL_COLORS[index % len(LABEL_COLORS)])
-        for index, value in enumerate(values)
-    ]
 
 
 def _digest(node: slicer.vtkMRMLSegmentationNode) -> str:

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled, label_that_counts
 from MultimodalImagingLib.images.stored_image import ImageFile
-from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.cohort_record import (
     CaseState,
     CohortRecord,
     default_record_folder,
     open_record,
 )
-from MultimodalSlicerLib.case_rows import CaseRow, columns_from_rows
+
+
+@dataclass(frozen=True)
+class FoundCase:
+    """A case as it was found in a cohort.
+
+    Attributes:
+        case_id: The case.
+        files: Image file per modality relative to the cohort; `#n` names the part of a 4-D file.
+        label: Its label map, relative to the cohort; empty if it has none.
+    """
+
+    case_id: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,19 +72,19 @@ class CohortFiles:
         """
         open_record(self.root, folder=self._record_folder).change_states(changes)
 
-    def images(self, row: CaseRow) -> dict[str, ImageFile]:
+    def images(self, case: FoundCase) -> dict[str, ImageFile]:
         """Return the image files of a case by modality."""
-        return {modality: self._image_file(text) for modality, text in row.files.items()}
+        return {modality: self._image_file(text) for modality, text in case.files.items()}
 
-    def label(self, row: CaseRow) -> ImageFile | None:
+    def label(self, case: FoundCase) -> ImageFile | None:
         """Return the labels of a case: those made here come before those that it came with."""
-        given = self._image_file(row.label) if row.label else None
-        return label_that_counts(row.case_id, given, self.record, as_segmentation=True)
+        given = self._image_file(case.label) if case.label else None
+        return label_that_counts(case.case_id, given, self.record, as_segmentation=True)
 
-    def is_labelled(self, row: CaseRow, state: CaseState | None) -> bool:
+    def is_labelled(self, case: FoundCase, state: CaseState | None) -> bool:
         """Tell whether a case needs no label any more, given its state in the record."""
-        given = self._image_file(row.label) if row.label else None
-        return is_labelled(row.case_id, given, self.record, state)
+        given = self._image_file(case.label) if case.label else None
+        return is_labelled(case.case_id, given, self.record, state)
 
     def latest_run(self) -> Path | None:
         """Return the folder of the last selection that was finished; `None` if there is none."""
@@ -90,17 +101,3 @@ class CohortFiles:
         if not separator or not component.isdigit():
             return ImageFile(self.root / text)
         return ImageFile(self.root / name, int(component))
-
-
-def write_case_table(path: Path, rows: Sequence[CaseRow]) -> None:
-    """Write the list of cases with their states as CSV.
-
-    Raises:
-        CrossModalError: If the file cannot be written.
-    """
-    columns = columns_from_rows(rows)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    write_text(path, text.getvalue())

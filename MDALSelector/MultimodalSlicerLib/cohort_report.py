@@ -11,7 +11,7 @@ from typing import Any
 
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.geometry_checks import orientation_text
-from MultimodalSlicerLib.case_rows import CaseRow
+from MultimodalSlicerLib.cohort_files import FoundCase
 
 Texts = tuple[str, ...]
 
@@ -47,7 +47,7 @@ class CohortReport:
         name_parts: What file names were taken for.
         geometry: Case, verdict, overlap and one text per modality, per case.
         problems: Severity, case, file and message, per problem.
-        rows: The cases with their files, unranked.
+        cases: The cases with their files.
         naming: How cases got their names, a sentence; empty if a table names them.
         left_out: What to say first: main modalities that the cohort goes on without; else empty.
     """
@@ -59,7 +59,7 @@ class CohortReport:
     name_parts: tuple[NamePart, ...]
     geometry: tuple[Texts, ...]
     problems: tuple[Texts, ...]
-    rows: tuple[CaseRow, ...]
+    cases: tuple[FoundCase, ...]
     naming: str = ""
     left_out: str = ""
 
@@ -80,13 +80,23 @@ def read_report(content: Mapping[str, Any]) -> CohortReport:
             name_parts=tuple(_name_part(item) for item in content["patterns"]),
             geometry=tuple(_geometry(item, modalities) for item in content["cases"]),
             problems=tuple(_problem(item) for item in content["problems"]),
-            rows=tuple(_row(item) for item in content["cases"]),
+            cases=tuple(_case(item) for item in content["cases"]),
             naming=content.get("naming", ""),
             left_out=content.get("left_out", ""),
         )
     except (KeyError, TypeError) as error:
         msg = f"Expected the report about a cohort, but {error} is missing. Inspect it again."
         raise ValueError(msg) from error
+
+
+def inspect_arguments(cohort: str, corrections: Sequence[str]) -> list[str]:
+    """Return the command that finds the cases of a cohort, with corrections of modality names."""
+    return ["MDALSelectorLib", "inspect", cohort, "--events", *modality_options(corrections)]
+
+
+def modality_options(corrections: Sequence[str]) -> list[str]:
+    """Return corrections `PATTERN=NAME` as options of any command."""
+    return [text for value in corrections for text in ("--modality", value)]
 
 
 def modality_option(part: str, target: str) -> str:
@@ -132,5 +142,5 @@ def _problem(item: Mapping[str, Any]) -> Texts:
     return item["severity"], item["case"] or "", item["file"] or "", item["message"]
 
 
-def _row(item: Mapping[str, Any]) -> CaseRow:
-    return CaseRow(item["case"], files=dict(item["files"]), label=item["label"] or "")
+def _case(item: Mapping[str, Any]) -> FoundCase:
+    return FoundCase(item["case"], files=dict(item["files"]), label=item["label"] or "")

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import slicer
 
+from MultimodalSlicerLib.volume_nodes import nodesOf
+
 TAG, CLASS_NAME = "SegmentEditor", "vtkMRMLSegmentEditorNode"
 Layers = tuple[str | None, str | None, str | None]
 
@@ -25,7 +27,7 @@ def openSegmentEditor(
         images: The images of the case.
     """
     own = {image.GetID() for image in images}
-    views = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode", segmentation.GetScene())
+    views = nodesOf(segmentation.GetScene(), "vtkMRMLSliceCompositeNode")
     kept = {view: _layers(view) for view in views if view.GetBackgroundVolumeID() in own}
     chooseInSegmentEditor(segmentation, volume)
     slicer.util.selectModule("SegmentEditor")

@@ -1,4 +1,4 @@
-"""Label maps to segmentations of the scene: names, colors, terminology, volumes, outlines.
+"""Label maps to segmentations of the scene: names, colors, volumes, outlines.
 
 Must not import Qt. Nothing here looks at `slicer.mrmlScene`: a node knows its scene.
 """
@@ -6,67 +6,54 @@ Must not import Qt. Nothing here looks at `slicer.mrmlScene`: a node knows its s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import slicer
-import vtk
 from slicer.i18n import tr as _
 from vtk.util import numpy_support
 
 from MultimodalImagingLib.images.geometry import Volume, is_same_grid
 from MultimodalSlicerLib.volume_nodes import gridFromNode
 
-
-@dataclass(frozen=True)
-class SegmentStyle:
-    """How one label becomes a segment.
-
-    Attributes:
-        value: Label value in the label map, at least 1.
-        name: Name of the segment.
-        color: Red, green, blue, 0 to 1.
-        terminology: Serialized terminology entry of Slicer, or empty.
-    """
-
-    value: int
-    name: str
-    color: tuple[float, float, float]
-    terminology: str = ""
+LABEL_COLORS = (
+    *((0.90, 0.62, 0.00), (0.34, 0.71, 0.91), (0.00, 0.62, 0.45), (0.94, 0.89, 0.26)),
+    *((0.84, 0.37, 0.00), (0.80, 0.47, 0.65)),
+)
 
 
 def importLabelMap(
     labelMap: Volume,
-    styles: Sequence[SegmentStyle],
     segmentation: slicer.vtkMRMLSegmentationNode,
-    *,
-    reference: slicer.vtkMRMLScalarVolumeNode | None = None,
+    images: Sequence[slicer.vtkMRMLScalarVolumeNode] = (),
 ) -> None:
-    """Replace the segments of a node by the labels of a map.
-
-    A label without voxels becomes an empty segment, a value without a style `Label <value>`.
+    """Replace the segments of a node by the labels of a map, named `Label <value>`.
 
     Args:
         labelMap: Integer labels, 0 is background; in world coordinates.
-        styles: Names, colors and terminology.
         segmentation: Receives the segments.
-        reference: Image that the labels belong to: its grid becomes the reference geometry.
+        images: The first one that is on the grid of the labels gives the reference geometry.
 
     Raises:
-        ValueError: If the labels are not integers or not on the grid of an untransformed
-            reference. The scene is then unchanged.
+        ValueError: If the labels are not integers. The scene is then unchanged.
     """
-    _checkLabels(labelMap, reference)
+    if labelMap.array.dtype.kind not in "bui":
+        text = _("Expected integer labels, got values of type {type}.")
+        raise ValueError(text.format(type=labelMap.array.dtype))
     image = _orientedImage(labelMap)
     segments = segmentation.GetSegmentation()
     with slicer.util.NodeModify(segmentation):
         segments.RemoveAllSegments()
         segmentation.CreateDefaultDisplayNodes()
-        if reference is not None:
-            segmentation.SetReferenceImageGeometryParameterFromVolumeNode(reference)
+        for node in images:
+            if is_same_grid(gridFromNode(node), labelMap.grid):
+                segmentation.SetReferenceImageGeometryParameterFromVolumeNode(node)
+                break
         if labelMap.array.any():
             _importImage(image, segmentation)
-        _applyStyles(segments, styles)
+        for index in range(segments.GetNumberOfSegments()):
+            segment = segments.GetNthSegment(index)
+            segment.SetName(f"Label {segment.GetLabelValue()}")
+            segment.SetColor(*LABEL_COLORS[index % len(LABEL_COLORS)])
 
 
 def segmentVolumesMl(segmentation: slicer.vtkMRMLSegmentationNode) -> dict[str, float]:
@@ -88,29 +75,13 @@ def segmentVolumesMl(segmentation: slicer.vtkMRMLSegmentationNode) -> dict[str, 
     return volumes
 
 
-def showOutline(segmentation: slicer.vtkMRMLSegmentationNode, *, opacity: float = 1.0) -> None:
+def showOutline(segmentation: slicer.vtkMRMLSegmentationNode) -> None:
     """Draw the segments as outlines in slice views, so that the image below stays visible."""
     display = segmentation.GetDisplayNode()
     with slicer.util.NodeModify(display):
         display.SetVisibility2DFill(False)
         display.SetVisibility2DOutline(True)
-        display.SetOpacity2DOutline(opacity)
-
-
-def _checkLabels(labelMap: Volume, reference: slicer.vtkMRMLScalarVolumeNode | None) -> None:
-    if labelMap.array.dtype.kind not in "bui":
-        text = _("Expected integer labels, got values of type {type}.")
-        raise ValueError(text.format(type=labelMap.array.dtype))
-    if reference is None or reference.GetParentTransformNode() is not None:
-        return
-    grid = gridFromNode(reference)
-    if not is_same_grid(grid, labelMap.grid, tolerance_mm=0.01):
-        text = _(
-            "Expected labels on the grid of '{image}' ({size} voxels), got {found} voxels"
-            " elsewhere. Resample the labels onto that image."
-        )
-        found = labelMap.grid.size
-        raise ValueError(text.format(image=reference.GetName(), size=grid.size, found=found))
+        display.SetOpacity2DOutline(1.0)
 
 
 def _orientedImage(labelMap: Volume) -> slicer.vtkOrientedImageData:
@@ -120,9 +91,9 @@ def _orientedImage(labelMap: Volume) -> slicer.vtkOrientedImageData:
     image = slicer.vtkOrientedImageData()
     image.SetDimensions(*labelMap.grid.size)
     image.GetPointData().SetScalars(scalars)
-    matrix = vtk.vtkMatrix4x4()
-    matrix.DeepCopy(labelMap.grid.affine_ras.ravel().tolist())
-    image.SetGeometryFromImageToWorldMatrix(matrix)
+    image.SetGeometryFromImageToWorldMatrix(
+        slicer.util.vtkMatrixFromArray(labelMap.grid.affine_ras)
+    )
     return image
 
 
@@ -133,30 +104,3 @@ def _importImage(
     if not logic.ImportLabelmapToSegmentationNode(image, segmentation):
         text = _("The labels could not be put into '{name}'. See the error log.")
         raise RuntimeError(text.format(name=segmentation.GetName()))
-
-
-def _applyStyles(segments: slicer.vtkSegmentation, styles: Sequence[SegmentStyle]) -> None:
-    segmentByValue = {
-        segment.GetLabelValue(): segment
-        for segment in (segments.GetNthSegment(i) for i in range(segments.GetNumberOfSegments()))
-    }
-    for value, segment in segmentByValue.items():
-        segment.SetName(f"Label {value}")
-    for style in styles:
-        segment = segmentByValue.get(style.value) or _emptySegment(segments, style)
-        segment.SetName(style.name)
-        segment.SetColor(*style.color)
-        if style.terminology:
-            _setTerminology(segment, style.terminology)
-
-
-def _emptySegment(segments: slicer.vtkSegmentation, style: SegmentStyle) -> slicer.vtkSegment:
-    segmentID = segments.AddEmptySegment("", style.name, list(style.color))
-    return segments.GetSegment(segmentID)
-
-
-def _setTerminology(segment: slicer.vtkSegment, entry: str) -> None:
-    if hasattr(segment, "SetTerminology"):
-        segment.SetTerminology(entry)
-    else:
-        segment.SetTag(segment.GetTerminologyEntryTagName(), entry)

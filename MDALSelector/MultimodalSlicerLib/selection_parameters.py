@@ -7,9 +7,13 @@ import re
 from typing import TYPE_CHECKING, Annotated
 
 from slicer.i18n import tr as _
+from slicer.i18n import translate
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
 
+from MDALSelectorLib.estimation.config import ESTIMATORS
+from MDALSelectorLib.selection.config import LABELLED_RULES
 from MDALSelectorLib.strategies import STRATEGIES
+from MultimodalSlicerLib.cohort_report import inspect_arguments, modality_options
 
 if TYPE_CHECKING:
     from slicer_types import WrappedParameters
@@ -28,9 +32,10 @@ class BudgetUnit(enum.Enum):
         return _("% of the cases") if self is BudgetUnit.PERCENT else _("cases")
 
 
-def _memberName(name: str) -> str:
-    """Return the name under which scenes keep a strategy, for example `DIVERSE_MD`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).upper()
+def memberName(name: str) -> str:
+    """Return the name under which scenes keep a choice, for example `DIVERSE_MD`."""
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|-", "_", name)
+    return parted.upper()
 
 
 class Strategy(enum.Enum):
@@ -39,7 +44,7 @@ class Strategy(enum.Enum):
     _ignore_ = "members strategy"
     members = vars()
     for strategy in STRATEGIES:
-        members[_memberName(strategy)] = strategy
+        members[memberName(strategy)] = strategy
 
     def label(self) -> str:
         """Return the text of the combo box: names of methods are not translated."""
@@ -47,24 +52,25 @@ class Strategy(enum.Enum):
 
     def hint(self) -> str:
         """Say how the strategy chooses."""
-        summary = _(STRATEGIES[self.value].summary)
-        return _("{summary}.").format(summary=summary[:1].upper() + summary[1:])
+        return translate("Strategy", STRATEGIES[self.value].summary)
 
 
 class Estimator(enum.Enum):
-    """How pointwise mutual information is estimated."""
+    """How pointwise mutual information is estimated; the values are those of the command line."""
 
-    AUTO = "auto"
-    GAUSSIAN = "gaussian"
-    CONTRASTIVE = "contrastive"
+    _ignore_ = "members name"
+    members = vars()
+    for name in ESTIMATORS:
+        members[memberName(name)] = name
 
     def label(self) -> str:
         """Return the text of the combo box."""
-        return {
-            Estimator.AUTO: _("Automatic"),
-            Estimator.GAUSSIAN: _("Gaussian (closed form)"),
-            Estimator.CONTRASTIVE: _("Contrastive (neural network)"),
-        }[self]
+        texts = {
+            "auto": _("Automatic"),
+            "gaussian": _("Gaussian (closed form)"),
+            "contrastive": _("Contrastive (neural network)"),
+        }
+        return texts.get(self.value, str(self.value))
 
 
 class Device(enum.Enum):
@@ -77,24 +83,31 @@ class Device(enum.Enum):
 
     def label(self) -> str:
         """Return the text of the combo box."""
-        names = {Device.CPU: _("CPU"), Device.CUDA: _("NVIDIA GPU"), Device.MPS: _("Apple GPU")}
-        return names.get(self, _("Automatic"))
+        return deviceText(self.value)
+
+
+def deviceText(name: str) -> str:
+    """Return the text of the combo box for a device of the command line."""
+    names = {"cpu": _("CPU"), "cuda": _("NVIDIA GPU"), "mps": _("Apple GPU")}
+    return names.get(name, _("Automatic"))
 
 
 class LabelledRule(enum.Enum):
-    """Which cases count as labeled."""
+    """Which cases count as labeled; the values are those of the command line."""
 
-    AUTO = "auto"
-    FILES = "files"
-    RECORD = "record"
+    _ignore_ = "members name"
+    members = vars()
+    for name in LABELLED_RULES:
+        members[memberName(name)] = name
 
     def label(self) -> str:
         """Return the text of the combo box."""
-        return {
-            LabelledRule.AUTO: _("Automatic"),
-            LabelledRule.FILES: _("Those with a label file"),
-            LabelledRule.RECORD: _("Those that were labeled here"),
-        }[self]
+        texts = {
+            "auto": _("Automatic"),
+            "files": _("Those with a label file"),
+            "record": _("Those that were labeled here"),
+        }
+        return texts.get(self.value, str(self.value))
 
 
 @parameterNodeWrapper
@@ -134,11 +147,8 @@ class MDALSelectorParameterNode(WrappedParameters):
 
 def inspectArguments(parameters: MDALSelectorParameterNode) -> list[str]:
     """Return the command that inspects the cohort."""
-    arguments = ["MDALSelectorLib", "inspect", parameters.cohortPath, "--events"]
-    arguments += _repeated("--modality", parameters.corrections)
-    if parameters.keepsModalityNames:
-        arguments.append("--save-modalities")
-    return arguments
+    arguments = inspect_arguments(parameters.cohortPath, parameters.corrections)
+    return [*arguments, *(["--save-modalities"] if parameters.keepsModalityNames else [])]
 
 
 def selectArguments(parameters: MDALSelectorParameterNode) -> list[str]:
@@ -157,9 +167,5 @@ def selectArguments(parameters: MDALSelectorParameterNode) -> list[str]:
     arguments = ["MDALSelectorLib", "select", parameters.cohortPath, "--events"]
     for name, value in options.items():
         arguments += [name, value] if value else []
-    arguments += _repeated("--modality", parameters.corrections)
-    return arguments + _repeated("--accept", parameters.acceptedCases)
-
-
-def _repeated(option: str, values: list[str]) -> list[str]:
-    return [text for value in values for text in (option, value)]
+    arguments += modality_options(parameters.corrections)
+    return arguments + [text for case in parameters.acceptedCases for text in ("--accept", case)]

@@ -12,6 +12,8 @@ from typing import Any
 import slicer
 import vtk
 
+from MultimodalSlicerLib.volume_nodes import nodesOf
+
 ROLE_ATTRIBUTE = "CrossModal.Role"
 MARKER_SIZE = 9.0
 Point = tuple[str, float, float]  # label, x, y
@@ -36,11 +38,8 @@ class SeriesStyle:
 
 def findNode(scene: slicer.vtkMRMLScene, className: str, role: str) -> slicer.vtkMRMLNode | None:
     """Return the node of a class that has a role; `None` if there is none."""
-    for index in range(scene.GetNumberOfNodesByClass(className)):
-        node = scene.GetNthNodeByClass(index, className)
-        if node.GetAttribute(ROLE_ATTRIBUTE) == role:
-            return node
-    return None
+    nodes = nodesOf(scene, className)
+    return next((node for node in nodes if node.GetAttribute(ROLE_ATTRIBUTE) == role), None)
 
 
 def findOrAddNode(
@@ -85,6 +84,44 @@ def columnsOf(node: slicer.vtkMRMLTableNode) -> dict[str, list[str | float | int
     }
 
 
+@dataclass(frozen=True)
+class ScatterPlot:
+    """A chart of the scene with the table of its points; found again after the scene was saved.
+
+    Attributes:
+        scene: The scene.
+        chartRole: Role of the chart.
+        pointsRole: Role of the table.
+    """
+
+    scene: slicer.vtkMRMLScene
+    chartRole: str
+    pointsRole: str
+
+    def chart(self) -> slicer.vtkMRMLPlotChartNode | None:
+        """Return the chart; `None` if there is none."""
+        return findNode(self.scene, "vtkMRMLPlotChartNode", self.chartRole)
+
+    def remove(self) -> None:
+        """Remove the chart, its series and its points from the scene."""
+        chart, table = self.chart(), findNode(self.scene, "vtkMRMLTableNode", self.pointsRole)
+        series = () if chart is None else seriesByName(chart).values()
+        for node in (*series, chart, table):
+            if node is not None:
+                self.scene.RemoveNode(node)
+
+    def draw(
+        self, groups: Mapping[str, Sequence[Point]], styles: Mapping[str, SeriesStyle]
+    ) -> slicer.vtkMRMLPlotChartNode:
+        """Draw points in groups, one series per group that has any, and return the chart."""
+        roles = {"vtkMRMLPlotChartNode": self.chartRole, "vtkMRMLTableNode": self.pointsRole}
+        chart, table = (
+            findOrAddNode(self.scene, kind, role, name=role) for kind, role in roles.items()
+        )
+        setScatter(chart, table, groups, styles=styles)
+        return chart
+
+
 def setScatter(
     chart: slicer.vtkMRMLPlotChartNode,
     table: slicer.vtkMRMLTableNode,
@@ -125,14 +162,6 @@ def seriesByName(
     """Return the series of a chart by the group that they draw."""
     nodes = (chart.GetNthPlotSeriesNode(i) for i in range(chart.GetNumberOfPlotSeriesNodes()))
     return {node.GetName(): node for node in nodes if node is not None}
-
-
-def removeChart(chart: slicer.vtkMRMLPlotChartNode) -> None:
-    """Remove a chart and its series from the scene."""
-    scene = chart.GetScene()
-    for series in seriesByName(chart).values():
-        scene.RemoveNode(series)
-    scene.RemoveNode(chart)
 
 
 def _array(title: str, values: Sequence[str | float | int]) -> vtk.vtkAbstractArray:

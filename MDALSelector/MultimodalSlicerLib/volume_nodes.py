@@ -77,7 +77,7 @@ def gridFromNode(node: slicer.vtkMRMLVolumeNode) -> Grid:
     """Return the grid of a volume without its parent transforms."""
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
-    affine = np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+    affine = slicer.util.arrayFromVTKMatrix(matrix)
     return grid_from_affine_ras(affine, tuple(node.GetImageData().GetDimensions()))
 
 
@@ -93,8 +93,7 @@ def addVolume(
 
 def setVolume(node: slicer.vtkMRMLScalarVolumeNode, volume: Volume) -> None:
     """Replace voxels and grid of a node."""
-    matrix = vtk.vtkMatrix4x4()
-    matrix.DeepCopy(volume.grid.affine_ras.ravel().tolist())
+    matrix = slicer.util.vtkMatrixFromArray(volume.grid.affine_ras)
     with slicer.util.NodeModify(node):
         node.SetIJKToRASMatrix(matrix)
         slicer.util.updateVolumeFromArray(node, _forVTK(volume.array))
@@ -144,6 +143,12 @@ def removeNode(node: slicer.vtkMRMLNode) -> None:
     item = hierarchy.GetItemByDataNode(node)
     if item:  # only where the application does not do it by itself
         hierarchy.RemoveItem(item, False, False)
+
+
+def nodesOf(scene: slicer.vtkMRMLScene, className: str) -> list[slicer.vtkMRMLNode]:
+    """Return the nodes of a class; unlike `slicer.util.getNodesByClass`, of any scene."""
+    count = scene.GetNumberOfNodesByClass(className)
+    return [scene.GetNthNodeByClass(index, className) for index in range(count)]
 
 
 def subjectHierarchy(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSubjectHierarchyNode:

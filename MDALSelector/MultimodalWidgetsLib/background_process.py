@@ -28,33 +28,13 @@ from MultimodalWidgetsLib.job_events import (
     parse_line,
 )
 from MultimodalWidgetsLib.process_tree import ProcessID, kill, process_tree, terminate
+from MultimodalWidgetsLib.signal import Signal
 
 GRACE_MS = 0 if sys.platform == "win32" else 1000  # then the tree is killed; Cancel promises 2 s
 PORTION_S = 0.02  # longest stretch of work on the main thread
 KEPT_LOG_LINES = 2000
 KEPT_ERROR_LINES = 40
 EXIT_CANCELLED = 130
-
-
-class Signal:
-    """A list of functions that are called together; disconnecting one twice is harmless."""
-
-    def __init__(self) -> None:
-        self._functions: list[Callable[..., None]] = []
-
-    def connect(self, function: Callable[..., None]) -> None:
-        """Call a function on every `emit`."""
-        self._functions.append(function)
-
-    def disconnect(self, function: Callable[..., None]) -> None:
-        """Stop calling a function."""
-        if function in self._functions:
-            self._functions.remove(function)
-
-    def emit(self, *arguments: object) -> None:
-        """Call all functions that are connected now."""
-        for function in tuple(self._functions):
-            function(*arguments)
 
 
 class JobState(enum.Enum):

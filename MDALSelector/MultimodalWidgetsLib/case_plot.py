@@ -9,7 +9,7 @@ import slicer
 import vtk
 
 from MultimodalSlicerLib.table_nodes import pointLabels
-from MultimodalWidgetsLib.background_process import Signal
+from MultimodalWidgetsLib.signal import Signal
 
 
 class CasePlot:

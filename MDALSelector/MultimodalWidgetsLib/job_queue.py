@@ -10,7 +10,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState, Signal
+from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
+from MultimodalWidgetsLib.signal import Signal
 
 
 class JobQueue:

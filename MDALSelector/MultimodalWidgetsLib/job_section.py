@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 
-from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState, Signal
+from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
 from MultimodalWidgetsLib.job_events import Message, Progress
 from MultimodalWidgetsLib.job_queue import jobQueue
+from MultimodalWidgetsLib.signal import Signal
+from MultimodalWidgetsLib.widget_additions import showText
 
 if TYPE_CHECKING:
     from slicer_types import UiForm
-
-
-@dataclass(frozen=True)
-class JobWidgets:
-    """The widgets of the `.ui` file that show a job.
-
-    Attributes:
-        progressBar: Share of the present stage.
-        statusLabel: Stage and remaining time, or how it ended.
-        cancelButton: Ends the job.
-        logEdit: What the job writes.
-    """
-
-    progressBar: qt.QProgressBar
-    statusLabel: qt.QLabel
-    cancelButton: qt.QPushButton
-    logEdit: qt.QPlainTextEdit
-
-    @classmethod
-    def fromUi(cls, ui: UiForm) -> JobWidgets:
-        """Find the widgets by the names that the `.ui` files give them."""
-        return cls(
-            progressBar=ui.progressBar,
-            statusLabel=ui.statusLabel,
-            cancelButton=ui.cancelButton,
-            logEdit=ui.logTextEdit,
-        )
 
 
 class JobSection:
@@ -53,12 +27,16 @@ class JobSection:
         changed: Emitted when a job begins or is over.
     """
 
-    def __init__(self, widgets: JobWidgets) -> None:
+    def __init__(self, ui: UiForm, prefix: str = "") -> None:
+        """Find the widgets of the `.ui` file; a prefix distinguishes those of several sections."""
         self.job: BackgroundProcess | None = None
         self.changed = Signal()
-        self._widgets = widgets
+        self._progressBar: qt.QProgressBar = _named(ui, prefix, "ProgressBar")
+        self._statusLabel: qt.QLabel = _named(ui, prefix, "StatusLabel")
+        self._cancelButton: qt.QPushButton = _named(ui, prefix, "CancelButton")
+        self._logEdit: qt.QPlainTextEdit = _named(ui, prefix, "LogTextEdit")
         self._onDone: Callable[[BackgroundProcess], None] | None = None
-        widgets.cancelButton.connect("clicked()", self.cancel)
+        self._cancelButton.connect("clicked()", self.cancel)
         jobQueue().changed.connect(self._showStatus)
         self._showStatus()
 
@@ -76,7 +54,7 @@ class JobSection:
         """
         self.release()
         self.job, self._onDone = job, onDone
-        self._widgets.logEdit.clear()
+        self._logEdit.clear()
         job.stateChanged.connect(self._onStateChanged)
         job.progressed.connect(self._onProgress)
         job.messaged.connect(self._onMessage)
@@ -114,38 +92,37 @@ class JobSection:
             self._onDone(job)
 
     def _onProgress(self, _job: BackgroundProcess, progress: Progress) -> None:
-        self._widgets.progressBar.setRange(0, max(progress.total, 0))
-        self._widgets.progressBar.setValue(progress.done)
-        self._showText(progressText(progress))
+        self._progressBar.setRange(0, max(progress.total, 0))
+        self._progressBar.setValue(progress.done)
+        showText(self._statusLabel, progressText(progress))
 
     def _onMessage(self, _job: BackgroundProcess, message: Message) -> None:
         forms = {"warning": _("Warning: {text}"), "error": _("Error: {text}")}
         text = forms.get(message.level, "{text}").format(text=message.text)
-        self._widgets.logEdit.appendPlainText(text)
+        self._logEdit.appendPlainText(text)
 
     def _onLogged(self, _job: BackgroundProcess, line: str) -> None:
-        self._widgets.logEdit.appendPlainText(line)
+        self._logEdit.appendPlainText(line)
 
     def _showStatus(self) -> None:
-        widgets = self._widgets
         state = None if self.job is None else self.job.state
         isSilent = self.job is None or self.job.progress is None
         isCancellable = state in (JobState.WAITING, JobState.RUNNING)
-        widgets.cancelButton.setEnabled(isCancellable)
-        widgets.cancelButton.toolTip = _("Stop the job.") if isCancellable else _("No job runs.")
-        widgets.progressBar.setVisible(self.isBusy)
+        self._cancelButton.setEnabled(isCancellable)
+        self._cancelButton.toolTip = _("Stop the job.") if isCancellable else _("No job runs.")
+        self._progressBar.setVisible(self.isBusy)
         if state is JobState.RUNNING and isSilent:
-            widgets.progressBar.setRange(0, 0)
+            self._progressBar.setRange(0, 0)
         elif state is None or state.isOver or state is JobState.WAITING:
-            widgets.progressBar.setRange(0, 1)
-            widgets.progressBar.setValue(1 if state is JobState.DONE else 0)
+            self._progressBar.setRange(0, 1)
+            self._progressBar.setValue(1 if state is JobState.DONE else 0)
         if state is not JobState.RUNNING or isSilent:
-            self._showText("" if self.job is None else statusText(self.job))
+            showText(self._statusLabel, "" if self.job is None else statusText(self.job))
 
-    def _showText(self, text: str) -> None:
-        """Show a text; an empty one takes no room."""
-        self._widgets.statusLabel.setText(text)
-        self._widgets.statusLabel.setVisible(bool(text))
+
+def _named(ui: UiForm, prefix: str, kind: str) -> Any:
+    name = f"{prefix}{kind}"
+    return getattr(ui, name[0].lower() + name[1:])
 
 
 def progressText(progress: Progress) -> str:

@@ -1,7 +1,7 @@
 """Processes and their descendants: who they are, and how to end them all.
 
-Uses psutil where it is installed (Slicer does not bring it), else what the system offers. Must not
-import Slicer or Qt.
+Uses what the system offers: psutil is not there before the packages are installed, and a job has to
+be ended then, too. Must not import Slicer or Qt.
 """
 
 from __future__ import annotations
@@ -77,17 +77,8 @@ def _signal(processes: list[ProcessID], number: int) -> None:
 
 def _running() -> dict[int, tuple[int, str]]:
     """Return parent and start time of every process that is not a zombie, by its number."""
-    if Path("/proc/self/stat").exists():
-        return _running_from_proc()
-    try:
-        import psutil
-    except ImportError:
-        return _running_from_ps()
-    return {
-        process.pid: (process.info["ppid"], str(process.info["create_time"]))
-        for process in psutil.process_iter(["ppid", "create_time", "status"])
-        if process.info["status"] != psutil.STATUS_ZOMBIE
-    }
+    has_proc = Path("/proc/self/stat").exists()
+    return _running_from_proc() if has_proc else _running_from_ps()
 
 
 def _running_from_proc() -> dict[int, tuple[int, str]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -15,38 +14,13 @@ from MultimodalSlicerLib.python_requirements import (
     ensureRequirements,
     missingRequirements,
     missingSentence,
+    readRequirements,
 )
-from MultimodalWidgetsLib.background_process import BackgroundProcess, Signal
+from MultimodalWidgetsLib.background_process import BackgroundProcess
+from MultimodalWidgetsLib.signal import Signal
 
 if TYPE_CHECKING:
     from slicer_types import UiForm
-
-
-@dataclass(frozen=True)
-class SetupWidgets:
-    """The widgets of the `.ui` file for the requirements.
-
-    Attributes:
-        section: Is opened when something is missing.
-        label: What is missing, or what works.
-        installButton: Installs what is missing.
-        checkButton: Checks PyTorch on all devices.
-    """
-
-    section: qt.QWidget
-    label: qt.QLabel
-    installButton: qt.QPushButton
-    checkButton: qt.QPushButton
-
-    @classmethod
-    def fromUi(cls, ui: UiForm) -> SetupWidgets:
-        """Find the widgets by the names that the `.ui` files give them."""
-        return cls(
-            section=ui.setupCollapsibleButton,
-            label=ui.requirementsLabel,
-            installButton=ui.installButton,
-            checkButton=ui.checkButton,
-        )
 
 
 class SetupSection:
@@ -59,8 +33,8 @@ class SetupSection:
 
     def __init__(
         self,
-        widgets: SetupWidgets,
-        requirements: Sequence[str],
+        ui: UiForm,
+        requirements: Path,
         *,
         owner: str,
         submit: Callable[[BackgroundProcess, Callable[[BackgroundProcess], None]], None],
@@ -68,37 +42,37 @@ class SetupSection:
         """Look what is installed.
 
         Args:
-            widgets: The widgets.
-            requirements: Packages of pip.
+            ui: Holds the widgets of the `.ui` file by name.
+            requirements: File with the packages of pip.
             owner: Name of the module.
             submit: Runs a job and calls the function when it is done.
         """
         self.changed = Signal()
         self.problem = ""
-        self._widgets, self._requirements = widgets, tuple(requirements)
+        self._ui, self._requirements = ui, readRequirements(requirements)
         self._owner, self._submit = owner, submit
-        widgets.installButton.connect("clicked()", self.install)
-        widgets.checkButton.connect("clicked()", self.check)
+        ui.installButton.connect("clicked()", self.install)
+        ui.checkButton.connect("clicked()", self.check)
         self.refresh()
 
     def refresh(self) -> None:
         """Look again what is installed."""
         missing = missingRequirements([TORCH, *self._requirements])
         self.problem = missingSentence(missing)
-        self._widgets.label.setText(self.problem or _("All Python packages are installed."))
-        self._widgets.installButton.setEnabled(bool(missing))
-        self._widgets.installButton.toolTip = (
+        self._ui.requirementsLabel.setText(self.problem or _("All Python packages are installed."))
+        self._ui.installButton.setEnabled(bool(missing))
+        self._ui.installButton.toolTip = (
             _("Install the missing packages, after asking.")
             if missing
             else _("Nothing is missing.")
         )
-        self._widgets.checkButton.setEnabled(TORCH not in missing)
-        self._widgets.checkButton.toolTip = (
+        self._ui.checkButton.setEnabled(TORCH not in missing)
+        self._ui.checkButton.toolTip = (
             _("PyTorch is not installed. Press Install.")
             if TORCH in missing
             else _("Run a small 3-D convolution on every device.")
         )
-        self._widgets.section.collapsed = not missing
+        self._ui.setupCollapsibleButton.collapsed = not missing
         self.changed.emit()
 
     def install(self) -> None:
@@ -124,4 +98,4 @@ class SetupSection:
         version = (job.result or {}).get("torch", "")
         text = _("PyTorch {version} works on: {devices}. {problems}")
         text = text.format(version=version, devices=works, problems=broken)
-        self._widgets.label.setText(text.strip())
+        self._ui.requirementsLabel.setText(text.strip())

@@ -42,6 +42,30 @@ def glued(source: str) -> list[str]:
     return sorted(set(_glued_nodes(tree)), key=lambda text: int(text.partition(":")[0]))
 
 
+def marked(source: str, context: str) -> set[tuple[str, str]]:
+    """Return context and text of every literal that is translated, or marked for it.
+
+    Args:
+        source: Source code.
+        context: Context of `_()` in this file, as Slicer makes it from the file's name.
+    """
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    own = {(context, call.args[0].value) for call in calls if _is_call(call, "_")}
+    named = [call for call in calls if _name(call) in ("translate", "QT_TRANSLATE_NOOP")]
+    pairs = (call.args for call in named if all(map(_is_constant, call.args)))
+    return own | {(first.value, second.value) for first, second in pairs}
+
+
+def used_contexts(source: str) -> set[str]:
+    """Return the contexts of `translate()` on values of the libraries' tables."""
+    calls = [node for node in ast.walk(ast.parse(source)) if _is_call(node, "translate")]
+    return {call.args[0].value for call in calls if not _is_constant(call.args[1])}
+
+
+def _is_constant(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant)
+
+
 def _glued_nodes(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
@@ -53,6 +77,8 @@ def _glued_nodes(tree: ast.AST) -> Iterator[str]:
             yield from _glued_join(node)
         elif _is_call(node, "_"):
             yield from _bad_literal(node)
+        elif _is_call(node, "translate") and not isinstance(node.args[0], ast.Constant):
+            yield f"{node.lineno}: the context is no literal"
 
 
 def _glued_join(node: ast.Call) -> Iterator[str]:
@@ -69,7 +95,9 @@ def _bad_literal(node: ast.Call) -> Iterator[str]:
     argument = node.args[0]
     if isinstance(argument, ast.JoinedStr | ast.BinOp) or _is_call(argument, "format"):
         yield f"{node.lineno}: the text is put together before it is translated"
-    elif isinstance(argument, ast.Constant):
+    elif not isinstance(argument, ast.Constant):
+        yield f"{node.lineno}: no tool that extracts texts sees what a name stands for"
+    else:
         if argument.value != argument.value.strip():
             yield f"{node.lineno}: blanks at the end of a piece"
         if "{}" in argument.value:

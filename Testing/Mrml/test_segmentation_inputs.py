@@ -14,17 +14,14 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 vtk = pytest.importorskip("vtk")
 
 from CIMLSegmentLib.task.task_io import load_task, task_from_json, task_to_json  # noqa: E402
+from CIMLSegmentPanelLib.nodes.input_checks import checkInputs, worldGrid  # noqa: E402
 from CIMLSegmentPanelLib.nodes.input_matching import matchVolumes  # noqa: E402
 from CIMLSegmentPanelLib.nodes.model_summary import (  # noqa: E402
     ModelSummary,
     millimeters,
     read_model_summary,
 )
-from CIMLSegmentPanelLib.nodes.segmentation_inputs import (  # noqa: E402
-    checkInputs,
-    exportVolumes,
-    worldGrid,
-)
+from CIMLSegmentPanelLib.nodes.run_files import ResultFolders, exportVolumes  # noqa: E402
 from MultimodalImagingLib.errors import ModelError  # noqa: E402
 from MultimodalImagingLib.images.geometry import Volume, is_same_grid  # noqa: E402
 from MultimodalImagingLib.images.stored_image import ImageFile  # noqa: E402
@@ -332,3 +329,20 @@ def test_volumes_of_one_size_that_lie_elsewhere_are_named_with_the_distance(scen
     )
     nodes["PET"] = add(scene, "pet2", "PET")
     assert "off by" not in checkInputs(MODEL, nodes).sentence
+
+
+def test_only_folders_of_its_own_are_removed(tmp_path: Path) -> None:
+    folders = ResultFolders()
+    job = folders.new()
+    (job / "result").mkdir()
+    (tmp_path / "mine.txt").write_text("mine")
+    folders.remove(tmp_path)
+    # What a scene from a file may name: a way out of the temporary folder.
+    out = Path(*[".."] * len(job.parts)) / tmp_path.relative_to(tmp_path.anchor)
+    folders.remove(job / out)
+    folders.remove(job.parent / ".." / "x")
+    folders.remove(job.parent)
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert (job / "result").is_dir()
+    folders.remove(job / "result")
+    assert not job.exists()

@@ -15,21 +15,17 @@ vtk = pytest.importorskip("vtk")
 from CIMLSegmentLib.results.map_kinds import MapKey  # noqa: E402
 from CIMLSegmentLib.results.segmentation_result import read_result  # noqa: E402
 from CIMLSegmentLib.task.task_io import load_task  # noqa: E402
+from CIMLSegmentPanelLib.nodes.former_views import restoreViewState, viewState  # noqa: E402
+from CIMLSegmentPanelLib.nodes.map_nodes import mapNode, mapNodes, removeMaps, scaleTop  # noqa: E402
 from CIMLSegmentPanelLib.nodes.map_overlay import MapOverlay, Overlay  # noqa: E402
-from CIMLSegmentPanelLib.nodes.result_nodes import (  # noqa: E402
-    addResult,
+from CIMLSegmentPanelLib.nodes.result_facts import (  # noqa: E402
     isResult,
-    mapNode,
-    mapNodes,
-    removeMaps,
-    removeResult,
     resultContributions,
     resultFacts,
     resultImages,
-    scaleTop,
 )
-from CIMLSegmentPanelLib.nodes.segment_rows import segmentRows  # noqa: E402
-from CIMLSegmentPanelLib.nodes.view_state import restoreViewState, viewState  # noqa: E402
+from CIMLSegmentPanelLib.nodes.result_nodes import addResult, removeResult  # noqa: E402
+from CIMLSegmentPanelLib.nodes.result_segments import segmentRows  # noqa: E402
 from MultimodalImagingLib.images.geometry import is_same_grid  # noqa: E402
 from MultimodalSlicerLib.volume_nodes import (  # noqa: E402
     OverlayStyle,

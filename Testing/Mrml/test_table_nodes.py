@@ -9,12 +9,12 @@ import pytest
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 from MultimodalSlicerLib.table_nodes import (  # noqa: E402
+    ScatterPlot,
     SeriesStyle,
     columnsOf,
     findNode,
     findOrAddNode,
     pointLabels,
-    removeChart,
     seriesByName,
     setColumns,
     setScatter,
@@ -127,10 +127,14 @@ def test_no_points_at_all_give_an_empty_chart(chart):
     assert seriesByName(chart) == {}
 
 
-def test_removing_a_chart_removes_its_series(scene, chart):
-    removeChart(chart)
-    assert scene.GetNumberOfNodesByClass("vtkMRMLPlotSeriesNode") == 0
-    assert scene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 0
+def test_a_removed_plot_takes_its_series_and_points_along(scene):
+    plot = ScatterPlot(scene, "a plot", "its points")
+    before = scene.GetNumberOfNodes()
+    chart = plot.draw({"suggested": [("A", 0.0, 1.0)]}, STYLES)
+    assert plot.chart() is chart
+    plot.remove()
+    assert plot.chart() is None
+    assert scene.GetNumberOfNodes() == before
 
 
 def test_table_and_chart_are_in_a_saved_scene(scene, table, chart, tmp_path):

@@ -11,7 +11,6 @@ import vtk  # noqa: E402
 
 from MultimodalImagingLib.images.geometry import Grid, Volume, is_same_grid  # noqa: E402
 from MultimodalSlicerLib.segment_nodes import (  # noqa: E402
-    SegmentStyle,
     importLabelMap,
     segmentVolumesMl,
     showOutline,
@@ -42,11 +41,7 @@ def labels(oblique_grid: Grid) -> Volume:
     return Volume(array, oblique_grid)
 
 
-STYLES = (
-    SegmentStyle(1, "Edema", (0.2, 0.8, 0.4), TISSUE),
-    SegmentStyle(2, "Necrosis", (0.9, 0.1, 0.1)),
-    SegmentStyle(4, "Enhancing tumor", (0.1, 0.2, 0.9)),
-)
+SEGMENTATION = "vtkMRMLSegmentationNode"
 
 
 def linear_transform(scene, matrix):
@@ -215,35 +210,28 @@ def test_an_overlay_keeps_its_scale_and_hides_what_is_below_the_threshold(scene,
     assert display.GetColorNodeID() == "vtkMRMLColorTableNodeRainbow"
 
 
-def test_labels_become_segments_with_names_colors_and_terminology(scene, oblique_volume, labels):
-    image = addVolume(scene, oblique_volume, "T1")
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-    importLabelMap(labels, STYLES, node, reference=image)
+def test_labels_become_segments_with_names_colors_and_a_reference(scene, oblique_volume, labels):
+    image, node = addVolume(scene, oblique_volume, "T1"), scene.AddNewNodeByClass(SEGMENTATION)
+    importLabelMap(labels, node, [image])
     segments = segments_by_name(node)
-    assert set(segments) == {"Edema", "Necrosis", "Enhancing tumor"}
-    assert segments["Enhancing tumor"].GetColor() == pytest.approx((0.1, 0.2, 0.9))
-    assert segments["Edema"].GetTerminology() == TISSUE
+    assert list(segments) == ["Label 1", "Label 4"]
+    assert segments["Label 1"].GetColor() != segments["Label 4"].GetColor()
     assert node.GetNodeReference("referenceImageGeometryRef") is image
 
 
-def test_segments_have_the_voxels_of_their_labels_and_empty_ones_none(
-    scene, oblique_volume, labels
-):
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-    importLabelMap(labels, STYLES, node, reference=addVolume(scene, oblique_volume, "T1"))
-    segmentation, volumes = node.GetSegmentation(), segmentVolumesMl(node)
-    by_name = {segmentation.GetSegment(key).GetName(): ml for key, ml in volumes.items()}
-    voxel_ml = 1.0 * 1.5 * 3.0 / 1000
-    assert by_name["Edema"] == pytest.approx((labels.array == 1).sum() * voxel_ml)
-    assert by_name["Enhancing tumor"] == pytest.approx((labels.array == 4).sum() * voxel_ml)
-    assert by_name["Necrosis"] == 0.0
+def test_segments_have_the_voxels_of_their_labels(scene, labels):
+    node = scene.AddNewNodeByClass(SEGMENTATION)
+    importLabelMap(labels, node)
+    volumes, voxel_ml = list(segmentVolumesMl(node).values()), 1.0 * 1.5 * 3.0 / 1000
+    expected = [(labels.array == value).sum() * voxel_ml for value in (1, 4)]
+    assert volumes == pytest.approx(expected)
 
 
 def test_segments_lie_where_the_labels_are(scene, labels):
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-    importLabelMap(labels, STYLES, node)
+    importLabelMap(labels, node)
     segmentation = node.GetSegmentation()
-    for name, value in (("Edema", 1), ("Enhancing tumor", 4)):
+    for name, value in (("Label 1", 1), ("Label 4", 4)):
         segment_id = segmentation.GetSegmentIdBySegmentName(name)
         image = slicer.vtkOrientedImageData()
         node.GetBinaryLabelmapRepresentation(segment_id, image)
@@ -263,48 +251,40 @@ def test_segments_lie_where_the_labels_are(scene, labels):
 
 def test_a_new_import_replaces_the_old_segments(scene, labels):
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-    importLabelMap(labels, STYLES, node)
-    importLabelMap(labels, STYLES, node)
-    assert node.GetSegmentation().GetNumberOfSegments() == 3
+    importLabelMap(labels, node)
+    importLabelMap(labels, node)
+    assert node.GetSegmentation().GetNumberOfSegments() == 2
 
 
-def test_labels_without_a_voxel_give_empty_segments(scene, labels):
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-    importLabelMap(Volume(np.zeros_like(labels.array), labels.grid), STYLES, node)
-    assert set(segmentVolumesMl(node).values()) == {0.0}
-    assert node.GetSegmentation().GetNumberOfSegments() == 3
+def test_labels_without_a_voxel_give_no_segments(scene, labels):
+    node = scene.AddNewNodeByClass(SEGMENTATION)
+    importLabelMap(Volume(np.zeros_like(labels.array), labels.grid), node)
+    assert segmentVolumesMl(node) == {}
 
 
-def test_a_label_without_a_style_is_kept_and_named_by_its_value(scene, labels):
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-    importLabelMap(labels, STYLES[:1], node)
-    assert set(segments_by_name(node)) == {"Edema", "Label 4"}
-
-
-def test_labels_on_another_grid_leave_the_segmentation_unchanged(scene, oblique_volume, labels):
-    image = addVolume(scene, oblique_volume, "T1")
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-    importLabelMap(labels, STYLES, node, reference=image)
-    moved = Grid(labels.grid.size, labels.grid.spacing_mm, (0.0, 0.0, 0.0), labels.grid.direction)
-    with pytest.raises(ValueError, match="on the grid of 'T1'"):
-        importLabelMap(Volume(labels.array, moved), STYLES[:1], node, reference=image)
-    assert set(segments_by_name(node)) == {"Edema", "Necrosis", "Enhancing tumor"}
+def test_an_image_on_another_grid_gives_no_reference(scene, oblique_volume, labels):
+    grid = oblique_volume.grid
+    moved = Grid(grid.size, grid.spacing_mm, (0.0, 0.0, 0.0), grid.direction)
+    image = addVolume(scene, Volume(oblique_volume.array, moved), "T1")
+    node = scene.AddNewNodeByClass(SEGMENTATION)
+    importLabelMap(labels, node, [image])
+    assert node.GetNodeReference("referenceImageGeometryRef") is None
 
 
 def test_probabilities_are_not_taken_for_labels(scene, oblique_volume):
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
     with pytest.raises(ValueError, match="integer labels"):
-        importLabelMap(oblique_volume, STYLES, node)
+        importLabelMap(oblique_volume, node)
 
 
 def test_a_segmentation_can_be_shown_as_outline_only(scene, labels):
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-    importLabelMap(labels, STYLES, node)
-    showOutline(node, opacity=0.7)
+    importLabelMap(labels, node)
+    showOutline(node)
     display = node.GetDisplayNode()
     assert not display.GetVisibility2DFill()
     assert display.GetVisibility2DOutline()
-    assert display.GetOpacity2DOutline() == pytest.approx(0.7)
+    assert display.GetOpacity2DOutline() == 1.0
 
 
 def test_a_node_is_placed_in_the_folder_of_its_neighbor(scene, oblique_volume, labels):

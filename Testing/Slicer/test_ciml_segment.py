@@ -132,7 +132,7 @@ def census_of_scene():
 def shown_state():
     import slicer
 
-    from CIMLSegmentPanelLib.nodes.view_state import viewState
+    from CIMLSegmentPanelLib.nodes.former_views import viewState
 
     return viewState(slicer.mrmlScene, slicer.modules.CIMLSegmentWidget._parameterNode.result)
 
@@ -345,7 +345,7 @@ def test_three_volumes_on_three_grids_become_a_segmentation_with_every_map(
 
     node = segment(gradcam=True, uncertainty=True)
     assert messages.messages == []
-    assert panel.ui.segmentStatusLabel.text == "Done."
+    assert panel.ui.statusLabel.text == "Done."
     assert node.GetName() == "Patient PET segmentation"
     role = node.GetReferenceImageGeometryReferenceRole()
     assert node.GetNodeReference(role) is volumes["PET"]
@@ -371,7 +371,7 @@ def test_three_volumes_on_three_grids_become_a_segmentation_with_every_map(
 
 def test_the_job_leaves_no_copies_of_the_images(panel, segment):
     node = segment()
-    from CIMLSegmentPanelLib.nodes.result_nodes import resultFacts
+    from CIMLSegmentPanelLib.nodes.result_facts import resultFacts
 
     folder = Path(resultFacts(node).folder)
     assert folder.is_dir()
@@ -445,7 +445,7 @@ def test_cancel_ends_the_job_and_leaves_the_scene(panel, volumes, model, drive, 
     assert tool_tip(panel.ui.segmentButton) == "A job is running. Wait, or press Cancel."
     drive.click(panel.ui.cancelButton)
     wait_until(lambda: not panel.jobs.isBusy, 5.0)
-    assert panel.ui.segmentStatusLabel.text == "Cancelled."
+    assert panel.ui.statusLabel.text == "Cancelled."
     assert census_of_scene() == before
     assert panel.ui.segmentButton.enabled
     assert not panel.logic._running
@@ -464,7 +464,7 @@ def test_a_job_that_fails_says_why_and_leaves_the_scene(
     assert len(messages.messages) == 1
     assert "model" in messages.messages[0]
     assert census_of_scene() == before
-    assert panel.ui.segmentStatusLabel.text.startswith("Failed: ")
+    assert panel.ui.statusLabel.text.startswith("Failed: ")
     assert not panel.logic._running
 
 
@@ -552,7 +552,7 @@ def test_opacity_threshold_and_scale_follow_the_sliders(panel, segmented, drive)
     panel.ui.opacitySlider.value = 0.3
     assert red.GetForegroundOpacity() == pytest.approx(0.3)
     panel.ui.thresholdSlider.value = 50
-    from CIMLSegmentPanelLib.nodes.result_nodes import mapNodes, scaleTop
+    from CIMLSegmentPanelLib.nodes.map_nodes import mapNodes, scaleTop
 
     display = mapNodes(node)[0].GetScalarVolumeDisplayNode()
     top = scaleTop(node, "information")
@@ -610,7 +610,7 @@ def test_a_region_that_was_not_found_is_said(panel, segmented, drive, messages):
 def test_a_map_whose_file_is_gone_is_said_and_the_views_stay(panel, segmented, drive, messages):
     import shutil
 
-    from CIMLSegmentPanelLib.nodes.result_nodes import resultFacts
+    from CIMLSegmentPanelLib.nodes.result_facts import resultFacts
 
     node = segmented()
     shutil.rmtree(resultFacts(node).folder)
@@ -685,7 +685,7 @@ def test_segment_editor_leaves_a_map_where_it_is(panel, segmented, drive):
 
 
 def test_a_result_is_forgotten_with_its_segmentation(panel, segmented, drive, scene):
-    from CIMLSegmentPanelLib.nodes.result_nodes import resultFacts
+    from CIMLSegmentPanelLib.nodes.result_facts import resultFacts
 
     before = census_of_scene()
     node = segmented()
@@ -825,7 +825,7 @@ def test_the_fields_of_a_task_are_shown_when_it_needs_them(panel, drive):
 
 
 def test_what_label_values_are_reaches_the_training(panel, inspected, tmp_path):
-    from CIMLSegmentPanelLib.nodes.segmentation_parameters import trainArguments
+    from CIMLSegmentPanelLib.nodes.command_lines import trainArguments
 
     parameters = panel._parameterNode
     assert "label-values" not in " ".join(trainArguments(parameters, output=tmp_path))
@@ -889,7 +889,7 @@ def test_the_course_of_a_training_is_drawn_while_it_runs(panel, scene):
             job.result = content
             panel.cohort.onTrainingEvent(job)
     slicer.app.processEvents()
-    chart = panel.cohort.work.curve.chart()
+    chart = panel.cohort.work.curve.plot.chart()
     assert chart.GetNumberOfPlotSeriesNodes() == 2
     series = {chart.GetNthPlotSeriesNode(index).GetName() for index in range(2)}
     assert series == {"loss", "validation Dice"}

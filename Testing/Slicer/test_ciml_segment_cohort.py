@@ -83,7 +83,7 @@ def states(panel):
 
 def points(panel, name):
     """Steps at which the curve has a point."""
-    chart = panel.cohort.work.curve.chart()
+    chart = panel.cohort.work.curve.plot.chart()
     series = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
     node = next((node for node in series if node.GetName() == name), None)
     if node is None:
@@ -114,7 +114,7 @@ def test_from_labelled_cases_to_a_model_to_the_results_of_all_others(
     assert panel.ui.inputSelector1.currentNode().GetName() == "case-5 pet"
     drive.click(panel.ui.segmentButton)
     wait_until(lambda: not panel.jobs.isBusy, 300.0)
-    assert panel.ui.segmentStatusLabel.text == "Done.", messages.messages
+    assert panel.ui.statusLabel.text == "Done.", messages.messages
     assert panel._parameterNode.result.GetName() == "case-5 pet segmentation"
     assert panel.ui.shareTable.rowCount == 1
 
@@ -134,7 +134,7 @@ def test_a_cancelled_training_leaves_its_best_model(
 ):
     train(300)  # validated every 15 steps
     assert tool_tip(panel.ui.useModelButton) == "Train a model first."
-    wait_until(lambda: bool(panel.cohort.work.curve.chart()), 300.0)
+    wait_until(lambda: bool(panel.cohort.work.curve.plot.chart()), 300.0)
     folder = Path(panel._parameterNode.recordPath) / "models" / "pet-ct"
     wait_until((folder / "model.json").is_file, 600.0)
     drive.click(panel.ui.trainCancelButton)

@@ -570,7 +570,7 @@ def test_every_state_is_a_series_of_the_plot(panel, show_run):
     from MultimodalSlicerLib.table_nodes import seriesByName
 
     show_run(20)
-    series = seriesByName(panel.logic.ranking.chart())
+    series = seriesByName(panel.logic.ranking.plot.chart())
     assert list(series) == ["unlabelled", "suggested", "check pairing"]
     assert panel.ui.plotHintLabel.isHidden()
 
@@ -584,7 +584,7 @@ def test_outliers_do_not_squeeze_the_others_and_are_named(panel, show_run, wait_
     rows[4] = replace(rows[4], modality_difference=400.0)
     panel.logic.ranking.update(rows)
     panel.showRanking()
-    chart = panel.logic.ranking.chart()
+    chart = panel.logic.ranking.plot.chart()
     assert not chart.GetYAxisRangeAuto()
     assert chart.GetYAxisRange()[1] < max(usual) + 1
     assert rows[4].case_id in panel.ui.plotHintLabel.text
@@ -599,7 +599,7 @@ def test_picking_a_point_picks_the_row(panel, show_run, wait_until):
     from MultimodalSlicerLib.table_nodes import pointLabels, seriesByName
 
     show_run(20)
-    [case] = pointLabels(seriesByName(panel.logic.ranking.chart())["suggested"], [2])
+    [case] = pointLabels(seriesByName(panel.logic.ranking.plot.chart())["suggested"], [2])
     pick(panel, "suggested", 2)
     wait_until(lambda: panel.cases.currentCase() == case)
 
@@ -610,7 +610,7 @@ def test_picking_a_row_marks_the_point_and_tells_the_reason(panel, show_run, dri
     show_run(20)
     drive.click_cell(panel.ui.casesTableView, 3, 1)
     case = panel.cases.currentCase()
-    selected = seriesByName(panel.logic.ranking.chart())["selected"]
+    selected = seriesByName(panel.logic.ranking.plot.chart())["selected"]
     assert pointLabels(selected, [0]) == [case]
     assert "number 4 of 20" in panel.ui.reasonLabel.text
     drive.click_cell(panel.ui.casesTableView, 4, 1)
@@ -631,7 +631,7 @@ def ranked(panel, know, show_run, small_cohort):
 def test_a_double_click_opens_a_case_in_one_linked_view_per_modality(ranked, drive):
     drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
     case = ranked.cases.currentCase()
-    loader, layout = ranked.logic.session.loader, ranked.logic.session.layout
+    loader, layout = ranked.logic.loader, ranked.logic.layout
     assert loader.caseID == case
     assert layout.isShown
     shown = [composite.GetBackgroundVolumeID() for composite in layout.compositeNodes()[:2]]
@@ -663,7 +663,7 @@ def test_unsaved_labels_are_only_discarded_when_the_person_says_so(ranked, drive
     import qt
 
     drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
-    loader, first = ranked.logic.session.loader, ranked.logic.session.loader.caseID
+    loader, first = ranked.logic.loader, ranked.logic.loader.caseID
     edit_labels(loader)
     messages.answers.append(qt.QMessageBox.No)
     drive.click_cell(ranked.ui.casesTableView, 1, 1, double=True)
@@ -686,12 +686,12 @@ def test_a_case_whose_files_are_gone_is_told_and_the_open_one_stays(
     know(cohort)
     show_run(3)
     drive.click_cell(panel.ui.casesTableView, 0, 1, double=True)
-    first, second = panel.logic.session.loader.caseID, panel.cases.visibleCases()[1]
+    first, second = panel.logic.loader.caseID, panel.cases.visibleCases()[1]
     (cohort / second / "pet.nii.gz").unlink()
     with errors.expected(ValueError, "Inspect the cohort again"):
         drive.click_cell(panel.ui.casesTableView, 1, 1, double=True)
     assert "The case cannot be opened." in messages.messages[0]
-    assert panel.logic.session.loader.caseID == first
+    assert panel.logic.loader.caseID == first
 
 
 def test_own_labels_come_before_those_of_the_cohort(ranked, drive, tmp_path):
@@ -699,14 +699,14 @@ def test_own_labels_come_before_those_of_the_cohort(ranked, drive, tmp_path):
 
     case = ranked.cases.visibleCases()[0]
     drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
-    node = ranked.logic.session.loader.segmentation()
+    node = ranked.logic.loader.segmentation()
     node.GetSegmentation().GetNthSegment(0).SetName("made here")
     folder = tmp_path / "record" / "labels"
     folder.mkdir(parents=True)
     assert slicer.util.saveNode(node, str(folder / f"{case}.seg.nrrd"))
     drive.click(ranked.ui.closeCaseButton)
     drive.click(ranked.ui.loadCaseButton)
-    segmentation = ranked.logic.session.loader.segmentation().GetSegmentation()
+    segmentation = ranked.logic.loader.segmentation().GetSegmentation()
     assert segmentation.GetNthSegment(0).GetName() == "made here"
 
 
@@ -716,7 +716,7 @@ def test_segment_editor_opens_on_the_labels_of_the_case(ranked, drive):
     drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
     drive.click(ranked.ui.segmentEditorButton)
     node = slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
-    assert node.GetSegmentationNode() is ranked.logic.session.loader.segmentation()
+    assert node.GetSegmentationNode() is ranked.logic.loader.segmentation()
     assert slicer.util.selectedModule() == "SegmentEditor"
 
 
@@ -726,11 +726,10 @@ def test_segment_editor_leaves_one_modality_in_each_view(ranked, drive, wait_unt
     for row in (0, 1):  # Segment Editor makes its panel only once
         slicer.util.selectModule("MDALSelector")
         drive.click_cell(ranked.ui.casesTableView, row, 1, double=True)
-        session = ranked.logic.session
-        images = [volume.GetID() for volume in session.loader.volumes().values()]
+        images = [volume.GetID() for volume in ranked.logic.loader.volumes().values()]
         drive.click(ranked.ui.segmentEditorButton)
         slicer.app.processEvents()
-        views = session.layout.compositeNodes()[: len(images)]
+        views = ranked.logic.layout.compositeNodes()[: len(images)]
         assert [view.GetBackgroundVolumeID() for view in views] == images
 
 
@@ -839,8 +838,8 @@ def test_a_saved_scene_brings_list_plot_states_and_case_back(ranked, drive, wait
     drive.click(ranked.ui.acceptPairingButton)
     drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
     texts, rows = row_texts(ranked), ranked.cases.rows
-    case, trust = ranked.logic.session.loader.caseID, ranked.ui.trustLabel.text
-    points = seriesByName(ranked.logic.ranking.chart())["suggested"].GetTableNode()
+    case, trust = ranked.logic.loader.caseID, ranked.ui.trustLabel.text
+    points = seriesByName(ranked.logic.ranking.plot.chart())["suggested"].GetTableNode()
     columns = drawn(columnsOf(points))
     parameters = ranked._parameterNode.cohortPath
     assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
@@ -855,13 +854,13 @@ def test_a_saved_scene_brings_list_plot_states_and_case_back(ranked, drive, wait
     assert row_texts(ranked) == texts
     assert ranked.cases.rows == rows
     assert ranked.ui.trustLabel.text == trust
-    assert ranked.logic.session.loader.caseID == case
+    assert ranked.logic.loader.caseID == case
     assert ranked._parameterNode.cohortPath == parameters
-    chart = ranked.logic.ranking.chart()
+    chart = ranked.logic.ranking.plot.chart()
     assert drawn(columnsOf(seriesByName(chart)["suggested"].GetTableNode())) == columns
     assert ranked.plot.view.chart().GetNumberOfPlots() == chart.GetNumberOfPlotSeriesNodes()
     drive.click_cell(ranked.ui.casesTableView, 2, 1, double=True)
-    assert ranked.logic.session.loader.caseID == ranked.cases.currentCase()
+    assert ranked.logic.loader.caseID == ranked.cases.currentCase()
 
 
 def test_a_scene_without_a_ranking_shows_none(panel, show_run, wait_until):

@@ -56,7 +56,7 @@ def test_reload_and_test_runs_the_tests_of_the_module(host, scene, load_module, 
 
 
 def test_without_pytest_nothing_is_run_and_the_log_says_so(host, monkeypatch, caplog):
-    from MultimodalSlicerLib.module_tests import runModuleTests
+    from MultimodalWidgetsLib.module_base import runModuleTests
 
     monkeypatch.setitem(sys.modules, "pytest", None)
     module = ROOT / "MDALSelector" / "MDALSelector.py"
@@ -65,7 +65,7 @@ def test_without_pytest_nothing_is_run_and_the_log_says_so(host, monkeypatch, ca
 
 
 def test_an_installed_module_has_no_tests_and_says_so(host, tmp_path, caplog):
-    from MultimodalSlicerLib.module_tests import runModuleTests
+    from MultimodalWidgetsLib.module_base import runModuleTests
 
     assert runModuleTests("test_mdal_selector.py", tmp_path / "lib" / "MDALSelector.py") == 0
     assert "part of the sources only" in caplog.text

@@ -44,7 +44,7 @@ def test_an_emptied_path_is_kept_as_empty(open_panel, module, name, tmp_path):
 
 
 def test_a_path_that_is_remembered_does_not_go_for_a_moment(open_panel, tmp_path):
-    from MultimodalWidgetsLib.path_edits import rememberPath
+    from MultimodalWidgetsLib.widget_additions import rememberPath
 
     panel, emitted = open_panel("MDALSelector"), []
     edit = panel.ui.cohortPathLineEdit

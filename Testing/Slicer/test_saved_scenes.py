@@ -77,8 +77,8 @@ def test_the_ranking_is_shown_again_with_plot_states_pictures_and_open_case(
     assert panel.logic.ranking.pictureFolder == saved / RUN / "thumbnails"
     assert panel.plot.view.chart().GetNumberOfPlots() >= 4
     first = ranks(saved)[0]
-    assert panel.logic.session.caseID == first
-    assert list(panel.logic.session.loader.volumes()) == ["FLAIR", "T1c"]
+    assert panel.logic.loader.caseID == first
+    assert list(panel.logic.loader.volumes()) == ["FLAIR", "T1c"]
     assert messages.messages == []
 
 

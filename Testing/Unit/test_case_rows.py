@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from MultimodalImagingLib.record.cohort_record import CaseState
-from MultimodalSlicerLib.case_rows import (
+from MDALSelectorPanelLib.nodes.case_rows import (
     STATE_COLORS,
     CaseRow,
     columns_from_rows,
     rows_from_columns,
     usual_range,
     with_states,
+    write_case_table,
 )
+from MultimodalImagingLib.record.cohort_record import CaseState
 
 ROWS = [
     CaseRow(
@@ -97,3 +100,12 @@ def test_the_usual_range_lies_within_the_values_whatever_their_order(values: lis
 @given(st.lists(st.floats(0, 1), min_size=8), st.floats(1e3, 1e6))
 def test_one_value_far_away_does_not_change_the_range_of_the_others(values, far) -> None:
     assert usual_range([*values, far])[1] <= 1.0
+
+
+def test_the_exported_table_can_be_read_as_csv(tmp_path: Path) -> None:
+    rows = [CaseRow("A", reason='far, "very" far\nfrom all', rank=1), CaseRow("Bé")]
+    write_case_table(tmp_path / "cases.csv", rows)
+    with (tmp_path / "cases.csv").open(encoding="utf-8", newline="") as file:
+        back = list(csv.DictReader(file))
+    assert [row["case"] for row in back] == ["A", "Bé"]
+    assert back[0]["reason"] == rows[0].reason

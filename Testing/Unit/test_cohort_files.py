@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.record.cohort_record import CaseState
-from MultimodalSlicerLib.case_rows import CaseRow
-from MultimodalSlicerLib.cohort_files import CohortFiles, write_case_table
+from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
 
 
 def test_files_are_relative_to_the_folder_or_to_that_of_the_manifest(tmp_path: Path) -> None:
-    row = CaseRow("A", files={"CT": "A/ct.nii.gz"})
+    row = FoundCase("A", files={"CT": "A/ct.nii.gz"})
     assert CohortFiles(str(tmp_path)).images(row) == {"CT": ImageFile(tmp_path / "A" / "ct.nii.gz")}
     manifest = tmp_path / "cohort.csv"
     assert CohortFiles(str(manifest)).root == tmp_path
 
 
 def test_a_part_of_a_four_dimensional_file_is_known_by_its_number(tmp_path: Path) -> None:
-    row = CaseRow("A", files={"T1": "a.nii.gz#2", "T2": "odd#name.nii.gz"})
+    row = FoundCase("A", files={"T1": "a.nii.gz#2", "T2": "odd#name.nii.gz"})
     images = CohortFiles(str(tmp_path)).images(row)
     assert images["T1"] == ImageFile(tmp_path / "a.nii.gz", 2)
     assert images["T2"] == ImageFile(tmp_path / "odd#name.nii.gz")
 
 
 def test_paths_outside_the_cohort_are_kept(tmp_path: Path) -> None:
-    row = CaseRow("A", files={"CT": "/elsewhere/ct.nii.gz"})
+    row = FoundCase("A", files={"CT": "/elsewhere/ct.nii.gz"})
     path = CohortFiles(str(tmp_path)).images(row)["CT"].path
     assert path == Path("/elsewhere/ct.nii.gz")
 
 
 def test_labels_made_here_come_before_those_of_the_cohort(tmp_path: Path) -> None:
     files = CohortFiles(str(tmp_path), str(tmp_path / "record"))
-    row = CaseRow("A", label="A/seg.nii.gz")
-    assert files.label(CaseRow("A")) is None
+    row = FoundCase("A", label="A/seg.nii.gz")
+    assert files.label(FoundCase("A")) is None
     assert files.label(row) == ImageFile(tmp_path / "A" / "seg.nii.gz")
     own = tmp_path / "record" / "labels" / "A.seg.nrrd"
     own.parent.mkdir(parents=True)
@@ -67,12 +65,3 @@ def test_the_last_finished_run_is_found(tmp_path: Path) -> None:
     (tmp_path / "record" / "runs" / "003-Random").mkdir()
     run = CohortFiles(str(tmp_path), str(tmp_path / "record")).latest_run()
     assert run == tmp_path / "record" / "runs" / "002-MaxMD"
-
-
-def test_the_exported_table_can_be_read_as_csv(tmp_path: Path) -> None:
-    rows = [CaseRow("A", reason='far, "very" far\nfrom all', rank=1), CaseRow("Bé")]
-    write_case_table(tmp_path / "cases.csv", rows)
-    with (tmp_path / "cases.csv").open(encoding="utf-8", newline="") as file:
-        back = list(csv.DictReader(file))
-    assert [row["case"] for row in back] == ["A", "Bé"]
-    assert back[0]["reason"] == rows[0].reason

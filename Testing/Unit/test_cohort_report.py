@@ -64,8 +64,8 @@ def test_the_report_of_a_real_inspection_is_understood(tmp_path) -> None:
             sitk.WriteImage(image, str(tmp_path / case / f"{name}.nii.gz"))
     report = read_report(inspect_cohort(tmp_path).to_json())
     assert report.modalities == ("T1", "T2")
-    assert [row.case_id for row in report.rows] == ["A", "B"]
-    assert report.rows[0].files == {"T1": "A/t1.nii.gz", "T2": "A/t2.nii.gz"}
+    assert [case.case_id for case in report.cases] == ["A", "B"]
+    assert report.cases[0].files == {"T1": "A/t1.nii.gz", "T2": "A/t2.nii.gz"}
     assert "strange" in {part.part for part in report.name_parts if not part.is_used}
     assert report.geometry[0][1] == "same grid"
 

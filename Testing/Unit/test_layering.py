@@ -74,7 +74,7 @@ VIOLATIONS = {
         "from CIMLSegmentLib.results import result",
     ),
     "panels": (
-        "CIMLSegment/CIMLSegmentPanelLib/nodes/view_state.py",
+        "CIMLSegment/CIMLSegmentPanelLib/nodes/former_views.py",
         "from CIMLSegmentPanelLib.widgets import batch_table",
     ),
     "circles": (

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import panel_texts
 import pytest
@@ -13,6 +15,7 @@ PACKAGES = (
     *("MDALSelector/MultimodalSlicerLib", "MDALSelector/MultimodalWidgetsLib"),
     *("MDALSelector/MDALSelectorPanelLib", "CIMLSegment/CIMLSegmentPanelLib"),
 )
+LIBRARIES = ("MDALSelector/MDALSelectorLib", "CIMLSegment/CIMLSegmentLib")
 MODULES = ("MDALSelector/MDALSelector.py", "CIMLSegment/CIMLSegment.py")
 APPLICATION = re.compile(r"^\s*(import|from) (slicer|qt|ctk|vtk)\b", re.MULTILINE)
 
@@ -29,6 +32,51 @@ def test_what_is_shown_is_translated_whole(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     assert panel_texts.untranslated(source) == []
     assert panel_texts.glued(source) == []
+
+
+def context_of(path: Path) -> str:
+    """The context that Slicer looks a text of a file up in."""
+    is_package = (path.parent / "__init__.py").is_file()
+    return f"{path.parent.name}.{path.stem}" if is_package else path.stem
+
+
+def extracted(path: Path, work: Path) -> set[tuple[str, str]]:
+    """What Slicer's update_translations.py finds: `_()` is rewritten, then Qt's tool is run."""
+    lupdate = Path(pytest.importorskip("PySide6").__file__).parent / "lupdate"
+    if not lupdate.is_file():
+        pytest.skip("PySide6 came without lupdate.")
+    source = path.read_text(encoding="utf-8")
+    rewritten = rf'\1translate("{context_of(path)}", \2)'
+    source = re.sub(r'([^_])_\((\s*?".+?"\s*?)\)', rewritten, source, flags=re.DOTALL)
+    (work / "panel.py").write_text(source, encoding="utf-8")
+    command = [str(lupdate), "-silent", str(work / "panel.py"), "-ts", str(work / "panel.ts")]
+    subprocess.run(command, check=True, capture_output=True)
+    contexts = ET.parse(work / "panel.ts").getroot().iter("context")
+    return {
+        (context.findtext("name"), message.findtext("source"))
+        for context in contexts
+        for message in context.iter("message")
+    }
+
+
+def table_files() -> list[Path]:
+    """Files of the libraries whose texts are marked for the panels."""
+    files = (path for name in LIBRARIES for path in sorted((ROOT / name).rglob("*.py")))
+    return [path for path in files if "QT_TRANSLATE_NOOP(" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", [*panel_files(), *table_files()], ids=lambda path: path.name)
+def test_a_translator_gets_every_text_in_the_context_where_it_is_looked_up(
+    path: Path, tmp_path: Path
+) -> None:
+    expected = panel_texts.marked(path.read_text(encoding="utf-8"), context_of(path))
+    assert extracted(path, tmp_path) == expected
+
+
+def test_the_texts_of_tables_are_marked_in_the_contexts_that_panels_use() -> None:
+    used = {c for path in panel_files() for c in panel_texts.used_contexts(path.read_text("utf-8"))}
+    marked = [panel_texts.marked(path.read_text("utf-8"), "") for path in table_files()]
+    assert used == {context for pairs in marked for context, _ in pairs} == {"MapKind", "Strategy"}
 
 
 @pytest.mark.parametrize(
@@ -69,6 +117,9 @@ def test_an_untranslated_text_is_found(line: str) -> None:
         'text = _(f"Open {case}")',
         'text = _("Open {case}".format(case=case))',
         'text = _("a" + b)',
+        "text = _(entry.hint)",
+        'text = _("a" if ready else "b")',
+        "text = translate(kind, entry.hint)",
         'text = _("{} of {}").format(a, b)',
     ],
 )

@@ -16,7 +16,7 @@ from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MDALSelectorLib.selection.comparison import compare_strategies, coverage_radius
 from MDALSelectorLib.selection.config import SelectionRequest
 from MDALSelectorLib.selection.selecting import make_selection
-from MDALSelectorLib.strategies import MODALITY_DIFFERENCE, STRATEGIES, VOXEL_NMI, Pool
+from MDALSelectorLib.strategies import MODALITY_DIFFERENCE, SCORE, STRATEGIES, VOXEL_NMI, Pool
 from MultimodalImagingLib.errors import UsageError
 
 
@@ -214,7 +214,6 @@ def test_a_budget_that_only_flagged_cases_could_fill_is_refused() -> None:
 
 def test_a_missing_score_of_a_candidate_is_named() -> None:
     scores = example_scores()
-    assert scores.score is not None
-    scores.score[9] = np.nan
+    scores.measures[SCORE][9] = np.nan
     with pytest.raises(UsageError, match=r"finite score .* case case-010"):
         select(scores, "Score")

@@ -7,16 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from MDALSelectorLib.strategies import (
-    MODALITY_DIFFERENCE,
-    SCORE,
-    VOXEL_NMI,
-    Pool,
-    StrategyOptions,
-    make_strategy,
-)
-from MDALSelectorLib.strategies.base import capped_order
+from MDALSelectorLib.strategies import make_strategy
+from MDALSelectorLib.strategies.base import StrategyOptions, capped_order
 from MDALSelectorLib.strategies.clusters import k_means_groups, typicality
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, SCORE, VOXEL_NMI, Pool
 from MultimodalImagingLib.errors import UsageError
 
 

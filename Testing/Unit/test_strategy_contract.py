@@ -7,16 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from MDALSelectorLib.strategies import (
-    MODALITY_DIFFERENCE,
-    SCORE,
-    STRATEGIES,
-    VOXEL_NMI,
-    Pool,
-    StrategyOptions,
-    make_strategy,
-    strategy_generator,
-)
+from MDALSelectorLib.strategies import STRATEGIES, make_strategy
+from MDALSelectorLib.strategies.base import StrategyOptions, strategy_generator
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, SCORE, VOXEL_NMI, Pool
 from MultimodalImagingLib.errors import UsageError
 
 ALL = sorted(STRATEGIES)

@@ -12,8 +12,7 @@ from pathlib import Path
 from CIMLSegmentPanelLib.nodes.model_summary import model_state
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.cohort_record import CaseState, open_record
-from MultimodalSlicerLib.case_rows import CaseRow
-from MultimodalSlicerLib.cohort_files import CohortFiles
+from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
 
 LABELLED, UNLABELLED, SEGMENTED, FAILED = "labelled", "unlabelled", "segmented", "failed"
 
@@ -23,13 +22,13 @@ class BatchCase:
     """A case and what became of it.
 
     Attributes:
-        row: The case with its files.
+        found: The case with its files.
         state: `labelled`, `unlabelled`, `segmented` or `failed`.
         folder: Its result; empty before.
         detail: Volumes of the regions, or why it failed.
     """
 
-    row: CaseRow
+    found: FoundCase
     state: str
     folder: str = ""
     detail: str = ""
@@ -43,10 +42,10 @@ class CohortCases:
         cases: Its cases by name.
     """
 
-    def __init__(self, files: CohortFiles, rows: Sequence[CaseRow]) -> None:
+    def __init__(self, files: CohortFiles, found: Sequence[FoundCase]) -> None:
         states = files.states()
         self.files = files
-        self.cases = {row.case_id: BatchCase(row, _state(row, files, states)) for row in rows}
+        self.cases = {case.case_id: BatchCase(case, _state(case, files, states)) for case in found}
         self._original = dict(self.cases)
 
     @property
@@ -119,8 +118,8 @@ def _folder(files: CohortFiles) -> Path | None:
     return Path(files.record_path) if files.record_path else None
 
 
-def _state(row: CaseRow, files: CohortFiles, states: Mapping[str, CaseState]) -> str:
-    return LABELLED if files.is_labelled(row, states.get(row.case_id)) else UNLABELLED
+def _state(case: FoundCase, files: CohortFiles, states: Mapping[str, CaseState]) -> str:
+    return LABELLED if files.is_labelled(case, states.get(case.case_id)) else UNLABELLED
 
 
 def _volumes(volumes_ml: Mapping[str, float]) -> str:

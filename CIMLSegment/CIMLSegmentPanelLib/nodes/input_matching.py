@@ -1,4 +1,6 @@
-"""Finds in the scene the volume of every modality of a model, by name and DICOM attributes.
+"""The volume of every modality of a model: chosen by the user, or found in the scene.
+
+Found by name and DICOM attributes.
 
 Must not import Qt. Nothing is guessed: where two volumes could be meant, none is chosen.
 """
@@ -8,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import slicer
 from slicer.i18n import tr as _
 
 from CIMLSegmentLib.task.task import Task
-from CIMLSegmentPanelLib.nodes.result_nodes import MAP_ATTRIBUTE
+from CIMLSegmentPanelLib.nodes.model_summary import ModelSummary
+from CIMLSegmentPanelLib.nodes.result_facts import MAP_ATTRIBUTE
 from MultimodalImagingLib.cohorts.file_names import plain_one
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
@@ -21,8 +25,12 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     ModalityPatterns,
     normalized_name,
 )
-from MultimodalSlicerLib.volume_nodes import subjectHierarchy, volumeProblem
+from MultimodalSlicerLib.volume_nodes import nodesOf, subjectHierarchy, volumeProblem
 
+if TYPE_CHECKING:
+    from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
+
+MAX_INPUTS = 8  # rows of the panel
 DICOM_KINDS = {"MR": "MR", "CT": "CT", "PT": "PET"}
 
 
@@ -54,6 +62,50 @@ def matchVolumes(scene: slicer.vtkMRMLScene, task: Task) -> InputMatch:
     return InputMatch(nodes, notes)
 
 
+def chosenVolumes(
+    parameters: CIMLSegmentParameterNode, model: ModelSummary
+) -> dict[str, slicer.vtkMRMLNode | None]:
+    """Return the chosen volume of every modality of a model.
+
+    Raises:
+        ValueError: If the model has more modalities than the panel has rows.
+    """
+    if len(model.modalities) > MAX_INPUTS:
+        text = _(
+            "The model has {n} modalities, this panel has room for {most}. Use the command line"
+            " for it."
+        )
+        raise ValueError(text.format(n=len(model.modalities), most=MAX_INPUTS))
+    return {
+        name: getattr(parameters, f"volume{n}") for n, name in enumerate(model.modalities, start=1)
+    }
+
+
+def fillVolumes(
+    parameters: CIMLSegmentParameterNode,
+    model: ModelSummary,
+    *,
+    replaces: bool,
+    only: Sequence[str] | None = None,
+) -> InputMatch:
+    """Choose volumes by name.
+
+    Args:
+        parameters: Receives the volumes.
+        model: The model that gets them.
+        replaces: Whether chosen volumes may be replaced.
+        only: IDs of the volumes that may be chosen now; all by default.
+    """
+    match = matchVolumes(parameters.parameterNode.GetScene(), model.task)
+    with slicer.util.NodeModify(parameters):
+        for index, modality in enumerate(model.modalities[:MAX_INPUTS], start=1):
+            node = match.nodes.get(modality)
+            isAllowed = only is None or (node is not None and node.GetID() in only)
+            if isAllowed and (replaces or getattr(parameters, f"volume{index}") is None):
+                setattr(parameters, f"volume{index}", node)
+    return match
+
+
 def modalityOfName(name: str, task: Task) -> str | None:
     """Return the modality that a name says; `None` if it says none, or several."""
     return _patterns(task).match(name).target
@@ -61,8 +113,7 @@ def modalityOfName(name: str, task: Task) -> str | None:
 
 def imageNodes(scene: slicer.vtkMRMLScene) -> Iterator[slicer.vtkMRMLVolumeNode]:
     """Yield the images of a scene that can be segmented; maps of results are none."""
-    for index in range(scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")):
-        node = scene.GetNthNodeByClass(index, "vtkMRMLScalarVolumeNode")
+    for node in nodesOf(scene, "vtkMRMLScalarVolumeNode"):
         isOwn = node.GetAttribute(MAP_ATTRIBUTE) is not None
         if not isOwn and not node.GetHideFromEditors() and volumeProblem(node) is None:
             yield node

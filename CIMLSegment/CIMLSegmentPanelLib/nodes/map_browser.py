@@ -6,20 +6,19 @@ from dataclasses import dataclass
 
 import slicer
 from slicer.i18n import tr as _
+from slicer.i18n import translate
 
 from CIMLSegmentLib.results.map_kinds import MapKey
-from CIMLSegmentPanelLib.nodes.map_overlay import MapOverlay, Overlay
-from CIMLSegmentPanelLib.nodes.result_nodes import (
-    isResult,
+from CIMLSegmentPanelLib.nodes.map_nodes import (
     keyOf,
     mapNode,
     mapNodes,
     mapTop,
     removeMaps,
-    resultFacts,
-    resultImages,
     scaleTop,
 )
+from CIMLSegmentPanelLib.nodes.map_overlay import MapOverlay, Overlay
+from CIMLSegmentPanelLib.nodes.result_facts import isResult, resultFacts, resultImages
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode, MapKind
 from MultimodalSlicerLib.volume_nodes import OverlayStyle
 
@@ -197,17 +196,22 @@ def _images(
 def _legend(key: MapKey, regionTitle: str, kind: MapKind) -> str:
     """Title of the legend: short lines, and no arrows, which the fonts of views lack."""
     route = _("{auxiliary} to {primary}").format(auxiliary=key.auxiliary, primary=key.primary)
-    unit = kind.entry.unit or _("unitless")
-    return "\n".join((kind.entry.title, route if key.auxiliary else regionTitle, unit))
+    unit = translate("MapKind", kind.entry.unit) if kind.entry.unit else _("unitless")
+    title = translate("MapKind", kind.entry.title)
+    return "\n".join((title, route if key.auxiliary else regionTitle, unit))
 
 
 def _description(overlay: Overlay, style: OverlayStyle, view: MapView, *, top: float) -> str:
-    text = _("{title}, over '{image}'. Scale 0 to {top}{unit}; below {threshold} hidden.")
+    unit = view.kind.entry.unit
+    if unit:
+        text = _("{title}, over '{image}'. Scale 0 to {top} {unit}; below {threshold} hidden.")
+    else:
+        text = _("{title}, over '{image}'. Scale 0 to {top}; below {threshold} hidden.")
     text = text.format(
         title=overlay.title,
         image=overlay.image.GetName(),
         top=f"{style.high:.3g}",
-        unit=f" {view.kind.entry.unit}".rstrip(),
+        unit=translate("MapKind", unit),
         threshold=f"{style.threshold:.2g}",
     )
     if top >= style.threshold:

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 
 import slicer
 
-from CIMLSegmentPanelLib.nodes.view_state import (
+from CIMLSegmentPanelLib.nodes.former_views import (
     COMPOSITE,
     SLICE,
-    nodesOf,
     restoreViewState,
     setSegmentsState,
     viewState,
 )
 from MultimodalSlicerLib.case_layout import CaseLayout
-from MultimodalSlicerLib.volume_nodes import OverlayStyle, styleOverlay
+from MultimodalSlicerLib.volume_nodes import OverlayStyle, nodesOf, styleOverlay
 
 LEGEND_ATTRIBUTE = "CIMLSegment.Legend"
 LEGEND_POSITION, LEGEND_SIZE, LEGEND_FONT = (0.97, 0.5), (0.12, 0.5), 14
@@ -120,7 +119,7 @@ class MapOverlay:
         _setLayers(self._layout.compositeNodes()[0], overlay, opacity)
 
     def _removeLegends(self) -> None:
-        legends = tuple(nodesOf(self._scene, "vtkMRMLColorLegendDisplayNode"))
+        legends = nodesOf(self._scene, "vtkMRMLColorLegendDisplayNode")
         for legend in legends:
             if legend.GetAttribute(LEGEND_ATTRIBUTE):
                 self._scene.RemoveNode(legend)

@@ -1,27 +1,30 @@
-"""What the user chooses in CIMLSegment: kept in the scene, and as command lines."""
+"""What the user chooses in CIMLSegment, kept in the scene; the cohort comes from MDALSelector."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Union
 
 import slicer
 from slicer.i18n import tr as _
+from slicer.i18n import translate
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS
 from CIMLSegmentLib.results.map_kinds import MapKind as KindOfMap
+from CIMLSegmentLib.task.task_io import preset_names
+from MultimodalSlicerLib.selection_parameters import (
+    MDALSelectorParameterNode,
+    deviceText,
+    memberName,
+)
 
 if TYPE_CHECKING:
     from slicer_types import WrappedParameters
 else:
     WrappedParameters = object
 
-MAX_INPUTS = 8  # rows of the panel
-N_VALIDATIONS = 20  # of a training of usual length
-INTERVALS = (10, 250)  # least and most steps between two of them
+SELECTOR = "MDALSelector"
 
 # Concrete classes, as Slicer asks one of each for its name; images of all kinds derive from the
 # first. Choosing a sequence shows why it cannot be used.
@@ -34,7 +37,7 @@ class MapKind(enum.Enum):
     _ignore_ = "members kind"
     members = vars()
     for kind in MAP_KINDS:
-        members[kind.upper()] = kind
+        members[memberName(kind)] = kind
 
     @property
     def entry(self) -> KindOfMap:
@@ -43,7 +46,7 @@ class MapKind(enum.Enum):
 
     def label(self) -> str:
         """Return the text of the combo box."""
-        return _(self.entry.choice)
+        return translate("MapKind", self.entry.choice)
 
     def hint(self, resolution: str) -> str:
         """Say what the map shows and what it does not.
@@ -51,7 +54,7 @@ class MapKind(enum.Enum):
         Args:
             resolution: Size of its finest details in mm; may be empty.
         """
-        parts = [_(self.entry.hint)]
+        parts = [translate("MapKind", self.entry.hint)]
         if resolution and self.entry.has_route:
             parts.append(_("No finer than {mm}.").format(mm=resolution))
         return " ".join([*parts, _("Model attribution, not clinical evidence.")])
@@ -66,28 +69,28 @@ class SegmentDevice(enum.Enum):
 
     def label(self) -> str:
         """Return the text of the combo box."""
-        names = {SegmentDevice.CPU: _("CPU"), SegmentDevice.CUDA: _("NVIDIA GPU")}
-        return names.get(self, _("Automatic"))
+        return deviceText(self.value)
 
 
 class TaskPreset(enum.Enum):
     """Tasks that come with the program, or a file."""
 
-    BRATS = "brats"
-    PET_CT = "pet-ct"
-    PET_CT_MR = "pet-ct-mr"
-    SINGLE_TARGET = "single-target"
+    _ignore_ = "members name"
+    members = vars()
+    for name in preset_names():
+        members[memberName(name)] = name
     FILE = ""
 
     def label(self) -> str:
         """Return the text of the combo box."""
-        return {
-            TaskPreset.BRATS: _("Brain tumor, BraTS (FLAIR, T1, T1c, T2)"),
-            TaskPreset.PET_CT: _("Lesion in PET/CT"),
-            TaskPreset.PET_CT_MR: _("Lesion in PET/CT/MR"),
-            TaskPreset.SINGLE_TARGET: _("One target, all modalities of the cohort"),
-            TaskPreset.FILE: _("From a task file"),
-        }[self]
+        texts = {
+            "brats": _("Brain tumor, BraTS (FLAIR, T1, T1c, T2)"),
+            "pet-ct": _("Lesion in PET/CT"),
+            "pet-ct-mr": _("Lesion in PET/CT/MR"),
+            "single-target": _("One target, all modalities of the cohort"),
+            "": _("From a task file"),
+        }
+        return texts.get(self.value, str(self.value))
 
 
 @parameterNodeWrapper
@@ -145,7 +148,7 @@ class CIMLSegmentParameterNode(WrappedParameters):
     formerViews: str
     cohortPath: str
     recordPath: str
-    taskPreset: TaskPreset = TaskPreset.PET_CT
+    taskPreset: TaskPreset = TaskPreset("pet-ct")
     taskPath: str
     primary: str
     labelValues: str
@@ -154,95 +157,22 @@ class CIMLSegmentParameterNode(WrappedParameters):
     batchPath: str
 
 
-def inputVolume(parameters: CIMLSegmentParameterNode, index: int) -> slicer.vtkMRMLNode | None:
-    """Return the volume of the model's n-th modality, from 0."""
-    return getattr(parameters, f"volume{index + 1}")
+def adoptCohort(parameters: CIMLSegmentParameterNode) -> None:
+    """Choose the cohort of MDALSelector and its record if none is chosen yet."""
+    other = _selectorParameters(parameters.parameterNode.GetScene())
+    if other is not None and other.cohortPath and not parameters.cohortPath:
+        with slicer.util.NodeModify(parameters):
+            parameters.cohortPath, parameters.recordPath = other.cohortPath, other.recordPath
 
 
-def setInputVolume(
-    parameters: CIMLSegmentParameterNode, index: int, node: slicer.vtkMRMLNode | None
-) -> None:
-    """Choose the volume of the model's n-th modality, from 0."""
-    setattr(parameters, f"volume{index + 1}", node)
+def nameCorrections(parameters: CIMLSegmentParameterNode) -> list[str]:
+    """Return how the names of the chosen cohort were corrected in MDALSelector."""
+    other = _selectorParameters(parameters.parameterNode.GetScene())
+    if other is None or other.cohortPath != parameters.cohortPath:
+        return []
+    return list(other.corrections)
 
 
-def segmentArguments(
-    parameters: CIMLSegmentParameterNode, images: Mapping[str, Path], *, caseID: str, output: Path
-) -> list[str]:
-    """Return the command that segments one case.
-
-    Args:
-        parameters: What the user chose.
-        images: File per modality.
-        caseID: Name of the case.
-        output: Receives a folder of that name.
-    """
-    arguments = ["CIMLSegmentLib", "segment", "--events", "--case-id", caseID]
-    for modality, path in images.items():
-        arguments += ["--image", f"{modality}={path}"]
-    return [*arguments, "--output", str(output), *_modelOptions(parameters)]
-
-
-def batchArguments(
-    parameters: CIMLSegmentParameterNode,
-    cases: Sequence[str],
-    *,
-    output: Path,
-    names: Sequence[str] = (),
-) -> list[str]:
-    """Return the command that segments cases of the cohort; names are corrections of theirs."""
-    arguments = ["CIMLSegmentLib", "segment", parameters.cohortPath, "--events"]
-    for case in cases:
-        arguments += ["--case", case]
-    arguments += _corrections(names)
-    return [*arguments, "--output", str(output), *_modelOptions(parameters)]
-
-
-def _modelOptions(parameters: CIMLSegmentParameterNode) -> list[str]:
-    """`--uncertainty` comes last, as a number may follow it."""
-    options = ["--model", parameters.modelPath, "--device", parameters.device.value, "--attention"]
-    chosen = {
-        "--gradcam": parameters.wantsGradcam,
-        "--mirror": parameters.usesMirroring,
-        "--uncertainty": parameters.wantsUncertainty,
-    }
-    return options + [name for name, isChosen in chosen.items() if isChosen]
-
-
-def trainArguments(
-    parameters: CIMLSegmentParameterNode, *, output: Path, names: Sequence[str] = ()
-) -> list[str]:
-    """Return the command that trains a model on the labeled cases of the cohort.
-
-    Names are corrections of the cohort's names. Validated as often as a training of usual length,
-    which is what the curve is drawn from.
-    """
-    least, most = INTERVALS
-    interval = min(max(least, parameters.trainingSteps // N_VALIDATIONS), most)
-    options = {
-        "--task": parameters.taskPreset.value or parameters.taskPath,
-        "--output": str(output),
-        "--steps": str(parameters.trainingSteps),
-        "--validate-every": str(interval),
-        "--device": parameters.device.value,
-        "--primary": parameters.primary.strip(),
-        "--record": parameters.recordPath,
-    }
-    arguments = ["CIMLSegmentLib", "train", parameters.cohortPath, "--events"]
-    for name, value in options.items():
-        arguments += [name, value] if value else []
-    values = parameters.labelValues.strip()
-    arguments += [f"--label-values={values}"] if values else []
-    return arguments + _corrections(names)
-
-
-def inspectArguments(
-    parameters: CIMLSegmentParameterNode, *, names: Sequence[str] = ()
-) -> list[str]:
-    """Return the command that finds the cases of the cohort; names are corrections of theirs."""
-    arguments = ["MDALSelectorLib", "inspect", parameters.cohortPath, "--events"]
-    return arguments + _corrections(names)
-
-
-def _corrections(names: Sequence[str]) -> list[str]:
-    return [text for name in names for text in ("--modality", name)]
+def _selectorParameters(scene: slicer.vtkMRMLScene) -> MDALSelectorParameterNode | None:
+    node = scene.GetSingletonNode(SELECTOR, "vtkMRMLScriptedModuleNode")
+    return None if node is None else MDALSelectorParameterNode(node)

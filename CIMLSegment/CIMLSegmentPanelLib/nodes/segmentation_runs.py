@@ -5,25 +5,20 @@ Must not import Qt. A run remembers nodes by ID: they may be gone when it is fin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import slicer
-from slicer.i18n import tr as _
 
-from CIMLSegmentPanelLib.nodes.input_matching import InputMatch, matchVolumes
+from CIMLSegmentPanelLib.nodes.command_lines import segmentArguments
+from CIMLSegmentPanelLib.nodes.input_checks import checkInputs
+from CIMLSegmentPanelLib.nodes.input_matching import chosenVolumes
 from CIMLSegmentPanelLib.nodes.model_summary import ModelSummary, millimeters
-from CIMLSegmentPanelLib.nodes.result_folders import ResultFolders
-from CIMLSegmentPanelLib.nodes.result_nodes import addResult, isResult, resultFacts
-from CIMLSegmentPanelLib.nodes.segmentation_inputs import InputVerdict, checkInputs, exportVolumes
-from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
-    MAX_INPUTS,
-    CIMLSegmentParameterNode,
-    inputVolume,
-    segmentArguments,
-    setInputVolume,
-)
+from CIMLSegmentPanelLib.nodes.result_facts import isResult, resultFacts
+from CIMLSegmentPanelLib.nodes.result_nodes import addResult
+from CIMLSegmentPanelLib.nodes.run_files import ResultFolders, exportVolumes
+from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
 from MultimodalImagingLib.record.ownership import check_apart
 
 _IMAGES = "images"
@@ -130,61 +125,6 @@ def storedFiles(nodes: Iterable[slicer.vtkMRMLVolumeNode]) -> list[Path]:
     storages = [node.GetStorageNode() for node in nodes]
     names = [storage.GetFullNameFromFileName() for storage in storages if storage is not None]
     return [Path(name) for name in names if name]
-
-
-def chosenVolumes(
-    parameters: CIMLSegmentParameterNode, model: ModelSummary
-) -> dict[str, slicer.vtkMRMLNode | None]:
-    """Return the chosen volume of every modality of a model.
-
-    Raises:
-        ValueError: If the model has more modalities than the panel has rows.
-    """
-    if len(model.modalities) > MAX_INPUTS:
-        text = _(
-            "The model has {n} modalities, this panel has room for {most}. Use the command line"
-            " for it."
-        )
-        raise ValueError(text.format(n=len(model.modalities), most=MAX_INPUTS))
-    return {name: inputVolume(parameters, index) for index, name in enumerate(model.modalities)}
-
-
-def judgeVolumes(parameters: CIMLSegmentParameterNode, model: ModelSummary) -> InputVerdict:
-    """Say what is to be said about the chosen volumes, and why none is chosen where none is.
-
-    Raises:
-        ValueError: If the model has more modalities than the panel has rows.
-    """
-    nodes = chosenVolumes(parameters, model)
-    verdict = checkInputs(model, nodes)
-    hints = matchVolumes(parameters.parameterNode.GetScene(), model.task).notes
-    missing = {name: hints[name] for name in hints if nodes[name] is None}
-    return replace(verdict, notes={**verdict.notes, **missing})
-
-
-def fillVolumes(
-    parameters: CIMLSegmentParameterNode,
-    model: ModelSummary,
-    *,
-    replaces: bool,
-    only: Sequence[str] | None = None,
-) -> InputMatch:
-    """Choose volumes by name.
-
-    Args:
-        parameters: Receives the volumes.
-        model: The model that gets them.
-        replaces: Whether chosen volumes may be replaced.
-        only: IDs of the volumes that may be chosen now; all by default.
-    """
-    match = matchVolumes(parameters.parameterNode.GetScene(), model.task)
-    with slicer.util.NodeModify(parameters):
-        for index, modality in enumerate(model.modalities[:MAX_INPUTS]):
-            node = match.nodes.get(modality)
-            isAllowed = only is None or (node is not None and node.GetID() in only)
-            if isAllowed and (replaces or inputVolume(parameters, index) is None):
-                setInputVolume(parameters, index, node)
-    return match
 
 
 def _run(

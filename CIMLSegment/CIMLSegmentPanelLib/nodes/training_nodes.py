@@ -11,14 +11,7 @@ from dataclasses import dataclass, replace
 import slicer
 from slicer.i18n import tr as _
 
-from MultimodalSlicerLib.table_nodes import (
-    Point,
-    SeriesStyle,
-    findNode,
-    findOrAddNode,
-    removeChart,
-    setScatter,
-)
+from MultimodalSlicerLib.table_nodes import Point, ScatterPlot, SeriesStyle
 
 POINTS_ROLE, CHART_ROLE = "CIML training", "CIML training plot"
 LOSS, DICE = "loss", "validation Dice"
@@ -57,34 +50,28 @@ def curvePoint(content: Mapping[str, object]) -> CurvePoint | None:
 
 
 class TrainingNodes:
-    """Writes the course of one training at a time."""
+    """Writes the course of one training at a time.
+
+    Attributes:
+        plot: The plot of the course.
+    """
 
     def __init__(self, scene: slicer.vtkMRMLScene) -> None:
-        self._scene = scene
+        self.plot = ScatterPlot(scene, CHART_ROLE, POINTS_ROLE)
         self._points: list[CurvePoint] = []
 
     def clear(self) -> None:
         """Begin anew."""
         self._points = []
-        chart, table = self.chart(), findNode(self._scene, "vtkMRMLTableNode", POINTS_ROLE)
-        if chart is not None:
-            removeChart(chart)
-        if table is not None:
-            self._scene.RemoveNode(table)
+        self.plot.remove()
 
     def add(self, point: CurvePoint) -> slicer.vtkMRMLPlotChartNode:
         """Draw one more point and return the chart."""
         self._points.append(point)
-        table = findOrAddNode(self._scene, "vtkMRMLTableNode", POINTS_ROLE, name="CIML training")
-        chart = findOrAddNode(self._scene, "vtkMRMLPlotChartNode", CHART_ROLE, name="CIML training")
+        chart = self.plot.draw(self._groups(), self._styles())
         chart.SetXAxisTitle(_("step"))
         chart.SetYAxisTitle(_("loss, validation Dice"))
-        setScatter(chart, table, self._groups(), styles=self._styles())
         return chart
-
-    def chart(self) -> slicer.vtkMRMLPlotChartNode | None:
-        """Return the plot of the scene; `None` if there is none."""
-        return findNode(self._scene, "vtkMRMLPlotChartNode", CHART_ROLE)
 
     def _styles(self) -> dict[str, SeriesStyle]:
         """The plot's view complains about a line through a single point."""

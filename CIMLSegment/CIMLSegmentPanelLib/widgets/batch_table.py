@@ -14,9 +14,8 @@ from CIMLSegmentPanelLib.nodes.cohort_cases import (
     UNLABELLED,
     BatchCase,
 )
-from MultimodalWidgetsLib.background_process import Signal
-from MultimodalWidgetsLib.model_filler import PORTION
-from MultimodalWidgetsLib.plain_table import PlainTable
+from MultimodalWidgetsLib.signal import Signal
+from MultimodalWidgetsLib.tables import PORTION, PlainTable
 
 
 class BatchTable:
@@ -65,4 +64,4 @@ def _texts(case: BatchCase) -> tuple[str, str, str]:
         SEGMENTED: _("segmented"),
         FAILED: _("failed"),
     }
-    return case.row.case_id, states[case.state], case.detail
+    return case.found.case_id, states[case.state], case.detail

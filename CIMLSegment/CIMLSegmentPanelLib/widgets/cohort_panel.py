@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING
 import slicer
 from slicer.i18n import tr as _
 
-from CIMLSegmentPanelLib.nodes.cohort_work import CohortWork
+from CIMLSegmentPanelLib.nodes.cohort_jobs import CohortJobs
 from CIMLSegmentPanelLib.nodes.model_summary import MODEL_FILE
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
     CIMLSegmentParameterNode,
     TaskPreset,
-    inspectArguments,
 )
-from CIMLSegmentPanelLib.nodes.selector_cohort import nameCorrections
 from CIMLSegmentPanelLib.nodes.training_nodes import curvePoint
 from CIMLSegmentPanelLib.widgets.batch_table import BatchTable
-from MultimodalWidgetsLib.background_process import BackgroundProcess, Signal
+from CIMLSegmentPanelLib.widgets.portions import Portions
+from MultimodalWidgetsLib.background_process import BackgroundProcess
 from MultimodalWidgetsLib.case_plot import CasePlot
-from MultimodalWidgetsLib.job_section import JobSection, JobWidgets
-from MultimodalWidgetsLib.path_edits import rememberPath
-from MultimodalWidgetsLib.portions import Portions
+from MultimodalWidgetsLib.job_section import JobSection
+from MultimodalWidgetsLib.signal import Signal
+from MultimodalWidgetsLib.widget_additions import rememberPath
 
 if TYPE_CHECKING:
     from slicer_types import UiForm
@@ -41,7 +40,7 @@ class CohortPanel:
     """
 
     def __init__(
-        self, ui: UiForm, work: CohortWork, parameters: Callable[[], CIMLSegmentParameterNode]
+        self, ui: UiForm, work: CohortJobs, parameters: Callable[[], CIMLSegmentParameterNode]
     ) -> None:
         """Connect the widgets.
 
@@ -52,18 +51,7 @@ class CohortPanel:
         """
         self.changed, self.modelChosen, self.resultOpened = Signal(), Signal(), Signal()
         self._ui, self.work, self._parameters = ui, work, parameters
-        self.training = JobSection(
-            JobWidgets(
-                *(ui.trainProgressBar, ui.trainStatusLabel),
-                *(ui.trainCancelButton, ui.trainLogTextEdit),
-            )
-        )
-        self.batch = JobSection(
-            JobWidgets(
-                *(ui.batchProgressBar, ui.batchStatusLabel),
-                *(ui.batchCancelButton, ui.batchLogTextEdit),
-            )
-        )
+        self.training, self.batch = JobSection(ui, "train"), JobSection(ui, "batch")
         self.plot = CasePlot(ui.curveWidget.layout(), "CIMLSegmentPlot")
         self.table = BatchTable(ui.batchView)
         self._search = Portions()
@@ -81,7 +69,7 @@ class CohortPanel:
     def show(self) -> None:
         """Show what is known of the cohort, and the course of the training."""
         self.showCases()
-        self._showCurve(self.work.curve.chart())
+        self._showCurve(self.work.curve.plot.chart())
         self.follow(self._parameters())
 
     def showCases(self) -> None:
@@ -97,7 +85,7 @@ class CohortPanel:
         if steps is not None:
             self._search.start(steps, self._onSearched)
         isFile = parameters.taskPreset is TaskPreset.FILE
-        isOpen = isFile or parameters.taskPreset is TaskPreset.SINGLE_TARGET
+        isOpen = isFile or parameters.taskPreset.value == "single-target"
         for name, isVisible in (("taskPath", isFile), ("primary", isOpen)):
             getattr(self._ui, f"{name}Label").setVisible(isVisible)
             getattr(self._ui, f"{name}LineEdit").setVisible(isVisible)
@@ -115,9 +103,7 @@ class CohortPanel:
         """Find the cases of the cohort."""
         with slicer.util.tryWithErrorDisplay(_("The cohort could not be inspected.")):
             rememberPath(self._ui.cohortPathLineEdit)
-            parameters = self._parameters()
-            arguments = inspectArguments(parameters, names=nameCorrections(parameters))
-            job = self._job(arguments, _("Inspect {name}"))
+            job = self._job(self.work.inspection(self._parameters()), _("Inspect {name}"))
             self.training.submit(job, self.onInspected)
 
     def onInspected(self, job: BackgroundProcess) -> None:
@@ -176,7 +162,7 @@ class CohortPanel:
 
     def onOpenResult(self, name: str) -> None:
         """Load a segmented case."""
-        if not self.work.mayClose():
+        if not self.work.loader.mayClose():
             return
         message = _("The result cannot be opened.")
         with slicer.util.tryWithErrorDisplay(message, waitCursor=True):

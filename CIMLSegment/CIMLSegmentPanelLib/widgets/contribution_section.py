@@ -10,12 +10,12 @@ import slicer
 from slicer.i18n import tr as _
 
 from CIMLSegmentPanelLib.nodes.map_browser import Cell, MapBrowser, MapView, mapHint, mapView
-from CIMLSegmentPanelLib.nodes.result_nodes import isResult, resultContributions, resultFacts
-from CIMLSegmentPanelLib.nodes.segment_rows import segmentRows
+from CIMLSegmentPanelLib.nodes.result_facts import isResult, resultContributions, resultFacts
+from CIMLSegmentPanelLib.nodes.result_segments import segmentRows
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
-from CIMLSegmentPanelLib.widgets.result_section import showText
 from CIMLSegmentPanelLib.widgets.share_matrix import ShareMatrix
-from MultimodalWidgetsLib.background_process import Signal
+from MultimodalWidgetsLib.signal import Signal
+from MultimodalWidgetsLib.widget_additions import showText
 
 if TYPE_CHECKING:
     from slicer_types import UiForm

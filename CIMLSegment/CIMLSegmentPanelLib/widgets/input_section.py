@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import qt
 from slicer.i18n import tr as _
 
 from CIMLSegmentLib.task.task import Task
+from CIMLSegmentPanelLib.nodes.input_matching import MAX_INPUTS
+
+if TYPE_CHECKING:
+    from slicer_types import UiForm
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,10 @@ class InputRow:
 class InputSection:
     """Shows as many rows as the model has modalities."""
 
-    def __init__(self, rows: Sequence[InputRow]) -> None:
-        self._rows = tuple(rows)
+    def __init__(self, ui: UiForm) -> None:
+        """Find the widgets of the `.ui` file."""
+        parts, numbers = ("Label", "Selector", "Note"), range(1, MAX_INPUTS + 1)
+        self._rows = [InputRow(*(getattr(ui, f"input{p}{n}") for p in parts)) for n in numbers]
         self.showTask(None)
 
     def showTask(self, task: Task | None) -> None:

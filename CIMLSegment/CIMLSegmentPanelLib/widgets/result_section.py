@@ -9,11 +9,17 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from CIMLSegmentPanelLib.nodes.result_nodes import isResult, resultFacts
-from CIMLSegmentPanelLib.nodes.segment_display import editSegments, isShown3D, toggle3D
-from CIMLSegmentPanelLib.nodes.segment_rows import SegmentRow, segmentRows
+from CIMLSegmentPanelLib.nodes.result_facts import isResult, resultFacts
+from CIMLSegmentPanelLib.nodes.result_segments import (
+    SegmentRow,
+    editSegments,
+    isShown3D,
+    segmentRows,
+    toggle3D,
+)
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
-from MultimodalWidgetsLib.background_process import Signal
+from MultimodalWidgetsLib.signal import Signal
+from MultimodalWidgetsLib.widget_additions import fitHeight, showText
 
 if TYPE_CHECKING:
     from slicer_types import UiForm
@@ -78,12 +84,6 @@ class ResultSection:
         return None if parameters is None else parameters.result
 
 
-def showText(label: qt.QLabel, text: str) -> None:
-    """Show a text; an empty one takes no room."""
-    label.text = text
-    label.setVisible(bool(text))
-
-
 def showSegments(table: qt.QTableWidget, rows: Sequence[SegmentRow]) -> None:
     """Fill a table with segments; it is as high as they need."""
     table.clear()
@@ -95,9 +95,7 @@ def showSegments(table: qt.QTableWidget, rows: Sequence[SegmentRow]) -> None:
             item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
             table.setItem(index, column, item)
     table.resizeColumnsToContents()
-    table.resizeRowsToContents()
-    heights = sum(table.rowHeight(row) for row in range(table.rowCount))
-    table.setFixedHeight(heights + table.horizontalHeader().sizeHint.height() + 6)
+    fitHeight(table)
 
 
 def _segmentItems(row: SegmentRow) -> list[qt.QTableWidgetItem]:

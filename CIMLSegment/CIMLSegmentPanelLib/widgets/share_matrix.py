@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import qt
 from slicer.i18n import tr as _
 
-from CIMLSegmentLib.results.map_kinds import COLORS, MAP_KINDS
+from CIMLSegmentLib.results.map_kinds import MAP_KINDS
+from CIMLSegmentLib.results.map_pictures import color_of
 from CIMLSegmentLib.results.segmentation_result import Contribution
 from CIMLSegmentPanelLib.nodes.map_browser import Cell
-from MultimodalWidgetsLib.background_process import Signal
-from MultimodalWidgetsLib.pictures import dot
+from MultimodalWidgetsLib.signal import Signal
+from MultimodalWidgetsLib.tables import dot
+from MultimodalWidgetsLib.widget_additions import fitHeight
 
-COLORS_OF_SHARES = COLORS[MAP_KINDS["information"].colors]
+COLORS_OF_SHARES = MAP_KINDS["information"].colors
 Column = tuple[str, str]  # region, primary
 
 
@@ -66,7 +69,7 @@ class ShareMatrix:
             for column, (region, primary) in enumerate(self._columns):
                 item = _cell(cells.get((region, primary, auxiliary)), titles.get(region, region))
                 table.setItem(row, column, item)
-        self._fit()
+        fitHeight(table)
 
     def mark(self, cell: Cell | None) -> None:
         """Mark the cell whose map is shown, or none, without changing its color."""
@@ -79,13 +82,6 @@ class ShareMatrix:
         if self._table.item(row, column).text():
             region, primary = self._columns[column]
             self.picked.emit(region, primary, self._auxiliaries[row])
-
-    def _fit(self) -> None:
-        """As high as its rows: a matrix is small and should be seen whole."""
-        table = self._table
-        table.resizeRowsToContents()
-        heights = sum(table.rowHeight(row) for row in range(table.rowCount))
-        table.setFixedHeight(heights + table.horizontalHeader().sizeHint.height() + 6)
 
 
 def _cell(contribution: Contribution | None, title: str) -> qt.QTableWidgetItem:
@@ -134,19 +130,11 @@ def _toolTip(contribution: Contribution, title: str) -> str:
 
 def shareColor(share: float) -> qt.QColor:
     """Return the color of a share, 0 to 1."""
-    position = min(max(share, 0.0), 1.0) * (len(COLORS_OF_SHARES) - 1)
-    left = min(int(position), len(COLORS_OF_SHARES) - 2)
-    low, high = (_channels(COLORS_OF_SHARES[index]) for index in (left, left + 1))
-    weight = position - left
-    mixed = [round(a + weight * (b - a)) for a, b in zip(low, high, strict=True)]
-    return qt.QColor(*mixed)
+    red, green, blue = color_of(np.array(share, np.float32), COLORS_OF_SHARES)
+    return qt.QColor(round(255 * red), round(255 * green), round(255 * blue))
 
 
 def readableOn(color: qt.QColor) -> qt.QColor:
     """Return black or white, whichever is easier to read on a color."""
     luminance = 0.299 * color.red() + 0.587 * color.green() + 0.114 * color.blue()
     return qt.QColor(0, 0, 0) if luminance > 128 else qt.QColor(255, 255, 255)
-
-
-def _channels(text: str) -> list[int]:
-    return [int(text[start : start + 2], 16) for start in (0, 2, 4)]

@@ -11,23 +11,22 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
-from MultimodalImagingLib.record.cohort_record import CaseState
-from MultimodalSlicerLib.case_rows import (
+from MDALSelectorPanelLib.nodes.case_rows import (
     STATE_COLORS,
     CaseRow,
     columns_from_rows,
     rows_from_columns,
     usual_range,
 )
+from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.table_nodes import (
     Point,
+    ScatterPlot,
     SeriesStyle,
     columnsOf,
     findNode,
     findOrAddNode,
-    removeChart,
     setColumns,
-    setScatter,
 )
 
 TABLE_ROLE, POINTS_ROLE, CHART_ROLE = "MDAL ranking", "MDAL points", "MDAL plot"
@@ -46,10 +45,15 @@ MARKERS = {
 
 
 class RankingNodes:
-    """Writes and reads the ranking of a scene."""
+    """Writes and reads the ranking of a scene.
+
+    Attributes:
+        plot: The plot of the ranking.
+    """
 
     def __init__(self, scene: slicer.vtkMRMLScene) -> None:
         self._scene = scene
+        self.plot = ScatterPlot(scene, CHART_ROLE, POINTS_ROLE)
         self._key: tuple[object, ...] = ()
         self._rows: tuple[CaseRow, ...] = ()
 
@@ -114,7 +118,7 @@ class RankingNodes:
 
     def remove(self) -> None:
         """Remove the ranking and its plot from the scene."""
-        self._removeChart()
+        self.plot.remove()
         node = findNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE)
         if node is not None:
             self._scene.RemoveNode(node)
@@ -133,36 +137,26 @@ class RankingNodes:
         """
         groups = _groups(rows, selected)
         if not any(groups.values()):
-            self._removeChart()
+            self.plot.remove()
             return None
-        chart = findOrAddNode(self._scene, "vtkMRMLPlotChartNode", CHART_ROLE, name="MDAL plot")
-        points = findOrAddNode(self._scene, "vtkMRMLTableNode", POINTS_ROLE, name="MDAL points")
-        chart.SetXAxisTitle(_("first principal component"))
-        chart.SetYAxisTitle(_("modality difference"))
+        chart = self.plot.draw(groups, _styles())
         with slicer.util.NodeModify(chart):
-            setScatter(chart, points, groups, styles=_styles())
+            chart.SetXAxisTitle(_("first principal component"))
+            chart.SetYAxisTitle(_("modality difference"))
             _setRange(chart, rows)
         return chart
 
-    def chart(self) -> slicer.vtkMRMLPlotChartNode | None:
-        """Return the plot of the scene; `None` if there is none."""
-        return findNode(self._scene, "vtkMRMLPlotChartNode", CHART_ROLE)
-
-    def outliers(self) -> list[CaseRow]:
-        """Return the rows whose difference is so large or small that the plot leaves it out."""
-        return _outliers(self.rows())
+    def plotHint(self) -> str:
+        """Say what the plot does not show; empty if it shows all."""
+        if self.plot.chart() is None:
+            return _("The plot appears after a selection.")
+        outliers = _outliers(self.rows())
+        text = _("Not shown, as their difference is far from the others: {cases}.")
+        return text.format(cases=", ".join(row.case_id for row in outliers)) if outliers else ""
 
     def _attribute(self, name: str) -> str:
         node = findNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE)
         return "" if node is None else node.GetAttribute(name) or ""
-
-    def _removeChart(self) -> None:
-        chart = self.chart()
-        if chart is not None:
-            removeChart(chart)
-        points = findNode(self._scene, "vtkMRMLTableNode", POINTS_ROLE)
-        if points is not None:
-            self._scene.RemoveNode(points)
 
 
 def _setRange(chart: slicer.vtkMRMLPlotChartNode, rows: Sequence[CaseRow]) -> None:

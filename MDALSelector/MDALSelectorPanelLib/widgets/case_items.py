@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import qt
 from slicer.i18n import tr as _
 
+from MDALSelectorPanelLib.nodes.case_rows import STATE_COLORS, CaseRow, usual_range
 from MultimodalImagingLib.record.cohort_record import CaseState
-from MultimodalSlicerLib.case_rows import STATE_COLORS, CaseRow, usual_range
-from MultimodalWidgetsLib.model_filler import SORT_ROLE, textItem
-from MultimodalWidgetsLib.pictures import bar, dot
+from MultimodalWidgetsLib.tables import SORT_ROLE, bar, dot, textItem
 
 __all__ = ["SORT_ROLE", "CaseItems", "columnTitles", "setState", "stateText"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import qt
 from slicer.i18n import tr as _
 
+from MDALSelectorPanelLib.nodes.case_rows import STATE_COLORS, CaseRow
 from MDALSelectorPanelLib.widgets.case_items import (
     CASE,
     DIFFERENCE,
@@ -24,10 +24,8 @@ from MDALSelectorPanelLib.widgets.case_items import (
     stateText,
 )
 from MultimodalImagingLib.record.cohort_record import CaseState
-from MultimodalSlicerLib.case_rows import STATE_COLORS, CaseRow
-from MultimodalWidgetsLib.background_process import Signal
-from MultimodalWidgetsLib.model_filler import SORT_ROLE, ModelFiller
-from MultimodalWidgetsLib.pictures import dot
+from MultimodalWidgetsLib.signal import Signal
+from MultimodalWidgetsLib.tables import SORT_ROLE, ModelFiller, dot
 
 if TYPE_CHECKING:
     from slicer_types import UiForm
@@ -35,30 +33,6 @@ if TYPE_CHECKING:
 ROW_HEIGHT = 24
 PICTURE_HEIGHT = 40
 MAX_PICTURE_WIDTH = 260
-
-
-@dataclass(frozen=True)
-class CaseTableWidgets:
-    """The widgets of the `.ui` file that belong to the table.
-
-    Attributes:
-        view: The table.
-        filterEdit: Text that rows must contain.
-        stateFilter: State that rows must have; its first entry means all.
-    """
-
-    view: qt.QTableView
-    filterEdit: qt.QLineEdit
-    stateFilter: qt.QComboBox
-
-    @classmethod
-    def fromUi(cls, ui: UiForm) -> CaseTableWidgets:
-        """Find the widgets by the names that the `.ui` files give them."""
-        return cls(
-            view=ui.casesTableView,
-            filterEdit=ui.filterLineEdit,
-            stateFilter=ui.stateFilterComboBox,
-        )
 
 
 class CaseTable:
@@ -70,14 +44,16 @@ class CaseTable:
         filled: Emitted when all rows are there.
     """
 
-    def __init__(self, widgets: CaseTableWidgets) -> None:
+    def __init__(self, ui: UiForm) -> None:
+        """Take the widgets of the `.ui` file."""
         self.currentChanged, self.activated, self.filled = Signal(), Signal(), Signal()
-        self._widgets = widgets
+        self._view: qt.QTableView = ui.casesTableView
+        self._filterEdit, self._stateFilter = ui.filterLineEdit, ui.stateFilterComboBox
         self._rows: dict[str, CaseRow] = {}
         self._sourceRow: dict[str, int] = {}
         self._pictures: _Pictures | None = None
         self._filler: ModelFiller[CaseRow] | None = None
-        self._proxy = qt.QSortFilterProxyModel(widgets.view)
+        self._proxy = qt.QSortFilterProxyModel(self._view)
         self._model = qt.QStandardItemModel(0, len(columnTitles()))
         self._setUpModels()
         self._setUpView()
@@ -111,7 +87,7 @@ class CaseTable:
 
     def currentCase(self) -> str:
         """Return the case of the current row; empty if there is none."""
-        index = self._widgets.view.currentIndex()
+        index = self._view.currentIndex()
         return self._caseAt(index) if index.isValid() else ""
 
     def selectCase(self, caseID: str) -> None:
@@ -121,8 +97,8 @@ class CaseTable:
             return
         index = self._proxy.mapFromSource(self._model.index(sourceRow, CASE))
         if index.isValid():
-            self._widgets.view.setCurrentIndex(index)
-            self._widgets.view.scrollTo(index)
+            self._view.setCurrentIndex(index)
+            self._view.scrollTo(index)
 
     def visibleCases(self) -> list[str]:
         """Return the cases that pass the filters, in the order of the rows."""
@@ -137,7 +113,7 @@ class CaseTable:
         self._proxy.setSourceModel(self._model)
 
     def _setUpView(self) -> None:
-        view = self._widgets.view
+        view = self._view
         view.setModel(self._proxy)
         view.horizontalHeader().setStretchLastSection(True)
         view.setSortingEnabled(True)
@@ -152,16 +128,16 @@ class CaseTable:
         self._pictureTimer.connect("timeout()", self._loadPictures)
 
     def _setUpFilters(self) -> None:
-        self._widgets.stateFilter.addItem(_("all states"))
+        self._stateFilter.addItem(_("all states"))
         for state in CaseState:
-            self._widgets.stateFilter.addItem(qt.QIcon(dot(STATE_COLORS[state])), stateText(state))
-        self._widgets.filterEdit.connect("textChanged(QString)", self._onFilter)
-        self._widgets.stateFilter.connect("currentIndexChanged(int)", self._onFilter)
+            self._stateFilter.addItem(qt.QIcon(dot(STATE_COLORS[state])), stateText(state))
+        self._filterEdit.connect("textChanged(QString)", self._onFilter)
+        self._stateFilter.connect("currentIndexChanged(int)", self._onFilter)
 
     def _onFilter(self, _value: object) -> None:
-        index = self._widgets.stateFilter.currentIndex
+        index = self._stateFilter.currentIndex
         state = "" if index <= 0 else re.escape(f"[{stateText(list(CaseState)[index - 1])}]")
-        text = re.escape(self._widgets.filterEdit.text)
+        text = re.escape(self._filterEdit.text)
         self._proxy.setFilterRegularExpression(f"(?i)^(?=.*{text}).*{state}")
         self._planPictures()
 
@@ -170,7 +146,7 @@ class CaseTable:
         self._model, self._filler = model, None
         self._sourceRow = {caseID: index for index, caseID in enumerate(self._rows)}
         self._proxy.setSourceModel(model)
-        view = self._widgets.view
+        view = self._view
         for column in (RANK, CASE, DIFFERENCE, STATE):
             view.resizeColumnToContents(column)
         modalities = dict.fromkeys(name for row in self.rows for name in row.files)
@@ -201,7 +177,7 @@ class CaseTable:
         """Load the pictures of the rows that can be seen."""
         if self._pictures is None or self._proxy.rowCount() == 0:
             return
-        view = self._widgets.view
+        view = self._view
         first, last = view.rowAt(0), view.rowAt(view.viewport().height - 1)
         last = self._proxy.rowCount() - 1 if last < 0 else last
         for row in range(max(first, 0), last + 1):

@@ -3,50 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import qt
 from slicer.i18n import tr as _
 
 from MultimodalSlicerLib.cohort_report import CohortReport, NamePart, with_correction
-from MultimodalWidgetsLib.background_process import Signal
-from MultimodalWidgetsLib.plain_table import PlainTable
+from MultimodalWidgetsLib.signal import Signal
+from MultimodalWidgetsLib.tables import PlainTable
 
 if TYPE_CHECKING:
     from slicer_types import UiForm
 
 PART, TARGET, FILES, EXAMPLE = range(4)
-
-
-@dataclass(frozen=True)
-class CohortWidgets:
-    """The widgets of the `.ui` file that describe a cohort.
-
-    Attributes:
-        summaryLabel: Cases, modalities, labels.
-        tabs: Holds the three tables.
-        namesTable: Parts of file names and what they mean; can be edited.
-        geometryView: One row per case.
-        problemsView: One row per problem.
-    """
-
-    summaryLabel: qt.QLabel
-    tabs: qt.QTabWidget
-    namesTable: qt.QTableWidget
-    geometryView: qt.QTableView
-    problemsView: qt.QTableView
-
-    @classmethod
-    def fromUi(cls, ui: UiForm) -> CohortWidgets:
-        """Find the widgets by the names that the `.ui` files give them."""
-        return cls(
-            summaryLabel=ui.cohortSummaryLabel,
-            tabs=ui.cohortTabs,
-            namesTable=ui.namesTable,
-            geometryView=ui.geometryView,
-            problemsView=ui.problemsView,
-        )
 
 
 class CohortSection:
@@ -57,35 +26,36 @@ class CohortSection:
         report: What is shown; `None` before the first.
     """
 
-    def __init__(self, widgets: CohortWidgets) -> None:
+    def __init__(self, ui: UiForm) -> None:
+        """Take the widgets of the `.ui` file."""
         self.corrected = Signal()
         self.report: CohortReport | None = None
-        self._widgets = widgets
+        self._ui = ui
         self._corrections: list[str] = []
-        self._geometry = PlainTable(widgets.geometryView)
-        self._problems = PlainTable(widgets.problemsView)
+        self._geometry = PlainTable(ui.geometryView)
+        self._problems = PlainTable(ui.problemsView)
         titles = [_("Part of the name"), _("Modality"), _("Files"), _("Example")]
-        widgets.namesTable.setColumnCount(len(titles))
-        widgets.namesTable.setHorizontalHeaderLabels(titles)
-        widgets.namesTable.horizontalHeader().setStretchLastSection(True)
-        widgets.namesTable.connect("cellChanged(int,int)", self._onCellChanged)
+        ui.namesTable.setColumnCount(len(titles))
+        ui.namesTable.setHorizontalHeaderLabels(titles)
+        ui.namesTable.horizontalHeader().setStretchLastSection(True)
+        ui.namesTable.connect("cellChanged(int,int)", self._onCellChanged)
         self.show(None)
 
     def show(self, report: CohortReport | None, *, corrections: Sequence[str] = ()) -> None:
         """Show a cohort, or none; the corrections are those that it was read with."""
         self.report, self._corrections = report, list(corrections)
         modalities = () if report is None else report.modalities
-        self._widgets.summaryLabel.setText(_summary(report))
+        self._ui.cohortSummaryLabel.setText(_summary(report))
         self._fillNames(() if report is None else report.name_parts)
         titles = [_("Case"), _("Grids"), _("Overlap"), *modalities]
         self._geometry.setRows(titles, () if report is None else report.geometry)
         titles = [_("Severity"), _("Case"), _("File"), _("Problem")]
         self._problems.setRows(titles, () if report is None else report.problems)
         count = 0 if report is None else len(report.problems)
-        self._widgets.tabs.setTabText(2, _("Problems ({n})").format(n=count))
+        self._ui.cohortTabs.setTabText(2, _("Problems ({n})").format(n=count))
 
     def _fillNames(self, parts: Sequence[NamePart]) -> None:
-        table = self._widgets.namesTable
+        table = self._ui.namesTable
         wasBlocked = table.blockSignals(True)
         table.setRowCount(len(parts))
         for row, part in enumerate(parts):
@@ -96,7 +66,7 @@ class CohortSection:
         table.blockSignals(wasBlocked)
 
     def _onCellChanged(self, row: int, column: int) -> None:
-        table = self._widgets.namesTable
+        table = self._ui.namesTable
         part, target = table.item(row, PART).text(), table.item(row, TARGET).text()
         if column in (PART, TARGET) and part.strip() and target.strip():
             self._corrections = with_correction(self._corrections, part, target)

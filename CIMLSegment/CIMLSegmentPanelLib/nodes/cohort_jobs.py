@@ -14,21 +14,20 @@ from CIMLSegmentPanelLib.nodes.cohort_cases import (
     default_model_folder,
     default_result_folder,
 )
+from CIMLSegmentPanelLib.nodes.command_lines import batchArguments, trainArguments
 from CIMLSegmentPanelLib.nodes.result_nodes import addResult
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
     CIMLSegmentParameterNode,
     TaskPreset,
-    batchArguments,
-    trainArguments,
+    nameCorrections,
 )
-from CIMLSegmentPanelLib.nodes.selector_cohort import nameCorrections
 from CIMLSegmentPanelLib.nodes.training_nodes import TrainingNodes
 from MultimodalSlicerLib.case_loader import CaseLoader
 from MultimodalSlicerLib.cohort_files import CohortFiles
-from MultimodalSlicerLib.cohort_report import CohortReport, read_report
+from MultimodalSlicerLib.cohort_report import CohortReport, inspect_arguments, read_report
 
 
-class CohortWork:
+class CohortJobs:
     """Knows the cohort that was inspected.
 
     Attributes:
@@ -60,7 +59,7 @@ class CohortWork:
         """
         report = read_report(content)
         files = CohortFiles(parameters.cohortPath, parameters.recordPath)
-        self.cases = CohortCases(files, report.rows)
+        self.cases = CohortCases(files, report.cases)
         self._report, self._searched, self._isSearching = report, None, False
 
     def search(self, parameters: CIMLSegmentParameterNode) -> Iterator[object] | None:
@@ -93,6 +92,10 @@ class CohortWork:
             names=", ".join(report.modalities),
         )
 
+    def inspection(self, parameters: CIMLSegmentParameterNode) -> list[str]:
+        """Return the command that finds the cases of the cohort."""
+        return inspect_arguments(parameters.cohortPath, nameCorrections(parameters))
+
     def training(self, parameters: CIMLSegmentParameterNode) -> tuple[list[str], Path]:
         """Return the command that trains, and the folder that receives the model.
 
@@ -102,14 +105,12 @@ class CohortWork:
         name = parameters.taskPreset.value or Path(parameters.taskPath).stem
         files = self._inspected().files
         output = Path(parameters.trainedModelPath or default_model_folder(files, name))
-        names = nameCorrections(parameters)
-        return trainArguments(parameters, output=output, names=names), output
+        return trainArguments(parameters, output=output), output
 
     def batch(self, parameters: CIMLSegmentParameterNode) -> list[str]:
         """Return the command that segments all unlabeled cases."""
         output = self.resultFolder(parameters)
-        names = nameCorrections(parameters)
-        return batchArguments(parameters, self._inspected().unlabelled, output=output, names=names)
+        return batchArguments(parameters, self._inspected().unlabelled, output=output)
 
     def resultFolder(self, parameters: CIMLSegmentParameterNode) -> Path:
         """Return where the results of the batch go."""
@@ -142,19 +143,12 @@ class CohortWork:
         if cases is None or case is None or case.state != SEGMENTED:
             raise ValueError(_("{name} has no result that could be opened.").format(name=name))
         result = read_result(Path(case.folder))
-        images = self.loader.open(name, cases.files.images(case.row))
+        images = self.loader.open(name, cases.files.images(case.found))
         self._removeOpened()
         node = self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{name} segmentation")
         addResult(node, result, images)
         self._opened = (node.GetID(), node.GetSegmentation().GetMTime())
         return node
-
-    def mayClose(self) -> bool:
-        """Ask if the labels of the open case have unsaved changes."""
-        if not self.loader.hasUnsavedChanges():
-            return True
-        question = _("The labels of {case} have unsaved changes. Discard them?")
-        return slicer.util.confirmYesNoDisplay(question.format(case=self.loader.caseID))
 
     def problems(self, parameters: CIMLSegmentParameterNode, *, hasModel: bool) -> dict[str, str]:
         """Say for every button why it cannot be pressed now; empty if it can."""

@@ -6,11 +6,11 @@ Must not import Qt.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import slicer
-import vtk
+
+from MultimodalSlicerLib.volume_nodes import nodesOf
 
 
 def viewState(
@@ -48,12 +48,6 @@ def restoreViewState(scene: slicer.vtkMRMLScene, text: str) -> None:
 
 
 COMPOSITE, SLICE = "vtkMRMLSliceCompositeNode", "vtkMRMLSliceNode"
-
-
-def nodesOf(scene: slicer.vtkMRMLScene, className: str) -> Iterator[slicer.vtkMRMLNode]:
-    """Yield the nodes of a class."""
-    for index in range(scene.GetNumberOfNodesByClass(className)):
-        yield scene.GetNthNodeByClass(index, className)
 
 
 def segmentsState(segmentation: slicer.vtkMRMLSegmentationNode) -> dict[str, Any]:
@@ -112,18 +106,15 @@ def _setLayers(node: slicer.vtkMRMLSliceCompositeNode, layers: list[Any]) -> Non
 
 
 def _place(node: slicer.vtkMRMLSliceNode) -> list[list[float]]:
-    matrix = node.GetSliceToRAS()
-    values = [matrix.GetElement(row, column) for row in range(4) for column in range(4)]
+    values = slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS()).ravel().tolist()
     return [values, list(node.GetFieldOfView()), list(node.GetXYZOrigin())]
 
 
 def _setPlace(
     node: slicer.vtkMRMLSliceNode, values: list[float], field: list[float], origin: list[float]
 ) -> None:
-    matrix = vtk.vtkMatrix4x4()
-    matrix.DeepCopy(values)
     with slicer.util.NodeModify(node):
-        node.GetSliceToRAS().DeepCopy(matrix)
+        node.GetSliceToRAS().DeepCopy(values)
         node.SetFieldOfView(*field)
         node.SetXYZOrigin(*origin)
         node.UpdateMatrices()

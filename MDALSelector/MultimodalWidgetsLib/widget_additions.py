@@ -1,9 +1,11 @@
-"""What `ctkPathLineEdit`s need beyond what they do by themselves."""
+"""What path fields, labels and tables need beyond what they do by themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+
+import qt
 
 PATH_SIGNALS = ("currentPathChanged(QString)", "validInputChanged(bool)")
 
@@ -27,3 +29,16 @@ def rememberPath(edit: Any) -> None:
     wasBlocked = edit.blockSignals(True)
     edit.addCurrentPathToHistory()
     edit.blockSignals(wasBlocked)
+
+
+def showText(label: qt.QLabel, text: str) -> None:
+    """Show a text; an empty one takes no room."""
+    label.setText(text)
+    label.setVisible(bool(text))
+
+
+def fitHeight(table: qt.QTableWidget) -> None:
+    """Make a table as high as its rows: a small one should be seen whole."""
+    table.resizeRowsToContents()
+    heights = sum(table.rowHeight(row) for row in range(table.rowCount))
+    table.setFixedHeight(heights + table.horizontalHeader().sizeHint.height() + 6)

@@ -1,4 +1,4 @@
-"""Checks the volumes that a model gets, and writes them to files where transforms put them.
+"""What is to be said about the volumes that a model gets, before they are segmented.
 
 Must not import Qt. Nothing here changes the scene.
 """
@@ -6,24 +6,21 @@ Must not import Qt. Nothing here changes the scene.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813
 import slicer
 import vtk
 from slicer.i18n import tr as _
 
 from CIMLSegmentLib.task.task import Task
-from CIMLSegmentPanelLib.nodes.input_matching import modalityOfName
+from CIMLSegmentPanelLib.nodes.input_matching import chosenVolumes, matchVolumes, modalityOfName
 from CIMLSegmentPanelLib.nodes.model_summary import ModelSummary, millimeters
 from MultimodalImagingLib.images.geometry import (
     Grid,
-    Volume,
     grid_from_affine_ras,
-    image_from_volume,
 )
 from MultimodalImagingLib.images.geometry_checks import (
     Verdict,
@@ -31,7 +28,10 @@ from MultimodalImagingLib.images.geometry_checks import (
     image_mismatch,
     mismatch_text,
 )
-from MultimodalSlicerLib.volume_nodes import gridFromNode, volumeFromNode, volumeProblem
+from MultimodalSlicerLib.volume_nodes import gridFromNode, volumeProblem
+
+if TYPE_CHECKING:
+    from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
 
 Nodes = Mapping[str, slicer.vtkMRMLNode | None]
 
@@ -74,6 +74,19 @@ def checkInputs(model: ModelSummary, nodes: Nodes) -> InputVerdict:
     return InputVerdict("", " ".join([sentence, *place]), remarks)
 
 
+def judgeVolumes(parameters: CIMLSegmentParameterNode, model: ModelSummary) -> InputVerdict:
+    """Say what is to be said about the chosen volumes, and why none is chosen where none is.
+
+    Raises:
+        ValueError: If the model has more modalities than the panel has rows.
+    """
+    nodes = chosenVolumes(parameters, model)
+    verdict = checkInputs(model, nodes)
+    hints = matchVolumes(parameters.parameterNode.GetScene(), model.task).notes
+    missing = {name: hints[name] for name in hints if nodes[name] is None}
+    return replace(verdict, notes={**verdict.notes, **missing})
+
+
 def worldGrid(node: slicer.vtkMRMLVolumeNode) -> Grid:
     """Return the grid where parent transforms put a volume; its bounding box if they bend it."""
     transform = node.GetParentTransformNode()
@@ -84,30 +97,8 @@ def worldGrid(node: slicer.vtkMRMLVolumeNode) -> Grid:
     toWorld = vtk.vtkMatrix4x4()
     transform.GetMatrixTransformToWorld(toWorld)
     grid = gridFromNode(node)
-    return grid_from_affine_ras(_array(toWorld) @ grid.affine_ras, grid.size)
-
-
-def exportVolumes(nodes: Mapping[str, slicer.vtkMRMLVolumeNode], folder: Path) -> dict[str, Path]:
-    """Write volumes where their parent transforms put them; the nodes stay as they are.
-
-    Args:
-        nodes: Volume per modality.
-        folder: Receives one file per modality; must exist.
-
-    Returns:
-        File per modality.
-
-    Raises:
-        ValueError: If a volume has no voxels, or the same value everywhere.
-        RuntimeError: If a file cannot be written.
-    """
-    files = {}
-    for index, (modality, node) in enumerate(nodes.items(), start=1):
-        volume = volumeFromNode(node)
-        _checkContent(node.GetName(), volume)
-        files[modality] = folder / f"image_{index}.nrrd"
-        sitk.WriteImage(image_from_volume(volume), str(files[modality]), False)
-    return files
+    affine = slicer.util.arrayFromVTKMatrix(toWorld) @ grid.affine_ras
+    return grid_from_affine_ras(affine, grid.size)
 
 
 def _problem(modality: str, node: slicer.vtkMRMLNode | None, task: Task) -> str:
@@ -194,13 +185,3 @@ def _boundingGrid(node: slicer.vtkMRMLVolumeNode) -> Grid:
     affine = np.diag([*((high - low) / size), 1.0])
     affine[:3, 3] = low + (high - low) / size / 2
     return grid_from_affine_ras(affine, (int(size[0]), int(size[1]), int(size[2])))
-
-
-def _array(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
-    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
-
-
-def _checkContent(name: str, volume: Volume) -> None:
-    if volume.array.min() == volume.array.max():
-        text = _("'{name}' has the value {value} everywhere. Choose another volume.")
-        raise ValueError(text.format(name=name, value=f"{volume.array.flat[0]:g}"))
