@@ -148,7 +148,11 @@ def places(tmp_path: Path, small_example: SmallExample) -> Mapping[str, str]:
     (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     settings = {"training": {"augmentation": 0.0}, "network": {}}
     (tmp_path / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
-    choices = {"strategy_options": {"max_per_patient": 2}}
+    choices = {
+        "estimation": {"gaussian": {"n_shuffles": 4}},
+        "pairing": {"min_gain": 0.03},
+        "strategy_options": {"max_per_patient": 2},
+    }
     (tmp_path / "choices.json").write_text(json.dumps(choices), encoding="utf-8")
     names = ("cohort", "model", "run", "results", "labels", "record", "new")
     return {

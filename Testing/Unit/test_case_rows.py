@@ -26,7 +26,7 @@ ROWS = [
         "A",
         state=CaseState.SUGGESTED,
         rank=1,
-        modality_difference=1.5,
+        measures={"modality difference": 1.5},
         component=-0.25,
         pmi={"CT-PET": 0.5, "CT-T1": 1.25},
         flags=("incomplete: It lacks T2.", "check pairing: It shares too little."),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import qt
 from slicer.i18n import tr as _
 
+from MDALSelectorLib.selection.case_selection import MEASURES
 from MDALSelectorPanelLib.nodes.case_rows import STATE_COLORS, CaseRow, usual_range
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalWidgetsLib.tables import SORT_ROLE, bar, dot, textItem
@@ -36,6 +37,7 @@ class CaseItems:
             self._differenceItem(row),
             textItem("", sortValue=rank),
             textItem(_flagKinds(row), sortValue=-len(row.flags), toolTip="\n".join(row.flags)),
+            *(_measureItem(row.measures.get(measure.title)) for measure in MEASURES[1:]),
         ]
         setState(items, row)
         return items
@@ -61,6 +63,7 @@ def columnTitles() -> list[str]:
         _("Difference"),
         _("Images"),
         _("Flags"),
+        *(_(measure.title) for measure in MEASURES[1:]),
     ]
 
 
@@ -87,6 +90,12 @@ def setState(items: Sequence[qt.QStandardItem], row: CaseRow) -> None:
     brush = _highlight() if row.state is CaseState.SUGGESTED else qt.QBrush()
     for item in items:
         item.setBackground(brush)
+
+
+def _measureItem(value: float | None) -> qt.QStandardItem:
+    return textItem(
+        "" if value is None else f"{value:.2f}", sortValue=-LAST if value is None else value
+    )
 
 
 def _flagKinds(row: CaseRow) -> str:
