@@ -113,7 +113,7 @@ def test_the_module_gives_out_scores_and_no_encoders() -> None:
         "contrastive_settings": "ContrastiveSettings",
         "score_fold": "tuple[FoldScores, ...]",
     }
-    assert [field.name for field in fields(FoldScores)] == ["pair", "is_held_out", "pmi", "bound"]
+    assert [field.name for field in fields(FoldScores)] == ["is_held_out", "pmi", "bound"]
 
 
 def test_a_case_does_not_change_the_encoders_that_score_its_fold(

@@ -74,16 +74,32 @@ def _estimates(
 ) -> tuple[PairEstimate, ...]:
     n_halves = min(settings.training.n_reliability_splits, plan.n_repeats)
     jobs = list(_jobs(plan, n_halves))
-    cases = {pair: joint_cases(source.available, pair) for pair in pairs}
-    sheets = {pair: _Sheet(pair, cases[pair], plan.seeds.shape, n_halves) for pair in pairs}
+    found = [_blank(pair, joint_cases(source.available, pair), plan, n_halves) for pair in pairs]
+    bounds = np.full((len(pairs), *plan.seeds.shape), np.nan)
     reporter.stage("PMI, contrastive", len(jobs))
     for job, scores in run_jobs(
         lambda job: score_fold(source, pairs, job.split, settings), jobs, device=settings.device
     ):
-        for of_pair in scores:
-            sheets[of_pair.pair].note(of_pair, job)
+        for number, (of_pair, estimate) in enumerate(zip(scores, found, strict=True)):
+            if job.half is not None:
+                estimate.half_pmi[job.repeat, job.half, of_pair.is_held_out] = of_pair.pmi
+                continue
+            estimate.repeat_pmi[job.repeat, of_pair.is_held_out] = of_pair.pmi
+            bounds[number, job.repeat, job.fold] = of_pair.bound
         reporter.advance()
-    return tuple(sheets[pair].estimate() for pair in pairs)
+    means = np.nanmean(bounds, axis=2)
+    return tuple(replace(e, repeat_bounds=means[number]) for number, e in enumerate(found))
+
+
+def _blank(pair: ModalityPair, cases: IntArray, plan: CrossFitPlan, n_halves: int) -> PairEstimate:
+    return PairEstimate(
+        pair=pair,
+        estimator="contrastive",
+        case_index=cases,
+        repeat_pmi=np.full((plan.n_repeats, len(cases)), np.nan),
+        repeat_bounds=np.full(plan.n_repeats, np.nan),
+        half_pmi=np.full((n_halves, 2, len(cases)), np.nan),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,35 +119,6 @@ def _jobs(plan: CrossFitPlan, n_halves: int) -> Iterator[_Job]:
             if repeat < n_halves:
                 for half, part in enumerate(split.halves()):
                     yield _Job(part, repeat, fold, half)
-
-
-class _Sheet:
-    """Collects the out-of-fold scores of one pair over folds and repeats."""
-
-    def __init__(
-        self, pair: ModalityPair, cases: IntArray, shape: tuple[int, ...], n_halves: int
-    ) -> None:
-        self._pair, self._cases = pair, cases
-        self._pmi = np.full((shape[0], len(cases)), np.nan)
-        self._half = np.full((n_halves, 2, len(cases)), np.nan)
-        self._bounds = np.full(shape, np.nan)
-
-    def note(self, scores: FoldScores, job: _Job) -> None:
-        if job.half is not None:
-            self._half[job.repeat, job.half, scores.is_held_out] = scores.pmi
-            return
-        self._pmi[job.repeat, scores.is_held_out] = scores.pmi
-        self._bounds[job.repeat, job.fold] = scores.bound
-
-    def estimate(self) -> PairEstimate:
-        return PairEstimate(
-            pair=self._pair,
-            estimator="contrastive",
-            case_index=self._cases,
-            repeat_pmi=self._pmi,
-            repeat_bounds=np.nanmean(self._bounds, axis=1),
-            half_pmi=self._half,
-        )
 
 
 @dataclass(frozen=True)
@@ -169,13 +156,11 @@ class FoldScores:
     """What one fold's encoders say about the held-out cases of one pair.
 
     Attributes:
-        pair: The pair.
         is_held_out: Which of the cases that have the pair are held out, `(n,)`.
         pmi: PMI of these, mean over places, nats.
         bound: Held-out InfoNCE bound, nats.
     """
 
-    pair: ModalityPair
     is_held_out: MaskArray
     pmi: Float64Array
     bound: float
@@ -189,13 +174,12 @@ def score_fold(
     embedded = embed_cases(fold.model, source, np.arange(len(split.patients)))
     with torch.no_grad():
         return tuple(
-            _pair_scores(pair, embedded.pair(pair, split.patients), fold, split, settings)
+            _pair_scores(embedded.pair(pair, split.patients), fold, split, settings)
             for pair in pairs
         )
 
 
 def _pair_scores(
-    pair: ModalityPair,
     embeddings: PairEmbeddings,
     fold: TrainedFold,
     split: Split,
@@ -208,7 +192,6 @@ def _pair_scores(
     scale = max(scales, key=lambda s: critic.bound(stops, s))
     places = critic.place_pmi()[torch.from_numpy(is_held_out)]
     return FoldScores(
-        pair=pair,
         is_held_out=is_held_out,
         pmi=places.nanmean(dim=1).cpu().double().numpy(),
         bound=critic.bound(np.flatnonzero(is_held_out), scale),

@@ -77,6 +77,7 @@ def estimate_scores(
         reporter=reporter,
     )
     difference = estimation.difference
+    incomplete = _incomplete_flags(prepared)
     flags = pairing_flags(alignment, pmi_nats=difference.pmi_nats, config=config.pairing)
     return CohortScores(
         cohort=prepared.root.name,
@@ -91,7 +92,7 @@ def estimate_scores(
         },
         embeddings=fused_embedding(features),
         diagnostics=diagnostics_of(estimation, config.estimation, _n_joint(features, estimation)),
-        flags=_joined(_incomplete_flags(prepared), flags),
+        flags={n: f for n in prepared.case_ids if (f := incomplete.get(n, ()) + flags.get(n, ()))},
     )
 
 
@@ -157,14 +158,6 @@ def _views(prepared: PreparedCohort, config: EstimationConfig) -> ViewSource | N
 
 def _finite(value: float | None) -> float | None:
     return None if value is None or not np.isfinite(value) else float(value)
-
-
-def _joined(*tables: Mapping[str, tuple[Flag, ...]]) -> dict[str, tuple[Flag, ...]]:
-    joined: dict[str, tuple[Flag, ...]] = {}
-    for table in tables:
-        for case_id, flags in table.items():
-            joined[case_id] = joined.get(case_id, ()) + flags
-    return joined
 
 
 def _key(prepared: PreparedCohort, config: SelectionConfig) -> str:
