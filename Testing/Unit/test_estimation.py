@@ -15,7 +15,8 @@ from MDALSelectorLib.estimation.config import (
     EstimationConfig,
     GaussianConfig,
 )
-from MDALSelectorLib.estimation.estimate import Estimation, estimate
+from MDALSelectorLib.estimation.estimate import estimate
+from MDALSelectorLib.estimation.pair_estimate import Estimation
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.arrays import Float64Array
 

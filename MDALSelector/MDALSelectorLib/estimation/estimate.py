@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from MDALSelectorLib.estimation.config import EstimationConfig
-from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, plan_cross_fit, spearman
+from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, plan_cross_fit
 from MDALSelectorLib.estimation.gaussian_estimator import gaussian_estimates, shuffled_bounds
 from MDALSelectorLib.estimation.pair_estimate import (
-    ModalityDifference,
+    Estimation,
     ModalityPair,
     PairEstimate,
     has_modality,
     joint_cases,
     modality_difference,
+    null_bound,
 )
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
@@ -29,68 +30,6 @@ from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 
 if TYPE_CHECKING:
     from MDALSelectorLib.estimation.case_embeddings import ViewSource
-
-
-NULL_QUANTILE = 0.95
-
-
-@dataclass(frozen=True, eq=False)
-class Estimation:
-    """PMI of every case and pair, by every estimator that ran, and the difference that ranks.
-
-    Attributes:
-        case_ids: The cases; row i of every array is case i.
-        pairs: All pairs of modalities.
-        estimator: The one that ranks; the first that ran if no pair could be scored.
-        estimates: Per estimator, one estimate per pair that has enough cases.
-        null_bounds: Per pair, held-out bounds of shuffled pairs, nats.
-        unused: Per pair that does not count, why; a full sentence.
-        difference: The modality difference by `estimator`.
-    """
-
-    case_ids: tuple[str, ...]
-    pairs: tuple[ModalityPair, ...]
-    estimator: str
-    estimates: Mapping[str, tuple[PairEstimate, ...]]
-    null_bounds: Mapping[ModalityPair, Float64Array]
-    unused: Mapping[ModalityPair, str]
-    difference: ModalityDifference
-
-    @property
-    def has_signal(self) -> bool:
-        """Whether any pair says something that a ranking could rest on."""
-        return self.difference.has_signal
-
-    @property
-    def bounds_nats(self) -> dict[str, float]:
-        """Held-out bound per estimator, mean over the pairs that count (else over all), nats."""
-        return {name: self._mean_bound(found) for name, found in self.estimates.items() if found}
-
-    @property
-    def null_bound_nats(self) -> float | None:
-        """95th percentile of the bounds of shuffled pairs, mean over the same pairs, nats."""
-        counted = self.difference.used or tuple(self.null_bounds)
-        found = [
-            _null_bound(self.null_bounds[pair]) for pair in counted if pair in self.null_bounds
-        ]
-        return float(np.mean(found)) if found else None
-
-    @property
-    def rank_correlation(self) -> float | None:
-        """Rank correlation of the two estimators' PMI, mean over the pairs that count."""
-        if len(self.estimates) < 2:
-            return None
-        one, other = self.estimates.values()
-        found = [
-            spearman(a.pmi, b.pmi)
-            for a, b in zip(one, other, strict=True)
-            if a.pair in self.difference.used or not self.has_signal
-        ]
-        return float(np.mean(found)) if found else None
-
-    def _mean_bound(self, found: Sequence[PairEstimate]) -> float:
-        used = self.difference.used or tuple(estimate.pair for estimate in found)
-        return float(np.mean([e.bound_nats for e in found if e.pair in used]))
 
 
 def estimate(
@@ -254,17 +193,13 @@ def _without_signal(
     """Return the pairs whose bound chance could reach, and say so."""
     unused = {}
     for estimate in estimates:
-        limit = max(config.min_bound_nats, _null_bound(null.get(estimate.pair, np.empty(0))))
+        limit = max(config.min_bound_nats, null_bound(null.get(estimate.pair, np.empty(0))))
         if not estimate.bound_nats > limit:
             unused[estimate.pair] = (
                 f"{' and '.join(estimate.pair)} share {estimate.bound_nats:.2f} nats in cases that"
                 f" were held out, no more than the {limit:.2f} nats that chance alone could give."
             )
     return unused
-
-
-def _null_bound(bounds: Float64Array) -> float:
-    return float(np.quantile(bounds, NULL_QUANTILE)) if len(bounds) else -np.inf
 
 
 def _why_too_few(data: _Data, pair: ModalityPair, config: EstimationConfig) -> str | None:

@@ -10,8 +10,9 @@ import numpy as np
 
 from MDALSelectorLib.case_flags import INCOMPLETE, Flag
 from MDALSelectorLib.estimation.config import EstimationConfig
-from MDALSelectorLib.estimation.estimate import Estimation, estimate
+from MDALSelectorLib.estimation.estimate import estimate
 from MDALSelectorLib.estimation.features import cohort_features, cohort_voxel_nmi, fused_embedding
+from MDALSelectorLib.estimation.pair_estimate import Estimation, has_modality, joint_cases
 from MDALSelectorLib.pairing.alignment import measure_alignment
 from MDALSelectorLib.pairing.flags import pairing_flags
 from MDALSelectorLib.selection.cohort_scores import (
@@ -21,9 +22,9 @@ from MDALSelectorLib.selection.cohort_scores import (
     scores_key,
 )
 from MDALSelectorLib.selection.config import PACKAGES, SelectionConfig
-from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, PairDiagnostics
+from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics
 from MDALSelectorLib.strategies import MODALITY_DIFFERENCE, VOXEL_NMI
-from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.images.arrays import MaskArray
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
 from MultimodalImagingLib.record.cohort_record import CohortRecord
@@ -66,7 +67,8 @@ def estimate_scores(
         reporter: Notified of stages and steps.
     """
     patients = tuple(case.patient_id for case in prepared.cases)
-    features = _features(prepared, reporter)
+    found = cohort_features(prepared, prepared.modalities, n_cases=len(prepared), reporter=reporter)
+    features = {modality: values.astype(np.float64) for modality, values in found.items()}
     alignment = measure_alignment(prepared, patients, prepared.modalities, reporter=reporter)
     estimation = estimate(
         features,
@@ -91,20 +93,20 @@ def estimate_scores(
             VOXEL_NMI: cohort_voxel_nmi(prepared, prepared.modalities),
         },
         embeddings=fused_embedding(features),
-        diagnostics=diagnostics_of(estimation, config.estimation, _n_joint(features, estimation)),
+        diagnostics=diagnostics_of(estimation, config.estimation, has_modality(features)),
         flags={n: f for n in prepared.case_ids if (f := incomplete.get(n, ()) + flags.get(n, ()))},
     )
 
 
 def diagnostics_of(
-    estimation: Estimation, config: EstimationConfig, n_joint: Mapping[Pair, int]
+    estimation: Estimation, config: EstimationConfig, available: Mapping[str, MaskArray]
 ) -> Diagnostics:
     """Return what speaks for and against the scores, in plain numbers.
 
     Args:
         estimation: What was estimated.
         config: How.
-        n_joint: Number of cases that have both modalities of a pair.
+        available: Which cases have each modality.
     """
     found = {e.pair: e for e in estimation.estimates[estimation.estimator]}
     difference = estimation.difference
@@ -120,7 +122,7 @@ def diagnostics_of(
         pairs=tuple(
             PairDiagnostics(
                 pair=pair,
-                n_cases=n_joint[pair],
+                n_cases=len(joint_cases(available, pair)),
                 is_used=pair in difference.used,
                 bound_nats=_finite(found[pair].bound_nats) if pair in found else None,
                 median_nats=_finite(float(np.median(found[pair].pmi))) if pair in found else None,
@@ -129,16 +131,6 @@ def diagnostics_of(
             for pair in estimation.pairs
         ),
     )
-
-
-def _n_joint(features: Mapping[str, Float64Array], estimation: Estimation) -> dict[Pair, int]:
-    has = {modality: ~np.isnan(values).all(axis=1) for modality, values in features.items()}
-    return {(a, b): int((has[a] & has[b]).sum()) for a, b in estimation.pairs}
-
-
-def _features(prepared: PreparedCohort, reporter: Reporter) -> dict[str, Float64Array]:
-    found = cohort_features(prepared, prepared.modalities, n_cases=len(prepared), reporter=reporter)
-    return {modality: values.astype(np.float64) for modality, values in found.items()}
 
 
 def _views(prepared: PreparedCohort, config: EstimationConfig) -> ViewSource | None:

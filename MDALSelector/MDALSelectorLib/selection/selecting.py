@@ -139,48 +139,34 @@ def _ranked_cases(
     flags: Mapping[str, tuple[Flag, ...]],
 ) -> tuple[RankedCase, ...]:
     components = principal_components(scores.embeddings)
-    reasons = {pick.index: pick.reason for pick in ranking.picks}
-    return tuple(
-        RankedCase(
-            rank=rank,
-            case_id=scores.case_ids[row],
-            patient_id=scores.patient_ids[row],
-            suggested=row in reasons,
-            labelled=scores.case_ids[row] in scores.labelled,
-            pmi=_per_pair(scores, scores.pmi_nats[row]),
-            z=_per_pair(scores, scores.z[row]),
-            measures={
-                measure.name: float(scores.measures[measure.name][row])
-                for measure in MEASURES
-                if np.isfinite(scores.measures[measure.name][row])
-            },
-            components=tuple(float(value) for value in components[row]),
-            flags=flags[scores.case_ids[row]],
-            reason=_reason(scores, strategy, row, reasons.get(row, ""), flags=flags),
+    chosen = {pick.index: pick.reason for pick in ranking.picks}
+    cases = []
+    for rank, row in enumerate(ranking.order, start=1):
+        name = scores.case_ids[row]
+        pmi, z = (_per_pair(scores, table[row]) for table in (scores.pmi_nats, scores.z))
+        measures = {m.name: float(scores.measures[m.name][row]) for m in MEASURES}
+        is_labelled = name in scores.labelled
+        stands_out = pair_statement(
+            pmi, z, scores.diagnostics.medians_nats, highest=strategy.name == "MinMD"
         )
-        for rank, row in enumerate(ranking.order, start=1)
-    )
-
-
-def _reason(
-    scores: CohortScores,
-    strategy: Strategy,
-    row: int,
-    chosen: str,
-    *,
-    flags: Mapping[str, tuple[Flag, ...]],
-) -> str:
-    name = scores.case_ids[row]
-    stands_out = pair_statement(
-        _per_pair(scores, scores.pmi_nats[row]),
-        _per_pair(scores, scores.z[row]),
-        scores.diagnostics.medians_nats,
-        highest=strategy.name == "MinMD",
-    )
-    parts = (
-        [stands_out, chosen] if strategy.utility == MODALITY_DIFFERENCE else [chosen, stands_out]
-    )
-    return case_reason(parts, flags[name], labelled=name in scores.labelled)
+        parts = [chosen.get(row, ""), stands_out]
+        parts = parts[::-1] if strategy.utility == MODALITY_DIFFERENCE else parts
+        cases.append(
+            RankedCase(
+                rank=rank,
+                case_id=name,
+                patient_id=scores.patient_ids[row],
+                suggested=row in chosen,
+                labelled=is_labelled,
+                measures={key: value for key, value in measures.items() if np.isfinite(value)},
+                pmi=pmi,
+                z=z,
+                components=tuple(components[row].tolist()),
+                flags=flags[name],
+                reason=case_reason(parts, flags[name], labelled=is_labelled),
+            )
+        )
+    return tuple(cases)
 
 
 def _per_pair(scores: CohortScores, values: Float64Array) -> dict[Pair, float]:
