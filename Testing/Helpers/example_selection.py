@@ -17,7 +17,7 @@ from MDALSelectorLib.selection.config import SelectionRequest
 from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics
 from MDALSelectorLib.selection.run_folder import write_embeddings, write_selection
 from MDALSelectorLib.selection.selecting import make_selection, with_thumbnails
-from MDALSelectorLib.strategies import MODALITY_DIFFERENCE, SCORE, VOXEL_NMI
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, SCORE, VOXEL_NMI
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 

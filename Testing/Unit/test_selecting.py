@@ -16,7 +16,8 @@ from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MDALSelectorLib.selection.comparison import compare_strategies, coverage_radius
 from MDALSelectorLib.selection.config import SelectionRequest
 from MDALSelectorLib.selection.selecting import make_selection
-from MDALSelectorLib.strategies import MODALITY_DIFFERENCE, SCORE, STRATEGIES, VOXEL_NMI, Pool
+from MDALSelectorLib.strategies import STRATEGIES
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, SCORE, VOXEL_NMI, Pool
 from MultimodalImagingLib.errors import UsageError
 
 

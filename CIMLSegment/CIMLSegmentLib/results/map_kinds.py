@@ -27,30 +27,30 @@ class MapKind:
     Attributes:
         name: Name in files and in `result.json`.
         title: Name for the user.
-        unit: Unit of its values as legends give it; empty if unitless.
         meaning: Unit and range as `result.json` states them.
-        top: Upper end of the scale; `None` for the largest value of all maps of the kind.
-        top_text: The upper end as a legend gives it; empty where it follows from the values.
         colors: Key of `COLORS`; Slicer has a color table of the same name.
-        has_route: Whether a map belongs to an auxiliary and the primary that it informs.
-        has_region: Whether a map belongs to a region.
         choice: Text where the user chooses a kind.
         hint: What the maps show, and what they do not, in sentences.
         heading: Heading of their pictures in the report.
+        unit: Unit of its values as legends give it; empty if unitless.
+        top: Upper end of the scale; `None` for the largest value of all maps of the kind.
+        top_text: The upper end as a legend gives it; empty where it follows from the values.
+        has_route: Whether a map belongs to an auxiliary and the primary that it informs.
+        has_region: Whether a map belongs to a region.
     """
 
     name: str
     title: str
-    unit: str
     meaning: str
-    top: float | None
-    top_text: str
     colors: str
-    has_route: bool
-    has_region: bool
     choice: str
     hint: str
     heading: str
+    unit: str = ""
+    top: float | None = None
+    top_text: str = ""
+    has_route: bool = True
+    has_region: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,7 @@ _KINDS = (
         title="Information",
         unit="nats per voxel",
         meaning="nats per voxel",
-        top=None,
-        top_text="",
         colors="Viridis",
-        has_route=True,
         has_region=False,
         choice="Information (nats per voxel)",
         hint="Information received from the auxiliary, per voxel, in nats.",
@@ -98,13 +95,10 @@ _KINDS = (
     MapKind(
         name="attention",
         title="Attention",
-        unit="",
         meaning="unitless, 0 to 1",
         top=1.0,
         top_text="1",
         colors="Inferno",
-        has_route=True,
-        has_region=True,
         choice="Attention (0 to 1)",
         hint=(
             "Where the gate let the auxiliary through: 0 closed, 1 open. An open gate does not mean"
@@ -115,13 +109,10 @@ _KINDS = (
     MapKind(
         name="gradcam",
         title="Grad-CAM",
-        unit="",
         meaning="unitless, 0 to 1; model attribution, not clinical evidence",
         top=1.0,
         top_text="1",
         colors="Inferno",
-        has_route=True,
-        has_region=True,
         choice="Grad-CAM (0 to 1)",
         hint="Which places of the message raise the score of the region.",
         heading="Grad-CAM: which messages raise the prediction",
@@ -135,7 +126,6 @@ _KINDS = (
         top_text="ln 2 = 0.69 nats",
         colors="Plasma",
         has_route=False,
-        has_region=True,
         choice="Uncertainty (nats)",
         hint="How uncertain the model is about the region, per voxel: 0 certain, 0.69 undecided.",
         heading="Uncertainty of each region",

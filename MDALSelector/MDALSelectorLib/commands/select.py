@@ -8,7 +8,8 @@ from pathlib import Path
 from MDALSelectorLib.estimation.config import ESTIMATORS, EstimationConfig, EstimatorName
 from MDALSelectorLib.pairing.config import PairingConfig
 from MDALSelectorLib.selection.config import LABELLED_RULES, SelectionConfig
-from MDALSelectorLib.strategies import DEFAULT_STRATEGY, STRATEGIES, StrategyOptions
+from MDALSelectorLib.strategies import DEFAULT_STRATEGY, STRATEGIES
+from MDALSelectorLib.strategies.base import StrategyOptions
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 from MultimodalImagingLib.jobs.command_line import add_modality_argument

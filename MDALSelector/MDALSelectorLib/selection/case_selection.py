@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from MDALSelectorLib.case_flags import CHECK_PAIRING, INCOMPLETE, Flag
 from MDALSelectorLib.selection.budget import Budget
 from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, Trust
-from MDALSelectorLib.strategies import MODALITY_DIFFERENCE
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from MDALSelectorLib.case_flags import Flag
 from MDALSelectorLib.selection.diagnostics import Diagnostics
-from MDALSelectorLib.strategies import MODALITY_DIFFERENCE
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.record.checksums import array_checksum, json_checksum

@@ -9,7 +9,8 @@ from typing import Literal
 from MDALSelectorLib.estimation.config import EstimationConfig
 from MDALSelectorLib.pairing.config import PairingConfig
 from MDALSelectorLib.selection.budget import Budget
-from MDALSelectorLib.strategies import DEFAULT_STRATEGY, StrategyOptions
+from MDALSelectorLib.strategies import DEFAULT_STRATEGY
+from MDALSelectorLib.strategies.base import StrategyOptions
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 

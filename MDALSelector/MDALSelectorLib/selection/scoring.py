@@ -23,7 +23,7 @@ from MDALSelectorLib.selection.cohort_scores import (
 )
 from MDALSelectorLib.selection.config import PACKAGES, SelectionConfig
 from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics
-from MDALSelectorLib.strategies import MODALITY_DIFFERENCE, VOXEL_NMI
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, VOXEL_NMI
 from MultimodalImagingLib.images.arrays import MaskArray
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
