@@ -78,8 +78,7 @@ def estimate_scores(
         source=_views(prepared, config.estimation),
         reporter=reporter,
     )
-    difference = estimation.difference
-    incomplete = _incomplete_flags(prepared)
+    difference, nmi = estimation.difference, cohort_voxel_nmi(prepared, prepared.modalities)
     flags = pairing_flags(alignment, pmi_nats=difference.pmi_nats, config=config.pairing)
     return CohortScores(
         cohort=prepared.root.name,
@@ -88,13 +87,10 @@ def estimate_scores(
         patient_ids=patients,
         pmi_nats=difference.pmi_nats,
         z=difference.z,
-        measures={
-            MODALITY_DIFFERENCE: difference.values,
-            VOXEL_NMI: cohort_voxel_nmi(prepared, prepared.modalities),
-        },
+        measures={MODALITY_DIFFERENCE: difference.values, VOXEL_NMI: nmi},
         embeddings=fused_embedding(features),
         diagnostics=diagnostics_of(estimation, config.estimation, has_modality(features)),
-        flags={n: f for n in prepared.case_ids if (f := incomplete.get(n, ()) + flags.get(n, ()))},
+        flags=_with_incomplete(prepared, flags),
     )
 
 
@@ -158,11 +154,17 @@ def _key(prepared: PreparedCohort, config: SelectionConfig) -> str:
     return scores_key([cases, settings, current_versions(PACKAGES)])
 
 
-def _incomplete_flags(prepared: PreparedCohort) -> dict[str, tuple[Flag, ...]]:
-    flags: dict[str, tuple[Flag, ...]] = {}
+def _with_incomplete(
+    prepared: PreparedCohort, flags: Mapping[str, tuple[Flag, ...]]
+) -> dict[str, tuple[Flag, ...]]:
+    """Add to the flags of cases what modalities they lack."""
+    found: dict[str, tuple[Flag, ...]] = {}
     for case_id, header in zip(prepared.case_ids, prepared.headers, strict=True):
+        own = flags.get(case_id, ())
         lacks = [m for m in prepared.modalities if m not in header.modalities]
         if lacks:
             reason = f"It lacks {' and '.join(lacks)}; it is scored from the pairs that it has."
-            flags[case_id] = (Flag(INCOMPLETE, reason),)
-    return flags
+            own = (Flag(INCOMPLETE, reason), *own)
+        if own:
+            found[case_id] = own
+    return found

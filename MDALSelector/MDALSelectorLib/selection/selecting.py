@@ -44,17 +44,12 @@ def make_selection(scores: CohortScores, request: SelectionRequest) -> CaseSelec
     asked = make_strategy(request.strategy, request.options)
     strategy, fallback = _replaced_without_signal(asked, trust, request.options)
     flags = _all_flags(scores, strategy)
-    check_candidates(
-        [name for name in scores.case_ids if name not in scores.labelled],
-        flags,
-        n_cases=len(scores.case_ids),
-        budget=request.budget.n_cases,
-        strategy=strategy.name,
-    )
+    n_cases, budget = len(scores.case_ids), request.budget.n_cases
+    open_cases = [name for name in scores.case_ids if name not in scores.labelled]
+    check_candidates(open_cases, flags, n_cases=n_cases, budget=budget, strategy=strategy.name)
     pool = _pool(scores, flags)
-    ranking = strategy.rank(
-        pool, request.budget.n_cases, generator=strategy_generator(request.seed, strategy.name)
-    )
+    generator = strategy_generator(request.seed, strategy.name)
+    ranking = strategy.rank(pool, budget, generator=generator)
     return CaseSelection(
         cohort=scores.cohort,
         modalities=scores.modalities,
@@ -65,9 +60,7 @@ def make_selection(scores: CohortScores, request: SelectionRequest) -> CaseSelec
         diagnostics=scores.diagnostics,
         trust=trust,
         fallback=fallback,
-        comparison=compare_strategies(
-            pool, request.budget.n_cases, seed=request.seed, options=request.options
-        ),
+        comparison=compare_strategies(pool, budget, seed=request.seed, options=request.options),
     )
 
 
