@@ -1,4 +1,4 @@
-"""What is found for a pair of modalities, for all pairs, and by all estimators of a cohort."""
+"""What an estimator finds for a pair of modalities, and the modality difference of all pairs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ ModalityPair = tuple[str, str]
 
 # Median absolute deviation of a normal distribution with standard deviation 1.
 NORMAL_MAD = 0.6745
-NULL_QUANTILE = 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +22,7 @@ class PairEstimate:
 
     Attributes:
         pair: The two modalities, in the order of the cohort.
-        estimator: `"gaussian"` or `"contrastive"`.
+        estimator: `"local"`, `"gaussian"` or `"contrastive"`.
         case_index: Cases that have both modalities, ascending indices `(n,)`.
         repeat_pmi: PMI of these cases per repeat, nats, `(n_repeats, n)`.
         repeat_bounds: Held-out symmetric InfoNCE bound per repeat, nats, `(n_repeats,)`.
@@ -78,63 +77,6 @@ class ModalityDifference:
         return bool(self.used)
 
 
-@dataclass(frozen=True, eq=False)
-class Estimation:
-    """PMI of every case and pair, by every estimator that ran, and the difference that ranks.
-
-    Attributes:
-        case_ids: The cases; row i of every array is case i.
-        pairs: All pairs of modalities.
-        estimator: The one that ranks; the first that ran if no pair could be scored.
-        estimates: Per estimator, one estimate per pair that has enough cases.
-        null_bounds: Per pair, held-out bounds of shuffled pairs, nats.
-        unused: Per pair that does not count, why; a full sentence.
-        difference: The modality difference by `estimator`.
-    """
-
-    case_ids: tuple[str, ...]
-    pairs: tuple[ModalityPair, ...]
-    estimator: str
-    estimates: Mapping[str, tuple[PairEstimate, ...]]
-    null_bounds: Mapping[ModalityPair, Float64Array]
-    unused: Mapping[ModalityPair, str]
-    difference: ModalityDifference
-
-    @property
-    def has_signal(self) -> bool:
-        """Whether any pair says something that a ranking could rest on."""
-        return self.difference.has_signal
-
-    @property
-    def bounds_nats(self) -> dict[str, float]:
-        """Held-out bound per estimator, mean over the pairs that count (else over all), nats."""
-        return {name: self._mean_bound(found) for name, found in self.estimates.items() if found}
-
-    @property
-    def null_bound_nats(self) -> float | None:
-        """95th percentile of the bounds of shuffled pairs, mean over the same pairs, nats."""
-        counted = self.difference.used or tuple(self.null_bounds)
-        found = [null_bound(self.null_bounds[pair]) for pair in counted if pair in self.null_bounds]
-        return float(np.mean(found)) if found else None
-
-    @property
-    def rank_correlation(self) -> float | None:
-        """Rank correlation of the two estimators' PMI, mean over the pairs that count."""
-        if len(self.estimates) < 2:
-            return None
-        one, other = self.estimates.values()
-        found = [
-            spearman(a.pmi, b.pmi)
-            for a, b in zip(one, other, strict=True)
-            if a.pair in self.difference.used or not self.has_signal
-        ]
-        return float(np.mean(found)) if found else None
-
-    def _mean_bound(self, found: Sequence[PairEstimate]) -> float:
-        used = self.difference.used or tuple(estimate.pair for estimate in found)
-        return float(np.mean([e.bound_nats for e in found if e.pair in used]))
-
-
 def has_modality(features: Mapping[str, Float64Array]) -> dict[str, MaskArray]:
     """Return which cases have each modality; the others are rows of NaN."""
     return {m: np.asarray(~np.isnan(v).any(axis=1), dtype=bool) for m, v in features.items()}
@@ -181,11 +123,6 @@ def modality_difference(
         r12_repeats=mean_pairwise_spearman(np.array(rankings)) if rankings else float("nan"),
         r12_disjoint=float(np.mean([spearman(*pair) for pair in halves])) if halves else np.nan,
     )
-
-
-def null_bound(bounds: Float64Array) -> float:
-    """Return what bounds of shuffled pairs rarely exceed, nats; minus infinity without any."""
-    return float(np.quantile(bounds, NULL_QUANTILE)) if len(bounds) else -np.inf
 
 
 def mean_over_pairs(table: Float64Array) -> Float64Array:

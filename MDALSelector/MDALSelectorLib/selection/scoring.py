@@ -10,9 +10,12 @@ import numpy as np
 
 from MDALSelectorLib.case_flags import INCOMPLETE, Flag
 from MDALSelectorLib.estimation.config import EstimationConfig
-from MDALSelectorLib.estimation.estimate import estimate
+from MDALSelectorLib.estimation.estimate import Estimation, estimate
+from MDALSelectorLib.estimation.estimation_data import EstimationData
 from MDALSelectorLib.estimation.features import cohort_features, cohort_voxel_nmi, fused_embedding
-from MDALSelectorLib.estimation.pair_estimate import Estimation, has_modality, joint_cases
+from MDALSelectorLib.estimation.local_samples import LocalSamples, sample_cohort
+from MDALSelectorLib.estimation.pair_estimate import has_modality, joint_cases
+from MDALSelectorLib.estimation.resolution import matching_blurs
 from MDALSelectorLib.pairing.alignment import measure_alignment
 from MDALSelectorLib.pairing.flags import pairing_flags
 from MDALSelectorLib.selection.cohort_scores import (
@@ -70,14 +73,14 @@ def estimate_scores(
     found = cohort_features(prepared, prepared.modalities, n_cases=len(prepared), reporter=reporter)
     features = {modality: values.astype(np.float64) for modality, values in found.items()}
     alignment = measure_alignment(prepared, patients, prepared.modalities, reporter=reporter)
-    estimation = estimate(
-        features,
+    data = EstimationData(
         case_ids=prepared.case_ids,
         patient_ids=patients,
-        config=config.estimation,
-        source=_views(prepared, config.estimation),
-        reporter=reporter,
+        features=features,
+        samples=_samples(prepared, config.estimation, reporter),
+        views=lambda: _views(prepared, config.estimation),
     )
+    estimation = estimate(data, config.estimation, reporter)
     difference, nmi = estimation.difference, cohort_voxel_nmi(prepared, prepared.modalities)
     flags = pairing_flags(alignment, pmi_nats=difference.pmi_nats, config=config.pairing)
     return CohortScores(
@@ -91,6 +94,7 @@ def estimate_scores(
         embeddings=fused_embedding(features),
         diagnostics=diagnostics_of(estimation, config.estimation, has_modality(features)),
         flags=_with_incomplete(prepared, flags),
+        critics=estimation.critics,
     )
 
 
@@ -126,13 +130,27 @@ def diagnostics_of(
             )
             for pair in estimation.pairs
         ),
+        r12_by_estimator=estimation.r12_disjoint,
     )
 
 
-def _views(prepared: PreparedCohort, config: EstimationConfig) -> ViewSource | None:
-    """Return the crops for the contrastive estimator; `None` if it is not asked for."""
-    if config.estimator == "gaussian":
+def _samples(
+    prepared: PreparedCohort, config: EstimationConfig, reporter: Reporter
+) -> LocalSamples | None:
+    """Return features of positions for the local estimator; `None` if it is not asked for."""
+    if config.estimator not in ("auto", "local"):
         return None
+    return sample_cohort(
+        prepared,
+        prepared.spec.kinds,
+        blurs=matching_blurs(prepared),
+        n_places=config.local.n_places,
+        reporter=reporter,
+    )
+
+
+def _views(prepared: PreparedCohort, config: EstimationConfig) -> ViewSource:
+    """Return the crops for the contrastive estimator."""
     from MDALSelectorLib.estimation.volume_views import (
         VolumeViews,  # torch: only where it is needed
     )

@@ -17,6 +17,7 @@ from MDALSelectorLib.strategies.pool import (
     two_decimals,
     utility_column,
 )
+from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,9 @@ class MaxMD(_ByUtility):
     """The cases whose modalities share the least information (MaxMD of MDAL; our reading)."""
 
     name: ClassVar[str] = "MaxMD"
-    summary: ClassVar[str] = "the largest modality differences, one case per patient first"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy", "the largest modality differences, one case per patient first"
+    )
     utility: ClassVar[str | None] = MODALITY_DIFFERENCE
 
 
@@ -61,7 +64,9 @@ class MinMD(_ByUtility):
     """The cases whose modalities share the most information: the reversed hypothesis."""
 
     name: ClassVar[str] = "MinMD"
-    summary: ClassVar[str] = "the smallest modality differences (the reversed hypothesis)"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy", "the smallest modality differences (the reversed hypothesis)"
+    )
     utility: ClassVar[str | None] = MODALITY_DIFFERENCE
     sign: ClassVar[float] = -1.0
     word: ClassVar[str] = "smallest"
@@ -72,7 +77,9 @@ class VoxelNMI(_ByUtility):
     """The cases whose modalities share the least information voxel by voxel; nothing is learned."""
 
     name: ClassVar[str] = "VoxelNMI"
-    summary: ClassVar[str] = "the lowest normalized mutual information of voxels; no learning"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy", "the lowest normalized mutual information of voxels; no learning"
+    )
     utility: ClassVar[str | None] = VOXEL_NMI
     sign: ClassVar[float] = -1.0
 
@@ -93,7 +100,9 @@ class Score(_ByUtility):
     """
 
     name: ClassVar[str] = "Score"
-    summary: ClassVar[str] = "the score in a column of the user's table"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy", "the score in a column of the user's table"
+    )
     utility: ClassVar[str | None] = SCORE
     score_direction: Literal["high", "low"] = "high"
 
