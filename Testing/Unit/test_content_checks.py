@@ -132,3 +132,11 @@ def test_all_files_of_a_case_are_read_and_all_faults_named(tmp_path: Path) -> No
 def test_a_good_case_has_no_faults(tmp_path: Path) -> None:
     images = {"CT": written(tmp_path / "ct.nii.gz", noise())}
     assert list(check_images(Case("a", "a", images))) == []
+
+
+def test_a_mask_among_the_images_is_named_as_one(tmp_path: Path) -> None:
+    mask = written(tmp_path / "t1.nii.gz", (noise() > 0).astype(np.uint8))
+    (problem,) = check_images(Case("a", "a", {"T1": mask}))
+    assert problem.severity == "error"
+    assert "found a mask" in problem.message
+    assert "`t1_mask=label`" in problem.message

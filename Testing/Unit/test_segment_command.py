@@ -291,6 +291,7 @@ def test_named_images_must_be_unambiguous(tmp_path: Path) -> None:
 def test_chosen_cases_are_those_asked_for(cohort: Path) -> None:
     cases, _ = cases_of_path(cohort)
     assert [case.case_id for case in chosen_cases(cases, ["c", "a"])] == ["a", "c"]
+    assert [case.case_id for case in chosen_cases(cases, ["a", "c", "a"])] == ["a", "c"]
     assert chosen_cases(cases, []) == cases
     with pytest.raises(CohortError, match=r"no case y and no case z"):
         chosen_cases(cases, ["y", "z", "a"])

@@ -20,6 +20,7 @@ from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_files import write_json
 from MultimodalImagingLib.record.checksums import file_state
+from MultimodalImagingLib.record.json_entry import json_value
 
 CACHE_FILE = "label-values.json"
 _FORMAT_VERSION = 1
@@ -224,7 +225,7 @@ def _read_cache(cache: Path | None) -> dict[str, Any]:
     if cache is None:
         return {}
     try:
-        content = json.loads((cache / CACHE_FILE).read_text(encoding="utf-8"))
+        content = json_value((cache / CACHE_FILE).read_text(encoding="utf-8"))
         is_ours = content["format_version"] == _FORMAT_VERSION
         return dict(content["files"]) if is_ours else {}
     except (OSError, ValueError, KeyError, TypeError):
