@@ -15,7 +15,7 @@ from MDALSelectorLib.selection.case_selection import (
     RankedCase,
     StrategyComparison,
 )
-from MDALSelectorLib.selection.diagnostics import Pair
+from MDALSelectorLib.selection.diagnostics import LOCAL, Pair
 from MDALSelectorLib.selection.run_folder import (
     REPORT_NAME,
     THUMBNAILS_NAME,
@@ -72,6 +72,7 @@ def render_report(run: Path, selection: CaseSelection) -> str:
         "strategy_summary": _summary(selection.strategy),
         "measures": MEASURES,
         "rows": table_rows(selection),
+        "has_maps": selection.diagnostics.estimator == LOCAL,
         "has_patients": any(case.patient_id != case.case_id for case in selection.cases),
         "suggested": cards(run, selection.suggested),
         "to_check": cards(run, selection.to_check),
