@@ -187,7 +187,7 @@ class LocalConfig:
     Attributes:
         n_places: Places in the box around each body; about half of them lie in the body.
         ridge: Added to the variances of the normal scores, unitless.
-        n_shuffles: Shuffles of the pairs for the bound that chance alone reaches; they differ little.
+        n_shuffles: Shuffles of the pairs, which differ little, for the bound of chance alone.
         n_reliability_splits: Repeats that are also scored by critics of disjoint halves.
     """
 
