@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ from MDALSelectorLib.pairing.flags import pairing_flags
 from MDALSelectorLib.selection.config import PACKAGES
 from MDALSelectorLib.synthetic_cohort import write_cohort
 from MultimodalImagingLib.cohorts.cohort import find_cohort
+from MultimodalImagingLib.images.volume_io import read_layers
 from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 from MultimodalImagingLib.preparation.preprocessing import (
@@ -118,7 +120,6 @@ def separate_places(cohort: PreparedCohort, samples: LocalSamples) -> float:
     for start in (0, 1):
         part = LocalSamples(
             {m: v[:, start::2] for m, v in samples.values.items()},
-            {m: v[:, start::2] for m, v in samples.inside.items()},
         )
         found = local_estimates(part, pairs, plan=plan, config=config)
         halves.append(found.estimates)
@@ -142,10 +143,8 @@ def simple_facts(cohort: PreparedCohort) -> dict[str, list[float]]:
         for modality in cohort.modalities:
             row |= image_facts(prepared, modality)
         if case.label is not None:
-            from MultimodalImagingLib.images.volume_io import read_volume
-
-            label = read_volume(case.label, is_label=True)
-            row["tumor volume"] = float((label.array > 0).sum() * np.prod(label.grid.spacing_mm))
+            (label,), grid = read_layers(case.label)
+            row["tumor volume"] = float(np.count_nonzero(label) * np.prod(grid.spacing_mm))
         for name, value in row.items():
             facts.setdefault(name, []).append(value)
     return {name: values for name, values in facts.items() if len(values) == len(cohort)}
@@ -378,7 +377,7 @@ def main() -> None:
     for n_cases in options.sizes:
         for seed in options.seeds:
             path = work / f"synthetic-{n_cases}-{seed}.json"
-            results[n_cases, seed] = kept(path, lambda n=n_cases, s=seed: synthetic(n, s, work))
+            results[n_cases, seed] = kept(path, partial(synthetic, n_cases, seed, work))
             print(f"{n_cases} cases, seed {seed}: done", file=sys.stderr)
     show_synthetic(results)
     first = options.seeds[0]

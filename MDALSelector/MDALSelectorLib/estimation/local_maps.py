@@ -8,7 +8,7 @@ import numpy as np
 
 from MDALSelectorLib.estimation.local_estimator import LocalCritics
 from MDALSelectorLib.estimation.local_gaussian import LocalCritic
-from MDALSelectorLib.estimation.local_samples import Blurs, case_features
+from MDALSelectorLib.estimation.local_samples import Blurs, case_features, seen_body
 from MDALSelectorLib.estimation.pair_estimate import ModalityPair
 from MultimodalImagingLib.images.arrays import Float32Array, Float64Array, MaskArray
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
@@ -39,7 +39,7 @@ def local_pmi_maps(
     maps, critic_of = critics.maps[fold], critics.critics[fold]
     scores: dict[str, Float64Array] = {}
     for modality in case.modalities:
-        if modality in maps and (case.body & case.coverage[modality]).any():
+        if modality in maps and seen_body(case, modality).any():
             found = case_features(case, modality, kind=kinds[modality], blurs=blurs)
             scores[modality] = maps[modality](np.moveaxis(found, 0, -1))
     return {
@@ -50,9 +50,8 @@ def local_pmi_maps(
 
 
 def _counts(case: PreparedCase, pair: ModalityPair) -> MaskArray:
-    first, second = pair
-    covered = case.body & case.coverage[first] & case.coverage[second]
-    return np.asarray(covered & (case.bodies[first] | case.bodies[second]))
+    first, second = (seen_body(case, modality) for modality in pair)
+    return np.asarray(first & second)
 
 
 def _at(

@@ -168,6 +168,9 @@ def take_over_run(run: Path) -> None:
     for name in RUN.written(run) or ():
         if name.startswith((f"{THUMBNAILS_NAME}/", f"{MAPS_NAME}/")):
             (run / name).unlink(missing_ok=True)
+    for folder in (run / MAPS_NAME).glob("*"):
+        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def is_page(data: bytes) -> bool:
