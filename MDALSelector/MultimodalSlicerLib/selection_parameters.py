@@ -67,7 +67,7 @@ class Estimator(enum.Enum):
         """Return the text of the combo box."""
         texts = {
             "auto": _("Automatic"),
-            "local": _("Local features (closed form)"),
+            "local": _("Local (positions, closed form)"),
             "gaussian": _("Gaussian (closed form)"),
             "contrastive": _("Contrastive (neural network)"),
         }

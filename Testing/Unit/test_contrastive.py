@@ -40,6 +40,7 @@ TRAINING = ContrastiveConfig(
     batch_cases=1024,
     views_per_case=1,
     learning_rate=1e-2,
+    n_reliability_splits=0,
 )
 SHORT = replace(TRAINING, max_steps=15)
 
@@ -183,7 +184,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
     assert not np.array_equal(one.repeat_pmi, run(toy.lifted, seed=1)[0].repeat_pmi)
 
 
-def test_models_of_disjoint_halves_score_every_case_twice() -> None:
+def test_models_of_two_other_thirds_score_every_case() -> None:
     toy = make_toy(80, seed=0)
     (found,) = run(toy.lifted, training=replace(TRAINING, n_reliability_splits=1))
     assert found.half_pmi.shape == (1, 2, 80)

@@ -14,7 +14,7 @@ from MDALSelectorLib.selection.case_selection import (
     CaseSelection,
     RankedCase,
 )
-from MDALSelectorLib.selection.diagnostics import Pair
+from MDALSelectorLib.selection.diagnostics import LOCAL, Pair
 from MDALSelectorLib.selection.run_folder import (
     REPORT_NAME,
     THUMBNAILS_NAME,
@@ -73,6 +73,7 @@ def render_report(run: Path, selection: CaseSelection) -> str:
         "strategy_summary": strategy.summary if strategy else "a custom strategy",
         "measures": MEASURES,
         "rows": table_rows(selection),
+        "has_maps": selection.diagnostics.estimator == LOCAL,
         "has_patients": any(case.patient_id != case.case_id for case in selection.cases),
         "signs": STATE_SIGNS,
         "pictures": {case.case_id: _data_uri(run, case.thumbnail) for case in shown},

@@ -16,6 +16,7 @@ import numpy as np
 from MDALSelectorLib.estimation.config import CrossFitConfig, EstimationConfig, GaussianConfig
 from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit
 from MDALSelectorLib.estimation.estimate import Estimation, estimate
+from MDALSelectorLib.estimation.estimation_data import EstimationData
 from MDALSelectorLib.estimation.features import fused_embedding
 from MDALSelectorLib.estimation.pair_estimate import mean_over_pairs, modality_difference
 from MDALSelectorLib.retrospect.config import RANDOM, RetrospectConfig
@@ -173,10 +174,8 @@ def _pool(signals: Signals, config: RetrospectConfig, rows: tuple[int, ...]) -> 
     case_ids = tuple(signals.case_ids[row] for row in rows)
     patients = tuple(signals.patient_ids[row] for row in rows)
     estimation = estimate(
-        features,
-        case_ids=case_ids,
-        patient_ids=patients,
-        config=EstimationConfig(
+        EstimationData(case_ids, patients, features),
+        EstimationConfig(
             estimator=config.estimator,
             seed=config.seed,
             min_cases=MIN_PAIR_CASES,
