@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from MDALSelectorLib.retrospect.fold_plan import FoldPlan, Training
 
@@ -21,7 +22,7 @@ def plan_content(plan: FoldPlan, case_ids: Sequence[str]) -> dict[str, object]:
 
 
 def plan_from_content(
-    content: Mapping[str, list[str]], place: tuple[int, int], case_ids: Sequence[str]
+    content: Mapping[str, Any], place: tuple[int, int], case_ids: Sequence[str]
 ) -> FoldPlan:
     """Return the plan that `plan_content` wrote."""
     index = {case_id: number for number, case_id in enumerate(case_ids)}
