@@ -11,7 +11,7 @@ from pathlib import Path
 from MDALSelectorLib.retrospect.outcomes import Outcome
 from MDALSelectorLib.retrospect.retrospective import Retrospective
 from MDALSelectorLib.retrospect.training_log import LOG_NAME as TRAININGS_NAME
-from MDALSelectorLib.retrospect.training_log import is_training_log
+from MDALSelectorLib.retrospect.training_log import is_training_log, mark_folder
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
 from MultimodalImagingLib.record.json_entry import json_value
@@ -81,6 +81,7 @@ def take_over(run: Path) -> None:
         check_own(run, RUN)
     try:
         run.mkdir(parents=True, exist_ok=True)
+        mark_folder(run)
     except OSError as error:
         msg = f"The output folder {run} cannot be made ({error.strerror}). Choose another."
         raise UsageError(msg) from error
