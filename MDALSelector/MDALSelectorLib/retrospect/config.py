@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from MDALSelectorLib.strategies import STRATEGIES, StrategyOptions
+from MDALSelectorLib.strategies import STRATEGIES
+from MDALSelectorLib.strategies.base import StrategyOptions
 from MultimodalImagingLib.errors import UsageError
 
 EstimatorChoice = Literal["gaussian"]

@@ -20,14 +20,8 @@ from MDALSelectorLib.estimation.features import fused_embedding
 from MDALSelectorLib.estimation.pair_estimate import mean_over_pairs, modality_difference
 from MDALSelectorLib.retrospect.config import RANDOM, RetrospectConfig
 from MDALSelectorLib.selection.budget import parse_budget
-from MDALSelectorLib.strategies import (
-    MODALITY_DIFFERENCE,
-    SCORE,
-    STRATEGIES,
-    VOXEL_NMI,
-    Pool,
-    make_strategy,
-)
+from MDALSelectorLib.strategies import STRATEGIES, make_strategy
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, SCORE, VOXEL_NMI, Pool
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.arrays import Float64Array
 

@@ -19,6 +19,7 @@ from MDALSelectorLib.strategies.pool import (
     utility_column,
 )
 from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
 MIN_TYPICAL = 3
 N_NEIGHBORS = 20
@@ -44,8 +45,9 @@ class DiverseMD(Strategy):
     """
 
     name: ClassVar[str] = "DiverseMD"
-    summary: ClassVar[str] = (
-        "the largest modality difference among the typical cases of every group of similar cases"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy",
+        "the largest modality difference among the typical cases of every group of similar cases",
     )
     utility: ClassVar[str | None] = MODALITY_DIFFERENCE
     sign: ClassVar[float] = 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from difflib import get_close_matches
 from itertools import compress
@@ -13,7 +13,7 @@ from pathlib import Path
 from sys import float_info
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from MultimodalImagingLib.errors import ModelError, UsageError
+from MultimodalImagingLib.errors import ModelError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -46,6 +46,15 @@ def json_value(
 
 
 ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
+
+
+def json_keys(text: str | bytes) -> set[str]:
+    """Return the keys of a JSON object; none if the text is no JSON or something else."""
+    try:
+        value = json_value(text)
+    except ValueError:
+        return set()
+    return set(value) if isinstance(value, dict) else set()
 
 
 def parse_json(text: str | bytes, where: str) -> object:
@@ -170,12 +179,6 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             msg = f"The key {key!r} occurs twice in one object; keep one of the two."
             raise ModelError(msg)
     return dict(pairs)
-
-
-def raise_first(problems: Iterator[str]) -> None:
-    """Raise the first problem, if any, as a `UsageError`."""
-    for problem in problems:
-        raise UsageError(problem)
 
 
 def config_to_json(config: DataclassInstance) -> dict[str, Any]:
