@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,7 +54,9 @@ def simulated(seed: int, *, gain: float = 0.0, spread: float = 0.1) -> Evaluatio
             dice = ease[split.held_out] + worths[:, None]
             dice += 0.02 * generator.normal(size=dice.shape)
             test = tuple(split.held_out.tolist())
-            fold_plan = FoldPlan(partition, fold, tuple(pool), test, tuple(trainings), True)
+            fold_plan = FoldPlan(
+                partition, fold, tuple(pool), test, tuple(trainings), "gaussian", True
+            )
             results.append(FoldResult(fold_plan, dice))
     return Evaluation(results, case_ids, seed=0)
 
@@ -86,7 +90,10 @@ def test_the_strategy_that_picks_what_helps_comes_out_best_with_an_interval_abov
     assert best.difference == pytest.approx(0.2, abs=0.05)
     assert best.difference > other.difference
     assert best.better_than == 1.0
-    assert f"best: MinMD, {best.difference:.3f} above" in verdict("toy", "20%", [best, other])
+    usual = replace(other, strategy="DiverseMD")
+    sentence = verdict("toy", "20%", [best, usual])
+    assert sentence.startswith("On toy at 20%, DiverseMD is ")
+    assert f"; best: MinMD, {best.difference:.3f} above" in sentence
 
 
 def test_the_median_draw_lies_inside_its_band_and_below_all_labels_of_good_cases() -> None:

@@ -21,7 +21,17 @@ from MDALSelectorLib.strategies import STRATEGIES
 from MultimodalImagingLib.errors import CancelledError, UsageError
 
 BUDGETS = ("--budgets", "4,8", "--partitions", "1", "--folds", "4", "--draws", "8")
-QUICK = (*BUDGETS, "--strategy", "Score", "--strategy", "KCenter", "--score-column", "score")
+QUICK = (
+    *BUDGETS,
+    "--estimator",
+    "gaussian",
+    "--strategy",
+    "Score",
+    "--strategy",
+    "KCenter",
+    "--score-column",
+    "score",
+)
 
 
 def run(cohort: Path, folder: Path, *words: str) -> int:
@@ -76,6 +86,25 @@ def test_the_page_shows_the_sentence_and_asks_nothing_from_outside(done: Path) -
     assert str(content(done)["sentence"]) in page
     assert "default-src 'none'" in page
     assert 'src="http' not in page
+
+
+def test_the_page_is_written_again_from_what_was_saved(done: Path, tmp_path: Path) -> None:
+    shutil.copytree(done / "run", tmp_path / "run")
+    page = tmp_path / "run" / "retrospect.html"
+    before = page.read_text(encoding="utf-8")
+    page.unlink()
+    assert main(["report", str(tmp_path / "run")]) == 0
+    assert page.read_text(encoding="utf-8") == before
+
+
+def test_a_damaged_result_gets_its_sentence(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(done / "run", tmp_path / "run")
+    result = tmp_path / "run" / "retrospect.json"
+    result.write_bytes(result.read_bytes()[:500])
+    assert main(["report", str(tmp_path / "run")]) != 0
+    assert "Run the command again" in _flat(capsys)
 
 
 def test_the_export_is_what_nnunet_reads_and_holds_no_test_case_in_training(done: Path) -> None:
@@ -202,12 +231,15 @@ def signals(n_cases: int = 30, *, seed: int = 0) -> Signals:
         case_ids=tuple(f"c{index:02d}" for index in range(n_cases)),
         patient_ids=tuple(f"p{index // 2:02d}" for index in range(n_cases)),
         features={m: shared + generator.normal(size=(n_cases, 4)) for m in ("a", "b")},
+        samples=None,
         pair_nmi=generator.uniform(size=(n_cases, 1)),
         score=generator.normal(size=n_cases),
     )
 
 
-CONFIG = RetrospectConfig(budgets=("10%", "40%"), n_draws=3, n_folds=3, n_partitions=1)
+CONFIG = RetrospectConfig(
+    estimator="gaussian", budgets=("10%", "40%"), n_draws=3, n_folds=3, n_partitions=1
+)
 
 
 def test_nothing_about_a_test_case_enters_any_choice() -> None:

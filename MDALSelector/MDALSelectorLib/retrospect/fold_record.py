@@ -13,6 +13,7 @@ def plan_content(plan: FoldPlan, case_ids: Sequence[str]) -> dict[str, object]:
     return {
         "pool": [case_ids[index] for index in plan.pool],
         "test": [case_ids[index] for index in plan.test],
+        "estimator": plan.estimator,
         "has_signal": plan.has_signal,
         "trainings": [
             [t.strategy, t.budget, t.draw, [case_ids[index] for index in t.cases]]
@@ -35,5 +36,6 @@ def plan_from_content(
         pool=tuple(index[name] for name in content["pool"]),
         test=tuple(index[name] for name in content["test"]),
         trainings=trainings,
+        estimator=str(content["estimator"]),
         has_signal=bool(content["has_signal"]),
     )
