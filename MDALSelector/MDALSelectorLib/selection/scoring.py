@@ -77,7 +77,7 @@ def estimate_scores(
         case_ids=prepared.case_ids,
         patient_ids=patients,
         features=features,
-        samples=_samples(prepared, config.estimation, reporter),
+        samples=position_samples(prepared, config.estimation, reporter),
         views=lambda: _views(prepared, config.estimation),
     )
     estimation = estimate(data, config.estimation, reporter)
@@ -134,10 +134,16 @@ def diagnostics_of(
     )
 
 
-def _samples(
+def position_samples(
     prepared: PreparedCohort, config: EstimationConfig, reporter: Reporter
 ) -> LocalSamples | None:
-    """Return features of positions for the local estimator; `None` if it is not asked for."""
+    """Return features of positions for the local estimator; `None` if it is not asked for.
+
+    Args:
+        prepared: The prepared cohort.
+        config: Which estimator, and how many positions.
+        reporter: Notified of every case.
+    """
     if config.estimator not in ("auto", "local"):
         return None
     return sample_cohort(

@@ -69,7 +69,7 @@ def _covering_picks(
     covers = distances < radius
     np.fill_diagonal(covers, val=True)
     is_open = pool.candidates[members].copy()
-    is_covered: MaskArray = covers[pool.labelled[members]].any(axis=0)
+    is_covered: MaskArray = np.asarray(covers[pool.labelled[members]].any(axis=0))
     remoteness = distances.mean(axis=1)
     picks: list[Pick] = []
     while is_open.any() and not is_covered.all():
