@@ -175,7 +175,7 @@ def _reason(
         _per_pair(scores, scores.pmi_nats[row]),
         _per_pair(scores, scores.z[row]),
         scores.diagnostics.medians_nats,
-        highest=strategy.name == "MinMD",
+        highest=strategy.sign < 0,
     )
     parts = (
         [stands_out, chosen] if strategy.utility == MODALITY_DIFFERENCE else [chosen, stands_out]

@@ -66,9 +66,10 @@ class MinMD(_ByUtility):
         "Strategy", "the smallest modality differences (the reversed hypothesis)"
     )
     utility: ClassVar[str | None] = MODALITY_DIFFERENCE
+    sign: ClassVar[float] = -1.0
 
     def _utility(self, pool: Pool) -> Float64Array:
-        return -utility_column(pool, MODALITY_DIFFERENCE)
+        return self.sign * utility_column(pool, MODALITY_DIFFERENCE)
 
     def _reason(self, pool: Pool, row: int, place: int) -> str:
         value = pool.utilities[MODALITY_DIFFERENCE][row]
