@@ -105,12 +105,16 @@ def config_from_options(options: argparse.Namespace) -> SelectionConfig:
 
 def run_select(options: argparse.Namespace, reporter: Reporter) -> int:
     """Run the `select` command; returns the exit code 0."""
+    from MDALSelectorLib.retrospect.while_labelling import evidence_while_labelling
     from MDALSelectorLib.selection_job import run_selection
 
     config = config_from_options(options)
     rows = tuple(parse_pattern(text) for text in options.modality)
     cohort = find_cohort(options.cohort, patterns=patterns_for(options.cohort, rows))
     run = run_selection(cohort, config, reporter)
+    evidence = evidence_while_labelling(cohort, config, reporter)
+    if evidence is not None:
+        reporter.info(evidence)
     reporter.result({"run": str(run), "report": str(run / "report.html")})
     return 0
 

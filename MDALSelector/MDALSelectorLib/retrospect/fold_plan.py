@@ -144,6 +144,21 @@ def plan_fold(
     """
     estimation = _estimation(signals, config, list(pool))
     described = _pool(signals, estimation, list(pool))
+    trainings = choices(described, pool, config, place=place)
+    return FoldPlan(*place, pool, test, trainings, estimation.estimator, estimation.has_signal)
+
+
+def choices(
+    described: Pool, pool: tuple[int, ...], config: RetrospectConfig, *, place: tuple[int, int]
+) -> tuple[Training, ...]:
+    """Return what every strategy chooses from a pool; `FULL` comes first.
+
+    Args:
+        described: The pool as strategies see it.
+        pool: Index in the cohort of each of its cases.
+        config: Budgets, strategies, seed.
+        place: Numbers of the partition and of the fold.
+    """
     wanted = dict.fromkeys((RANDOM, *(config.strategies or STRATEGIES)))
     budgets = [parse_budget(text, n_cases=len(pool)).n_cases for text in config.budgets]
     trainings = [Training(FULL, -1, 0, pool)]
@@ -159,9 +174,7 @@ def plan_fold(
                 )
                 chosen = tuple(sorted(pool[pick.index] for pick in picks))
                 trainings.append(Training(name, number, draw, chosen))
-    return FoldPlan(
-        *place, pool, test, tuple(trainings), estimation.estimator, estimation.has_signal
-    )
+    return tuple(trainings)
 
 
 def _eligible(pool: Pool, name: str) -> Pool | None:

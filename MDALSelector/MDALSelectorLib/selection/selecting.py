@@ -139,7 +139,7 @@ def _ranked_cases(
         pmi, z = (_per_pair(scores, table[row]) for table in (scores.pmi_nats, scores.z))
         measures = {m.name: float(scores.measures[m.name][row]) for m in MEASURES}
         medians, is_labelled = scores.diagnostics.medians_nats, name in scores.labelled
-        stands_out = pair_statement(pmi, z, medians, highest=strategy.name == "MinMD")
+        stands_out = pair_statement(pmi, z, medians, highest=strategy.sign < 0)
         parts = [chosen.get(row, ""), stands_out]
         parts = parts[::-1] if strategy.utility == MODALITY_DIFFERENCE else parts
         cases.append(

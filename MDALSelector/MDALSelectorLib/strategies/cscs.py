@@ -50,7 +50,6 @@ class CSCS(Strategy):
         "typicality and modality difference of every group of similar cases, mixed by the budget",
     )
     utility: ClassVar[str | None] = MODALITY_DIFFERENCE
-    sign: ClassVar[float] = 1.0
 
     def _walk(self, pool: Pool, budget: int, generator: np.random.Generator) -> list[Pick]:
         members = np.flatnonzero(pool.candidates | pool.labelled)

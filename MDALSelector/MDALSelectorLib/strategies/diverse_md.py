@@ -50,7 +50,6 @@ class DiverseMD(Strategy):
         "the largest modality difference among the typical cases of every group of similar cases",
     )
     utility: ClassVar[str | None] = MODALITY_DIFFERENCE
-    sign: ClassVar[float] = 1.0
     word: ClassVar[str] = "largest"
     gate: float = 0.5
     space: Literal["embedding", "pairs"] = "embedding"

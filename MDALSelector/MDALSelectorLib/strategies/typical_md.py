@@ -40,7 +40,6 @@ class TypicalMD(Strategy):
         "Strategy", "typical cases with a large modality difference, one of every group"
     )
     utility: ClassVar[str | None] = MODALITY_DIFFERENCE
-    sign: ClassVar[float] = 1.0
 
     def _walk(self, pool: Pool, budget: int, generator: np.random.Generator) -> list[Pick]:
         difference = self.sign * utility_column(pool, MODALITY_DIFFERENCE)
