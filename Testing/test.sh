@@ -13,4 +13,4 @@ python=.venv/bin/python
 "$python" -m mypy
 PYTHONPATH=MDALSelector:CIMLSegment .venv/bin/lint-imports --no-cache
 "$python" -m vulture
-"$python" -m pytest --numprocesses "$workers" --dist loadfile "$@"
+"$python" -m pytest --numprocesses "$workers" --dist loadfile --no-loadscope-reorder "$@"

@@ -13,6 +13,22 @@ from CIMLSegmentLib.commands.segment import add_segment_arguments, run_segment
 from CIMLSegmentLib.commands.train import add_train_arguments, run_train
 from MultimodalImagingLib.jobs.command_line import add_command, run_command_line
 
+COMMANDS = {
+    "train": ("train a network on the labeled cases of a cohort", add_train_arguments, run_train),
+    "segment": ("segment cases with a trained model", add_segment_arguments, run_segment),
+    "evaluate": (
+        "Dice, HD95 and DSCagg of results against labels",
+        add_evaluate_arguments,
+        run_evaluate,
+    ),
+    "report": (
+        "one page with pictures and modality contributions",
+        add_report_arguments,
+        run_report,
+    ),
+    "export": ("write a trained model as a MONAI bundle", add_export_arguments, run_export),
+}
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
@@ -21,41 +37,8 @@ def build_parser() -> argparse.ArgumentParser:
         description="Segment multimodal images and show which modality contributed to what.",
     )
     commands = parser.add_subparsers(required=True, metavar="command")
-    add_command(
-        commands,
-        "train",
-        "train a network on the labeled cases of a cohort",
-        add_arguments=add_train_arguments,
-        run=run_train,
-    )
-    add_command(
-        commands,
-        "segment",
-        "segment cases with a trained model",
-        add_arguments=add_segment_arguments,
-        run=run_segment,
-    )
-    add_command(
-        commands,
-        "evaluate",
-        "Dice, HD95 and DSCagg of results against labels",
-        add_arguments=add_evaluate_arguments,
-        run=run_evaluate,
-    )
-    add_command(
-        commands,
-        "report",
-        "one page with pictures and modality contributions",
-        add_arguments=add_report_arguments,
-        run=run_report,
-    )
-    add_command(
-        commands,
-        "export",
-        "write a trained model as a MONAI bundle",
-        add_arguments=add_export_arguments,
-        run=run_export,
-    )
+    for name, (summary, add_arguments, run) in COMMANDS.items():
+        add_command(commands, name, summary, add_arguments=add_arguments, run=run)
     return parser
 
 

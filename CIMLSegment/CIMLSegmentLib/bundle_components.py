@@ -6,12 +6,7 @@ from pathlib import Path
 
 from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.case_input import cases_of_path
-from CIMLSegmentLib.inference.segmentation_job import (
-    Outcome,
-    SegmentationJob,
-    plan_cases,
-    segment_cases,
-)
+from CIMLSegmentLib.inference.segmentation_job import Outcome, SegmentationJob, segment_cases
 from CIMLSegmentLib.model.model import TrainedModel, load_model
 from MultimodalImagingLib.cohorts.cases import files_of_cases
 from MultimodalImagingLib.errors import CrossModalError, UsageError
@@ -65,9 +60,7 @@ class BundleSegmenter:
         cases, problems = cases_of_path(self.dataset)
         check_apart(self.job.output, files_of_cases(cases, problems), option="--output_dir")
         with TerminalReporter() as reporter:
-            plan = plan_cases(cases, self.job, reporter)
-            done = segment_cases(plan.todo, self.model, self.job, reporter=reporter)
-        outcome = Outcome(done.done, {**plan.refused, **done.failed})
+            outcome = segment_cases(cases, lambda: self.model, self.job, reporter=reporter)
         if outcome.failed:
             msg = f"{len(outcome.failed)} cases were not segmented: {'; '.join(outcome.failed)}."
             raise CrossModalError(msg)

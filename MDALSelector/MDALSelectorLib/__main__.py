@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from MDALSelectorLib.commands.inspect import add_inspect_arguments, run_inspect
+from MDALSelectorLib.commands.retrospect import add_retrospect_arguments, run_retrospect_command
 from MDALSelectorLib.commands.select import (
     add_report_arguments,
     add_select_arguments,
@@ -43,6 +44,13 @@ def build_parser() -> argparse.ArgumentParser:
         "write the report of a run again",
         add_arguments=add_report_arguments,
         run=run_report,
+    )
+    add_command(
+        commands,
+        "retrospect",
+        "replay label budgets on a cohort that has its labels: would it have helped",
+        add_arguments=add_retrospect_arguments,
+        run=run_retrospect_command,
     )
     return parser
 

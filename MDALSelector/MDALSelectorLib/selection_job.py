@@ -75,7 +75,7 @@ def run_selection(cohort: Cohort, config: SelectionConfig, reporter: Reporter) -
         run_reporter.info(f"The record of the cohort is {record.folder}.")
         labelled = _cases_not_to_label(cohort, record, config, run_reporter)
         check_some_unlabelled(len(cohort.cases), len(labelled))
-        prepared = _prepare(cohort, config, record, run_reporter)
+        prepared = prepare_for_selection(cohort, config.spacing_mm, record, run_reporter)
         estimated = load_or_estimate_scores(prepared, config, record, run_reporter)
         scores = _with_knowledge(estimated, cohort, config, labelled)
         request = SelectionRequest(budget, config.strategy, config.estimation.seed, config.options)
@@ -114,15 +114,26 @@ def _cases_not_to_label(
     return frozenset(known | in_files)
 
 
-def _prepare(
-    cohort: Cohort, config: SelectionConfig, record: CohortRecord, reporter: Reporter
+def prepare_for_selection(
+    cohort: Cohort, spacing_mm: float | None, record: CohortRecord, reporter: Reporter
 ) -> PreparedCohort:
+    """Prepare the images of a cohort and tell what is wrong with them.
+
+    Args:
+        cohort: The cohort.
+        spacing_mm: Working spacing, mm; `None` to choose it from the images.
+        record: Where prepared images are kept.
+        reporter: Notified of every case and problem.
+
+    Raises:
+        CohortError: If no case can be used.
+    """
     if cohort.left_out:
         reporter.warning(cohort.left_out)
     _warn_of(cohort.problems, reporter)
     spec = default_spec(cohort)
-    if config.spacing_mm is not None:
-        spec = replace(spec, spacing_mm=(config.spacing_mm,) * 3)
+    if spacing_mm is not None:
+        spec = replace(spec, spacing_mm=(spacing_mm,) * 3)
     reporter.info(f"Working spacing: {spec.spacing_mm[0]:g} mm.")
     prepared = prepare_cohort(cohort, spec, cache=record.cache, reporter=reporter)
     remarks = [problem for problem in prepared.problems if problem.severity == "info"]
@@ -156,7 +167,7 @@ def _with_knowledge(
     """Add what the user knows to what was estimated."""
     names = frozenset(scores.case_ids)
     column = config.score_column
-    own = {} if column is None else {SCORE: _score_column(cohort, scores.case_ids, column)}
+    own = {} if column is None else {SCORE: score_column(cohort, scores.case_ids, column)}
     return replace(
         scores,
         labelled=labelled & names,
@@ -175,7 +186,12 @@ def _with_duplicates(
     return found
 
 
-def _score_column(cohort: Cohort, case_ids: tuple[str, ...], column: str) -> Float64Array:
+def score_column(cohort: Cohort, case_ids: tuple[str, ...], column: str) -> Float64Array:
+    """Return the numbers in a column of the cohort's manifest, NaN where a case has none.
+
+    Raises:
+        UsageError: If there is no such column, or it holds something else than numbers.
+    """
     attributes = {case.case_id: case.attributes for case in cohort.cases}
     columns = sorted({name for values in attributes.values() for name in values})
     if column not in columns:

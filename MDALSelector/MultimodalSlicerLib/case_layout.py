@@ -67,7 +67,8 @@ class CaseLayout:
             text = _("Expected 1 to {most} images to show side by side, got {n}.")
             raise ValueError(text.format(most=MAX_VIEWS, n=len(volumes)))
         self._arrange(tuple(volumes))
-        sliceNodes = [self._sliceNode(index) for index in range(len(volumes))]
+        names = [self._viewName(index) for index in range(len(volumes))]
+        sliceNodes = [self._existing("vtkMRMLSliceNode", name) for name in names]
         for sliceNode, (label, volume) in zip(sliceNodes, volumes.items(), strict=True):
             self._fill(sliceNode, volume, label)
             sliceNode.SetOrientation(orientation)
@@ -106,7 +107,7 @@ class CaseLayout:
     def _fill(
         self, sliceNode: slicer.vtkMRMLSliceNode, volume: slicer.vtkMRMLVolumeNode, label: str
     ) -> None:
-        composite = self._composite(sliceNode.GetLayoutName())
+        composite = self._existing("vtkMRMLSliceCompositeNode", sliceNode.GetLayoutName())
         with slicer.util.NodeModify(composite):
             composite.SetLinkedControl(1)
             composite.SetHotLinkedControl(1)
@@ -118,12 +119,6 @@ class CaseLayout:
 
     def _viewName(self, index: int) -> str:
         return f"{self.prefix}{index + 1}"
-
-    def _sliceNode(self, index: int) -> slicer.vtkMRMLSliceNode:
-        return self._existing("vtkMRMLSliceNode", self._viewName(index))
-
-    def _composite(self, name: str) -> slicer.vtkMRMLSliceCompositeNode:
-        return self._existing("vtkMRMLSliceCompositeNode", name)
 
     def _existing(self, className: str, name: str) -> slicer.vtkMRMLNode:
         node = _byLayoutName(self._scene, className, name)

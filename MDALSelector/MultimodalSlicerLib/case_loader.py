@@ -126,7 +126,7 @@ class CaseLoader:
         caseID, first = self.caseID, next(iter(volumes.values()))
         node = self._newSegmentation(caseID)
         node.SetReferenceImageGeometryParameterFromVolumeNode(first)
-        self._mark(node, caseID)
+        node.SetAttribute(CASE_ATTRIBUTE, caseID)
         hierarchy = subjectHierarchy(self._scene)
         placeInFolder(node, hierarchy.GetItemParent(hierarchy.GetItemByDataNode(first)))
         self._digest = _digest(node)
@@ -166,13 +166,10 @@ class CaseLoader:
         folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), caseID)
         hierarchy.SetItemAttribute(folder, CASE_ATTRIBUTE, caseID)
         for node in nodes:
-            self._mark(node, caseID)
+            node.SetAttribute(CASE_ATTRIBUTE, caseID)
             placeInFolder(node, folder)
         segmentation = self.segmentation()
         self._digest = "" if segmentation is None else _digest(segmentation)
-
-    def _mark(self, node: slicer.vtkMRMLNode, caseID: str) -> None:
-        node.SetAttribute(CASE_ATTRIBUTE, caseID)
 
     def _ownNodes(self) -> list[slicer.vtkMRMLNode]:
         classes = ("vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode")

@@ -70,7 +70,15 @@ class CohortFiles:
             CohortError: If another process is writing.
             UsageError: If the record cannot be created.
         """
-        open_record(self.root, folder=self._record_folder).change_states(changes)
+        self.open_record().change_states(changes)
+
+    def open_record(self) -> CohortRecord:
+        """Return the record, which is created if needed.
+
+        Raises:
+            UsageError: If it cannot be created.
+        """
+        return open_record(self.root, folder=self._record_folder)
 
     def images(self, case: FoundCase) -> dict[str, ImageFile]:
         """Return the image files of a case by modality."""

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 
 import slicer
 
-from MultimodalSlicerLib.volume_nodes import nodesOf
+from MultimodalSlicerLib.volume_nodes import layersOf, nodesOf, setLayers
 
 TAG, CLASS_NAME = "SegmentEditor", "vtkMRMLSegmentEditorNode"
-Layers = tuple[str | None, str | None, str | None]
 
 
 def openSegmentEditor(
@@ -28,11 +27,11 @@ def openSegmentEditor(
     """
     own = {image.GetID() for image in images}
     views = nodesOf(segmentation.GetScene(), "vtkMRMLSliceCompositeNode")
-    kept = {view: _layers(view) for view in views if view.GetBackgroundVolumeID() in own}
+    kept = {view: layersOf(view) for view in views if view.GetBackgroundVolumeID() in own}
     chooseInSegmentEditor(segmentation, volume)
     slicer.util.selectModule("SegmentEditor")
     for view, layers in kept.items():
-        _setLayers(view, layers)
+        setLayers(view, layers)
 
 
 def chooseInSegmentEditor(
@@ -48,16 +47,3 @@ def chooseInSegmentEditor(
         node = scene.AddNode(node)
     node.SetAndObserveSegmentationNode(segmentation)
     node.SetAndObserveSourceVolumeNode(volume)
-
-
-def _layers(view: slicer.vtkMRMLSliceCompositeNode) -> Layers:
-    background, foreground = view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()
-    return background, foreground, view.GetLabelVolumeID()
-
-
-def _setLayers(view: slicer.vtkMRMLSliceCompositeNode, layers: Layers) -> None:
-    background, foreground, label = layers
-    with slicer.util.NodeModify(view):
-        view.SetBackgroundVolumeID(background)
-        view.SetForegroundVolumeID(foreground)
-        view.SetLabelVolumeID(label)

@@ -52,7 +52,8 @@ class Strategy(enum.Enum):
 
     def hint(self) -> str:
         """Say how the strategy chooses."""
-        return translate("Strategy", STRATEGIES[self.value].summary)
+        summary = translate("Strategy", STRATEGIES[self.value].summary)
+        return _("{summary}.").format(summary=summary[:1].upper() + summary[1:])
 
 
 class Estimator(enum.Enum):

@@ -113,41 +113,28 @@ class ScatterPlot:
     def draw(
         self, groups: Mapping[str, Sequence[Point]], styles: Mapping[str, SeriesStyle]
     ) -> slicer.vtkMRMLPlotChartNode:
-        """Draw points in groups, one series per group that has any, and return the chart."""
+        """Draw points in groups, one series per group that has any, and return the chart.
+
+        Args:
+            groups: Points per name of a group, in the order of drawing.
+            styles: Style per name of a group.
+        """
         roles = {"vtkMRMLPlotChartNode": self.chartRole, "vtkMRMLTableNode": self.pointsRole}
         chart, table = (
             findOrAddNode(self.scene, kind, role, name=role) for kind, role in roles.items()
         )
-        setScatter(chart, table, groups, styles=styles)
+        drawn = {name: points for name, points in groups.items() if points}
+        existing = seriesByName(chart)
+        with slicer.util.NodeModify(chart):
+            chart.RemoveAllPlotSeriesNodeIDs()
+            setColumns(table, _pointColumns(drawn))
+            for name in drawn:
+                series = existing.pop(name, None) or _addSeries(chart, name)
+                _setSeries(series, table, styles[name])
+                chart.AddAndObservePlotSeriesNodeID(series.GetID())
+        for series in existing.values():
+            self.scene.RemoveNode(series)
         return chart
-
-
-def setScatter(
-    chart: slicer.vtkMRMLPlotChartNode,
-    table: slicer.vtkMRMLTableNode,
-    groups: Mapping[str, Sequence[Point]],
-    *,
-    styles: Mapping[str, SeriesStyle],
-) -> None:
-    """Draw points in groups, one series per group that has any.
-
-    Args:
-        chart: Receives the series; those that it does not need any more are removed.
-        table: Receives the points, three columns per group.
-        groups: Points per name of a group, in the order of drawing.
-        styles: Style per name of a group.
-    """
-    drawn = {name: points for name, points in groups.items() if points}
-    existing = seriesByName(chart)
-    with slicer.util.NodeModify(chart):
-        chart.RemoveAllPlotSeriesNodeIDs()
-        setColumns(table, _pointColumns(drawn))
-        for name in drawn:
-            series = existing.pop(name, None) or _addSeries(chart, name)
-            _setSeries(series, table, styles[name])
-            chart.AddAndObservePlotSeriesNodeID(series.GetID())
-    for series in existing.values():
-        series.GetScene().RemoveNode(series)
 
 
 def pointLabels(series: slicer.vtkMRMLPlotSeriesNode, indexes: Sequence[int]) -> list[str]:

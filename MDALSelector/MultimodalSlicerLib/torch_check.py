@@ -7,26 +7,29 @@ them. Runs in a child process: a broken PyTorch may end the process that imports
 
 from __future__ import annotations
 
-import json
 import sys
 from types import ModuleType
+from typing import Any
+
+from MultimodalImagingLib.jobs.progress import JsonLinesReporter
 
 REINSTALL = "Uninstall PyTorch with the PyTorch Utils module, restart Slicer and press Install."
 
 
 def main() -> int:
     """Check and report; exit code 0 if at least the CPU works, else 1."""
+    reporter = JsonLinesReporter()
     try:
         torch = _imported()
         _check_numpy_bridge(torch)
     except (ImportError, OSError, RuntimeError) as error:
-        _write({"event": "error", "message": str(error)})
+        reporter.error(str(error))
         return 1
     devices = [_check_device(torch, name) for name in _device_names(torch)]
     for device in devices:
         if not device["works"]:
-            _write({"event": "warning", "message": device["detail"]})
-    _write({"event": "result", "torch": torch.__version__, "devices": devices})
+            reporter.warning(device["detail"])
+    reporter.result({"torch": torch.__version__, "devices": devices})
     return 0 if devices[0]["works"] else 1
 
 
@@ -66,7 +69,7 @@ def _device_names(torch: ModuleType) -> list[str]:
     return names
 
 
-def _check_device(torch: ModuleType, name: str) -> dict[str, object]:
+def _check_device(torch: ModuleType, name: str) -> dict[str, Any]:
     try:
         image = torch.ones(1, 1, 6, 6, 6, device=name)
         kernel = torch.ones(1, 1, 3, 3, 3, device=name)
@@ -94,11 +97,6 @@ def _advice(torch: ModuleType, name: str, error: str) -> str:
 
 def _title(torch: ModuleType, name: str) -> str:
     return str(torch.cuda.get_device_name(name)) if name.startswith("cuda") else name
-
-
-def _write(event: dict[str, object]) -> None:
-    sys.stdout.write(json.dumps(event) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ Must not import Qt. Nothing here looks at `slicer.mrmlScene`: a node knows its s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
@@ -149,6 +150,26 @@ def nodesOf(scene: slicer.vtkMRMLScene, className: str) -> list[slicer.vtkMRMLNo
     """Return the nodes of a class; unlike `slicer.util.getNodesByClass`, of any scene."""
     count = scene.GetNumberOfNodesByClass(className)
     return [scene.GetNthNodeByClass(index, className) for index in range(count)]
+
+
+def layersOf(view: slicer.vtkMRMLSliceCompositeNode) -> list[Any]:
+    """Note what a slice view shows; can be kept as JSON."""
+    volumes = [view.GetBackgroundVolumeID(), view.GetForegroundVolumeID(), view.GetLabelVolumeID()]
+    return [*volumes, view.GetForegroundOpacity(), view.GetCompositing()]
+
+
+def setLayers(view: slicer.vtkMRMLSliceCompositeNode, layers: Sequence[Any]) -> None:
+    """Show what was noted, as far as it is still in the scene."""
+    scene, (*identities, opacity, compositing) = view.GetScene(), layers
+    background, foreground, label = (
+        identity if identity and scene.GetNodeByID(identity) else None for identity in identities
+    )
+    with slicer.util.NodeModify(view):
+        view.SetBackgroundVolumeID(background)
+        view.SetForegroundVolumeID(foreground)
+        view.SetLabelVolumeID(label)
+        view.SetForegroundOpacity(opacity)
+        view.SetCompositing(compositing)
 
 
 def subjectHierarchy(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLSubjectHierarchyNode:

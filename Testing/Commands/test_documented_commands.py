@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from run_program import ROOT, Outcome, Surroundings
+from run_program import ROOT, Outcome, Surroundings, run_here
 from small_example import N_CASES, SmallExample
 
 from CIMLSegmentLib.__main__ import build_parser as ciml_parser
@@ -148,7 +148,8 @@ def places(tmp_path: Path, small_example: SmallExample) -> Mapping[str, str]:
     (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     settings = {"training": {"augmentation": 0.0}, "network": {}}
     (tmp_path / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
-    choices = {"strategy_options": {"max_per_patient": 2}}
+    brief = {"max_steps": 10, "evaluate_every": 5}
+    choices = {"strategy_options": {"max_per_patient": 2}, "estimation": {"contrastive": brief}}
     (tmp_path / "choices.json").write_text(json.dumps(choices), encoding="utf-8")
     names = ("cohort", "model", "run", "results", "labels", "record", "new")
     return {
@@ -161,7 +162,14 @@ def places(tmp_path: Path, small_example: SmallExample) -> Mapping[str, str]:
     }
 
 
-def _run(words: Sequence[str], folder: Path) -> Outcome:
+@pytest.fixture
+def run(tmp_path, monkeypatch, capfd):
+    """Return a function that runs a command here, which spares the start of Python and torch."""
+    Surroundings(tmp_path / "around").enter(monkeypatch)
+    return lambda words: run_here(words, capfd)
+
+
+def _run_script(words: Sequence[str], folder: Path) -> Outcome:
     """Run the installed console script."""
     script = Path(sys.executable).with_name(words[0])
     around = Surroundings(folder / "around")
@@ -188,7 +196,7 @@ def test_readme_shows_every_command():
 
 
 @pytest.mark.parametrize("text", README_COMMANDS)
-def test_command_of_readme(text, places, tmp_path):
+def test_command_of_readme(text, places, run):
     meaning = {
         "COHORT": places["cohort"],
         "CASE_OR_COHORT": places["cohort"],
@@ -199,7 +207,7 @@ def test_command_of_readme(text, places, tmp_path):
     }
     words = [meaning.get(word, word) for word in shlex.split(text)]
 
-    _check(_run([*words, *QUICK.get(words[1], ())], tmp_path))
+    _check(run([*words, *QUICK.get(words[1], ())]))
 
 
 @pytest.mark.parametrize(
@@ -213,10 +221,8 @@ def test_command_of_readme(text, places, tmp_path):
         for number, example in enumerate(EXAMPLES)
     ],
 )
-def test_options(example, places, tmp_path):
-    words = [word.format(**places) for word in example.words]
-
-    _check(_run(words, tmp_path))
+def test_options(example, places, run):
+    _check(run([word.format(**places) for word in example.words]))
 
 
 def test_every_option_has_an_example():
@@ -250,7 +256,7 @@ def test_every_option_of_readme_exists():
 
 @pytest.mark.parametrize("program", PARSERS)
 def test_help_names_every_command(program, tmp_path):
-    outcome = _run([program, "--help"], tmp_path)
+    outcome = _run_script([program, "--help"], tmp_path)
 
     _check(outcome)
     assert all(name in outcome.output for name in _commands(PARSERS[program]()))

@@ -10,7 +10,7 @@ from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
 from CIMLSegmentLib.model.model_description import Intensities
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
-from CIMLSegmentLib.training.training_case import TrainingArrays, TrainingCase, write_training_case
+from CIMLSegmentLib.training.training_case import TrainingCase, write_training_case
 from CIMLSegmentLib.training.training_cases import TrainingSet
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
@@ -64,8 +64,7 @@ def bright_ball(
         warnings=(),
         path=folder / f"case-{number}.safetensors",
     )
-    voxels = np.argwhere(mask).astype(np.int32)
-    write_training_case(case, TrainingArrays(images, {name: mask}, {name: voxels}), key="k")
+    write_training_case(case, images, {name: mask}, key="k")
     return case
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from CIMLSegmentLib.results.segmentation_nrrd import segmentation_nrrd
+from CIMLSegmentLib.task.regions import region_masks
+from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.images.geometry import Grid, Volume
 
@@ -16,6 +18,10 @@ vtk = pytest.importorskip("vtk")
 
 C, S = float(np.cos(0.3)), float(np.sin(0.3))
 GRID = Grid((7, 6, 5), (1.0, 2.0, 2.5), (7.0, -8.0, 9.5), (C, -S, 0, S, C, 0, 0, 0, -1))
+
+
+def nrrd_of(labels: np.ndarray, task: Task) -> bytes:
+    return segmentation_nrrd(region_masks(labels, task), GRID, task)
 
 
 @pytest.fixture
@@ -57,7 +63,7 @@ def segment_array(node: object, segment_id: str) -> tuple[np.ndarray, np.ndarray
 @pytest.fixture
 def node(tmp_path: Path, labels: np.ndarray, scene: object) -> object:
     path = tmp_path / "segmentation.seg.nrrd"
-    path.write_bytes(segmentation_nrrd(Volume(labels, GRID), load_task("brats")))
+    path.write_bytes(nrrd_of(labels, load_task("brats")))
     return load(path, scene)
 
 
@@ -123,7 +129,7 @@ def test_a_segmentation_saved_again_by_slicer_is_the_same(
 def test_an_empty_region_and_disjoint_regions_load(tmp_path: Path, scene: object) -> None:
     path = tmp_path / "empty.seg.nrrd"
     empty = Volume(np.zeros(GRID.array_shape, dtype=np.uint8), GRID)
-    path.write_bytes(segmentation_nrrd(empty, load_task("pet-ct")))
+    path.write_bytes(nrrd_of(empty.array, load_task("pet-ct")))
     segmentation = load(path, scene).GetSegmentation()
     assert segmentation.GetNumberOfSegments() == 1
     assert segmentation.GetNthSegment(0).GetName() == "Lesion"

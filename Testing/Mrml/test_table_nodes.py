@@ -17,7 +17,6 @@ from MultimodalSlicerLib.table_nodes import (  # noqa: E402
     pointLabels,
     seriesByName,
     setColumns,
-    setScatter,
 )
 
 COLUMNS = {
@@ -43,11 +42,13 @@ def table(scene):
 
 
 @pytest.fixture
-def chart(scene):
-    chart = findOrAddNode(scene, "vtkMRMLPlotChartNode", "scatter", name="Scatter")
-    points = findOrAddNode(scene, "vtkMRMLTableNode", "points", name="Points")
-    setScatter(chart, points, GROUPS, styles=STYLES)
-    return chart
+def plot(scene):
+    return ScatterPlot(scene, "scatter", "points")
+
+
+@pytest.fixture
+def chart(plot):
+    return plot.draw(GROUPS, STYLES)
 
 
 def test_columns_come_back_with_their_types(table):
@@ -112,18 +113,16 @@ def test_no_value_of_the_plotted_columns_is_missing(chart):
     assert all(math.isfinite(value) for value in numbers)
 
 
-def test_drawing_again_reuses_series_and_removes_those_without_points(scene, chart):
+def test_drawing_again_reuses_series_and_removes_those_without_points(scene, plot, chart):
     before = seriesByName(chart)
     n_nodes = scene.GetNumberOfNodes()
-    points = before["suggested"].GetTableNode()
-    setScatter(chart, points, {"suggested": [("A", 0.0, 1.0)]}, styles=STYLES)
+    assert plot.draw({"suggested": [("A", 0.0, 1.0)]}, STYLES) is chart
     assert seriesByName(chart) == {"suggested": before["suggested"]}
     assert scene.GetNumberOfNodes() == n_nodes - 1
 
 
-def test_no_points_at_all_give_an_empty_chart(chart):
-    points = seriesByName(chart)["suggested"].GetTableNode()
-    setScatter(chart, points, {"suggested": []}, styles=STYLES)
+def test_no_points_at_all_give_an_empty_chart(plot, chart):
+    plot.draw({"suggested": []}, STYLES)
     assert seriesByName(chart) == {}
 
 

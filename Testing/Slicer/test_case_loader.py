@@ -227,10 +227,11 @@ def test_segment_editor_shows_the_labels_over_the_first_image(loader, scene, cas
     assert node.GetSourceVolumeNode() is volumes["CT"]
 
 
-def test_two_hundred_cases_one_after_the_other_leave_nothing_behind(loader, scene, case, census):
+@pytest.mark.parametrize("n_cases", [40, pytest.param(200, marks=pytest.mark.evidence)])
+def test_cases_one_after_the_other_leave_nothing_behind(loader, scene, case, census, n_cases):
     loader.open("Case", *case)
     before = census()
-    for number in range(200):
+    for number in range(n_cases):
         loader.open(f"Case {number}", *case)
     grown = census().grown(before)
     assert set(grown) <= {"connections"}, grown

@@ -724,7 +724,8 @@ def test_a_saved_scene_comes_back_with_matrix_and_overlay(panel, segmented, driv
     assert red.GetForegroundVolumeID() is not None
 
 
-def test_fifty_results_shown_and_removed_leave_nothing(panel, segmented, drive, scene, census):
+@pytest.mark.parametrize("n_results", [12, pytest.param(50, marks=pytest.mark.evidence)])
+def test_results_shown_and_removed_leave_nothing(panel, segmented, drive, scene, census, n_results):
     def once():
         node = segmented()
         drive.click_cell(panel.ui.shareTable, 0, 0)
@@ -736,7 +737,7 @@ def test_fifty_results_shown_and_removed_leave_nothing(panel, segmented, drive, 
     for _ in range(3):
         once()
     before = census()
-    for _ in range(50):
+    for _ in range(n_results):
         once()
     after = census()
     assert after.grown(before) == {}

@@ -571,7 +571,7 @@ def test_every_state_is_a_series_of_the_plot(panel, show_run):
 
     show_run(20)
     series = seriesByName(panel.logic.ranking.plot.chart())
-    assert list(series) == ["unlabelled", "suggested", "check pairing"]
+    assert list(series) == ["unlabeled", "suggested", "check pairing"]
     assert panel.ui.plotHintLabel.isHidden()
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -52,6 +53,24 @@ def test_a_written_file_holds_exactly_the_given_bytes_and_nothing_else_remains(
     write_text(tmp_path / "größe.txt", "β\r\nend\n")
     assert (tmp_path / "größe.txt").read_bytes() == "β\r\nend\n".encode()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bin", "größe.txt"]
+
+
+def test_content_is_on_the_disk_before_it_gets_its_name_and_the_name_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power failure could leave an empty file under the name of the old one."""
+    calls: list[str] = []
+    replace = Path.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: calls.append(_kind(handle)))
+    monkeypatch.setattr(
+        Path, "replace", lambda path, target: (calls.append("rename"), replace(path, target))[1]
+    )
+    write_bytes(tmp_path / "a.bin", b"new")
+    assert calls == ["file", "rename", "folder"]
+
+
+def _kind(handle: int) -> str:
+    return "folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file"
 
 
 def test_json_is_sorted_and_keeps_floats_exactly(tmp_path: Path) -> None:

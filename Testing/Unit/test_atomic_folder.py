@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from MultimodalImagingLib.errors import CrossModalError, UsageError
-from MultimodalImagingLib.record.atomic_folder import new_folder, tidy_up
+from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders, new_folder, tidy_up
 from MultimodalImagingLib.record.ownership import Ownership, Written
 
 
@@ -136,3 +136,13 @@ def test_a_result_whose_successor_never_arrived_comes_back(tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "lost case"]
     assert (tmp_path / "kept" / "file").read_text() == "new"
     assert (tmp_path / "lost case" / "file").read_text() == "old"
+
+
+def test_a_place_that_can_hold_no_folders_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "closed").mkdir(mode=0o555)
+    check_can_hold_folders(tmp_path / "new" / "deep")
+    for name, reason in (("file", "is no folder"), ("closed", "may not be written")):
+        with pytest.raises(UsageError, match=f"{name} {reason}"):
+            check_can_hold_folders(tmp_path / name / "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["closed", "file"]

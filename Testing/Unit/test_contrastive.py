@@ -60,23 +60,26 @@ def run(
     return contrastive_estimates(source, pairs, plan=plan, settings=settings)
 
 
-def mean_spearman(n_cases: int) -> float:
+def mean_spearman(n_cases: int, *, n_seeds: int = 5, n_repeats: int = 3) -> float:
     found = []
-    for seed in range(5):
+    for seed in range(n_seeds):
         toy = make_toy(n_cases, seed=seed)
-        (estimate,) = run(toy.lifted, training=TRAINING, n_repeats=3, seed=seed)
+        (estimate,) = run(toy.lifted, training=TRAINING, n_repeats=n_repeats, seed=seed)
         found.append(spearman(estimate.pmi, toy.pmi))
     return float(np.mean(found))
 
 
-@pytest.mark.parametrize(("n_cases", "expected"), [(60, 0.35), (125, 0.50), (250, 0.60)])
-def test_scores_rank_like_the_true_pmi(n_cases: int, expected: float) -> None:
-    assert mean_spearman(n_cases) >= expected
+@pytest.mark.parametrize(("n_cases", "n_seeds", "expected"), [(60, 2, 0.40), (250, 1, 0.70)])
+def test_scores_rank_like_the_true_pmi(n_cases: int, n_seeds: int, expected: float) -> None:
+    assert mean_spearman(n_cases, n_seeds=n_seeds, n_repeats=1) >= expected
 
 
 @pytest.mark.evidence
-def test_scores_of_500_cases_rank_like_the_true_pmi() -> None:
-    assert mean_spearman(500) >= 0.70
+@pytest.mark.parametrize(
+    ("n_cases", "expected"), [(60, 0.35), (125, 0.50), (250, 0.60), (500, 0.70)]
+)
+def test_scores_of_five_cohorts_rank_like_the_true_pmi(n_cases: int, expected: float) -> None:
+    assert mean_spearman(n_cases) >= expected
 
 
 def test_encoders_score_the_cases_that_they_saw_higher_than_the_estimator_does() -> None:

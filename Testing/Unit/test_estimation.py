@@ -16,6 +16,7 @@ from MDALSelectorLib.estimation.config import (
     GaussianConfig,
 )
 from MDALSelectorLib.estimation.estimate import Estimation, estimate
+from MDALSelectorLib.estimation.estimation_data import EstimationData
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.arrays import Float64Array
 
@@ -50,7 +51,8 @@ def run(
     n_cases = len(next(iter(features.values())))
     names = patients(n_cases)
     source = VectorViews(tuple(names), features) if with_views else None
-    return estimate(features, case_ids=names, patient_ids=names, config=config, source=source)
+    views = None if source is None else lambda: source
+    return estimate(EstimationData(names, names, features, views=views), config)
 
 
 def test_pairs_without_signal_do_not_count_and_the_others_do() -> None:
@@ -112,7 +114,7 @@ def test_a_single_estimator_has_no_rank_correlation() -> None:
 def test_cases_out_of_order_or_twice_are_refused(names: tuple[str, ...]) -> None:
     features = {m: values[:3] for m, values in make_toy(60, seed=0).lifted.items()}
     with pytest.raises(ValueError, match="different case identifiers in order"):
-        estimate(features, case_ids=names, patient_ids=names, config=GAUSSIAN)
+        EstimationData(names, names, features)
 
 
 def test_a_pair_that_was_not_scored_is_a_column_of_nan_in_its_place() -> None:
@@ -159,7 +161,7 @@ def test_many_cases_of_few_patients_are_too_few() -> None:
     toy = make_toy(60, seed=0)
     names = patients(60)
     owners = [f"p{i % 9}" for i in range(60)]
-    found = estimate(toy.lifted, case_ids=names, patient_ids=owners, config=GAUSSIAN)
+    found = estimate(EstimationData(names, owners, toy.lifted), GAUSSIAN)
     assert "9 patients have both a and b; at least 10 are needed" in found.unused["a", "b"]
 
 

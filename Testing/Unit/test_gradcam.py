@@ -1,13 +1,17 @@
+import dataclasses
+
 import torch
 
 from CIMLSegmentLib.config import NetworkConfig
 from CIMLSegmentLib.inference.gradcam import (
-    CamKey,
     CamTarget,
+    gradcam_keys,
     message_gradcam,
     scaled_together,
+    window_cams,
 )
 from CIMLSegmentLib.network.network import MessageKey, build_network
+from CIMLSegmentLib.results.map_kinds import MapKey
 from CIMLSegmentLib.task.task_io import load_task
 
 CONFIG = NetworkConfig(
@@ -66,10 +70,21 @@ def test_region_that_is_predicted_nowhere_gives_zero_maps():
 
 def test_maps_of_a_region_share_one_scale():
     maps = {
-        CamKey("ET", KEYS[0]): torch.tensor([[0.0, 4.0]]),
-        CamKey("ET", KEYS[1]): torch.tensor([[1.0, 2.0]]),
-        CamKey("TC", KEYS[1]): torch.tensor([[0.0, 0.5]]),
-        CamKey("WT", MessageKey("WT", "T1", 1)): torch.zeros(1, 2),
+        MapKey("gradcam", "T1c", KEYS[0].auxiliary, "ET"): torch.tensor([[0.0, 4.0]]),
+        MapKey("gradcam", "T1c", KEYS[1].auxiliary, "ET"): torch.tensor([[1.0, 2.0]]),
+        MapKey("gradcam", "T1c", KEYS[1].auxiliary, "TC"): torch.tensor([[0.0, 0.5]]),
+        MapKey("gradcam", "FLAIR", "T1", "WT"): torch.zeros(1, 2),
     }
     scaled = [values.tolist() for values in scaled_together(maps).values()]
     assert scaled == [[[0.0, 1.0]], [[0.25, 0.5]], [[0.0, 1.0]], [[0.0, 0.0]]]
+
+
+def test_two_subtasks_that_share_primary_and_region_give_one_map_of_each_auxiliary():
+    task = load_task("brats")
+    doubled = dataclasses.replace(task.subtasks[1], name="again", regions=("ET",))
+    task = dataclasses.replace(task, subtasks=(*task.subtasks, doubled))
+    keys = gradcam_keys(task)
+    assert len(keys) == len(set(keys)) == 9
+    network = build_network(task, CONFIG, seed=0).eval()
+    present = torch.ones(len(IMAGES), 4, dtype=torch.bool)
+    assert window_cams(network, IMAGES, present).shape[1] == 9

@@ -23,11 +23,12 @@ from example_segmentation import (
 )
 
 from CIMLSegmentLib.config import InferenceConfig, NetworkConfig
-from CIMLSegmentLib.inference.gradcam import CamKey, CamTarget, message_gradcam, scaled_together
+from CIMLSegmentLib.inference.gradcam import CamTarget, message_gradcam, scaled_together
 from CIMLSegmentLib.inference.segment_case import predict_prepared, segment_case
 from CIMLSegmentLib.inference.sliding_window import WindowPlan, predict_windows
 from CIMLSegmentLib.model.model_description import Intensities
-from CIMLSegmentLib.network.network import CIMLNet, MessageKey
+from CIMLSegmentLib.network.network import CIMLNet
+from CIMLSegmentLib.results.map_kinds import MapKey
 from CIMLSegmentLib.results.segmentation_result import SegmentationResult
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.cohorts.cases import Case
@@ -336,12 +337,12 @@ def test_gradcam_maps_are_one_per_region_and_auxiliary_on_one_scale(tmp_path: Pa
 def test_gradcam_maps_of_a_region_are_divided_by_their_common_largest_value() -> None:
     values = {"A": 2.0, "B": 8.0}
     maps = {
-        CamKey(region, MessageKey("task", name, 1)): torch.full((2, 2, 2), value) * factor
+        MapKey("gradcam", "P", name, region): torch.full((2, 2, 2), value) * factor
         for region, factor in (("R", 1.0), ("S", 0.0))
         for name, value in values.items()
     }
     scaled = scaled_together(maps)
-    found = {(key.region, key.message.auxiliary): float(v.max()) for key, v in scaled.items()}
+    found = {(key.region, key.auxiliary): float(v.max()) for key, v in scaled.items()}
     assert found == {("R", "A"): 0.25, ("R", "B"): 1, ("S", "A"): 0, ("S", "B"): 0}
 
 
@@ -354,4 +355,5 @@ def test_gradcam_of_one_window_equals_that_of_the_network(tmp_path: Path) -> Non
     direct = message_gradcam(model.network, images[None], target)
     assert sum(float(values.sum()) for values in direct.values()) > 0
     for key, values in direct.items():
-        assert torch.allclose(output.gradcam[CamKey("ET", key)], values[0], rtol=1e-3, atol=1e-5)
+        found = output.gradcam[MapKey("gradcam", "T1c", key.auxiliary, "ET")]
+        assert torch.allclose(found, values[0], rtol=1e-3, atol=1e-5)

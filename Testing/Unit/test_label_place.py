@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from CIMLSegmentLib.task.regions import label_in_air, lost_label, masks_on_grid
+from CIMLSegmentLib.task.regions import label_in_air, lost_label, placed_regions
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.images.geometry import Grid, Volume
-from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 BRATS = load_task("brats")
 GRID = Grid((20, 20, 20), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
@@ -21,7 +20,7 @@ def cube() -> Volume:
 
 
 def said(labels: Volume, grid: Grid = GRID) -> str | None:
-    return lost_label(labels, masks_on_grid(labels, grid, BRATS), grid, BRATS)
+    return lost_label(placed_regions(labels, grid, BRATS))
 
 
 @pytest.mark.parametrize(
@@ -56,6 +55,5 @@ def test_an_empty_label_has_nothing_to_lose() -> None:
 def test_a_label_in_the_air_is_told(first_slice: int, is_told: bool) -> None:
     body = np.zeros(GRID.array_shape, bool)
     body[first_slice:] = True
-    prepared = PreparedCase("a", GRID, {}, {}, {}, body)
-    masks = masks_on_grid(cube(), GRID, BRATS)
-    assert bool(label_in_air(masks, prepared)) == is_told
+    regions = placed_regions(cube(), GRID, BRATS)
+    assert bool(list(label_in_air(regions, body))) == is_told

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.record import locks
 from MultimodalImagingLib.record.locks import LockedError, locked
 
 
@@ -67,10 +68,11 @@ def test_what_a_crash_left_is_removed(tmp_path: Path, content: str, seconds: flo
         (owner(host="another"), 5),
         (owner(place="another container", pid=2**22 + 1), 5),
         ("", 5),
+        (owner(pid="12"), 5),
         ("my notes", 1000),
         ("[]", 1000),
     ],
-    ids=["own", "another host", "another container", "empty", "notes", "list"],
+    ids=["own", "another host", "another container", "empty", "no number", "notes", "list"],
 )
 def test_what_may_be_in_use_or_is_no_lock_stays(
     tmp_path: Path, content: str, seconds: float
@@ -78,7 +80,9 @@ def test_what_may_be_in_use_or_is_no_lock_stays(
     path = tmp_path / "a.lock"
     path.write_text(content)
     age(path, seconds)
-    with pytest.raises(LockedError), hold(path):
+    is_lock = not content or content[0] == "{"
+    reason = "is being written by" if is_lock else "is not written by this program"
+    with pytest.raises(LockedError, match=reason), hold(path):
         pass
     assert path.read_text() == content
     assert list(tmp_path.iterdir()) == [path]
@@ -91,3 +95,20 @@ def test_a_lock_that_was_taken_away_stops_its_owner_and_stays(tmp_path: Path) ->
         with pytest.raises(CrossModalError, match="taken by another process"):
             lock.check()
     assert path.read_text() == owner()
+
+
+def test_a_lock_that_goes_while_it_is_looked_at_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.lock"
+    path.write_text(owner())
+    read = locks._read
+
+    def read_and_lose(looked_at: Path) -> dict[str, object]:
+        content = read(looked_at)
+        looked_at.unlink(missing_ok=True)
+        return content
+
+    monkeypatch.setattr(locks, "_read", read_and_lose)
+    with hold(path):
+        assert json.loads(path.read_text())["token"] != "x"

@@ -16,16 +16,17 @@ from pathlib import Path
 
 import main_job
 import pytest
+from phantoms import plain_cohort
 
-from MDALSelectorLib.synthetic_cohort import write_cohort
 from MultimodalImagingLib.record.selection_file import suggested_cases
 
 SMALL = main_job.Settings(
     select=("--budget", "3", "--strategy", "MaxMD", "--estimator", "gaussian"),
-    train=("--steps", "2", "--features", "2", "--largest-patch", "32", "--validate-every", "2"),
+    train=("--steps", "2", "--features", "2", "--largest-patch", "16", "--validate-every", "2"),
     segment=("--attention", "--overlap", "0"),
 )
 ROOT = Path(__file__).parents[2]
+CASES = tuple(f"case{number:02d}" for number in range(8))
 
 
 class OpenedFiles:
@@ -66,9 +67,13 @@ def snapshot(folder: Path) -> dict[Path, tuple[int, int]]:
 
 
 @pytest.fixture(scope="module")
-def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("synthetic")
-    write_cohort(folder, n_cases=12, seed=3)
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with eight cases in `cohort` and their labels in `reference`."""
+    folder = tmp_path_factory.mktemp("example")
+    plain_cohort(folder / "cohort", n_cases=len(CASES))
+    (folder / "reference").mkdir()
+    for label in (folder / "cohort").glob("*/seg.nii.gz"):
+        label.rename(folder / "reference" / f"{label.parent.name}.nii.gz")
     return folder
 
 
@@ -81,11 +86,11 @@ def environment() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def opened(synthetic: Path) -> Mapping[str, set[str]]:
+def opened(example: Path) -> Mapping[str, set[str]]:
     """Run the whole job as users do; returns which labels each command opened."""
     if not sys.platform.startswith("linux"):
         pytest.skip("only Linux tells which files other processes open")
-    watch = OpenedFiles(synthetic / "reference")
+    watch = OpenedFiles(example / "reference")
     found: dict[str, set[str]] = {}
     run = main_job._run
 
@@ -95,7 +100,7 @@ def opened(synthetic: Path) -> Mapping[str, set[str]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(main_job, "_run", run_and_note)
-        assert main_job.main(arguments_of(synthetic), SMALL) == 0
+        assert main_job.main(arguments_of(example), SMALL) == 0
     watch.close()
     return found
 
@@ -112,29 +117,29 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(main_job.subprocess, "run", run)
 
 
-def arguments_of(synthetic: Path) -> list[str]:
-    labels = ["--labels", str(synthetic / "reference")]
-    return [str(synthetic / "cohort"), *labels, "--output", str(synthetic / "output")]
+def arguments_of(example: Path) -> list[str]:
+    labels = ["--labels", str(example / "reference")]
+    return [str(example / "cohort"), *labels, "--output", str(example / "output")]
 
 
 def test_no_label_of_an_unselected_case_is_opened_before_the_evaluation(
-    synthetic: Path, opened: Mapping[str, set[str]]
+    example: Path, opened: Mapping[str, set[str]]
 ) -> None:
-    suggested = suggested_cases(synthetic / "output" / "selection")
+    suggested = suggested_cases(example / "output" / "selection")
     assert len(suggested) == 3
     assert list(opened) == ["inspect", "select", "train", "segment", "evaluate", "report"]
     assert opened["inspect"] == opened["select"] == opened["segment"] == set()
     assert opened["train"] == {f"{case_id}.nii.gz" for case_id in suggested}
-    assert opened["evaluate"] >= {f"case-{n:03d}.nii.gz" for n in range(1, 13)} - opened["train"]
+    assert opened["evaluate"] >= {f"{case_id}.nii.gz" for case_id in CASES} - opened["train"]
 
 
 def test_the_rest_is_segmented_evaluated_and_shown(
-    synthetic: Path, opened: Mapping[str, set[str]]
+    example: Path, opened: Mapping[str, set[str]]
 ) -> None:
-    output = synthetic / "output"
+    output = example / "output"
     suggested = set(suggested_cases(output / "selection"))
     results = output / "round-1" / "segmentation"
-    rest = {f"case-{n:03d}" for n in range(1, 13)} - suggested
+    rest = {*CASES} - suggested
     check_round(output / "round-1", list(suggested), list(rest))
     with (results / "evaluation.csv").open() as file:
         assert {row["case"] for row in csv.DictReader(file)} == rest
@@ -146,56 +151,56 @@ def test_the_rest_is_segmented_evaluated_and_shown(
 
 @pytest.mark.usefixtures("in_process")
 def test_a_second_run_uses_what_is_there(
-    synthetic: Path, opened: Mapping[str, set[str]], capfd: pytest.CaptureFixture[str]
+    example: Path, opened: Mapping[str, set[str]], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    kept = [synthetic / "output" / "round-1" / "model" / "model.safetensors"]
-    kept += sorted((synthetic / "output").glob("round-1/segmentation/case-*/result.json"))
+    kept = [example / "output" / "round-1" / "model" / "model.safetensors"]
+    kept += sorted((example / "output").glob("round-1/segmentation/case*/result.json"))
     before = [path.stat().st_mtime_ns for path in kept]
-    assert main_job.main(arguments_of(synthetic), SMALL) == 0
+    assert main_job.main(arguments_of(example), SMALL) == 0
     assert [path.stat().st_mtime_ns for path in kept] == before
-    assert len(kept) == 10
+    assert len(kept) == 6
     text = capfd.readouterr().out
     assert "The selection of an earlier run is used." in text
     assert "round-1/segmentation/report.html" in text.splitlines()[-1]
-    assert not (synthetic / "output" / "round-2").exists()
+    assert not (example / "output" / "round-2").exists()
 
 
 @pytest.mark.usefixtures("in_process")
 def test_a_cohort_without_labels_ends_with_what_to_do_and_stays_untouched(
-    synthetic: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    example: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    before = snapshot(synthetic / "cohort")
-    arguments = [str(synthetic / "cohort"), "--output", str(tmp_path / "output")]
+    before = snapshot(example / "cohort")
+    arguments = [str(example / "cohort"), "--output", str(tmp_path / "output")]
     assert main_job.main(arguments, SMALL) == 0
     text = capfd.readouterr().out
     assert "label them in the module MDALSelector of 3D Slicer" in text
     assert str(tmp_path / "output" / "selection" / "report.html") in text.splitlines()[-1]
     assert not list((tmp_path / "output").glob("round-*"))
-    assert snapshot(synthetic / "cohort") == before
+    assert snapshot(example / "cohort") == before
 
 
-def small_copy(synthetic: Path, folder: Path) -> tuple[Path, list[str], list[str]]:
+def small_copy(example: Path, folder: Path) -> tuple[Path, list[str], list[str]]:
     """Copy the selection and four cases; returns the cohort, two suggested cases, two others."""
-    shutil.copytree(synthetic / "output" / "selection", folder / "output" / "selection")
+    shutil.copytree(example / "output" / "selection", folder / "output" / "selection")
     suggested = list(suggested_cases(folder / "output" / "selection")[:2])
-    others = [f"case-{n:03d}" for n in range(1, 13) if f"case-{n:03d}" not in suggested][-2:]
+    others = [case_id for case_id in CASES if case_id not in suggested][-2:]
     for case_id in (*suggested, *others):
-        shutil.copytree(synthetic / "cohort" / case_id, folder / "cohort" / case_id)
+        shutil.copytree(example / "cohort" / case_id, folder / "cohort" / case_id)
     return folder / "cohort", suggested, others
 
 
 @pytest.mark.usefixtures("in_process")
 def test_labels_that_a_person_made_since_are_trained_on(
-    synthetic: Path,
+    example: Path,
     tmp_path: Path,
     opened: Mapping[str, set[str]],
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    cohort, suggested, others = small_copy(synthetic, tmp_path)
+    cohort, suggested, others = small_copy(example, tmp_path)
     (cohort / ".crossmodal" / "labels").mkdir(parents=True)
     for case_id in suggested:
         made = cohort / ".crossmodal" / "labels" / f"{case_id}.nii.gz"
-        shutil.copy(synthetic / "reference" / made.name, made)
+        shutil.copy(example / "reference" / made.name, made)
     before = snapshot(cohort)
     assert main_job.main([str(cohort), "--output", str(tmp_path / "output")], SMALL) == 0
     assert "None of the segmented cases has a label map to compare with." in capfd.readouterr().out
@@ -205,12 +210,12 @@ def test_labels_that_a_person_made_since_are_trained_on(
 
 @pytest.mark.usefixtures("in_process")
 def test_a_labelled_cohort_is_compared_with_the_labels_that_were_not_trained_on(
-    synthetic: Path, tmp_path: Path, opened: Mapping[str, set[str]]
+    example: Path, tmp_path: Path, opened: Mapping[str, set[str]]
 ) -> None:
-    cohort, suggested, others = small_copy(synthetic, tmp_path)
+    cohort, suggested, others = small_copy(example, tmp_path)
     for case_id in (*suggested, *others):
-        label = cohort / case_id / f"{case_id}_seg.nii.gz"
-        shutil.copy(synthetic / "reference" / f"{case_id}.nii.gz", label)
+        label = cohort / case_id / "seg.nii.gz"
+        shutil.copy(example / "reference" / f"{case_id}.nii.gz", label)
     before = snapshot(cohort)
     assert main_job.main([str(cohort), "--output", str(tmp_path / "output")], SMALL) == 0
     check_round(tmp_path / "output" / "round-1", suggested, others)
@@ -231,18 +236,18 @@ def check_round(folder: Path, trained: list[str], segmented: list[str]) -> None:
 
 
 def test_a_cohort_that_no_preset_fits_is_explained(
-    synthetic: Path,
+    example: Path,
     tmp_path: Path,
     opened: Mapping[str, set[str]],
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     cohort = tmp_path / "cohort"
-    shutil.copytree(synthetic / "cohort", cohort)
-    for image in cohort.rglob("*_t2.nii.gz"):
+    shutil.copytree(example / "cohort", cohort)
+    for image in cohort.rglob("t2.nii.gz"):
         image.unlink()
     output = tmp_path / "output"
-    shutil.copytree(synthetic / "output" / "selection", output / "selection")
-    arguments = [str(cohort), "--labels", str(synthetic / "reference"), "--output", str(output)]
+    shutil.copytree(example / "output" / "selection", output / "selection")
+    arguments = [str(cohort), "--labels", str(example / "reference"), "--output", str(output)]
     assert main_job.main(arguments, SMALL) == 2
     assert "--task single-target --primary MODALITY" in capfd.readouterr().err
 

@@ -9,6 +9,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images import nifti as reader
 from MultimodalImagingLib.images.arrays import EnclosedNonFiniteError, with_finite_background
 from MultimodalImagingLib.images.nifti import read_nifti_header, read_nifti_voxels
 from MultimodalImagingLib.images.stored_image import ImageFile
@@ -76,7 +77,7 @@ def nifti(
     return bytes(header) + array.tobytes()
 
 
-@pytest.mark.parametrize("scale", [(1.0, 0.0), (2.5, -7.0), (0.0, 0.0)])
+@pytest.mark.parametrize("scale", [(1.0, 0.0), (2.5, -7.0), (0.0, 0.0), (1.0, -9.0), (3.0, 0.0)])
 @pytest.mark.parametrize(("kind", "code"), zip(INTEGERS, TYPE_CODES, strict=True))
 def test_every_type_reads_as_the_library_of_slicer_reads_it(
     tmp_path: Path, kind: str, code: int, scale: tuple[float, float]
@@ -86,7 +87,19 @@ def test_every_type_reads_as_the_library_of_slicer_reads_it(
     path.write_bytes(nifti(array, code=code, scale=scale))
     image = sitk.ReadImage(str(path), imageIO="NiftiImageIO")
     np.testing.assert_allclose(stored(path), sitk.GetArrayFromImage(image), rtol=1e-6)
-    assert (stored(path).dtype.kind == "f") == (scale == (2.5, -7.0))
+    assert (stored(path).dtype.kind == "f") == (scale not in [(1.0, 0.0), (0.0, 0.0)])
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_file_that_got_shorter_since_its_lengths_were_compared_is_refused(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = nifti(np.ones((4, 5, 6), np.uint8), code=2)[:-30]
+    path = tmp_path / f"image{suffix}"
+    path.write_bytes(gzip.compress(data) if suffix == ".nii.gz" else data)
+    monkeypatch.setattr(reader, "payload_fault", lambda *_, **__: None)
+    with pytest.raises(ValueError, match="truncated file with 75 %"):
+        stored(path)
 
 
 def test_an_unknown_type_of_numbers_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.record.ownership import (
+    KNOWN,
     Ownership,
     Written,
     check_apart,
@@ -83,6 +84,18 @@ def test_without_checksums_a_file_younger_than_the_marker_counts_as_edited(folde
         check_own(folder, OWN)
 
 
+def test_a_file_of_known_name_may_change_but_not_become_a_link(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "marker.json").write_text(json.dumps({"label.nii": KNOWN, "maps/map.nii": KNOWN}))
+    (folder / "label.nii").write_text("changed")
+    check_own(folder, OWN)
+    (folder / "label.nii").rename(tmp_path / "elsewhere")
+    (folder / "label.nii").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match=r"label\.nii"):
+        check_own(folder, OWN)
+
+
 def test_files_links_and_folders_without_marker_are_not_own(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     (tmp_path / "link").symlink_to(folder)
@@ -92,6 +105,8 @@ def test_files_links_and_folders_without_marker_are_not_own(folder: Path, tmp_pa
     for name in ("file", "link", "loop", "other", "nowhere"):
         with pytest.raises(UsageError, match="left as it"):
             check_own(tmp_path / name, OWN)
+    with pytest.raises(UsageError, match="it is no folder"):
+        check_own(tmp_path / "file", OWN)
 
 
 def test_a_file_that_became_a_link_or_a_folder_is_not_own(folder: Path, tmp_path: Path) -> None:

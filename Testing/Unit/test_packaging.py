@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from MultimodalImagingLib.version import CROSSMODAL_VERSION
+
 ROOT = Path(__file__).parents[2]
 MODULES = ("MDALSelector", "CIMLSegment")
 
@@ -191,3 +193,8 @@ def test_pip_installs_every_package_of_the_libraries():
         for path in (ROOT / module / library).rglob("__init__.py")
     }
     assert set(pyproject()["tool"]["setuptools"]["packages"]) == expected
+
+
+def test_citation_names_the_version_that_is_here():
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.+)$", text, flags=re.MULTILINE) == [CROSSMODAL_VERSION]

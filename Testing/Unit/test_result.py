@@ -23,6 +23,7 @@ from CIMLSegmentLib.results.segmentation_result import (
     read_result,
 )
 from CIMLSegmentLib.task.regions import region_masks
+from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.errors import (
     CancelledError,
@@ -254,6 +255,10 @@ def test_contributions_are_sums_over_the_predicted_region() -> None:
         assert all(c.share == pytest.approx(c.nats / total) for c in entries)
 
 
+def nrrd_of(labels: np.ndarray, task: Task) -> bytes:
+    return segmentation_nrrd(region_masks(labels, task), GRID, task)
+
+
 def header_of(content: bytes) -> tuple[dict[str, str], np.ndarray]:
     text, data = content.split(b"\n\n", 1)
     lines = text.decode().splitlines()[1:]
@@ -264,7 +269,7 @@ def header_of(content: bytes) -> tuple[dict[str, str], np.ndarray]:
 
 
 def test_nested_regions_lie_in_layers_of_the_segmentation_file() -> None:
-    fields, voxels = header_of(segmentation_nrrd(Volume(brats_labels(), GRID), load_task("brats")))
+    fields, voxels = header_of(nrrd_of(brats_labels(), load_task("brats")))
     assert fields["sizes"] == "3 5 4 3"
     for index, (name, labels) in enumerate({"WT": (1, 2, 4), "TC": (1, 4), "ET": (4,)}.items()):
         assert fields[f"Segment{index}_ID"] == name
@@ -273,7 +278,7 @@ def test_nested_regions_lie_in_layers_of_the_segmentation_file() -> None:
 
 
 def test_the_segmentation_file_says_where_it_lies() -> None:
-    fields, _ = header_of(segmentation_nrrd(Volume(brats_labels(), GRID), load_task("brats")))
+    fields, _ = header_of(nrrd_of(brats_labels(), load_task("brats")))
     directions = fields["space directions"].split()
     assert directions[0] == "none"
     columns = [[float(v) for v in d.strip("()").split(",")] for d in directions[1:]]
@@ -298,7 +303,7 @@ def test_label_values_above_255_are_kept(tmp_path: Path) -> None:
     data["regions"][0].update(labels=[300], value=300)
     task = task_from_json(data)
     labels = (brats_labels() > 0).astype(np.int16) * 300
-    content = segmentation_nrrd(Volume(labels, GRID), task)
+    content = nrrd_of(labels, task)
     path = tmp_path / "x.nrrd"
     path.write_bytes(content)
     image = sitk.ReadImage(str(path))

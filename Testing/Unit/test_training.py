@@ -356,17 +356,19 @@ from CIMLSegmentLib.training.train import train
 from MultimodalImagingLib.jobs.progress import JsonLinesReporter
 import dataclasses
 config = dataclasses.replace(QUICK, **{changes})
-job = TrainingJob(config, TINY, device="cpu", n_workers=1, state_interval_s=0.0)
+job = TrainingJob(config, TINY, device="cpu", n_workers={n_workers}, state_interval_s=0.0)
 cases = bright_balls(Path(sys.argv[2]), 8)
 train(cases, PET_CT, job, output=Path(sys.argv[1]), reporter=JsonLinesReporter(), resume=True)
 """
 
 
-def script(tmp_path, **changes):
+def script(tmp_path, *, n_workers, **changes):
     names = ("MDALSelector", "CIMLSegment", "Helpers")
     paths = [path for path in sys.path if Path(path).name in names]
     path = tmp_path / "script.py"
-    path.write_text(textwrap.dedent(SCRIPT).format(paths=paths, changes=changes))
+    path.write_text(
+        textwrap.dedent(SCRIPT).format(paths=paths, n_workers=n_workers, changes=changes)
+    )
     (tmp_path / "cases").mkdir(exist_ok=True)
     return [str(path), str(tmp_path / "model"), str(tmp_path / "cases")]
 
@@ -386,15 +388,15 @@ def killed_after(command, first_sign, seconds):
 
 def test_training_killed_at_random_moments_reaches_the_same_model(tmp_path):
     changes = {"n_steps": 60, "validation_interval": 10}
-    command = [sys.executable, *script(tmp_path, **changes)]
+    command = [sys.executable, *script(tmp_path, n_workers=1, **changes)]
     generator = np.random.default_rng(0)
     for _ in range(2):  # 20 times in test_training_kills.py
         killed_after(command, '"Train"', generator.uniform(0.0, 0.6))
         if (tmp_path / "model" / "model.safetensors").exists():
             load_model(tmp_path / "model")
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     cases = bright_balls(tmp_path / "cases", 8)
     todo = dataclasses.replace(job(**changes), n_workers=1)
+    run(cases, tmp_path / "model", todo, resume=True)
     undisturbed = run(cases, tmp_path / "undisturbed", todo)
     killed = load_model(tmp_path / "model")
     assert killed.facts.metrics["dice"] == pytest.approx(undisturbed.metrics["dice"], abs=0.02)
@@ -405,7 +407,7 @@ def test_training_killed_at_random_moments_reaches_the_same_model(tmp_path):
 def test_two_processes_give_the_result_of_one(tmp_path):
     changes = {"n_steps": 40, "learning_rate": 0.02, "validation_interval": 20, "batch_size": 4}
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
-    command += ["--master-port=0", "--standalone", *script(tmp_path, **changes)]
+    command += ["--master-port=0", "--standalone", *script(tmp_path, n_workers=0, **changes)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

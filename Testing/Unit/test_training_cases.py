@@ -5,7 +5,7 @@ import pytest
 from example_training import bright_ball
 
 from CIMLSegmentLib.task.label_values import parse_label_values
-from CIMLSegmentLib.task.regions import label_warnings, masks_on_grid
+from CIMLSegmentLib.task.regions import label_warnings, placed_regions
 from CIMLSegmentLib.task.task_io import load_task
 from CIMLSegmentLib.training import training_cases
 from CIMLSegmentLib.training.training_case import NotPreparedError, read_training_case
@@ -179,7 +179,7 @@ def test_regions_are_resampled_by_their_share_and_not_by_label_values():
     array[:, :, :4] = 1
     array[:, :, 4:] = 4  # halfway between lies no edema (2)
     coarse = Grid((3, 4, 4), (2.0,) * 3, (1.5, 0.5, 0.5), IDENTITY)
-    masks = masks_on_grid(labels(array), coarse, BRATS)
+    masks = placed_regions(labels(array), coarse, BRATS).masks
     assert masks["TC"].all()
     assert masks["WT"].all()
     assert masks["ET"][0, 0].tolist() == [False, True, True]
@@ -188,7 +188,7 @@ def test_regions_are_resampled_by_their_share_and_not_by_label_values():
 def test_same_grid_keeps_labels_exactly():
     array = np.random.default_rng(0).integers(0, 5, (4, 5, 6))
     volume = labels(array)
-    masks = masks_on_grid(volume, volume.grid, BRATS)
+    masks = placed_regions(volume, volume.grid, BRATS).masks
     assert np.array_equal(masks["TC"], np.isin(array, (1, 4)))
 
 
@@ -197,7 +197,7 @@ def test_lost_and_empty_labels_are_said():
     array[7, 7, 7] = 2
     volume = labels(array)
     inner = Grid((4, 4, 4), (1.0,) * 3, (0, 0, 0), IDENTITY)
-    lost = list(label_warnings(volume, masks_on_grid(volume, inner, BRATS), inner, BRATS))
+    lost = list(label_warnings(placed_regions(volume, inner, BRATS)))
     assert any("Only 0 of 0.001 ml of region WT" in text for text in lost)
     assert any("no voxel of any region" in text for text in lost)
 
@@ -207,9 +207,9 @@ def test_mask_cut_off_at_its_rim_does_not_grow_beyond_it():
     whole = np.zeros((8, 8, 8), np.int32)
     whole[3, 2:6, 2:6] = 4
     fine = Grid((16, 16, 16), (0.5,) * 3, (-0.25,) * 3, IDENTITY)
-    part = masks_on_grid(Volume(cut.array * np.int32(4), cut.grid), fine, BRATS)["ET"]
+    part = placed_regions(Volume(cut.array * np.int32(4), cut.grid), fine, BRATS).masks["ET"]
     assert part.any()
-    assert np.array_equal(part, masks_on_grid(labels(whole), fine, BRATS)["ET"])
+    assert np.array_equal(part, placed_regions(labels(whole), fine, BRATS).masks["ET"])
 
 
 def test_label_of_a_region_that_no_case_has_is_refused(synthetic, tmp_path):

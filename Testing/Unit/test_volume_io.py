@@ -241,7 +241,10 @@ def test_a_file_of_other_content_is_refused(
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "No such file" in refusal(read_grid, tmp_path / "t1.nii.gz")
+    assert "a file that cannot be opened" in refusal(read_grid, tmp_path / "t1.nii.gz")
     assert "none of .nii.gz, .nii" in refusal(read_grid, tmp_path / "t1.png")
+    (tmp_path / "t2.nii.gz").symlink_to(tmp_path / "t1.nii.gz")
+    assert "a link to a file that is not there" in refusal(read_grid, tmp_path / "t2.nii.gz")
 
 
 def test_missing_voxels_of_a_header_file_are_noticed(tmp_path: Path) -> None:

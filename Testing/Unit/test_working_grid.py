@@ -52,7 +52,7 @@ def test_canonical_axes_agree_with_itk_for_every_orientation(
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.tuples(*[st.integers(1, 40)] * 3),
+    st.tuples(*[st.integers(1, 20)] * 3),
     st.tuples(*[st.floats(0.2, 9.0)] * 3),
     st.tuples(*[st.floats(0.3, 12.0)] * 3),
     st.floats(-0.7, 0.7),

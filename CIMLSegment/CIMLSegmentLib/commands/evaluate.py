@@ -55,6 +55,12 @@ def add_label_values_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_case_argument(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the option that names cases; `what` says what is done with them alone."""
+    text = f"{what}; may be given several times"
+    parser.add_argument("--case", action="append", default=[], metavar="NAME", help=text)
+
+
 def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
     """Run the `evaluate` command; returns the exit code 0.
 

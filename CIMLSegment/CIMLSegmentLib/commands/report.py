@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from CIMLSegmentLib.commands.evaluate import add_label_values_argument, reference_labels
+from CIMLSegmentLib.commands.evaluate import (
+    add_case_argument,
+    add_label_values_argument,
+    reference_labels,
+)
 from CIMLSegmentLib.inference.case_input import cases_of_path, modality_rows
 from MultimodalImagingLib.cohorts.cases import files_of_cases
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
@@ -31,13 +35,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         help="cohort with labels, or folder of label maps that are named like the cases, to draw"
         " beside the results",
     )
-    parser.add_argument(
-        "--case",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="show only this case; may be given several times",
-    )
+    add_case_argument(parser, "show only this case")
     parser.add_argument("--output", type=Path, metavar="PAGE", help="default: report.html in DIR")
     add_label_values_argument(parser)
     add_modality_argument(parser)

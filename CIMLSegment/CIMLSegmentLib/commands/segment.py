@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from CIMLSegmentLib.commands.evaluate import add_case_argument
 from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.case_input import (
     case_of_images,
@@ -21,14 +20,7 @@ from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders, tidy_up
-from MultimodalImagingLib.record.ownership import (
-    check_apart,
-    check_beside,
-    check_outside,
-)
-
-if TYPE_CHECKING:
-    from CIMLSegmentLib.inference.segmentation_job import Outcome, SegmentationJob
+from MultimodalImagingLib.record.ownership import check_apart, check_beside, check_outside
 
 
 def add_segment_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,13 +36,7 @@ def add_segment_arguments(parser: argparse.ArgumentParser) -> None:
         help="an image of one case, in place of a folder; once per modality",
     )
     parser.add_argument("--case-id", metavar="NAME", help="name of the case given by --image")
-    parser.add_argument(
-        "--case",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="segment only this case of the cohort; may be given several times",
-    )
+    add_case_argument(parser, "segment only this case of the cohort")
     parser.add_argument(
         "--unseen",
         action="store_true",
@@ -80,37 +66,25 @@ def run_segment(options: argparse.Namespace, reporter: Reporter) -> int:
     check_can_hold_folders(options.output)
     tidy_up(options.output)
     from CIMLSegmentLib.inference.devices import joined_processes, keep_freed_memory
-    from CIMLSegmentLib.inference.segmentation_job import Outcome, SegmentationJob, plan_cases
+    from CIMLSegmentLib.inference.segmentation_job import SegmentationJob, segment_cases
+    from CIMLSegmentLib.model.model import load_model
 
     keep_freed_memory()
     with joined_processes(config.device) as processes:
         own = [cases[index] for index in processes.share(len(cases))]
         config = replace(config, device=str(processes.device))
         job = SegmentationJob(config, options.output, options.overwrite, len(cases) > 1)
-        plan = plan_cases(own, job, reporter)
-        outcome = Outcome({}, {})
-        if plan.todo:
-            outcome = _segment(plan.todo, options.model, job, reporter)
+        outcome = segment_cases(own, lambda: load_model(options.model), job, reporter=reporter)
         processes.wait()
-    failed = {**plan.refused, **outcome.failed}
     reporter.result(
         {
             "output": str(options.output),
             "done": list(outcome.done),
-            "kept": list(plan.kept),
-            "failed": failed,
+            "kept": list(outcome.kept),
+            "failed": dict(outcome.failed),
         }
     )
-    return 1 if failed else 0
-
-
-def _segment(
-    cases: Sequence[Case], model: Path, job: SegmentationJob, reporter: Reporter
-) -> Outcome:
-    from CIMLSegmentLib.inference.segmentation_job import segment_cases
-    from CIMLSegmentLib.model.model import load_model
-
-    return segment_cases(cases, load_model(model), job, reporter=reporter)
+    return 1 if outcome.failed else 0
 
 
 def _unseen(cases: tuple[Case, ...], model: Path, reporter: Reporter) -> tuple[Case, ...]:

@@ -42,9 +42,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the `train` command to its parser."""
     parser.add_argument("cohort", type=Path, help="folder of the cohort, or a CSV manifest")
     parser.add_argument(
-        "--task",
-        required=True,
-        help=f"a JSON file, or a preset: {', '.join(preset_names())}",
+        "--task", required=True, help=f"a JSON file, or a preset: {', '.join(preset_names())}"
     )
     parser.add_argument("--output", type=Path, required=True, help="the model folder")
     parser.add_argument("--primary", metavar="MODALITY", help="for tasks that leave it open")
@@ -204,18 +202,16 @@ def _task(options: argparse.Namespace, cohort: Cohort) -> Task:
 
 
 def _spec(options: argparse.Namespace, cases: Sequence[Case], task: Task) -> PreprocessingSpec:
-    if options.spacing is not None:
-        if not 0 < options.spacing < inf:
-            msg = f"Expected a --spacing above 0 mm, got {options.spacing}."
-            raise UsageError(msg)
-        return PreprocessingSpec((options.spacing,) * 3, dict(task.modalities))
-    return PreprocessingSpec(training_spacing(cases, task), dict(task.modalities))
+    given = options.spacing
+    if given is not None and not 0 < given < inf:
+        msg = f"Expected a --spacing above 0 mm, got {given}."
+        raise UsageError(msg)
+    spacing_mm = training_spacing(cases, task) if given is None else (given,) * 3
+    return PreprocessingSpec(spacing_mm, dict(task.modalities))
 
 
 def _training_job(
-    options: argparse.Namespace,
-    prepared: TrainingSet,
-    settings: Mapping[str, Mapping[str, object]],
+    options: argparse.Namespace, prepared: TrainingSet, settings: Mapping[str, Mapping[str, object]]
 ) -> TrainingJob:
     from CIMLSegmentLib.training.network_plan import plan_for_cases
 
@@ -228,13 +224,12 @@ def _training_job(
         patch_size=plan.patch_size,
         warmup_steps=min(TrainingConfig().warmup_steps, max(options.n_steps // 10, 1)),
     )
-    chosen: Sequence[str] | None = options.validation_case
-    chosen = None if chosen is None else [same_name(case_id) for case_id in chosen]
+    chosen = options.validation_case
     where = f"the settings {options.settings}"
     return TrainingJob(
         changed_config(training, settings["training"], where=where),
         changed_config(plan.network, settings["network"], where=where),
         kind=options.kind,
         device=options.device,
-        validation_cases=None if chosen is None else tuple(chosen),
+        validation_cases=chosen and tuple(same_name(case_id) for case_id in chosen),
     )

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from CIMLSegmentLib.network.network import CIMLNet, CIMLOutput, MessageKey
+from CIMLSegmentLib.results.map_kinds import MapKey
+from CIMLSegmentLib.task.task import Task
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,6 @@ class CamTarget:
     subtask: str
     region: str
     level: int
-
-
-class CamKey(NamedTuple):
-    """Whose score a map explains, and which message it is about."""
-
-    region: str
-    message: MessageKey
 
 
 def message_gradcam(
@@ -75,42 +69,45 @@ def message_gradcam(
     }
 
 
-def cam_keys(network: CIMLNet) -> list[CamKey]:
-    """Return the maps of a network in a fixed order."""
-    level = network.config.message_levels[0]
-    return [
-        CamKey(region, MessageKey(subtask.name, auxiliary, level))
-        for subtask in network.task.subtasks
+def gradcam_keys(task: Task) -> list[MapKey]:
+    """Return the maps of a task in a fixed order; a map is that of the first sub-task that has it.
+
+    Args:
+        task: What the network segments.
+    """
+    keys = [
+        MapKey("gradcam", subtask.primary, auxiliary, region)
+        for subtask in task.subtasks
         for region in subtask.regions
         for auxiliary in subtask.auxiliaries
     ]
+    return list(dict.fromkeys(keys))
 
 
 def window_cams(network: CIMLNet, windows: Tensor, present: Tensor) -> Tensor:
     """Compute the maps of windows `(B, M, K, J, I)` as channels `(B, maps, k, j, i)`."""
-    found: dict[CamKey, Tensor] = {}
+    found: dict[MapKey, Tensor] = {}
     level = network.config.message_levels[0]
     for subtask in network.task.subtasks:
         for region in subtask.regions if subtask.auxiliaries else ():
             target = CamTarget(subtask.name, region, level)
             maps = message_gradcam(network, windows, target, present=present)
-            found |= {CamKey(region, key): values for key, values in maps.items()}
-    return torch.stack([found[key].float() for key in cam_keys(network)], dim=1)
+            for message, values in maps.items():
+                key = MapKey("gradcam", subtask.primary, message.auxiliary, region)
+                found.setdefault(key, values)
+    return torch.stack([found[key].float() for key in gradcam_keys(network.task)], dim=1)
 
 
-def scaled_together(maps: Mapping[CamKey, Tensor]) -> dict[CamKey, Tensor]:
+def scaled_together(maps: Mapping[MapKey, Tensor]) -> dict[MapKey, Tensor]:
     """Scale the maps of each region to 0 to 1 by the largest value over all its auxiliaries.
 
     Maps of windows have to be put together before: a common scale keeps a useless message dark.
     """
-    largest: dict[tuple[str, str], float] = {}
+    largest: dict[tuple[str | None, str | None], float] = {}
     for key, values in maps.items():
-        owner = (key.region, key.message.subtask)
+        owner = (key.region, key.primary)
         largest[owner] = max(largest.get(owner, 0.0), float(values.max()))
-    return {
-        key: values / (largest[key.region, key.message.subtask] or 1.0)
-        for key, values in maps.items()
-    }
+    return {key: values / (largest[key.region, key.primary] or 1.0) for key, values in maps.items()}
 
 
 def _score(network: CIMLNet, output: CIMLOutput, target: CamTarget) -> Tensor:

@@ -6,12 +6,11 @@ turned into a density, interpolated, and turned back, so that the sum over voxel
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -22,13 +21,13 @@ from CIMLSegmentLib.inference.window_box import WindowBox
 from CIMLSegmentLib.network.network import MessageKey
 from CIMLSegmentLib.results.map_kinds import MapKey
 from CIMLSegmentLib.results.segmentation_result import ResultMap
-from CIMLSegmentLib.task.parts import Subtask
 from CIMLSegmentLib.task.regions import region_logits
 from CIMLSegmentLib.task.task import Task
+from MultimodalImagingLib.images.arrays import Float32Array
 from MultimodalImagingLib.images.geometry import Grid, Volume, resample
 from MultimodalImagingLib.preparation.working_grid import smoothed_for
 
-FloatArray = npt.NDArray[np.float32]
+_Grown = Callable[[Tensor, Sequence[int]], Tensor]
 InformationBySender = Mapping[tuple[str, str], Volume]
 
 _TINY = np.float32(1e-7)
@@ -49,7 +48,9 @@ class OutputSpace:
     task: Task
 
 
-def region_probabilities(logits: Mapping[str, Tensor], space: OutputSpace) -> dict[str, FloatArray]:
+def region_probabilities(
+    logits: Mapping[str, Tensor], space: OutputSpace
+) -> dict[str, Float32Array]:
     """Bring the probability of every region to the grid of the result; 0 outside the box."""
     arrays = {name: values.numpy() for name, values in logits.items()}
     return {
@@ -91,41 +92,41 @@ def result_maps(
 
 
 def information_maps(information: InformationBySender, task: Task) -> Iterator[ResultMap]:
-    """Yield one map per (primary, auxiliary): the sum over the sub-tasks of that primary."""
-    totals: dict[tuple[str, str], Volume] = {}
+    """Return one map per (primary, auxiliary): the sum over the sub-tasks of that primary."""
+    totals: dict[MapKey, Volume] = {}
     for subtask, auxiliary in task.pairs():
-        pair, sent = (subtask.primary, auxiliary), information[subtask.name, auxiliary]
-        before = totals.get(pair)
-        totals[pair] = sent if before is None else _sum(before, sent)
-    for (primary, auxiliary), volume in totals.items():
-        yield ResultMap(MapKey("information", primary, auxiliary), volume)
+        key, sent = (
+            MapKey("information", subtask.primary, auxiliary),
+            information[subtask.name, auxiliary],
+        )
+        if key in totals:
+            sent = Volume(np.add(totals[key].array, sent.array, dtype=np.float32), sent.grid)
+        totals[key] = sent
+    return (ResultMap(key, volume) for key, volume in totals.items())
 
 
 def attention_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
-    """Yield the mean over levels for every region and auxiliary; regions of a sub-task share it."""
+    """Return the mean over levels for every region and auxiliary; regions of a sub-task share it.
+
+    A region of several sub-tasks of one primary has the map of the first one.
+    """
+    found: dict[MapKey, Volume] = {}
     maps = output.attention
     for subtask, auxiliary in space.task.pairs():
         inside = mean_over_levels(maps, subtask=subtask.name, auxiliary=auxiliary, box=space.box)
         values = np.clip(on_output_grid(inside, space.grid).array, 0, 1)
         volume = Volume(values, space.grid)
-        for region in _regions_shown_by(subtask, space.task):
-            yield ResultMap(MapKey("attention", subtask.primary, auxiliary, region), volume)
+        for region in subtask.regions:
+            found.setdefault(MapKey("attention", subtask.primary, auxiliary, region), volume)
+    return (ResultMap(key, volume) for key, volume in found.items())
 
 
 def gradcam_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
     """Yield a Grad-CAM map for every region and auxiliary; those of a region share one scale."""
     for key, values in scaled_together(output.gradcam).items():
-        message = key.message
-        inside = mean_over_levels(
-            {message: values},
-            subtask=message.subtask,
-            auxiliary=message.auxiliary,
-            box=space.box,
-        )
+        inside = _visible(_enlarged(values, space.box.size), space.box)
         shown = np.clip(on_output_grid(inside, space.grid).array, 0, 1)
-        primary = space.task.subtask(message.subtask).primary
-        shown_key = MapKey("gradcam", primary, message.auxiliary, key.region)
-        yield ResultMap(shown_key, Volume(shown, space.grid))
+        yield ResultMap(key, Volume(shown, space.grid))
 
 
 def uncertainty_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
@@ -138,7 +139,7 @@ def uncertainty_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[Res
         yield ResultMap(MapKey("uncertainty", region=name), Volume(values, space.grid))
 
 
-def predictive_entropy(probabilities: FloatArray) -> FloatArray:
+def predictive_entropy(probabilities: Float32Array) -> Float32Array:
     """Return the entropy of yes-or-no predictions: how undecided the network is.
 
     Args:
@@ -152,21 +153,10 @@ def predictive_entropy(probabilities: FloatArray) -> FloatArray:
     return np.where((probabilities > _TINY) & (probabilities < 1 - _TINY), entropy, np.float32(0))
 
 
-def _on_grid(probabilities: FloatArray, space: OutputSpace) -> FloatArray:
+def _on_grid(probabilities: Float32Array, space: OutputSpace) -> Float32Array:
     inside = np.ascontiguousarray(probabilities[space.box.inner], dtype=np.float32)
     sampled = on_output_grid(Volume(inside, space.box.visible_grid), space.grid).array
     return np.asarray(np.clip(sampled, 0, 1), dtype=np.float32)
-
-
-def _sum(first: Volume, second: Volume) -> Volume:
-    return Volume(np.add(first.array, second.array, dtype=np.float32), first.grid)
-
-
-def _regions_shown_by(subtask: Subtask, task: Task) -> list[str]:
-    """Regions of the sub-task that no earlier sub-task of the same primary has shown."""
-    earlier = task.subtasks[: task.subtasks.index(subtask)]
-    shown = {r for other in earlier if other.primary == subtask.primary for r in other.regions}
-    return [region for region in subtask.regions if region not in shown]
 
 
 def mean_over_levels(
@@ -184,10 +174,7 @@ def mean_over_levels(
         The mean over the levels, in the range of the maps.
     """
     levels = _of_pair(maps, subtask, auxiliary)
-    total = levels[-1]
-    for finer in reversed(levels[:-1]):
-        total = _enlarged(total, finer.shape) + finer
-    return _visible(_enlarged(total, box.size) / len(levels), box)
+    return _visible(_added(levels, box, _enlarged) / len(levels), box)
 
 
 def sum_over_levels(
@@ -199,11 +186,7 @@ def sum_over_levels(
         Nats per voxel of the box's grid. Over the whole box they add up to the nats of all
         positions of all levels: trilinear interpolation by whole factors keeps sums.
     """
-    levels = _of_pair(maps, subtask, auxiliary)
-    total = levels[-1]
-    for finer in reversed(levels[:-1]):
-        total = _spread(total, finer.shape) + finer
-    return _visible(_spread(total, box.size), box)
+    return _visible(_added(_of_pair(maps, subtask, auxiliary), box, _spread), box)
 
 
 def on_output_grid(volume: Volume, grid: Grid) -> Volume:
@@ -227,6 +210,13 @@ def information_on_output_grid(volume: Volume, grid: Grid) -> Volume:
 def _of_pair(maps: Mapping[MessageKey, Tensor], subtask: str, auxiliary: str) -> list[Tensor]:
     keys = [key for key in maps if (key.subtask, key.auxiliary) == (subtask, auxiliary)]
     return [maps[key] for key in sorted(keys, key=lambda key: key.level)]
+
+
+def _added(levels: Sequence[Tensor], box: WindowBox, grown: _Grown) -> Tensor:
+    total = levels[-1]
+    for finer in reversed(levels[:-1]):
+        total = grown(total, finer.shape) + finer
+    return grown(total, box.size)
 
 
 def _enlarged(values: Tensor, size: Sequence[int]) -> Tensor:

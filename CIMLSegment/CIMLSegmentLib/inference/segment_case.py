@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -21,13 +20,11 @@ from CIMLSegmentLib.inference.result_maps import (
 )
 from CIMLSegmentLib.inference.sliding_window import WindowedOutput, WindowPlan, predict_windows
 from CIMLSegmentLib.inference.window_box import WindowBox, window_box
-from CIMLSegmentLib.model.model_description import Intensities
-from CIMLSegmentLib.network.network import CIMLNet
+from CIMLSegmentLib.model.model import TrainedModel
 from CIMLSegmentLib.results.segmentation_result import (
     SegmentationResult,
     contributions,
     empty_region_warnings,
-    region_voxels,
 )
 from CIMLSegmentLib.task.regions import merge_regions, region_masks
 from CIMLSegmentLib.task.task import Task
@@ -37,42 +34,14 @@ from MultimodalImagingLib.images.geometry import Volume
 from MultimodalImagingLib.images.volume_io import read_grid
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.case_preparation import prepare_case
-from MultimodalImagingLib.preparation.prepared_case import PreparedCase, PreprocessingSpec
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 # Means of cases of one cohort lie within about one standard deviation of the voxels.
 MOST_SDS_OFF = 3.0
 
 
-class SegmentationModel(Protocol):
-    """What segmentation needs of a trained model."""
-
-    @property
-    def network(self) -> CIMLNet:
-        """The network."""
-
-    @property
-    def task(self) -> Task:
-        """What it segments."""
-
-    @property
-    def preprocessing(self) -> PreprocessingSpec:
-        """How its training images were prepared."""
-
-    @property
-    def intensities(self) -> Mapping[str, Intensities]:
-        """Prepared intensities of its training cases, per modality."""
-
-    @property
-    def patch_size(self) -> tuple[int, ...]:
-        """Voxels of a training patch, `(K, J, I)`."""
-
-    @property
-    def identity(self) -> Mapping[str, object]:
-        """Name, versions and the like, JSON-able."""
-
-
 def segment_case(
-    case: Case, model: SegmentationModel, config: InferenceConfig, *, reporter: Reporter
+    case: Case, model: TrainedModel, config: InferenceConfig, *, reporter: Reporter
 ) -> SegmentationResult:
     """Segment a case from its files.
 
@@ -90,18 +59,18 @@ def segment_case(
         ModelError: If the model is not for volumes.
         CancelledError: If the user asked to stop.
     """
-    timings = _Timings()
+    seconds: dict[str, float] = {}
     primary = model.task.subtasks[0].primary
     _check(case, model)
-    with timings.step("read and prepare"):
+    with _timed(seconds, "read and prepare"):
         prepared = prepare_case(case, model.preprocessing, reference=primary, crop="reference")
         warnings = [*_input_warnings(prepared, model.task), *_unlike_training(prepared, model)]
     for text in warnings:
         reporter.warning(text)
-    with timings.step("network"):
+    with _timed(seconds, "network"):
         box, output = predict_prepared(prepared, model, config, reporter=reporter)
     space = OutputSpace(box, read_grid(case.images[primary]), model.task)
-    with timings.step("labels and maps on the grid of the primary"):
+    with _timed(seconds, "labels and maps on the grid of the primary"):
         result = _result(output, space, config, case_id=case.case_id)
     empty = empty_region_warnings(result.volumes_ml(), model.task)
     for text in empty:
@@ -110,17 +79,13 @@ def segment_case(
         result,
         missing=tuple(m for m in model.task.modalities if m not in prepared.images),
         warnings=(*warnings, *empty),
-        timings_s=timings.seconds,
+        timings_s=seconds,
         model=dict(model.identity),
     )
 
 
 def predict_prepared(
-    prepared: PreparedCase,
-    model: SegmentationModel,
-    config: InferenceConfig,
-    *,
-    reporter: Reporter,
+    prepared: PreparedCase, model: TrainedModel, config: InferenceConfig, *, reporter: Reporter
 ) -> tuple[WindowBox, WindowedOutput]:
     """Run the network over a prepared case.
 
@@ -141,18 +106,14 @@ def predict_prepared(
     return box, predict_windows(network, images, present, plan, reporter)
 
 
-@dataclass
-class _Timings:
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - start, 3)
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[name] = round(time.perf_counter() - start, 3)
 
 
-def _check(case: Case, model: SegmentationModel) -> None:
+def _check(case: Case, model: TrainedModel) -> None:
     if model.network.config.spatial_dims != 3:
         msg = (
             f"Expected a model for volumes, got one for {model.network.config.spatial_dims}-D"
@@ -188,9 +149,9 @@ def _input_warnings(prepared: PreparedCase, task: Task) -> list[str]:
     ]
 
 
-def _unlike_training(prepared: PreparedCase, model: SegmentationModel) -> Iterator[str]:
+def _unlike_training(prepared: PreparedCase, model: TrainedModel) -> Iterator[str]:
     """Name images whose mean inside the body is far from what the model was trained on."""
-    for modality, known in model.intensities.items():
+    for modality, known in model.facts.intensities.items():
         if modality not in prepared.images:
             continue
         mean = float(prepared.images[modality][prepared.bodies[modality]].mean())
@@ -218,5 +179,5 @@ def _result(
         label_map=labels,
         contributions=contributions(masks, information, space.task),
         maps=result_maps(output, information, space, with_messages=config.maps),
-        voxels=region_voxels(masks),
+        masks=masks,
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from CIMLSegmentLib.config import InferenceConfig
-from CIMLSegmentLib.inference.segment_case import SegmentationModel, segment_case
+from CIMLSegmentLib.inference.segment_case import segment_case
+from CIMLSegmentLib.model.model import TrainedModel
 from CIMLSegmentLib.results.result_io import (
     check_replaceable,
     result_folder,
@@ -42,35 +44,63 @@ class Outcome:
 
     Attributes:
         done: Result folder per segmented case.
-        failed: Reason per case that could not be segmented.
+        kept: Cases whose older result is kept.
+        failed: Reason per case that could not be segmented, or in whose place something lies that
+            is no result.
     """
 
     done: Mapping[str, Path]
+    kept: tuple[str, ...]
     failed: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Which cases are segmented and which are not, known before the work.
+def segment_cases(
+    cases: Sequence[Case],
+    load: Callable[[], TrainedModel],
+    job: SegmentationJob,
+    *,
+    reporter: Reporter,
+) -> Outcome:
+    """Segment cases and write their results as they are finished.
 
-    Attributes:
-        todo: Cases to segment.
-        kept: Cases whose older result is kept.
-        refused: Reason per case in whose place something lies that is no result.
-    """
+    Cases whose result would replace something that it may not are left out, and it is said so.
 
-    todo: tuple[Case, ...]
-    kept: tuple[str, ...]
-    refused: Mapping[str, str]
-
-
-def plan_cases(cases: Sequence[Case], job: SegmentationJob, reporter: Reporter) -> Plan:
-    """Leave out cases whose result would replace something that it may not, and say so.
+    Args:
+        cases: The cases.
+        load: Returns the model; only called if there is a case to segment.
+        job: What to do.
+        reporter: Notified of every case.
 
     Raises:
-        UsageError: If there is such a case and `continue_on_error` is off.
+        UsageError: If a result may not be written and `continue_on_error` is off.
+        CrossModalError: If a case fails and `continue_on_error` is off.
+        NoSpaceError: If the disk is full.
+        CancelledError: If the user asked to stop; finished results are kept.
     """
-    todo, kept, refused = [], [], {}
+    done: dict[str, Path] = {}
+    todo, kept, failed = _planned(cases, job, reporter)
+    model = load() if todo else None
+    for number, case in enumerate(todo, start=1):
+        reporter.info(f"Case {case.case_id} ({number} of {len(todo)})")
+        try:
+            done[case.case_id] = _segment(case, cast(TrainedModel, model), job, reporter)
+        except (CancelledError, NoSpaceError):
+            raise
+        except CrossModalError as error:
+            if not job.continue_on_error:
+                raise
+            failed[case.case_id] = str(error)
+            reporter.error(f"Case {case.case_id} was not segmented. {error}")
+    return Outcome(done, tuple(kept), failed)
+
+
+def _planned(
+    cases: Sequence[Case], job: SegmentationJob, reporter: Reporter
+) -> tuple[list[Case], list[str], dict[str, str]]:
+    """Return the cases to segment, those that are kept, and the reason of each refused one."""
+    todo: list[Case] = []
+    kept: list[str] = []
+    refused: dict[str, str] = {}
     for case in cases:
         name = case.case_id
         try:
@@ -87,38 +117,10 @@ def plan_cases(cases: Sequence[Case], job: SegmentationJob, reporter: Reporter) 
                 reporter.error(f"Case {name} is not segmented. {error}")
         else:
             todo.append(case)
-    return Plan(tuple(todo), tuple(kept), refused)
+    return todo, kept, refused
 
 
-def segment_cases(
-    cases: Sequence[Case], model: SegmentationModel, job: SegmentationJob, *, reporter: Reporter
-) -> Outcome:
-    """Segment cases and write their results as they are finished.
-
-    Raises:
-        CrossModalError: If a case fails and `continue_on_error` is off.
-        NoSpaceError: If the disk is full.
-        CancelledError: If the user asked to stop; finished results are kept.
-    """
-    done: dict[str, Path] = {}
-    failed: dict[str, str] = {}
-    for number, case in enumerate(cases, start=1):
-        reporter.info(f"Case {case.case_id} ({number} of {len(cases)})")
-        try:
-            done[case.case_id] = _segment(case, model, job, reporter)
-        except (CancelledError, NoSpaceError):
-            raise
-        except CrossModalError as error:
-            if not job.continue_on_error:
-                raise
-            failed[case.case_id] = str(error)
-            reporter.error(f"Case {case.case_id} was not segmented. {error}")
-    return Outcome(done, failed)
-
-
-def _segment(
-    case: Case, model: SegmentationModel, job: SegmentationJob, reporter: Reporter
-) -> Path:
+def _segment(case: Case, model: TrainedModel, job: SegmentationJob, reporter: Reporter) -> Path:
     result = segment_case(case, model, job.config, reporter=reporter)
     reporter.stage("write", 1)
     folder = write_result(result, job.output, overwrite=job.overwrite)

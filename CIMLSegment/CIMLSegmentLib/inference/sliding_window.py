@@ -9,7 +9,7 @@ they go from fine to coarse.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.devices import is_out_of_memory
-from CIMLSegmentLib.inference.gradcam import CamKey, cam_keys, window_cams
+from CIMLSegmentLib.inference.gradcam import gradcam_keys, window_cams
 from CIMLSegmentLib.network.network import CIMLNet, MessageKey
+from CIMLSegmentLib.results.map_kinds import MapKey
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.jobs.progress import Reporter, check_cancelled
 
@@ -41,7 +42,7 @@ class WindowedOutput:
     logits: Mapping[str, Tensor]
     attention: Mapping[MessageKey, Tensor]
     kl: Mapping[MessageKey, Tensor]
-    gradcam: Mapping[CamKey, Tensor] = field(default_factory=dict)
+    gradcam: Mapping[MapKey, Tensor] = field(default_factory=dict)
     sampled: Mapping[str, Tensor] = field(default_factory=dict)
 
 
@@ -103,7 +104,9 @@ def _unpacked(outputs: Sequence[Tensor], network: CIMLNet, plan: WindowPlan) -> 
     pairs = [(subtask.name, auxiliary) for subtask, auxiliary in network.task.pairs()]
     if not pairs or not rest:  # the baselines of an evaluation send no messages
         return WindowedOutput(logits, {}, {}, {}, sampled)
-    cams = dict(zip(cam_keys(network), rest.pop(0)[0], strict=True)) if plan.config.gradcam else {}
+    cams: dict[MapKey, Tensor] = {}
+    if plan.config.gradcam:
+        cams = dict(zip(gradcam_keys(network.task), rest.pop(0)[0], strict=True))
     attention: dict[MessageKey, Tensor] = {}
     kl: dict[MessageKey, Tensor] = {}
     for level, maps in zip(network.config.message_levels, rest, strict=True):
@@ -196,14 +199,10 @@ class WindowPredictor:
 
     def _mean_probabilities(self, windows: Tensor, present: Tensor) -> Tensor:
         n_samples = self.plan.config.n_samples
-        total: Tensor | None = None
+        total = torch.zeros(())
         for _ in range(n_samples):
             output = self.network(windows, present=present, generator=self.generator)
-            sample = torch.cat(list(output.logits.values()), dim=1).float().sigmoid()
-            total = sample if total is None else total.add_(sample)
-        if total is None:
-            msg = "Expected at least one sample of the messages."
-            raise ValueError(msg)
+            total = total + torch.cat(list(output.logits.values()), dim=1).float().sigmoid()
         return total / n_samples
 
     def _use_less_memory(self, error: RuntimeError) -> None:
@@ -244,12 +243,7 @@ def _at_level(maps: Mapping[MessageKey, Tensor], level: int) -> list[Tensor]:
 @contextmanager
 def stopping_between_layers(network: nn.Module) -> Iterator[None]:
     """Let a cancelled job stop before the next layer instead of after the whole network."""
-    handles = [
-        module.register_forward_pre_hook(lambda *_: check_cancelled())
-        for module in network.modules()
-    ]
-    try:
+    with ExitStack() as hooks:
+        for module in network.modules():
+            hooks.enter_context(module.register_forward_pre_hook(lambda *_: check_cancelled()))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -10,13 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from MultimodalImagingLib.images.arrays import bounding_box
+from MultimodalImagingLib.images.arrays import Float32Array, MaskArray, bounding_box
 from MultimodalImagingLib.images.geometry import Grid
-
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 
 BODY_MARGIN_MM = 8.0
 
@@ -56,7 +52,7 @@ class WindowBox:
             self.grid.direction,
         )
 
-    def cut(self, array: FloatArray) -> FloatArray:
+    def cut(self, array: Float32Array) -> Float32Array:
         """Cut the box out of an array on the grid; 0 beyond the grid."""
         box = np.zeros(self.size, dtype=np.float32)
         box[self.inner] = array[self.visible]
@@ -72,7 +68,7 @@ class WindowBox:
 
 
 def window_box(
-    bodies: Sequence[BoolArray], grid: Grid, *, window: Sequence[int], stride: Sequence[int]
+    bodies: Sequence[MaskArray], grid: Grid, *, window: Sequence[int], stride: Sequence[int]
 ) -> WindowBox:
     """Place the box around everything that any modality calls body.
 

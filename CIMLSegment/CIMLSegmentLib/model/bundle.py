@@ -6,6 +6,7 @@ is that of `ciml-segmenter segment` by construction.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -155,32 +156,28 @@ BUNDLE = Ownership("a bundle of `ciml-segmenter export`", METADATA_FILE.as_posix
 
 def _data_format(model: TrainedModel) -> dict[str, Any]:
     task = model.task
-    patch = list(model.patch_size)
-    outputs = {
-        subtask.name: {
-            "type": "probabilities",
-            "format": "segmentation",
-            "num_channels": len(subtask.regions),
-            "spatial_shape": patch,
+
+    def part(kind: str, form: str, channels: Iterable[str], **more: object) -> dict[str, Any]:
+        names = {str(number): name for number, name in enumerate(channels)}
+        return {
+            "type": kind,
+            "format": form,
+            **more,
+            "num_channels": len(names),
+            "spatial_shape": list(model.patch_size),
             "dtype": "float32",
             "value_range": [],
             "is_patch_data": True,
-            "channel_def": {str(n): region for n, region in enumerate(subtask.regions)},
+            "channel_def": names,
         }
-        for subtask in task.subtasks
+
+    kinds = ", ".join(dict.fromkeys(task.modalities.values()))
+    return {
+        "inputs": {"image": part("image", "magnitude", task.modalities, modality=kinds)},
+        "outputs": {
+            s.name: part("probabilities", "segmentation", s.regions) for s in task.subtasks
+        },
     }
-    image = {
-        "type": "image",
-        "format": "magnitude",
-        "modality": ", ".join(dict.fromkeys(task.modalities.values())),
-        "num_channels": len(task.modalities),
-        "spatial_shape": patch,
-        "dtype": "float32",
-        "value_range": [],
-        "is_patch_data": True,
-        "channel_def": {str(n): modality for n, modality in enumerate(task.modalities)},
-    }
-    return {"inputs": {"image": image}, "outputs": outputs}
 
 
 def _readme(model: TrainedModel) -> str:

@@ -14,8 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
-from CIMLSegmentLib.model.model_description import Intensities, ModelDescription, ModelFacts
+from CIMLSegmentLib.model.model_description import ModelDescription, ModelFacts
 from CIMLSegmentLib.model.model_files import read_model_files, write_model_files
 from CIMLSegmentLib.network.network import CIMLNet, build_network
 from CIMLSegmentLib.task.task import Task
@@ -49,19 +48,9 @@ class TrainedModel:
         return self.description.preprocessing
 
     @property
-    def training(self) -> TrainingConfig:
-        """How it was trained."""
-        return self.description.training
-
-    @property
     def facts(self) -> ModelFacts:
         """Training cases, metrics, intensities, versions."""
         return self.description.facts
-
-    @property
-    def intensities(self) -> Mapping[str, Intensities]:
-        """Prepared intensities of its training cases, per modality."""
-        return self.facts.intensities
 
     @property
     def patch_size(self) -> tuple[int, ...]:
@@ -105,13 +94,7 @@ def load_model(folder: Path) -> TrainedModel:
             version, or comes with files that could execute code.
     """
     weights, description = read_model_files(folder)
-    network = _network(description.task, description.network, weights, folder)
-    return TrainedModel(network, description)
-
-
-def _network(
-    task: Task, config: NetworkConfig, weights: dict[str, Tensor], folder: Path
-) -> CIMLNet:
+    task, config = description.task, description.network
     with torch.device("meta"):  # shapes without memory: a wrong description costs nothing
         expected = CIMLNet(task, config).state_dict()
     problems = [*_shape_problems(expected, weights), *_value_problems(weights)]
@@ -124,7 +107,7 @@ def _network(
         raise ModelError(msg)
     network = build_network(task, config, seed=0)
     network.load_state_dict(weights)
-    return network.eval()
+    return TrainedModel(network.eval(), description)
 
 
 def _shape_problems(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> Iterator[str]:

@@ -103,21 +103,23 @@ class ModelDescription:
     @property
     def model_id(self) -> str:
         """Name of the training: the same for all its states, another for other settings."""
-        content = description_to_json(self, with_id=False)
+        content = _content(self)
         for name in ("metrics", "step", "versions", "intensities"):
             del content[name]
         return json_checksum(content)[:16]
 
 
-def description_to_json(description: ModelDescription, *, with_id: bool = True) -> dict[str, Any]:
+def description_to_json(description: ModelDescription) -> dict[str, Any]:
     """Return the JSON form; `description_from_json` restores an equal description."""
+    return {**_content(description), "model_id": description.model_id}
+
+
+def _content(description: ModelDescription) -> dict[str, Any]:
     facts = config_to_json(description.facts)
     if not description.facts.label_values:  # models of earlier versions keep their form and name
         del facts["label_values"]
-    identity = {"model_id": description.model_id} if with_id else {}
     return {
         "format_version": FORMAT_VERSION,
-        **identity,
         "task": task_to_json(description.task),
         "network": config_to_json(description.network),
         "training": config_to_json(description.training),

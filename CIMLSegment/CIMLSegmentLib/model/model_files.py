@@ -19,7 +19,7 @@ from CIMLSegmentLib.model.model_description import (
 from MultimodalImagingLib.errors import CrossModalError, ModelError
 from MultimodalImagingLib.record.atomic_files import write_bytes, write_json
 from MultimodalImagingLib.record.checksums import array_checksum, bytes_checksum, json_checksum
-from MultimodalImagingLib.record.json_entry import JsonEntry, json_value, parse_json
+from MultimodalImagingLib.record.json_entry import JsonEntry, json_keys, parse_json
 from MultimodalImagingLib.record.ownership import check_own_files
 from MultimodalImagingLib.record.tensor_file import TensorFileError, header_in, tensor_bytes
 
@@ -60,11 +60,7 @@ def write_model_files(
 
 def is_description(data: bytes) -> bool:
     """Tell whether the content of a file is the description of a model."""
-    try:
-        content = json_value(data)
-    except ValueError:
-        return False
-    return isinstance(content, dict) and {"task", "network", _CHECKSUM} <= content.keys()
+    return {"task", "network", _CHECKSUM} <= json_keys(data)
 
 
 def read_model_files(folder: Path) -> tuple[dict[str, Tensor], ModelDescription]:

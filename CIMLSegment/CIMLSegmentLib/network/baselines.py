@@ -154,6 +154,13 @@ class PrimaryAlone(Baseline):
         return {subtask.name: features[subtask.primary] for subtask in self.task.subtasks}
 
 
+_CLASSES: dict[str, type[EarlyFusion | Concatenation | PrimaryAlone]] = {
+    "early-fusion": EarlyFusion,
+    "concatenation": Concatenation,
+    "primary-alone": PrimaryAlone,
+}
+
+
 def build_baseline(kind: str, task: Task, config: NetworkConfig, *, seed: int) -> Baseline:
     """Build a baseline with as many parameters as CIML's network of the configuration.
 
@@ -172,7 +179,7 @@ def build_baseline(kind: str, task: Task, config: NetworkConfig, *, seed: int) -
     matched = _matched_config(kind, task, config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return _create(kind, task, matched)
+        return _CLASSES[kind](task, matched)
 
 
 def build_any(kind: str, task: Task, config: NetworkConfig, *, seed: int) -> CIMLNet | Baseline:
@@ -187,21 +194,12 @@ def n_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _create(kind: str, task: Task, config: NetworkConfig) -> Baseline:
-    kinds: dict[str, type[EarlyFusion | Concatenation | PrimaryAlone]] = {
-        "early-fusion": EarlyFusion,
-        "concatenation": Concatenation,
-        "primary-alone": PrimaryAlone,
-    }
-    return kinds[kind](task, config)
-
-
 def _matched_config(kind: str, task: Task, config: NetworkConfig) -> NetworkConfig:
     with torch.device("meta"):  # counts parameters without making them
         wanted = n_parameters(CIMLNet(task, config))
 
         def difference(candidate: NetworkConfig) -> int:
-            return n_parameters(_create(kind, task, candidate)) - wanted
+            return n_parameters(_CLASSES[kind](task, candidate)) - wanted
 
         low, high = 0.2, 8.0
         for _ in range(_N_HALVINGS):

@@ -64,14 +64,8 @@ class Decoder(nn.Module):
         )
         n_heads = config.n_levels - 1 if config.deep_supervision else 1
         self.heads = nn.ModuleList(
-            Convolution(
-                config.spatial_dims,
-                config.features[level],
-                out_channels,
-                kernel_size=1,
-                conv_only=True,
-            )
-            for level in range(n_heads)
+            Convolution(config.spatial_dims, width, out_channels, kernel_size=1, conv_only=True)
+            for width in config.features[:n_heads]
         )
 
     def forward(self, fused: Sequence[Tensor]) -> list[Tensor]:

@@ -48,8 +48,8 @@ class SpatialGate(nn.Module):
 
     def __init__(self, shape: GateShape) -> None:
         super().__init__()
-        self.reduce_primary = _pointwise(shape, shape.primary_features, shape.reduced)
-        self.reduce_auxiliary = _pointwise(shape, shape.auxiliary_features, shape.reduced)
+        self.reduce_primary = _plain(shape, shape.primary_features, shape.reduced)
+        self.reduce_auxiliary = _plain(shape, shape.auxiliary_features, shape.reduced)
         self.attend = nn.Sequential(
             _block(shape, 2 * shape.reduced, shape.reduced),
             _plain(shape, shape.reduced, 1, shape.kernel_size),
@@ -74,11 +74,11 @@ class DotProductGate(nn.Module):
 
     def __init__(self, shape: GateShape) -> None:
         super().__init__()
-        self.query = _pointwise(shape, shape.primary_features, shape.reduced)
-        self.key = _pointwise(shape, shape.auxiliary_features, shape.reduced)
-        self.value = _pointwise(shape, shape.auxiliary_features, shape.reduced)
-        self.residual = _pointwise(shape, shape.auxiliary_features, shape.reduced)
-        self.reduce_primary = _pointwise(shape, shape.primary_features, shape.reduced)
+        self.query = _plain(shape, shape.primary_features, shape.reduced)
+        self.key = _plain(shape, shape.auxiliary_features, shape.reduced)
+        self.value = _plain(shape, shape.auxiliary_features, shape.reduced)
+        self.residual = _plain(shape, shape.auxiliary_features, shape.reduced)
+        self.reduce_primary = _plain(shape, shape.primary_features, shape.reduced)
         self.encode = _statistics_head(shape)
 
     def forward(self, primary: Tensor, auxiliary: Tensor) -> tuple[Tensor, Tensor]:
@@ -119,7 +119,7 @@ def check_positions(spatial: tuple[int, ...]) -> None:
 def _statistics_head(shape: GateShape) -> nn.Sequential:
     return nn.Sequential(
         _block(shape, 2 * shape.reduced, shape.reduced),
-        _plain(shape, shape.reduced, 2 * shape.message_channels, 1),
+        _plain(shape, shape.reduced, 2 * shape.message_channels),
     )
 
 
@@ -137,11 +137,7 @@ def _block(shape: GateShape, n_in: int, n_out: int) -> nn.Module:
     return block
 
 
-def _pointwise(shape: GateShape, n_in: int, n_out: int) -> nn.Module:
-    return _plain(shape, n_in, n_out, 1)
-
-
-def _plain(shape: GateShape, n_in: int, n_out: int, kernel: int | tuple[int, ...]) -> nn.Module:
+def _plain(shape: GateShape, n_in: int, n_out: int, kernel: int | tuple[int, ...] = 1) -> nn.Module:
     layer: nn.Module = Convolution(
         shape.spatial_dims, n_in, n_out, kernel_size=kernel, conv_only=True
     )

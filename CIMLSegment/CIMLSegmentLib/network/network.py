@@ -133,8 +133,10 @@ class MessageChannel(nn.Module):
         super().__init__()
         self.message_levels = config.message_levels
         self.gates = nn.ModuleList(_gate(config, level) for level in config.message_levels)
+        convolution = nn.Conv3d if config.spatial_dims == 3 else nn.Conv2d
         self.projections = nn.ModuleList(
-            _projection(config, level) for level in config.message_levels if config.fusion == "sum"
+            convolution(config.message_channels, config.features[level], 1, bias=False)
+            for level in (config.message_levels if config.fusion == "sum" else ())
         )
 
     def forward(
@@ -221,15 +223,9 @@ def _gate(config: NetworkConfig, level: int) -> nn.Module:
     return SpatialGate(shape) if config.gate == "spatial" else DotProductGate(shape)
 
 
-def _projection(config: NetworkConfig, level: int) -> nn.Module:
-    convolution = nn.Conv3d if config.spatial_dims == 3 else nn.Conv2d
-    return convolution(config.message_channels, config.features[level], 1, bias=False)
-
-
 def _fused_features(config: NetworkConfig, n_auxiliaries: int) -> list[int]:
     added = n_auxiliaries * config.message_channels if config.fusion == "concat" else 0
-    levels = range(config.n_levels)
     return [
-        config.features[level] + (added if level in config.message_levels else 0)
-        for level in levels
+        width + added * (level in config.message_levels)
+        for level, width in enumerate(config.features)
     ]

@@ -11,9 +11,16 @@ from typing import Any
 
 from rich.table import Table
 
-from CIMLSegmentLib.results.evaluation import Evaluation
+from CIMLSegmentLib.results.evaluation import Evaluation, RegionSummary
+from CIMLSegmentLib.results.scores import RegionScore
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
-from MultimodalImagingLib.record.json_entry import JsonEntry, json_value, read_json
+from MultimodalImagingLib.record.json_entry import (
+    JsonEntry,
+    config_from_json,
+    config_to_json,
+    json_keys,
+    read_json,
+)
 from MultimodalImagingLib.record.ownership import check_own_files
 
 CSV_FILE, JSON_FILE = "evaluation.csv", "evaluation.json"
@@ -25,9 +32,6 @@ _RULES = (
     " two directed 95th percentiles of surface distances. DSCagg is twice the common volume of all"
     " cases over all predicted and reference volumes."
 )
-
-_SUMMARY = ("dice_mean", "dice_sd", "dice_median", "hd95_mean_mm", "dsc_agg")
-_SCORES = ("dice", "hd95_mm")
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
@@ -50,16 +54,14 @@ def check_evaluation_files(folder: Path) -> None:
         UsageError: If so.
     """
     head = ",".join(_COLUMNS).encode() + b"\n"
-    files = {folder / CSV_FILE: lambda data: data.startswith(head), folder / JSON_FILE: _is_json}
-    check_own_files(files, option="--output")
-
-
-def _is_json(data: bytes) -> bool:
-    try:
-        content = json_value(data)
-    except ValueError:
-        return False
-    return isinstance(content, dict) and content.keys() >= {"task", "rules", "summary", "scores"}
+    keys = {"task", "rules", "summary", "scores"}
+    check_own_files(
+        {
+            folder / CSV_FILE: lambda data: data.startswith(head),
+            folder / JSON_FILE: lambda data: keys <= json_keys(data),
+        },
+        option="--output",
+    )
 
 
 def summary_table(evaluation: Evaluation) -> Table:
@@ -115,16 +117,12 @@ def _csv(evaluation: Evaluation) -> str:
 
 def _json(evaluation: Evaluation) -> dict[str, object]:
     return {
+        **config_to_json(evaluation),
         "task": evaluation.task.name,
         "rules": _RULES,
         "n_cases": _n_scored(evaluation),
         "summary": [asdict(entry) for entry in evaluation.summary()],
         "mean_dsc_agg": evaluation.mean_dsc_agg,
-        "scores": [asdict(score) for score in evaluation.scores],
-        "missing": list(evaluation.missing),
-        "counts_missing": evaluation.counts_missing,
-        "without_reference": list(evaluation.without_reference),
-        "warnings": list(evaluation.warnings),
     }
 
 
@@ -140,11 +138,7 @@ def read_evaluation(folder: Path) -> Mapping[str, Any]:
     entry = JsonEntry(read_json(path), f"the evaluation {path}")
     entry.value("n_cases", int)
     entry.value("rules", str)
-    for key, names in (("summary", _SUMMARY), ("scores", _SCORES)):
+    for key, kind in (("summary", RegionSummary), ("scores", RegionScore)):
         for item in entry.items(key, f"entry of {key!r}"):
-            item.value("region", str)
-            for name in names:
-                item.value(name, float)
-    for item in entry.items("scores", "score"):
-        item.value("case_id", str)
+            config_from_json(kind, item.data, where=item.where)
     return entry.data

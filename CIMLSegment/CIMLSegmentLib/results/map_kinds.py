@@ -9,6 +9,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
+
 # Ten support points each of matplotlib's color maps (CC0), from low to high.
 COLORS: Mapping[str, tuple[str, ...]] = {
     name: tuple(points.split())
@@ -83,21 +85,23 @@ class MapKey:
 _KINDS = (
     MapKind(
         name="information",
-        title="Information",
-        unit="nats per voxel",
+        title=QT_TRANSLATE_NOOP("MapKind", "Information"),
+        unit=QT_TRANSLATE_NOOP("MapKind", "nats per voxel"),
         meaning="nats per voxel",
         top=None,
         top_text="",
         colors="Viridis",
         has_route=True,
         has_region=False,
-        choice="Information (nats per voxel)",
-        hint="Information received from the auxiliary, per voxel, in nats.",
+        choice=QT_TRANSLATE_NOOP("MapKind", "Information (nats per voxel)"),
+        hint=QT_TRANSLATE_NOOP(
+            "MapKind", "Information received from the auxiliary, per voxel, in nats."
+        ),
         heading="Information received from each auxiliary",
     ),
     MapKind(
         name="attention",
-        title="Attention",
+        title=QT_TRANSLATE_NOOP("MapKind", "Attention"),
         unit="",
         meaning="unitless, 0 to 1",
         top=1.0,
@@ -105,16 +109,17 @@ _KINDS = (
         colors="Inferno",
         has_route=True,
         has_region=True,
-        choice="Attention (0 to 1)",
-        hint=(
+        choice=QT_TRANSLATE_NOOP("MapKind", "Attention (0 to 1)"),
+        hint=QT_TRANSLATE_NOOP(
+            "MapKind",
             "Where the gate let the auxiliary through: 0 closed, 1 open. An open gate does not mean"
-            " that information passed."
+            " that information passed.",
         ),
         heading="Attention: where the primary looks at an auxiliary",
     ),
     MapKind(
         name="gradcam",
-        title="Grad-CAM",
+        title=QT_TRANSLATE_NOOP("MapKind", "Grad-CAM"),
         unit="",
         meaning="unitless, 0 to 1; model attribution, not clinical evidence",
         top=1.0,
@@ -122,22 +127,27 @@ _KINDS = (
         colors="Inferno",
         has_route=True,
         has_region=True,
-        choice="Grad-CAM (0 to 1)",
-        hint="Which places of the message raise the score of the region.",
+        choice=QT_TRANSLATE_NOOP("MapKind", "Grad-CAM (0 to 1)"),
+        hint=QT_TRANSLATE_NOOP(
+            "MapKind", "Which places of the message raise the score of the region."
+        ),
         heading="Grad-CAM: which messages raise the prediction",
     ),
     MapKind(
         name="uncertainty",
-        title="Uncertainty",
-        unit="nats",
+        title=QT_TRANSLATE_NOOP("MapKind", "Uncertainty"),
+        unit=QT_TRANSLATE_NOOP("MapKind", "nats"),
         meaning="nats, 0 to ln 2",
         top=math.log(2.0),
         top_text="ln 2 = 0.69 nats",
         colors="Plasma",
         has_route=False,
         has_region=True,
-        choice="Uncertainty (nats)",
-        hint="How uncertain the model is about the region, per voxel: 0 certain, 0.69 undecided.",
+        choice=QT_TRANSLATE_NOOP("MapKind", "Uncertainty (nats)"),
+        hint=QT_TRANSLATE_NOOP(
+            "MapKind",
+            "How uncertain the model is about the region, per voxel: 0 certain, 0.69 undecided.",
+        ),
         heading="Uncertainty of each region",
     ),
 )

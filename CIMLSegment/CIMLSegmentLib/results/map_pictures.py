@@ -7,22 +7,18 @@ in the picture is the patient's right.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
 from CIMLSegmentLib.results.map_kinds import COLORS
-from CIMLSegmentLib.task.regions import region_masks
+from CIMLSegmentLib.task.regions import union
 from CIMLSegmentLib.task.task import Task
+from MultimodalImagingLib.images.arrays import ByteArray, Float32Array, MaskArray
 from MultimodalImagingLib.images.geometry import Grid, Volume, resample
 from MultimodalImagingLib.preparation.working_grid import canonical_grid
-
-GrayArray = npt.NDArray[np.float32]
-ColorArray = npt.NDArray[np.uint8]
 
 PIXELS = 288
 # The field shows this many times the segmented part, but at least this much of the body.
@@ -35,32 +31,17 @@ DOT_PIXELS = 4
 JPEG_QUALITY = 88
 
 
-@dataclass(frozen=True)
-class Plane:
-    """The square that is shown.
-
-    Attributes:
-        grid: Its pixels, one slice thick; rows run to posterior, columns to the patient's left.
-    """
-
-    grid: Grid
-
-    @property
-    def side_mm(self) -> float:
-        """Length of a side, mm."""
-        return self.grid.size[0] * self.grid.spacing_mm[0]
-
-
-def best_plane(label_map: Volume, task: Task, *, pixels: int = PIXELS) -> Plane:
+def best_plane(label: Volume) -> Grid:
     """Choose the axial slice with the largest segmented area, the middle one if nothing was found.
 
+    The grid of the square that is shown is one slice thick; rows run to posterior, columns to the
+    patient's left.
+
     Args:
-        label_map: The result.
-        task: Its task.
-        pixels: Length of a side.
+        label: 1 in the regions of the result, else 0.
     """
-    upright = resample(label_map, canonical_grid(label_map.grid), interpolation="nearest")
-    mask = np.logical_or.reduce(list(region_masks(upright.array, task).values()))
+    upright = resample(label, canonical_grid(label.grid), interpolation="nearest")
+    mask = upright.array.astype(bool)
     areas = mask.sum(axis=(1, 2))
     k = int(np.argmax(areas)) if areas.any() else len(areas) // 2
     spacing = np.array(upright.grid.spacing_mm)
@@ -73,10 +54,10 @@ def best_plane(label_map: Volume, task: Task, *, pixels: int = PIXELS) -> Plane:
         wanted = FIELD_FACTOR * float(((high - low) * spacing[:2]).max())
         side = min(max(wanted, MIN_FIELD_MM), side)
     start = [_inside(c - side / 2, side, whole) for c, whole in zip(center, extent, strict=True)]
-    return Plane(_plane_grid(upright.grid, (start[0], start[1]), k, side / pixels, pixels))
+    return _plane_grid(upright.grid, (start[0], start[1]), k, side / PIXELS)
 
 
-def gray_picture(image: Volume, plane: Plane, *, kind: str) -> GrayArray:
+def gray_picture(image: Volume, plane: Grid, *, kind: str) -> Float32Array:
     """Show an image in gray, `(J, I)`, 0 black to 1 white.
 
     CT: -160 to 240 HU. PET: SUV 0 to 10, dark is hot. MR and others: the 1st to 99.5th percentile
@@ -93,8 +74,8 @@ def gray_picture(image: Volume, plane: Plane, *, kind: str) -> GrayArray:
 
 
 def with_map(
-    gray: GrayArray, shown: Volume, plane: Plane, *, top: float, colors: str
-) -> ColorArray:
+    gray: Float32Array, shown: Volume, plane: Grid, *, top: float, colors: str
+) -> ByteArray:
     """Lay a map over a gray picture; the higher the value, the less is seen of the picture.
 
     Args:
@@ -111,35 +92,43 @@ def with_map(
     return np.asarray(np.rint(255 * np.clip(mixed, 0, 1)), dtype=np.uint8)
 
 
-def plain(gray: GrayArray) -> ColorArray:
+def plain(gray: Float32Array) -> ByteArray:
     """Return a gray picture as red, green and blue."""
     return np.repeat(np.rint(255 * gray).astype(np.uint8)[..., None], 3, axis=2)
 
 
-def with_outlines(picture: ColorArray, label_map: Volume, task: Task, plane: Plane) -> ColorArray:
-    """Draw the outline of every region in its color, inner regions last."""
+def region_rims(masks: Mapping[str, MaskArray], grid: Grid, plane: Grid) -> Mapping[str, MaskArray]:
+    """Return the rim of every region in a plane, two pixels wide.
+
+    Args:
+        masks: Region to its mask `(K, J, I)`.
+        grid: The grid of the masks.
+        plane: The plane.
+    """
+    inside = {
+        name: _on_plane(Volume(mask.astype(np.float32), grid), plane) > 0.5
+        for name, mask in masks.items()
+    }
+    return {name: mask & ~_eroded(mask) for name, mask in inside.items()}
+
+
+def with_outlines(picture: ByteArray, rims: Mapping[str, MaskArray], task: Task) -> ByteArray:
+    """Draw the rim of every region in its color, inner regions last."""
     result = picture.copy()
     for region in task.regions:
-        mask = Volume(np.isin(label_map.array, region.labels).astype(np.float32), label_map.grid)
-        inside = _on_plane(mask, plane) > 0.5
-        rim = inside & ~_eroded(inside)
-        result[rim] = region.color
+        result[rims[region.name]] = region.color
     return result
 
 
-def with_reference(picture: ColorArray, reference: Volume, task: Task, plane: Plane) -> ColorArray:
-    """Draw the outline of every region of a reference label map as white dots."""
-    result = picture.copy()
+def with_reference(picture: ByteArray, rims: Mapping[str, MaskArray]) -> ByteArray:
+    """Draw the rims of the regions of a reference as white dots."""
     rows, columns = np.indices(picture.shape[:2]) // DOT_PIXELS
-    dots = (rows + columns) % 2 == 0
-    for region in task.regions:
-        mask = np.isin(reference.array, region.labels).astype(np.float32)
-        inside = _on_plane(Volume(mask, reference.grid), plane) > 0.5
-        result[inside & ~_eroded(inside) & dots] = 255
+    result = picture.copy()
+    result[union(rims.values()) & ((rows + columns) % 2 == 0)] = 255
     return result
 
 
-def color_of(share: GrayArray, colors: str) -> GrayArray:
+def color_of(share: Float32Array, colors: str) -> Float32Array:
     """Return red, green and blue, 0 to 1, of values 0 to 1."""
     table = np.array([[int(c[n : n + 2], 16) / 255 for n in (0, 2, 4)] for c in COLORS[colors]])
     at = np.linspace(0, 1, len(table))
@@ -147,7 +136,7 @@ def color_of(share: GrayArray, colors: str) -> GrayArray:
     return np.stack(channels, axis=-1).astype(np.float32)
 
 
-def jpeg(picture: ColorArray) -> bytes:
+def jpeg(picture: ByteArray) -> bytes:
     """Return a picture as the content of a JPEG file."""
     image = sitk.GetImageFromArray(picture, isVector=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -166,48 +155,36 @@ def top_of_maps(maps: Iterable[Volume]) -> float:
     return max(tops, default=1.0)
 
 
-def legend_stops(colors: str) -> Sequence[str]:
-    """Return the colors of a legend as CSS colors, low to high."""
-    return [f"#{color}" for color in COLORS[colors]]
-
-
-def region_colors(task: Task) -> Mapping[str, str]:
-    """Return the color of every region as a CSS color."""
-    return {region.name: f"rgb{region.color}" for region in task.regions}
-
-
 def _inside(start: float, side: float, whole: float) -> float:
     """Move a range so that it leaves the image as little as possible."""
     return min(max(start, 0.0), whole - side) if whole >= side else (whole - side) / 2
 
 
-def _plane_grid(
-    grid: Grid, start_mm: tuple[float, float], k: int, pixel_mm: float, pixels: int
-) -> Grid:
+def _plane_grid(grid: Grid, start_mm: tuple[float, float], k: int, pixel_mm: float) -> Grid:
     first = [
         (start + pixel_mm / 2) / spacing - 0.5
         for start, spacing in zip(start_mm, grid.spacing_mm, strict=False)
     ]
     origin = (grid.index_to_lps @ np.array([first[0], first[1], k, 1.0]))[:3]
     return Grid(
-        (pixels, pixels, 1),
+        (PIXELS, PIXELS, 1),
         (pixel_mm, pixel_mm, grid.spacing_mm[2]),
         (float(origin[0]), float(origin[1]), float(origin[2])),
         grid.direction,
     )
 
 
-def _on_plane(volume: Volume, plane: Plane) -> GrayArray:
+def _on_plane(volume: Volume, plane: Grid) -> Float32Array:
     values = Volume(volume.array.astype(np.float32, copy=False), volume.grid)
     fill = float(values.array.min())
-    return np.asarray(resample(values, plane.grid, fill=fill).array[0], dtype=np.float32)
+    return np.asarray(resample(values, plane, fill=fill).array[0], dtype=np.float32)
 
 
-def _windowed(values: GrayArray, low: float, high: float) -> GrayArray:
+def _windowed(values: Float32Array, low: float, high: float) -> Float32Array:
     return np.asarray(np.clip((values - low) / (high - low), 0, 1), dtype=np.float32)
 
 
-def _eroded(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _eroded(mask: MaskArray) -> MaskArray:
     """Take two pixels off a mask, so that outlines are two pixels wide."""
     image = sitk.GetImageFromArray(mask.astype(np.uint8))
     eroded = sitk.GetArrayFromImage(sitk.BinaryErode(image, [2, 2], sitk.sitkBall))

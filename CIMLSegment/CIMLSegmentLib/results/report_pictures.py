@@ -10,21 +10,21 @@ import numpy as np
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKind
 from CIMLSegmentLib.results.map_pictures import (
-    ColorArray,
-    GrayArray,
-    Plane,
     best_plane,
     gray_picture,
     jpeg,
     plain,
+    region_rims,
     top_of_maps,
     with_map,
     with_outlines,
     with_reference,
 )
 from CIMLSegmentLib.results.segmentation_result import StoredMap, StoredResult
+from CIMLSegmentLib.task.regions import region_masks, union
 from MultimodalImagingLib.cohorts.cases import Case
-from MultimodalImagingLib.images.geometry import Volume
+from MultimodalImagingLib.images.arrays import ByteArray, Float32Array, MaskArray
+from MultimodalImagingLib.images.geometry import Grid, Volume
 from MultimodalImagingLib.images.label_map import read_label_map
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.volume_io import read_volume
@@ -63,10 +63,11 @@ class TileRow:
 @dataclass(frozen=True)
 class _Scene:
     result: StoredResult
-    label_map: Volume
-    plane: Plane
-    grays: Mapping[str, GrayArray]
-    reference: Volume | None
+    grid: Grid
+    plane: Grid
+    grays: Mapping[str, Float32Array]
+    rims: Mapping[str, MaskArray]
+    reference: Mapping[str, MaskArray] | None
 
 
 def case_pictures(
@@ -82,16 +83,21 @@ def case_pictures(
     Returns:
         Rows of pictures, and the length of their sides, mm.
     """
-    label_map = read_label_map(ImageFile(result.label_map)).volume
-    plane = best_plane(label_map, result.task)
+    task, label_map = result.task, read_label_map(ImageFile(result.label_map)).volume
+    grid, masks = label_map.grid, region_masks(label_map.array, task)
+    plane = best_plane(Volume(union(masks.values()).astype(np.uint8), grid))
     grays = {
         modality: gray_picture(read_volume(case.images[modality]), plane, kind=kind)
-        for modality, kind in result.task.modalities.items()
+        for modality, kind in task.modalities.items()
         if modality in case.images
     }
-    scene = _Scene(result, label_map, plane, grays, reference)
+    dotted = None
+    if reference is not None:
+        dotted = region_rims(region_masks(reference.array, task), reference.grid, plane)
+    rims = region_rims(masks, grid, plane)
+    scene = _Scene(result, grid, plane, grays, rims, dotted)
     rows = [_image_row(scene), *(_map_row(kind, scene) for kind in MAP_KINDS.values())]
-    return tuple(row for row in rows if row.tiles), plane.side_mm
+    return tuple(row for row in rows if row.tiles), plane.size[0] * plane.spacing_mm[0]
 
 
 def short_number(value: float) -> str:
@@ -100,16 +106,12 @@ def short_number(value: float) -> str:
 
 
 def _image_row(scene: _Scene) -> TileRow:
-    tiles = []
-    for modality in scene.result.task.modalities:
-        picture = None
-        if modality in scene.grays:
-            picture = _compared(plain(scene.grays[modality]), scene)
-        tiles.append(Tile(modality, picture))
+    drawn = {name: _compared(plain(gray), scene) for name, gray in scene.grays.items()}
+    tiles = tuple(Tile(name, drawn.get(name)) for name in scene.result.task.modalities)
     title = "Images with the segmentation"
     if scene.reference is not None:
         title += " (lines) and the reference (white dots)"
-    return TileRow(title, tuple(tiles))
+    return TileRow(title, tiles)
 
 
 def _map_row(kind: MapKind, scene: _Scene) -> TileRow:
@@ -125,13 +127,9 @@ def _map_row(kind: MapKind, scene: _Scene) -> TileRow:
             shared = replace(of_route[0].key, region=None)
             of_route = [replace(of_route[0], key=shared)]
         tiles += [_map_tile(item, volumes[item.path], scene, kind, top) for item in of_route]
-    text = kind.top_text or _density_text(top, scene)
+    per_ml = 1000 / float(np.prod(scene.grid.spacing_mm))
+    text = kind.top_text or f"{short_number(top * per_ml)} nats/ml"
     return TileRow(kind.heading, tuple(tiles), kind.colors, text)
-
-
-def _density_text(top: float, scene: _Scene) -> str:
-    per_ml = 1000 / float(np.prod(scene.label_map.grid.spacing_mm))
-    return f"{short_number(top * per_ml)} nats/ml"
 
 
 def _map_tile(item: StoredMap, volume: Volume, scene: _Scene, kind: MapKind, top: float) -> Tile:
@@ -143,19 +141,15 @@ def _map_tile(item: StoredMap, volume: Volume, scene: _Scene, kind: MapKind, top
     if gray is None:
         return Tile(f"{title}: {below} is missing", None)
     colored = with_map(gray, volume, scene.plane, top=top, colors=kind.colors)
-    return Tile(title, _outlined(colored, scene))
+    return Tile(title, _embedded(with_outlines(colored, scene.rims, scene.result.task)))
 
 
-def _compared(picture: ColorArray, scene: _Scene) -> str:
-    drawn = with_outlines(picture, scene.label_map, scene.result.task, scene.plane)
+def _compared(picture: ByteArray, scene: _Scene) -> str:
+    drawn = with_outlines(picture, scene.rims, scene.result.task)
     if scene.reference is not None:
-        drawn = with_reference(drawn, scene.reference, scene.result.task, scene.plane)
+        drawn = with_reference(drawn, scene.reference)
     return _embedded(drawn)
 
 
-def _outlined(picture: ColorArray, scene: _Scene) -> str:
-    return _embedded(with_outlines(picture, scene.label_map, scene.result.task, scene.plane))
-
-
-def _embedded(drawn: ColorArray) -> str:
+def _embedded(drawn: ByteArray) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg(drawn)).decode("ascii")

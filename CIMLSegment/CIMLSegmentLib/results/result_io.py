@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKey
 from CIMLSegmentLib.results.segmentation_nrrd import segmentation_nrrd
@@ -23,6 +22,7 @@ from CIMLSegmentLib.results.segmentation_result import (
 )
 from CIMLSegmentLib.task.task_io import task_to_json
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.images.arrays import Float32Array
 from MultimodalImagingLib.images.geometry import Volume
 from MultimodalImagingLib.images.volume_io import write_volume
 from MultimodalImagingLib.jobs.environment import core_count
@@ -30,13 +30,7 @@ from MultimodalImagingLib.jobs.progress import check_cancelled
 from MultimodalImagingLib.record.atomic_files import write_bytes, write_json
 from MultimodalImagingLib.record.atomic_folder import new_folder
 from MultimodalImagingLib.record.json_entry import json_value
-from MultimodalImagingLib.record.ownership import (
-    Ownership,
-    Written,
-    check_own,
-    checksums,
-    is_free,
-)
+from MultimodalImagingLib.record.ownership import Ownership, Written, check_own, checksums, is_free
 
 LABEL_MAP_FILE = "segmentation.nii.gz"
 SEGMENTATION_FILE = "segmentation.seg.nrrd"
@@ -114,7 +108,10 @@ def map_file_name(key: MapKey) -> str:
 
 def _write_files(result: SegmentationResult, folder: Path) -> None:
     write_volume(folder / LABEL_MAP_FILE, result.label_map)
-    write_bytes(folder / SEGMENTATION_FILE, segmentation_nrrd(result.label_map, result.task))
+    write_bytes(
+        folder / SEGMENTATION_FILE,
+        segmentation_nrrd(result.masks, result.label_map.grid, result.task),
+    )
     _write_maps(result, folder)
     write_json(folder / RESULT_FILE, {**_content(result), "files": checksums(folder)})
 
@@ -157,13 +154,9 @@ def _write_map(item: ResultMap, folder: Path) -> None:
     write_volume(folder / map_file_name(item.key), Volume(values, item.volume.grid))
 
 
-def _rounded(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    bits = values.view(np.uint32)
-    half, keep = (
-        np.uint32(1 << (_DROPPED_BITS - 1)),
-        np.uint32(0xFFFFFFFF << _DROPPED_BITS & 0xFFFFFFFF),
-    )
-    return np.asarray(((bits + half) & keep).view(np.float32))
+def _rounded(values: Float32Array) -> Float32Array:
+    half, keep = np.uint32(1 << (_DROPPED_BITS - 1)), ~np.uint32((1 << _DROPPED_BITS) - 1)
+    return np.asarray(((values.view(np.uint32) + half) & keep).view(np.float32))
 
 
 def _content(result: SegmentationResult) -> dict[str, Any]:

@@ -7,22 +7,20 @@ of a BraTS image. Imports no torch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
 from CIMLSegmentLib.results.segmentation_result import StoredResult
 from CIMLSegmentLib.task.regions import region_masks
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.images.arrays import bounding_box
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray, bounding_box
 from MultimodalImagingLib.images.geometry import Volume, is_part_of, is_same_grid, resample
 from MultimodalImagingLib.images.geometry_checks import Mismatch, mismatch, mismatch_text
 from MultimodalImagingLib.images.label_map import read_label_map
 from MultimodalImagingLib.images.stored_image import ImageFile
 
-BoolArray = npt.NDArray[np.bool_]
 ONE_EMPTY_MM = 373.13
 
 
@@ -83,8 +81,8 @@ def case_scores(result: StoredResult, reference: Volume, warnings: list[str]) ->
 def _score(
     case_id: str,
     region: str,
-    predicted: npt.NDArray[np.bool_],
-    reference: npt.NDArray[np.bool_],
+    predicted: MaskArray,
+    reference: MaskArray,
     *,
     spacing_mm: Sequence[float],
 ) -> RegionScore:
@@ -102,13 +100,13 @@ def _score(
 
 def missing_scores(case_id: str, reference: Volume, task: Task) -> list[RegionScore]:
     """Score a case without a result as an empty prediction."""
-    voxel_ml = float(np.prod(reference.grid.spacing_mm)) / 1000
-    scores = []
-    for name, mask in region_masks(reference.array, task).items():
-        n_voxels = int(mask.sum())
-        worst = (0.0, ONE_EMPTY_MM) if n_voxels else (1.0, 0.0)
-        scores.append(RegionScore(case_id, name, *worst, 0.0, n_voxels * voxel_ml, 0.0, False))
-    return scores
+    spacing, masks = reference.grid.spacing_mm, region_masks(reference.array, task)
+    return [
+        replace(
+            _score(case_id, name, np.zeros_like(mask), mask, spacing_mm=spacing), has_result=False
+        )
+        for name, mask in masks.items()
+    ]
 
 
 def _offset(found: Mismatch | None) -> str:
@@ -125,7 +123,7 @@ def _grid_text(volume: Volume) -> str:
     return f"{size} voxels of {' x '.join(f'{s:.3g}' for s in volume.grid.spacing_mm)} mm"
 
 
-def dice(prediction: BoolArray, reference: BoolArray) -> float:
+def dice(prediction: MaskArray, reference: MaskArray) -> float:
     """Return twice the overlap over the sum of sizes, 0 to 1, higher is better."""
     total = int(prediction.sum()) + int(reference.sum())
     if total == 0:
@@ -134,7 +132,7 @@ def dice(prediction: BoolArray, reference: BoolArray) -> float:
 
 
 def hausdorff95(
-    prediction: BoolArray, reference: BoolArray, *, spacing_mm: Sequence[float]
+    prediction: MaskArray, reference: MaskArray, *, spacing_mm: Sequence[float]
 ) -> float:
     """Return the larger of the two directed 95th percentiles of surface distances, mm.
 
@@ -152,10 +150,10 @@ def hausdorff95(
     return float(max(np.percentile(there, 95), np.percentile(back, 95)))
 
 
-def _surface(mask: BoolArray) -> BoolArray:
+def _surface(mask: MaskArray) -> MaskArray:
     """Voxels of the mask with a face to the outside; what lies beyond the array is outside."""
     return np.asarray(mask & ~ndimage.binary_erosion(mask))
 
 
-def _distance_to(surface: BoolArray, spacing_mm: Sequence[float]) -> npt.NDArray[np.float64]:
+def _distance_to(surface: MaskArray, spacing_mm: Sequence[float]) -> Float64Array:
     return np.asarray(ndimage.distance_transform_edt(~surface, sampling=spacing_mm))

@@ -7,35 +7,39 @@ depth of nesting is a layer of its own. The keys are those of `vtkMRMLSegmentati
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from CIMLSegmentLib.task.parts import Region, Terminology
+from CIMLSegmentLib.task.regions import regions_by_depth
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.images.geometry import Grid, Volume
+from MultimodalImagingLib.images.arrays import MaskArray
+from MultimodalImagingLib.images.geometry import Grid
 
 _TYPE_CONTEXT = "Segmentation category and type - 3D Slicer General Anatomy list"
 _ANATOMY_CONTEXT = "Anatomic codes - DICOM master list"
 _NO_CODE = "^^"
 
 
-def segmentation_nrrd(label_map: Volume, task: Task) -> bytes:
+def segmentation_nrrd(masks: Mapping[str, MaskArray], grid: Grid, task: Task) -> bytes:
     """Return the content of a segmentation file.
 
     Args:
-        label_map: Label values of the task.
+        masks: Region to its mask in the label map, `(K, J, I)`.
+        grid: The grid of the label map.
         task: Its regions become segments, in its order; a region without voxels is an empty one.
     """
-    layers = _layers(task)
-    voxels = np.zeros((*label_map.grid.array_shape, len(layers)), dtype=_voxel_type(task))
+    layers = regions_by_depth(task)
+    is_small = max(region.value for region in task.regions) < 256
+    voxels = np.zeros((*grid.array_shape, len(layers)), np.uint8 if is_small else np.int16)
     for number, regions in enumerate(layers):
         for region in regions:
-            voxels[np.isin(label_map.array, region.labels), number] = region.value
-    lines = [*_image_lines(label_map.grid, voxels), *_segmentation_lines(label_map.grid)]
+            voxels[masks[region.name], number] = region.value
+    lines = [*_image_lines(grid, voxels), *_segmentation_lines(grid)]
     for index, region in enumerate(task.regions):
         layer = next(number for number, regions in enumerate(layers) if region in regions)
-        lines += _segment_lines(index, region, layer, label_map.grid)
+        lines += _segment_lines(index, region, layer, grid)
     header = "\n".join(lines) + "\n\n"
     return header.encode("utf-8") + gzip.compress(voxels.tobytes(), compresslevel=6, mtime=0)
 
@@ -52,23 +56,6 @@ def terminology_entry(terminology: Terminology) -> str:
         _NO_CODE,
     )
     return "~".join(parts)
-
-
-def _layers(task: Task) -> list[list[Region]]:
-    """Group regions by their depth of nesting, outermost first."""
-    layers: list[list[Region]] = []
-    for region in task.regions:
-        depth, outer = 0, region.inside
-        while outer is not None:
-            depth, outer = depth + 1, task.region(outer).inside
-        while len(layers) <= depth:
-            layers.append([])
-        layers[depth].append(region)
-    return layers
-
-
-def _voxel_type(task: Task) -> type[np.uint8] | type[np.int16]:
-    return np.uint8 if max(region.value for region in task.regions) < 256 else np.int16
 
 
 def _image_lines(grid: Grid, voxels: np.ndarray) -> Iterator[str]:

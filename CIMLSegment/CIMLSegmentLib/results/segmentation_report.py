@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from CIMLSegmentLib.results.evaluation import reference_maps
 from CIMLSegmentLib.results.evaluation_files import read_evaluation
-from CIMLSegmentLib.results.map_pictures import legend_stops, region_colors
+from CIMLSegmentLib.results.map_kinds import COLORS
 from CIMLSegmentLib.results.report_pictures import TileRow, case_pictures, short_number
 from CIMLSegmentLib.results.segmentation_result import (
     Contribution,
@@ -27,9 +27,6 @@ from MultimodalImagingLib.jobs.texts import render_page
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.ownership import check_own_files
 
-if TYPE_CHECKING:
-    pass
-
 REPORT_NAME = "report.html"
 MOST_PICTURED = 60  # some 200 kB each
 # Pages of older versions are known by their title.
@@ -38,6 +35,7 @@ _PAGE_MARKS = (
     b"<title>Segmentation, and which modality told what: ",
 )
 TEMPLATE_NAME = "segmentation_report.html.j2"
+_TOO_MANY = f"No pictures: a page shows those of {MOST_PICTURED} cases. Choose with --case."
 
 
 @dataclass(frozen=True)
@@ -56,36 +54,23 @@ class ShareRow:
 
 
 @dataclass(frozen=True)
-class RegionScore:
-    """How well a region of a case agrees with the reference.
-
-    Attributes:
-        dice: Dice, 0 to 1.
-        hd95_mm: 95th percentile of the surface distances, mm.
-    """
-
-    dice: float
-    hd95_mm: float
-
-
-@dataclass(frozen=True)
 class CaseView:
     """One case on the page.
 
     Attributes:
         result: Its result.
+        table: Contributions of the auxiliaries.
+        scores: Region to its entry of `evaluation.json`, if the results were evaluated.
         rows: Rows of pictures.
         side_mm: Length of the pictures' sides, mm.
-        table: Contributions of the auxiliaries.
-        scores: Agreement per region, if the results were evaluated.
         note: Why there are no pictures; empty if there are.
     """
 
     result: StoredResult
-    rows: tuple[TileRow, ...]
-    side_mm: float
     table: tuple[ShareRow, ...]
-    scores: Mapping[str, RegionScore]
+    scores: Mapping[str, Mapping[str, Any]]
+    rows: tuple[TileRow, ...] = ()
+    side_mm: float = 0.0
     note: str = ""
 
 
@@ -139,8 +124,9 @@ def write_segmentation_report(
     reporter.stage("draw", len(results))
     views = []
     for result in results:
-        pictures = _pictures(result, request, maps) if result.case_id in pictured else _TOO_MANY
-        views.append(_view(result, pictures, evaluation))
+        view = _view(result, evaluation)
+        shows = result.case_id in pictured
+        views.append(_drawn(view, request, maps) if shows else replace(view, note=_TOO_MANY))
         reporter.advance()
     check_own_files({path: _is_page}, option="--output")
     write_text(path, render(views, evaluation, request.folder.resolve().name))
@@ -159,15 +145,15 @@ def render(views: Sequence[CaseView], evaluation: Mapping[str, Any], name: str) 
         "task": task,
         "views": views,
         "evaluation": evaluation,
-        "colors": region_colors(task),
+        "colors": {region.name: f"rgb{region.color}" for region in task.regions},
         "mean_table": mean_table([view.result for view in views]),
         "models": _models(views),
     }
     filters: dict[str, Callable[..., str]] = {
-        "percent": _percent,
+        "percent": lambda share: f"{100 * share:.0f} %",
         "short": short_number,
-        "ml": _ml,
-        "legend": _legend,
+        "ml": lambda volume: f"{volume:.1f} ml" if volume >= 10 else f"{volume:.2f} ml",
+        "legend": lambda colors: ", ".join(f"#{color}" for color in COLORS[colors]),
     }
     return render_page(Path(__file__).with_name(TEMPLATE_NAME), values, filters=filters)
 
@@ -200,18 +186,6 @@ def mean_table(results: Sequence[StoredResult]) -> tuple[ShareRow, ...]:
     return share_table(means, results[0].task)
 
 
-@dataclass(frozen=True)
-class _Pictures:
-    rows: tuple[TileRow, ...] = ()
-    side_mm: float = 0.0
-    note: str = ""
-
-
-_TOO_MANY = _Pictures(
-    note=f"No pictures: a page shows those of {MOST_PICTURED} cases. Choose with --case."
-)
-
-
 def _references(
     request: ReportRequest, results: Sequence[StoredResult], reporter: Reporter
 ) -> LabelMaps | None:
@@ -222,26 +196,26 @@ def _references(
     return reference_maps(files, wanted[min(files)], request.label_values, reporter)
 
 
-def _pictures(result: StoredResult, request: ReportRequest, maps: LabelMaps | None) -> _Pictures:
-    case = request.images.get(result.case_id)
+def _drawn(view: CaseView, request: ReportRequest, maps: LabelMaps | None) -> CaseView:
+    case_id = view.result.case_id
+    case = request.images.get(case_id)
     if case is None:
-        return _Pictures(note="Its images were not given, so there are no pictures.")
+        return replace(view, note="Its images were not given, so there are no pictures.")
     try:
-        has_reference = maps is not None and result.case_id in maps.files
-        reference = maps.read(result.case_id) if maps is not None and has_reference else None
-        return _Pictures(*case_pictures(result, case, reference))
+        reference = maps.read(case_id) if maps is not None and case_id in maps.files else None
+        rows, side_mm = case_pictures(view.result, case, reference)
     except CohortError as error:
-        return _Pictures(note=f"No pictures: {error}")
+        return replace(view, note=f"No pictures: {error}")
+    return replace(view, rows=rows, side_mm=side_mm)
 
 
-def _view(result: StoredResult, pictures: _Pictures, evaluation: Mapping[str, Any]) -> CaseView:
+def _view(result: StoredResult, evaluation: Mapping[str, Any]) -> CaseView:
     scores = {
-        score["region"]: RegionScore(float(score["dice"]), float(score["hd95_mm"]))
+        score["region"]: score
         for score in evaluation.get("scores", ())
         if score["case_id"] == result.case_id
     }
-    table = share_table(result.contributions, result.task)
-    return CaseView(result, pictures.rows, pictures.side_mm, table, scores, pictures.note)
+    return CaseView(result, share_table(result.contributions, result.task), scores)
 
 
 def _results(request: ReportRequest) -> list[StoredResult]:
@@ -267,20 +241,5 @@ def _results(request: ReportRequest) -> list[StoredResult]:
 
 
 def _models(views: Sequence[CaseView]) -> list[Mapping[str, object]]:
-    models: list[Mapping[str, object]] = []
-    for view in views:
-        if view.result.model not in models:
-            models.append(view.result.model)
-    return models
-
-
-def _ml(volume: float) -> str:
-    return f"{volume:.1f} ml" if volume >= 10 else f"{volume:.2f} ml"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
-
-
-def _legend(colors: str) -> str:
-    return ", ".join(legend_stops(colors))
+    models = [view.result.model for view in views]
+    return [model for number, model in enumerate(models) if model not in models[:number]]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKey
-from CIMLSegmentLib.task.regions import MaskArray, region_masks
+from CIMLSegmentLib.task.regions import region_masks
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_from_json
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.arrays import MaskArray
 from MultimodalImagingLib.images.geometry import Volume, is_same_grid
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.record.json_entry import JsonEntry, config_from_json, read_json
@@ -68,7 +70,7 @@ class SegmentationResult:
         warnings: What the user should know, full sentences.
         timings_s: Seconds per step.
         model: Identity of the model, JSON-able.
-        voxels: Region to its number of voxels; counted in the label map where it is not given.
+        masks: Region to its mask in the label map; found there if it is not given.
     """
 
     case_id: str
@@ -81,27 +83,26 @@ class SegmentationResult:
     warnings: tuple[str, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
     model: Mapping[str, object] = field(default_factory=dict)
-    voxels: Mapping[str, int] = field(default_factory=dict)
+    masks: Mapping[str, MaskArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse maps on another grid, and count voxels that were not counted before."""
-        if not self.voxels:
-            masks = region_masks(self.label_map.array, self.task)
-            object.__setattr__(self, "voxels", region_voxels(masks))
+        """Refuse maps on another grid, and find regions that were not found before."""
+        if not self.masks:
+            object.__setattr__(self, "masks", region_masks(self.label_map.array, self.task))
         for item in self.maps:
             if not is_same_grid(item.volume.grid, self.label_map.grid):
                 msg = f"Expected the {item.key.kind} map on the grid of the label map, got another."
                 raise ValueError(msg)
 
+    @cached_property
+    def voxels(self) -> Mapping[str, int]:
+        """Region to its number of voxels."""
+        return {name: int(mask.sum()) for name, mask in self.masks.items()}
+
     def volumes_ml(self) -> dict[str, float]:
         """Return the volume of every region, ml."""
         voxel_ml = float(np.prod(self.label_map.grid.spacing_mm)) / 1000.0
         return {name: count * voxel_ml for name, count in self.voxels.items()}
-
-
-def region_voxels(masks: Mapping[str, MaskArray]) -> dict[str, int]:
-    """Return the number of voxels of every region."""
-    return {name: int(mask.sum()) for name, mask in masks.items()}
 
 
 def contributions(

@@ -62,10 +62,7 @@ def meanings_of(task: Task, cases: Sequence[CaseLabels], said: LabelValues) -> d
 
 
 def _others(
-    task: Task,
-    labels: Mapping[Key, FoundLabel],
-    meanings: Mapping[Key, Meaning],
-    said: LabelValues,
+    task: Task, labels: Mapping[Key, FoundLabel], meanings: Mapping[Key, Meaning], said: LabelValues
 ) -> dict[Key, Meaning]:
     """Give a meaning to what is left, if the user did, or if there is no choice."""
     rest = [key for key in labels if key not in meanings]
@@ -136,7 +133,7 @@ def question(task: Task, cases: Sequence[CaseLabels], unknown: Sequence[FoundLab
         cases: What the label maps hold.
         unknown: The values that have no meaning yet.
     """
-    found = [_value_in_cases(label, cases) for label in unknown]
+    found = [f"{label.title} in {_names(_having(label.title, cases))}" for label in unknown]
     values = listed(found, most=_MOST_VALUES, separator="; ")
     labels = ", ".join(f"{value} {name}" for value, name in task.labels.items())
     sentences = [
@@ -153,10 +150,6 @@ def _occurring(cases: Sequence[CaseLabels]) -> str:
     found = {(label.value or 0, label.title) for case in cases for label in case.labels}
     titles = list(dict.fromkeys(title for _, title in sorted(found)))
     return listed(titles, most=_MOST_TITLES)
-
-
-def _value_in_cases(label: FoundLabel, cases: Sequence[CaseLabels]) -> str:
-    return f"{label.title} in {_names(_having(label.title, cases))}"
 
 
 def _having(title: str, cases: Sequence[CaseLabels]) -> list[str]:

@@ -32,17 +32,13 @@ from CIMLSegmentLib.task.label_values import (
 )
 from CIMLSegmentLib.task.parts import Region
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.cohorts.label_survey import (
-    CaseLabels,
-    FoundLabel,
-    LabelSurvey,
-    survey_labels,
-)
+from MultimodalImagingLib.cohorts.label_survey import CaseLabels, LabelSurvey, survey_labels
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Volume
 from MultimodalImagingLib.images.label_map import LabelMap, read_label_map
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.jobs.texts import counted
 
 
 @dataclass(frozen=True)
@@ -144,19 +140,14 @@ def _volumes(case: CaseLabels, meanings: Mapping[Key, Meaning]) -> dict[int, flo
 def _lines(
     task: Task, cases: Sequence[CaseLabels], meanings: Mapping[Key, Meaning]
 ) -> Iterable[str]:
-    for key, label in sorted(distinct(cases).items(), key=lambda item: _rank(item[1])):
+    for key, label in sorted(
+        distinct(cases).items(), key=lambda item: (item[1].value or 0, item[1].title)
+    ):
         n_cases = sum(any(key_of(other) == key for other in case.labels) for case in cases)
         meaning = meanings[key]
         name = task.labels.get(meaning.value, "background")
         number = f"{label.value} " if label.names and key[0] is not None else ""
-        yield (
-            f"{number}{label.title} = {name}"
-            f" ({n_cases} case{'s' * (n_cases != 1)}, {meaning.reason})"
-        )
-
-
-def _rank(label: FoundLabel) -> tuple[int, str]:
-    return (label.value or 0, label.title)
+        yield f"{number}{label.title} = {name} ({counted(n_cases, 'case')}, {meaning.reason})"
 
 
 def _warnings(

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import UsageError
@@ -50,7 +50,6 @@ _GENERIC = re.compile(
     r"(class|foreground|fg|label|mask|object|region|roi|seg|segment|segmentation|value)?( ?\d+)?"
 )
 
-Key = TypeVar("Key", int, str)
 OPTION = "--label-values"
 SCHEME_FOLDER = Path(__file__).parents[1] / "LabelSchemes"
 _NUMBER = re.compile(r"[+-]?\d{1,9}")
@@ -241,13 +240,10 @@ class _Parser:
         if left.lower() in _OTHERS:
             self.others = target
             return
-        self.sources.append(str(int(left)) if _NUMBER.fullmatch(left) else left)
-        if _NUMBER.fullmatch(left):
-            self._set(self._said, int(left), target, entry)
-        else:
-            self._set(self.names, concept(left), target, entry)
-
-    def _set(self, table: dict[Key, int], key: Key, target: int, entry: str) -> None:
+        is_number = _NUMBER.fullmatch(left) is not None
+        self.sources.append(str(int(left)) if is_number else left)
+        table: dict[Any, int] = self._said if is_number else self.names
+        key = int(left) if is_number else concept(left)
         if table.get(key, target) != target:
             msg = (
                 f"Expected one meaning of each value in {OPTION}, found another one in {entry!r}."

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from MultimodalImagingLib.errors import ModelError
 
@@ -94,30 +93,3 @@ class Merge:
 
     rule: str = "nested"
     keep_inner_outside_outer: bool = False
-
-
-@dataclass(frozen=True)
-class TaskParts:
-    """All parts of a task, not yet checked against each other.
-
-    Attributes:
-        name: Short name.
-        description: One sentence for users.
-        modalities: Modality name to its kind (`MR`, `CT`, `PET`, `OTHER`); the order counts.
-        labels: Label value to its name; 0 is background and not listed.
-        regions: Regions, outer ones before those inside them.
-        subtasks: Sub-tasks.
-        merge: Merge rule.
-    """
-
-    name: str
-    description: str
-    modalities: Mapping[str, str]
-    labels: Mapping[int, str]
-    regions: tuple[Region, ...]
-    subtasks: tuple[Subtask, ...]
-    merge: Merge = field(default_factory=Merge)
-
-    def region(self, name: str) -> Region:
-        """Return the region of that name."""
-        return next(region for region in self.regions if region.name == name)

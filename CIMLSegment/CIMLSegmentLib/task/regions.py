@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -11,13 +11,9 @@ import numpy.typing as npt
 
 from CIMLSegmentLib.task.parts import Region
 from CIMLSegmentLib.task.task import Task
+from MultimodalImagingLib.images.arrays import FloatingArray, MaskArray, VoxelArray
 from MultimodalImagingLib.images.geometry import Grid, Volume, is_same_grid, resample
 from MultimodalImagingLib.images.geometry_checks import share_outside
-from MultimodalImagingLib.preparation.prepared_case import PreparedCase
-
-MaskArray = npt.NDArray[np.bool_]
-LabelArray = npt.NDArray[np.int16]
-FloatArray = npt.NDArray[np.floating]
 
 LogitsT = TypeVar("LogitsT")
 
@@ -54,7 +50,7 @@ def region_logits(subtask_logits: Mapping[str, LogitsT], task: Task) -> dict[str
     }
 
 
-def merge_regions(probabilities: Mapping[str, FloatArray], task: Task) -> LabelArray:
+def merge_regions(probabilities: Mapping[str, FloatingArray], task: Task) -> npt.NDArray[np.int16]:
     """Merge region probabilities into a label map that is valid for the task.
 
     Regions of the same depth of nesting compete with each other and with a background of 0.5;
@@ -74,7 +70,7 @@ def merge_regions(probabilities: Mapping[str, FloatArray], task: Task) -> LabelA
     shape = probabilities[task.regions[0].name].shape
     label_map = np.zeros(shape, dtype=np.int16)
     masks: dict[str, MaskArray] = {}
-    for regions in _regions_by_depth(task):
+    for regions in regions_by_depth(task):
         winners = _winners([_claim(probabilities, masks, task, region) for region in regions])
         for number, region in enumerate(regions, start=1):
             masks[region.name] = winners == number
@@ -82,12 +78,12 @@ def merge_regions(probabilities: Mapping[str, FloatArray], task: Task) -> LabelA
     return label_map
 
 
-def region_masks(label_map: npt.NDArray[np.generic], task: Task) -> dict[str, MaskArray]:
+def region_masks(label_map: VoxelArray, task: Task) -> dict[str, MaskArray]:
     """Return the mask of each region in a label map; values unknown to the task count for none."""
     return {region.name: np.isin(label_map, region.labels) for region in task.regions}
 
 
-def _check_probabilities(probabilities: Mapping[str, FloatArray], task: Task) -> None:
+def _check_probabilities(probabilities: Mapping[str, FloatingArray], task: Task) -> None:
     missing = [name for name in task.region_names if name not in probabilities]
     if missing:
         msg = f"Expected probabilities of every region, got none of {', '.join(missing)}."
@@ -99,7 +95,129 @@ def _check_probabilities(probabilities: Mapping[str, FloatArray], task: Task) ->
             raise ValueError(msg)
 
 
-def _regions_by_depth(task: Task) -> list[list[Region]]:
+def _claim(
+    probabilities: Mapping[str, FloatingArray],
+    masks: Mapping[str, MaskArray],
+    task: Task,
+    region: Region,
+) -> FloatingArray:
+    values = probabilities[region.name]
+    if region.inside is None or task.merge.keep_inner_outside_outer:
+        return values
+    return np.where(masks[region.inside], values, np.float32(0))
+
+
+def _winners(claims: list[FloatingArray]) -> npt.NDArray[np.int16]:
+    winners = np.zeros(claims[0].shape, dtype=np.int16)
+    best = np.full(claims[0].shape, 0.5, dtype=np.float32)
+    for number, claim in enumerate(claims, start=1):
+        better = claim > best
+        winners[better] = number
+        best[better] = claim[better]
+    return winners
+
+
+@dataclass(frozen=True)
+class PlacedRegions:
+    """The regions of a label map, as they were drawn and on a working grid.
+
+    Attributes:
+        drawn: Region to its mask on the grid of the label map, `(K, J, I)`, in the task's order.
+        masks: Region to its mask on the working grid.
+        drawn_grid: The grid of the label map.
+        grid: The working grid, over the whole field of view of the primary image.
+    """
+
+    drawn: Mapping[str, MaskArray]
+    masks: Mapping[str, MaskArray]
+    drawn_grid: Grid
+    grid: Grid
+
+    def volumes_ml(self, *names: str) -> tuple[float, float]:
+        """Return the volume of some regions together, ml: as drawn and on the working grid."""
+        drawn, kept = (union([masks[name] for name in names]) for masks in (self.drawn, self.masks))
+        return _ml(drawn, self.drawn_grid), _ml(kept, self.grid)
+
+
+def placed_regions(labels: Volume, grid: Grid, task: Task) -> PlacedRegions:
+    """Bring each region to a grid: its share in each voxel, interpolated, at least one half.
+
+    Interpolating regions and not label values keeps nested regions nested and invents no label.
+
+    Args:
+        labels: Label map.
+        grid: The working grid.
+        task: Its regions.
+    """
+    drawn = masks = region_masks(labels.array, task)
+    if not is_same_grid(labels.grid, grid):
+        masks = {name: _on_grid(Volume(mask, labels.grid), grid) for name, mask in drawn.items()}
+    return PlacedRegions(drawn, masks, labels.grid, grid)
+
+
+def label_warnings(regions: PlacedRegions) -> Iterator[str]:
+    """Yield what the user should know about a label map: lost and empty regions."""
+    if not any(mask.any() for mask in regions.masks.values()):
+        yield "The label map holds no voxel of any region; the case counts as free of them."
+    for name in regions.drawn:
+        wanted_ml, kept_ml = regions.volumes_ml(name)
+        if kept_ml < _KEPT_SHARE * wanted_ml:
+            yield (
+                f"Only {kept_ml:.3g} of {wanted_ml:.3g} ml of region {name} are on the working"
+                " grid; the label may reach beyond the primary image, or be too fine for the"
+                " working spacing."
+            )
+
+
+def lost_label(regions: PlacedRegions) -> str | None:
+    """Say why a label map cannot be trained with if most of it is not on the working grid.
+
+    Returns:
+        A sentence with the lost share and the reason; `None` if at most half is lost.
+    """
+    wanted_ml, kept_ml = regions.volumes_ml(*regions.drawn)
+    lost = 1.0 - kept_ml / wanted_ml if wanted_ml else 0.0
+    label = Volume(union(regions.drawn.values()), regions.drawn_grid)
+    outside = share_outside(label, regions.grid)
+    if max(lost, outside) <= MOST_LOST:
+        return None
+    if outside > MOST_LOST:
+        reason = (
+            f"{outside:.0%} of its {wanted_ml:.3g} ml lie outside of the primary image. Check that"
+            " it belongs to this case and has the position of its image"
+        )
+    else:
+        spacing = " x ".join(f"{mm:.3g}" for mm in regions.grid.spacing_mm)
+        reason = (
+            f"{lost:.0%} of its {wanted_ml:.3g} ml are lost at the working spacing of {spacing} mm."
+            " Give a smaller --spacing"
+        )
+    return f"Expected a label map on the image that it was drawn on, but {reason}."
+
+
+def label_in_air(regions: PlacedRegions, body: MaskArray) -> Iterator[str]:
+    """Say if most of a label lies where the images show no body; usually it is misplaced then.
+
+    Args:
+        regions: The regions of the label.
+        body: Where the images show the body, on the working grid.
+    """
+    label = union(regions.masks.values())
+    inside = float((label & body).sum() / label.sum()) if label.any() else 1.0
+    if inside < LEAST_INSIDE_BODY:
+        yield (
+            f"Only {inside:.0%} of the label lie inside the body that the images show; it may be"
+            " mirrored, shifted, or of another case. Look at it over its image."
+        )
+
+
+def union(masks: Iterable[MaskArray]) -> MaskArray:
+    """Return where any of some masks is."""
+    return np.asarray(np.logical_or.reduce(list(masks)))
+
+
+def regions_by_depth(task: Task) -> list[list[Region]]:
+    """Return the regions of each depth of nesting, outermost first, in the task's order."""
     depth: dict[str, int] = {}
     levels: list[list[Region]] = []
     while len(depth) < len(task.regions):
@@ -110,64 +228,8 @@ def _regions_by_depth(task: Task) -> list[list[Region]]:
     return levels
 
 
-def _claim(
-    probabilities: Mapping[str, FloatArray],
-    masks: Mapping[str, MaskArray],
-    task: Task,
-    region: Region,
-) -> FloatArray:
-    values = probabilities[region.name]
-    if region.inside is None or task.merge.keep_inner_outside_outer:
-        return values
-    return np.where(masks[region.inside], values, np.float32(0))
-
-
-def _winners(claims: list[FloatArray]) -> npt.NDArray[np.int16]:
-    winners = np.zeros(claims[0].shape, dtype=np.int16)
-    best = np.full(claims[0].shape, 0.5, dtype=np.float32)
-    for number, claim in enumerate(claims, start=1):
-        better = claim > best
-        winners[better] = number
-        best[better] = claim[better]
-    return winners
-
-
-def masks_on_grid(labels: Volume, grid: Grid, task: Task) -> dict[str, MaskArray]:
-    """Bring each region to a grid: its share in each voxel, interpolated, at least one half.
-
-    Interpolating regions and not label values keeps nested regions nested and invents no label.
-
-    Args:
-        labels: Label map.
-        grid: The working grid.
-        task: Its regions, in whose order the masks are.
-
-    Returns:
-        Region name to mask `(K, J, I)`.
-    """
-    masks = {r.name: np.isin(labels.array, r.labels) for r in task.regions}
-    if is_same_grid(labels.grid, grid):
-        return masks
-    return {name: _on_grid(Volume(mask, labels.grid), grid) for name, mask in masks.items()}
-
-
-def label_warnings(
-    labels: Volume, masks: Mapping[str, MaskArray], grid: Grid, task: Task
-) -> Iterator[str]:
-    """Yield what the user should know about a label map: lost and empty regions."""
-    if not any(mask.any() for mask in masks.values()):
-        yield "The label map holds no voxel of any region; the case counts as free of them."
-    before_ml = float(np.prod(labels.grid.spacing_mm)) / 1000
-    after_ml = float(np.prod(grid.spacing_mm)) / 1000
-    for region in task.regions:
-        wanted = np.isin(labels.array, region.labels).sum() * before_ml
-        kept = masks[region.name].sum() * after_ml
-        if kept < _KEPT_SHARE * wanted:
-            yield (
-                f"Only {kept:.3g} of {wanted:.3g} ml of region {region.name} are on the working"
-                " grid; the label may reach beyond the primary image, or be too fine for the"
-                " working spacing."
-            )
+def _ml(mask: MaskArray, grid: Grid) -> float:
+    return float(mask.sum() * np.prod(grid.spacing_mm)) / 1000
 
 
 def _on_grid(mask: Volume, grid: Grid) -> MaskArray:
@@ -187,53 +249,3 @@ def _with_border(mask: Volume) -> Volume:
         origin_mm=(float(origin[0]), float(origin[1]), float(origin[2])),
     )
     return Volume(np.pad(mask.array.astype(np.float32), 1), grid)
-
-
-def lost_label(
-    labels: Volume, masks: Mapping[str, MaskArray], grid: Grid, task: Task
-) -> str | None:
-    """Say why a label map cannot be trained with if most of it is not on the working grid.
-
-    Args:
-        labels: Label map.
-        masks: Its regions on the working grid.
-        grid: The working grid, over the whole field of view of the primary image.
-        task: Names the regions.
-
-    Returns:
-        A sentence with the lost share and the reason; `None` if at most half is lost.
-    """
-    wanted = np.isin(labels.array, [value for region in task.regions for value in region.labels])
-    wanted_ml = float(wanted.sum() * np.prod(labels.grid.spacing_mm)) / 1000
-    kept = np.logical_or.reduce(list(masks.values()))
-    kept_ml = float(kept.sum() * np.prod(grid.spacing_mm)) / 1000
-    lost = 1.0 - kept_ml / wanted_ml if wanted_ml else 0.0
-    outside = share_outside(Volume(wanted, labels.grid), grid)
-    if max(lost, outside) <= MOST_LOST:
-        return None
-    if outside > MOST_LOST:
-        reason = (
-            f"{outside:.0%} of its {wanted_ml:.3g} ml lie outside of the primary image. Check that"
-            " it belongs to this case and has the position of its image"
-        )
-    else:
-        spacing = " x ".join(f"{mm:.3g}" for mm in grid.spacing_mm)
-        reason = (
-            f"{lost:.0%} of its {wanted_ml:.3g} ml are lost at the working spacing of {spacing} mm."
-            " Give a smaller --spacing"
-        )
-    return f"Expected a label map on the image that it was drawn on, but {reason}."
-
-
-def label_in_air(masks: Mapping[str, MaskArray], prepared: PreparedCase) -> list[str]:
-    """Say if most of a label lies where the images show no body; usually it is misplaced then."""
-    label = np.logical_or.reduce(list(masks.values()))
-    if not label.any():
-        return []
-    inside = float((label & prepared.body).sum() / label.sum())
-    if inside >= LEAST_INSIDE_BODY:
-        return []
-    return [
-        f"Only {inside:.0%} of the label lie inside the body that the images show; it may be"
-        " mirrored, shifted, or of another case. Look at it over its image."
-    ]

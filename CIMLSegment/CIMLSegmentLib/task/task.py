@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TypeVar
 
-from CIMLSegmentLib.task.parts import Region, Subtask, TaskParts
+from CIMLSegmentLib.task.parts import Merge, Region, Subtask
 from MultimodalImagingLib.errors import ModelError
 
 T = TypeVar("T")
@@ -24,8 +24,26 @@ _LARGEST_LABEL = 32767
 
 
 @dataclass(frozen=True)
-class Task(TaskParts):
-    """A complete, consistent task."""
+class Task:
+    """A complete, consistent task.
+
+    Attributes:
+        name: Short name.
+        description: One sentence for users.
+        modalities: Modality name to its kind (`MR`, `CT`, `PET`, `OTHER`); the order counts.
+        labels: Label value to its name; 0 is background and not listed.
+        regions: Regions, outer ones before those inside them.
+        subtasks: Sub-tasks.
+        merge: Merge rule.
+    """
+
+    name: str
+    description: str
+    modalities: Mapping[str, str]
+    labels: Mapping[int, str]
+    regions: tuple[Region, ...]
+    subtasks: tuple[Subtask, ...]
+    merge: Merge = field(default_factory=Merge)
 
     def __post_init__(self) -> None:
         """Refuse a task that contradicts itself, with all its problems in one message.
@@ -38,6 +56,10 @@ class Task(TaskParts):
             raise ModelError(f"The task {self.name!r} cannot be used: " + " ".join(problems))
         object.__setattr__(self, "modalities", dict(self.modalities))
         object.__setattr__(self, "labels", dict(self.labels))
+
+    def region(self, name: str) -> Region:
+        """Return the region of that name."""
+        return next(region for region in self.regions if region.name == name)
 
     def subtask(self, name: str) -> Subtask:
         """Return the sub-task of that name."""
@@ -65,7 +87,7 @@ class Task(TaskParts):
         return tuple(modality for modality in self.modalities if modality in primary)
 
 
-def task_problems(task: TaskParts) -> Iterator[str]:
+def task_problems(task: Task) -> Iterator[str]:
     """Yield a sentence for each problem of a task; the most basic ones come first and alone."""
     basic = [*_name_problems(task), *_reference_problems(task)]
     yield from basic
@@ -79,7 +101,7 @@ def task_problems(task: TaskParts) -> Iterator[str]:
     yield from _coverage_problems(task)
 
 
-def _name_problems(task: TaskParts) -> Iterator[str]:
+def _name_problems(task: Task) -> Iterator[str]:
     kinds_of_names = {
         "modality": list(task.modalities),
         "region": [region.name for region in task.regions],
@@ -98,7 +120,7 @@ def _name_problems(task: TaskParts) -> Iterator[str]:
                 yield f"The {kind} {name!r} cannot be part of a file name; rename it."
 
 
-def _reference_problems(task: TaskParts) -> Iterator[str]:
+def _reference_problems(task: Task) -> Iterator[str]:
     for modality, kind in task.modalities.items():
         if kind not in _KINDS:
             yield f"Modality {modality!r} has the kind {kind!r}; use one of {_listed(_KINDS)}."
@@ -113,7 +135,7 @@ def _reference_problems(task: TaskParts) -> Iterator[str]:
         yield from _subtask_reference_problems(task, subtask)
 
 
-def _region_reference_problems(task: TaskParts, region: Region) -> Iterator[str]:
+def _region_reference_problems(task: Task, region: Region) -> Iterator[str]:
     if not region.labels:
         yield f"Region {region.name!r} has no label value; list at least one."
     for value in _duplicates(region.labels):
@@ -132,7 +154,7 @@ def _region_reference_problems(task: TaskParts, region: Region) -> Iterator[str]
         yield f"Region {region.name!r} has a color channel outside 0 to 255."
 
 
-def _subtask_reference_problems(task: TaskParts, subtask: Subtask) -> Iterator[str]:
+def _subtask_reference_problems(task: Task, subtask: Subtask) -> Iterator[str]:
     where = f"Sub-task {subtask.name!r}"
     known = list(task.modalities)
     for modality in (subtask.primary, *subtask.auxiliaries):
@@ -162,7 +184,7 @@ def _cycle_problems(regions: Iterable[Region]) -> Iterator[str]:
             yield f"The nesting of regions is a cycle ({chain}); remove one 'inside'."
 
 
-def _nesting_problems(task: TaskParts) -> Iterator[str]:
+def _nesting_problems(task: Task) -> Iterator[str]:
     for region in task.regions:
         if region.inside is None:
             continue
@@ -174,7 +196,8 @@ def _nesting_problems(task: TaskParts) -> Iterator[str]:
             )
     for first, second in combinations(task.regions, 2):
         shared = set(first.labels) & set(second.labels)
-        if shared and not _is_related(task, first, second):
+        around = {*_outer_names(task, first), *_outer_names(task, second)}
+        if shared and not around & {first.name, second.name}:
             yield (
                 f"Regions {first.name!r} and {second.name!r} share label value"
                 f" {_listed(sorted(shared))} although neither lies inside the other; state 'inside'"
@@ -182,23 +205,28 @@ def _nesting_problems(task: TaskParts) -> Iterator[str]:
             )
 
 
-def _painting_problems(task: TaskParts) -> Iterator[str]:
+def _painting_problems(task: Task) -> Iterator[str]:
     for region in task.regions:
-        inner = [other for other in task.regions if other.inside == region.name]
-        own = set(region.labels) - {value for other in inner for value in other.labels}
+        own = own_values(region, task.regions)
         if not region.value:
             yield (
                 f"Region {region.name!r} has {len(own)} label values of its own"
-                f" ({_listed(sorted(own))}), so which one it paints is not clear; state 'value'."
+                f" ({_listed(own)}), so which one it paints is not clear; state 'value'."
             )
         elif region.value not in own:
             yield (
                 f"Region {region.name!r} paints label value {region.value}, which is not one of its"
-                f" own values ({_listed(sorted(own)) or 'none is left by its inner regions'})."
+                f" own values ({_listed(own) or 'none is left by its inner regions'})."
             )
 
 
-def _coverage_problems(task: TaskParts) -> Iterator[str]:
+def own_values(region: Region, regions: Iterable[Region]) -> list[int]:
+    """Return the label values of a region that no region inside it has, ascending."""
+    inner = {value for other in regions if other.inside == region.name for value in other.labels}
+    return sorted(set(region.labels) - inner)
+
+
+def _coverage_problems(task: Task) -> Iterator[str]:
     predicted = {region for subtask in task.subtasks for region in subtask.regions}
     for region in task.regions:
         if region.name not in predicted:
@@ -216,11 +244,7 @@ def _coverage_problems(task: TaskParts) -> Iterator[str]:
             yield f"No sub-task uses modality {modality!r}; make it an auxiliary or remove it."
 
 
-def _is_related(task: TaskParts, first: Region, second: Region) -> bool:
-    return first.name in _outer_names(task, second) or second.name in _outer_names(task, first)
-
-
-def _outer_names(task: TaskParts, region: Region) -> list[str]:
+def _outer_names(task: Task, region: Region) -> list[str]:
     names: list[str] = []
     while region.inside is not None:
         names.append(region.inside)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from CIMLSegmentLib.task.parts import Merge, Region, Subtask
-from CIMLSegmentLib.task.task import Task
+from CIMLSegmentLib.task.task import Task, own_values
 from MultimodalImagingLib.errors import ModelError
 from MultimodalImagingLib.record.json_entry import (
     JsonEntry,
@@ -152,13 +152,8 @@ def _region(entry: JsonEntry) -> Region:
 
 
 def _with_default_value(region: Region, regions: list[Region]) -> Region:
-    if region.value:
-        return region
-    inner = {value for other in regions if other.inside == region.name for value in other.labels}
-    own = [value for value in region.labels if value not in inner]
-    if len(own) != 1:
-        return region
-    return replace(region, value=own[0])
+    own = own_values(region, regions)
+    return region if region.value or len(own) != 1 else replace(region, value=own[0])
 
 
 def _subtask(entry: JsonEntry, modalities: Mapping[str, str], chosen: str | None) -> Subtask:

@@ -22,7 +22,7 @@ from monai.transforms import (
 )
 from torch import Tensor
 
-from CIMLSegmentLib.training.training_case import FloatArray, MaskArray
+from MultimodalImagingLib.images.arrays import ByteArray, Float32Array
 
 IMAGES, TARGETS = "images", "targets"
 
@@ -57,7 +57,7 @@ class Augmentation:
     strength: float
 
     def __call__(
-        self, images: FloatArray, targets: MaskArray, *, seed: int, geometry: bool = True
+        self, images: Float32Array, targets: ByteArray, *, seed: int, geometry: bool = True
     ) -> tuple[Tensor, Tensor]:
         """Change a patch; the same seed gives the same change.
 
@@ -87,19 +87,17 @@ class Augmentation:
             flip = Flip(spatial_axis=axes)
             images, targets = _plain(flip(images)), _plain(flip(targets))
         if generator.random() < _AFFINE_SHARE * self.strength:
-            moved = _seeded(self._affine(), generator)({IMAGES: images, TARGETS: targets})
+            affine = RandAffined(
+                [IMAGES, TARGETS],
+                prob=1,
+                rotate_range=(_LARGEST_TURN,) * (3 if self.spatial_dims == 3 else 1),
+                scale_range=(_LARGEST_SCALING,) * self.spatial_dims,
+                mode=("bilinear", "nearest"),
+                padding_mode="zeros",
+            )
+            moved = _seeded(affine, generator)({IMAGES: images, TARGETS: targets})
             images, targets = _plain(moved[IMAGES]), _plain(moved[TARGETS])
         return images, targets
-
-    def _affine(self) -> RandAffined:
-        return RandAffined(
-            [IMAGES, TARGETS],
-            prob=1,
-            rotate_range=(_LARGEST_TURN,) * (3 if self.spatial_dims == 3 else 1),
-            scale_range=(_LARGEST_SCALING,) * self.spatial_dims,
-            mode=("bilinear", "nearest"),
-            padding_mode="zeros",
-        )
 
     def _recolored(self, image: Tensor, generator: np.random.Generator) -> Tensor:
         """Change the intensities of one modality, `(1, …)`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +17,8 @@ from torch import Tensor
 from CIMLSegmentLib.config import TrainingConfig
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.training.augmentation import Augmentation
-from CIMLSegmentLib.training.training_case import FloatArray, MaskArray, TrainingCase
+from CIMLSegmentLib.training.training_case import TrainingCase
+from MultimodalImagingLib.images.arrays import ByteArray, Float32Array
 
 _PATCH, _ORDER = 1, 2  # streams of random numbers
 
@@ -26,8 +27,7 @@ _PATCH, _ORDER = 1, 2  # streams of random numbers
 _LARGEST_OFFSET = 1 / 6
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """Patches of several cases.
 
     Attributes:
@@ -44,15 +44,11 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
-        tensors = (self.images, self.targets, self.usable, self.present)
-        return Batch(*(values.to(device, non_blocking=True) for values in tensors))
+        return Batch(*(values.to(device, non_blocking=True) for values in self))
 
     def split(self, n_parts: int) -> list[Batch]:
         """Return the batch in equal parts."""
-        parts = [
-            values.chunk(n_parts)
-            for values in (self.images, self.targets, self.usable, self.present)
-        ]
+        parts = [values.chunk(n_parts) for values in self]
         return [Batch(*tensors) for tensors in zip(*parts, strict=True)]
 
 
@@ -69,8 +65,7 @@ class PatchSource:
     def batch(self, step: int, numbers: Sequence[int]) -> Batch:
         """Return the patches of these numbers, each 0 to batch size - 1, of a step."""
         samples = [self.sample(step, number) for number in numbers]
-        columns = zip(*samples, strict=True)
-        return Batch(*(torch.stack(values) for values in columns))
+        return Batch(*(torch.stack(values) for values in zip(*samples, strict=True)))
 
     def sample(self, step: int, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return images, targets, usable and present of one patch."""
@@ -162,7 +157,7 @@ def patch_start(
 
 def read_patch(
     case: TrainingCase, modalities: Sequence[str], start: Sequence[int], patch_size: Sequence[int]
-) -> tuple[FloatArray, MaskArray]:
+) -> tuple[Float32Array, ByteArray]:
     """Read a patch; 0 where it reaches beyond the case's arrays.
 
     Returns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,16 +20,10 @@ _MOMENTUM = 0.99
 
 def make_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     """Return the optimizer of a configuration."""
-    parameters = network.parameters()
+    parameters, rate, decay = network.parameters(), config.learning_rate, config.weight_decay
     if config.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=config.learning_rate,
-            momentum=_MOMENTUM,
-            nesterov=True,
-            weight_decay=config.weight_decay,
-        )
-    return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+        return torch.optim.SGD(parameters, rate, _MOMENTUM, nesterov=True, weight_decay=decay)
+    return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)
 
 
 def learning_rate(step: int, config: TrainingConfig) -> float:
@@ -78,15 +72,13 @@ def choose_precision(name: str, device: torch.device) -> Precision:
     `auto` is bf16 on a GPU that has it, fp16 on other GPUs, and fp32 on the CPU.
     """
     formats = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    if name != "auto":
-        chosen = formats[name]
-    elif device.type == "cuda":
-        chosen = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    else:
-        chosen = torch.float32
-    if chosen == torch.float16 and device.type == "cpu":
-        chosen = torch.bfloat16  # fp16 arithmetic on the CPU is slow or absent
-    return Precision(chosen, device.type)
+    if name == "auto" and device.type == "cuda":
+        name = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    elif name == "auto":
+        name = "fp32"
+    elif name == "fp16" and device.type == "cpu":
+        name = "bf16"  # fp16 arithmetic on the CPU is slow or absent
+    return Precision(formats[name], device.type)
 
 
 @contextmanager
@@ -99,13 +91,11 @@ def stopping_within_steps(network: nn.Module) -> Iterator[None]:
         CancelledError: From inside the pass that is running.
     """
     blocks = [module for module in network.modules() if isinstance(module, UnetBasicBlock)]
-    handles = [block.register_forward_pre_hook(lambda *_: check_cancelled()) for block in blocks]
-    handles += [block.register_forward_hook(_watch_gradient) for block in blocks]
-    try:
+    with ExitStack() as hooks:
+        for block in blocks:
+            hooks.enter_context(block.register_forward_pre_hook(lambda *_: check_cancelled()))
+            hooks.enter_context(block.register_forward_hook(_watch_gradient))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _watch_gradient(_block: nn.Module, _inputs: Any, output: Tensor) -> None:

@@ -61,10 +61,7 @@ def train(
     _check_job(task, job)
     config = job.training
     split = split_by_patient(
-        cases.cases,
-        share=config.validation_share,
-        seed=config.seed,
-        chosen=job.validation_cases,
+        cases.cases, share=config.validation_share, seed=config.seed, chosen=job.validation_cases
     )
     data = TrainingData(
         cases.subset(split.training).cases,
@@ -184,11 +181,7 @@ class Split:
 
 
 def split_by_patient(
-    cases: Sequence[TrainingCase],
-    *,
-    share: float,
-    seed: int,
-    chosen: Sequence[str] | None = None,
+    cases: Sequence[TrainingCase], *, share: float, seed: int, chosen: Sequence[str] | None = None
 ) -> Split:
     """Split cases so that a patient is on one side only.
 

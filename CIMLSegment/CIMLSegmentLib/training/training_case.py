@@ -8,13 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from CIMLSegmentLib.model.model_description import Intensities
 from MultimodalImagingLib.errors import CrossModalError, ModelError
+from MultimodalImagingLib.images.arrays import (
+    ByteArray,
+    Float32Array,
+    LabelArray,
+    MaskArray,
+    VoxelArray,
+)
 from MultimodalImagingLib.record.json_entry import config_from_json
 from MultimodalImagingLib.record.tensor_file import (
     TensorFileError,
@@ -23,11 +28,8 @@ from MultimodalImagingLib.record.tensor_file import (
     write_tensors,
 )
 
-FloatArray = npt.NDArray[np.float32]
-MaskArray = npt.NDArray[np.uint8]
-PlaceArray = npt.NDArray[np.int32]
-
 FORMAT_VERSION = 1
+MOST_PLACES = 20_000
 
 
 class NotPreparedError(Exception):
@@ -62,7 +64,7 @@ class TrainingCase:
 
     def read(
         self, modalities: Sequence[str], window: tuple[slice, ...]
-    ) -> tuple[FloatArray, MaskArray]:
+    ) -> tuple[Float32Array, ByteArray]:
         """Read a window of images and masks.
 
         Args:
@@ -87,7 +89,7 @@ class TrainingCase:
             raise CrossModalError(self._unreadable(error)) from error
         return images, masks
 
-    def places(self, region: str) -> PlaceArray:
+    def places(self, region: str) -> LabelArray:
         """Return voxels `(n, 3)` of a region, indices `(k, j, i)`; a fixed sample of large ones.
 
         Raises:
@@ -106,29 +108,26 @@ class TrainingCase:
         )
 
 
-@dataclass(frozen=True)
-class TrainingArrays:
-    """What the file of a case holds.
+def write_training_case(
+    case: TrainingCase,
+    images: Mapping[str, Float32Array],
+    masks: Mapping[str, MaskArray],
+    *,
+    key: str,
+) -> None:
+    """Write a case atomically to its path.
 
-    Attributes:
+    Args:
+        case: What is known of it.
         images: Prepared image per modality, `(K, J, I)`.
         masks: Mask per region, bool, same shape, in the order of the task.
-        places: Sample of voxels per region, `(n, 3)`.
+        key: Stands for everything it was made from.
     """
-
-    images: Mapping[str, FloatArray]
-    masks: Mapping[str, npt.NDArray[np.bool_]]
-    places: Mapping[str, PlaceArray]
-
-
-def write_training_case(case: TrainingCase, arrays: TrainingArrays, *, key: str) -> None:
-    """Write a case atomically to its path; `key` stands for everything it was made from."""
-    tensors: dict[str, npt.NDArray[Any]] = {
-        f"image.{name}": image.astype(np.float16) for name, image in arrays.images.items()
+    tensors: dict[str, VoxelArray] = {
+        f"image.{name}": image.astype(np.float16) for name, image in images.items()
     }
-    tensors["regions"] = np.stack([arrays.masks[name] for name in case.regions]).astype(np.uint8)
-    for name, places in arrays.places.items():
-        tensors[f"places.{name}"] = places
+    tensors["regions"] = np.stack([masks[name] for name in case.regions]).astype(np.uint8)
+    tensors |= {f"places.{name}": _places(mask) for name, mask in masks.items()}
     header = asdict(case)
     del header["path"]
     # Region order counts, and JSON objects are written sorted.
@@ -152,3 +151,11 @@ def read_training_case(path: Path, *, key: str) -> TrainingCase:
         msg = "it was made from other files or settings"
         raise NotPreparedError(msg)
     return replace(case, path=path)
+
+
+def _places(mask: MaskArray) -> LabelArray:
+    places = np.argwhere(mask).astype(np.int32)
+    if len(places) <= MOST_PLACES:
+        return places
+    chosen = np.random.default_rng(0).choice(len(places), MOST_PLACES, replace=False)
+    return np.ascontiguousarray(places[np.sort(chosen)])

@@ -10,19 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from CIMLSegmentLib.inference.window_box import BoolArray, window_box
+from CIMLSegmentLib.inference.window_box import window_box
 from CIMLSegmentLib.model.model_description import Intensities
 from CIMLSegmentLib.task.label_scheme import LabelMaps, check_regions, find_label_maps, grouped
 from CIMLSegmentLib.task.label_values import LabelValues
-from CIMLSegmentLib.task.regions import label_in_air, label_warnings, lost_label, masks_on_grid
+from CIMLSegmentLib.task.regions import label_in_air, label_warnings, lost_label, placed_regions
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import task_to_json
 from CIMLSegmentLib.training.training_case import (
     FORMAT_VERSION,
-    FloatArray,
     NotPreparedError,
-    PlaceArray,
-    TrainingArrays,
     TrainingCase,
     read_training_case,
     write_training_case,
@@ -34,6 +31,7 @@ from MultimodalImagingLib.cohorts.place_problems import (
     read_positions,
 )
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.arrays import Float32Array, MaskArray
 from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.case_preparation import prepare_case
@@ -42,7 +40,6 @@ from MultimodalImagingLib.record.atomic_files import remove_unfinished_files
 from MultimodalImagingLib.record.checksums import FileChecksums, json_checksum
 
 MAX_WORKERS = 4
-MOST_PLACES = 20_000
 
 
 @dataclass(frozen=True)
@@ -179,14 +176,10 @@ def _prepared(
     try:
         return read_training_case(path, key=key)
     except NotPreparedError:
-        prepared, arrays = _make(case, maps, job, path)
-    write_training_case(prepared, arrays, key=key)
-    return prepared
+        return _make(case, maps, job, path, key)
 
 
-def _make(
-    case: Case, maps: LabelMaps, job: PreparationJob, path: Path
-) -> tuple[TrainingCase, TrainingArrays]:
+def _make(case: Case, maps: LabelMaps, job: PreparationJob, path: Path, key: str) -> TrainingCase:
     primaries = [modality for modality in job.task.primaries if modality in case.images]
     if not primaries or case.label is None:
         msg = f"Case {case.case_id}: Expected one of {', '.join(job.task.primaries)}, found none."
@@ -194,17 +187,15 @@ def _make(
     positions = read_positions(case, job.spec.modalities)
     check_readings(case, positions)
     prepared = prepare_case(case, job.spec, reference=primaries[0], crop="reference")
-    labels = maps.read(case.case_id)
-    masks = masks_on_grid(labels, prepared.grid, job.task)
-    lost = lost_label(labels, masks, prepared.grid, job.task)
+    regions = placed_regions(maps.read(case.case_id), prepared.grid, job.task)
+    lost = lost_label(regions)
     if lost is not None:
         causes = (problem.message for problem in label_problems(case, positions))
         raise CohortError(" ".join([f"Case {case.case_id}: {lost}", *causes]))
     warnings = [problem.message for problem in prepared.problems]
-    warnings += label_warnings(labels, masks, prepared.grid, job.task)
-    warnings += label_in_air(masks, prepared)
-    crop = _crop(prepared, masks)
-    masks = {name: mask[crop] for name, mask in masks.items()}
+    warnings += [*label_warnings(regions), *label_in_air(regions, prepared.body)]
+    crop = _crop(prepared, regions.masks)
+    masks = {name: mask[crop] for name, mask in regions.masks.items()}
     images = {name: image[crop] for name, image in prepared.images.items()}
     dk, dj, di = reversed(prepared.grid.spacing_mm)
     nk, nj, ni = next(iter(masks.values())).shape
@@ -219,17 +210,17 @@ def _make(
         warnings=tuple(warnings),
         path=path,
     )
-    places = {name: _places(mask) for name, mask in masks.items()}
-    return training_case, TrainingArrays(images, masks, places)
+    write_training_case(training_case, images, masks, key=key)
+    return training_case
 
 
-def _crop(prepared: PreparedCase, masks: dict[str, BoolArray]) -> tuple[slice, ...]:
+def _crop(prepared: PreparedCase, masks: Mapping[str, MaskArray]) -> tuple[slice, ...]:
     """Keep what segmentation looks at, the box around the body, and all of the label."""
     bodies = [*prepared.bodies.values(), *masks.values()]
     return window_box(bodies, prepared.grid, window=(1, 1, 1), stride=(1, 1, 1)).visible
 
 
-def _inside(image: FloatArray, body: BoolArray) -> Intensities:
+def _inside(image: Float32Array, body: MaskArray) -> Intensities:
     values = image[body] if body.any() else image.ravel()
     low, high = np.percentile(values, (1.0, 99.0))
     return Intensities(float(values.mean()), float(values.std()), float(low), float(high))
@@ -242,14 +233,6 @@ def _over_cases(found: Sequence[Intensities]) -> Intensities:
         low=min(values.low for values in found),
         high=max(values.high for values in found),
     )
-
-
-def _places(mask: BoolArray) -> PlaceArray:
-    places = np.argwhere(mask).astype(np.int32)
-    if len(places) <= MOST_PLACES:
-        return places
-    chosen = np.random.default_rng(0).choice(len(places), MOST_PLACES, replace=False)
-    return np.ascontiguousarray(places[np.sort(chosen)])
 
 
 def _key(case: Case, maps: LabelMaps, job: PreparationJob, known: FileChecksums) -> str:

@@ -20,7 +20,7 @@ from MultimodalImagingLib.record.atomic_files import (
     write_text,
     writing_error,
 )
-from MultimodalImagingLib.record.json_entry import json_value
+from MultimodalImagingLib.record.json_entry import json_keys, json_value
 from MultimodalImagingLib.record.locks import locked
 from MultimodalImagingLib.record.ownership import check_own_files
 from MultimodalImagingLib.record.tensor_file import is_tensor_file
@@ -82,7 +82,7 @@ def _check_folder(output: Path, *, resume: bool) -> bool:
         output / DESCRIPTION_NAME: is_description,
         output / WEIGHTS_NAME: is_tensor_file,
         state / BASELINE_NAME: is_tensor_file,
-        state / LOG_NAME: _is_log,
+        state / LOG_NAME: lambda data: all("step" in json_keys(n) for n in data.splitlines()[:1]),
     }
     check_own_files(files, option="--output")
     return has_state
@@ -94,14 +94,6 @@ def _make_folder(output: Path) -> None:
     except OSError as error:
         msg = f"The model folder {output} cannot be made: {error.strerror}. Choose another one."
         raise writing_error(error)(msg) from error
-
-
-def _is_log(data: bytes) -> bool:
-    try:
-        lines = [json_value(line) for line in data.splitlines()[:1]]
-    except ValueError:
-        return False
-    return all(isinstance(line, dict) and "step" in line for line in lines)
 
 
 class LossMeans:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,9 +146,8 @@ class TrainingRun:
 
     def best_network(self) -> CIMLNet | Baseline:
         """Return the best network on the CPU; in other processes than the first, the last one."""
-        return (
-            read_best(self.data.folder, self.network) if self.processes.is_first else self.network
-        )
+        is_first = self.processes.is_first
+        return read_best(self.data.folder, self.network) if is_first else self.network
 
     @property
     def _state_folder(self) -> Path:
@@ -179,10 +179,8 @@ class TrainingRun:
         generator = self._noise()
         parts = batch.split(self._n_parts)
         for number, part in enumerate(parts, start=1):
-            if number < len(parts):
-                with without_averaging(self._wrapped):
-                    self._backward(part, generator)
-            else:
+            is_last = number == len(parts)
+            with nullcontext() if is_last else without_averaging(self._wrapped):
                 self._backward(part, generator)
 
     def _backward(self, part: Batch, generator: torch.Generator) -> None:

@@ -92,15 +92,17 @@ def read_state(
             " other cases, so it cannot resume with these. Use the old ones, or another folder."
         )
         raise UsageError(msg)
-    weights = {
-        name.removeprefix("network."): values
-        for name, values in tensors.items()
-        if name.startswith("network.")
-    }
+    weights: dict[str, Tensor] = {}
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, values in tensors.items():
+        part, _, rest = name.partition(".")
+        if part == "network":
+            weights[rest] = values
+        else:
+            index, _, key = rest.partition(".")
+            state.setdefault(int(index), {})[key] = values
     network.load_state_dict(weights)
-    content = optimizer.state_dict()
-    content["state"] = _optimizer_state(tensors)
-    optimizer.load_state_dict(content)
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
     known = {entry.name for entry in fields(Progress)}
     return Progress(**{name: value for name, value in header.items() if name in known})
 
@@ -115,15 +117,6 @@ def _contents(path: Path) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
         )
         raise ModelError(msg) from error
     return header, {name: torch.from_numpy(values) for name, values in tensors.items()}
-
-
-def _optimizer_state(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, values in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, key = name.split(".", 2)
-            state.setdefault(int(index), {})[key] = values
-    return state
 
 
 def keep_best(

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -19,10 +18,9 @@ from CIMLSegmentLib.results.scores import dice, hausdorff95
 from CIMLSegmentLib.task.parts import Subtask
 from CIMLSegmentLib.task.regions import merge_regions, region_logits, region_masks
 from CIMLSegmentLib.task.task import Task
-from CIMLSegmentLib.training.training_case import FloatArray, TrainingCase
+from CIMLSegmentLib.training.training_case import TrainingCase
+from MultimodalImagingLib.images.arrays import Float32Array
 from MultimodalImagingLib.jobs.progress import NullReporter
-
-BoolArray = npt.NDArray[np.bool_]
 
 # Half the overlap of a final segmentation: validation only has to rank states.
 _OVERLAP = 0.25
@@ -102,10 +100,10 @@ def validation_plan(patch_size: Sequence[int], device: torch.device) -> WindowPl
 def _probabilities(
     network: CIMLNet | Baseline,
     case: TrainingCase,
-    images: FloatArray,
+    images: Float32Array,
     plan: WindowPlan,
     withheld: Sequence[str],
-) -> dict[str, FloatArray]:
+) -> dict[str, Float32Array]:
     stride = network.config.total_stride
     sizes = [
         max(window, -(-n // step) * step)

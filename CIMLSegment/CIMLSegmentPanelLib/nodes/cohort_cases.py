@@ -11,7 +11,7 @@ from pathlib import Path
 
 from CIMLSegmentPanelLib.nodes.model_summary import model_state
 from MultimodalImagingLib.errors import CrossModalError
-from MultimodalImagingLib.record.cohort_record import CaseState, open_record
+from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
 
 LABELLED, UNLABELLED, SEGMENTED, FAILED = "labelled", "unlabelled", "segmented", "failed"
@@ -97,7 +97,7 @@ def default_model_folder(files: CohortFiles, task: str) -> Path:
     Raises:
         UsageError: If the record cannot be created.
     """
-    models = open_record(files.root, folder=_folder(files)).models
+    models = files.open_record().models
     models.mkdir(parents=True, exist_ok=True)
     number, folder = 2, models / task
     while folder.exists():
@@ -112,10 +112,6 @@ def default_result_folder(files: CohortFiles, model: Path) -> Path:
     """
     name = "-".join(filter(None, (model.name, model_state(model))))
     return files.record.folder / "results" / name
-
-
-def _folder(files: CohortFiles) -> Path | None:
-    return Path(files.record_path) if files.record_path else None
 
 
 def _state(case: FoundCase, files: CohortFiles, states: Mapping[str, CaseState]) -> str:

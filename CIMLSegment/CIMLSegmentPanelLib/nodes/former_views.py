@@ -10,7 +10,7 @@ from typing import Any
 
 import slicer
 
-from MultimodalSlicerLib.volume_nodes import nodesOf
+from MultimodalSlicerLib.volume_nodes import layersOf, nodesOf, setLayers
 
 
 def viewState(
@@ -19,7 +19,7 @@ def viewState(
     """Note what all slice views show, and how a segmentation is drawn in them."""
     layout = _layoutNode(scene)
     state = {
-        "layers": {node.GetID(): _layers(node) for node in nodesOf(scene, COMPOSITE)},
+        "layers": {node.GetID(): layersOf(node) for node in nodesOf(scene, COMPOSITE)},
         "places": {node.GetID(): _place(node) for node in nodesOf(scene, SLICE)},
         "segments": {},
         "arrangement": None if layout is None else layout.GetViewArrangement(),
@@ -34,7 +34,7 @@ def restoreViewState(scene: slicer.vtkMRMLScene, text: str) -> None:
     state = json.loads(text)
     for node in nodesOf(scene, COMPOSITE):
         if node.GetID() in state["layers"]:
-            _setLayers(node, state["layers"][node.GetID()])
+            setLayers(node, state["layers"][node.GetID()])
     for node in nodesOf(scene, SLICE):
         if node.GetID() in state["places"]:
             _setPlace(node, *state["places"][node.GetID()])
@@ -80,29 +80,6 @@ def setSegmentsState(segmentation: slicer.vtkMRMLSegmentationNode, state: dict[s
 
 def _layoutNode(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLLayoutNode | None:
     return scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
-
-
-def _layers(node: slicer.vtkMRMLSliceCompositeNode) -> list[Any]:
-    return [
-        node.GetBackgroundVolumeID(),
-        node.GetForegroundVolumeID(),
-        node.GetLabelVolumeID(),
-        node.GetForegroundOpacity(),
-        node.GetCompositing(),
-    ]
-
-
-def _setLayers(node: slicer.vtkMRMLSliceCompositeNode, layers: list[Any]) -> None:
-    scene = node.GetScene()
-    background, foreground, label = (
-        identity if identity and scene.GetNodeByID(identity) else None for identity in layers[:3]
-    )
-    with slicer.util.NodeModify(node):
-        node.SetBackgroundVolumeID(background)
-        node.SetForegroundVolumeID(foreground)
-        node.SetLabelVolumeID(label)
-        node.SetForegroundOpacity(layers[3])
-        node.SetCompositing(layers[4])
 
 
 def _place(node: slicer.vtkMRMLSliceNode) -> list[list[float]]:

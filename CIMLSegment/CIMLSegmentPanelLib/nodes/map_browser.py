@@ -20,7 +20,7 @@ from CIMLSegmentPanelLib.nodes.map_nodes import (
 from CIMLSegmentPanelLib.nodes.map_overlay import MapOverlay, Overlay
 from CIMLSegmentPanelLib.nodes.result_facts import isResult, resultFacts, resultImages
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode, MapKind
-from MultimodalSlicerLib.volume_nodes import OverlayStyle
+from MultimodalSlicerLib.volume_nodes import OverlayStyle, styleOverlay
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,9 @@ class MapBrowser:
             colorNodeID=f"vtkMRMLColorTableNodeFile{view.kind.entry.colors}.txt",
             isInterpolated=view.isInterpolated,
         )
-        same = [item for item in mapNodes(node) if keyOf(item).kind == view.kind.value]
-        self.overlay.setStyle(same, style)
+        for item in mapNodes(node):
+            if keyOf(item).kind == view.kind.value:
+                styleOverlay(item, style)
         return style
 
 

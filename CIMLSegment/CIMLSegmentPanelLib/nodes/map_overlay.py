@@ -18,7 +18,7 @@ from CIMLSegmentPanelLib.nodes.former_views import (
     viewState,
 )
 from MultimodalSlicerLib.case_layout import CaseLayout
-from MultimodalSlicerLib.volume_nodes import OverlayStyle, nodesOf, styleOverlay
+from MultimodalSlicerLib.volume_nodes import OverlayStyle, nodesOf, setLayers, styleOverlay
 
 LEGEND_ATTRIBUTE = "CIMLSegment.Legend"
 LEGEND_POSITION, LEGEND_SIZE, LEGEND_FONT = (0.97, 0.5), (0.12, 0.5), 14
@@ -78,13 +78,6 @@ class MapOverlay:
         self._removeLegends()
         _showLegend(overlay.volume, overlay.legend)
 
-    def setStyle(
-        self, volumes: Sequence[slicer.vtkMRMLScalarVolumeNode], style: OverlayStyle
-    ) -> None:
-        """Change scale, threshold and colors of maps; all of a kind have the same."""
-        for volume in volumes:
-            styleOverlay(volume, style)
-
     def restore(self) -> None:
         """Show again what was shown before the first map."""
         if not self.former:
@@ -92,10 +85,6 @@ class MapOverlay:
         self._removeLegends()
         self._layout.restore()
         restoreViewState(self._scene, self.former)
-        self.former = ""
-
-    def forget(self) -> None:
-        """Forget what was shown, as its scene is gone."""
         self.former = ""
 
     def _showInAllViews(
@@ -126,12 +115,7 @@ class MapOverlay:
 
 
 def _setLayers(node: slicer.vtkMRMLSliceCompositeNode, overlay: Overlay, opacity: float) -> None:
-    with slicer.util.NodeModify(node):
-        node.SetBackgroundVolumeID(overlay.image.GetID())
-        node.SetForegroundVolumeID(overlay.volume.GetID())
-        node.SetLabelVolumeID(None)
-        node.SetCompositing(ALPHA)
-        node.SetForegroundOpacity(opacity)
+    setLayers(node, (overlay.image.GetID(), overlay.volume.GetID(), None, opacity, ALPHA))
 
 
 def _showOutline(segmentation: slicer.vtkMRMLSegmentationNode, segmentID: str) -> None:

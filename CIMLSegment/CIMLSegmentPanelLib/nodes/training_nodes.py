@@ -14,15 +14,14 @@ from slicer.i18n import tr as _
 from MultimodalSlicerLib.table_nodes import Point, ScatterPlot, SeriesStyle
 
 POINTS_ROLE, CHART_ROLE = "CIML training", "CIML training plot"
-LOSS, DICE = "loss", "validation Dice"
 _NO_LINE = slicer.vtkMRMLPlotSeriesNode.LineStyleNone
 _SOLID = slicer.vtkMRMLPlotSeriesNode.LineStyleSolid
 _CIRCLE = slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle
 _DIAMOND = slicer.vtkMRMLPlotSeriesNode.MarkerStyleDiamond
-STYLES = {
-    LOSS: SeriesStyle((0.84, 0.37, 0.0), _CIRCLE, size=5.0, line=_SOLID),
-    DICE: SeriesStyle((0.0, 0.45, 0.70), _DIAMOND, size=9.0, line=_SOLID),
-}
+STYLES = (
+    SeriesStyle((0.84, 0.37, 0.0), _CIRCLE, size=5.0, line=_SOLID),
+    SeriesStyle((0.0, 0.45, 0.70), _DIAMOND, size=9.0, line=_SOLID),
+)
 
 
 @dataclass(frozen=True)
@@ -68,17 +67,19 @@ class TrainingNodes:
     def add(self, point: CurvePoint) -> slicer.vtkMRMLPlotChartNode:
         """Draw one more point and return the chart."""
         self._points.append(point)
-        chart = self.plot.draw(self._groups(), self._styles())
+        groups = self._groups()
+        chart = self.plot.draw(groups, self._styles(groups))
         chart.SetXAxisTitle(_("step"))
         chart.SetYAxisTitle(_("loss, validation Dice"))
         return chart
 
-    def _styles(self) -> dict[str, SeriesStyle]:
+    def _styles(self, groups: Mapping[str, list[Point]]) -> dict[str, SeriesStyle]:
         """The plot's view complains about a line through a single point."""
-        isLine = max(map(len, self._groups().values())) > 1
-        return STYLES if isLine else {k: replace(v, line=_NO_LINE) for k, v in STYLES.items()}
+        isLine = max(map(len, groups.values())) > 1
+        styles = STYLES if isLine else [replace(style, line=_NO_LINE) for style in STYLES]
+        return dict(zip(groups, styles, strict=True))
 
     def _groups(self) -> dict[str, list[Point]]:
         losses = [(str(p.step), float(p.step), p.loss) for p in self._points if p.loss is not None]
         dices = [(str(p.step), float(p.step), p.dice) for p in self._points if p.dice is not None]
-        return {LOSS: losses, DICE: dices}
+        return {_("loss"): losses, _("validation Dice"): dices}

@@ -174,16 +174,13 @@ class CohortPanel:
         """Say for every button why it cannot be pressed now; empty if it can."""
         problems = self.work.problems(parameters, hasModel=hasModel)
         busy = _("A job is running. Wait, or press Cancel.")
-        sections = {
-            "inspectButton": self.training,
-            "trainButton": self.training,
-            "batchButton": self.batch,
+        training, batch = (busy if job.isBusy else "" for job in (self.training, self.batch))
+        return {
+            **problems,
+            "inspectButton": training or problems["inspectButton"],
+            "trainButton": setupProblem or training or problems["trainButton"],
+            "batchButton": setupProblem or batch or problems["batchButton"],
         }
-        for name, section in sections.items():
-            problems[name] = (busy if section.isBusy else "") or problems[name]
-        for name in ("trainButton", "batchButton"):
-            problems[name] = setupProblem or problems[name]
-        return problems
 
     def _showCurve(self, chart: slicer.vtkMRMLPlotChartNode | None) -> None:
         """Show the course of a training; without one there is no gap in the panel."""

@@ -7,8 +7,8 @@ from typing import Literal
 
 from MultimodalImagingLib.errors import UsageError
 
-EstimatorName = Literal["auto", "gaussian", "contrastive"]
-ESTIMATORS: tuple[EstimatorName, ...] = ("auto", "gaussian", "contrastive")
+EstimatorName = Literal["auto", "local", "gaussian", "contrastive"]
+ESTIMATORS: tuple[EstimatorName, ...] = ("auto", "local", "gaussian", "contrastive")
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class ContrastiveConfig:
         initial_scale: First value of the learned scale of the cosine (1 / temperature). A large
             one drives embeddings that are not yet apart all together.
         max_scale: Largest scale.
-        n_reliability_splits: Repeats that are also scored by models of disjoint halves.
+        n_reliability_splits: Repeats in which models of thirds of the patients score the others.
     """
 
     embedding_size: int = 16
@@ -125,7 +125,7 @@ class ContrastiveConfig:
     scale_rate_factor: float = 10.0
     initial_scale: float = 2.0
     max_scale: float = 100.0
-    n_reliability_splits: int = 0
+    n_reliability_splits: int = 1
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be trained."""
@@ -181,11 +181,34 @@ class CropConfig:
 
 
 @dataclass(frozen=True)
+class LocalConfig:
+    """Positions and critic of the local estimator.
+
+    Attributes:
+        n_places: Places in the box around each body; about half of them lie in the body.
+        ridge: Added to the variances of the normal scores, unitless.
+        n_shuffles: Shuffles of the pairs for the bound that chance alone reaches.
+        n_reliability_splits: Repeats that are also scored by critics of disjoint halves.
+    """
+
+    n_places: int = 4000
+    ridge: float = 0.01
+    n_shuffles: int = 20
+    n_reliability_splits: int = 3
+
+    def __post_init__(self) -> None:
+        """Refuse settings that score nothing."""
+        require(self.n_places >= 100, "at least 100 places", self.n_places)
+        require(self.ridge > 0, "a positive ridge", self.ridge)
+        require(self.n_shuffles >= 0, "0 or more shuffles", self.n_shuffles)
+
+
+@dataclass(frozen=True)
 class EstimationConfig:
     """How PMI is estimated and when a pair of modalities counts.
 
     Attributes:
-        estimator: `auto` computes both and ranks by the one with the higher held-out bound.
+        estimator: `auto` ranks by the one that repeats and has a signal, see `choice`.
         seed: Seed of folds, networks and augmentation.
         min_cases: Pairs that fewer cases have are not used.
         min_bound_nats: Pairs with a held-out bound at or below it are not used, nats.
@@ -198,6 +221,7 @@ class EstimationConfig:
     min_bound_nats: float = 0.1
     device: str | None = None
     cross_fit: CrossFitConfig = field(default_factory=CrossFitConfig)
+    local: LocalConfig = field(default_factory=LocalConfig)
     gaussian: GaussianConfig = field(default_factory=GaussianConfig)
     contrastive: ContrastiveConfig = field(default_factory=ContrastiveConfig)
     crops: CropConfig = field(default_factory=CropConfig)

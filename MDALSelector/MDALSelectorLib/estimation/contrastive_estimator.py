@@ -30,6 +30,8 @@ from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 
+# Thirds of fewer patients are too few to train on and to stop the training by.
+MIN_PATIENTS_FOR_THIRDS = 24
 # Factors by which the mean over places may be multiplied to serve as a critic of whole cases.
 CASE_SCALES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0, 16.0)
 
@@ -72,10 +74,12 @@ def _estimates(
     settings: ContrastiveSettings,
     reporter: Reporter,
 ) -> tuple[PairEstimate, ...]:
-    n_halves = min(settings.training.n_reliability_splits, plan.n_repeats)
-    jobs = list(_jobs(plan, n_halves))
     cases = {pair: joint_cases(source.available, pair) for pair in pairs}
-    sheets = {pair: _Sheet(pair, cases[pair], plan.seeds.shape, n_halves) for pair in pairs}
+    n_patients = min(len(np.unique(plan.patients[found])) for found in cases.values())
+    n_thirds = min(settings.training.n_reliability_splits, plan.n_repeats)
+    n_thirds = n_thirds if n_patients >= MIN_PATIENTS_FOR_THIRDS else 0
+    jobs = list(_jobs(plan, n_thirds))
+    sheets = {pair: _Sheet(pair, cases[pair], plan, n_thirds) for pair in pairs}
     reporter.stage("PMI, contrastive", len(jobs))
     for job, scores in run_jobs(
         lambda job: score_fold(source, pairs, job.split, settings), jobs, device=settings.device
@@ -88,40 +92,47 @@ def _estimates(
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """One training: a fold of a repeat, or a half of its training cases."""
+    """One training: a fold of a repeat, or a third of all patients."""
 
     split: Split
     repeat: int
-    fold: int
-    half: int | None = None
+    fold: int | None = None
+    third: int | None = None
 
 
-def _jobs(plan: CrossFitPlan, n_halves: int) -> Iterator[_Job]:
+def _jobs(plan: CrossFitPlan, n_thirds: int) -> Iterator[_Job]:
     for repeat in range(plan.n_repeats):
         for fold, split in enumerate(plan.splits(repeat)):
-            yield _Job(split, repeat, fold)
-            if repeat < n_halves:
-                for half, part in enumerate(split.halves()):
-                    yield _Job(part, repeat, fold, half)
+            yield _Job(split, repeat, fold=fold)
+        if repeat < n_thirds:
+            for third, split in enumerate(plan.thirds(repeat)[1]):
+                yield _Job(split, repeat, third=third)
 
 
 class _Sheet:
     """Collects the out-of-fold scores of one pair over folds and repeats."""
 
     def __init__(
-        self, pair: ModalityPair, cases: IntArray, shape: tuple[int, ...], n_halves: int
+        self, pair: ModalityPair, cases: IntArray, plan: CrossFitPlan, n_thirds: int
     ) -> None:
-        self._pair, self._cases = pair, cases
-        self._pmi = np.full((shape[0], len(cases)), np.nan)
-        self._half = np.full((n_halves, 2, len(cases)), np.nan)
-        self._bounds = np.full(shape, np.nan)
+        self._pair, self._cases, self._plan = pair, cases, plan
+        self._pmi = np.full((plan.n_repeats, len(cases)), np.nan)
+        self._half = np.full((n_thirds, 2, len(cases)), np.nan)
+        self._bounds = np.full(plan.seeds.shape, np.nan)
 
     def note(self, scores: FoldScores, job: _Job) -> None:
-        if job.half is not None:
-            self._half[job.repeat, job.half, scores.is_held_out] = scores.pmi
-            return
-        self._pmi[job.repeat, scores.is_held_out] = scores.pmi
-        self._bounds[job.repeat, job.fold] = scores.bound
+        if job.third is not None:
+            self._note_third(scores, job.repeat, job.third)
+        else:
+            self._pmi[job.repeat, scores.is_held_out] = scores.pmi
+            self._bounds[job.repeat, job.fold] = scores.bound
+
+    def _note_third(self, scores: FoldScores, repeat: int, third: int) -> None:
+        """Keep each other third's scores apart: it is scored by this model and by one more."""
+        held_out = np.flatnonzero(scores.is_held_out)
+        third_of_case = self._plan.thirds(repeat)[0][self._cases[held_out]]
+        which = (third_of_case - third) % 3 - 1
+        self._half[repeat, which, held_out] = scores.pmi
 
     def estimate(self) -> PairEstimate:
         return PairEstimate(

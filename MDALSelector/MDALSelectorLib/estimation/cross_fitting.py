@@ -22,6 +22,8 @@ from MultimodalImagingLib.images.arrays import Float64Array
 # that time and memory stay small; bounds are then at most log 256 = 5.5 nats.
 BOUND_BLOCK = 256
 MAX_BOUND_BLOCKS = 8
+# A training is stopped by at least so many patients, even if they are more than the usual share.
+MIN_STOP_PATIENTS = 3
 
 IntArray = npt.NDArray[np.int64]
 
@@ -61,7 +63,8 @@ class Split:
             share: Part of the cases that the training is stopped by, in (0, 1).
         """
         generator = np.random.default_rng([self.seed, 1])
-        n_parts = max(2, round(1 / share))
+        n_patients = len(np.unique(self.patients[self.fit]))
+        n_parts = max(2, min(round(1 / share), n_patients // MIN_STOP_PATIENTS))
         part = _deal(self.patients[self.fit], n_parts, generator)
         return Split(self.fit[part != 0], self.fit[part == 0], self.patients, self.seed)
 
@@ -101,6 +104,26 @@ class CrossFitPlan:
                 patients=self.patients,
                 seed=int(seed),
             )
+
+    def thirds(self, repeat: int) -> tuple[IntArray, tuple[Split, ...]]:
+        """Split the patients into three; each third fits a model that scores the other two.
+
+        Every case is then scored by two models that have no case in common and saw none of its
+        patient, for three trainings.
+
+        Args:
+            repeat: The draw belongs to this repeat.
+
+        Returns:
+            Third of every case, and one split per third.
+        """
+        seed = int(self.seeds[repeat, 0])
+        third = _deal(self.patients, 3, np.random.default_rng([seed, 5]))
+        cases = np.arange(len(third))
+        splits = (
+            Split(cases[third == t], cases[third != t], self.patients, seed + t) for t in range(3)
+        )
+        return third, tuple(splits)
 
 
 def plan_cross_fit(

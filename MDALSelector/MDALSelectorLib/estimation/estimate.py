@@ -1,37 +1,32 @@
-"""PMI of a cohort by one or both estimators behind one call, `estimate`.
+"""PMI of a cohort by one or several estimators behind one call, `estimate`.
 
 Cases are scored out of fold only: the estimators take a plan of who is held out and return scores.
+Which of them ranks is decided in `choice`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from MDALSelectorLib.estimation.choice import Found, best_estimator, judge, networks_can_change
 from MDALSelectorLib.estimation.config import EstimationConfig
 from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, plan_cross_fit, spearman
+from MDALSelectorLib.estimation.estimation_data import EstimationData
 from MDALSelectorLib.estimation.gaussian_estimator import gaussian_estimates, shuffled_bounds
+from MDALSelectorLib.estimation.local_estimator import LocalCritics, local_estimates
 from MDALSelectorLib.estimation.pair_estimate import (
     ModalityDifference,
     ModalityPair,
     PairEstimate,
-    has_modality,
-    joint_cases,
-    modality_difference,
 )
-from MultimodalImagingLib.errors import CohortError, UsageError
-from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
+from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 
-if TYPE_CHECKING:
-    from MDALSelectorLib.estimation.case_embeddings import ViewSource
-
-
-NULL_QUANTILE = 0.95
+NullBounds = Mapping[ModalityPair, Float64Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,19 +37,30 @@ class Estimation:
         case_ids: The cases; row i of every array is case i.
         pairs: All pairs of modalities.
         estimator: The one that ranks; the first that ran if no pair could be scored.
-        estimates: Per estimator, one estimate per pair that has enough cases.
-        null_bounds: Per pair, held-out bounds of shuffled pairs, nats.
-        unused: Per pair that does not count, why; a full sentence.
-        difference: The modality difference by `estimator`.
+        found: What each estimator found, in the order in which they ran.
+        critics: What the local estimator learned; `None` if it did not run.
     """
 
     case_ids: tuple[str, ...]
     pairs: tuple[ModalityPair, ...]
     estimator: str
-    estimates: Mapping[str, tuple[PairEstimate, ...]]
-    null_bounds: Mapping[ModalityPair, Float64Array]
-    unused: Mapping[ModalityPair, str]
-    difference: ModalityDifference
+    found: Mapping[str, Found]
+    critics: LocalCritics | None = None
+
+    @property
+    def estimates(self) -> dict[str, tuple[PairEstimate, ...]]:
+        """Per estimator, one estimate per pair that has enough cases."""
+        return {name: found.estimates for name, found in self.found.items()}
+
+    @property
+    def unused(self) -> Mapping[ModalityPair, str]:
+        """Per pair that does not count, why; a full sentence."""
+        return self.found[self.estimator].unused
+
+    @property
+    def difference(self) -> ModalityDifference:
+        """The modality difference by the estimator that ranks."""
+        return self.found[self.estimator].difference
 
     @property
     def has_signal(self) -> bool:
@@ -64,241 +70,163 @@ class Estimation:
     @property
     def bounds_nats(self) -> dict[str, float]:
         """Held-out bound per estimator, mean over the pairs that count (else over all), nats."""
-        return {name: self._mean_bound(found) for name, found in self.estimates.items() if found}
+        bounds = {name: found.bound_nats for name, found in self.found.items()}
+        return {name: bound for name, bound in bounds.items() if bound is not None}
+
+    @property
+    def r12_disjoint(self) -> dict[str, float]:
+        """Repeatability per estimator that has a signal."""
+        found = {n: of.difference.r12_disjoint for n, of in self.found.items()}
+        return {name: r12 for name, r12 in found.items() if np.isfinite(r12)}
 
     @property
     def null_bound_nats(self) -> float | None:
-        """95th percentile of the bounds of shuffled pairs, mean over the same pairs, nats."""
-        counted = self.difference.used or tuple(self.null_bounds)
-        found = [
-            _null_bound(self.null_bounds[pair]) for pair in counted if pair in self.null_bounds
-        ]
-        return float(np.mean(found)) if found else None
+        """What chance reaches with the estimator that ranks, nats."""
+        return self.found[self.estimator].null_bound_nats
 
     @property
     def rank_correlation(self) -> float | None:
-        """Rank correlation of the two estimators' PMI, mean over the pairs that count."""
-        if len(self.estimates) < 2:
+        """Rank correlation of the modality difference with that of the next best estimator."""
+        others = {
+            name: found
+            for name, found in self.found.items()
+            if name != self.estimator and found.difference.has_signal
+        }
+        if not others or not self.has_signal:
             return None
-        one, other = self.estimates.values()
-        found = [
-            spearman(a.pmi, b.pmi)
-            for a, b in zip(one, other, strict=True)
-            if a.pair in self.difference.used or not self.has_signal
-        ]
-        return float(np.mean(found)) if found else None
-
-    def _mean_bound(self, found: Sequence[PairEstimate]) -> float:
-        used = self.difference.used or tuple(estimate.pair for estimate in found)
-        return float(np.mean([e.bound_nats for e in found if e.pair in used]))
+        one, other = self.difference.values, others[best_estimator(others)].difference.values
+        both = np.isfinite(one) & np.isfinite(other)
+        return spearman(one[both], other[both])
 
 
 def estimate(
-    features: Mapping[str, Float64Array] | None,
-    *,
-    case_ids: Sequence[str],
-    patient_ids: Sequence[str],
-    config: EstimationConfig,
-    source: ViewSource | None = None,
-    reporter: Reporter | None = None,
+    data: EstimationData, config: EstimationConfig, reporter: Reporter | None = None
 ) -> Estimation:
     """Estimate the PMI of a cohort's cases and what ranks them.
 
-    `auto` runs both estimators on the same folds and ranks by the one whose held-out bounds on the
-    same pairs add up to more. Too few cases, too few patients or no signal are outcomes, not
-    errors: `unused` says why a pair does not count.
+    Too few cases, too few patients or no signal are outcomes, not errors: `unused` says why a pair
+    does not count.
 
     Args:
-        features: Per modality `(n_cases, n_features)`, a row of NaN where it is missing; for the
-            Gaussian estimator and the bounds of shuffled pairs.
-        case_ids: Identifier per case, ascending, as a cohort sorts them.
-        patient_ids: Patient per case.
+        data: The cases and what the estimators look at.
         config: Which estimator, folds, seed and limits.
-        source: Views of the cases in the same order, for the contrastive estimator.
         reporter: Notified of stages and folds.
 
     Raises:
-        CohortError: If features are not finite; the message names the cases.
         UsageError: If the data for the chosen estimator are not given.
-        ValueError: If cases are not in order, or lengths and modalities differ.
     """
-    reporter = reporter or NullReporter()
-    data = _Data.checked(features, source, case_ids, patient_ids)
+    run = _Run(data, config, reporter or NullReporter())
     names = _estimators(config, data)
-    unused = {p: why for p in data.pairs if (why := _why_too_few(data, p, config)) is not None}
-    scored = [pair for pair in data.pairs if pair not in unused]
-    estimates: dict[str, tuple[PairEstimate, ...]] = dict.fromkeys(names, ())
-    null: Mapping[ModalityPair, Float64Array] = {}
-    if scored:
-        plan = plan_cross_fit(patient_ids, config=config.cross_fit, seed=config.seed)
-        for name in names:
-            estimates[name] = _run(name, data, scored, plan=plan, config=config, reporter=reporter)
-        null = _shuffled(data, scored, plan, config)
-    best = max(names, key=lambda name: sum(max(e.bound_nats, 0.0) for e in estimates[name]))
-    unused |= _without_signal(estimates[best], null, config)
+    found: dict[str, Found] = {}
+    for name in names:
+        if name == "contrastive" and config.estimator == "auto" and not networks_can_change(found):
+            run.reporter.info(
+                "The contrastive estimator is left out: a closed form has a signal and repeats."
+            )
+            continue
+        found[name] = run.found(name)
     return Estimation(
-        case_ids=tuple(case_ids),
-        pairs=data.pairs,
-        estimator=best,
-        estimates=estimates,
-        null_bounds=null,
-        unused=unused,
-        difference=modality_difference(
-            estimates[best], n_cases=len(case_ids), unused=unused, pairs=data.pairs
-        ),
+        case_ids=tuple(data.case_ids),
+        pairs=tuple(run.too_few),
+        estimator=best_estimator(found),
+        found=found,
+        critics=run.critics,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Data:
-    """What an estimation starts from, checked.
-
-    Attributes:
-        patient_ids: Patient of every case.
-        features: Per modality `(n_cases, n_features)`, or `None`.
-        source: Views of the cases, or `None`.
-        available: Which cases have each modality.
-    """
-
-    patient_ids: Sequence[str]
-    features: Mapping[str, Float64Array] | None
-    source: ViewSource | None
-    available: Mapping[str, MaskArray]
-
-    @classmethod
-    def checked(
-        cls,
-        features: Mapping[str, Float64Array] | None,
-        source: ViewSource | None,
-        case_ids: Sequence[str],
-        patient_ids: Sequence[str],
-    ) -> _Data:
-        if sorted(set(case_ids)) != list(case_ids) or len(patient_ids) != len(case_ids):
-            msg = "Expected different case identifiers in order and one patient for each of them."
-            raise ValueError(msg)
-        _check_features(features or {}, case_ids)
-        given = [] if features is None else [has_modality(features)]
-        given += [] if source is None else [dict(source.available)]
-        if not given:
-            msg = "Expected features, views or both."
-            raise ValueError(msg)
-        first, last = given[0], given[-1]
-        if list(first) != list(last) or any((first[m] != last[m]).any() for m in first):
-            msg = "Expected features and views of the same modalities of the same cases."
-            raise ValueError(msg)
-        return cls(patient_ids, features, source, first)
-
-    @property
-    def pairs(self) -> tuple[ModalityPair, ...]:
-        """All pairs of modalities, in the order of the cohort."""
-        return tuple(combinations(self.available, 2))
-
-
-def _estimators(config: EstimationConfig, data: _Data) -> list[str]:
-    """Return the estimators to run; on a tie the first one ranks."""
-    has_data = {"gaussian": data.features is not None, "contrastive": data.source is not None}
+def _estimators(config: EstimationConfig, data: EstimationData) -> list[str]:
+    """Return the estimators that may run, in order; on a tie the first one ranks."""
+    given = {"local": data.samples, "gaussian": data.features, "contrastive": data.views}
     if config.estimator == "auto":
-        return [name for name, has in has_data.items() if has]
-    if not has_data[config.estimator]:
-        needed = "features" if config.estimator == "gaussian" else "views"
-        msg = f"The {config.estimator} estimator needs {needed} of the cases. Choose 'auto'."
+        return [name for name, needed in given.items() if needed is not None]
+    if given[config.estimator] is None:
+        needed = {"local": "positions", "gaussian": "features", "contrastive": "views"}
+        msg = (
+            f"The {config.estimator} estimator needs {needed[config.estimator]} of the cases."
+            " Choose 'auto'."
+        )
         raise UsageError(msg)
     return [config.estimator]
 
 
-def _run(
-    name: str,
-    data: _Data,
-    pairs: Sequence[ModalityPair],
-    *,
-    plan: CrossFitPlan,
-    config: EstimationConfig,
-    reporter: Reporter,
-) -> tuple[PairEstimate, ...]:
-    if name == "gaussian" or data.source is None:
-        return gaussian_estimates(
-            data.features or {}, pairs, plan=plan, config=config.gaussian, reporter=reporter
-        )
-    from MDALSelectorLib.estimation.contrastive_estimator import (
-        contrastive_estimates,
-        contrastive_settings,
-    )
+class _Run:
+    """Runs estimators on the same folds of the same pairs."""
 
-    return contrastive_estimates(
-        data.source,
-        pairs,
-        plan=plan,
-        settings=contrastive_settings(config),
-        reporter=reporter,
-    )
+    def __init__(self, data: EstimationData, config: EstimationConfig, reporter: Reporter) -> None:
+        self._data, self._config, self.reporter = data, config, reporter
+        self.too_few = data.why_too_few(config)
+        self.critics: LocalCritics | None = None
+        self._chance: NullBounds | None = None
 
-
-def _shuffled(
-    data: _Data,
-    pairs: Sequence[ModalityPair],
-    plan: CrossFitPlan,
-    config: EstimationConfig,
-) -> Mapping[ModalityPair, Float64Array]:
-    if data.features is None or not config.gaussian.n_shuffles:
-        return {}
-    return shuffled_bounds(
-        data.features, pairs, plan=plan, config=config.gaussian, seed=config.seed
-    )
-
-
-def _without_signal(
-    estimates: Sequence[PairEstimate],
-    null: Mapping[ModalityPair, Float64Array],
-    config: EstimationConfig,
-) -> dict[ModalityPair, str]:
-    """Return the pairs whose bound chance could reach, and say so."""
-    unused = {}
-    for estimate in estimates:
-        limit = max(config.min_bound_nats, _null_bound(null.get(estimate.pair, np.empty(0))))
-        if not estimate.bound_nats > limit:
-            unused[estimate.pair] = (
-                f"{' and '.join(estimate.pair)} share {estimate.bound_nats:.2f} nats in cases that"
-                f" were held out, no more than the {limit:.2f} nats that chance alone could give."
+    def found(self, name: str) -> Found:
+        scored = [pair for pair, why in self.too_few.items() if why is None]
+        estimates: Sequence[PairEstimate] = ()
+        null: NullBounds = {}
+        if scored:
+            plan = plan_cross_fit(
+                self._data.patient_ids, config=self._config.cross_fit, seed=self._config.seed
             )
-    return unused
-
-
-def _null_bound(bounds: Float64Array) -> float:
-    return float(np.quantile(bounds, NULL_QUANTILE)) if len(bounds) else -np.inf
-
-
-def _why_too_few(data: _Data, pair: ModalityPair, config: EstimationConfig) -> str | None:
-    """Return why a pair has too few cases to be scored, `None` if it has enough."""
-    cases = joint_cases(data.available, pair)
-    if len(cases) < config.min_cases:
-        return (
-            f"{len(cases)} cases have both {pair[0]} and {pair[1]}; at least {config.min_cases} are"
-            " needed."
+            run = {"local": self._local, "gaussian": self._gaussian}.get(name, self._contrastive)
+            estimates, null = run(scored, plan)
+        return judge(
+            estimates,
+            null,
+            too_few={pair: why for pair, why in self.too_few.items() if why is not None},
+            pairs=tuple(self.too_few),
+            n_cases=len(self._data.case_ids),
+            config=self._config,
         )
-    n_patients = len({data.patient_ids[case] for case in cases})
-    if n_patients < 2 * config.cross_fit.n_folds:
-        return (
-            f"{n_patients} patients have both {pair[0]} and {pair[1]}; at least"
-            f" {2 * config.cross_fit.n_folds} are needed, two in each fold."
+
+    def _local(
+        self, pairs: Sequence[ModalityPair], plan: CrossFitPlan
+    ) -> tuple[Sequence[PairEstimate], NullBounds]:
+        if self._data.samples is None:
+            return (), {}
+        found = local_estimates(
+            self._data.samples,
+            pairs,
+            plan=plan,
+            config=self._config.local,
+            reporter=self.reporter,
         )
-    return None
+        self.critics = found.critics
+        return found.estimates, found.null_bounds
 
+    def _gaussian(
+        self, pairs: Sequence[ModalityPair], plan: CrossFitPlan
+    ) -> tuple[Sequence[PairEstimate], NullBounds]:
+        config = self._config.gaussian
+        found = gaussian_estimates(
+            self._data.features or {}, pairs, plan=plan, config=config, reporter=self.reporter
+        )
+        return found, self._shuffled(pairs, plan)
 
-def _check_features(features: Mapping[str, Float64Array], case_ids: Sequence[str]) -> None:
-    for modality, values in features.items():
-        if values.ndim != 2 or len(values) != len(case_ids):
-            msg = (
-                f"Expected features of {modality} of shape ({len(case_ids)}, n_features), got"
-                f" {values.shape}."
-            )
-            raise ValueError(msg)
-        is_missing = np.isnan(values).all(axis=1)
-        is_bad = ~np.isfinite(values).all(axis=1) & ~is_missing
-        if is_bad.any():
-            names = ", ".join(case_ids[i] for i in np.flatnonzero(is_bad)[:5])
-            msg = (
-                f"Expected finite features of {modality}, got NaN or infinity in {is_bad.sum()}"
-                f" cases ({names}). Check the images of these cases, or leave the modality out of"
-                " them."
-            )
-            raise CohortError(msg)
+    def _contrastive(
+        self, pairs: Sequence[ModalityPair], plan: CrossFitPlan
+    ) -> tuple[Sequence[PairEstimate], NullBounds]:
+        """Train networks; shuffling them would take too long: chance is the closed form's."""
+        if self._data.views is None:
+            return (), {}
+        from MDALSelectorLib.estimation.contrastive_estimator import (
+            contrastive_estimates,
+            contrastive_settings,
+        )
+
+        found = contrastive_estimates(
+            self._data.views(),
+            pairs,
+            plan=plan,
+            settings=contrastive_settings(self._config),
+            reporter=self.reporter,
+        )
+        return found, self._shuffled(pairs, plan)
+
+    def _shuffled(self, pairs: Sequence[ModalityPair], plan: CrossFitPlan) -> NullBounds:
+        config, features = self._config.gaussian, self._data.features
+        if self._chance is None:
+            self._chance = {}
+            if features is not None and config.n_shuffles:
+                self._chance = shuffled_bounds(
+                    features, pairs, plan=plan, config=config, seed=self._config.seed
+                )
+        return self._chance

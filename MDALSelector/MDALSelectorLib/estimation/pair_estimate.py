@@ -22,7 +22,7 @@ class PairEstimate:
 
     Attributes:
         pair: The two modalities, in the order of the cohort.
-        estimator: `"gaussian"` or `"contrastive"`.
+        estimator: `"local"`, `"gaussian"` or `"contrastive"`.
         case_index: Cases that have both modalities, ascending indices `(n,)`.
         repeat_pmi: PMI of these cases per repeat, nats, `(n_repeats, n)`.
         repeat_bounds: Held-out symmetric InfoNCE bound per repeat, nats, `(n_repeats,)`.

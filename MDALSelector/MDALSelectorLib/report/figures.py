@@ -71,7 +71,7 @@ def scatter_html(selection: CaseSelection) -> str:
         title_text="first principal component of the embeddings (similar cases lie close)"
     )
     figure.update_yaxes(title_text="modality difference")
-    return _to_html(figure, SCATTER_ID, height=460)
+    return to_html(figure, SCATTER_ID, height=460)
 
 
 def pmi_html(selection: CaseSelection) -> str:
@@ -99,7 +99,7 @@ def pmi_html(selection: CaseSelection) -> str:
     names = [f"{a} and {b}" for a, b in selection.pairs]
     figure.update_xaxes(tickvals=list(range(len(names))), ticktext=[html.escape(n) for n in names])
     figure.update_yaxes(title_text="PMI (nats)")
-    return _to_html(figure, PMI_ID, height=420)
+    return to_html(figure, PMI_ID, height=420)
 
 
 def _add_box(figure: Figure, number: int, values: Sequence[float]) -> None:
@@ -168,7 +168,14 @@ def _offset(case: RankedCase) -> float:
     return ((case.rank * golden) % 1.0 - 0.5) * 0.5
 
 
-def _to_html(figure: Figure, div_id: str, *, height: int) -> str:
+def to_html(figure: Figure, div_id: str, *, height: int) -> str:
+    """Return a figure in the style of all pages.
+
+    Args:
+        figure: The figure; its axes and layout are set.
+        div_id: Identifier of its element.
+        height: Height, CSS pixels.
+    """
     axis = {"gridcolor": NEUTRAL_LINE, "linecolor": NEUTRAL_LINE, "zerolinecolor": NEUTRAL_TEXT}
     figure.update_xaxes(**axis, zeroline=False)
     figure.update_yaxes(**axis)

@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 
 from MDALSelectorLib.case_flags import Flag
+from MDALSelectorLib.estimation.local_estimator import LocalCritics
+from MDALSelectorLib.selection.critic_tensors import PREFIX, critic_tensors, critics_of
 from MDALSelectorLib.selection.diagnostics import Diagnostics
 from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE
 from MultimodalImagingLib.errors import CrossModalError
-from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.images.arrays import Float64Array, VoxelArray
 from MultimodalImagingLib.record.checksums import array_checksum, json_checksum
 from MultimodalImagingLib.record.json_entry import config_from_json
 from MultimodalImagingLib.record.tensor_file import read_tensors, write_tensors
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class CohortScores:
         flags: Flags per case name.
         labelled: Names of the cases that have a label.
         accepted: Names of the cases whose pairing the user has confirmed.
+        critics: What maps of local PMI are made with; `None` if it was not estimated.
     """
 
     cohort: str
@@ -58,6 +61,7 @@ class CohortScores:
     flags: Mapping[str, tuple[Flag, ...]] = field(default_factory=dict)
     labelled: frozenset[str] = frozenset()
     accepted: frozenset[str] = frozenset()
+    critics: LocalCritics | None = None
 
     def __post_init__(self) -> None:
         """Refuse names of cases that do not exist and arrays of another shape."""
@@ -88,10 +92,13 @@ def save_scores(folder: Path, key: str, scores: CohortScores) -> None:
         CrossModalError: If the file cannot be written.
     """
     arrays = {"pmi_nats": scores.pmi_nats, "z": scores.z, "embeddings": scores.embeddings}
-    tensors = {
+    tensors: dict[str, VoxelArray] = {
         name: np.ascontiguousarray(values, dtype=np.float64)
         for name, values in (*arrays.items(), *scores.measures.items())
     }
+    if scores.critics is not None:
+        pairs = [pair.pair for pair in scores.diagnostics.pairs]
+        tensors |= critic_tensors(scores.critics, scores.modalities, pairs)
     header = {
         "cohort": scores.cohort,
         "modalities": scores.modalities,
@@ -126,15 +133,17 @@ def _scores(header: Mapping[str, Any], tensors: Mapping[str, Any]) -> CohortScor
         case: tuple(config_from_json(Flag, flag, where="a flag") for flag in items)
         for case, items in header["flags"].items()
     }
-    measures = dict(tensors)
+    diagnostics = config_from_json(Diagnostics, header["diagnostics"], where="the diagnostics")
+    measures = {name: t for name, t in tensors.items() if not name.startswith(PREFIX)}
     arrays = {name: measures.pop(name) for name in ("pmi_nats", "z", "embeddings")}
     return CohortScores(
         cohort=header["cohort"],
         modalities=tuple(header["modalities"]),
         case_ids=tuple(header["case_ids"]),
         patient_ids=tuple(header["patient_ids"]),
-        diagnostics=config_from_json(Diagnostics, header["diagnostics"], where="the diagnostics"),
+        diagnostics=diagnostics,
         flags=flags,
         **arrays,
         measures=measures,
+        critics=critics_of(tensors, header["modalities"], [p.pair for p in diagnostics.pairs]),
     )

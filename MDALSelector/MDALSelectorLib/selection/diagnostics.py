@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Pair = tuple[str, str]
@@ -40,7 +40,8 @@ class Diagnostics:
         estimator: The estimator that ranked, for example `"gaussian"`.
         bounds_nats: Held-out InfoNCE bound per estimator, mean over pairs, nats.
         null_bound_nats: What the bound must exceed: what shuffled pairs reach, nats.
-        rank_correlation: Spearman correlation of the two estimators' rankings, if both ran.
+        rank_correlation: Spearman correlation of the modality difference with that of the next
+            best estimator, if another one ran and has a signal.
         r12_disjoint: Repeatability: rank correlation of two rankings that were learned from
             separate parts of the cohort; `None` if it was not computed.
         r12_repeats: Mean rank correlation of the repeats, which share most of their data, and so
@@ -48,6 +49,7 @@ class Diagnostics:
         n_folds: Parts that the patients were split into.
         n_repeats: Times that the split was drawn.
         pairs: What is known of every pair of modalities.
+        r12_by_estimator: `r12_disjoint` of every estimator that ran and has a signal.
     """
 
     estimator: str
@@ -59,6 +61,7 @@ class Diagnostics:
     n_folds: int
     n_repeats: int
     pairs: tuple[PairDiagnostics, ...]
+    r12_by_estimator: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def bound_nats(self) -> float | None:

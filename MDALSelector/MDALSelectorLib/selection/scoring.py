@@ -11,7 +11,10 @@ import numpy as np
 from MDALSelectorLib.case_flags import INCOMPLETE, Flag
 from MDALSelectorLib.estimation.config import EstimationConfig
 from MDALSelectorLib.estimation.estimate import Estimation, estimate
+from MDALSelectorLib.estimation.estimation_data import EstimationData
 from MDALSelectorLib.estimation.features import cohort_features, cohort_voxel_nmi, fused_embedding
+from MDALSelectorLib.estimation.local_samples import LocalSamples, sample_cohort
+from MDALSelectorLib.estimation.resolution import matching_blurs
 from MDALSelectorLib.pairing.alignment import measure_alignment
 from MDALSelectorLib.pairing.flags import pairing_flags
 from MDALSelectorLib.selection.cohort_scores import (
@@ -68,14 +71,14 @@ def estimate_scores(
     patients = tuple(case.patient_id for case in prepared.cases)
     features = _features(prepared, reporter)
     alignment = measure_alignment(prepared, patients, prepared.modalities, reporter=reporter)
-    estimation = estimate(
-        features,
+    data = EstimationData(
         case_ids=prepared.case_ids,
         patient_ids=patients,
-        config=config.estimation,
-        source=_views(prepared, config.estimation),
-        reporter=reporter,
+        features=features,
+        samples=_samples(prepared, config.estimation, reporter),
+        views=lambda: _views(prepared, config.estimation),
     )
+    estimation = estimate(data, config.estimation, reporter)
     difference = estimation.difference
     flags = pairing_flags(alignment, pmi_nats=difference.pmi_nats, config=config.pairing)
     return CohortScores(
@@ -92,6 +95,7 @@ def estimate_scores(
         embeddings=fused_embedding(features),
         diagnostics=diagnostics_of(estimation, config.estimation, _n_joint(features, estimation)),
         flags=_joined(_incomplete_flags(prepared), flags),
+        critics=estimation.critics,
     )
 
 
@@ -127,6 +131,7 @@ def diagnostics_of(
             )
             for pair in estimation.pairs
         ),
+        r12_by_estimator=estimation.r12_disjoint,
     )
 
 
@@ -140,10 +145,23 @@ def _features(prepared: PreparedCohort, reporter: Reporter) -> dict[str, Float64
     return {modality: values.astype(np.float64) for modality, values in found.items()}
 
 
-def _views(prepared: PreparedCohort, config: EstimationConfig) -> ViewSource | None:
-    """Return the crops for the contrastive estimator; `None` if it is not asked for."""
-    if config.estimator == "gaussian":
+def _samples(
+    prepared: PreparedCohort, config: EstimationConfig, reporter: Reporter
+) -> LocalSamples | None:
+    """Return features of positions for the local estimator; `None` if it is not asked for."""
+    if config.estimator not in ("auto", "local"):
         return None
+    return sample_cohort(
+        prepared,
+        prepared.spec.kinds,
+        blurs=matching_blurs(prepared),
+        n_places=config.local.n_places,
+        reporter=reporter,
+    )
+
+
+def _views(prepared: PreparedCohort, config: EstimationConfig) -> ViewSource:
+    """Return the crops for the contrastive estimator."""
     from MDALSelectorLib.estimation.volume_views import (
         VolumeViews,  # torch: only where it is needed
     )

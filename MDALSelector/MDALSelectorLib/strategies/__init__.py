@@ -8,7 +8,8 @@ from __future__ import annotations
 from MDALSelectorLib.strategies.base import Strategy, StrategyOptions, strategy_generator
 from MDALSelectorLib.strategies.baselines import ALPS, KCenter, RandomSampling, TypiClust
 from MDALSelectorLib.strategies.by_utility import MaxMD, MinMD, Score, VoxelNMI
-from MDALSelectorLib.strategies.diverse_md import DiverseMD
+from MDALSelectorLib.strategies.cscs import CSCS, CSCSMinMD
+from MDALSelectorLib.strategies.diverse_md import DiverseMD, DiverseMinMD
 from MDALSelectorLib.strategies.pool import (
     MODALITY_DIFFERENCE,
     SCORE,
@@ -17,6 +18,9 @@ from MDALSelectorLib.strategies.pool import (
     Pool,
     Ranking,
 )
+from MDALSelectorLib.strategies.prob_cover import ProbCover
+from MDALSelectorLib.strategies.stratified_random import StratifiedRandom
+from MDALSelectorLib.strategies.typical_md import TypicalMD, TypicalMinMD
 from MultimodalImagingLib.errors import UsageError
 
 __all__ = [
@@ -47,6 +51,13 @@ STRATEGIES: dict[str, type[Strategy]] = {
         KCenter,
         VoxelNMI,
         MinMD,
+        DiverseMinMD,
+        TypicalMD,
+        TypicalMinMD,
+        CSCS,
+        CSCSMinMD,
+        ProbCover,
+        StratifiedRandom,
         Score,
     )
 }

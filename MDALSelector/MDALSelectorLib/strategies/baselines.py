@@ -12,6 +12,7 @@ from MDALSelectorLib.strategies.base import Strategy, capped_order, farthest_fir
 from MDALSelectorLib.strategies.clusters import groups_of_pool, typicality
 from MDALSelectorLib.strategies.pool import IntArray, Pick, Pool
 from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
 N_NEIGHBORS = 20
 MAX_GROUPS = 500
@@ -26,7 +27,9 @@ class RandomSampling(Strategy):
     """
 
     name: ClassVar[str] = "Random"
-    summary: ClassVar[str] = "drawn at random, one case per patient first"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy", "drawn at random, one case per patient first"
+    )
     max_per_patient: int = 1
 
     def _walk(self, pool: Pool, budget: int, generator: np.random.Generator) -> list[Pick]:  # noqa: ARG002
@@ -48,7 +51,9 @@ class KCenter(Strategy):
     """
 
     name: ClassVar[str] = "KCenter"
-    summary: ClassVar[str] = "every case as far as possible from all that are chosen or labeled"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy", "every case as far as possible from all that are chosen or labeled"
+    )
 
     def _walk(self, pool: Pool, budget: int, generator: np.random.Generator) -> list[Pick]:  # noqa: ARG002
         return [Pick(row, _distance_text(distance)) for row, distance in farthest_first(pool, [])]
@@ -67,7 +72,9 @@ class TypiClust(Strategy):
     """
 
     name: ClassVar[str] = "TypiClust"
-    summary: ClassVar[str] = "the most typical case of every group of similar cases"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy", "the most typical case of every group of similar cases"
+    )
 
     def _walk(self, pool: Pool, budget: int, generator: np.random.Generator) -> list[Pick]:
         n_groups = min(budget + int(pool.labelled.sum()), MAX_GROUPS)
@@ -105,7 +112,9 @@ class ALPS(Strategy):
     """
 
     name: ClassVar[str] = "ALPS"
-    summary: ClassVar[str] = "the medoid of every cluster of similar cases"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy", "the medoid of every cluster of similar cases"
+    )
 
     def _walk(self, pool: Pool, budget: int, generator: np.random.Generator) -> list[Pick]:
         n_groups = budget + int(pool.labelled.sum())

@@ -18,6 +18,7 @@ from MDALSelectorLib.strategies.pool import (
     utility_column,
 )
 from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ class MaxMD(_ByUtility):
     """The cases whose modalities share the least information (MaxMD of MDAL; our reading)."""
 
     name: ClassVar[str] = "MaxMD"
-    summary: ClassVar[str] = "the largest modality differences, one case per patient first"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy", "the largest modality differences, one case per patient first"
+    )
     utility: ClassVar[str | None] = MODALITY_DIFFERENCE
 
 
@@ -59,7 +62,9 @@ class MinMD(_ByUtility):
     """The cases whose modalities share the most information: the reversed hypothesis."""
 
     name: ClassVar[str] = "MinMD"
-    summary: ClassVar[str] = "the smallest modality differences (the reversed hypothesis)"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy", "the smallest modality differences (the reversed hypothesis)"
+    )
     utility: ClassVar[str | None] = MODALITY_DIFFERENCE
 
     def _utility(self, pool: Pool) -> Float64Array:
@@ -75,7 +80,9 @@ class VoxelNMI(_ByUtility):
     """The cases whose modalities share the least information voxel by voxel; nothing is learned."""
 
     name: ClassVar[str] = "VoxelNMI"
-    summary: ClassVar[str] = "the lowest normalized mutual information of voxels; no learning"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy", "the lowest normalized mutual information of voxels; no learning"
+    )
     utility: ClassVar[str | None] = VOXEL_NMI
 
     def _utility(self, pool: Pool) -> Float64Array:
@@ -98,7 +105,9 @@ class Score(_ByUtility):
     """
 
     name: ClassVar[str] = "Score"
-    summary: ClassVar[str] = "the score in a column of the user's table"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy", "the score in a column of the user's table"
+    )
     utility: ClassVar[str | None] = SCORE
     score_direction: Literal["high", "low"] = "high"
 

@@ -19,6 +19,7 @@ from MDALSelectorLib.strategies.pool import (
     utility_column,
 )
 from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
 MIN_TYPICAL = 3
 N_NEIGHBORS = 20
@@ -44,10 +45,13 @@ class DiverseMD(Strategy):
     """
 
     name: ClassVar[str] = "DiverseMD"
-    summary: ClassVar[str] = (
-        "the largest modality difference among the typical cases of every group of similar cases"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy",
+        "the largest modality difference among the typical cases of every group of similar cases",
     )
     utility: ClassVar[str | None] = MODALITY_DIFFERENCE
+    sign: ClassVar[float] = 1.0
+    word: ClassVar[str] = "largest"
     gate: float = 0.5
     space: Literal["embedding", "pairs"] = "embedding"
 
@@ -59,7 +63,7 @@ class DiverseMD(Strategy):
 
     def _walk(self, pool: Pool, budget: int, generator: np.random.Generator) -> list[Pick]:
         points = self._points(pool)
-        difference = utility_column(pool, MODALITY_DIFFERENCE)
+        difference = self.sign * utility_column(pool, MODALITY_DIFFERENCE)
         n_groups = budget + int(pool.labelled.sum())
         groups = groups_of_pool(pool, points, n_groups, generator=generator)
         free = [rows for rows in groups if not pool.labelled[rows].any()]
@@ -69,7 +73,7 @@ class DiverseMD(Strategy):
         return picks + [
             Pick(
                 int(row),
-                f"modality difference {two_decimals(difference[row])}, the next after all groups",
+                f"{self._value(difference[row])}, the next after all groups",
             )
             for row in descending(difference, left)
         ]
@@ -81,8 +85,11 @@ class DiverseMD(Strategy):
         n_competing = min(max(MIN_TYPICAL, math.ceil(self.gate * len(rows))), len(rows))
         competing = np.sort(rows[typical[:n_competing]])
         row = int(descending(difference, competing)[0])
-        place = _place(len(rows), n_competing)
-        return Pick(row, f"modality difference {two_decimals(difference[row])}, {place}")
+        place = _place(len(rows), n_competing, self.word)
+        return Pick(row, f"{self._value(difference[row])}, {place}")
+
+    def _value(self, difference: float) -> str:
+        return f"modality difference {two_decimals(self.sign * difference)}"
 
     def _points(self, pool: Pool) -> Float64Array:
         if self.space == "embedding":
@@ -93,9 +100,22 @@ class DiverseMD(Strategy):
         return np.where(np.isfinite(pool.pair_z), pool.pair_z, 0.0)
 
 
-def _place(n_members: int, n_competing: int) -> str:
+@dataclass(frozen=True)
+class DiverseMinMD(DiverseMD):
+    """The smallest modality difference of every group: the reversed hypothesis of DiverseMD."""
+
+    name: ClassVar[str] = "DiverseMinMD"
+    summary: ClassVar[str] = (
+        "the smallest modality difference among the typical cases of every group (the reversed"
+        " hypothesis)"
+    )
+    sign: ClassVar[float] = -1.0
+    word: ClassVar[str] = "smallest"
+
+
+def _place(n_members: int, n_competing: int, word: str) -> str:
     if n_members == 1:
         return "alone in its group: no case is similar"
     if n_competing == n_members:
-        return f"the largest of its group of {n_members} similar cases"
-    return f"the largest among the {n_competing} typical ones of its group of {n_members}"
+        return f"the {word} of its group of {n_members} similar cases"
+    return f"the {word} among the {n_competing} typical ones of its group of {n_members}"

@@ -33,7 +33,6 @@ TABLE_ROLE, POINTS_ROLE, CHART_ROLE = "MDAL ranking", "MDAL points", "MDAL plot"
 RUN_ATTRIBUTE, TRUST_ATTRIBUTE = "MDALSelector.Run", "MDALSelector.Trust"
 COHORT_ATTRIBUTE = "MDALSelector.Cohort"
 RANGE_MARGIN = 0.05  # of the range, above and below the points
-SELECTED = "selected"
 SELECTED_STYLE = SeriesStyle(
     (0.85, 0.0, 0.0), slicer.vtkMRMLPlotSeriesNode.MarkerStyleCross, size=18.0
 )
@@ -159,6 +158,18 @@ class RankingNodes:
         return "" if node is None else node.GetAttribute(name) or ""
 
 
+def stateText(state: CaseState) -> str:
+    """Return the name of a state in the user's language."""
+    return {
+        CaseState.UNLABELLED: _("unlabeled"),
+        CaseState.SUGGESTED: _("suggested"),
+        CaseState.IN_PROGRESS: _("in progress"),
+        CaseState.LABELLED: _("labeled"),
+        CaseState.SKIPPED: _("skipped"),
+        CaseState.CHECK_PAIRING: _("check pairing"),
+    }[state]
+
+
 def _setRange(chart: slicer.vtkMRMLPlotChartNode, rows: Sequence[CaseRow]) -> None:
     """Leave outliers out, or all other points would fall together."""
     isAuto = not _outliers(rows)
@@ -183,22 +194,22 @@ def _differences(rows: Sequence[CaseRow]) -> list[float]:
 
 
 def _groups(rows: Sequence[CaseRow], selected: str) -> dict[str, list[Point]]:
-    groups: dict[str, list[Point]] = {state.value: [] for state in CaseState}
-    groups[SELECTED] = []
+    groups: dict[str, list[Point]] = {stateText(state): [] for state in CaseState}
+    chosen = groups[_("selected")] = []
     for row in rows:
         if row.component is None or row.modality_difference is None:
             continue
         point = (row.case_id, row.component, row.modality_difference)
-        groups[row.state.value].append(point)
+        groups[stateText(row.state)].append(point)
         if row.case_id == selected:
-            groups[SELECTED].append(point)
+            chosen.append(point)
     return groups
 
 
 def _styles() -> dict[str, SeriesStyle]:
     circle = slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle
     styles = {
-        state.value: SeriesStyle(color, MARKERS.get(state, circle))
+        stateText(state): SeriesStyle(color, MARKERS.get(state, circle))
         for state, color in STATE_COLORS.items()
     }
-    return {**styles, SELECTED: SELECTED_STYLE}
+    return {**styles, _("selected"): SELECTED_STYLE}

@@ -8,10 +8,11 @@ import qt
 from slicer.i18n import tr as _
 
 from MDALSelectorPanelLib.nodes.case_rows import STATE_COLORS, CaseRow, usual_range
+from MDALSelectorPanelLib.nodes.ranking_nodes import stateText
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalWidgetsLib.tables import SORT_ROLE, bar, dot, textItem
 
-__all__ = ["SORT_ROLE", "CaseItems", "columnTitles", "setState", "stateText"]
+__all__ = ["SORT_ROLE", "CaseItems", "columnTitles", "setState"]
 
 RANK, CASE, STATE, DIFFERENCE, PICTURE, FLAGS = range(6)
 SEARCH_ROLE = SORT_ROLE + 1
@@ -62,18 +63,6 @@ def columnTitles() -> list[str]:
         _("Images"),
         _("Flags"),
     ]
-
-
-def stateText(state: CaseState) -> str:
-    """Return the name of a state in the user's language."""
-    return {
-        CaseState.UNLABELLED: _("unlabeled"),
-        CaseState.SUGGESTED: _("suggested"),
-        CaseState.IN_PROGRESS: _("in progress"),
-        CaseState.LABELLED: _("labeled"),
-        CaseState.SKIPPED: _("skipped"),
-        CaseState.CHECK_PAIRING: _("check pairing"),
-    }[state]
 
 
 def setState(items: Sequence[qt.QStandardItem], row: CaseRow) -> None:

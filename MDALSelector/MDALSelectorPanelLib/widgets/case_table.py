@@ -11,6 +11,7 @@ import qt
 from slicer.i18n import tr as _
 
 from MDALSelectorPanelLib.nodes.case_rows import STATE_COLORS, CaseRow
+from MDALSelectorPanelLib.nodes.ranking_nodes import stateText
 from MDALSelectorPanelLib.widgets.case_items import (
     CASE,
     DIFFERENCE,
@@ -21,7 +22,6 @@ from MDALSelectorPanelLib.widgets.case_items import (
     CaseItems,
     columnTitles,
     setState,
-    stateText,
 )
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalWidgetsLib.signal import Signal

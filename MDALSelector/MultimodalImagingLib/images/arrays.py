@@ -20,6 +20,7 @@ Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 MaskArray = npt.NDArray[np.bool_]
 LabelArray = npt.NDArray[np.int32]
+ByteArray = npt.NDArray[np.uint8]
 
 Box = tuple[slice, slice, slice]
 

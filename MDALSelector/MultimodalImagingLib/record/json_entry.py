@@ -42,6 +42,15 @@ def json_value(text: str | bytes, **hooks: Any) -> Any:
 ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
 
 
+def json_keys(text: str | bytes) -> set[str]:
+    """Return the keys of a JSON object; none if the text is no JSON or something else."""
+    try:
+        value = json_value(text)
+    except ValueError:
+        return set()
+    return set(value) if isinstance(value, dict) else set()
+
+
 def parse_json(text: str | bytes, where: str) -> object:
     """Parse JSON in which no object has a key twice.
 

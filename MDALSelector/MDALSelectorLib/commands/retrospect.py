@@ -1,0 +1,128 @@
+"""The command `retrospect`: would it have helped on labeled data? No torch: it starts at once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from MDALSelectorLib.retrospect.config import (
+    DEFAULT_BUDGETS,
+    ESTIMATOR_CHOICES,
+    LEARNERS,
+    RetrospectConfig,
+)
+from MDALSelectorLib.strategies import STRATEGIES
+from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
+from MultimodalImagingLib.jobs.command_line import add_modality_argument
+from MultimodalImagingLib.jobs.environment import same_name
+from MultimodalImagingLib.jobs.progress import Reporter
+
+
+def add_retrospect_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the `retrospect` command to its parser."""
+    parser.add_argument("cohort", type=Path, help="folder of the cohort, or a CSV manifest")
+    parser.add_argument(
+        "--budgets",
+        default=",".join(DEFAULT_BUDGETS),
+        help="numbers of cases to label, or shares of the pool of an outer fold, with commas"
+        " between them (default 10%%,20%%,40%%)",
+    )
+    parser.add_argument("--output", type=Path, help="folder of the run; default: in the record")
+    parser.add_argument("--record", type=Path, help="folder of the cohort's record")
+    parser.add_argument(
+        "--labels", type=Path, metavar="FOLDER", help="label maps that are named like the cases"
+    )
+    parser.add_argument(
+        "--label-value",
+        type=int,
+        action="append",
+        default=[],
+        metavar="N",
+        help="value of the label maps that is the target; may be given several times (default:"
+        " everything but 0)",
+    )
+    parser.add_argument(
+        "--leave-out", action="append", default=[], metavar="CASE", help="case that takes no part"
+    )
+    parser.add_argument(
+        "--strategy",
+        action="append",
+        default=[],
+        type=_strategy_name,
+        choices=list(STRATEGIES),
+        help="strategy to compare with random draws; may be given several times (default: all)",
+    )
+    _add_design_arguments(parser)
+    add_modality_argument(parser)
+
+
+def _add_design_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--draws", type=int, default=40, help="random draws per fold (default 40)")
+    parser.add_argument("--folds", type=int, default=5, help="outer folds (default 5)")
+    parser.add_argument(
+        "--partitions", type=int, default=4, help="times that folds are dealt (default 4)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same result (default 0)")
+    parser.add_argument(
+        "--estimator",
+        default=ESTIMATOR_CHOICES[0],
+        choices=list(ESTIMATOR_CHOICES),
+        help="how PMI is estimated anew in every fold; only estimators that take seconds",
+    )
+    parser.add_argument(
+        "--learner",
+        default=LEARNERS[0],
+        choices=list(LEARNERS),
+        help="what is trained: linear is a quick proxy of a network (default %(default)s)",
+    )
+    parser.add_argument(
+        "--export",
+        choices=["nnunet"],
+        help="also write all trainings as splits for nnU-Net, the referee",
+    )
+    parser.add_argument("--score-column", metavar="NAME", help="column for strategy Score")
+    parser.add_argument("--spacing", type=float, metavar="MM", help="working spacing, mm")
+
+
+def config_from_options(options: argparse.Namespace) -> RetrospectConfig:
+    """Turn parsed options into a checked configuration.
+
+    Raises:
+        UsageError: If a value cannot be used.
+    """
+    return RetrospectConfig(
+        budgets=tuple(text.strip() for text in options.budgets.split(",") if text.strip()),
+        strategies=tuple(dict.fromkeys(options.strategy)),
+        n_draws=options.draws,
+        n_folds=options.folds,
+        n_partitions=options.partitions,
+        seed=options.seed,
+        estimator=options.estimator,
+        learner=options.learner,
+        labels=options.labels,
+        label_values=tuple(sorted(set(options.label_value))),
+        left_out=tuple(sorted({same_name(case_id) for case_id in options.leave_out})),
+        score_column=options.score_column,
+        output=options.output,
+        record=options.record,
+        spacing_mm=options.spacing,
+        modality_patterns=tuple(options.modality),
+        export=options.export == "nnunet",
+    )
+
+
+def run_retrospect_command(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Run the `retrospect` command; returns the exit code 0."""
+    from MDALSelectorLib.retrospect.job import run_retrospect
+
+    rows = tuple(parse_pattern(text) for text in options.modality)
+    cohort = find_cohort(options.cohort, patterns=patterns_for(options.cohort, rows))
+    run = run_retrospect(cohort, config_from_options(options), reporter)
+    reporter.result({"run": str(run), "report": str(run / "retrospect.html")})
+    return 0
+
+
+def _strategy_name(text: str) -> str:
+    known = {name.lower(): name for name in STRATEGIES}
+    return known.get(text.lower(), text)

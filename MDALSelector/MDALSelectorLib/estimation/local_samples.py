@@ -1,0 +1,130 @@
+"""Local features of a cohort at the same relative places of every body.
+
+The places divide the box around each body alike, so that place s of one case corresponds to place
+s of another; those outside the body do not count. Every body gives about as many places, whatever
+its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from MDALSelectorLib.estimation.cross_fitting import IntArray
+from MDALSelectorLib.estimation.local_features import N_FEATURES, Triple, local_features
+from MDALSelectorLib.estimation.pair_estimate import ModalityPair
+from MultimodalImagingLib.images.arrays import Float32Array, MaskArray, bounding_box
+from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
+
+# Real root of g^4 = g + 1: its powers give the three-dimensional sequence of places that leaves
+# the smallest gaps (Roberts, The unreasonable effectiveness of quasirandom sequences, 2018).
+_ROOT = 1.2207440846057596
+Blurs = Mapping[str, Triple]
+
+
+@dataclass(frozen=True, eq=False)
+class LocalSamples:
+    """Features at the places of all cases; NaN where a place does not count.
+
+    Attributes:
+        values: Per modality, in the order of the cohort, `(n_cases, n_places, N_FEATURES)`.
+        inside: Per modality, whether it sees the body at the place, `(n_cases, n_places)`.
+    """
+
+    values: Mapping[str, Float32Array]
+    inside: Mapping[str, MaskArray]
+
+    @property
+    def available(self) -> dict[str, MaskArray]:
+        """Which cases have each modality at any place, `(n_cases,)`."""
+        return {
+            m: np.asarray(~np.isnan(v[:, :, 0]).all(axis=1), dtype=bool)
+            for m, v in self.values.items()
+        }
+
+    def counts(self, pair: ModalityPair, partner: IntArray | None = None) -> MaskArray:
+        """Tell which places count for a pair: both have voxels and at least one sees the body.
+
+        Air in both says nothing, and would make every pair agree.
+
+        Args:
+            pair: Two modalities.
+            partner: Case whose second modality stands in for that of each case; itself by default.
+
+        Returns:
+            `(n_cases, n_places)`.
+        """
+        first, second = pair
+        rows = np.arange(len(self.inside[first])) if partner is None else partner
+        has_both = ~(
+            np.isnan(self.values[first][:, :, 0]) | np.isnan(self.values[second][rows, :, 0])
+        )
+        return np.asarray(has_both & (self.inside[first] | self.inside[second][rows]))
+
+
+def sample_cohort(
+    cases: Iterable[PreparedCase],
+    kinds: Mapping[str, str],
+    *,
+    blurs: Sequence[Blurs],
+    n_places: int,
+    reporter: Reporter | None = None,
+) -> LocalSamples:
+    """Describe every modality of every case at the places of its body.
+
+    Args:
+        cases: Prepared cases; each is read once and let go.
+        kinds: Modality to kind, in the order of the cohort.
+        blurs: Per case and modality, the blur that matches the resolutions, mm.
+        n_places: Places in the box around each body; about half of them lie in the body.
+        reporter: Notified of each case; its `advance` may raise `CancelledError`.
+    """
+    reporter = reporter or NullReporter()
+    reporter.stage("Describe positions", len(blurs))
+    shape = (len(blurs), n_places)
+    values = {m: np.full((*shape, N_FEATURES), np.nan, dtype=np.float32) for m in kinds}
+    inside = {m: np.zeros(shape, dtype=bool) for m in kinds}
+    for row, (case, blur) in enumerate(zip(cases, blurs, strict=True)):
+        voxels = places_in(case.body, n_places)
+        for modality in case.modalities:
+            mask = case.body & case.coverage[modality]
+            counts = mask[voxels]
+            if counts.any():
+                found = case_features(case, modality, kind=kinds[modality], blurs=blur)
+                k, j, i = (axis[counts] for axis in voxels)
+                values[modality][row, counts] = found[:, k, j, i].T
+                inside[modality][row] = case.bodies[modality][voxels]
+        reporter.advance()
+    return LocalSamples(values, inside)
+
+
+def case_features(case: PreparedCase, modality: str, *, kind: str, blurs: Blurs) -> Float32Array:
+    """Return the local features of one modality of a case, `(N_FEATURES, K, J, I)`."""
+    return local_features(
+        case.images[modality],
+        case.body & case.coverage[modality],
+        spacing_mm=case.grid.spacing_mm,
+        kind=kind,
+        resolution_mm=blurs.get(modality, (0.0, 0.0, 0.0)),
+    )
+
+
+def places_in(body: MaskArray, n_places: int) -> tuple[npt.NDArray[np.int64], ...]:
+    """Return the voxels of the places in the box around a body, indices along K, J and I.
+
+    Raises:
+        ValueError: If the body is empty.
+    """
+    if not body.any():
+        msg = "Expected a body of at least one voxel."
+        raise ValueError(msg)
+    steps = _ROOT ** -np.arange(1.0, 4.0)
+    relative = (0.5 + np.arange(1, n_places + 1)[:, None] * steps) % 1.0
+    return tuple(
+        part.start + (relative[:, axis] * (part.stop - part.start)).astype(np.int64)
+        for axis, part in enumerate(bounding_box(body))
+    )

@@ -1,0 +1,225 @@
+"""From a labeled cohort to a page: choose in every outer fold, train, test, compare, write.
+
+`run_retrospect` is the one entry. Finished steps are kept in the run's folder, so that the same
+command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from MDALSelectorLib.estimation.features import cohort_features, pair_scores
+from MDALSelectorLib.retrospect.config import RetrospectConfig
+from MDALSelectorLib.retrospect.evaluation import Evaluation
+from MDALSelectorLib.retrospect.fold_plan import FoldPlan, Signals, outer_folds, plan_fold
+from MDALSelectorLib.retrospect.fold_record import plan_content, plan_from_content
+from MDALSelectorLib.retrospect.labelled_cohort import (
+    MIN_CASES,
+    LabelledCohort,
+    read_labelled_cohort,
+)
+from MDALSelectorLib.retrospect.linear_run import linear_dice
+from MDALSelectorLib.retrospect.nnunet_export import write_nnunet_splits
+from MDALSelectorLib.retrospect.outcomes import FoldResult
+from MDALSelectorLib.retrospect.page import write_page
+from MDALSelectorLib.retrospect.remarks import notes_on
+from MDALSelectorLib.retrospect.retrospective import (
+    Retrospective,
+    all_outcomes,
+    main_budget,
+    verdict,
+)
+from MDALSelectorLib.retrospect.run_files import JOB_LOG_NAME, take_over, write_retrospective
+from MDALSelectorLib.retrospect.training_log import TrainingLog
+from MDALSelectorLib.selection.config import PACKAGES
+from MDALSelectorLib.selection_job import prepare_for_selection, score_column
+from MultimodalImagingLib.cohorts.cases import Cohort
+from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
+from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.jobs.progress import LoggingReporter, Reporter
+from MultimodalImagingLib.record.checksums import json_checksum
+from MultimodalImagingLib.record.cohort_record import CohortRecord, open_record
+from MultimodalImagingLib.record.ownership import check_apart
+from MultimodalImagingLib.version import current_versions
+
+
+def run_retrospect(whole: Cohort, config: RetrospectConfig, reporter: Reporter) -> Path:
+    """Replay label budgets on a cohort that has its labels, and write what would have helped.
+
+    Args:
+        whole: The cohort, with and without labels.
+        config: What is asked for.
+        reporter: Notified of stages, steps and problems.
+
+    Returns:
+        The run folder: `retrospect.json`, `retrospect.csv`, `retrospect.html`, `trainings.jsonl`,
+        `log.jsonl`, and `nnunet/` if it was asked for.
+
+    Raises:
+        CohortError: If the cohort has no usable case.
+        UsageError: If an option does not fit the cohort, or there are too few labels.
+    """
+    if config.record is not None:
+        check_apart(config.record, whole.files, option="--record")
+    record = open_record(whole.root, folder=config.record)
+    cohort = _with_labels(whole, config, record, reporter)
+    run = _run_folder(config, whole, record)
+    with LoggingReporter(reporter, run / JOB_LOG_NAME) as told:
+        prepared = prepare_for_selection(cohort, config.spacing_mm, record, told)
+        labelled = read_labelled_cohort(
+            prepared, values=config.label_values, seed=config.seed, reporter=told
+        )
+        outer_folds(labelled.patient_ids, config)  # refuses what cannot be split, before the work
+        log = TrainingLog(run, _key(labelled, config))
+        plans = _plans(labelled, cohort, config, log, told)
+        results = _results(plans, labelled, config, log, told)
+        found = _retrospective(results, labelled, config)
+        write_retrospective(run, found)
+        write_page(run, found)
+        if config.export:
+            path = write_nnunet_splits(run, plans, labelled.case_ids, config.budgets)
+            told.info(f"The splits for nnU-Net are in {path}.")
+        told.info(found.sentence)
+    return run
+
+
+def _with_labels(
+    cohort: Cohort, config: RetrospectConfig, record: CohortRecord, reporter: Reporter
+) -> Cohort:
+    """Return the cohort of the labeled cases that take part."""
+    unknown = sorted(set(config.left_out) - {case.case_id for case in cohort.cases})
+    if unknown:
+        msg = (
+            f"There is no case {', '.join(unknown)} in this cohort to leave out. Give --leave-out"
+            " the name of a case as `inspect` lists it."
+        )
+        raise UsageError(msg)
+    found = labelled_cases(cohort, record, config.labels, reporter)
+    cases = tuple(case for case in found if case.case_id not in config.left_out)
+    if len(cases) < MIN_CASES:
+        n = len(cases)
+        msg = (
+            f"Expected at least {MIN_CASES} cases with a label, found {n or 'none'} among the"
+            f" {len(cohort.cases)} cases of {cohort.root.name}. A retrospective needs labels: add"
+            " them, or give their folder with --labels."
+        )
+        raise UsageError(msg)
+    return replace(cohort, cases=cases)
+
+
+def _run_folder(config: RetrospectConfig, cohort: Cohort, record: CohortRecord) -> Path:
+    if config.output is None:
+        return record.new_run_folder("retrospect")
+    check_apart(config.output, cohort.files)
+    take_over(config.output)
+    return config.output
+
+
+def _key(labelled: LabelledCohort, config: RetrospectConfig) -> str:
+    """Return what stands for everything that a Dice depends on."""
+    prepared = labelled.prepared
+    cases = [
+        [case.case_id, case.patient_id, prepared.key(prepared.cases[case.row]), case.checksum]
+        for case in labelled.cases
+    ]
+    return json_checksum([cases, settings_of(config), current_versions(PACKAGES)])
+
+
+def settings_of(config: RetrospectConfig) -> dict[str, object]:
+    """Return the settings that decide on the result; folders are not among them."""
+    places = ("labels", "output", "record", "export")
+    return {name: value for name, value in asdict(config).items() if name not in places}
+
+
+def _plans(
+    labelled: LabelledCohort,
+    cohort: Cohort,
+    config: RetrospectConfig,
+    log: TrainingLog,
+    reporter: Reporter,
+) -> list[FoldPlan]:
+    folds = outer_folds(labelled.patient_ids, config)
+    names = [f"plan/{partition}/{fold}" for partition, fold, _, _ in folds]
+    signals = None
+    if any(log.get(name) is None for name in names):
+        signals = _signals(labelled, cohort, config, reporter)
+    else:
+        reporter.info("The choices of an earlier start are used: cases and settings are the same.")
+    reporter.stage("Choose cases", len(folds))
+    plans = []
+    for name, (partition, fold, pool, test) in zip(names, folds, strict=True):
+        place = (partition, fold)
+        if log.get(name) is None and signals is not None:
+            made = plan_fold(signals, config, place=place, pool=pool, test=test)
+            log.put(name, plan_content(made, labelled.case_ids))
+        plans.append(plan_from_content(log.get(name) or {}, place, labelled.case_ids))
+        reporter.advance()
+    return plans
+
+
+def _signals(
+    labelled: LabelledCohort, cohort: Cohort, config: RetrospectConfig, reporter: Reporter
+) -> Signals:
+    """Describe every case by itself; no label is looked at."""
+    prepared, rows = labelled.prepared, [case.row for case in labelled.cases]
+    modalities = prepared.modalities
+    features = cohort_features(prepared, modalities, n_cases=len(prepared), reporter=reporter)
+    score = None
+    if config.score_column is not None:
+        score = score_column(cohort, labelled.case_ids, config.score_column)
+    return Signals(
+        case_ids=labelled.case_ids,
+        patient_ids=labelled.patient_ids,
+        features={m: values.astype(np.float64)[rows] for m, values in features.items()},
+        pair_nmi=pair_scores((prepared[row] for row in rows), modalities),
+        score=score,
+    )
+
+
+def _results(
+    plans: Sequence[FoldPlan],
+    labelled: LabelledCohort,
+    config: RetrospectConfig,
+    log: TrainingLog,
+    reporter: Reporter,
+) -> list[FoldResult]:
+    n_trainings = sum(len({t.cases for t in plan.trainings}) for plan in plans)
+    reporter.info(
+        f"{n_trainings} trainings of the {config.learner} learner in {len(plans)} outer folds. The"
+        " remaining time is known after the first test cases."
+    )
+    reporter.stage("Train and test", sum(len(plan.test) for plan in plans))
+    return [
+        FoldResult(plan, linear_dice(plan, labelled, log, reporter, seed=config.seed))
+        for plan in plans
+    ]
+
+
+def _retrospective(
+    results: Sequence[FoldResult], labelled: LabelledCohort, config: RetrospectConfig
+) -> Retrospective:
+    evaluation = Evaluation(results, labelled.patient_ids, seed=config.seed)
+    bands, outcomes, areas = all_outcomes(evaluation, len(config.budgets))
+    main = main_budget(config.budgets)
+    at_main = [outcome for outcome in outcomes if outcome.budget == main]
+    name = labelled.prepared.root.name
+    return Retrospective(
+        cohort=name,
+        modalities=labelled.prepared.modalities,
+        learner=config.learner,
+        budgets=config.budgets,
+        bands=bands,
+        outcomes=outcomes,
+        areas=areas,
+        main_budget=main,
+        sentence=verdict(name, config.budgets[main], at_main),
+        notes=notes_on(results, labelled, config, at_main),
+        n_cases=len(labelled.cases),
+        n_patients=len(set(labelled.patient_ids)),
+        configuration=settings_of(config),
+        versions=current_versions(PACKAGES),
+    )

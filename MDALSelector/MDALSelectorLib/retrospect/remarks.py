@@ -1,0 +1,85 @@
+"""What a retrospective rests on and what limits it, in full sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from MDALSelectorLib.retrospect.config import RetrospectConfig
+from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort
+from MDALSelectorLib.retrospect.outcomes import FoldResult, Outcome
+from MDALSelectorLib.retrospect.retrospective import luck_of_the_best
+from MDALSelectorLib.strategies import STRATEGIES
+from MultimodalImagingLib.jobs.texts import listed
+
+PROXY = (
+    "The learner is a proxy: ridge regression on fixed local features, trained in milliseconds. A"
+    " segmentation network reaches higher Dice and may order the strategies differently; let"
+    " nnU-Net or your own network check what you rely on (--export nnunet)."
+)
+INTERVALS = (
+    "Intervals are from {n} resamples of the patients that were tested on, widened by what the"
+    " choice of training cases alone makes out: overlapping folds choose nearly the same cases, so"
+    " they count as the few independent choices that they are."
+)
+
+
+def notes_on(
+    results: Sequence[FoldResult],
+    labelled: LabelledCohort,
+    config: RetrospectConfig,
+    at_main: Sequence[Outcome],
+) -> tuple[str, ...]:
+    """Return the notes of a run.
+
+    Args:
+        results: The outer folds.
+        labelled: The cohort.
+        config: What was asked for.
+        at_main: Outcomes at the budget that the sentence speaks of.
+    """
+    n_folds = len(results)
+    compared = [o for o in at_main if o.strategy != "Random"]
+    notes = [
+        PROXY,
+        f"{config.n_partitions} x {config.n_folds} outer folds by patient, {config.n_draws} random"
+        " draws each. Test cases take no part in choosing: the pool's PMI"
+        f" ({config.estimator} estimator), embeddings and scales are computed from the pool alone.",
+        INTERVALS.format(n=2000),
+    ]
+    luck = luck_of_the_best(at_main)
+    if luck > 0:
+        notes.append(
+            f"{len(compared)} strategies were compared: if none of them knew anything, the best"
+            f" would still lie about {luck:.3f} above the median random draw."
+        )
+    notes += _about_signal(results, config)
+    lacking = [o.strategy for o in compared if o.n_folds < n_folds]
+    if lacking:
+        notes.append(f"{listed(lacking)} could not choose in every fold.")
+    missing = _not_compared(compared, config)
+    if missing:
+        notes.append(f"Not compared, for want of what they rank by: {listed(missing)}.")
+    if config.left_out:
+        notes.append(f"Left out on request: {listed(sorted(config.left_out))}.")
+    notes.append(
+        "Pairing is not checked here: cases that `select` would hold back until the user has looked"
+        " at them take part. Leave wrong ones out with --leave-out."
+    )
+    return (*notes, *labelled.remarks)
+
+
+def _about_signal(results: Sequence[FoldResult], config: RetrospectConfig) -> list[str]:
+    without = sum(not result.plan.has_signal for result in results)
+    if not without:
+        return []
+    return [
+        f"In {without} of {len(results)} folds no pair of modalities shared more than chance by the"
+        f" {config.estimator} estimator. `select` would have used TypiClust there; here all pairs"
+        " that could be scored were ranked by."
+    ]
+
+
+def _not_compared(compared: Sequence[Outcome], config: RetrospectConfig) -> list[str]:
+    wanted = config.strategies or tuple(name for name in STRATEGIES if name != "Score")
+    there = {outcome.strategy for outcome in compared}
+    return [name for name in wanted if name not in there and name != "Random"]
