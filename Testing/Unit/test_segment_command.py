@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-import types
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +29,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         folders.append(folder)
         return bright_voxels()
 
-    stub = types.ModuleType("CIMLSegmentLib.model.model")
-    stub.load_model = load_model  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "CIMLSegmentLib.model.model", stub)
+    monkeypatch.setattr("CIMLSegmentLib.model.model.load_model", load_model)
     return folders
 
 
