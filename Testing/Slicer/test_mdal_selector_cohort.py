@@ -57,8 +57,8 @@ def test_a_real_cohort_from_the_folder_to_a_saved_scene(
     suggested = [row for row in panel.cases.rows if row.state.value == "suggested"]
     assert [row.rank for row in suggested] == list(range(1, 12))  # 20% of 51, rounded up
     drive.click_cell(panel.ui.casesTableView, 0, 1, double=True)
-    assert panel.logic.session.caseID == suggested[0].case_id
-    assert list(panel.logic.session.loader.volumes()) == ["CT", "PET", "T1"]
+    assert panel.logic.loader.caseID == suggested[0].case_id
+    assert list(panel.logic.loader.volumes()) == ["CT", "PET", "T1"]
 
     before, rows, trust = texts(panel), panel.cases.rows, panel.ui.trustLabel.text
     assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
@@ -69,6 +69,6 @@ def test_a_real_cohort_from_the_folder_to_a_saved_scene(
     assert texts(panel) == before
     assert panel.cases.rows == rows
     assert panel.ui.trustLabel.text == trust
-    assert panel.logic.session.caseID == suggested[0].case_id
+    assert panel.logic.loader.caseID == suggested[0].case_id
     assert panel.plot.view.chart().GetNumberOfPlots() > 1
     assert messages.messages == []
