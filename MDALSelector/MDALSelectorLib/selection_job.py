@@ -36,8 +36,7 @@ from MDALSelectorLib.selection.run_folder import (
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
 from MDALSelectorLib.selection.selecting import make_selection, with_thumbnails
 from MDALSelectorLib.strategies.pool import SCORE
-from MultimodalImagingLib.cohorts.cases import Problem
-from MultimodalImagingLib.cohorts.cohort import Cohort
+from MultimodalImagingLib.cohorts.cases import Cohort, Problem
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.arrays import Float64Array

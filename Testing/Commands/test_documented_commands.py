@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from labelled_toy import toy_cohort
 from run_program import ROOT, Outcome, Surroundings, run_here
 from small_example import N_CASES, SmallExample
 
@@ -29,7 +30,11 @@ CPU = ("--device", "cpu")
 MODALITY = ("--modality", "t1=T1")
 SMALL = ("--steps", "2", "--validate-every", "2", "--features", "4", "--largest-patch", "16")
 # The training of the README takes hours; these options make it short.
-QUICK = {"train": ("--batch-size", "1", *CPU, *SMALL), "segment": ("--case", "case00", *CPU)}
+QUICK = {
+    "train": ("--batch-size", "1", *CPU, *SMALL),
+    "segment": ("--case", "case00", *CPU),
+    "retrospect": ("--draws", "2", "--folds", "2", "--partitions", "1", "--strategy", "KCenter"),
+}
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,16 @@ EXAMPLES = (
         )
     ),
     Example((MDAL, "report", "{run}", "--events")),
+    Example(
+        (
+            *(MDAL, "retrospect", "{labelled}", "--budgets", "2,50%", "--output", "{new}"),
+            *("--record", "{record}", "--labels", "{label_maps}", "--label-value", "1"),
+            *("--leave-out", "case00", "--strategy", "score", "--score-column", "score"),
+            *("--draws", "2", "--folds", "2", "--partitions", "1", "--seed", "1"),
+            *("--estimator", "gaussian", "--learner", "linear", "--export", "nnunet"),
+            *("--spacing", "5", "--modality", "t1=T1", "--events"),
+        )
+    ),
     Example(
         (
             *(CIML, "train", "{cohort}", "--task", "brats", "--output", "{new}", *CPU, *SMALL),
@@ -139,6 +154,10 @@ def places(tmp_path: Path, small_example: SmallExample) -> Mapping[str, str]:
     for name in ("cohort", "model", "run", "results"):
         shutil.copytree(getattr(small_example, name), tmp_path / name)
     (tmp_path / "labels").mkdir()
+    labelled = toy_cohort(tmp_path / "labelled", n_cases=12)
+    (tmp_path / "label_maps").mkdir()
+    for label in sorted((tmp_path / "labelled").glob("*/seg.nii.gz")):
+        shutil.copy(label, tmp_path / "label_maps" / f"{label.parent.name}.nii.gz")
     rows = ["case,T1,T1c,T2,FLAIR,age"]
     for number in range(N_CASES):
         case = tmp_path / "cohort" / f"case{number:02d}"
@@ -148,13 +167,18 @@ def places(tmp_path: Path, small_example: SmallExample) -> Mapping[str, str]:
     (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     settings = {"training": {"augmentation": 0.0}, "network": {}}
     (tmp_path / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
-    brief = {"max_steps": 10, "evaluate_every": 5}
-    choices = {"strategy_options": {"max_per_patient": 2}, "estimation": {"contrastive": brief}}
+    choices = {
+        "estimation": {"contrastive": {"max_steps": 10, "evaluate_every": 5}},
+        "pairing": {"min_gain": 0.03},
+        "strategy_options": {"max_per_patient": 2},
+    }
     (tmp_path / "choices.json").write_text(json.dumps(choices), encoding="utf-8")
     names = ("cohort", "model", "run", "results", "labels", "record", "new")
     return {
         **{name: str(tmp_path / name) for name in names},
         "manifest": str(tmp_path / "manifest.csv"),
+        "labelled": str(labelled),
+        "label_maps": str(tmp_path / "label_maps"),
         "settings": str(tmp_path / "settings.json"),
         "choices": str(tmp_path / "choices.json"),
         "suggested": suggested_cases(small_example.run)[0],
@@ -198,7 +222,7 @@ def test_readme_shows_every_command():
 @pytest.mark.parametrize("text", README_COMMANDS)
 def test_command_of_readme(text, places, run):
     meaning = {
-        "COHORT": places["cohort"],
+        "COHORT": places["labelled" if " retrospect " in text else "cohort"],
         "CASE_OR_COHORT": places["cohort"],
         "RUN": places["run"],
         "MODEL": places["new"] if " train " in text else places["model"],

@@ -105,12 +105,16 @@ def config_from_options(options: argparse.Namespace) -> SelectionConfig:
 
 def run_select(options: argparse.Namespace, reporter: Reporter) -> int:
     """Run the `select` command; returns the exit code 0."""
+    from MDALSelectorLib.retrospect.while_labelling import evidence_while_labelling
     from MDALSelectorLib.selection_job import run_selection
 
     config = config_from_options(options)
     rows = tuple(parse_pattern(text) for text in options.modality)
     cohort = find_cohort(options.cohort, patterns=patterns_for(options.cohort, rows))
     run = run_selection(cohort, config, reporter)
+    evidence = evidence_while_labelling(cohort, config, reporter)
+    if evidence is not None:
+        reporter.info(evidence)
     reporter.result({"run": str(run), "report": str(run / "report.html")})
     return 0
 
@@ -118,7 +122,10 @@ def run_select(options: argparse.Namespace, reporter: Reporter) -> int:
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the `report` command to its parser."""
     parser.add_argument(
-        "folder", type=Path, metavar="RUN", help="folder that `mdal-selector select` wrote"
+        "folder",
+        type=Path,
+        metavar="RUN",
+        help="folder that `mdal-selector select` or `retrospect` wrote",
     )
 
 
@@ -129,7 +136,14 @@ def run_report(options: argparse.Namespace, reporter: Reporter) -> int:
         CrossModalError: If the run cannot be read or the page cannot be written.
     """
     from MDALSelectorLib.report.page import write_report
+    from MDALSelectorLib.retrospect.page import write_page
+    from MDALSelectorLib.retrospect.run_files import JSON_NAME, read_retrospective
 
+    replayed = options.folder / JSON_NAME
+    if replayed.is_file():
+        page = write_page(options.folder, read_retrospective(replayed))
+        reporter.result({"report": str(page)})
+        return 0
     reporter.result({"report": str(write_report(options.folder))})
     return 0
 

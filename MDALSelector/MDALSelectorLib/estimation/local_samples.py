@@ -44,6 +44,11 @@ class LocalSamples:
             for m, v in self.values.items()
         }
 
+    def taken(self, rows: Sequence[int]) -> LocalSamples:
+        """Return the samples of some cases, in the order of the given rows."""
+        index = np.asarray(rows, dtype=np.intp)
+        return LocalSamples({m: values[index] for m, values in self.values.items()})
+
     def counts(self, pair: ModalityPair, partner: IntArray | None = None) -> MaskArray:
         """Tell which places count for a pair: those where both see the body.
 

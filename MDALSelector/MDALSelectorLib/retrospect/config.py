@@ -10,8 +10,9 @@ from MDALSelectorLib.strategies import STRATEGIES
 from MDALSelectorLib.strategies.base import StrategyOptions
 from MultimodalImagingLib.errors import UsageError
 
-EstimatorChoice = Literal["gaussian"]
-ESTIMATOR_CHOICES: tuple[EstimatorChoice, ...] = ("gaussian",)
+# Estimators that take seconds: they run anew in every outer fold.
+EstimatorChoice = Literal["auto", "local", "gaussian"]
+ESTIMATOR_CHOICES: tuple[EstimatorChoice, ...] = ("auto", "local", "gaussian")
 LearnerName = Literal["linear"]
 LEARNERS: tuple[LearnerName, ...] = ("linear",)
 
@@ -34,7 +35,8 @@ class RetrospectConfig:
         n_folds: Outer folds; each is tested on with the others as its pool.
         n_partitions: Times that the patients are dealt to outer folds.
         seed: Seed of everything random.
-        estimator: How PMI is estimated on the pool of every fold.
+        estimator: How PMI is estimated on the pool of every fold; `auto` takes the better one of
+            the two closed forms by the rule of `select`.
         learner: What is trained on the chosen cases.
         labels: Folder of label maps; `None` for those of the record and the cohort.
         label_values: Values of the label maps that are the target; empty for all but 0.
@@ -54,7 +56,7 @@ class RetrospectConfig:
     n_folds: int = 5
     n_partitions: int = 4
     seed: int = 0
-    estimator: EstimatorChoice = "gaussian"
+    estimator: EstimatorChoice = "auto"
     learner: LearnerName = "linear"
     labels: Path | None = None
     label_values: tuple[int, ...] = ()

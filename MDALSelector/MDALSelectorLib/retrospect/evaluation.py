@@ -201,4 +201,4 @@ def trapezoid_weights(places: Sequence[float]) -> Float64Array:
     weights = np.zeros(len(x))
     weights[:-1] += gaps / 2.0
     weights[1:] += gaps / 2.0
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())

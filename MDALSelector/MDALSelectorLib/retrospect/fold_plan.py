@@ -13,11 +13,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from MDALSelectorLib.estimation.config import CrossFitConfig, EstimationConfig, GaussianConfig
+from MDALSelectorLib.estimation.config import CrossFitConfig, EstimationConfig
 from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit
 from MDALSelectorLib.estimation.estimate import Estimation, estimate
 from MDALSelectorLib.estimation.estimation_data import EstimationData
 from MDALSelectorLib.estimation.features import fused_embedding
+from MDALSelectorLib.estimation.local_samples import LocalSamples
 from MDALSelectorLib.estimation.pair_estimate import mean_over_pairs, modality_difference
 from MDALSelectorLib.retrospect.config import RANDOM, RetrospectConfig
 from MDALSelectorLib.selection.budget import parse_budget
@@ -58,6 +59,7 @@ class FoldPlan:
         pool: Cases that may be chosen, ascending indices.
         test: Cases that are tested on; no patient of theirs is in the pool.
         trainings: What is trained; `FULL` comes first.
+        estimator: Which estimator ranked.
         has_signal: Whether a pair of modalities counted; if none did, `select` would have used
             another strategy, and all pairs that could be scored were ranked by here.
     """
@@ -67,6 +69,7 @@ class FoldPlan:
     pool: tuple[int, ...]
     test: tuple[int, ...]
     trainings: tuple[Training, ...]
+    estimator: str
     has_signal: bool
 
 
@@ -78,6 +81,7 @@ class Signals:
         case_ids: Sorted names.
         patient_ids: Patient of every case.
         features: Frozen features per modality, a row of NaN where a case lacks it.
+        samples: Features of positions, or `None` if the local estimator is not asked for.
         pair_nmi: Voxel NMI per case and pair, `(n_cases, n_pairs)`.
         score: The user's own score, `(n_cases,)`, or `None`.
     """
@@ -85,6 +89,7 @@ class Signals:
     case_ids: tuple[str, ...]
     patient_ids: tuple[str, ...]
     features: Mapping[str, Float64Array]
+    samples: LocalSamples | None
     pair_nmi: Float64Array
     score: Float64Array | None = None
 
@@ -137,7 +142,23 @@ def plan_fold(
         pool: Cases that may be chosen.
         test: Cases that are tested on.
     """
-    described, has_signal = _pool(signals, config, pool)
+    estimation = _estimation(signals, config, list(pool))
+    described = _pool(signals, estimation, list(pool))
+    trainings = choices(described, pool, config, place=place)
+    return FoldPlan(*place, pool, test, trainings, estimation.estimator, estimation.has_signal)
+
+
+def choices(
+    described: Pool, pool: tuple[int, ...], config: RetrospectConfig, *, place: tuple[int, int]
+) -> tuple[Training, ...]:
+    """Return what every strategy chooses from a pool; `FULL` comes first.
+
+    Args:
+        described: The pool as strategies see it.
+        pool: Index in the cohort of each of its cases.
+        config: Budgets, strategies, seed.
+        place: Numbers of the partition and of the fold.
+    """
     wanted = dict.fromkeys((RANDOM, *(config.strategies or STRATEGIES)))
     budgets = [parse_budget(text, n_cases=len(pool)).n_cases for text in config.budgets]
     trainings = [Training(FULL, -1, 0, pool)]
@@ -153,7 +174,7 @@ def plan_fold(
                 )
                 chosen = tuple(sorted(pool[pick.index] for pick in picks))
                 trainings.append(Training(name, number, draw, chosen))
-    return FoldPlan(*place, pool, test, tuple(trainings), has_signal)
+    return tuple(trainings)
 
 
 def _eligible(pool: Pool, name: str) -> Pool | None:
@@ -167,35 +188,36 @@ def _eligible(pool: Pool, name: str) -> Pool | None:
     return replace(pool, eligible=is_ranked) if is_ranked.any() else None
 
 
-def _pool(signals: Signals, config: RetrospectConfig, rows: tuple[int, ...]) -> tuple[Pool, bool]:
-    """Describe a pool from its own cases alone."""
-    index = list(rows)
-    features = {m: values[index] for m, values in signals.features.items()}
-    case_ids = tuple(signals.case_ids[row] for row in rows)
-    patients = tuple(signals.patient_ids[row] for row in rows)
-    estimation = estimate(
-        EstimationData(case_ids, patients, features),
-        EstimationConfig(
-            estimator=config.estimator,
-            seed=config.seed,
-            min_cases=MIN_PAIR_CASES,
-            gaussian=GaussianConfig(n_reliability_splits=0),
-        ),
+def _estimation(signals: Signals, config: RetrospectConfig, rows: list[int]) -> Estimation:
+    """Estimate the PMI of a pool from its own cases alone."""
+    samples = signals.samples
+    data = EstimationData(
+        case_ids=tuple(signals.case_ids[row] for row in rows),
+        patient_ids=tuple(signals.patient_ids[row] for row in rows),
+        features={m: values[rows] for m, values in signals.features.items()},
+        samples=None if samples is None else samples.taken(rows),
     )
+    settings = EstimationConfig(
+        estimator=config.estimator, seed=config.seed, min_cases=MIN_PAIR_CASES
+    )
+    return estimate(data, settings)
+
+
+def _pool(signals: Signals, estimation: Estimation, rows: list[int]) -> Pool:
+    """Describe a pool from its own cases alone."""
     columns = {
         MODALITY_DIFFERENCE: _difference(estimation),
-        VOXEL_NMI: mean_over_pairs(signals.pair_nmi[index]),
-        SCORE: None if signals.score is None else signals.score[index],
+        VOXEL_NMI: mean_over_pairs(signals.pair_nmi[rows]),
+        SCORE: None if signals.score is None else signals.score[rows],
     }
-    pool = Pool(
-        case_ids=case_ids,
-        patient_ids=patients,
-        embeddings=fused_embedding(features),
+    return Pool(
+        case_ids=tuple(signals.case_ids[row] for row in rows),
+        patient_ids=tuple(signals.patient_ids[row] for row in rows),
+        embeddings=fused_embedding({m: v[rows] for m, v in signals.features.items()}),
         eligible=np.ones(len(rows), dtype=bool),
         labelled=np.zeros(len(rows), dtype=bool),
         utilities={name: values for name, values in columns.items() if values is not None},
     )
-    return pool, estimation.has_signal
 
 
 def _difference(estimation: Estimation) -> Float64Array:

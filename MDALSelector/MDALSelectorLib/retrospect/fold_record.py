@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from MDALSelectorLib.retrospect.fold_plan import FoldPlan, Training
 
@@ -12,6 +13,7 @@ def plan_content(plan: FoldPlan, case_ids: Sequence[str]) -> dict[str, object]:
     return {
         "pool": [case_ids[index] for index in plan.pool],
         "test": [case_ids[index] for index in plan.test],
+        "estimator": plan.estimator,
         "has_signal": plan.has_signal,
         "trainings": [
             [t.strategy, t.budget, t.draw, [case_ids[index] for index in t.cases]]
@@ -21,7 +23,7 @@ def plan_content(plan: FoldPlan, case_ids: Sequence[str]) -> dict[str, object]:
 
 
 def plan_from_content(
-    content: Mapping[str, list[str]], place: tuple[int, int], case_ids: Sequence[str]
+    content: Mapping[str, Any], place: tuple[int, int], case_ids: Sequence[str]
 ) -> FoldPlan:
     """Return the plan that `plan_content` wrote."""
     index = {case_id: number for number, case_id in enumerate(case_ids)}
@@ -34,5 +36,6 @@ def plan_from_content(
         pool=tuple(index[name] for name in content["pool"]),
         test=tuple(index[name] for name in content["test"]),
         trainings=trainings,
+        estimator=str(content["estimator"]),
         has_signal=bool(content["has_signal"]),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from MDALSelectorLib.estimation.config import EstimationConfig
 from MDALSelectorLib.estimation.features import cohort_features, pair_scores
 from MDALSelectorLib.retrospect.config import RetrospectConfig
 from MDALSelectorLib.retrospect.evaluation import Evaluation
@@ -33,11 +34,17 @@ from MDALSelectorLib.retrospect.retrospective import (
     main_budget,
     verdict,
 )
-from MDALSelectorLib.retrospect.run_files import JOB_LOG_NAME, take_over, write_retrospective
+from MDALSelectorLib.retrospect.run_files import (
+    JOB_LOG_NAME,
+    is_unfinished,
+    take_over,
+    write_retrospective,
+)
 from MDALSelectorLib.retrospect.training_log import TrainingLog
 from MDALSelectorLib.selection.config import PACKAGES
+from MDALSelectorLib.selection.scoring import position_samples
 from MDALSelectorLib.selection_job import prepare_for_selection, score_column
-from MultimodalImagingLib.cohorts.cohort import Cohort
+from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.progress import LoggingReporter, Reporter
@@ -113,7 +120,11 @@ def _with_labels(
 
 def _run_folder(config: RetrospectConfig, cohort: Cohort, record: CohortRecord) -> Path:
     if config.output is None:
-        return record.new_run_folder("retrospect")
+        earlier = sorted((record.folder / "runs").glob("[0-9]*-retrospect"))
+        unfinished = [run for run in earlier if is_unfinished(run)]
+        run = unfinished[-1] if unfinished else record.new_run_folder("retrospect")
+        take_over(run)
+        return run
     check_apart(config.output, cohort.files)
     take_over(config.output)
     return config.output
@@ -168,6 +179,8 @@ def _signals(
     prepared, rows = labelled.prepared, [case.row for case in labelled.cases]
     modalities = prepared.modalities
     features = cohort_features(prepared, modalities, n_cases=len(prepared), reporter=reporter)
+    settings = EstimationConfig(estimator=config.estimator)
+    samples = position_samples(prepared, settings, reporter)
     score = None
     if config.score_column is not None:
         score = score_column(cohort, labelled.case_ids, config.score_column)
@@ -175,6 +188,7 @@ def _signals(
         case_ids=labelled.case_ids,
         patient_ids=labelled.patient_ids,
         features={m: values.astype(np.float64)[rows] for m, values in features.items()},
+        samples=None if samples is None else samples.taken(rows),
         pair_nmi=pair_scores((prepared[row] for row in rows), modalities),
         score=score,
     )

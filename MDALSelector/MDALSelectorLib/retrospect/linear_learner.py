@@ -136,7 +136,9 @@ def case_moments(expansion: Expansion, samples: Samples) -> CaseMoments:
     """Return the Gram matrix and the vector of a case."""
     phi = expansion(samples.local)
     weighted = phi * samples.weights[:, None]
-    return CaseMoments(phi, samples, weighted.T @ phi, weighted.T @ samples.is_target)
+    gram = np.asarray(weighted.T @ phi, dtype=np.float32)
+    target = np.asarray(weighted.T @ samples.is_target, dtype=np.float32)
+    return CaseMoments(phi, samples, gram, target)
 
 
 def train(cases: Sequence[CaseMoments]) -> LinearModel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,11 @@ def render(found: Retrospective) -> str:
         "curves": Markup(_curves(found)),
         "differences": Markup(_differences(found)),
     }
-    filters = {"signed": signed, "listed": joined, "counted": counted}
+    filters: dict[str, Callable[..., str]] = {
+        "signed": signed,
+        "listed": joined,
+        "counted": counted,
+    }
     template = Path(report.__file__).with_name(TEMPLATE_NAME)
     return render_page(template, values, filters=filters)
 

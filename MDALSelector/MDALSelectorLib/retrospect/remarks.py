@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from MDALSelectorLib.retrospect.config import RetrospectConfig
@@ -9,7 +10,7 @@ from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort
 from MDALSelectorLib.retrospect.outcomes import FoldResult, Outcome
 from MDALSelectorLib.retrospect.retrospective import luck_of_the_best
 from MDALSelectorLib.strategies import STRATEGIES
-from MultimodalImagingLib.jobs.texts import listed
+from MultimodalImagingLib.jobs.texts import joined, listed
 
 PROXY = (
     "The learner is a proxy: ridge regression on fixed local features, trained in milliseconds. A"
@@ -43,7 +44,7 @@ def notes_on(
         PROXY,
         f"{config.n_partitions} x {config.n_folds} outer folds by patient, {config.n_draws} random"
         " draws each. Test cases take no part in choosing: the pool's PMI"
-        f" ({config.estimator} estimator), embeddings and scales are computed from the pool alone.",
+        f" ({_estimators(results)}), embeddings and scales are computed from the pool alone.",
         INTERVALS.format(n=2000),
     ]
     luck = luck_of_the_best(at_main)
@@ -52,7 +53,7 @@ def notes_on(
             f"{len(compared)} strategies were compared: if none of them knew anything, the best"
             f" would still lie about {luck:.3f} above the median random draw."
         )
-    notes += _about_signal(results, config)
+    notes += _about_signal(results)
     lacking = [o.strategy for o in compared if o.n_folds < n_folds]
     if lacking:
         notes.append(f"{listed(lacking)} could not choose in every fold.")
@@ -68,14 +69,22 @@ def notes_on(
     return (*notes, *labelled.remarks)
 
 
-def _about_signal(results: Sequence[FoldResult], config: RetrospectConfig) -> list[str]:
+def _estimators(results: Sequence[FoldResult]) -> str:
+    counts = Counter(result.plan.estimator for result in results)
+    if len(counts) == 1:
+        return f"{next(iter(counts))} estimator"
+    parts = [f"{name} estimator in {n} folds" for name, n in sorted(counts.items())]
+    return joined(parts)
+
+
+def _about_signal(results: Sequence[FoldResult]) -> list[str]:
     without = sum(not result.plan.has_signal for result in results)
     if not without:
         return []
     return [
-        f"In {without} of {len(results)} folds no pair of modalities shared more than chance by the"
-        f" {config.estimator} estimator. `select` would have used TypiClust there; here all pairs"
-        " that could be scored were ranked by."
+        f"In {without} of {len(results)} folds no pair of modalities shared more than chance."
+        " `select` would have used TypiClust there; here all pairs that could be scored were ranked"
+        " by."
     ]
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from MDALSelectorLib.retrospect.outcomes import Outcome
 from MDALSelectorLib.retrospect.retrospective import Retrospective
 from MDALSelectorLib.retrospect.training_log import LOG_NAME as TRAININGS_NAME
-from MDALSelectorLib.retrospect.training_log import is_training_log
-from MultimodalImagingLib.errors import UsageError
+from MDALSelectorLib.retrospect.training_log import is_training_log, mark_folder
+from MultimodalImagingLib.errors import CohortError, CrossModalError, UsageError
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
-from MultimodalImagingLib.record.json_entry import json_value
+from MultimodalImagingLib.record.json_entry import config_from_json, json_value
 from MultimodalImagingLib.record.ownership import (
     KNOWN,
     Ownership,
@@ -61,6 +61,26 @@ def write_retrospective(run: Path, found: Retrospective) -> None:
     )
 
 
+def read_retrospective(path: Path) -> Retrospective:
+    """Read what a run found.
+
+    Raises:
+        CohortError: If the file is not there, or not one of this version.
+    """
+    try:
+        content = json_value(path.read_bytes())
+        if content.pop("title") != _TITLE or content.pop("version") != FORMAT_VERSION:
+            msg = "it is of another kind or version"
+            raise ValueError(msg)
+        return config_from_json(Retrospective, content, where=path.name)
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, CrossModalError) as error:
+        msg = (
+            f"Expected the result of a retrospective in {path}, but it cannot be read ({error})."
+            " Run the command again."
+        )
+        raise CohortError(msg) from error
+
+
 def retrospect_csv(found: Retrospective) -> str:
     """Return the outcomes as a table (RFC 4180, UTF-8): one row per strategy and budget."""
     text = io.StringIO(newline="")
@@ -81,9 +101,15 @@ def take_over(run: Path) -> None:
         check_own(run, RUN)
     try:
         run.mkdir(parents=True, exist_ok=True)
+        mark_folder(run)
     except OSError as error:
         msg = f"The output folder {run} cannot be made ({error.strerror}). Choose another."
         raise UsageError(msg) from error
+
+
+def is_unfinished(run: Path) -> bool:
+    """Tell whether a folder is that of a run that was stopped before its end."""
+    return RUN.is_marked(run) and not (run / JSON_NAME).exists()
 
 
 def is_page(data: bytes) -> bool:

@@ -28,8 +28,7 @@ class TrainingLog:
         self._path = folder / LOG_NAME
         self._found = _read(self._path, key)
         if not self._found:
-            head = json.dumps({"program": PROGRAM, "key": key}) + "\n"
-            self._path.write_text(head, encoding="utf-8")
+            _begin(self._path, key)
 
     @property
     def n_found(self) -> int:
@@ -61,9 +60,20 @@ class TrainingLog:
         self._found[name] = content
 
 
+def mark_folder(folder: Path) -> None:
+    """Begin a log that belongs to no settings yet, so that the folder is known to be a run's."""
+    if not (folder / LOG_NAME).exists():
+        _begin(folder / LOG_NAME, "")
+
+
 def is_training_log(data: bytes) -> bool:
     """Tell whether the content of a file is a log of this program."""
     return _head(data.split(b"\n", 1)[0]).get("program") == PROGRAM
+
+
+def _begin(path: Path, key: str) -> None:
+    head = json.dumps({"program": PROGRAM, "key": key}) + "\n"
+    path.write_text(head, encoding="utf-8")
 
 
 def _read(path: Path, key: str) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def selection_csv(selection: CaseSelection) -> str:
     for case in selection.cases:
         writer.writerow(
             [case.rank, case.case_id, case.patient_id]
-            + [_yes_or_no(case.suggested), _yes_or_no(case.labelled)]
+            + ["yes" if is_so else "no" for is_so in (case.suggested, case.labelled)]
             + [_fixed(case.measures.get(measure.name)) for measure in MEASURES]
             + [_fixed(case.pmi.get(pair)) for pair in selection.pairs]
             + ["; ".join(f"{flag.kind}: {flag.reason}" for flag in case.flags), case.reason]
@@ -181,10 +181,6 @@ def is_page(data: bytes) -> bool:
 def _fixed(value: float | None) -> str:
     """Round as the JSON does before the four decimals, so that a run read back is written alike."""
     return "" if value is None else f"{round(rounded_numbers(float(value)), 4) + 0.0:.4f}"
-
-
-def _yes_or_no(value: bool) -> str:
-    return "yes" if value else "no"
 
 
 def _files_of_run(run: Path) -> Written | None:

@@ -63,11 +63,14 @@ class Strategy(ABC):
         name: What the user calls it.
         summary: What it does, in one sentence.
         utility: Column of `Pool.utilities` that it ranks by; `None` if it needs none.
+        sign: 1 if it looks for large values of that column, -1 if for small modality differences
+            (the reversed hypothesis).
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     utility: ClassVar[str | None] = None
+    sign: ClassVar[float] = 1.0
 
     def select(
         self, pool: Pool, budget: int, *, generator: np.random.Generator

@@ -50,7 +50,6 @@ class DiverseMD(Strategy):
         "the largest modality difference among the typical cases of every group of similar cases",
     )
     utility: ClassVar[str | None] = MODALITY_DIFFERENCE
-    sign: ClassVar[float] = 1.0
     word: ClassVar[str] = "largest"
     gate: float = 0.5
     space: Literal["embedding", "pairs"] = "embedding"
@@ -105,9 +104,10 @@ class DiverseMinMD(DiverseMD):
     """The smallest modality difference of every group: the reversed hypothesis of DiverseMD."""
 
     name: ClassVar[str] = "DiverseMinMD"
-    summary: ClassVar[str] = (
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy",
         "the smallest modality difference among the typical cases of every group (the reversed"
-        " hypothesis)"
+        " hypothesis)",
     )
     sign: ClassVar[float] = -1.0
     word: ClassVar[str] = "smallest"
