@@ -15,7 +15,8 @@ import numpy as np
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
 from MDALSelectorLib.report.page import write_report
-from MDALSelectorLib.report.thumbnails import thumbnail_names, write_thumbnails
+from MDALSelectorLib.report.pmi_maps import PMIMaps
+from MDALSelectorLib.report.thumbnails import Disagreement, thumbnail_names, write_thumbnails
 from MDALSelectorLib.selection.budget import check_some_unlabelled, parse_budget
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.cohort_scores import CohortScores
@@ -25,6 +26,7 @@ from MDALSelectorLib.selection.config import (
     SelectionRequest,
     configuration_of,
 )
+from MDALSelectorLib.selection.diagnostics import LOCAL
 from MDALSelectorLib.selection.run_folder import (
     LOG_NAME,
     take_over_run,
@@ -34,8 +36,7 @@ from MDALSelectorLib.selection.run_folder import (
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
 from MDALSelectorLib.selection.selecting import make_selection, with_thumbnails
 from MDALSelectorLib.strategies.pool import SCORE
-from MultimodalImagingLib.cohorts.cases import Problem
-from MultimodalImagingLib.cohorts.cohort import Cohort
+from MultimodalImagingLib.cohorts.cases import Cohort, Problem
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.arrays import Float64Array
@@ -60,7 +61,7 @@ def run_selection(cohort: Cohort, config: SelectionConfig, reporter: Reporter) -
 
     Returns:
         The run folder: `selection.csv`, `selection.json`, `embeddings.safetensors`, `thumbnails/`,
-        `report.html`, `log.jsonl`. All but the log are the same bytes for the same seed.
+        `maps/`, `report.html`, `log.jsonl`. All but the log are the same bytes for the same seed.
 
     Raises:
         CohortError: If the cohort has no usable case.
@@ -258,10 +259,33 @@ def _write_run(
         if case_id in shown
     }
     rows = [row for row, case_id in enumerate(prepared.case_ids) if case_id in shown]
-    write_thumbnails(run, (prepared[row] for row in rows), kinds=prepared.spec.kinds, names=names)
+    write_thumbnails(
+        run,
+        (prepared[row] for row in rows),
+        kinds=prepared.spec.kinds,
+        names=names,
+        disagreement=_disagreement(run, selection, scores, prepared, names),
+    )
     write_embeddings(run, {"fused": scores.embeddings}, case_ids=scores.case_ids)
     write_selection(run, with_thumbnails(selection, names))
     write_report(run)
+
+
+def _disagreement(
+    run: Path,
+    selection: CaseSelection,
+    scores: CohortScores,
+    prepared: PreparedCohort,
+    names: Mapping[str, str],
+) -> Disagreement | None:
+    """Return what maps the cases that are shown, if the estimator that ranks looks at positions."""
+    if selection.diagnostics.estimator != LOCAL or scores.critics is None:
+        return None
+    counted = [pair.pair for pair in selection.diagnostics.pairs if pair.is_used]
+    medians = {p: v for p, v in selection.diagnostics.medians_nats.items() if p in counted}
+    suggested = {case.case_id for case in selection.suggested}
+    folders = {case: Path(name).stem for case, name in names.items() if case in suggested}
+    return PMIMaps(run, prepared, scores.critics, medians, folders).disagreement
 
 
 def _note_states(record: CohortRecord, selection: CaseSelection) -> None:

@@ -17,15 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.images.arrays import Float32Array, MaskArray
 from MultimodalImagingLib.images.geometry import Grid, Volume, image_from_volume
 from MultimodalImagingLib.record.atomic_files import atomic_path, write_text
 from MultimodalImagingLib.record.ownership import is_free
-
-Array = npt.NDArray[np.float32]
 
 MODALITIES = ("T1", "T1c", "T2", "FLAIR")
 LABELS = {"necrosis": 1, "edema": 2, "enhancing": 4}
@@ -91,9 +89,8 @@ def draw_factors(generator: np.random.Generator) -> Factors:
 
 def phantom_grid() -> Grid:
     """Return the grid of every phantom: LPS axes, isotropic, centered on the origin."""
-    origin = tuple(-SPACING_MM * (n - 1) / 2 for n in SIZE)
-    spacing = (SPACING_MM, SPACING_MM, SPACING_MM)
-    return Grid(SIZE, spacing, (origin[0], origin[1], origin[2]), tuple(np.eye(3).ravel()))
+    x, y, z = (-SPACING_MM * (n - 1) / 2 for n in SIZE)
+    return Grid(SIZE, (SPACING_MM,) * 3, (x, y, z), tuple(np.eye(3).ravel()))
 
 
 def make_case(factors: Factors) -> tuple[dict[str, Volume], Volume]:
@@ -120,7 +117,7 @@ def make_case(factors: Factors) -> tuple[dict[str, Volume], Volume]:
 
 def _tissues(
     factors: Factors, generator: np.random.Generator
-) -> tuple[npt.NDArray[np.bool_], dict[str, Array]]:
+) -> tuple[MaskArray, dict[str, Float32Array]]:
     """Paint the tissues from the outside inwards; each is a soft membership `(K, J, I)`."""
     position = _positions_mm() + 2.5 * np.stack([_smooth_field(generator, 12.0) for _ in range(3)])
     head = np.asarray(factors.head_mm).reshape(3, 1, 1, 1)
@@ -146,12 +143,12 @@ def _tissues(
 
 
 def _render(
-    brain: npt.NDArray[np.bool_],
-    tissue: dict[str, Array],
+    brain: MaskArray,
+    tissue: dict[str, Float32Array],
     modality: int,
     factors: Factors,
     generator: np.random.Generator,
-) -> Array:
+) -> Float32Array:
     """Turn tissues into one modality's image and add what only this modality shows."""
     image = sum(BRIGHTNESS[name][modality] * membership for name, membership in tissue.items())
     private = 0.5 * _smooth_field(generator, 7.0) + _smooth_field(generator, 18.0)
@@ -163,7 +160,7 @@ def _render(
     return np.where(brain, np.clip(image, 0.02, None) * scale, 0.0).astype(np.float32)
 
 
-def _ventricles(position: Array, scale: float) -> npt.NDArray[np.bool_]:
+def _ventricles(position: Float32Array, scale: float) -> MaskArray:
     mask = np.zeros(position.shape[1:], dtype=bool)
     for side in (-1.0, 1.0):
         offset = position - np.array([side * 11.0, 4.0, 8.0]).reshape(3, 1, 1, 1)
@@ -172,21 +169,21 @@ def _ventricles(position: Array, scale: float) -> npt.NDArray[np.bool_]:
     return mask
 
 
-def _positions_mm() -> Array:
+def _positions_mm() -> Float32Array:
     """LPS positions of all voxels, mm, shape `(3, K, J, I)`."""
     axes = [(np.arange(n) - (n - 1) / 2) * SPACING_MM for n in SIZE]
     z, y, x = np.meshgrid(axes[2], axes[1], axes[0], indexing="ij")
     return np.stack([x, y, z]).astype(np.float32)
 
 
-def _smooth_field(generator: np.random.Generator, sigma_mm: float) -> Array:
+def _smooth_field(generator: np.random.Generator, sigma_mm: float) -> Float32Array:
     """Gaussian random field of unit variance, shape `(K, J, I)`, correlation length in mm."""
     noise = generator.normal(size=(SIZE[2], SIZE[1], SIZE[0])).astype(np.float32)
     field = _smooth(noise, sigma_mm)
     return np.asarray((field - field.mean()) / field.std(), dtype=np.float32)
 
 
-def _smooth(array: Array, sigma_mm: float) -> Array:
+def _smooth(array: Float32Array, sigma_mm: float) -> Float32Array:
     image = sitk.GetImageFromArray(array)
     image.SetSpacing((SPACING_MM, SPACING_MM, SPACING_MM))
     return np.asarray(

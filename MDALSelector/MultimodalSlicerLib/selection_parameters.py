@@ -34,8 +34,7 @@ class BudgetUnit(enum.Enum):
 
 def memberName(name: str) -> str:
     """Return the name under which scenes keep a choice, for example `DIVERSE_MD`."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|-", "_", name)
-    return parted.upper()
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|-", "_", name).upper()
 
 
 class Strategy(enum.Enum):
@@ -68,6 +67,7 @@ class Estimator(enum.Enum):
         """Return the text of the combo box."""
         texts = {
             "auto": _("Automatic"),
+            "local": _("Local (positions, closed form)"),
             "gaussian": _("Gaussian (closed form)"),
             "contrastive": _("Contrastive (neural network)"),
         }

@@ -6,8 +6,9 @@ Must not import Slicer or Qt.
 from __future__ import annotations
 
 import codecs
-import json
 from dataclasses import dataclass
+
+from MultimodalImagingLib.record.json_entry import json_value
 
 MAX_LINE_CHARACTERS = 32_000_000  # the result of a large cohort is one line of some megabytes
 
@@ -97,7 +98,7 @@ def parse_line(line: str) -> Event:
     if not line.startswith("{"):
         return LogLine(line)
     try:
-        content = json.loads(line)
+        content = json_value(line)
         return _parse_event(content)
     except (ValueError, KeyError, TypeError):  # a log line that only looks like an event
         return LogLine(line)

@@ -44,7 +44,7 @@ def measure_selection(bench: PanelBench, cohort: Path) -> None:
     panel.ui.recordPathLineEdit.currentPath = str(bench.work / "record")
     panel.ui.cohortPathLineEdit.currentPath = str(cohort)
     watch(bench, "inspect", panel.ui.inspectButton, lambda: panel.jobs)
-    panel.ui.estimatorComboBox.currentIndex = 1
+    panel.ui.estimatorComboBox.setCurrentText("Gaussian (closed form)")
     panel._parameterNode.budget = 5  # percent: most cases are labeled
     watch(bench, "select", panel.ui.startButton, lambda: panel.jobs)
 

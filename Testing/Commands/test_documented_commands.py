@@ -167,8 +167,11 @@ def places(tmp_path: Path, small_example: SmallExample) -> Mapping[str, str]:
     (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     settings = {"training": {"augmentation": 0.0}, "network": {}}
     (tmp_path / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
-    brief = {"max_steps": 10, "evaluate_every": 5}
-    choices = {"strategy_options": {"max_per_patient": 2}, "estimation": {"contrastive": brief}}
+    choices = {
+        "estimation": {"contrastive": {"max_steps": 10, "evaluate_every": 5}},
+        "pairing": {"min_gain": 0.03},
+        "strategy_options": {"max_per_patient": 2},
+    }
     (tmp_path / "choices.json").write_text(json.dumps(choices), encoding="utf-8")
     names = ("cohort", "model", "run", "results", "labels", "record", "new")
     return {

@@ -1,6 +1,6 @@
 """Dice against labels: every strategy against random draws, by the closed-form learner.
 
-python Testing/Evidence/label_efficiency.py ../shared/data/sts51 --leave-out STS_019 --work /tmp/eff
+python Testing/Evidence/label_efficiency.py COHORT --leave-out STS_019 --work FOLDER
 
 The same as `mdal-selector retrospect` with 4 x 5 outer folds and 40 random draws, printed as a
 table. Kill it and start it again: finished test cases are kept in the work folder.

@@ -33,7 +33,8 @@ from MDALSelectorLib.estimation.pair_estimate import modality_difference
 from MDALSelectorLib.pairing.alignment import AlignmentMeasures, measure_alignment
 from MDALSelectorLib.pairing.config import PairingConfig
 from MDALSelectorLib.pairing.flags import gain_limits, pairing_flags
-from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort
+from MultimodalImagingLib.cohorts.cases import Cohort
+from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 from MultimodalImagingLib.preparation.preprocessing import (

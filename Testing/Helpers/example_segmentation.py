@@ -11,7 +11,7 @@ import SimpleITK as sitk  # noqa: N813
 import torch
 
 from CIMLSegmentLib.config import NetworkConfig
-from CIMLSegmentLib.model.model_description import Intensities
+from CIMLSegmentLib.model.model_description import Intensities, ModelFacts
 from CIMLSegmentLib.network.network import CIMLNet, CIMLOutput, MessageKey, build_network
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
@@ -43,6 +43,10 @@ class Model:
     patch_size: tuple[int, ...] = (16, 16, 16)
     identity: Mapping[str, object] = field(default_factory=lambda: {"name": "small"})
     intensities: Mapping[str, Intensities] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> ModelFacts:
+        return ModelFacts(intensities=self.intensities)
 
     @property
     def preprocessing(self) -> PreprocessingSpec:

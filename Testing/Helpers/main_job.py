@@ -19,7 +19,8 @@ from pathlib import Path
 
 from CIMLSegmentLib.commands.evaluate import reference_labels
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task
-from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort
+from MultimodalImagingLib.cohorts.cases import Cohort
+from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import CohortError, CrossModalError, UsageError
 from MultimodalImagingLib.images.stored_image import ImageFile

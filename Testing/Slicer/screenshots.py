@@ -50,7 +50,7 @@ def take_cohort(studio: Studio, work: Path) -> None:
 def take_selection(studio: Studio) -> None:
     """A selection that runs."""
     panel, ui = studio.panel, studio.panel.ui
-    ui.estimatorComboBox.currentIndex = 1
+    ui.estimatorComboBox.setCurrentText("Gaussian (closed form)")
     studio.open_sections("selection", "cases")
     ui.logGroupBox.collapsed = False
     ui.startButton.click()

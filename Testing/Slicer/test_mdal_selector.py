@@ -581,14 +581,14 @@ def test_outliers_do_not_squeeze_the_others_and_are_named(panel, show_run, wait_
     show_run(20)
     rows = panel.logic.rows()
     usual = [row.modality_difference for row in rows if row.modality_difference is not None]
-    rows[4] = replace(rows[4], modality_difference=400.0)
+    rows[4] = replace(rows[4], measures={"modality difference": 400.0})
     panel.logic.ranking.update(rows)
     panel.showRanking()
     chart = panel.logic.ranking.plot.chart()
     assert not chart.GetYAxisRangeAuto()
     assert chart.GetYAxisRange()[1] < max(usual) + 1
     assert rows[4].case_id in panel.ui.plotHintLabel.text
-    rows[4] = replace(rows[4], modality_difference=0.0)
+    rows[4] = replace(rows[4], measures={"modality difference": 0.0})
     panel.logic.ranking.update(rows)
     panel.showRanking()
     assert chart.GetYAxisRangeAuto()

@@ -99,3 +99,9 @@ def test_too_narrow_a_network_cannot_be_matched():
     )
     with pytest.raises(UsageError, match="within 5 %"):
         build_baseline("early-fusion", BRATS, tiny, seed=0)
+
+
+@pytest.mark.parametrize("kind", ["ciml", "late-fusion", ""])
+def test_a_kind_that_no_baseline_has_is_refused(kind):
+    with pytest.raises(UsageError, match="Expected a baseline of early-fusion"):
+        build_baseline(kind, BRATS, SMALL, seed=0)

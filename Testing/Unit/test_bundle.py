@@ -12,14 +12,17 @@ from pathlib import Path
 import pytest
 from example_segmentation import SMALL, four_sequences
 
+from CIMLSegmentLib import bundle_components
 from CIMLSegmentLib.__main__ import main
-from CIMLSegmentLib.config import TrainingConfig
+from CIMLSegmentLib.bundle_components import BundleSegmenter
+from CIMLSegmentLib.config import InferenceConfig, TrainingConfig
+from CIMLSegmentLib.inference.segmentation_job import Outcome
 from CIMLSegmentLib.model.bundle import export_bundle
 from CIMLSegmentLib.model.model import TrainedModel, load_model, save_model
 from CIMLSegmentLib.model.model_description import ModelDescription
 from CIMLSegmentLib.network.network import build_network
 from CIMLSegmentLib.task.task_io import load_task
-from MultimodalImagingLib.errors import ModelError, UsageError
+from MultimodalImagingLib.errors import CrossModalError, ModelError, UsageError
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
 ROOT = Path(__file__).parents[2]
@@ -148,3 +151,17 @@ def test_what_is_no_model_is_not_exported(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         export_bundle(tmp_path / "empty", tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
+
+
+def test_a_case_that_fails_makes_the_bundle_fail(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    four_sequences(tmp_path / "cohort" / "b1")
+    failed = Outcome({}, (), {"b1": "It is damaged."})
+    monkeypatch.setattr(bundle_components, "segment_cases", lambda *_, **__: failed)
+    cohort, output = str(tmp_path / "cohort"), str(tmp_path / "out")
+    segmenter = BundleSegmenter(load_model(model), InferenceConfig(), cohort, output)
+    with pytest.raises(CrossModalError, match="1 cases were not segmented: b1"):
+        segmenter.run()
+    with pytest.raises(UsageError, match="Expected a folder of images"):
+        BundleSegmenter(load_model(model), InferenceConfig(), "", output)

@@ -7,14 +7,20 @@ import math
 from pathlib import Path
 
 import pytest
+from example_selection import example_selection
 from hypothesis import given
 from hypothesis import strategies as st
 
+from MDALSelectorLib.report import page
+from MDALSelectorLib.selection import case_columns, run_folder, selecting
+from MDALSelectorLib.selection.case_selection import MEASURES, Measure
+from MDALSelectorPanelLib.nodes import case_rows
 from MDALSelectorPanelLib.nodes.case_rows import (
     STATE_COLORS,
     CaseRow,
     columns_from_rows,
     rows_from_columns,
+    rows_from_selection,
     usual_range,
     with_states,
     write_case_table,
@@ -26,7 +32,7 @@ ROWS = [
         "A",
         state=CaseState.SUGGESTED,
         rank=1,
-        modality_difference=1.5,
+        measures={"modality difference": 1.5},
         component=-0.25,
         pmi={"CT-PET": 0.5, "CT-T1": 1.25},
         flags=("incomplete: It lacks T2.", "check pairing: It shares too little."),
@@ -109,3 +115,21 @@ def test_the_exported_table_can_be_read_as_csv(tmp_path: Path) -> None:
         back = list(csv.DictReader(file))
     assert [row["case"] for row in back] == ["A", "Bé"]
     assert back[0]["reason"] == rows[0].reason
+
+
+def test_a_further_measure_is_a_column_of_every_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    further = (*MEASURES, Measure("voxel_nmi", "voxel NMI", "The higher, the more is shared."))
+    for module in (case_columns, case_rows, page, run_folder, selecting):
+        monkeypatch.setattr(module, "MEASURES", further)
+    selection = example_selection()
+    value = selection.cases[0].measures["voxel_nmi"]
+    run_folder.write_selection(tmp_path, selection)
+    assert run_folder.read_selection(tmp_path).cases[0].measures["voxel_nmi"] == round(value, 6)
+    table = csv.DictReader(run_folder.selection_csv(selection).splitlines())
+    assert float(next(table)["voxel NMI"]) == round(value, 4)
+    assert "Voxel NMI</button>" in page.render_report(tmp_path, selection)
+    rows = rows_from_selection(selection, found=(), states={})
+    assert columns_from_rows(rows)["voxel NMI"][0] == value
+    assert rows_from_columns(columns_from_rows(rows)) == rows

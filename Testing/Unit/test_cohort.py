@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from MultimodalImagingLib.cohorts.cases import Problem
-from MultimodalImagingLib.cohorts.cohort import Cohort, default_patterns, find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.cases import Cohort, Problem
+from MultimodalImagingLib.cohorts.cohort import default_patterns, find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
     ModalityPatterns,

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from MultimodalImagingLib.cohorts.cases import Case
-from MultimodalImagingLib.cohorts.content_checks import check_contents, check_volume
+from MultimodalImagingLib.cohorts.cases import Case, Problem
+from MultimodalImagingLib.cohorts.content_checks import check_images, check_volume
+from MultimodalImagingLib.cohorts.label_survey import label_problems, survey_labels
 from MultimodalImagingLib.images.geometry import Grid, Volume
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.volume_io import write_volume
+from MultimodalImagingLib.jobs.progress import NullReporter
 
 GRID = Grid((6, 5, 4), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), tuple(np.eye(3).ravel()))
 
@@ -21,6 +23,12 @@ def noise() -> np.ndarray:
 def written(path: Path, array: np.ndarray) -> ImageFile:
     write_volume(path, Volume(array, GRID))
     return ImageFile(path)
+
+
+def faults_of_label(label: ImageFile) -> list[Problem]:
+    case = Case("a", "a", {}, label)
+    survey = survey_labels({"a": label}, NullReporter())
+    return list(label_problems([case], survey, with_empty=True))
 
 
 def spoiled(value: float) -> np.ndarray:
@@ -56,7 +64,7 @@ def test_an_image_that_cannot_be_used_is_named(array: np.ndarray, found: str) ->
 )
 def test_whole_numbers_are_good_labels(tmp_path: Path, array: np.ndarray) -> None:
     label = written(tmp_path / "seg.nii.gz", array)
-    assert list(check_contents(Case("a", "a", {}, label))) == []
+    assert faults_of_label(label) == []
 
 
 @pytest.mark.parametrize(
@@ -70,7 +78,7 @@ def test_whole_numbers_are_good_labels(tmp_path: Path, array: np.ndarray) -> Non
 def test_a_label_of_other_numbers_is_named(tmp_path: Path, array: np.ndarray, found: str) -> None:
     for name in ("seg.nii.gz", "seg.nrrd"):
         label = written(tmp_path / name, array.astype(np.float32))
-        (problem,) = check_contents(Case("a", "a", {}, label))
+        (problem,) = faults_of_label(label)
         assert found in problem.message
         assert "Case a" in str(problem)
 
@@ -88,7 +96,7 @@ def test_all_files_of_a_case_are_read_and_all_faults_named(tmp_path: Path) -> No
         "ADC": damaged,
     }
     label = written(tmp_path / "seg.nii.gz", np.zeros(GRID.array_shape, np.uint8))
-    problems = list(check_contents(Case("a", "a", images, label)))
+    problems = [*check_images(Case("a", "a", images)), *faults_of_label(label)]
     advice = "Replace the file; until then the modality counts as missing in this case."
     assert [(p.severity, str(p)) for p in problems] == [
         (
@@ -123,4 +131,12 @@ def test_all_files_of_a_case_are_read_and_all_faults_named(tmp_path: Path) -> No
 
 def test_a_good_case_has_no_faults(tmp_path: Path) -> None:
     images = {"CT": written(tmp_path / "ct.nii.gz", noise())}
-    assert list(check_contents(Case("a", "a", images))) == []
+    assert list(check_images(Case("a", "a", images))) == []
+
+
+def test_a_mask_among_the_images_is_named_as_one(tmp_path: Path) -> None:
+    mask = written(tmp_path / "t1.nii.gz", (noise() > 0).astype(np.uint8))
+    (problem,) = check_images(Case("a", "a", {"T1": mask}))
+    assert problem.severity == "error"
+    assert "found a mask" in problem.message
+    assert "`t1_mask=label`" in problem.message

@@ -96,3 +96,25 @@ def test_the_mean_over_repeats_is_over_all_pairs_of_them() -> None:
     scores = np.array([[1.0, 2, 3], [1, 2, 3], [3, 2, 1]])
     assert mean_pairwise_spearman(scores) == pytest.approx((1 - 1 - 1) / 3)
     assert np.isnan(mean_pairwise_spearman(scores[:1]))
+
+
+def test_every_case_is_scored_by_two_thirds_that_share_no_patient_with_each_other_or_it() -> None:
+    owners = [f"p{i // 2}" for i in range(60)]
+    plan = plan_cross_fit(owners, config=CrossFitConfig(n_repeats=2), seed=3)
+    third, splits = plan.thirds(1)
+    assert np.bincount(third).tolist() == [20, 20, 20]
+    for number, split in enumerate(splits):
+        assert (third[split.fit] == number).all()
+        assert sorted([*split.fit, *split.held_out]) == list(range(60))
+    for case in range(60):
+        scoring = [split for split in splits if case in split.held_out]
+        assert len(scoring) == 2
+        seen = [set(plan.patients[split.fit]) for split in scoring]
+        assert not seen[0] & seen[1]
+        assert not (seen[0] | seen[1]) & {plan.patients[case]}
+
+
+def test_few_patients_still_stop_a_training_by_three() -> None:
+    plan = plan_cross_fit([f"p{i}" for i in range(12)], config=CrossFitConfig(), seed=0)
+    split = next(plan.splits(0))
+    assert len(split.inner(0.2).held_out) >= 3

@@ -15,6 +15,7 @@ from CIMLSegmentLib.commands.evaluate import reference_labels
 from CIMLSegmentLib.results.evaluation import Evaluation, evaluate_results
 from CIMLSegmentLib.results.evaluation_files import remarks
 from CIMLSegmentLib.results.result_io import write_result
+from CIMLSegmentLib.results.segmentation_report import ReportRequest, write_segmentation_report
 from CIMLSegmentLib.results.segmentation_result import SegmentationResult
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
@@ -295,3 +296,11 @@ def test_unusable_input_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixtu
     arguments = ["evaluate", str(tmp_path), "--reference", str(tmp_path / "labels")]
     assert main(arguments) == 2
     assert "Expected a cohort" in capsys.readouterr().err
+
+
+def test_results_of_two_tasks_are_not_shown_on_one_page(tmp_path: Path) -> None:
+    save_result(tmp_path / "results", "a", box(2, 8))
+    save_result(tmp_path / "results", "b", box(2, 8, 2), load_task("brats"))
+    with pytest.raises(CohortError, match="results of one task"):
+        write_segmentation_report(ReportRequest(tmp_path / "results", {}), reporter=NullReporter())
+    assert not list(tmp_path.rglob("*.html"))

@@ -14,6 +14,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.file_contents import Payload, payload_fault
 from MultimodalImagingLib.images.geometry import Grid, Volume
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.volume_io import read_grid, write_volume
@@ -106,3 +107,12 @@ def test_a_truncated_download_is_told_from_foreign_content(tmp_path: Path) -> No
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(CohortError, match="truncated"):
         read_grid(ImageFile(path))
+
+
+def test_a_length_that_fits_only_modulo_four_gigabytes_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "image.nii.gz"
+    path.write_bytes(gzip.compress(bytes(1000)))
+    assert payload_fault(Payload(path, 0, "gzip", 1000), is_thorough=False) is None
+    fault = payload_fault(Payload(path, 0, "gzip", 1000 + 2**32), is_thorough=False)
+    assert fault is not None
+    assert fault.startswith("a truncated file")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from MultimodalImagingLib.images.geometry import (
     Grid,
     Volume,
+    grid_from_affine_ras,
     grid_of_image,
     image_from_volume,
     is_same_grid,
@@ -233,3 +234,17 @@ def test_moving_image_and_target_together_changes_no_value(
     found = resample(Volume(array, moved[0]), moved[1]).array
     away_from_rim = np.abs(found - expected) < 1e-3
     assert away_from_rim.mean() > 0.98  # points on the very rim may fall to either side
+
+
+@pytest.mark.parametrize("number", [0.0, np.nan, np.inf])
+def test_a_matrix_with_an_axis_of_no_length_is_no_grid(number: float) -> None:
+    matrix = np.diag([1.0, number, 2.0, 1.0])
+    with pytest.raises(ValueError, match="longer than 0 mm"):
+        grid_from_affine_ras(matrix, (7, 6, 5))
+
+
+@pytest.mark.parametrize("shape", [(7, 6, 5), (5, 6), (5, 6, 7, 1), (4, 6, 7)])
+def test_an_array_that_does_not_fit_the_grid_is_refused(shape: tuple[int, ...]) -> None:
+    grid = Grid((7, 6, 5), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), tuple(np.eye(3).ravel()))
+    with pytest.raises(ValueError, match=r"shape \(5, 6, 7\)"):
+        Volume(np.zeros(shape, np.float32), grid)

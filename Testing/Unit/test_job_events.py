@@ -107,7 +107,9 @@ def test_what_our_reporter_writes_is_understood() -> None:
         "{'event': 'result'}",
         "[1, 2]",
         "{[]}",
+        '{"event": ' * 50_000,
     ],
+    ids=lambda line: line[:40],
 )
 def test_what_only_looks_like_an_event_is_log(line: str) -> None:
     assert parse_line(line) == LogLine(line)

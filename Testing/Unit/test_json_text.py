@@ -47,6 +47,15 @@ def test_numbers_beyond_double_precision_are_no_numbers(number):
         JsonEntry({"x": number}, "it").value("x", float)
 
 
+@pytest.mark.parametrize(
+    ("found", "kind"),
+    [(True, int), (False, float), (1, bool), (1.5, int), ("1", int), (None, str), ([], dict)],
+)
+def test_a_value_of_another_type_is_refused(found, kind):
+    with pytest.raises(ModelError, match="Expected 'x' in it to be"):
+        JsonEntry({"x": found}, "it").value("x", kind)
+
+
 def test_modality_patterns_must_be_texts(tmp_path):
     path = tmp_path / "modalities.json"
     path.write_text('{"format": 1, "patterns": [{"pattern": "t1", "modality": 0.5}]}')

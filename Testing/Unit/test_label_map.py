@@ -168,7 +168,11 @@ def test_regions_of_dataset_json(tmp_path: Path) -> None:
     assert beside(tmp_path / "a.nii.gz") == {1: ["whole tumor"], 2: ["whole tumor", "core"]}
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"labels": 3}', '{"labels": {"a": "b"}}', ""])
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", '{"labels": 3}', '{"labels": {"a": "b"}}', "", '{"labels": ' * 50_000],
+    ids=lambda text: text[:20],
+)
 def test_a_description_that_cannot_be_read_names_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "dataset.json").write_text(text)
     assert beside(tmp_path / "a.nii.gz") == {}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from MultimodalImagingLib.cohorts.cases import FoundFile
-from MultimodalImagingLib.cohorts.file_matching import LabelChoice, choose_label
+from MultimodalImagingLib.cohorts.cases import FoundFile, Problem
+from MultimodalImagingLib.cohorts.file_matching import choose_label
 from MultimodalImagingLib.cohorts.label_folder import label_maps_in, match_labels
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
@@ -87,7 +87,7 @@ def test_a_folder_per_case_holds_its_label_beside_images(tmp_path: Path) -> None
     assert [problem.case_id for problem in found.problems] == ["P7_2020"]
 
 
-def choice(*names: str, pattern: str | None = None) -> LabelChoice:
+def choice(*names: str, pattern: str | None = None) -> tuple[FoundFile | None, Problem | None]:
     rows = [] if pattern is None else [parse_pattern(pattern)]
     table: ModalityPatterns = DEFAULT_PATTERNS.with_first(rows)
     files = [
@@ -115,11 +115,11 @@ def choice(*names: str, pattern: str | None = None) -> LabelChoice:
 def test_one_of_several_labels_is_chosen_by_rules_and_the_others_named(
     names: tuple[str, ...], pattern: str | None, chosen: str
 ) -> None:
-    found = choice(*names, pattern=pattern)
-    assert found.file is not None
-    assert found.file.path == Path(f"{chosen}.nii.gz")
+    label, problem = choice(*names, pattern=pattern)
+    assert label is not None
+    assert label.path == Path(f"{chosen}.nii.gz")
     rest = set(names) - {chosen}
-    text = "" if found.problem is None else found.problem.message
+    text = "" if problem is None else problem.message
     assert all(Path(name).name in text for name in rest)
 
 
@@ -135,9 +135,9 @@ def test_one_of_several_labels_is_chosen_by_rules_and_the_others_named(
 def test_labels_that_no_rule_tells_apart_are_asked_about(
     names: tuple[str, ...], advice: str
 ) -> None:
-    found = choice(*names)
-    assert found.file is None
-    assert found.problem is not None
-    assert found.problem.severity == "warning"
-    assert advice in found.problem.message
-    assert "emove" not in found.problem.message
+    label, problem = choice(*names)
+    assert label is None
+    assert problem is not None
+    assert problem.severity == "warning"
+    assert advice in problem.message
+    assert "emove" not in problem.message

@@ -55,6 +55,19 @@ def test_the_commands_start_without_torch(package: str) -> None:
     assert not loaded & {"torch", "monai", "scipy", "sklearn", "plotly", "pandas"}
 
 
+@pytest.mark.parametrize(
+    "module",
+    [
+        "CIMLSegmentLib.results.evaluation",
+        "CIMLSegmentLib.results.segmentation_report",
+        "MDALSelectorLib.inspection.cohort_inspection",
+        "MDALSelectorLib.report.page",
+    ],
+)
+def test_what_needs_no_network_works_without_torch(module: str) -> None:
+    assert not imported_packages(f"import {module}") & {"torch", "monai", "sklearn"}
+
+
 # One import that each contract of pyproject.toml refuses: file, and the line planted in it.
 VIOLATIONS = {
     "packages": (

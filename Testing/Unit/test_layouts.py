@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort
+from MultimodalImagingLib.cohorts.cases import Cohort
+from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.volume_io import read_volume
 

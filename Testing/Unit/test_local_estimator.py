@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -171,3 +172,17 @@ def test_shuffles_pair_every_case_with_another_patient(cases: list[PreparedCase]
         assert sorted(partner.tolist()) == list(range(N))
         assert (plan.patients[partner] != plan.patients).all()
         assert (plan.fold_of_case[0][partner] == plan.fold_of_case[0]).all()
+
+
+def test_an_image_padded_to_the_field_of_view_of_another_does_not_count_where_it_was_padded(
+    cases: list[PreparedCase], found: LocalEstimates
+) -> None:
+    seen = cases[8].body.copy()
+    seen[14:] = False
+    image = np.where(seen, cases[8].images["b"], np.float32(-9.0))
+    padded = replace(
+        cases[8], images={**cases[8].images, "b": image}, bodies={**cases[8].bodies, "b": seen}
+    )
+    result = run([*cases[:8], padded, *cases[9:]])
+    spread = found.estimates[0].pmi.std()
+    assert abs(result.estimates[0].pmi[8] - found.estimates[0].pmi[8]) < 0.5 * spread

@@ -27,7 +27,7 @@ from CIMLSegmentLib.model.model_description import (
 )
 from CIMLSegmentLib.network.network import build_network
 from CIMLSegmentLib.task.task_io import load_task
-from MultimodalImagingLib.errors import ModelError
+from MultimodalImagingLib.errors import ModelError, UsageError
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 from MultimodalImagingLib.version import current_versions
 
@@ -367,3 +367,16 @@ def test_killed_saver_leaves_a_model_whose_weights_and_description_agree(folder,
         facts = dataclasses.replace(model.facts, step=10)
         description = dataclasses.replace(model.description, facts=facts)
         save_model(folder, dataclasses.replace(model, description=description))
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "found"),
+    [
+        ("training", TrainingConfig(patch_size=(16, 16, 16)), "patch size of 2 axes"),
+        ("preprocessing", PreprocessingSpec((2.0,) * 3, {"PET": "PET"}), "images prepared as"),
+        ("preprocessing", PreprocessingSpec((2.0,) * 3, {"PET": "CT", "CT": "PET"}), "prepared as"),
+    ],
+)
+def test_parts_of_a_model_that_contradict_each_other_are_refused(part, value, found):
+    with pytest.raises(UsageError, match=found):
+        dataclasses.replace(example().description, **{part: value})

@@ -137,7 +137,7 @@ def test_what_is_not_finite_inside_the_body_is_refused_with_its_number() -> None
 
 
 def test_an_image_without_any_finite_voxel_is_refused() -> None:
-    with pytest.raises(EnclosedNonFiniteError, match="729 voxels"):
+    with pytest.raises(EnclosedNonFiniteError, match="every voxel"):
         with_finite_background(np.full((9, 9, 9), np.nan))
 
 

@@ -11,7 +11,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.cohorts.cohort import find_cohort
-from MultimodalImagingLib.errors import CancelledError, CrossModalError
+from MultimodalImagingLib.errors import CancelledError, CohortError, CrossModalError
 from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.preparation import case_preparation
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec, cache_file
@@ -292,3 +292,38 @@ def test_real_cohort_with_native_grids_is_prepared_without_problems(
     assert len(cohort) == 10
     assert cohort.problems == ()
     assert all(len(header.modalities) == 3 for header in cohort.headers)
+
+
+def test_a_prepared_case_whose_arrays_were_damaged_is_prepared_again(
+    folder: Path, tmp_path: Path
+) -> None:
+    before = prepare(folder, tmp_path / "cache")[0]
+    path = cache_file(tmp_path / "cache", before.case_id, SPEC)
+    whole = path.read_bytes()
+    middle = len(whole) - 5000
+    path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :])
+    after = prepare(folder, tmp_path / "cache")[0]
+    for modality, image in before.images.items():
+        np.testing.assert_array_equal(after.images[modality], image)
+    np.testing.assert_array_equal(after.body, before.body)
+
+
+@pytest.mark.parametrize("spacing", [(4.0, 4.0), (4.0, 0.0, 4.0), (4.0, -1.0, 4.0)])
+def test_a_spacing_that_no_image_has_is_refused(spacing: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="three positive spacings"):
+        PreprocessingSpec(spacing, {"CT": "CT"})
+
+
+@pytest.mark.parametrize("kinds", [{}, {"CT": "X-ray"}])
+def test_a_kind_that_does_not_exist_is_refused(kinds: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="for every modality"):
+        PreprocessingSpec((4.0, 4.0, 4.0), kinds)
+
+
+def test_a_cohort_of_unreadable_images_has_no_spacing(folder: Path) -> None:
+    found = find_cohort(folder)
+    for case in found.cases:
+        for image in case.images.values():
+            image.path.write_bytes(b"damaged")
+    with pytest.raises(CohortError, match="No image of cohort"):
+        default_spec(replace(found, grids={}))

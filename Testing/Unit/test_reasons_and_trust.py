@@ -11,6 +11,7 @@ from MDALSelectorLib.case_flags import Flag
 from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics, judge_trust
 from MDALSelectorLib.selection.selecting import case_reason, nats, pair_statement
 
+LOCAL = {"estimator": "local", "bounds_nats": {"local": 0.3}}
 CT_PET, CT_T1 = ("CT", "PET"), ("CT", "T1")
 
 
@@ -92,6 +93,8 @@ def test_names_of_modalities_at_the_start_keep_their_spelling() -> None:
         ({"bounds_nats": {"gaussian": 0.3}, "null_bound_nats": 0.31}, 250, "none"),
         ({"bounds_nats": {"contrastive": 3.0}}, 250, "none"),
         ({"pairs": ()}, 250, "none"),
+        (LOCAL | {"r12_disjoint": 0.75}, 36, "good"),
+        (LOCAL | {"r12_disjoint": 0.5}, 36, "moderate"),
     ],
 )
 def test_trust_follows_signal_repeatability_and_size(
@@ -102,8 +105,16 @@ def test_trust_follows_signal_repeatability_and_size(
 
 def test_the_sentence_holds_the_numbers_that_it_rests_on() -> None:
     sentence = judge_trust(diagnostics(r12_disjoint=0.64), n_cases=51).sentence
-    for part in ("0.62 nats", "0.10 nats", "r12 = 0.64", "0.64 and 0.80", "51 cases are few"):
+    for part in ("0.62 nats", "0.10 nats", "r12 = 0.64", "0.64 to 0.80", "51 cases are few"):
         assert part in sentence
+
+
+def test_a_repeatable_local_order_is_not_sold_as_the_truth() -> None:
+    sentence = judge_trust(diagnostics(**LOCAL, r12_disjoint=0.95), n_cases=36).sentence
+    assert "0.30 nats of shared information per position" in sentence
+    assert "r12 = 0.95" in sentence
+    assert "can still follow image quality or scanner" in sentence
+    assert "few" not in sentence
 
 
 def test_without_signal_the_sentence_says_that_there_is_nothing_to_rank_by() -> None:

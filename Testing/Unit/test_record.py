@@ -85,7 +85,16 @@ def test_the_lock_of_a_living_process_is_respected_and_named(
         record.change_states({"a": CaseState.LABELLED})
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99, "cases": {}, "revision": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", "{}"),
+        '{"format": 99, "cases": {}, "revision": 1}',
+        '{"format": 1, "cases": [], "revision": 1}',
+        '{"format": 1, "cases": {}, "revision": "1"}',
+        '{"format": 1, "cases": {"a": {"state": "odd", "by": "", "at": ""}}, "revision": 1}',
+    ],
+)
 def test_an_unreadable_state_file_is_an_explained_error(tmp_path: Path, text: str) -> None:
     record = open_record(tmp_path)
     (record.folder / "cases.json").write_text(text, encoding="utf-8")
@@ -118,3 +127,13 @@ def test_run_folders_are_numbered_and_never_reused(tmp_path: Path) -> None:
     record = open_record(tmp_path)
     assert record.new_run_folder("MaxMD").name == "001-MaxMD"
     assert record.new_run_folder("DiverseMD").name == "002-DiverseMD"
+
+
+def test_a_record_that_cannot_be_made_or_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "closed").mkdir(mode=0o555)
+    with pytest.raises(UsageError, match="cannot be created"):
+        open_record(tmp_path, folder=tmp_path / "file" / "record")
+    with pytest.raises(UsageError, match="not writable"):
+        open_record(tmp_path, folder=tmp_path / "closed")
+    assert (tmp_path / "file").read_text() == "mine"

@@ -198,7 +198,7 @@ def test_diagnostics_settings_and_versions_are_in_the_page(page: Page) -> None:
         "Held-out bound, contrastive 0.45 nats",
         "What shuffled pairs reach 0.08 nats",
         "Repeatability r12 0.47",
-        "Agreement of the two estimators 0.58",
+        "Agreement of the estimators 0.58",
         "5 folds \N{MULTIPLICATION SIGN} 3",
         "estimation.n_folds 5",
         "preprocessing.spacing_mm 3.3, 3.3, 3.3",

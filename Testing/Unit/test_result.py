@@ -12,7 +12,13 @@ import SimpleITK as sitk  # noqa: N813
 
 from CIMLSegmentLib.results import result_io
 from CIMLSegmentLib.results.map_kinds import MapKey
-from CIMLSegmentLib.results.result_io import has_result, map_file_name, result_folder, write_result
+from CIMLSegmentLib.results.result_io import (
+    check_replaceable,
+    has_result,
+    map_file_name,
+    result_folder,
+    write_result,
+)
 from CIMLSegmentLib.results.segmentation_nrrd import segmentation_nrrd, terminology_entry
 from CIMLSegmentLib.results.segmentation_result import (
     Contribution,
@@ -142,6 +148,18 @@ def test_an_existing_result_is_kept_unless_asked(tmp_path: Path) -> None:
     write_result(result(maps=()), tmp_path, overwrite=True)
     assert len(list(folder.iterdir())) == 3
     assert [path.name for path in tmp_path.iterdir()] == ["patient-1"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_that_is_no_result_is_refused_before_the_work(
+    tmp_path: Path, overwrite: bool
+) -> None:
+    folder = write_result(result(), tmp_path)
+    check_replaceable(tmp_path, "patient-1", overwrite=True)
+    check_replaceable(tmp_path, "patient-2", overwrite=False)
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"notes\.txt"):
+        check_replaceable(tmp_path, "patient-1", overwrite=overwrite)
 
 
 def test_a_failed_write_leaves_neither_a_half_result_nor_touches_the_old_one(

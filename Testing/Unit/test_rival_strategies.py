@@ -7,8 +7,9 @@ import pytest
 from scipy.spatial.distance import cdist
 from scipy.stats import rankdata, spearmanr
 
-from MDALSelectorLib.strategies import MODALITY_DIFFERENCE, Pool, make_strategy
+from MDALSelectorLib.strategies import make_strategy
 from MDALSelectorLib.strategies.cscs import difficulty_weight, mixture
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, Pool
 from MDALSelectorLib.strategies.prob_cover import covering_radius
 
 

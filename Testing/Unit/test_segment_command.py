@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-import types
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +29,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         folders.append(folder)
         return bright_voxels()
 
-    stub = types.ModuleType("CIMLSegmentLib.model.model")
-    stub.load_model = load_model  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "CIMLSegmentLib.model.model", stub)
+    monkeypatch.setattr("CIMLSegmentLib.model.model.load_model", load_model)
     return folders
 
 
@@ -295,6 +291,7 @@ def test_named_images_must_be_unambiguous(tmp_path: Path) -> None:
 def test_chosen_cases_are_those_asked_for(cohort: Path) -> None:
     cases, _ = cases_of_path(cohort)
     assert [case.case_id for case in chosen_cases(cases, ["c", "a"])] == ["a", "c"]
+    assert [case.case_id for case in chosen_cases(cases, ["a", "c", "a"])] == ["a", "c"]
     assert chosen_cases(cases, []) == cases
     with pytest.raises(CohortError, match=r"no case y and no case z"):
         chosen_cases(cases, ["y", "z", "a"])

@@ -17,7 +17,7 @@ from MDALSelectorLib.selection.comparison import compare_strategies, coverage_ra
 from MDALSelectorLib.selection.config import SelectionRequest
 from MDALSelectorLib.selection.selecting import make_selection
 from MDALSelectorLib.strategies import STRATEGIES
-from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, VOXEL_NMI, Pool
+from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, SCORE, VOXEL_NMI, Pool
 from MultimodalImagingLib.errors import UsageError
 
 
@@ -215,7 +215,6 @@ def test_a_budget_that_only_flagged_cases_could_fill_is_refused() -> None:
 
 def test_a_missing_score_of_a_candidate_is_named() -> None:
     scores = example_scores()
-    assert scores.score is not None
-    scores.score[9] = np.nan
+    scores.measures[SCORE][9] = np.nan
     with pytest.raises(UsageError, match=r"finite score .* case case-010"):
         select(scores, "Score")

@@ -79,11 +79,22 @@ def test_a_missing_file_names_the_presets():
         load_task("brast")
 
 
-@pytest.mark.parametrize("text", ["{", '{"a": NaN}', '{"a": 1, "a": 2}', "\xff", ""], ids=repr)
-def test_broken_json_names_file_and_place(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("{", r"task\.json"),
+        ('{"a": NaN}', "NaN is no number"),
+        ('{"a": -Infinity}', "-Infinity is no number"),
+        ('{"a": 1, "a": 2}', "key 'a' occurs twice"),
+        ('{"b": {"a": 1, "a": 1}}', "key 'a' occurs twice"),
+        ("\xff", r"task\.json"),
+        ("", r"task\.json"),
+    ],
+)
+def test_broken_json_names_file_and_place(tmp_path, text, found):
     path = tmp_path / "task.json"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(ModelError, match=r"task\.json|occurs twice"):
+    with pytest.raises(ModelError, match=found):
         load_task(path)
 
 

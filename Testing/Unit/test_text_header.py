@@ -11,8 +11,9 @@ from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.file_contents import Payload, payload_fault
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.text_header import (
-    missing_line,
-    payload_of_text_header,
+    read_text_header,
+    text_header_fault,
+    text_payload,
     text_position,
 )
 from MultimodalImagingLib.images.volume_io import read_grid, read_volume
@@ -27,7 +28,7 @@ def written(path: Path, *, is_compressed: bool) -> Path:
 
 
 def payload_of(path: Path) -> Payload:
-    payload = payload_of_text_header(path)
+    payload = text_payload(read_text_header(path))
     assert payload is not None
     return payload
 
@@ -91,14 +92,14 @@ def test_what_the_header_says_otherwise_is_left_to_the_reading_library(
     tmp_path: Path, name: str, old: bytes, new: bytes
 ) -> None:
     path = replaced(written(tmp_path / name, is_compressed=False), old, new)
-    assert payload_of_text_header(path) is None
+    assert text_payload(read_text_header(path)) is None
 
 
 def test_a_header_longer_than_what_is_looked_at_is_no_fault(tmp_path: Path) -> None:
     path = written(tmp_path / "a.nrrd", is_compressed=False)
     expected = read_volume(ImageFile(path)).array
     replaced(path, b"encoding: raw", b"encoding: raw\n" + b"note:=" + b"x" * 70_000)
-    assert payload_of_text_header(path) is None
+    assert text_payload(read_text_header(path)) is None
     assert read_grid(ImageFile(path)).size == (8, 9, 10)
     np.testing.assert_array_equal(read_volume(ImageFile(path)).array, expected)
 
@@ -130,9 +131,9 @@ def test_a_metaimage_header_that_lacks_a_line_is_refused_without_noise(
 ) -> None:
     path = tmp_path / "t1.mha"
     sitk.WriteImage(sitk.GetImageFromArray(np.ones((4, 5, 6), np.float32)), str(path))
-    assert missing_line(path) is None
+    assert text_header_fault(read_text_header(path)) is None
     path.write_bytes(path.read_bytes().replace(name.encode(), b"X" * len(name), 1))
-    assert missing_line(path) == f"a MetaImage header without {name}"
+    assert text_header_fault(read_text_header(path)) == f"a MetaImage header without {name}"
     with pytest.raises(CohortError, match=f"without {name}"):
         read_grid(ImageFile(path))
     captured = capfd.readouterr()
@@ -142,14 +143,14 @@ def test_a_metaimage_header_that_lacks_a_line_is_refused_without_noise(
 def test_positions_that_headers_lack_or_contradict_are_told(tmp_path: Path) -> None:
     path = tmp_path / "t1.mha"
     sitk.WriteImage(sitk.GetImageFromArray(np.ones((4, 5, 6), np.float32)), str(path))
-    assert text_position(path) == (True, ())
+    assert text_position(read_text_header(path)) == (True, ())
     data = path.read_bytes()
     path.write_bytes(data.replace(b"AnatomicalOrientation = RAI", b"AnatomicalOrientation = LPS"))
-    is_known, remarks = text_position(path)
+    is_known, remarks = text_position(read_text_header(path))
     assert is_known
     assert "AnatomicalOrientation LPS" in remarks[0]
     assert "means RAI" in remarks[0]
     path.write_bytes(data.replace(b"TransformMatrix", b"XransformMatrix").replace(b"Offset", b"X"))
-    assert text_position(path)[0] is False
+    assert text_position(read_text_header(path))[0] is False
     path.write_bytes(data.replace(b"TransformMatrix = 1", b"TransformMatrix = ?"))
-    assert text_position(path) == (True, ())
+    assert text_position(read_text_header(path)) == (True, ())

@@ -8,7 +8,7 @@ from phantoms import save_itk
 
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.stored_image import ImageFile
-from MultimodalImagingLib.images.text_header_checks import text_header_fault
+from MultimodalImagingLib.images.text_header import read_text_header, text_header_fault
 from MultimodalImagingLib.images.volume_io import read_volume
 
 ARRAY = np.arange(512, dtype=np.int16).reshape(8, 8, 8)
@@ -35,7 +35,7 @@ def _change(path, old, new):
 def test_intact_headers_have_no_fault(tmp_path, suffix, compress):
     path = save_itk(tmp_path / f"image.{suffix}", ARRAY, compress=compress)
 
-    assert text_header_fault(path) is None
+    assert text_header_fault(read_text_header(path)) is None
     assert read_volume(ImageFile(path)).array.sum() == ARRAY.sum()
 
 
@@ -50,12 +50,19 @@ def test_intact_headers_have_no_fault(tmp_path, suffix, compress):
         (b"dimension: 3", b"dimension: 3\ndimension: 3"),
         (b"kinds: domain domain domain", b"kinds: " + b"a" * 5000 + b" domain domain"),
         (b"kinds: domain domain domain", b"kinds: domain domain"),
-        (b"encoding: raw", b"encoding: hex\nbyte skip: 9"),
         (b"type: short", b"type: block"),
     ],
 )
 def test_damaged_nrrd_headers_are_refused(nrrd, old, new):
     _change(nrrd, old, new)
+
+    assert text_header_fault(nrrd) is not None  # before ITK sees the file
+    with pytest.raises(CohortError, match=r"image\.nrrd"):
+        read_volume(ImageFile(nrrd))
+
+
+def test_an_encoding_that_cannot_be_checked_is_refused(nrrd):
+    _change(nrrd, b"encoding: raw", b"encoding: hex\nbyte skip: 9")
 
     with pytest.raises(CohortError, match=r"image\.nrrd"):
         read_volume(ImageFile(nrrd))
@@ -75,10 +82,12 @@ def test_damaged_nrrd_headers_are_refused(nrrd, old, new):
         (b"MET_SHORT", b"MET_OTHER"),
         (b"DimSize = 8 8 8", b"DimSize = 99999 99999 9999\nHeaderSize = 1"),
         (b"DimSize = 8 8 8", b"ElementNumberOfChannels = 1000000000\nDimSize = 8 8 8"),
+        (b"DimSize = 8 8 8", b"ElementNumberOfChannels = 0\nDimSize = 8 8 8"),
     ],
 )
 def test_damaged_meta_image_headers_are_refused(meta, old, new):
     _change(meta, old, new)
 
+    assert text_header_fault(meta) is not None
     with pytest.raises(CohortError, match=r"image\.mha"):
         read_volume(ImageFile(meta))

@@ -100,7 +100,7 @@ def test_model_folder_tells_all_about_the_training(balls, straight):
     assert model.facts.validation_cases == outcome.split.validation
     assert set(model.facts.intensities) == {"PET", "CT"}
     assert model.facts.step == outcome.best_step
-    assert model.training == QUICK
+    assert model.description.training == QUICK
     assert model.preprocessing == SPEC
     assert same(model.network.state_dict(), outcome.network.state_dict())
 

@@ -16,8 +16,8 @@ from CIMLSegmentLib.task.label_values import parse_label_values
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task, preset_names
 from CIMLSegmentLib.training.network_plan import LARGEST_PATCH, training_spacing
-from MultimodalImagingLib.cohorts.cases import Case
-from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.cases import Case, Cohort
+from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.cohorts.place_problems import label_problems, read_positions
 from MultimodalImagingLib.errors import UsageError

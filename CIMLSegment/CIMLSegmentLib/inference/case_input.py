@@ -87,12 +87,12 @@ def chosen_cases(cases: Sequence[Case], wanted: Sequence[str]) -> tuple[Case, ..
         CohortError: If a case is not there.
     """
     known = {case.case_id: case for case in cases}
-    wanted = [same_name(case_id) for case_id in wanted]
-    unknown = [case_id for case_id in wanted if case_id not in known]
+    names = {same_name(case_id) for case_id in wanted}
+    unknown = sorted(names - known.keys())
     if unknown:
         msg = (
             f"The cohort has no case {' and no case '.join(unknown)}. Choose among its"
             f" {len(known)} cases, {min(known)} to {max(known)}."
         )
         raise CohortError(msg)
-    return tuple(known[case_id] for case_id in sorted(wanted)) if wanted else tuple(cases)
+    return tuple(known[case_id] for case_id in sorted(names)) if names else tuple(cases)

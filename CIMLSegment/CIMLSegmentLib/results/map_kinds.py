@@ -29,30 +29,30 @@ class MapKind:
     Attributes:
         name: Name in files and in `result.json`.
         title: Name for the user.
-        unit: Unit of its values as legends give it; empty if unitless.
         meaning: Unit and range as `result.json` states them.
-        top: Upper end of the scale; `None` for the largest value of all maps of the kind.
-        top_text: The upper end as a legend gives it; empty where it follows from the values.
         colors: Key of `COLORS`; Slicer has a color table of the same name.
-        has_route: Whether a map belongs to an auxiliary and the primary that it informs.
-        has_region: Whether a map belongs to a region.
         choice: Text where the user chooses a kind.
         hint: What the maps show, and what they do not, in sentences.
         heading: Heading of their pictures in the report.
+        unit: Unit of its values as legends give it; empty if unitless.
+        top: Upper end of the scale; `None` for the largest value of all maps of the kind.
+        top_text: The upper end as a legend gives it; empty where it follows from the values.
+        has_route: Whether a map belongs to an auxiliary and the primary that it informs.
+        has_region: Whether a map belongs to a region.
     """
 
     name: str
     title: str
-    unit: str
     meaning: str
-    top: float | None
-    top_text: str
     colors: str
-    has_route: bool
-    has_region: bool
     choice: str
     hint: str
     heading: str
+    unit: str = ""
+    top: float | None = None
+    top_text: str = ""
+    has_route: bool = True
+    has_region: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,7 @@ _KINDS = (
         title=QT_TRANSLATE_NOOP("MapKind", "Information"),
         unit=QT_TRANSLATE_NOOP("MapKind", "nats per voxel"),
         meaning="nats per voxel",
-        top=None,
-        top_text="",
         colors="Viridis",
-        has_route=True,
         has_region=False,
         choice=QT_TRANSLATE_NOOP("MapKind", "Information (nats per voxel)"),
         hint=QT_TRANSLATE_NOOP(
@@ -102,13 +99,10 @@ _KINDS = (
     MapKind(
         name="attention",
         title=QT_TRANSLATE_NOOP("MapKind", "Attention"),
-        unit="",
         meaning="unitless, 0 to 1",
         top=1.0,
         top_text="1",
         colors="Inferno",
-        has_route=True,
-        has_region=True,
         choice=QT_TRANSLATE_NOOP("MapKind", "Attention (0 to 1)"),
         hint=QT_TRANSLATE_NOOP(
             "MapKind",
@@ -120,13 +114,10 @@ _KINDS = (
     MapKind(
         name="gradcam",
         title=QT_TRANSLATE_NOOP("MapKind", "Grad-CAM"),
-        unit="",
         meaning="unitless, 0 to 1; model attribution, not clinical evidence",
         top=1.0,
         top_text="1",
         colors="Inferno",
-        has_route=True,
-        has_region=True,
         choice=QT_TRANSLATE_NOOP("MapKind", "Grad-CAM (0 to 1)"),
         hint=QT_TRANSLATE_NOOP(
             "MapKind", "Which places of the message raise the score of the region."
@@ -142,7 +133,6 @@ _KINDS = (
         top_text="ln 2 = 0.69 nats",
         colors="Plasma",
         has_route=False,
-        has_region=True,
         choice=QT_TRANSLATE_NOOP("MapKind", "Uncertainty (nats)"),
         hint=QT_TRANSLATE_NOOP(
             "MapKind",

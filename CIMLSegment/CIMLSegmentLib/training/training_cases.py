@@ -239,7 +239,7 @@ def _key(case: Case, maps: LabelMaps, job: PreparationJob, known: FileChecksums)
     label = case.label
     content = [
         FORMAT_VERSION,
-        case_key(case, job.spec, job.root, checksums=known),
+        case_key(case, job.spec, known),
         case.patient_id,
         [label.path.name, label.component, known.of(label.path)] if label else None,
         {name: task_to_json(job.task)[name] for name in ("labels", "regions")},

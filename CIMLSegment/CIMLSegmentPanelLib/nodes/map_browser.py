@@ -112,10 +112,7 @@ class MapBrowser:
         Raises:
             ValueError: If a file is gone.
         """
-        keys = [key for _name, _top, key in resultFacts(node).files]
-        for key in keys:
-            mapNode(node, key)
-        return len(keys)
+        return len([mapNode(node, key) for _name, _top, key in resultFacts(node).files])
 
     def delete(self, node: slicer.vtkMRMLSegmentationNode) -> None:
         """Remove the maps of a result from views and scene."""

@@ -38,7 +38,8 @@ def add_select_arguments(parser: argparse.ArgumentParser) -> None:
         "--estimator",
         default="auto",
         choices=list(ESTIMATORS),
-        help="how PMI is estimated; auto takes the one with the higher held-out bound",
+        help="what PMI is estimated from: positions (local), whole cases (gaussian: closed form;"
+        " contrastive: networks); auto takes the one that repeats and has the clearest signal",
     )
     parser.add_argument("--device", help="cpu, cuda, ...; default: a GPU if there is one")
     parser.add_argument("--spacing", type=float, metavar="MM", help="working spacing, mm")

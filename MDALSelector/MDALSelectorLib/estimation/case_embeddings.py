@@ -20,12 +20,8 @@ class ViewSource(Protocol):
     """Gives views of cases: the same places in all modalities, rows in the order of the cases."""
 
     @property
-    def modalities(self) -> tuple[str, ...]:
-        """In the order of the cohort."""
-
-    @property
     def available(self) -> Mapping[str, MaskArray]:
-        """Which cases have each modality, `(n_cases,)`."""
+        """Which cases have each modality, in the order of the cohort, `(n_cases,)`."""
 
     @property
     def n_places(self) -> int:
@@ -113,7 +109,7 @@ class CaseEmbeddings:
         joint = joint_cases(has, pair)
         n_views = self.counts.shape[1]
         chosen = [self.encoded[m][_view_rows(np.cumsum(has[m])[joint] - 1, n_views)] for m in pair]
-        order = [self.source.modalities.index(m) for m in pair]
+        order = [list(self.source.available).index(m) for m in pair]
         rows, columns = self.model.factors((order[0], order[1]), *chosen)
         device = rows.device
         return PairEmbeddings(
@@ -144,7 +140,7 @@ def embed_views(
     device = model.log_scale.device
     encoded = {
         m: model.encode(i, views[m].flatten(0, 1).to(device))
-        for i, m in enumerate(source.modalities)
+        for i, m in enumerate(source.available)
     }
     return CaseEmbeddings(model, source, cases, counts, encoded)
 
@@ -160,7 +156,7 @@ def embed_cases(model: ContrastiveModel, source: ViewSource, cases: IntArray) ->
         source,
         cases,
         np.concatenate([part.counts for part in parts]),
-        {m: _joined([part.encoded[m] for part in parts]) for m in source.modalities},
+        {m: _joined([part.encoded[m] for part in parts]) for m in source.available},
     )
 
 

@@ -187,14 +187,14 @@ class LocalConfig:
     Attributes:
         n_places: Places in the box around each body; about half of them lie in the body.
         ridge: Added to the variances of the normal scores, unitless.
-        n_shuffles: Shuffles of the pairs for the bound that chance alone reaches.
+        n_shuffles: Shuffles of the pairs, which differ little, for the bound of chance alone.
         n_reliability_splits: Repeats that are also scored by critics of disjoint halves.
     """
 
     n_places: int = 4000
     ridge: float = 0.01
-    n_shuffles: int = 20
-    n_reliability_splits: int = 3
+    n_shuffles: int = 8
+    n_reliability_splits: int = 2
 
     def __post_init__(self) -> None:
         """Refuse settings that score nothing."""

@@ -139,11 +139,11 @@ def _new_model(
 ) -> ContrastiveModel:
     encoders = [
         source.make_encoder(m, cases[source.available[m][cases]], generator=generator)
-        for m in source.modalities
+        for m in source.available
     ]
     model = ContrastiveModel(encoders, config, generator=generator).to(device).eval()
     views, _ = source.evaluation_views(_draw_batch(cases, config.batch_cases, generator))
-    for index, modality in enumerate(source.modalities):
+    for index, modality in enumerate(source.available):
         model.settle(index, views[modality].flatten(0, 1).to(device))
     return model
 

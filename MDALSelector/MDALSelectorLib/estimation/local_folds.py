@@ -120,7 +120,7 @@ class LocalFold:
 
 def local_fold(samples: LocalSamples, modalities: Sequence[str], split: Split) -> LocalFold:
     """Fit maps with the cases of a split that may be seen, and apply them to all its cases."""
-    n_places = next(iter(samples.inside.values())).shape[1]
+    n_places = next(iter(samples.values.values())).shape[1]
     step = max(1, len(split.fit) * n_places // (2 * MAX_FIT_ROWS))
     places = slice(None, None, step)
     maps, fit, held_out = {}, {}, {}

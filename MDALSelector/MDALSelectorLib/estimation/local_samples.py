@@ -32,11 +32,9 @@ class LocalSamples:
 
     Attributes:
         values: Per modality, in the order of the cohort, `(n_cases, n_places, N_FEATURES)`.
-        inside: Per modality, whether it sees the body at the place, `(n_cases, n_places)`.
     """
 
     values: Mapping[str, Float32Array]
-    inside: Mapping[str, MaskArray]
 
     @property
     def available(self) -> dict[str, MaskArray]:
@@ -49,15 +47,10 @@ class LocalSamples:
     def taken(self, rows: Sequence[int]) -> LocalSamples:
         """Return the samples of some cases, in the order of the given rows."""
         index = np.asarray(rows, dtype=np.intp)
-        return LocalSamples(
-            {m: values[index] for m, values in self.values.items()},
-            {m: inside[index] for m, inside in self.inside.items()},
-        )
+        return LocalSamples({m: values[index] for m, values in self.values.items()})
 
     def counts(self, pair: ModalityPair, partner: IntArray | None = None) -> MaskArray:
-        """Tell which places count for a pair: both have voxels and at least one sees the body.
-
-        Air in both says nothing, and would make every pair agree.
+        """Tell which places count for a pair: those where both see the body.
 
         Args:
             pair: Two modalities.
@@ -67,11 +60,9 @@ class LocalSamples:
             `(n_cases, n_places)`.
         """
         first, second = pair
-        rows = np.arange(len(self.inside[first])) if partner is None else partner
-        has_both = ~(
-            np.isnan(self.values[first][:, :, 0]) | np.isnan(self.values[second][rows, :, 0])
-        )
-        return np.asarray(has_both & (self.inside[first] | self.inside[second][rows]))
+        rows = np.arange(len(self.values[first])) if partner is None else partner
+        lacks = np.isnan(self.values[first][:, :, 0]) | np.isnan(self.values[second][rows, :, 0])
+        return np.asarray(~lacks)
 
 
 def sample_cohort(
@@ -95,30 +86,36 @@ def sample_cohort(
     reporter.stage("Describe positions", len(blurs))
     shape = (len(blurs), n_places)
     values = {m: np.full((*shape, N_FEATURES), np.nan, dtype=np.float32) for m in kinds}
-    inside = {m: np.zeros(shape, dtype=bool) for m in kinds}
     for row, (case, blur) in enumerate(zip(cases, blurs, strict=True)):
         voxels = places_in(case.body, n_places)
         for modality in case.modalities:
-            mask = case.body & case.coverage[modality]
-            counts = mask[voxels]
+            counts = seen_body(case, modality)[voxels]
             if counts.any():
                 found = case_features(case, modality, kind=kinds[modality], blurs=blur)
                 k, j, i = (axis[counts] for axis in voxels)
                 values[modality][row, counts] = found[:, k, j, i].T
-                inside[modality][row] = case.bodies[modality][voxels]
         reporter.advance()
-    return LocalSamples(values, inside)
+    return LocalSamples(values)
 
 
 def case_features(case: PreparedCase, modality: str, *, kind: str, blurs: Blurs) -> Float32Array:
     """Return the local features of one modality of a case, `(N_FEATURES, K, J, I)`."""
     return local_features(
         case.images[modality],
-        case.body & case.coverage[modality],
+        seen_body(case, modality),
         spacing_mm=case.grid.spacing_mm,
         kind=kind,
         resolution_mm=blurs.get(modality, (0.0, 0.0, 0.0)),
     )
+
+
+def seen_body(case: PreparedCase, modality: str) -> MaskArray:
+    """Return the part of a case's body that one modality sees.
+
+    Air says nothing and would make every pair agree; and an image that was padded with zeros to
+    the field of view of another one would disagree with it wherever it was padded.
+    """
+    return np.asarray(case.body & case.coverage[modality] & case.bodies[modality])
 
 
 def places_in(body: MaskArray, n_places: int) -> tuple[npt.NDArray[np.int64], ...]:

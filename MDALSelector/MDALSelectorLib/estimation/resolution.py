@@ -13,8 +13,6 @@ from MultimodalImagingLib.preparation.working_grid import canonical_grid
 def matching_blurs(prepared: PreparedCohort) -> list[Mapping[str, Triple]]:
     """Return, per case, the blur that brings its sharper modalities to the coarsest.
 
-    Voxel sizes are taken along the working axes that lie closest to the axes of each image.
-
     Args:
         prepared: The prepared cohort; only headers of its images are read.
 
@@ -24,11 +22,17 @@ def matching_blurs(prepared: PreparedCohort) -> list[Mapping[str, Triple]]:
     Raises:
         CohortError: If an image cannot be read any more.
     """
-    blurs: list[Mapping[str, Triple]] = []
-    for case, header in zip(prepared.cases, prepared.headers, strict=True):
-        native = {
-            modality: canonical_grid(read_grid(case.images[modality])).spacing_mm
-            for modality in header.modalities
-        }
-        blurs.append(matching_blur_mm(native, header.grid.spacing_mm))
-    return blurs
+    return [case_blurs(prepared, row) for row in range(len(prepared))]
+
+
+def case_blurs(prepared: PreparedCohort, row: int) -> Mapping[str, Triple]:
+    """Return the blurs of one case.
+
+    Voxel sizes are taken along the working axes that lie closest to the axes of each image.
+    """
+    case, header = prepared.cases[row], prepared.headers[row]
+    native = {
+        modality: canonical_grid(read_grid(case.images[modality])).spacing_mm
+        for modality in header.modalities
+    }
+    return matching_blur_mm(native, header.grid.spacing_mm)

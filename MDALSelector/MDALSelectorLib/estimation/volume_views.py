@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
@@ -45,11 +45,6 @@ class VolumeViews:
         self._lock = Lock()
 
     @property
-    def modalities(self) -> tuple[str, ...]:
-        """In the order of the cohort."""
-        return tuple(self._available)
-
-    @property
     def available(self) -> Mapping[str, MaskArray]:
         """Which cases have each modality."""
         return self._available
@@ -64,12 +59,12 @@ class VolumeViews:
     ) -> Mapping[str, Tensor]:
         """Draw crops inside the body, turned and flipped alike in all modalities."""
         edge = self._config.edge_voxels
-        having = {m: cases[self._available[m][cases]].tolist() for m in self.modalities}
+        having = {m: cases[self._available[m][cases]].tolist() for m in self._available}
         views = {
             m: np.empty((len(having[m]), n_views, 1, edge, edge, edge), dtype=np.float32)
-            for m in self.modalities
+            for m in self._available
         }
-        row = dict.fromkeys(self.modalities, 0)
+        row = dict.fromkeys(self._available, 0)
         for case in cases.tolist():
             loaded = self._load(case)
             picked = torch.randint(len(loaded.starts), (n_views,), generator=generator)
@@ -88,7 +83,7 @@ class VolumeViews:
         loaded = [self._load(case) for case in cases.tolist()]
         edge = self._config.edge_voxels
         views = {}
-        for modality in self.modalities:
+        for modality in self._available:
             crops = [
                 np.stack([_crop(c.images[modality], s, edge) for s in c.places])
                 for c, has in zip(loaded, self._available[modality][cases], strict=True)
@@ -112,19 +107,13 @@ class VolumeViews:
 
     def _load(self, index: int) -> _CropCase:
         with self._lock:
-            return self._loaded(index)
-
-    def _loaded(self, index: int) -> _CropCase:
-        if index not in self._memory:
-            loaded = _CropCase.from_prepared(self._cases[index], self.modalities, self._config)
-            limit = self._config.memory_mb * 2**20
-            while self._memory and loaded.n_bytes + self._n_bytes() > limit:
-                del self._memory[next(iter(self._memory))]
-            self._memory[index] = loaded
-        return self._memory[index]
-
-    def _n_bytes(self) -> int:
-        return sum(case.n_bytes for case in self._memory.values())
+            if index not in self._memory:
+                loaded = _CropCase.from_prepared(self._cases[index], self._available, self._config)
+                room = self._config.memory_mb * 2**20 - loaded.n_bytes
+                while self._memory and sum(c.n_bytes for c in self._memory.values()) > room:
+                    del self._memory[next(iter(self._memory))]
+                self._memory[index] = loaded
+            return self._memory[index]
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +138,7 @@ class _CropCase:
 
     @classmethod
     def from_prepared(
-        cls, case: PreparedCase, modalities: Sequence[str], config: CropConfig
+        cls, case: PreparedCase, modalities: Iterable[str], config: CropConfig
     ) -> _CropCase:
         edge = config.edge_voxels
         short = [max(0, edge - n) for n in case.body.shape]

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from MDALSelectorLib.inspection.geometry import GeometryReport, geometry_report
-from MultimodalImagingLib.cohorts.case_builder import FileMatch
 from MultimodalImagingLib.cohorts.case_names import RULE
-from MultimodalImagingLib.cohorts.cases import Problem
-from MultimodalImagingLib.cohorts.cohort import Cohort, find_cohort, patterns_for
-from MultimodalImagingLib.cohorts.content_checks import check_contents
+from MultimodalImagingLib.cohorts.cases import Cohort, FileMatch, Problem
+from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.content_checks import check_images
 from MultimodalImagingLib.cohorts.label_survey import (
     LabelRow,
     LabelSurvey,
+    label_problems,
     label_table,
     survey_labels,
 )
@@ -188,7 +188,8 @@ def inspect_cohort(
     cohort = find_cohort(path, patterns=patterns_for(path, chosen.modality_rows))
     teller = reporter or NullReporter()
     survey = _survey(cohort, teller, is_deep=chosen.is_deep)
-    found = _read_everything(cohort, teller) if chosen.is_deep else _label_problems(cohort, survey)
+    found = _read_images(cohort, teller) if chosen.is_deep else []
+    found += label_problems(cohort.cases, survey, with_empty=chosen.is_deep)
     problems = sorted((*cohort.problems, *found), key=_severity_rank)
     return InspectionReport(
         cohort,
@@ -200,11 +201,11 @@ def inspect_cohort(
     )
 
 
-def _read_everything(cohort: Cohort, reporter: Reporter) -> list[Problem]:
+def _read_images(cohort: Cohort, reporter: Reporter) -> list[Problem]:
     reporter.stage("Read all voxels", len(cohort.cases))
     problems: list[Problem] = []
     for case in cohort.cases:
-        problems += check_contents(case)
+        problems += check_images(case)
         reporter.advance()
     return problems
 
@@ -215,15 +216,6 @@ def _survey(cohort: Cohort, reporter: Reporter, *, is_deep: bool) -> LabelSurvey
     step = 1 if is_deep else -(-len(files) // MOST_LABELS_READ)
     chosen = dict(list(files.items())[:: max(step, 1)])
     return survey_labels(chosen, reporter) if chosen else LabelSurvey((), {})
-
-
-def _label_problems(cohort: Cohort, survey: LabelSurvey) -> list[Problem]:
-    files = {case.case_id: case.label for case in cohort.cases}
-    return [
-        Problem("warning", text, case_id, None if file is None else file.path)
-        for case_id, text in survey.faults.items()
-        for file in [files[case_id]]
-    ]
 
 
 def _pattern_uses(cohort: Cohort) -> tuple[PatternUse, ...]:
@@ -243,7 +235,7 @@ def _use_key(match: FileMatch) -> tuple[str, str | None, bool, str]:
 
 
 def _part(match: FileMatch) -> str:
-    return match.shape if _is_open(match) else match.part
+    return match.file.shape if _is_open(match) else match.part
 
 
 def _is_open(match: FileMatch) -> bool:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from MultimodalImagingLib.cohorts.cases import Case
-from MultimodalImagingLib.cohorts.cohort import Cohort
+from MultimodalImagingLib.cohorts.cases import Case, Cohort
 from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.images.geometry import Grid, extent_mm, is_same_grid
 from MultimodalImagingLib.images.geometry_checks import (

@@ -25,12 +25,12 @@ from MDALSelectorLib.pairing.gradient_agreement import (
     resized,
     resized_mask,
 )
-from MultimodalImagingLib.images.arrays import Float32Array, MaskArray
+from MultimodalImagingLib.images.arrays import Float32Array, Float64Array, MaskArray
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 Pair = tuple[str, str]
-Table = Mapping[Pair, npt.NDArray[np.float64]]
+Table = Mapping[Pair, Float64Array]
 
 # Cases before and after a case, in the order of their names, whose images serve as unrelated ones.
 N_NEIGHBORS = 16
@@ -70,13 +70,6 @@ class AlignmentMeasures:
         return tuple(self.agreement)
 
 
-@dataclass(frozen=True)
-class _Row:
-    agreement: float
-    gain: float
-    offset_lps_mm: npt.NDArray[np.float64]
-
-
 def measure_alignment(
     cases: Iterable[PreparedCase],
     patient_ids: Sequence[str],
@@ -95,7 +88,7 @@ def measure_alignment(
     reporter = reporter or NullReporter()
     reporter.stage("Check pairing", len(patient_ids))
     pairs = list(combinations(modalities, 2))
-    rows: list[dict[Pair, _Row]] = []
+    rows: list[list[Float64Array]] = []
     case_ids: list[str] = []
     spacing = 0.0
     unrelated = UnrelatedPatients(pairs)
@@ -106,17 +99,20 @@ def measure_alignment(
         unrelated.add(coarse, patient)
         case_ids.append(case.case_id)
         reporter.advance()
+    values = np.array(rows).reshape(len(rows), len(pairs), 5)
+    columns = {pair: values[:, number] for number, pair in enumerate(pairs)}
     return AlignmentMeasures(
         case_ids=tuple(case_ids),
         spacing_mm=spacing,
-        agreement={p: np.array([r[p].agreement for r in rows]) for p in pairs},
-        gain={p: np.array([r[p].gain for r in rows]) for p in pairs},
-        offset_mm={p: np.array([r[p].offset_lps_mm for r in rows]).reshape(-1, 3) for p in pairs},
+        agreement={pair: found[:, 0] for pair, found in columns.items()},
+        gain={pair: found[:, 1] for pair, found in columns.items()},
+        offset_mm={pair: found[:, 2:] for pair, found in columns.items()},
         unrelated_z=unrelated.z_scores(),
     )
 
 
-def _case_rows(coarse: CoarseCase, case: PreparedCase, pairs: Sequence[Pair]) -> dict[Pair, _Row]:
+def _case_rows(coarse: CoarseCase, case: PreparedCase, pairs: Sequence[Pair]) -> list[Float64Array]:
+    """Return agreement, gain and offset (LPS, mm) of every pair; NaN where the case lacks it."""
     spacing = coarse.spacing_mm
     spectra = {
         modality: edge_spectrum(
@@ -126,15 +122,15 @@ def _case_rows(coarse: CoarseCase, case: PreparedCase, pairs: Sequence[Pair]) ->
         )
         for modality, image in coarse.images.items()
     }
-    rows = {}
+    rows = []
     for first, second in pairs:
         if first not in spectra or second not in spectra:
-            rows[first, second] = _Row(np.nan, np.nan, np.full(3, np.nan))
+            rows.append(np.full(5, np.nan))
             continue
         best = best_shift(spectra[first], spectra[second], spacing_mm=spacing)
         along_ijk = np.array(best.offset_mm[::-1])
         offset = case.grid.direction_matrix @ along_ijk
-        rows[first, second] = _Row(best.agreement, best.gain, offset)
+        rows.append(np.array([best.agreement, best.gain, *offset]))
     return rows
 
 
@@ -172,7 +168,7 @@ class UnrelatedPatients:
                 value = agreement(of_row[first], other[second])
                 self._found[first, second].append((row, column, value))
 
-    def z_scores(self) -> dict[Pair, npt.NDArray[np.float64]]:
+    def z_scores(self) -> dict[Pair, Float64Array]:
         """Return the standardized own agreement per pair, see `standardized_agreement`."""
         scores = {}
         for pair, found in self._found.items():
@@ -186,10 +182,10 @@ class UnrelatedPatients:
 def standardized_agreement(
     rows: npt.NDArray[np.int_],
     columns: npt.NDArray[np.int_],
-    values: npt.NDArray[np.float64],
+    values: Float64Array,
     *,
     n_cases: int,
-) -> npt.NDArray[np.float64]:
+) -> Float64Array:
     """Tell how far the agreement of own images stands out of that of unrelated ones.
 
     Agreements are made normal (Fisher's `artanh`) and centered by the means of their row and

@@ -13,15 +13,15 @@ from MDALSelectorLib.selection.case_selection import (
     MEASURES,
     CaseSelection,
     RankedCase,
-    StrategyComparison,
 )
-from MDALSelectorLib.selection.diagnostics import Pair
+from MDALSelectorLib.selection.diagnostics import LOCAL, Pair
 from MDALSelectorLib.selection.run_folder import (
     REPORT_NAME,
     THUMBNAILS_NAME,
     is_page,
     read_selection,
 )
+from MDALSelectorLib.strategies import STRATEGIES
 from MultimodalImagingLib.jobs.texts import counted, joined, render_page
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.ownership import check_own_files
@@ -66,16 +66,17 @@ def render_report(run: Path, selection: CaseSelection) -> str:
     """
     from markupsafe import Markup
 
-    comparison = selection.comparison
+    strategy = STRATEGIES.get(selection.strategy)
+    shown = (*selection.suggested, *selection.to_check)
     values = {
         "selection": selection,
-        "strategy_summary": _summary(selection.strategy),
+        "strategy_summary": strategy.summary if strategy else "a custom strategy",
         "measures": MEASURES,
         "rows": table_rows(selection),
+        "has_maps": selection.diagnostics.estimator == LOCAL,
         "has_patients": any(case.patient_id != case.case_id for case in selection.cases),
-        "suggested": cards(run, selection.suggested),
-        "to_check": cards(run, selection.to_check),
-        "overlap": None if comparison is None else overlap_rows(comparison),
+        "signs": STATE_SIGNS,
+        "pictures": {case.case_id: _data_uri(run, case.thumbnail) for case in shown},
         "settings": list(flattened(selection.configuration)),
         "plotly_script": Markup(figures.plotly_script()),
         "scatter": Markup(figures.scatter_html(selection)),
@@ -90,48 +91,19 @@ def render_report(run: Path, selection: CaseSelection) -> str:
     return render_page(Path(__file__).with_name(TEMPLATE_NAME), values, filters=filters)
 
 
-def _summary(strategy: str) -> str:
-    from MDALSelectorLib.strategies import STRATEGIES
-
-    return STRATEGIES[strategy].summary if strategy in STRATEGIES else "a custom strategy"
-
-
 @dataclass(frozen=True)
 class TableRow:
     """One row of the ranking.
 
     Attributes:
         case: The case.
-        sign: A symbol for its state.
         bars: Every measure of the case from 0 (smallest of the cohort) to 100 (largest).
         shades: Per pair, how far below the median its PMI lies, from 0 to 100.
     """
 
     case: RankedCase
-    sign: str
     bars: Mapping[str, float]
     shades: Mapping[Pair, int]
-
-
-@dataclass(frozen=True)
-class Card:
-    """A case with its picture.
-
-    Attributes:
-        case: The case.
-        picture: The picture as a data URI; `None` if there is none.
-    """
-
-    case: RankedCase
-    picture: str | None
-
-
-@dataclass(frozen=True)
-class OverlapCell:
-    """Cases that two strategies share, as a number and as a depth of color from 0 to 100."""
-
-    n_shared: int
-    shade: int
 
 
 def table_rows(selection: CaseSelection) -> list[TableRow]:
@@ -145,24 +117,10 @@ def table_rows(selection: CaseSelection) -> list[TableRow]:
     return [
         TableRow(
             case=case,
-            sign=STATE_SIGNS[case.state],
             bars={n: round(100 * (v - low[n]) / width[n], 1) for n, v in case.measures.items()},
             shades={pair: round(min(max(-z / 3, 0.0), 1.0) * 100) for pair, z in case.z.items()},
         )
         for case in selection.cases
-    ]
-
-
-def cards(run: Path, cases: tuple[RankedCase, ...]) -> list[Card]:
-    """Return cases with their pictures as data URIs."""
-    return [Card(case, _data_uri(run, case.thumbnail)) for case in cases]
-
-
-def overlap_rows(comparison: StrategyComparison) -> list[tuple[str, list[OverlapCell]]]:
-    """Return the matrix of shared picks with a depth of color per cell."""
-    return [
-        (name, [OverlapCell(n, round(100 * n / max(*row, 1))) for n in row])
-        for name, row in zip(comparison.strategies, comparison.n_shared, strict=True)
     ]
 
 
@@ -189,9 +147,7 @@ def _data_uri(run: Path, name: str | None) -> str | None:
     if name is None:
         return None
     path = run / THUMBNAILS_NAME / name
-    if not path.is_file():
-        return None
-    data = path.read_bytes()
+    data = path.read_bytes() if path.is_file() else b""
     if not data.startswith(_PNG_SIGNATURE):
         return None
     return f"data:image/png;base64,{base64.b64encode(data).decode('ascii')}"

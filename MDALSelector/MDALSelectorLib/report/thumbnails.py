@@ -1,13 +1,15 @@
 """One picture per case: the same axial slice of all modalities side by side.
 
 Names are not burned in: position i of the strip is modality i of the cohort, whose names the page
-shows. A modality that the case lacks is a crossed-out tile. Left is the patient's right.
+shows. A modality that the case lacks is a crossed-out tile. Left is the patient's right. Where it
+is known how well the modalities fit at each position, the slice is the one where they fit least,
+and a last tile shows it: the brighter, the less they fit.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +38,10 @@ MIN_BODY_SHARE_PET = 0.6
 CT_WINDOW = (-1.0, 1.0)
 PET_WINDOW_SUV = (0.0, 10.0)
 MR_PERCENTILES = (1.0, 99.5)
+# A position that shares so much less than the median is white.
+DISAGREEMENT_NATS = 3.0
+
+Disagreement = Callable[[PreparedCase], Float32Array | None]
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ def write_thumbnails(
     *,
     kinds: Mapping[str, str],
     names: Mapping[str, str],
+    disagreement: Disagreement | None = None,
 ) -> None:
     """Write the pictures of cases into the folder `thumbnails` of a run.
 
@@ -60,6 +67,8 @@ def write_thumbnails(
         cases: The prepared cases.
         kinds: Kind of every modality (`"CT"`, `"PET"`, `"MR"`, `"OTHER"`), in the cohort's order.
         names: File name per case, see `thumbnail_names`.
+        disagreement: Gives how little the modalities fit at each position of a case, nats,
+            `(K, J, I)`, NaN outside the body; `None` for a case without.
 
     Raises:
         OSError: If a file cannot be written.
@@ -67,7 +76,10 @@ def write_thumbnails(
     folder = run / THUMBNAILS_NAME
     folder.mkdir(parents=True, exist_ok=True)
     for case in cases:
-        image = sitk.GetImageFromArray(case_strip(case, kinds=kinds))
+        strip = case_strip(case, kinds=kinds)
+        if disagreement is not None:
+            strip = mapped_strip(case, disagreement(case), kinds=kinds)
+        image = sitk.GetImageFromArray(strip)
         with atomic_path(folder / names[case.case_id]) as temporary:
             sitk.WriteImage(image, str(temporary), useCompression=True)
 
@@ -100,7 +112,58 @@ def case_strip(case: PreparedCase, *, kinds: Mapping[str, str]) -> GrayArray:
     Returns:
         Gray values, shape `(160, n_modalities * 164 - 4)`.
     """
-    k, field = informative_slice(case, kinds=kinds), _field_of_body(case)
+    k = informative_slice(case, kinds=kinds)
+    return _joined(_tiles(case, k, kinds=kinds))
+
+
+def mapped_strip(
+    case: PreparedCase, disagreement: Float32Array | None, *, kinds: Mapping[str, str]
+) -> GrayArray:
+    """Draw the slice where the modalities fit least, and how little they do, at one scale.
+
+    Args:
+        case: The prepared case.
+        disagreement: How little they fit, nats, `(K, J, I)`, NaN outside the body; `None` for a
+            case of one modality, whose last tile is crossed out.
+        kinds: Kind of every modality, in the cohort's order.
+
+    Returns:
+        Gray values, shape `(160, (n_modalities + 1) * 164 - 4)`.
+    """
+    if disagreement is None:
+        k = informative_slice(case, kinds=kinds)
+        return _joined([*_tiles(case, k, kinds=kinds), _crossed_out()])
+    k = least_fitting_slice(disagreement)
+    shown = np.where(np.isfinite(disagreement[k]), disagreement[k], np.float32(0))
+    gray = _windowed(shown, 0.0, DISAGREEMENT_NATS)
+    last = _tile(gray, case.grid.spacing_mm[:2], _field_of_body(case), air=0.0)
+    return _joined([*_tiles(case, k, kinds=kinds), last])
+
+
+def least_fitting_slice(disagreement: Float32Array) -> int:
+    """Choose the axial slice with the largest mean disagreement above zero.
+
+    Only slices with at least 60 % of the largest area compete; of equal ones the one closest to
+    the middle wins.
+
+    Args:
+        disagreement: Nats, `(K, J, I)`, NaN outside the body.
+
+    Returns:
+        Index along K.
+    """
+    known = np.isfinite(disagreement)
+    areas = known.sum(axis=(1, 2))
+    above = np.where(known, np.clip(disagreement, 0.0, DISAGREEMENT_NATS), 0.0)
+    means = above.sum(axis=(1, 2)) / np.maximum(areas, 1)
+    n_slices = len(areas)
+    from_middle = sorted(range(n_slices), key=lambda k: (abs(2 * k - n_slices + 1), k))
+    competing = [k for k in from_middle if areas[k] >= max(MIN_BODY_SHARE_PET * areas.max(), 1)]
+    return max(competing, key=means.__getitem__) if competing else from_middle[0]
+
+
+def _tiles(case: PreparedCase, k: int, *, kinds: Mapping[str, str]) -> list[GrayArray]:
+    field = _field_of_body(case)
     spacing = case.grid.spacing_mm[:2]
     tiles = [
         _tile(displayed(case, modality, kind=kind)[k], spacing, field, air=float(kind == "PET"))
@@ -109,6 +172,10 @@ def case_strip(case: PreparedCase, *, kinds: Mapping[str, str]) -> GrayArray:
         for modality, kind in kinds.items()
     ]
     _draw_bar(tiles[0], field)
+    return tiles
+
+
+def _joined(tiles: Sequence[GrayArray]) -> GrayArray:
     gap = np.full((TILE_PIXELS, GAP_PIXELS), GAP_GRAY, dtype=np.uint8)
     parts = [part for tile in tiles for part in (gap, tile)][1:]
     return np.concatenate(parts, axis=1)

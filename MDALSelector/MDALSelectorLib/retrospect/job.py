@@ -44,7 +44,7 @@ from MDALSelectorLib.retrospect.training_log import TrainingLog
 from MDALSelectorLib.selection.config import PACKAGES
 from MDALSelectorLib.selection.scoring import position_samples
 from MDALSelectorLib.selection_job import prepare_for_selection, score_column
-from MultimodalImagingLib.cohorts.cohort import Cohort
+from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.progress import LoggingReporter, Reporter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any
 
 from MDALSelectorLib.case_flags import Flag
 from MDALSelectorLib.selection.budget import Budget
@@ -16,11 +16,17 @@ from MDALSelectorLib.selection.case_selection import (
     StrategyComparison,
 )
 from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, Trust
-from MultimodalImagingLib.record.json_entry import config_from_json
+from MultimodalImagingLib.record.json_entry import JsonEntry, config_from_json
 
 DECIMALS = 6
 
-PartT = TypeVar("PartT", Budget, Diagnostics, Fallback, StrategyComparison, Trust)
+_PARTS: dict[str, Any] = {
+    "budget": Budget,
+    "diagnostics": Diagnostics,
+    "trust": Trust,
+    "fallback": Fallback,
+    "comparison": StrategyComparison,
+}
 
 
 def content_from_selection(selection: CaseSelection) -> dict[str, Any]:
@@ -43,22 +49,23 @@ def selection_from_content(content: Mapping[str, Any]) -> CaseSelection:
         CrossModalError, KeyError, TypeError, ValueError: If something is missing or has another
             type.
     """
-    diagnostics = _part(Diagnostics, content, "diagnostics")
-    pairs = [pair.pair for pair in diagnostics.pairs]
+    entry = JsonEntry(content, "the selection")
+    parts: dict[str, Any] = {
+        name: config_from_json(kind, content[name], where=name)
+        for name, kind in _PARTS.items()
+        if content[name] is not None or name not in ("fallback", "comparison")
+    }
+    pairs = [pair.pair for pair in parts["diagnostics"].pairs]
     return CaseSelection(
-        cohort=_text(content["cohort"]),
-        modalities=_texts(content["modalities"]),
-        strategy=_text(content["strategy"]),
-        budget=_part(Budget, content, "budget"),
-        seed=int(content["seed"]),
-        cases=tuple(_case(item, pairs) for item in content["cases"]),
-        diagnostics=diagnostics,
-        trust=_part(Trust, content, "trust"),
-        fallback=_optional_part(Fallback, content, "fallback"),
-        comparison=_optional_part(StrategyComparison, content, "comparison"),
-        problems=_texts(content["problems"]),
-        configuration=dict(content["configuration"]),
-        versions={_text(name): _text(value) for name, value in content["versions"].items()},
+        cohort=entry.value("cohort", str),
+        modalities=entry.listed("modalities", str),
+        strategy=entry.value("strategy", str),
+        seed=entry.value("seed", int),
+        cases=tuple(_case(item, pairs) for item in entry.items("cases", "case")),
+        problems=entry.listed("problems", str),
+        configuration=entry.value("configuration", dict),
+        versions=entry.mapping("versions", str),
+        **parts,
     )
 
 
@@ -91,51 +98,24 @@ def _case_content(case: RankedCase, pairs: Sequence[Pair]) -> dict[str, Any]:
     return content
 
 
-def _case(item: Mapping[str, Any], pairs: Sequence[Pair]) -> RankedCase:
-    thumbnail = item["thumbnail"]
-    measures = {measure.name: item.get(measure.name) for measure in MEASURES}
+def _case(item: JsonEntry, pairs: Sequence[Pair]) -> RankedCase:
+    measures = {measure.name: item.value(measure.name, float, None) for measure in MEASURES}
     return RankedCase(
-        rank=int(item["rank"]),
-        case_id=_text(item["case"]),
-        patient_id=_text(item["patient"]),
-        suggested=_truth(item["suggested"]),
-        labelled=_truth(item["labelled"]),
+        rank=item.value("rank", int),
+        case_id=item.value("case", str),
+        patient_id=item.value("patient", str),
+        suggested=item.value("suggested", bool),
+        labelled=item.value("labelled", bool),
         measures={name: float(value) for name, value in measures.items() if value is not None},
-        pmi=_per_pair(item["pmi_nats"], pairs),
-        z=_per_pair(item["z"], pairs),
-        components=tuple(float(value) for value in item["components"]),
-        flags=tuple(config_from_json(Flag, flag, where="a flag") for flag in item["flags"]),
-        reason=_text(item["reason"]),
-        thumbnail=None if thumbnail is None else _text(thumbnail),
+        pmi=_per_pair(item.data["pmi_nats"], pairs),
+        z=_per_pair(item.data["z"], pairs),
+        components=tuple(float(value) for value in item.listed("components", float)),
+        flags=tuple(config_from_json(Flag, flag, where="a flag") for flag in item.data["flags"]),
+        reason=item.value("reason", str),
+        thumbnail=item.value("thumbnail", str, None),
     )
 
 
 def _per_pair(values: Sequence[float | None], pairs: Sequence[Pair]) -> dict[Pair, float]:
     named = zip(pairs, values, strict=True)
     return {pair: float(value) for pair, value in named if value is not None}
-
-
-def _part(kind: type[PartT], content: Mapping[str, Any], name: str) -> PartT:
-    return config_from_json(kind, content[name], where=name)
-
-
-def _optional_part(kind: type[PartT], content: Mapping[str, Any], name: str) -> PartT | None:
-    return None if content[name] is None else _part(kind, content, name)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        msg = f"expected a text, got {value!r}"
-        raise TypeError(msg)
-    return value
-
-
-def _texts(values: Sequence[object]) -> tuple[str, ...]:
-    return tuple(_text(value) for value in values)
-
-
-def _truth(value: object) -> bool:
-    if not isinstance(value, bool):
-        msg = f"expected true or false, got {value!r}"
-        raise TypeError(msg)
-    return value

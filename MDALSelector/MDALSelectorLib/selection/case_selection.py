@@ -30,7 +30,7 @@ class Measure:
     meaning: str
 
 
-MEASURES = (
+MEASURES: tuple[Measure, ...] = (
     Measure(
         MODALITY_DIFFERENCE,
         "modality difference",

@@ -89,8 +89,10 @@ class Trust:
 
 # Below this bound there is nothing to rank by, whatever shuffled pairs reach, nats.
 MIN_BOUND_NATS = 0.1
-# Simulated Gaussian cohorts: with fewer cases the correlation with the truth stays below 0.65.
+# With fewer cases an estimator that pairs whole cases has too little to learn from.
 FEW_CASES = 60
+# The estimator that learns from positions: thousands of pairs per case.
+LOCAL = "local"
 # Simulated Gaussian cohorts: r12 of 0.73 (0.47) stands for a correlation with the truth of 0.79
 # (0.56).
 GOOD_REPEATABILITY = 0.7
@@ -110,8 +112,8 @@ def judge_trust(diagnostics: Diagnostics, *, n_cases: int) -> Trust:
 
     Nothing to rank by: no pair of modalities is used, or the held-out bound does not exceed what
     shuffled pairs reach (at least 0.1 nats). Otherwise the repeatability r12 decides between good
-    (0.7), moderate (0.4) and low; fewer than 60 cases, or an r12 of repeats that share their data,
-    are never better than moderate.
+    (0.7), moderate (0.4) and low; fewer than 60 cases (for estimators that learn from whole
+    cases), or an r12 of repeats that share their data, are never better than moderate.
 
     Args:
         diagnostics: What the estimator found out about itself.
@@ -121,7 +123,7 @@ def judge_trust(diagnostics: Diagnostics, *, n_cases: int) -> Trust:
     is_scored = diagnostics.bound_nats is not None
     parts = [_LEADS[level] if is_scored else _LEAD_UNSCORED, _signal(diagnostics)]
     if level != "none":
-        parts += [_repeatability(diagnostics), _size(n_cases)]
+        parts += [_repeatability(diagnostics), _size(diagnostics, n_cases)]
     return Trust(level, " ".join(part for part in parts if part))
 
 
@@ -133,7 +135,7 @@ def _level(diagnostics: Diagnostics, n_cases: int) -> TrustLevel:
         return "none"
     if r12 is None or r12 < MODERATE_REPEATABILITY:
         return "low"
-    if r12 < GOOD_REPEATABILITY or n_cases < FEW_CASES or not is_disjoint:
+    if r12 < GOOD_REPEATABILITY or _is_small(diagnostics, n_cases) or not is_disjoint:
         return "moderate"
     return "good"
 
@@ -149,8 +151,8 @@ def _signal(diagnostics: Diagnostics) -> str:
     word = "above" if bound > threshold else "not above"
     return (
         f"On cases that it had not seen, the {diagnostics.estimator} estimator finds"
-        f" {bound:.2f} nats of shared information, {word} the {threshold:.2f} nats that chance"
-        " alone could give."
+        f" {bound:.2f} nats of shared information{_per(diagnostics)}, {word} the"
+        f" {threshold:.2f} nats that chance alone could give."
     )
 
 
@@ -166,11 +168,19 @@ def _why_unscored(diagnostics: Diagnostics) -> str:
 def _repeatability(diagnostics: Diagnostics) -> str:
     disjoint, repeats = diagnostics.r12_disjoint, diagnostics.r12_repeats
     if disjoint is not None:
+        agree = (
+            "Two rankings that were learned from separate parts of the cohort agree with r12 ="
+            f" {disjoint:.2f}"
+        )
+        if diagnostics.estimator == LOCAL:
+            return (
+                f"{agree} (1 is perfect). An order that repeats can still follow image quality or"
+                " scanner instead of content: look at the pictures of the first cases."
+            )
         low, high = max(disjoint, 0.0), math.sqrt(max(disjoint, 0.0))
         return (
-            "Two rankings that were learned from separate parts of the cohort agree with r12 ="
-            f" {disjoint:.2f}; in simulated cohorts the agreement with the truth then lay between"
-            f" about {low:.2f} and {high:.2f} (1 is perfect)."
+            f"{agree}; in simulated cohorts the agreement with the truth then was about"
+            f" {low:.2f} to {high:.2f}, in some more (1 is perfect)."
         )
     if repeats is not None:
         return (
@@ -180,10 +190,18 @@ def _repeatability(diagnostics: Diagnostics) -> str:
     return "How repeatable the ranking is could not be measured."
 
 
-def _size(n_cases: int) -> str:
-    if n_cases >= FEW_CASES:
+def _is_small(diagnostics: Diagnostics, n_cases: int) -> bool:
+    return diagnostics.estimator != LOCAL and n_cases < FEW_CASES
+
+
+def _per(diagnostics: Diagnostics) -> str:
+    return " per position" if diagnostics.estimator == LOCAL else ""
+
+
+def _size(diagnostics: Diagnostics, n_cases: int) -> str:
+    if not _is_small(diagnostics, n_cases):
         return ""
     return (
-        f"{n_cases} cases are few: with fewer than {FEW_CASES}, simulated rankings agreed with the"
-        " truth to 0.65 at most. Read the order as a hint, not as a measurement."
+        f"{n_cases} cases are few for an estimator that learns from whole cases. Read the order as"
+        " a hint, not as a measurement."
     )

@@ -1,15 +1,17 @@
 """The folder of a selection run: written whole, read with suspicion.
 
 `selection.json` is the run; `selection.csv` is the same ranking for users and spreadsheets and is
-never read back; `embeddings.safetensors` holds the embeddings; `thumbnails/` the pictures. The same
-run gives the same bytes: no time stamps, sorted keys, fixed number formats.
+never read back; `embeddings.safetensors` holds the embeddings; `thumbnails/` the pictures;
+`maps/<case>/` the local PMI of suggested cases, nats per position, one file per pair. The same run
+gives the same bytes: no time stamps, sorted keys, fixed number formats.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from MDALSelectorLib.selection.case_columns import (
     selection_from_content,
 )
 from MDALSelectorLib.selection.case_selection import MEASURES, CaseSelection
+from MDALSelectorLib.selection.diagnostics import Pair
 from MultimodalImagingLib.errors import CohortError, CrossModalError
 from MultimodalImagingLib.images.arrays import FloatingArray
 from MultimodalImagingLib.record.atomic_files import write_text
@@ -38,6 +41,7 @@ from MultimodalImagingLib.record.tensor_file import read_tensors, write_tensors
 CSV_NAME = "selection.csv"
 EMBEDDINGS_NAME = "embeddings.safetensors"
 THUMBNAILS_NAME = "thumbnails"
+MAPS_NAME = "maps"
 LOG_NAME = "log.jsonl"
 REPORT_NAME = "report.html"
 # Pages of older versions are known by their title.
@@ -93,7 +97,7 @@ def selection_csv(selection: CaseSelection) -> str:
     for case in selection.cases:
         writer.writerow(
             [case.rank, case.case_id, case.patient_id]
-            + [_yes_or_no(case.suggested), _yes_or_no(case.labelled)]
+            + ["yes" if is_so else "no" for is_so in (case.suggested, case.labelled)]
             + [_fixed(case.measures.get(measure.name)) for measure in MEASURES]
             + [_fixed(case.pmi.get(pair)) for pair in selection.pairs]
             + ["; ".join(f"{flag.kind}: {flag.reason}" for flag in case.flags), case.reason]
@@ -145,16 +149,28 @@ def read_embeddings(run: Path) -> tuple[tuple[str, ...], dict[str, npt.NDArray[n
         raise CohortError(msg) from error
 
 
+def map_names(pairs: Iterable[Pair]) -> dict[Pair, str]:
+    """Return the names of the files of pairs' maps in the folder of a case."""
+    parts = {pair: [re.sub(r"[^A-Za-z0-9]+", "-", name) for name in pair] for pair in pairs}
+    return {
+        pair: f"pmi_{number}_{first}_{second}.nii.gz"
+        for number, (pair, (first, second)) in enumerate(parts.items(), start=1)
+    }
+
+
 def take_over_run(run: Path) -> None:
-    """Remove the pictures of an earlier run of a folder; its other files are replaced one by one.
+    """Remove pictures and maps of an earlier run of a folder; other files are replaced singly.
 
     Raises:
         UsageError: If the folder holds anything but an earlier run.
     """
     check_own(run, RUN)
     for name in RUN.written(run) or ():
-        if name.startswith(f"{THUMBNAILS_NAME}/"):
+        if name.startswith((f"{THUMBNAILS_NAME}/", f"{MAPS_NAME}/")):
             (run / name).unlink(missing_ok=True)
+    for folder in (run / MAPS_NAME).glob("*"):
+        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def is_page(data: bytes) -> bool:
@@ -165,10 +181,6 @@ def is_page(data: bytes) -> bool:
 def _fixed(value: float | None) -> str:
     """Round as the JSON does before the four decimals, so that a run read back is written alike."""
     return "" if value is None else f"{round(rounded_numbers(float(value)), 4) + 0.0:.4f}"
-
-
-def _yes_or_no(value: bool) -> str:
-    return "yes" if value else "no"
 
 
 def _files_of_run(run: Path) -> Written | None:
@@ -187,6 +199,11 @@ def _files_of_run(run: Path) -> Written | None:
         names.append(JSON_NAME)
         pictures = [case.thumbnail for case in selection.cases if case.thumbnail is not None]
         names += [f"{THUMBNAILS_NAME}/{name}" for name in pictures]
+        names += [
+            f"{MAPS_NAME}/{Path(name).stem}/{file}"
+            for name in pictures
+            for file in map_names(selection.pairs).values()
+        ]
         table = selection_csv(selection).encode()
         if is_own_file(run / CSV_NAME, lambda data: data == table):
             names.append(CSV_NAME)

@@ -14,6 +14,7 @@ from MDALSelectorLib.estimation.estimate import Estimation, estimate
 from MDALSelectorLib.estimation.estimation_data import EstimationData
 from MDALSelectorLib.estimation.features import cohort_features, cohort_voxel_nmi, fused_embedding
 from MDALSelectorLib.estimation.local_samples import LocalSamples, sample_cohort
+from MDALSelectorLib.estimation.pair_estimate import has_modality, joint_cases
 from MDALSelectorLib.estimation.resolution import matching_blurs
 from MDALSelectorLib.pairing.alignment import measure_alignment
 from MDALSelectorLib.pairing.flags import pairing_flags
@@ -24,9 +25,9 @@ from MDALSelectorLib.selection.cohort_scores import (
     scores_key,
 )
 from MDALSelectorLib.selection.config import PACKAGES, SelectionConfig
-from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, PairDiagnostics
+from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics
 from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, VOXEL_NMI
-from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.images.arrays import MaskArray
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
 from MultimodalImagingLib.record.cohort_record import CohortRecord
@@ -69,7 +70,8 @@ def estimate_scores(
         reporter: Notified of stages and steps.
     """
     patients = tuple(case.patient_id for case in prepared.cases)
-    features = _features(prepared, reporter)
+    found = cohort_features(prepared, prepared.modalities, n_cases=len(prepared), reporter=reporter)
+    features = {modality: values.astype(np.float64) for modality, values in found.items()}
     alignment = measure_alignment(prepared, patients, prepared.modalities, reporter=reporter)
     data = EstimationData(
         case_ids=prepared.case_ids,
@@ -79,7 +81,7 @@ def estimate_scores(
         views=lambda: _views(prepared, config.estimation),
     )
     estimation = estimate(data, config.estimation, reporter)
-    difference = estimation.difference
+    difference, nmi = estimation.difference, cohort_voxel_nmi(prepared, prepared.modalities)
     flags = pairing_flags(alignment, pmi_nats=difference.pmi_nats, config=config.pairing)
     return CohortScores(
         cohort=prepared.root.name,
@@ -88,26 +90,23 @@ def estimate_scores(
         patient_ids=patients,
         pmi_nats=difference.pmi_nats,
         z=difference.z,
-        measures={
-            MODALITY_DIFFERENCE: difference.values,
-            VOXEL_NMI: cohort_voxel_nmi(prepared, prepared.modalities),
-        },
+        measures={MODALITY_DIFFERENCE: difference.values, VOXEL_NMI: nmi},
         embeddings=fused_embedding(features),
-        diagnostics=diagnostics_of(estimation, config.estimation, _n_joint(features, estimation)),
-        flags=_joined(_incomplete_flags(prepared), flags),
+        diagnostics=diagnostics_of(estimation, config.estimation, has_modality(features)),
+        flags=_with_incomplete(prepared, flags),
         critics=estimation.critics,
     )
 
 
 def diagnostics_of(
-    estimation: Estimation, config: EstimationConfig, n_joint: Mapping[Pair, int]
+    estimation: Estimation, config: EstimationConfig, available: Mapping[str, MaskArray]
 ) -> Diagnostics:
     """Return what speaks for and against the scores, in plain numbers.
 
     Args:
         estimation: What was estimated.
         config: How.
-        n_joint: Number of cases that have both modalities of a pair.
+        available: Which cases have each modality.
     """
     found = {e.pair: e for e in estimation.estimates[estimation.estimator]}
     difference = estimation.difference
@@ -123,7 +122,7 @@ def diagnostics_of(
         pairs=tuple(
             PairDiagnostics(
                 pair=pair,
-                n_cases=n_joint[pair],
+                n_cases=len(joint_cases(available, pair)),
                 is_used=pair in difference.used,
                 bound_nats=_finite(found[pair].bound_nats) if pair in found else None,
                 median_nats=_finite(float(np.median(found[pair].pmi))) if pair in found else None,
@@ -133,16 +132,6 @@ def diagnostics_of(
         ),
         r12_by_estimator=estimation.r12_disjoint,
     )
-
-
-def _n_joint(features: Mapping[str, Float64Array], estimation: Estimation) -> dict[Pair, int]:
-    has = {modality: ~np.isnan(values).all(axis=1) for modality, values in features.items()}
-    return {(a, b): int((has[a] & has[b]).sum()) for a, b in estimation.pairs}
-
-
-def _features(prepared: PreparedCohort, reporter: Reporter) -> dict[str, Float64Array]:
-    found = cohort_features(prepared, prepared.modalities, n_cases=len(prepared), reporter=reporter)
-    return {modality: values.astype(np.float64) for modality, values in found.items()}
 
 
 def position_samples(
@@ -183,25 +172,23 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not np.isfinite(value) else float(value)
 
 
-def _joined(*tables: Mapping[str, tuple[Flag, ...]]) -> dict[str, tuple[Flag, ...]]:
-    joined: dict[str, tuple[Flag, ...]] = {}
-    for table in tables:
-        for case_id, flags in table.items():
-            joined[case_id] = joined.get(case_id, ()) + flags
-    return joined
-
-
 def _key(prepared: PreparedCohort, config: SelectionConfig) -> str:
     cases = [[case.case_id, case.patient_id, prepared.key(case)] for case in prepared.cases]
     settings = [asdict(config.estimation), asdict(config.pairing)]
     return scores_key([cases, settings, current_versions(PACKAGES)])
 
 
-def _incomplete_flags(prepared: PreparedCohort) -> dict[str, tuple[Flag, ...]]:
-    flags: dict[str, tuple[Flag, ...]] = {}
+def _with_incomplete(
+    prepared: PreparedCohort, flags: Mapping[str, tuple[Flag, ...]]
+) -> dict[str, tuple[Flag, ...]]:
+    """Add to the flags of cases what modalities they lack."""
+    found: dict[str, tuple[Flag, ...]] = {}
     for case_id, header in zip(prepared.case_ids, prepared.headers, strict=True):
+        own = flags.get(case_id, ())
         lacks = [m for m in prepared.modalities if m not in header.modalities]
         if lacks:
             reason = f"It lacks {' and '.join(lacks)}; it is scored from the pairs that it has."
-            flags[case_id] = (Flag(INCOMPLETE, reason),)
-    return flags
+            own = (Flag(INCOMPLETE, reason), *own)
+        if own:
+            found[case_id] = own
+    return found

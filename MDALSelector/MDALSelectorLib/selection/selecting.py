@@ -44,17 +44,12 @@ def make_selection(scores: CohortScores, request: SelectionRequest) -> CaseSelec
     asked = make_strategy(request.strategy, request.options)
     strategy, fallback = _replaced_without_signal(asked, trust, request.options)
     flags = _all_flags(scores, strategy)
-    check_candidates(
-        [name for name in scores.case_ids if name not in scores.labelled],
-        flags,
-        n_cases=len(scores.case_ids),
-        budget=request.budget.n_cases,
-        strategy=strategy.name,
-    )
+    n_cases, budget = len(scores.case_ids), request.budget.n_cases
+    open_cases = [name for name in scores.case_ids if name not in scores.labelled]
+    check_candidates(open_cases, flags, n_cases=n_cases, budget=budget, strategy=strategy.name)
     pool = _pool(scores, flags)
-    ranking = strategy.rank(
-        pool, request.budget.n_cases, generator=strategy_generator(request.seed, strategy.name)
-    )
+    generator = strategy_generator(request.seed, strategy.name)
+    ranking = strategy.rank(pool, budget, generator=generator)
     return CaseSelection(
         cohort=scores.cohort,
         modalities=scores.modalities,
@@ -65,9 +60,7 @@ def make_selection(scores: CohortScores, request: SelectionRequest) -> CaseSelec
         diagnostics=scores.diagnostics,
         trust=trust,
         fallback=fallback,
-        comparison=compare_strategies(
-            pool, request.budget.n_cases, seed=request.seed, options=request.options
-        ),
+        comparison=compare_strategies(pool, budget, seed=request.seed, options=request.options),
     )
 
 
@@ -139,48 +132,32 @@ def _ranked_cases(
     flags: Mapping[str, tuple[Flag, ...]],
 ) -> tuple[RankedCase, ...]:
     components = principal_components(scores.embeddings)
-    reasons = {pick.index: pick.reason for pick in ranking.picks}
-    return tuple(
-        RankedCase(
-            rank=rank,
-            case_id=scores.case_ids[row],
-            patient_id=scores.patient_ids[row],
-            suggested=row in reasons,
-            labelled=scores.case_ids[row] in scores.labelled,
-            pmi=_per_pair(scores, scores.pmi_nats[row]),
-            z=_per_pair(scores, scores.z[row]),
-            measures={
-                measure.name: float(scores.measures[measure.name][row])
-                for measure in MEASURES
-                if np.isfinite(scores.measures[measure.name][row])
-            },
-            components=tuple(float(value) for value in components[row]),
-            flags=flags[scores.case_ids[row]],
-            reason=_reason(scores, strategy, row, reasons.get(row, ""), flags=flags),
+    chosen = {pick.index: pick.reason for pick in ranking.picks}
+    cases = []
+    for rank, row in enumerate(ranking.order, start=1):
+        name = scores.case_ids[row]
+        pmi, z = (_per_pair(scores, table[row]) for table in (scores.pmi_nats, scores.z))
+        measures = {m.name: float(scores.measures[m.name][row]) for m in MEASURES}
+        medians, is_labelled = scores.diagnostics.medians_nats, name in scores.labelled
+        stands_out = pair_statement(pmi, z, medians, highest=strategy.sign < 0)
+        parts = [chosen.get(row, ""), stands_out]
+        parts = parts[::-1] if strategy.utility == MODALITY_DIFFERENCE else parts
+        cases.append(
+            RankedCase(
+                rank=rank,
+                case_id=name,
+                patient_id=scores.patient_ids[row],
+                suggested=row in chosen,
+                labelled=is_labelled,
+                measures={key: value for key, value in measures.items() if np.isfinite(value)},
+                pmi=pmi,
+                z=z,
+                components=tuple(components[row].tolist()),
+                flags=flags[name],
+                reason=case_reason(parts, flags[name], labelled=is_labelled),
+            )
         )
-        for rank, row in enumerate(ranking.order, start=1)
-    )
-
-
-def _reason(
-    scores: CohortScores,
-    strategy: Strategy,
-    row: int,
-    chosen: str,
-    *,
-    flags: Mapping[str, tuple[Flag, ...]],
-) -> str:
-    name = scores.case_ids[row]
-    stands_out = pair_statement(
-        _per_pair(scores, scores.pmi_nats[row]),
-        _per_pair(scores, scores.z[row]),
-        scores.diagnostics.medians_nats,
-        highest=strategy.sign < 0,
-    )
-    parts = (
-        [stands_out, chosen] if strategy.utility == MODALITY_DIFFERENCE else [chosen, stands_out]
-    )
-    return case_reason(parts, flags[name], labelled=name in scores.labelled)
+    return tuple(cases)
 
 
 def _per_pair(scores: CohortScores, values: Float64Array) -> dict[Pair, float]:

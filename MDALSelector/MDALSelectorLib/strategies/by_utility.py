@@ -17,7 +17,6 @@ from MDALSelectorLib.strategies.pool import (
     two_decimals,
     utility_column,
 )
-from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
 
@@ -29,21 +28,24 @@ class _ByUtility(Strategy):
         max_per_patient: Cases that one patient may have before the others have had as many.
     """
 
+    sign: ClassVar[float] = 1.0
+    word: ClassVar[str] = "largest"
     max_per_patient: int = 1
 
     def _walk(self, pool: Pool, budget: int, generator: np.random.Generator) -> list[Pick]:  # noqa: ARG002
-        order = descending(self._utility(pool), pool.candidates)
+        values = self._sign() * utility_column(pool, self.utility or MODALITY_DIFFERENCE)
+        order = descending(values, pool.candidates)
         place = {int(row): number for number, row in enumerate(order, start=1)}
         walk = capped_order(pool, order, cap=self.max_per_patient)
         return [Pick(row, self._reason(pool, row, place[row])) for row in walk]
 
-    def _utility(self, pool: Pool) -> Float64Array:
-        """Return what to rank by, higher first, shape `(n_cases,)`."""
-        return utility_column(pool, self.utility or MODALITY_DIFFERENCE)
+    def _sign(self) -> float:
+        """Return -1 where the smallest value comes first."""
+        return self.sign
 
     def _reason(self, pool: Pool, row: int, place: int) -> str:
         value = pool.utilities[MODALITY_DIFFERENCE][row]
-        return f"modality difference {two_decimals(value)}, {_ordinal(place, pool, 'largest')}"
+        return f"modality difference {two_decimals(value)}, {_ordinal(place, pool, self.word)}"
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,7 @@ class MinMD(_ByUtility):
     )
     utility: ClassVar[str | None] = MODALITY_DIFFERENCE
     sign: ClassVar[float] = -1.0
-
-    def _utility(self, pool: Pool) -> Float64Array:
-        return self.sign * utility_column(pool, MODALITY_DIFFERENCE)
-
-    def _reason(self, pool: Pool, row: int, place: int) -> str:
-        value = pool.utilities[MODALITY_DIFFERENCE][row]
-        return f"modality difference {two_decimals(value)}, {_ordinal(place, pool, 'smallest')}"
+    word: ClassVar[str] = "smallest"
 
 
 @dataclass(frozen=True)
@@ -85,9 +81,7 @@ class VoxelNMI(_ByUtility):
         "Strategy", "the lowest normalized mutual information of voxels; no learning"
     )
     utility: ClassVar[str | None] = VOXEL_NMI
-
-    def _utility(self, pool: Pool) -> Float64Array:
-        return -utility_column(pool, VOXEL_NMI)
+    sign: ClassVar[float] = -1.0
 
     def _reason(self, pool: Pool, row: int, place: int) -> str:
         values = pool.utilities[VOXEL_NMI]
@@ -112,9 +106,8 @@ class Score(_ByUtility):
     utility: ClassVar[str | None] = SCORE
     score_direction: Literal["high", "low"] = "high"
 
-    def _utility(self, pool: Pool) -> Float64Array:
-        column = utility_column(pool, SCORE)
-        return column if self.score_direction == "high" else -column
+    def _sign(self) -> float:
+        return 1.0 if self.score_direction == "high" else -1.0
 
     def _reason(self, pool: Pool, row: int, place: int) -> str:
         word = "highest" if self.score_direction == "high" else "lowest"

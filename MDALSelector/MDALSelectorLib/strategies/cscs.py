@@ -19,6 +19,7 @@ from MDALSelectorLib.strategies.pool import (
     utility_column,
 )
 from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
 N_NEIGHBORS = 20
 SMALLEST_WEIGHT, LARGEST_WEIGHT = 0.3, 0.7
@@ -44,8 +45,9 @@ class CSCS(Strategy):
     """
 
     name: ClassVar[str] = "CSCS"
-    summary: ClassVar[str] = (
-        "typicality and modality difference of every group of similar cases, mixed by the budget"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy",
+        "typicality and modality difference of every group of similar cases, mixed by the budget",
     )
     utility: ClassVar[str | None] = MODALITY_DIFFERENCE
 
@@ -78,7 +80,9 @@ class CSCSMinMD(CSCS):
     """CSCS with small modality differences as difficult: the reversed hypothesis."""
 
     name: ClassVar[str] = "CSCSMinMD"
-    summary: ClassVar[str] = "CSCS with the smallest modality differences (the reversed hypothesis)"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy", "CSCS with the smallest modality differences (the reversed hypothesis)"
+    )
     sign: ClassVar[float] = -1.0
 
 

@@ -104,9 +104,10 @@ class DiverseMinMD(DiverseMD):
     """The smallest modality difference of every group: the reversed hypothesis of DiverseMD."""
 
     name: ClassVar[str] = "DiverseMinMD"
-    summary: ClassVar[str] = (
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy",
         "the smallest modality difference among the typical cases of every group (the reversed"
-        " hypothesis)"
+        " hypothesis)",
     )
     sign: ClassVar[float] = -1.0
     word: ClassVar[str] = "smallest"

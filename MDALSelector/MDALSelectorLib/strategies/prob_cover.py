@@ -11,6 +11,7 @@ from MDALSelectorLib.strategies.base import Strategy, farthest_first
 from MDALSelectorLib.strategies.clusters import groups_of_pool
 from MDALSelectorLib.strategies.pool import IntArray, Pick, Pool
 from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
+from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
 PURITY = 0.95
 
@@ -31,7 +32,9 @@ class ProbCover(Strategy):
     """
 
     name: ClassVar[str] = "ProbCover"
-    summary: ClassVar[str] = "the cases that have most similar cases around them, each counted once"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy", "the cases that have most similar cases around them, each counted once"
+    )
 
     def _walk(self, pool: Pool, budget: int, generator: np.random.Generator) -> list[Pick]:
         groups = groups_of_pool(

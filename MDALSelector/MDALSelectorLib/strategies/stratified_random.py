@@ -10,6 +10,7 @@ import numpy as np
 from MDALSelectorLib.strategies.base import Strategy
 from MDALSelectorLib.strategies.clusters import groups_of_pool
 from MDALSelectorLib.strategies.pool import Pick, Pool
+from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class StratifiedRandom(Strategy):
     """
 
     name: ClassVar[str] = "StratifiedRandom"
-    summary: ClassVar[str] = "a random case of every group of similar cases"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy", "a random case of every group of similar cases"
+    )
 
     def _walk(self, pool: Pool, budget: int, generator: np.random.Generator) -> list[Pick]:
         n_groups = budget + int(pool.labelled.sum())

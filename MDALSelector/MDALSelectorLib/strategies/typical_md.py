@@ -18,6 +18,7 @@ from MDALSelectorLib.strategies.pool import (
     utility_column,
 )
 from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
 N_NEIGHBORS = 20
 
@@ -35,7 +36,9 @@ class TypicalMD(Strategy):
     """
 
     name: ClassVar[str] = "TypicalMD"
-    summary: ClassVar[str] = "typical cases with a large modality difference, one of every group"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy", "typical cases with a large modality difference, one of every group"
+    )
     utility: ClassVar[str | None] = MODALITY_DIFFERENCE
 
     def _walk(self, pool: Pool, budget: int, generator: np.random.Generator) -> list[Pick]:
@@ -62,7 +65,8 @@ class TypicalMinMD(TypicalMD):
     """The same with small modality differences: the reversed hypothesis."""
 
     name: ClassVar[str] = "TypicalMinMD"
-    summary: ClassVar[str] = (
-        "typical cases with a small modality difference (the reversed hypothesis)"
+    summary: ClassVar[str] = QT_TRANSLATE_NOOP(
+        "Strategy",
+        "typical cases with a small modality difference (the reversed hypothesis)",
     )
     sign: ClassVar[float] = -1.0

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from MDALSelectorLib.selection.case_selection import MEASURES
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.cohort_files import FoundCase
@@ -40,8 +41,7 @@ class CaseRow(FoundCase):
     Attributes:
         state: What has been done about labeling it.
         rank: Place in the order of labeling, from 1; `None` before a selection.
-        modality_difference: Unitless; large means that its modalities share little
-            information. `None` if it could not be scored.
+        measures: What was measured of it, by the titles of `MEASURES`.
         component: First principal component of its embedding, unitless.
         pmi: Pointwise mutual information per pair of modalities, nats.
         flags: What the user should know, each with its reason.
@@ -51,12 +51,17 @@ class CaseRow(FoundCase):
 
     state: CaseState = CaseState.UNLABELLED
     rank: int | None = None
-    modality_difference: float | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
     component: float | None = None
     pmi: Mapping[str, float] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     reason: str = ""
     thumbnail: str = ""
+
+    @property
+    def modality_difference(self) -> float | None:
+        """The first measure; `None` if it could not be scored."""
+        return self.measures.get(MEASURES[0].title)
 
 
 def rows_from_selection(
@@ -112,7 +117,8 @@ class _Column:
     """A field of the rows in the scene's table; `{}` in the title stands for a key of a mapping.
 
     Attributes:
-        title: Title of the column, which saved scenes hold.
+        title: Title of the column, which saved scenes hold; empty for the measures, whose keys are
+            the titles.
         field: Field of `CaseRow`.
         write: Makes the value that the table keeps; for mappings, that of one key.
         read: Makes the field again; `None` leaves a key of a mapping out.
@@ -126,6 +132,11 @@ class _Column:
     def columns(self, rows: Sequence[CaseRow]) -> Iterator[tuple[str, list[Value]]]:
         """Yield title and values of the columns that rows need."""
         fields = [getattr(row, self.field) for row in rows]
+        if not self.title:
+            for measure in MEASURES:
+                values = [self.write(mapping.get(measure.title)) for mapping in fields]
+                yield measure.title, values
+            return
         if "{}" not in self.title:
             yield self.title, [self.write(value) for value in fields]
             return
@@ -135,6 +146,9 @@ class _Column:
     def value(self, cells: Mapping[str, Value]) -> Any:
         """Return the field of the row that cells belong to."""
         before, is_mapping, after = self.title.partition("{}")
+        if not self.title:
+            found = {m.title: self.read(cells[m.title]) for m in MEASURES if m.title in cells}
+            return {key: value for key, value in found.items() if value is not None}
         if not is_mapping:
             return self.read(cells[self.title])
         own = (name for name in cells if name.startswith(before) and name.endswith(after))
@@ -158,13 +172,13 @@ def _parts(text: str) -> tuple[str, ...]:
     return tuple(text.split(" | ")) if text else ()
 
 
-# What the scene keeps of a case: a new datum is a field of `CaseRow`, a line here, and its origin
-# in `rows_from_selection`.
+# What the scene keeps of a case. A number that a run measured is an entry of `MEASURES` and needs
+# nothing here; another datum is a field of `CaseRow`, a line here, and its origin in `_ranked_row`.
 _COLUMNS = (
     _Column("rank", "rank", lambda rank: rank or 0, lambda value: int(value) or None),
     _Column("case", "case_id", str, str),
     _Column("state", "state", str, CaseState),
-    _Column("modality difference", "modality_difference", _number, _optional),
+    _Column("", "measures", _number, _optional),
     _Column("first principal component", "component", _number, _optional),
     _Column("PMI {} (nats)", "pmi", _number, _optional),
     _Column("flags", "flags", " | ".join, _parts),
@@ -218,7 +232,7 @@ def _ranked_row(case: RankedCase, found: FoundCase, states: Mapping[str, CaseSta
         found.label,
         state=states.get(case.case_id, CaseState(case.state)),
         rank=case.rank,
-        modality_difference=case.modality_difference,
+        measures={m.title: case.measures[m.name] for m in MEASURES if m.name in case.measures},
         component=case.components[0] if case.components else None,
         pmi={"-".join(pair): value for pair, value in case.pmi.items()},
         flags=tuple(f"{flag.kind}: {flag.reason}" for flag in case.flags),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import qt
 from slicer.i18n import tr as _
 
+from MDALSelectorLib.selection.case_selection import MEASURES
 from MDALSelectorPanelLib.nodes.case_rows import STATE_COLORS, CaseRow, usual_range
 from MDALSelectorPanelLib.nodes.ranking_nodes import stateText
 from MultimodalImagingLib.record.cohort_record import CaseState
@@ -37,6 +38,7 @@ class CaseItems:
             self._differenceItem(row),
             textItem("", sortValue=rank),
             textItem(_flagKinds(row), sortValue=-len(row.flags), toolTip="\n".join(row.flags)),
+            *(_measureItem(row.measures.get(measure.title)) for measure in MEASURES[1:]),
         ]
         setState(items, row)
         return items
@@ -62,6 +64,7 @@ def columnTitles() -> list[str]:
         _("Difference"),
         _("Images"),
         _("Flags"),
+        *(_(measure.title) for measure in MEASURES[1:]),
     ]
 
 
@@ -76,6 +79,12 @@ def setState(items: Sequence[qt.QStandardItem], row: CaseRow) -> None:
     brush = _highlight() if row.state is CaseState.SUGGESTED else qt.QBrush()
     for item in items:
         item.setBackground(brush)
+
+
+def _measureItem(value: float | None) -> qt.QStandardItem:
+    return textItem(
+        "" if value is None else f"{value:.2f}", sortValue=-LAST if value is None else value
+    )
 
 
 def _flagKinds(row: CaseRow) -> str:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from MultimodalImagingLib.cohorts.case_names import patients_of_cases, usable_case_names
-from MultimodalImagingLib.cohorts.cases import Case, FoundFile, Listing, Problem
+from MultimodalImagingLib.cohorts.cases import (
+    Case,
+    Cohort,
+    FileMatch,
+    FoundFile,
+    Listing,
+    Problem,
+    Severity,
+)
 from MultimodalImagingLib.cohorts.file_matching import NameMatcher, choose_label, exact_pattern
 from MultimodalImagingLib.cohorts.file_names import NameProblems, plain_one
 from MultimodalImagingLib.cohorts.modality_patterns import (
@@ -18,84 +25,41 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     PatternMatch,
 )
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.images.geometry import Grid, impossible_grid, unit_hint, unusual_grid
+from MultimodalImagingLib.images.geometry import impossible_grid, unit_hint, unusual_grid
 from MultimodalImagingLib.images.position import Position
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.volume_io import read_position
 from MultimodalImagingLib.jobs.environment import same_name
 
 
-@dataclass(frozen=True)
-class FileMatch:
-    """What one file of a case was taken for, and why.
+def build_cases(listing: Listing, patterns: ModalityPatterns) -> Cohort:
+    """Build the cases of a listing; whatever cannot be used becomes a problem.
 
-    Attributes:
-        file: The file.
-        target: Modality, `LABEL`, `IGNORE`, or `None` if nothing or several things match.
-        pattern: The pattern that matched; empty if there is none or none was asked.
-        part: The part of the name that it matched, from the first to the last word.
-        is_used: Whether the file is an image or the label map of a case.
-        shape: The part of the name that files of other cases have too.
-        candidates: The modalities that the name fits.
+    Returns:
+        The cases with at least one readable image; there may be none.
     """
-
-    file: FoundFile
-    target: str | None
-    pattern: str = ""
-    part: str = ""
-    is_used: bool = False
-    shape: str = ""
-    candidates: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class BuiltCases:
-    """The cases of a listing.
-
-    Attributes:
-        modalities: Modalities of the cases: first the declared ones in their order, then sorted.
-        cases: Cases with at least one readable image, sorted by case.
-        problems: All problems found here.
-        matches: What every file was taken for.
-        positions: Where every readable image and label map lies.
-    """
-
-    modalities: tuple[str, ...]
-    cases: tuple[Case, ...]
-    problems: tuple[Problem, ...]
-    matches: tuple[FileMatch, ...]
-    positions: Mapping[ImageFile, Position]
-
-    @property
-    def grids(self) -> dict[ImageFile, Grid]:
-        """Grid of every readable image and label map."""
-        return {file: position.grid for file, position in self.positions.items()}
-
-
-def build_cases(listing: Listing, patterns: ModalityPatterns) -> BuiltCases:
-    """Build the cases of a listing; whatever cannot be used becomes a problem."""
     files = tuple(replace(file, case_id=same_name(file.case_id)) for file in listing.files)
     listing = replace(listing, files=files)
     case_ids, name_problems = usable_case_names([same_name(name) for name in listing.case_ids])
     builder = _Builder(listing, patterns, patients_of_cases(case_ids))
     by_case: dict[str, list[FoundFile]] = defaultdict(list)
-    for file in listing.files:
+    for file in files:
         by_case[file.case_id].append(file)
     built = [builder.case(case_id, by_case[case_id]) for case_id in case_ids]
     cases = tuple(case for case in built if case is not None)
     found = {modality for case in cases for modality in case.images}
     declared = [name for name in builder.matcher.declared.values() if name in found]
-    return BuiltCases(
+    unknown = (_unknown(*item) for item in sorted(builder.unknown_in.items()))
+    return Cohort(
+        listing.root,
+        listing.layout,
         (*declared, *sorted(found.difference(declared))),
         cases,
-        (
-            *name_problems,
-            *builder.problems,
-            *builder.names.problems(),
-            *builder.unknown_in_folders(),
-        ),
+        (*name_problems, *builder.problems, *builder.names.problems(), *unknown),
+        patterns,
         tuple(builder.matches),
         builder.positions,
+        listing.naming,
     )
 
 
@@ -118,11 +82,7 @@ class _Builder:
         self.problems: list[Problem] = []
         self.matches: list[FileMatch] = []
         self.positions: dict[ImageFile, Position] = {}
-        self._unknown_in: dict[str, list[FoundFile]] = defaultdict(list)
-
-    def unknown_in_folders(self) -> list[Problem]:
-        """Name the files in sub-folders of cases that nothing is known of, once per folder."""
-        return [_unknown(folder, files) for folder, files in sorted(self._unknown_in.items())]
+        self.unknown_in: dict[str, list[FoundFile]] = defaultdict(list)
 
     def case(self, case_id: str, files: Sequence[FoundFile]) -> Case | None:
         """Build one case; `None` if it has no readable image."""
@@ -136,8 +96,13 @@ class _Builder:
         label = self._label(case_id, labels)
         used = {*images.values(), label} if images else set()
         self.matches += [
-            _file_match(
-                file, match, self.matcher.shaped(file).shape, is_used=file.image_file in used
+            FileMatch(
+                file,
+                match.target,
+                " and ".join(match.expressions),
+                match.place if match.target else " and ".join(match.parts),
+                file.image_file in used,
+                match.candidates,
             )
             for file, match in matches
         ]
@@ -153,9 +118,9 @@ class _Builder:
         labels: list[_Match] = []
         for file, match in matches:
             if match.target is None and file.folder and not match.candidates:
-                self._unknown_in[file.folder].append(file)
+                self.unknown_in[file.folder].append(file)
             elif match.target is None:
-                self.names.add_unknown(self.matcher.shaped(file), match.candidates)
+                self.names.add_unknown(file, match.candidates)
             elif match.target == LABEL:
                 labels.append((file, match))
             elif match.target != IGNORE:
@@ -174,21 +139,20 @@ class _Builder:
         files = own or [file for file, _ in near]
         chosen = 0 if len(files) == 1 else plain_one([file.name for file in files])
         if chosen is None:
-            self.names.add_double(modality, [self.matcher.shaped(file) for file in files])
+            self.names.add_double(modality, files)
             return None
         used = files[chosen]
-        twins = [self.matcher.shaped(file) for file, _ in near if file is not used]
-        self.names.add_used(modality, self.matcher.shaped(used), twins)
+        twins = [file for file, _ in near if file is not used]
+        self.names.add_used(modality, used, twins)
         if len(near) < len(found):
             further = [file for file, _ in found if file.depth > nearest]
             self.problems.append(_further_images(modality, used, further))
         return self._readable(used)
 
     def _label(self, case_id: str, candidates: Sequence[_Match]) -> ImageFile | None:
-        choice = choose_label(case_id, candidates)
-        if choice.problem is not None:
-            self.problems.append(choice.problem)
-        return None if choice.file is None else self._readable(choice.file, is_label=True)
+        label, problem = choose_label(case_id, candidates)
+        self.problems += [problem] if problem else []
+        return None if label is None else self._readable(label, is_label=True)
 
     def _readable(self, file: FoundFile, *, is_label: bool = False) -> ImageFile | None:
         """Read the header; `None`, and a problem, if the file cannot be used."""
@@ -198,13 +162,11 @@ class _Builder:
             self.problems.append(Problem("error", str(error), file.case_id, file.path))
             return None
         # A label map may be the smallest box around its segments, down to a single voxel.
-        impossible = None if is_label else impossible_grid(position.grid)
-        unusual = unusual_grid(position.grid)
-        if impossible is not None:
-            hint = unit_hint(position.grid, position.unit)
-            self.problems.append(_bad_spacing("error", file, impossible, hint))
+        if not is_label and (impossible := impossible_grid(position.grid)):
+            advice = f"The file is not used. {unit_hint(position.grid, position.unit)}"
+            self.problems.append(_bad_spacing("error", file, impossible, advice))
             return None
-        if unusual is not None:
+        if unusual := unusual_grid(position.grid):
             self.problems.append(_bad_spacing("warning", file, unusual))
         self.positions[file.image_file] = position
         return file.image_file
@@ -225,7 +187,8 @@ def _no_image(candidates: Iterable[str]) -> str:
 
 
 def _further_images(modality: str, used: FoundFile, others: Sequence[FoundFile]) -> Problem:
-    message = f"Further {modality} images are not used: {_names(others)}; it is {used.shown}."
+    names = ", ".join(sorted(file.shown for file in others))
+    message = f"Further {modality} images are not used: {names}; it is {used.shown}."
     return Problem("info", message, used.case_id, others[0].path)
 
 
@@ -239,22 +202,9 @@ def _unknown(folder: str, files: Sequence[FoundFile]) -> Problem:
     return Problem("warning", message, None, files[0].path)
 
 
-def _file_match(file: FoundFile, match: PatternMatch, shape: str, *, is_used: bool) -> FileMatch:
-    pattern = " and ".join(match.expressions)
-    part = match.place if match.target else " and ".join(match.parts)
-    return FileMatch(file, match.target, pattern, part, is_used, shape, match.candidates)
-
-
-def _bad_spacing(
-    severity: Literal["error", "warning"], file: FoundFile, found: str, hint: str = ""
-) -> Problem:
-    advice = "The file is not used. " if severity == "error" else ""
+def _bad_spacing(severity: Severity, file: FoundFile, found: str, advice: str = "") -> Problem:
     message = (
         f"Expected the spacing of a clinical image in {file.path.name}, found {found}. {advice}"
-        f"{hint}Check the unit (mm) and the slice distance in its header."
+        "Check the unit (mm) and the slice distance in its header."
     )
     return Problem(severity, message, file.case_id, file.path)
-
-
-def _names(files: Iterable[FoundFile]) -> str:
-    return ", ".join(sorted(file.shown for file in files))

@@ -180,7 +180,7 @@ def names_modality(folder: Path, patterns: ModalityPatterns) -> str | None:
         return ""
     if is_part_name(folder.name, folder_of="case"):
         return ""
-    if match.target is None or match.target in (LABEL, IGNORE):
+    if not match.is_image:
         return None
     own = [patterns.match(stem(path)).target for path in images_in(folder, [])]
     is_alone = len(own) == 1 and own[0] in (None, match.target)
@@ -196,7 +196,7 @@ def is_label_folder(folder: Path, patterns: ModalityPatterns) -> bool:
         return False
     below = [folder, *subfolders(folder, [])]
     files = next((found for path in below if (found := images_in(path, []))), [])
-    return all(patterns.match(stem(file)).target in (None, LABEL, IGNORE) for file in files)
+    return not any(patterns.match(stem(file)).is_image for file in files)
 
 
 def is_set_of_files(folder: Path, files: Sequence[Path], patterns: ModalityPatterns) -> bool:

@@ -1,15 +1,20 @@
-"""Cases, problems, and what a layout is: the files of a cohort as it lists them."""
+"""Cohorts and cases, their problems, and what a layout lists of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns
+from MultimodalImagingLib.images.geometry import Grid
+from MultimodalImagingLib.images.position import Position
 from MultimodalImagingLib.images.stored_image import ImageFile
+
+Severity = Literal["error", "warning", "info"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Problem:
         path: The file or folder, if it is about one.
     """
 
-    severity: Literal["error", "warning", "info"]
+    severity: Severity
     message: str
     case_id: str | None = None
     path: Path | None = None
@@ -74,6 +79,7 @@ class FoundFile:
         folder: Where it lies below the folder of its case, such as `anat`; empty if directly in
             it. A file nearer to the case comes first; the folder's name tells what files are
             whose own names do not.
+        shape: The part of its name that files of other cases have too; empty until that is known.
     """
 
     case_id: str
@@ -83,6 +89,7 @@ class FoundFile:
     is_label: bool = False
     component: int | None = None
     folder: str = ""
+    shape: str = ""
 
     @property
     def depth(self) -> int:
@@ -153,3 +160,80 @@ class FolderLayout:
     fit: Callable[[Path, ModalityPatterns], Fit]
     list_cases: Callable[[Path, ModalityPatterns], Listing]
     can_be_declared: bool
+
+
+@dataclass(frozen=True)
+class FileMatch:
+    """What one file of a case was taken for, and why.
+
+    Attributes:
+        file: The file.
+        target: Modality, `LABEL`, `IGNORE`, or `None` if nothing or several things match.
+        pattern: The pattern that matched; empty if there is none or none was asked.
+        part: The part of the name that it matched, from the first to the last word.
+        is_used: Whether the file is an image or the label map of a case.
+        candidates: The modalities that the name fits.
+    """
+
+    file: FoundFile
+    target: str | None
+    pattern: str = ""
+    part: str = ""
+    is_used: bool = False
+    candidates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """All usable cases of a folder, and everything that is wrong with it.
+
+    Attributes:
+        root: The folder.
+        layout: Name of the layout that was recognized.
+        modalities: Modalities that at least one case has: in the order in which the cohort's own
+            description names them, else sorted.
+        cases: Sorted by case.
+        problems: All problems of the folder.
+        patterns: The table with which names were matched.
+        matches: What every file was taken for, and by which pattern.
+        positions: Where every readable image and label map lies, from the headers.
+        naming: How cases got their names, a sentence; empty where a manifest names them.
+        duplicates: What is wrong with every case that holds an image that is there twice.
+        left_out: What to say first: modalities that most cases have and the cohort goes on without.
+    """
+
+    root: Path
+    layout: str
+    modalities: tuple[str, ...]
+    cases: tuple[Case, ...]
+    problems: tuple[Problem, ...]
+    patterns: ModalityPatterns
+    matches: tuple[FileMatch, ...] = ()
+    positions: Mapping[ImageFile, Position] = field(default_factory=dict)
+    naming: str = ""
+    duplicates: Mapping[str, str] = field(default_factory=dict)
+    left_out: str = ""
+
+    @cached_property
+    def grids(self) -> dict[ImageFile, Grid]:
+        """Grid of every readable image and label map."""
+        return {file: position.grid for file, position in self.positions.items()}
+
+    @property
+    def incomplete(self) -> dict[str, tuple[str, ...]]:
+        """The modalities that a case lacks, for every case that lacks some."""
+        missing = {
+            case.case_id: tuple(m for m in self.modalities if m not in case.images)
+            for case in self.cases
+        }
+        return {case_id: lacks for case_id, lacks in missing.items() if lacks}
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that belong to cases, also those that cannot be used."""
+        found = [match.file.path for match in self.matches]
+        return found + files_of_cases(self.cases, self.problems)
+
+    def image_grids(self, case: Case) -> dict[str, Grid]:
+        """Return the grid of every image of a case, in the order of `modalities`."""
+        return {m: self.grids[case.images[m]] for m in self.modalities if m in case.images}

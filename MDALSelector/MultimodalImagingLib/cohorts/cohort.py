@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.case_builder import FileMatch, build_cases
-from MultimodalImagingLib.cohorts.cases import Case, Problem, files_of_cases
+from MultimodalImagingLib.cohorts.case_builder import build_cases
+from MultimodalImagingLib.cohorts.cases import Cohort, FileMatch, Problem
 from MultimodalImagingLib.cohorts.content_checks import find_duplicates
 from MultimodalImagingLib.cohorts.layouts.beside import unread_files
 from MultimodalImagingLib.cohorts.layouts.detection import list_cohort
@@ -24,66 +24,10 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
 )
 from MultimodalImagingLib.cohorts.place_problems import place_problems
 from MultimodalImagingLib.errors import CohortError, UsageError
-from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.images.position import Position
-from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.record.cohort_record import FOLDER_NAME, default_record_folder
 
-
-@dataclass(frozen=True)
-class Cohort:
-    """All usable cases of a folder, and everything that is wrong with it.
-
-    Attributes:
-        root: The folder.
-        layout: Name of the layout that was recognized.
-        modalities: Modalities that at least one case has: in the order in which the cohort's own
-            description names them, else sorted.
-        cases: Sorted by case.
-        problems: All problems of the folder.
-        patterns: The table with which names were matched.
-        matches: What every file was taken for, and by which pattern.
-        grids: Grid of every readable image and label map, from the headers.
-        positions: The same with what else their headers say about the place.
-        naming: How cases got their names, a sentence; empty where a manifest names them.
-        duplicates: What is wrong with every case that holds an image that is there twice.
-    """
-
-    root: Path
-    layout: str
-    modalities: tuple[str, ...]
-    cases: tuple[Case, ...]
-    problems: tuple[Problem, ...]
-    patterns: ModalityPatterns
-    matches: tuple[FileMatch, ...] = ()
-    grids: Mapping[ImageFile, Grid] = field(default_factory=dict)
-    positions: Mapping[ImageFile, Position] = field(default_factory=dict)
-    naming: str = ""
-    duplicates: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def incomplete(self) -> dict[str, tuple[str, ...]]:
-        """The modalities that a case lacks, for every case that lacks some."""
-        missing = {
-            case.case_id: tuple(m for m in self.modalities if m not in case.images)
-            for case in self.cases
-        }
-        return {case_id: lacks for case_id, lacks in missing.items() if lacks}
-
-    @property
-    def files(self) -> list[Path]:
-        """All files that belong to cases, also those that cannot be used."""
-        found = [match.file.path for match in self.matches]
-        return found + files_of_cases(self.cases, self.problems)
-
-    @property
-    def left_out(self) -> str:
-        """What to say first: modalities that most cases have and the cohort goes on without."""
-        return left_out_sentence(self.cases, self.matches)
-
-    def image_grids(self, case: Case) -> dict[str, Grid]:
-        """Return the grid of every image of a case, in the order of `modalities`."""
-        return {m: self.grids[case.images[m]] for m in self.modalities if m in case.images}
+# With one modality left, unknown names in half of the cases may well be the others.
+FEWEST_MODALITIES = 2
 
 
 def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Cohort:
@@ -107,25 +51,15 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
     built = build_cases(listing, table)
     problems = (*listing.problems, *built.problems, *unread_files(listing))
     if not built.cases:
-        raise CohortError(_nothing_usable(path, problems))
-    cohort = Cohort(
-        listing.root,
-        listing.layout,
-        built.modalities,
-        built.cases,
-        problems,
-        table,
-        built.matches,
-        built.grids,
-        built.positions,
-        listing.naming,
-    )
-    duplicates, cases = find_duplicates(cohort.cases)
+        lines = [f"Expected at least one usable case in {path}, found none."]
+        raise CohortError("\n".join([*lines, *(f"- {problem}" for problem in problems)]))
+    duplicates, cases = find_duplicates(built.cases)
     return replace(
-        cohort,
+        built,
         cases=cases,
-        problems=(*problems, *_case_problems(cohort), *duplicates),
+        problems=(*problems, *_case_problems(built), *duplicates),
         duplicates={p.case_id: p.message for p in duplicates if p.case_id is not None},
+        left_out=_left_out_sentence(built),
     )
 
 
@@ -172,29 +106,17 @@ def _case_problems(cohort: Cohort) -> list[Problem]:
     return problems
 
 
-def _nothing_usable(path: Path, problems: tuple[Problem, ...]) -> str:
-    lines = [f"Expected at least one usable case in {path}, found none."]
-    lines += [f"- {problem}" for problem in problems]
-    return "\n".join(lines)
-
-
-# With one modality left, unknown names in half of the cases may well be the others.
-FEWEST_MODALITIES = 2
-
-
-def left_out_sentence(cases: Sequence[Case], matches: Sequence[FileMatch]) -> str:
+def _left_out_sentence(cohort: Cohort) -> str:
     """Say which modalities files were taken for and no case, or few, could use.
-
-    Args:
-        cases: The cases that a cohort goes on with.
-        matches: What every file was taken for.
 
     Returns:
         One or two sentences that end with what to do; empty if no main modality drops out.
     """
-    used = Counter(modality for case in cases for modality in case.images)
+    matches = cohort.matches
+    used = Counter(modality for case in cohort.cases for modality in case.images)
     lost = _lost(used, matches)
-    unknown = [] if len(used) - len(lost) >= FEWEST_MODALITIES else _unknown(len(cases), matches)
+    is_rest_enough = len(used) - len(lost) >= FEWEST_MODALITIES
+    unknown = [] if is_rest_enough else _unknown(len(cohort.cases), matches)
     if not lost and not unknown:
         return ""
     total = len({match.file.case_id for match in matches})
@@ -224,6 +146,8 @@ def _lost(used: Counter[str], matches: Sequence[FileMatch]) -> dict[str, int]:
 
 
 def _unknown(n_cases: int, matches: Sequence[FileMatch]) -> list[tuple[str, int]]:
-    shapes = {(m.file.case_id, m.shape) for m in matches if m.target is None and not m.candidates}
+    shapes = {
+        (m.file.case_id, m.file.shape) for m in matches if m.target is None and not m.candidates
+    }
     counts = Counter(shape for _, shape in shapes)
     return sorted((shape, n) for shape, n in counts.items() if 2 * n >= max(n_cases, 2))

@@ -1,12 +1,13 @@
-"""What only the content of files tells: copies, NaN, constant images, empty masks, damaged data."""
+"""What only the content of image files tells: copies, NaN, constant images, damaged data."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +15,6 @@ from MultimodalImagingLib.cohorts.cases import Case, Problem
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.arrays import mask_values
 from MultimodalImagingLib.images.geometry import Volume
-from MultimodalImagingLib.images.label_map import read_label_map
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.volume_io import read_volume
 from MultimodalImagingLib.record.checksums import file_checksum
@@ -24,8 +24,7 @@ _SMALLEST = 1024  # bytes; smaller files hold one value everywhere, which is ano
 _MOST_NAMED = 3
 
 
-@dataclass(frozen=True)
-class _Use:
+class _Use(NamedTuple):
     case_id: str
     modality: str
     path: Path
@@ -66,10 +65,8 @@ def find_duplicates(cases: Sequence[Case]) -> tuple[tuple[Problem, ...], tuple[C
 def _within_cases(groups: Iterable[Sequence[_Use]]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for group in groups:
-        by_case: dict[str, list[_Use]] = defaultdict(list)
-        for use in group:
-            by_case[use.case_id].append(use)
-        for case_id, own in by_case.items():
+        for case_id in {use.case_id for use in group}:
+            own = [use for use in group if use.case_id == case_id]
             if len(own) > 1:
                 found[case_id].append(_within(own))
     return found
@@ -157,27 +154,18 @@ def check_volume(volume: Volume) -> str | None:
     return f"the same value {low:g} in all voxels" if low == high else mask_values(array)
 
 
-def check_contents(case: Case) -> Iterator[Problem]:
-    """Read all files of a case and yield what is wrong with their voxels."""
+def check_images(case: Case) -> Iterator[Problem]:
+    """Read all images of a case and yield what is wrong with their voxels."""
     for modality, file in case.images.items():
         remarks: list[str] = []
-        fault = _fault(file, remarks)
+        try:
+            fault = check_volume(read_volume(file, remarks=remarks))
+        except CohortError as error:
+            fault = str(error)
         if fault is not None:
             yield Problem("error", _image_message(modality, file, fault), case.case_id, file.path)
         for remark in remarks:
             yield Problem("info", remark, case.case_id, file.path)
-    if case.label is not None:
-        message = _label_message(case.label)
-        if message is not None:
-            yield Problem("warning", message, case.case_id, case.label.path)
-
-
-def _fault(file: ImageFile, remarks: list[str]) -> str | None:
-    try:
-        volume = read_volume(file, remarks=remarks)
-    except CohortError as error:
-        return str(error)
-    return check_volume(volume)
 
 
 def _image_message(modality: str, file: ImageFile, fault: str) -> str:
@@ -191,17 +179,4 @@ def _image_message(modality: str, file: ImageFile, fault: str) -> str:
     return (
         f"Expected finite, varying values in the {modality} image {file.path.name}, found {fault}."
         " Replace the file; until then the modality counts as missing in this case."
-    )
-
-
-def _label_message(file: ImageFile) -> str | None:
-    try:
-        labels = read_label_map(file).volume.array
-    except CohortError as error:
-        return str(error)
-    if labels.any():
-        return None
-    return (
-        f"Expected a label map with at least one labeled voxel in {file.path.name}, found an empty"
-        " mask. Leave it if there is nothing to label, else label the case."
     )

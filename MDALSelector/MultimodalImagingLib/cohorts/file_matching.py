@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from MultimodalImagingLib.cohorts.cases import FoundFile, Listing, Problem
-from MultimodalImagingLib.cohorts.file_names import CohortNames, ShapedFile, without_study
+from MultimodalImagingLib.cohorts.file_names import CohortNames, without_study
 from MultimodalImagingLib.cohorts.modality_patterns import (
     IGNORE,
     LABEL,
@@ -20,6 +20,14 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     normalized_name,
 )
 from MultimodalImagingLib.jobs.texts import listed
+
+_CONSENSUS = re.compile(r"(^|_)(consensus|staple|majority|fused|fusion)(_|$)")
+_TISSUE = re.compile(
+    r"(^|_)(dseg|probseg|aseg|aparc|synthseg|fastsurfer|tissues?|brain|parenchyma|gm|wm|csf)(_|$)"
+)
+_MOST_NAMED = 8
+
+_Rule = Callable[[FoundFile, PatternMatch], bool]
 
 
 class NameMatcher:
@@ -32,16 +40,25 @@ class NameMatcher:
     def __init__(self, listing: Listing, patterns: ModalityPatterns) -> None:
         self._patterns = patterns
         self._own = ModalityPatterns(tuple(row for row in patterns.rows if not row.is_built_in))
-        self._shapes = CohortNames(_names_by_case(listing))
+        names: dict[str, list[str]] = defaultdict(list)
+        for file in listing.files:
+            names[file.case_id].append(file.name)
+        self._shapes = CohortNames(names)
         self._known: dict[tuple[str, str], PatternMatch] = {}
         self.declared = declared_modalities(listing.modalities, patterns)
 
     def match_case(self, files: Sequence[FoundFile]) -> list[tuple[FoundFile, PatternMatch]]:
-        """Match the files of one case; the study's name, which all have, says nothing."""
+        """Match the files of one case, with their shapes; the study's name says nothing."""
         named = [file for file in files if file.modality is None and not file.is_label]
         rests = without_study([file.name for file in named], self._match_name)
         rest = dict(zip((file.path for file in named), rests, strict=True))
-        return [(file, self._match(file, rest.get(file.path, file.name))) for file in files]
+        return [
+            (
+                replace(file, shape=self._shapes.shape(file.case_id, file.name)),
+                self._match(file, rest.get(file.path, file.name)),
+            )
+            for file in files
+        ]
 
     def _match(self, file: FoundFile, rest: str) -> PatternMatch:
         if file.is_label:
@@ -85,10 +102,6 @@ class NameMatcher:
             self._known[name, whole] = found
         return found
 
-    def shaped(self, file: FoundFile) -> ShapedFile:
-        """Return a file with the part of its name that other cases have too."""
-        return ShapedFile(file, self._shapes.shape(file.case_id, file.name))
-
     def is_own(self, match: PatternMatch) -> bool:
         """Tell whether a row of the user's own decided."""
         return any(row.expression in match.expressions for row in self._own.rows)
@@ -106,56 +119,35 @@ def declared_modalities(names: Sequence[str], patterns: ModalityPatterns) -> dic
     known = {
         name: match.target
         for name, match in matches.items()
-        if match.target is not None and match.target not in (LABEL, IGNORE)
+        if match.target is not None and match.is_image
     }
     counts = Counter(known.values())
     return {name: known[name] if counts[known.get(name, "")] == 1 else name for name in names}
 
 
-def _names_by_case(listing: Listing) -> dict[str, list[str]]:
-    """Return the names of the files of every case, as patterns see them."""
-    names: dict[str, list[str]] = defaultdict(list)
-    for file in listing.files:
-        names[file.case_id].append(file.name)
-    return names
-
-
-_CONSENSUS = re.compile(r"(^|_)(consensus|staple|majority|fused|fusion)(_|$)")
-_TISSUE = re.compile(
-    r"(^|_)(dseg|probseg|aseg|aparc|synthseg|fastsurfer|tissues?|brain|parenchyma|gm|wm|csf)(_|$)"
-)
-_MOST_NAMED = 8
-
-_Rule = Callable[[FoundFile, PatternMatch], bool]
-
-
-@dataclass(frozen=True)
-class LabelChoice:
-    """The label map of a case, if one stands out.
-
-    Attributes:
-        file: The label map; `None` if there is none, or several of equal standing.
-        problem: What was not used and why, or what to decide.
-    """
-
-    file: FoundFile | None
-    problem: Problem | None = None
-
-
-def choose_label(case_id: str, candidates: Sequence[tuple[FoundFile, PatternMatch]]) -> LabelChoice:
+def choose_label(
+    case_id: str, candidates: Sequence[tuple[FoundFile, PatternMatch]]
+) -> tuple[FoundFile | None, Problem | None]:
     """Choose the label map by ordered rules; what is left out is named.
 
     First the one that a pattern names exactly; then all but maps of tissues; then those nearest to
     the images (directly in the case's folder before sub-folders and derivatives); the consensus of
     several raters; those whose whole name says that they are labels.
+
+    Returns:
+        The label map, `None` if there is none or several of equal standing; and what was not used
+        and why, or what to decide.
     """
     left = list(candidates)
-    nearest = min((f.depth for f, m in left if not _is_tissue(f, m)), default=0)
+    nearest = min((f.depth for f, _ in left if not _is_tissue(f)), default=0)
     rules: tuple[tuple[str, _Rule], ...] = (
-        ("which a pattern names", _is_named),
-        ("no map of tissues", lambda file, match: not _is_tissue(file, match)),
+        (
+            "which a pattern names",
+            lambda file, match: any(names_exactly(match, n) for n in (file.name, file.folder)),
+        ),
+        ("no map of tissues", lambda file, _: not _is_tissue(file)),
         ("nearest to the images", lambda file, _: file.depth <= nearest),
-        ("the consensus", _is_consensus),
+        ("the consensus", lambda file, _: _is_consensus(file)),
         ("", lambda _, match: match.is_whole),
     )
     reason = ""
@@ -164,12 +156,12 @@ def choose_label(case_id: str, candidates: Sequence[tuple[FoundFile, PatternMatc
         if kept and len(kept) < len(left):
             left, reason = kept, why
     if len(left) > 1:
-        return LabelChoice(None, _asked(case_id, [file for file, _ in left]))
+        return None, _asked(case_id, [file for file, _ in left])
     if not left:
-        return LabelChoice(None)
+        return None, None
     label = left[0][0]
     others = [file for file, _ in candidates if file is not label]
-    return LabelChoice(label, _left_out(case_id, label, others, reason) if others else None)
+    return label, _left_out(case_id, label, others, reason) if others else None
 
 
 def exact_pattern(name: str) -> str:
@@ -201,25 +193,13 @@ def _by_length(text: str) -> tuple[int, str]:
     return len(text), text
 
 
-def _is_named(file: FoundFile, match: PatternMatch) -> bool:
-    """Tell whether a pattern is the name itself, as messages advise to write it."""
-    return names_exactly(match, file.name) or names_exactly(match, file.folder)
+def _is_tissue(file: FoundFile) -> bool:
+    return _TISSUE.search(normalized_name(file.name)) is not None
 
 
-def _is_tissue(file: FoundFile, _match: PatternMatch) -> bool:
-    return _TISSUE.search(_name(file)) is not None
-
-
-def _is_consensus(file: FoundFile, _match: PatternMatch) -> bool:
-    return _CONSENSUS.search(f"{_folder_name(file)}_{_name(file)}") is not None
-
-
-def _name(file: FoundFile) -> str:
-    return normalized_name(file.name)
-
-
-def _folder_name(file: FoundFile) -> str:
-    return normalized_name(file.folder.replace("/", "_"))
+def _is_consensus(file: FoundFile) -> bool:
+    name = normalized_name(f"{file.folder.replace('/', '_')}_{file.name}")
+    return _CONSENSUS.search(name) is not None
 
 
 def _asked(case_id: str, files: Sequence[FoundFile]) -> Problem:

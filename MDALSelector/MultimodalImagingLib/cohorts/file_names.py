@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from MultimodalImagingLib.cohorts.cases import FoundFile, Problem
 from MultimodalImagingLib.cohorts.modality_patterns import PatternMatch, normalized_name
@@ -47,7 +46,9 @@ class CohortNames:
         shared = set.intersection(*map(set, found)) if len(found) > 1 else set()
         own = [part for part in parts if part not in shared] or parts
         often = max((self._counts[part] for part in own), default=0) / 2
-        kept = {part for part in own if self._counts[part] >= often or not _has_digit(part)}
+        kept = {
+            part for part in own if self._counts[part] >= often or not any(map(str.isdigit, part))
+        }
         runs = "_".join(part if part in kept else " " for part in parts).split(" ")
         return max((run.strip("_") for run in runs), key=len) or normalized_name(name)
 
@@ -59,7 +60,11 @@ def without_study(names: Sequence[str], match: Callable[[str], PatternMatch]) ->
     """
     parts = [_parts(name) for name in names]
     prefix = parts[0][: _n_shared(parts)] if parts else []
-    foreign = [i for i, part in enumerate(prefix, start=1) if not _is_of_image(part, match)]
+    foreign = [
+        i
+        for i, part in enumerate(prefix, start=1)
+        if not (_SAYS_NOTHING.fullmatch(part) or match(part).candidates)
+    ]
     if not foreign:
         return list(names)
     rests = ["_".join(found[foreign[-1] :]) for found in parts]
@@ -94,16 +99,8 @@ def twin_word(text: str) -> str:
     return found.group().strip("_") if found else ""
 
 
-def _has_digit(part: str) -> bool:
-    return any(character.isdigit() for character in part)
-
-
 def _parts(name: str) -> list[str]:
     return normalized_name(name).split("_")
-
-
-def _is_of_image(part: str, match: Callable[[str], PatternMatch]) -> bool:
-    return bool(_SAYS_NOTHING.fullmatch(part) or match(part).candidates)
 
 
 def _n_shared(names: Sequence[Sequence[str]]) -> int:
@@ -118,45 +115,32 @@ def _n_shared(names: Sequence[Sequence[str]]) -> int:
 MAX_NAMES = 8
 
 
-@dataclass(frozen=True)
-class ShapedFile:
-    """A file and the part of its name that it shares with the files of other cases."""
-
-    file: FoundFile
-    shape: str
-
-    @property
-    def path_name(self) -> str:
-        """Name of the file with its suffix."""
-        return self.file.path.name
-
-
-_Twin = tuple[str, ShapedFile, ShapedFile]  # modality, the used file, the other
+_Twin = tuple[str, FoundFile, FoundFile]  # modality, the used file, the other
 
 
 class NameProblems:
     """Collects what names leave open, and tells equal ones together."""
 
     def __init__(self) -> None:
-        self._unknown: dict[tuple[str, tuple[str, ...]], list[ShapedFile]] = defaultdict(list)
-        self._doubles: dict[tuple[str, tuple[str, ...]], list[list[ShapedFile]]] = defaultdict(list)
+        self._unknown: dict[tuple[str, tuple[str, ...]], list[FoundFile]] = defaultdict(list)
+        self._doubles: dict[tuple[str, tuple[str, ...]], list[list[FoundFile]]] = defaultdict(list)
         self._twins: dict[str, list[_Twin]] = defaultdict(list)
-        self._used: dict[str, list[ShapedFile]] = defaultdict(list)
+        self._used: dict[str, list[FoundFile]] = defaultdict(list)
         self._used_parts: set[str] = set()
 
-    def add_unknown(self, file: ShapedFile, candidates: tuple[str, ...]) -> None:
+    def add_unknown(self, file: FoundFile, candidates: tuple[str, ...]) -> None:
         """Note a file that fits no modality, or several."""
         self._unknown[file.shape, candidates].append(file)
 
-    def add_double(self, modality: str, files: Sequence[ShapedFile]) -> None:
+    def add_double(self, modality: str, files: Sequence[FoundFile]) -> None:
         """Note files of one case that all fit a modality; none of them is used."""
         shapes = tuple(sorted(file.shape for file in files))
-        self._doubles[modality, shapes].append(sorted(files, key=lambda file: file.path_name))
+        self._doubles[modality, shapes].append(sorted(files, key=lambda file: file.path.name))
 
-    def add_used(self, modality: str, used: ShapedFile, others: Sequence[ShapedFile]) -> None:
+    def add_used(self, modality: str, used: FoundFile, others: Sequence[FoundFile]) -> None:
         """Note the image of a modality, and the case's other files of it, which are not used."""
         self._used[modality].append(used)
-        self._used_parts |= set(normalized_name(used.file.name).split("_"))
+        self._used_parts |= set(normalized_name(used.name).split("_"))
         for other in others:
             self._twins[twin_word(other.shape)].append((modality, used, other))
 
@@ -191,10 +175,10 @@ def _twin(pattern: str, twins: Sequence[_Twin]) -> Problem:
         f" {first}={modality}` uses such a file instead."
     )
     others = [other for *_, other in twins]
-    return Problem("info", message, _only_case(others), others[0].file.path)
+    return Problem("info", message, _only_case(others), others[0].path)
 
 
-def _mixed(modality: str, used: Sequence[ShapedFile]) -> Problem | None:
+def _mixed(modality: str, used: Sequence[FoundFile]) -> Problem | None:
     """Say that some cases have only a processed file of a modality, others the plain one."""
     processed = [file for file in used if twin_word(file.shape)]
     plain = [file for file in used if not twin_word(file.shape)]
@@ -206,28 +190,28 @@ def _mixed(modality: str, used: Sequence[ShapedFile]) -> Problem | None:
         f" {counted(len(plain), 'case')}. Give all cases the same, or leave these out with"
         f" `--modality {processed[0].shape}=ignore`."
     )
-    return Problem("warning", message, _only_case(processed), processed[0].file.path)
+    return Problem("warning", message, _only_case(processed), processed[0].path)
 
 
-def _double(modality: str, cases: Sequence[Sequence[ShapedFile]]) -> Problem:
+def _double(modality: str, cases: Sequence[Sequence[FoundFile]]) -> Problem:
     first = cases[0]
-    names = ", ".join(file.path_name for file in first)
+    names = ", ".join(file.path.name for file in first)
     where = "" if len(cases) == 1 else f" in each of {len(cases)} cases, such as"
     found = f"found {len(first)}{where or ':'} {names}"
     longest = max(first, key=lambda file: len(file.shape))
     is_one = [file.shape for file in first].count(longest.shape) == 1
-    hint = longest.shape if is_one else normalized_name(longest.file.name)
+    hint = longest.shape if is_one else normalized_name(longest.name)
     message = (
         f"Expected one {modality} image, {found}; none of them is used. Say"
         f" which it is with a pattern such as `{hint}={modality}`, or `{hint}=ignore`."
     )
     files = [file for found_files in cases for file in found_files]
-    return Problem("error", message, _only_case(files), first[0].file.path)
+    return Problem("error", message, _only_case(files), first[0].path)
 
 
-def _unknown(shape: str, candidates: tuple[str, ...], files: Sequence[ShapedFile]) -> Problem:
-    name, one = files[0].path_name, len(files) == 1
-    n_cases = len({file.file.case_id for file in files})
+def _unknown(shape: str, candidates: tuple[str, ...], files: Sequence[FoundFile]) -> Problem:
+    name, one = files[0].path.name, len(files) == 1
+    n_cases = len({file.case_id for file in files})
     these = name if one else f"{len(files)} files such as {name} ({counted(n_cases, 'case')})"
     left = "the file is not used" if one else "they are not used"
     if candidates:
@@ -241,9 +225,9 @@ def _unknown(shape: str, candidates: tuple[str, ...], files: Sequence[ShapedFile
             f"No pattern tells the modality of {these}; {left}. Add a pattern such as"
             f" `{shape}=NAME`, or `{shape}=ignore`."
         )
-    return Problem("warning", message, _only_case(files), files[0].file.path)
+    return Problem("warning", message, _only_case(files), files[0].path)
 
 
-def _only_case(files: Sequence[ShapedFile]) -> str | None:
-    cases = {file.file.case_id for file in files}
+def _only_case(files: Sequence[FoundFile]) -> str | None:
+    cases = {file.case_id for file in files}
     return cases.pop() if len(cases) == 1 else None

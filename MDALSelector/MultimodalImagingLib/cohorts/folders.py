@@ -88,11 +88,7 @@ def is_result(folder: Path) -> bool:
 
 
 def subfolders(
-    folder: Path,
-    problems: list[Problem],
-    *,
-    root: Path | None = None,
-    case_id: str | None = None,
+    folder: Path, problems: list[Problem], *, root: Path | None = None, case_id: str | None = None
 ) -> list[Path]:
     """List the folders in a folder that may hold data, sorted by name.
 

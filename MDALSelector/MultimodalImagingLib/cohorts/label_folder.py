@@ -15,7 +15,6 @@ from MultimodalImagingLib.cohorts.file_matching import choose_label
 from MultimodalImagingLib.cohorts.folders import images_in, is_result, stem, subfolders
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
-    IGNORE,
     LABEL,
     ModalityPatterns,
     normalized_name,
@@ -160,7 +159,7 @@ class _Index:
     def _names_image(self, name: str) -> bool:
         """Tell whether a name has a modality behind or before the case."""
         rest = split_name(name, self._patterns).rest
-        return bool(rest) and self._patterns.match(rest).target not in (None, LABEL, IGNORE)
+        return bool(rest) and self._patterns.match(rest).is_image
 
 
 def _folded(name: str) -> str:
@@ -203,9 +202,8 @@ def _label_of_folder(
     matches = [
         (file, match) for file in found if (match := patterns.match(file.name)).target == LABEL
     ]
-    choice = choose_label(folder.name, matches)
-    label = None if choice.file is None else choice.file.path
-    return label, [] if choice.problem is None else [choice.problem]
+    label, problem = choose_label(folder.name, matches)
+    return None if label is None else label.path, [problem] if problem else []
 
 
 def _matched_by_part(labels: Mapping[str, Path], cases: Sequence[str]) -> Problem:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from MultimodalImagingLib.cohorts.cases import Case, Problem
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.label_map import LabelMap, read_label_map
 from MultimodalImagingLib.images.label_names import LabelName, Names, names_beside
@@ -18,6 +18,8 @@ from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_files import write_json
+from MultimodalImagingLib.record.checksums import file_state
+from MultimodalImagingLib.record.json_entry import json_value
 
 CACHE_FILE = "label-values.json"
 _FORMAT_VERSION = 1
@@ -129,6 +131,29 @@ def survey_labels(
     return LabelSurvey(tuple(ordered), dict(sorted(faults.items())))
 
 
+def label_problems(
+    cases: Iterable[Case], survey: LabelSurvey, *, with_empty: bool
+) -> Iterator[Problem]:
+    """Yield what is wrong with label maps.
+
+    Args:
+        cases: The cases.
+        survey: What their label maps hold.
+        with_empty: Also name those without any labeled voxel.
+    """
+    empty = {case.case_id for case in survey.cases if not case.labels} if with_empty else set()
+    for case in cases:
+        message = survey.faults.get(case.case_id)
+        if case.label is not None and case.case_id in empty:
+            message = (
+                "Expected a label map with at least one labeled voxel in"
+                f" {case.label.path.name}, found an empty mask. Leave it if there is nothing to"
+                " label, else label the case."
+            )
+        if case.label is not None and message is not None:
+            yield Problem("warning", message, case.case_id, case.label.path)
+
+
 def label_table(cases: Iterable[CaseLabels]) -> tuple[LabelRow, ...]:
     """Group the values of all cases by name, and those without a name by value."""
     groups: dict[tuple[object, ...], list[FoundLabel]] = {}
@@ -149,19 +174,16 @@ def _row(labels: list[FoundLabel]) -> LabelRow:
 
 def _labels(case_id: str, file: ImageFile, known: dict[str, Any]) -> CaseLabels:
     key = f"{file.path.absolute()}#{file.component}"
-    state = _state(file.path)
+    state = file_state(file.path) if file.path.is_file() else None
     beside = names_beside(file.path)
     try:
         if state is not None and known[key]["state"] == state:
-            return _case_labels(case_id, known[key]["labels"], beside)
+            labels = tuple(_label(values, beside) for values in known[key]["labels"])
+            return CaseLabels(case_id, labels)
     except (KeyError, TypeError, ValueError):
         pass  # not known yet, or damaged
     content = _content(read_label_map(file))
     known[key] = {"state": state, "labels": content}
-    return _case_labels(case_id, content, beside)
-
-
-def _case_labels(case_id: str, content: list[list[Any]], beside: Names) -> CaseLabels:
     return CaseLabels(case_id, tuple(_label(values, beside) for values in content))
 
 
@@ -198,19 +220,11 @@ def _label(content: list[Any], beside: Names) -> FoundLabel:
     return FoundLabel(code, value, tuple(beside.get(value, ())), volume_ml)
 
 
-def _state(path: Path) -> list[int] | None:
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
-
-
 def _read_cache(cache: Path | None) -> dict[str, Any]:
     if cache is None:
         return {}
     try:
-        content = json.loads((cache / CACHE_FILE).read_text(encoding="utf-8"))
+        content = json_value((cache / CACHE_FILE).read_text(encoding="utf-8"))
         is_ours = content["format_version"] == _FORMAT_VERSION
         return dict(content["files"]) if is_ours else {}
     except (OSError, ValueError, KeyError, TypeError):

@@ -6,8 +6,7 @@ import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.cases import Case
-from MultimodalImagingLib.cohorts.cohort import Cohort
+from MultimodalImagingLib.cohorts.cases import Case, Cohort
 from MultimodalImagingLib.cohorts.label_folder import label_maps_in
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.stored_image import ImageFile
@@ -15,36 +14,28 @@ from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.jobs.texts import listed
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord
 
-LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
-SEGMENTATION_SUFFIX = ".seg.nrrd"
+_SEGMENTATION = ".seg.nrrd"
+_SUFFIXES = (".nii.gz", ".nii", _SEGMENTATION, ".nrrd", ".mha")
 
 
-def label_in_record(
-    case_id: str, record: CohortRecord, *, as_segmentation: bool = False
+def label_that_counts(
+    case_id: str, label: ImageFile | None, record: CohortRecord, *, as_segmentation: bool = False
 ) -> ImageFile | None:
-    """Return the label that was made here, also where the disk spells the case's name otherwise.
+    """Return the label of a case: one made here comes before the one that the cohort came with.
+
+    It is also found where the disk spells the case's name otherwise.
 
     Args:
         case_id: The case.
+        label: The label map that the cohort came with.
         record: The cohort's record.
         as_segmentation: Prefer the segmentation, which is edited, to the label map of the same
             label, which is trained on.
     """
     forms = dict.fromkeys(unicodedata.normalize(form, case_id) for form in ("NFC", "NFD"))
-    suffixes = sorted(LABEL_SUFFIXES, key=lambda s: as_segmentation and s != SEGMENTATION_SUFFIX)
+    suffixes = sorted(_SUFFIXES, key=lambda s: as_segmentation and s != _SEGMENTATION)
     files = (record.labels / f"{name}{suffix}" for name in forms for suffix in suffixes)
-    return next((ImageFile(file) for file in files if file.is_file()), None)
-
-
-def label_that_counts(
-    case_id: str,
-    label: ImageFile | None,
-    record: CohortRecord,
-    *,
-    as_segmentation: bool = False,
-) -> ImageFile | None:
-    """Return the label of a case: one made here comes before the one that the cohort came with."""
-    return label_in_record(case_id, record, as_segmentation=as_segmentation) or label
+    return next((ImageFile(file) for file in files if file.is_file()), label)
 
 
 def is_labelled(

@@ -98,6 +98,11 @@ class PatternMatch:
     is_whole: bool = False
     place: str = ""
 
+    @property
+    def is_image(self) -> bool:
+        """Whether the name stands for one modality."""
+        return self.target not in (None, LABEL, IGNORE)
+
 
 @dataclass(frozen=True)
 class ModalityPatterns:
@@ -125,7 +130,9 @@ class ModalityPatterns:
             The match. A label pattern wins over modalities beside it (`seg_pet` is a mask); two
             modalities in different parts of the name (`t1_to_ct`) are ambiguous.
         """
-        text = normalized_name(_without_space(name))
+        # The BIDS entity `space-T1w` names another image.
+        own = re.sub(r"(^|_)space-[a-z0-9]+_", r"\1", name, flags=re.IGNORECASE)
+        text = normalized_name(own)
         taken = taken_parts(text, ((row.expression, row.target) for row in self.rows))
         special = [item for item in taken if item.target in (IGNORE, LABEL)]
         return _found(text, special[:1] or modality_parts(text, taken))
@@ -142,11 +149,6 @@ def normalized_name(name: str) -> str:
     """Write a name as patterns see it: lower case, `_` for every run of separators."""
     text = unicodedata.normalize("NFC", name.lower())
     return re.sub(r"[\s_.\-]+", "_", text).strip("_")
-
-
-def _without_space(name: str) -> str:
-    """Take out the BIDS entity `space-T1w`, which names another image."""
-    return re.sub(r"(^|_)space-[a-z0-9]+_", r"\1", name, flags=re.IGNORECASE)
 
 
 def parse_pattern(text: str) -> ModalityPattern:
@@ -199,7 +201,7 @@ def _found(text: str, chosen: Sequence[TakenPart]) -> PatternMatch:
     return PatternMatch(
         target=targets[0] if len(targets) == 1 else None,
         expressions=tuple(item.expression for item in chosen),
-        parts=tuple(text[item.span.start : item.span.stop] for item in chosen),
+        parts=tuple(item.text for item in chosen),
         candidates=targets,
         is_whole=len(chosen[0].span) == len(text),
         place=text[min(i.span.start for i in chosen) : max(i.span.stop for i in chosen)],

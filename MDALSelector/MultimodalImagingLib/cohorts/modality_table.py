@@ -163,6 +163,7 @@ class TakenPart:
     span: range
     expression: str
     target: str
+    text: str
 
 
 def taken_parts(text: str, rows: Iterable[tuple[str, str]]) -> list[TakenPart]:
@@ -171,7 +172,7 @@ def taken_parts(text: str, rows: Iterable[tuple[str, str]]) -> list[TakenPart]:
     for expression, target in rows:
         span = _free_span(expression, text, taken)
         if span is not None:
-            taken.append(TakenPart(span, expression, target))
+            taken.append(TakenPart(span, expression, target, text[span.start : span.stop]))
     return taken
 
 
@@ -189,7 +190,7 @@ def _most_specific(text: str, images: Sequence[TakenPart]) -> list[TakenPart]:
     beaten = {t for t in targets if any(more_specific(t, o) == o for o in targets - {t})}
     kept = [item for item in images if item.target not in beaten]
     if {item.target for item in kept} == {"T1", "T1c"}:  # MPRAGE beside T1c says only how
-        kept = [item for item in kept if item.target == "T1c" or "t1" in _text(text, item)]
+        kept = [item for item in kept if item.target == "T1c" or "t1" in item.text]
     return kept
 
 
@@ -220,14 +221,11 @@ def _is_moved(text: str, items: Sequence[TakenPart]) -> bool:
     return any(_MOVED.search(text[a.stop : b.start]) for a, b in pairwise(spans))
 
 
-def _text(text: str, item: TakenPart) -> str:
-    return text[item.span.start : item.span.stop]
-
-
 def _free_span(expression: str, text: str, taken: Sequence[TakenPart]) -> range | None:
+    used = [item.span for item in taken]
     for found in _whole_parts(expression).finditer(text):
         span = range(found.start(), found.end())
-        if span and not any(_overlap(span, other.span) for other in taken):
+        if span and not any(span.start < s.stop and s.start < span.stop for s in used):
             return span
     return None
 
@@ -235,7 +233,3 @@ def _free_span(expression: str, text: str, taken: Sequence[TakenPart]) -> range 
 @lru_cache(maxsize=1024)
 def _whole_parts(expression: str) -> re.Pattern[str]:
     return re.compile(rf"(?:(?<![^\W_])|(?=\W))(?:{expression})(?![^\W_])")
-
-
-def _overlap(first: range, second: range) -> bool:
-    return first.start < second.stop and second.start < first.stop

@@ -12,7 +12,6 @@ from MultimodalImagingLib.cohorts.cases import Case, Problem
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.geometry_checks import (
-    Mismatch,
     Misplacement,
     Verdict,
     case_verdict,
@@ -202,16 +201,13 @@ def _elsewhere(one: _Placed, others: list[_Placed]) -> str | None:
         return None
     other, nearest = min(found, key=lambda pair: pair[1].distance_mm)
     name = other.file.path.name
+    is_plain = nearest.kind in (Misplacement.UNPLACED, Misplacement.TRANSPOSED)
+    shared = "size" if is_plain else "size and spacing"
     return (
-        f"{one.text} has the {_shared(nearest)} of {name}, but {mismatch_text(nearest)}. Either it"
-        f" was really made in another place, or it belongs exactly on {name}: then copy the header"
-        " of that file to it (`fslcpgeom`, or save it again in 3D Slicer over that image)."
+        f"{one.text} has the {shared} of {name}, but {mismatch_text(nearest)}. Either it was really"
+        f" made in another place, or it belongs exactly on {name}: then copy the header of that"
+        " file to it (`fslcpgeom`, or save it again in 3D Slicer over that image)."
     )
-
-
-def _shared(found: Mismatch) -> str:
-    is_plain = found.kind in (Misplacement.UNPLACED, Misplacement.TRANSPOSED)
-    return "size" if is_plain else "size and spacing"
 
 
 def _fits(grid: Grid, other: _Placed) -> bool:

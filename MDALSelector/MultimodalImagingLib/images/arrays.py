@@ -39,12 +39,7 @@ def bounding_box(mask: MaskArray) -> Box:
 
 
 class EnclosedNonFiniteError(ValueError):
-    """Voxels with NaN or infinity lie inside the image; `n_voxels` of them."""
-
-    def __init__(self, n_voxels: int, n_total: int) -> None:
-        super().__init__(f"{n_voxels} voxels with NaN or infinity inside the image")
-        self.n_voxels = n_voxels
-        self.n_total = n_total
+    """Voxels with NaN or infinity lie inside the image; the text is the end of "found ..."."""
 
 
 def with_finite_background(
@@ -69,10 +64,11 @@ def with_finite_background(
     if not n_bad:
         return array, 0
     if n_bad == array.size:
-        raise EnclosedNonFiniteError(n_bad, array.size)
-    n_enclosed = int((is_bad & ~_reaches_rim(is_bad)).sum())
-    if n_enclosed:
-        raise EnclosedNonFiniteError(n_enclosed, array.size)
+        msg = "NaN or infinity in every voxel"
+        raise EnclosedNonFiniteError(msg)
+    if n_enclosed := int((is_bad & ~_reaches_rim(is_bad)).sum()):
+        msg = f"{n_enclosed} voxels with NaN or infinity inside the image"
+        raise EnclosedNonFiniteError(msg)
     air = min(0.0, float(array[~is_bad].min())) if background is None else background
     return np.where(is_bad, np.asarray(air, dtype=array.dtype), array), n_bad
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -53,10 +55,8 @@ _MARKS = (
     (128, b"DICM", "a DICOM file", "Convert the series to .nii.gz (`dcm2niix`, or 3D Slicer)."),
     (257, b"ustar", "a TAR archive", "Unpack it and put the image in its place."),
 )
-_TEXTS = (
-    ((b"<!doctype", b"<html", b"<?xml", b"<head", b"<error"), "a web page"),
-    ((b'{"', b"{\n", b"{ ", b"{'"), "a JSON text"),
-)
+_WEB_PAGE = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<error")
+_JSON = (b'{"', b"{\n", b"{ ", b"{'")
 _DOWNLOAD_AGAIN = "The download has failed; log in where it is needed, and get the file again."
 
 
@@ -93,8 +93,8 @@ def _known(data: bytes) -> tuple[str, str] | None:
         if data[place : place + len(mark)] == mark:
             return what, advice
     text = data.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    kind = next((name for starts, name in _TEXTS if text.startswith(starts)), None)
-    if kind is not None:
+    if text.startswith((*_WEB_PAGE, *_JSON)):
+        kind = "a web page" if text.startswith(_WEB_PAGE) else "a JSON text"
         return f"{kind} in place of the image", _DOWNLOAD_AGAIN
     return ("nothing but zeros", "Get the file again.") if data and not data.strip(b"\0") else None
 
@@ -143,27 +143,37 @@ def payload_fault(payload: Payload, *, is_thorough: bool) -> str | None:
     """
     n_there = payload.path.stat().st_size - payload.offset
     if payload.encoding == "raw":
-        return _fault(n_there, payload)
+        return _fault(n_there, payload.n_bytes)
     if payload.n_stored is not None and n_there < payload.n_stored:
-        return _fault(n_there, payload, payload.n_stored)
+        return _fault(n_there, payload.n_stored)
     if not is_thorough and _is_length_as_stated(payload):
         return None
     try:
-        with payload.path.open("rb") as file:
+        with decompressing(), payload.path.open("rb") as file:
             file.seek(payload.offset)
             n_found = _inflated_length(file, payload.encoding)
-    except EOFError:
-        return "a compressed file that ends too early (truncated, perhaps a broken download)"
-    except (zlib.error, gzip.BadGzipFile):
-        return "damaged compressed data"
-    return _fault(n_found, payload)
+    except ValueError as error:
+        return str(error)
+    return _fault(n_found, payload.n_bytes)
 
 
-def _fault(n_found: int, payload: Payload, n_expected: int | None = None) -> str | None:
-    expected = payload.n_bytes if n_expected is None else n_expected
-    if n_found >= expected:
+@contextmanager
+def decompressing() -> Iterator[None]:
+    """Say as a `ValueError` what is wrong with compressed data, as the end of "found ..."."""
+    try:
+        yield
+    except EOFError as error:
+        msg = "a compressed file that ends too early (truncated, perhaps a broken download)"
+        raise ValueError(msg) from error
+    except (zlib.error, gzip.BadGzipFile) as error:
+        msg = "damaged compressed data"
+        raise ValueError(msg) from error
+
+
+def _fault(n_found: int, n_expected: int) -> str | None:
+    if n_found >= n_expected:
         return None
-    share = 100 * max(n_found, 0) / expected
+    share = 100 * max(n_found, 0) / n_expected
     return f"a truncated file with {share:.0f} % of the data that its header promises"
 
 

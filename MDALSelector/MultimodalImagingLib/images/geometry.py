@@ -74,10 +74,17 @@ class Grid:
     @property
     def corners_lps(self) -> Float64Array:
         """LPS positions of the eight outer voxel-edge corners, mm, shape `(8, 3)`."""
-        low, high = np.full(3, -0.5), np.asarray(self.size) - 0.5
-        index = np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(3, -1)
-        homogeneous = np.vstack([index, np.ones(8)])
-        return np.asarray((self.index_to_lps @ homogeneous)[:3].T)
+        return (self.index_to_lps @ self._corners(0.5))[:3].T
+
+    @property
+    def corner_centers_lps(self) -> Float64Array:
+        """LPS positions of the centers of the eight corner voxels, mm, shape `(8, 3)`."""
+        return (self.index_to_lps @ self._corners(0.0))[:3].T
+
+    def _corners(self, beyond: float) -> Float64Array:
+        """Homogeneous index `(4, 8)` of the corners, so far beyond the centers."""
+        sides = [(-beyond, n - 1.0 + beyond) for n in self.size]
+        return np.vstack([np.array(np.meshgrid(*sides)).reshape(3, -1), np.ones(8)])
 
 
 @dataclass(frozen=True)
@@ -112,9 +119,7 @@ def is_part_of(part: Grid, whole: Grid, *, tolerance_mm: float = 1e-2) -> bool:
     to_whole = np.linalg.inv(whole.index_to_lps) @ part.index_to_lps
     if not np.allclose(to_whole[:3, :3], np.eye(3), atol=1e-3):
         return False
-    last = np.asarray(part.size, dtype=np.float64) - 1.0
-    corners = np.array(np.meshgrid(*zip(np.zeros(3), last, strict=True))).reshape(3, -1)
-    index = (to_whole @ np.vstack([corners, np.ones(8)]))[:3]
+    index = (to_whole @ part._corners(0.0))[:3]
     nearest = np.rint(index)
     difference = np.abs(whole.index_to_lps[:3, :3] @ (index - nearest)).max()
     is_inside = nearest.min() >= 0 and (nearest.max(axis=1) < np.asarray(whole.size)).all()

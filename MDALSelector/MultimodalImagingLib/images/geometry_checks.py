@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import combinations, permutations
 
@@ -39,7 +39,7 @@ def orientation(grid: Grid) -> tuple[str, float]:
         and the largest angle between an axis and the body axis that its letter names, degrees.
     """
     matrix = grid.direction_matrix
-    order = max(permutations(range(3)), key=lambda rows: _aligned(matrix, rows))
+    order = max(permutations(range(3)), key=lambda rows: np.abs(matrix[rows, range(3)]).sum())
     letters, angles = "", []
     for axis, row in enumerate(order):
         cosine = float(matrix[row, axis])
@@ -68,11 +68,7 @@ def overlap_fraction(first: Grid, second: Grid) -> float:
         return _box_overlap(small, large)
     steps = (np.arange(_POINTS_PER_AXIS) + 0.5) / _POINTS_PER_AXIS
     index = [steps * n - 0.5 for n in small.size]
-    points = np.stack([*np.meshgrid(*index, indexing="ij"), np.ones((len(steps),) * 3)])
-    matrix = np.linalg.inv(large.index_to_lps) @ small.index_to_lps
-    inside = (matrix @ points.reshape(4, -1))[:3]
-    high = np.asarray(large.size)[:, None] - 0.5
-    return float(((inside >= -0.5) & (inside <= high)).all(axis=0).mean())
+    return _share_inside(np.reshape(np.meshgrid(*index), (3, -1)), small, large)
 
 
 def case_verdict(grids: Mapping[str, Grid]) -> tuple[Verdict, float]:
@@ -100,17 +96,16 @@ def share_outside(mask: Volume, grid: Grid) -> float:
         mask: Volume of booleans.
         grid: The field of view; 0 is returned for an empty mask.
     """
-    k, j, i = np.nonzero(mask.array)
-    if not len(i):
-        return 0.0
-    points = np.vstack([i, j, k, np.ones(len(i))])
-    inside = (np.linalg.inv(grid.index_to_lps) @ mask.grid.index_to_lps @ points)[:3]
+    index = np.array(np.nonzero(mask.array)[::-1], dtype=np.float64)
+    return 1.0 - _share_inside(index, mask.grid, grid) if index.size else 0.0
+
+
+def _share_inside(index: Float64Array, own: Grid, grid: Grid) -> float:
+    """Share of the points with an index `(3, n)` on their own grid inside a field of view."""
+    points = np.vstack([index, np.ones(index.shape[1])])
+    inside = (np.linalg.inv(grid.index_to_lps) @ own.index_to_lps @ points)[:3]
     high = np.asarray(grid.size)[:, None] - 0.5
-    return float(1.0 - ((inside >= -0.5) & (inside <= high)).all(axis=0).mean())
-
-
-def _aligned(matrix: Float64Array, rows: tuple[int, ...]) -> float:
-    return float(sum(abs(matrix[row, axis]) for axis, row in enumerate(rows)))
+    return float(((inside >= -0.5) & (inside <= high)).all(axis=0).mean())
 
 
 def _box_overlap(small: Grid, large: Grid) -> float:
@@ -127,13 +122,18 @@ _IDENTITY = (np.eye(3), np.diag([-1.0, -1.0, 1.0]))
 
 
 class Misplacement(StrEnum):
-    """In which way an image of another one's size lies elsewhere."""
+    """In which way an image of another one's size lies elsewhere; `mismatch_text` fills it in."""
 
-    SHIFTED = "another origin"
-    MIRRORED = "mirrored, as if LPS and RAS were mixed up"
-    TURNED = "other axes"
-    UNPLACED = "the position of an array saved without one"
-    TRANSPOSED = "axes in reversed order"
+    SHIFTED = "its origin is off by {off} mm ({offset} mm to the left, back and top)"
+    MIRRORED = (
+        "its position is mirrored from left to right and from front to back, as if LPS and RAS were"
+        " mixed up (voxels are up to {off} mm off)"
+    )
+    TURNED = "its axes point elsewhere (voxels are up to {off} mm off)"
+    UNPLACED = (
+        "the position of a bare array (spacing 1 mm, origin 0; voxels are up to {off} mm off)"
+    )
+    TRANSPOSED = "its axes are in the reversed order and its origin is off by {off} mm"
 
 
 @dataclass(frozen=True)
@@ -187,26 +187,8 @@ def image_mismatch(grid: Grid, other: Grid) -> Mismatch | None:
 
 def mismatch_text(found: Mismatch) -> str:
     """Say how an image lies elsewhere, as the end of "it has the size of ..., but ..."."""
-    x, y, z = (round(value, 2) + 0.0 for value in found.offset_mm)
-    offset = f"{x:g}, {y:g}, {z:g} mm to the left, back and top"
-    return {
-        Misplacement.SHIFTED: f"its origin is off by {found.distance_mm:.3g} mm ({offset})",
-        Misplacement.MIRRORED: (
-            "its position is mirrored from left to right and from front to back, as if LPS and RAS"
-            f" were mixed up (voxels are up to {found.distance_mm:.3g} mm off)"
-        ),
-        Misplacement.TURNED: (
-            f"its axes point elsewhere (voxels are up to {found.distance_mm:.3g} mm off)"
-        ),
-        Misplacement.UNPLACED: (
-            "the position of a bare array (spacing 1 mm, origin 0; voxels are up to"
-            f" {found.distance_mm:.3g} mm off)"
-        ),
-        Misplacement.TRANSPOSED: (
-            "its axes are in the reversed order and its origin is off by"
-            f" {found.distance_mm:.3g} mm"
-        ),
-    }[found.kind]
+    offset = ", ".join(f"{round(value, 2) + 0.0:g}" for value in found.offset_mm)
+    return found.kind.format(off=f"{found.distance_mm:.3g}", offset=offset)
 
 
 def _misplacement(grid: Grid, other: Grid) -> Misplacement | None:
@@ -246,10 +228,6 @@ def _is_unplaced(grid: Grid) -> bool:
 def _mirrored(grid: Grid) -> tuple[Grid, ...]:
     """Return the grid with the signs of left and posterior changed in all, or in one half only."""
     x, y, z = grid.origin_mm
-    origin = (-x, -y, z)
     axes = tuple((np.diag([-1.0, -1.0, 1.0]) @ grid.direction_matrix).ravel().tolist())
-    return (
-        Grid(grid.size, grid.spacing_mm, origin, axes),
-        Grid(grid.size, grid.spacing_mm, origin, grid.direction),
-        Grid(grid.size, grid.spacing_mm, grid.origin_mm, axes),
-    )
+    moved, turned = replace(grid, origin_mm=(-x, -y, z)), replace(grid, direction=axes)
+    return replace(moved, direction=axes), moved, turned

@@ -54,7 +54,12 @@ def read_label_map(file: ImageFile) -> LabelMap:
     if image_suffix(file.path) in (".nrrd", ".nhdr"):
         segments = read_segments(file.path)
     if len(layers) > 1 and not segments:
-        raise CohortError(_several_maps(file.path.name, len(layers)))
+        msg = (
+            f"Expected one label map in {file.path.name}, found {len(layers)} maps in one file, as"
+            " in a one-hot label with a map per region. Save one 3-D label map with one whole"
+            " number per label."
+        )
+        raise CohortError(msg)
     whole = [whole_numbers(layer, file.path.name) for layer in layers]
     return _single(whole[0], grid, segments) if len(whole) == 1 else _many(whole, grid, segments)
 
@@ -76,7 +81,11 @@ def whole_numbers(values: VoxelArray, name: str) -> LabelArray:
     else:
         numbers = values.astype(np.float64, copy=False)
         if not np.isfinite(numbers).all():
-            raise CohortError(_not_finite(name))
+            msg = (
+                f"Expected whole numbers in the label map {name}, found NaN or infinity. Set such"
+                " voxels to the label that they have, or to 0."
+            )
+            raise CohortError(msg)
         rounded = np.rint(numbers)
         odd = np.abs(numbers - rounded) > LARGEST_DEVIATION
         if odd.any():
@@ -94,13 +103,6 @@ def whole_numbers(values: VoxelArray, name: str) -> LabelArray:
 _AGAIN = "Export the labels again as whole numbers, without interpolation."
 
 
-def _not_finite(name: str) -> str:
-    return (
-        f"Expected whole numbers in the label map {name}, found NaN or infinity. Set such voxels to"
-        " the label that they have, or to 0."
-    )
-
-
 def _no_whole_numbers(values: Float64Array, odd: Float64Array, name: str) -> str:
     start = f"Expected whole numbers in the label map {name}, found"
     example = f"{odd[0]:.4g}"
@@ -116,13 +118,6 @@ def _no_whole_numbers(values: Float64Array, odd: Float64Array, name: str) -> str
             " map of this case in its place."
         )
     return f"{start} values such as {example}. {_AGAIN}"
-
-
-def _several_maps(name: str, n_maps: int) -> str:
-    return (
-        f"Expected one label map in {name}, found {n_maps} maps in one file, as in a one-hot label"
-        " with a map per region. Save one 3-D label map with one whole number per label."
-    )
 
 
 def _single(array: LabelArray, grid: Grid, segments: Sequence[Segment]) -> LabelMap:

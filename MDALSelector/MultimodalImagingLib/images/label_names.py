@@ -8,7 +8,6 @@ folders up to the subject's.
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from MultimodalImagingLib.images.stored_image import image_suffix
+from MultimodalImagingLib.record.json_entry import json_value
 
 _LINE = re.compile(r"^Segment(\d+)_(Name|LabelValue|Layer|Tags)(?::=|:\s)(.*)$", re.MULTILINE)
 _TERMINOLOGY = re.compile(r"TerminologyEntry:[^~|]*~[^~|]*~([^~|]*)")
@@ -169,7 +169,7 @@ def _kept(pairs: Iterator[tuple[int, str]]) -> Names:
 
 def _dataset(path: Path) -> Iterator[tuple[int, str]]:
     """Yield values and names: `{"tumor": 1}`, `{"whole": [1, 2]}`, or `{"1": "tumor"}`."""
-    labels = json.loads(path.read_text(encoding="utf-8-sig"))["labels"]
+    labels = json_value(path.read_text(encoding="utf-8-sig"))["labels"]
     for key, value in labels.items():
         if isinstance(value, str):
             yield int(key), value

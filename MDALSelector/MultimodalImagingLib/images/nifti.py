@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import gzip
 import math
+import re
 import struct
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
 
 from MultimodalImagingLib.images.arrays import Float64Array, VoxelArray
-from MultimodalImagingLib.images.file_contents import Payload, payload_fault
+from MultimodalImagingLib.images.file_contents import Payload, decompressing
 
 _GZIP = b"\x1f\x8b"
 _READ_BYTES = 4096
 _TOO_LARGE = 1e15
-_HEADER_BYTES = {348: "NIfTI-1", 540: "NIfTI-2"}
 # Type code to numpy's kind; types of several numbers per voxel have their count.
 _KINDS = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}
 _KINDS |= {1024: "i8", 1280: "u8"}
@@ -31,10 +30,16 @@ _N_VALUES = {32: 2, 1792: 2, 128: 3, 2304: 4}
 _BYTES = {32: 8, 1792: 16, 128: 3, 2304: 4}
 _UNITS_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
 _UNIT_NAMES = {1: "metre", 2: "millimetre", 3: "micrometre"}
+_BLOCK_BYTES = 1 << 20
+_SMALL_TYPES = ("u1", "i1", "u2", "i2", "f4")
 # Vectors, matrices and the like along the fifth axis.
 _VECTOR_INTENTS = frozenset({1005, 1006, 1007, 1010, 1011})
 
-_Unpack = Callable[[str, int], tuple[float, ...]]
+# Type and place of the fields, in the order in which `_parse` takes them.
+_FIELDS = {
+    348: "8h40 8f76 2h252 6f256 12f280 B123 h70 2f112 f108 h68",
+    540: "8q16 8d104 2i344 6d352 12d400 i500 h12 2d176 q168 i504",
+}
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,12 @@ class NiftiHeader:
     n_bytes: int
     is_compressed: bool
 
+    @property
+    def size_3d(self) -> tuple[int, int, int]:
+        """Number of voxels along `(I, J, K)`."""
+        i, j, k = (*self.size, 1, 1)[:3]
+        return i, j, k
+
     def payload(self, path: Path) -> Payload:
         """Return where the header and the voxels lie."""
         return Payload(path, 0, "gzip" if self.is_compressed else "raw", self.n_bytes)
@@ -93,12 +104,13 @@ def read_nifti_header(path: Path) -> NiftiHeader:
         data = file.read(_READ_BYTES)
     is_compressed = data.startswith(_GZIP)
     if is_compressed:
-        data = _inflated(data)
+        with decompressing():
+            data = zlib.decompressobj(31).decompress(data, max(_FIELDS))
     for order in "<>" if len(data) >= 4 else "":
         n_header = struct.unpack_from(f"{order}i", data)[0]
-        if n_header in _HEADER_BYTES and len(data) >= n_header:
+        if n_header in _FIELDS and len(data) >= n_header:
             return _parse(data, order, is_compressed=is_compressed)
-    if len(data) < min(_HEADER_BYTES):
+    if len(data) < min(_FIELDS):
         msg = "an empty file" if not data else f"a file that ends after {len(data)} bytes"
         raise ValueError(msg)
     msg = "content that does not begin with a NIfTI header"
@@ -128,21 +140,19 @@ def _is_number(value: float) -> bool:
 
 
 def _parse(data: bytes, order: str, *, is_compressed: bool) -> NiftiHeader:
-    def unpack(kind: str, offset: int) -> tuple[float, ...]:
-        return struct.unpack_from(order + kind, data, offset)
-
-    n_header = int(unpack("i", 0)[0])
-    fields = _fields_1(unpack) if _HEADER_BYTES[n_header] == "NIfTI-1" else _fields_2(unpack)
-    (dim, pixdim, codes, quaternion, sform, units, kind, scale, offset, intent) = fields
-    n_axes = int(dim[0])
+    n_header = struct.unpack_from(f"{order}i", data)[0]
+    places = re.findall(r"(\d*[a-zA-Z])(\d+)", _FIELDS[n_header])
+    (dim, pixdim, codes, quaternion, sform, units, kind, scale, offset, intent) = (
+        struct.unpack_from(order + form, data, int(place)) for form, place in places
+    )
+    n_axes, code = int(dim[0]), int(kind[0])
     if not 1 <= n_axes <= 7:
         msg = f"a header that claims {n_axes} axes"
         raise ValueError(msg)
     size = tuple(int(n) for n in dim[1 : n_axes + 1])
-    n_values = _N_VALUES.get(int(kind[0]), 1)
+    n_values = _N_VALUES.get(code, 1)
     if n_axes >= 5 and int(intent[0]) in _VECTOR_INTENTS:
         n_values, size = n_values * size[4], size[:3]
-    code = int(kind[0])
     item = np.dtype(_KINDS[code]).itemsize if code in _KINDS else _BYTES.get(code, 1)
     start = max(int(offset[0]) if math.isfinite(offset[0]) else 0, n_header)
     unit = int(units[0]) & 7
@@ -156,42 +166,11 @@ def _parse(data: bytes, order: str, *, is_compressed: bool) -> NiftiHeader:
         unit_name=_UNIT_NAMES.get(unit, ""),
         kind=order + _KINDS[code] if code in _KINDS else "",
         n_values=n_values,
-        scale=_scale(scale),
+        scale=scale if np.isfinite(scale).all() and scale[0] != 0 else (1.0, 0.0),
         offset=start,
         n_bytes=start + math.prod(int(n) for n in dim[1 : n_axes + 1]) * item,
         is_compressed=is_compressed,
     )
-
-
-def _fields_1(unpack: _Unpack) -> tuple[tuple[float, ...], ...]:
-    places = [("8h", 40), ("8f", 76), ("2h", 252), ("6f", 256), ("12f", 280)]
-    places += [("B", 123), ("h", 70), ("2f", 112), ("f", 108), ("h", 68)]
-    return tuple(unpack(kind, offset) for kind, offset in places)
-
-
-def _fields_2(unpack: _Unpack) -> tuple[tuple[float, ...], ...]:
-    places = [("8q", 16), ("8d", 104), ("2i", 344), ("6d", 352), ("12d", 400)]
-    places += [("i", 500), ("h", 12), ("2d", 176), ("q", 168), ("i", 504)]
-    return tuple(unpack(kind, offset) for kind, offset in places)
-
-
-def _scale(stored: tuple[float, ...]) -> tuple[float, float]:
-    slope, intercept = stored
-    if not (math.isfinite(slope) and math.isfinite(intercept)) or slope == 0:
-        return 1.0, 0.0
-    return slope, intercept
-
-
-def _inflated(data: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(31).decompress(data, max(_HEADER_BYTES))
-    except zlib.error as error:
-        msg = "damaged compressed data"
-        raise ValueError(msg) from error
-
-
-_BLOCK_BYTES = 1 << 20
-_SMALL_TYPES = ("u1", "i1", "u2", "i2", "f4")
 
 
 def read_nifti_voxels(path: Path, header: NiftiHeader, component: int = 0) -> VoxelArray:
@@ -209,23 +188,12 @@ def read_nifti_voxels(path: Path, header: NiftiHeader, component: int = 0) -> Vo
         ValueError: If voxels are missing or damaged; the text is the end of "found ...".
         OSError: If the file cannot be opened.
     """
-    fault = payload_fault(header.payload(path), is_thorough=False)
-    if fault is not None:
-        raise ValueError(fault)
-    i, j, k = (*header.size, 1, 1)[:3]
-    stored = np.empty((k, j, i), dtype=header.kind)
-    try:
-        with _open(path, is_compressed=header.is_compressed) as stream:
-            _skip(stream, header.offset + component * stored.nbytes)
-            n_read = _fill(stream, stored.data.cast("B"))
-            while header.is_compressed and stream.read(_BLOCK_BYTES):
-                pass  # the check sum is compared at the end
-    except EOFError as error:
-        msg = "a compressed file that ends too early (truncated, perhaps a broken download)"
-        raise ValueError(msg) from error
-    except (zlib.error, gzip.BadGzipFile) as error:
-        msg = "damaged compressed data"
-        raise ValueError(msg) from error
+    stored = np.empty(header.size_3d[::-1], dtype=header.kind)
+    with decompressing(), (gzip.open if header.is_compressed else open)(path, "rb") as stream:
+        stream.seek(header.offset + component * stored.nbytes)
+        n_read = _fill(stream, stored.data.cast("B"))
+        while header.is_compressed and stream.read(_BLOCK_BYTES):
+            pass  # the check sum is compared at the end
     if n_read < stored.nbytes:
         share = 100 * n_read / stored.nbytes
         msg = f"a truncated file with {share:.0f} % of the voxels that its header promises"
@@ -233,16 +201,7 @@ def read_nifti_voxels(path: Path, header: NiftiHeader, component: int = 0) -> Vo
     return _scaled(stored, header)
 
 
-def _open(path: Path, *, is_compressed: bool) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(path)) if is_compressed else path.open("rb")
-
-
-def _skip(stream: IO[bytes], n_bytes: int) -> None:
-    while n_bytes > 0 and (block := stream.read(min(n_bytes, _BLOCK_BYTES))):
-        n_bytes -= len(block)
-
-
-def _fill(stream: IO[bytes], target: memoryview) -> int:
+def _fill(stream: BufferedIOBase, target: memoryview) -> int:
     """Read into a buffer until it is full or the file ends; return the number of bytes."""
     n_read = 0
     while n_read < len(target) and (block := stream.read(min(len(target) - n_read, _BLOCK_BYTES))):

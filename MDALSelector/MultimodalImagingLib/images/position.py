@@ -8,13 +8,19 @@ always that of `pixdim`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.images.geometry import Grid, grid_from_affine_ras
 from MultimodalImagingLib.images.nifti import NiftiHeader
+
+_SCANNER = 1
+# ITK takes an sform for sheared if its axes miss the right angle by more than about this cosine.
+_ITK_SHEAR = 2e-4
+# Axes may be set right without a word if that moves no voxel by more than this share of a voxel.
+_ROUNDING_VOXELS = 0.1
 
 
 @dataclass(frozen=True)
@@ -53,21 +59,8 @@ class Position:
 
 def distance_mm(first: Grid, second: Grid) -> float:
     """Return the largest distance of voxels with the same index on two grids of one size, mm."""
-    return float(np.linalg.norm(_corners(first) - _corners(second), axis=1).max())
-
-
-def _corners(grid: Grid) -> Float64Array:
-    """LPS positions of the centers of the eight corner voxels, mm, shape `(8, 3)`."""
-    sides = [(0.0, n - 1.0) for n in grid.size]
-    index = np.array(np.meshgrid(*sides, indexing="ij")).reshape(3, -1)
-    return np.asarray((grid.index_to_lps @ np.vstack([index, np.ones(8)]))[:3].T)
-
-
-_SCANNER = 1
-# ITK takes an sform for sheared if its axes miss the right angle by more than about this cosine.
-_ITK_SHEAR = 2e-4
-# Axes may be set right without a word if that moves no voxel by more than this share of a voxel.
-_ROUNDING_VOXELS = 0.1
+    apart = first.corner_centers_lps - second.corner_centers_lps
+    return float(np.linalg.norm(apart, axis=1).max())
 
 
 def nifti_position(header: NiftiHeader) -> Position:
@@ -76,19 +69,19 @@ def nifti_position(header: NiftiHeader) -> Position:
     Raises:
         ValueError: If the axes are not perpendicular; the text is the end of "found ...".
     """
-    size = _size(header)
+    size, spacing_mm = header.size_3d, _spacing_mm(header)
     unit = header.unit_name if header.unit != 1.0 else ""
     readings: dict[str, Grid] = {}
     shear_mm = 0.0
-    if header.codes[1] > 0 and _has_extent(header.sform):
-        readings["sform"], shear_mm = _sform_grid(header, size)
+    if header.codes[1] > 0 and np.linalg.norm(header.sform[:, :3], axis=0).all():
+        readings["sform"], shear_mm = _sform_grid(header)
     if header.codes[0] > 0:
         readings["qform"] = grid_from_affine_ras(_qform(header), size)
     if not readings:
-        unplaced = np.diag([-header_mm(header, 1), -header_mm(header, 2), header_mm(header, 3), 1])
+        unplaced = np.diag([*np.multiply(spacing_mm, (-1, -1, 1)), 1])
         return Position(grid_from_affine_ras(unplaced, size), is_known=False, unit=unit)
     used = _used_form(header, readings)
-    grid = _with_pixdim(readings[used], header)
+    grid = replace(readings[used], spacing_mm=spacing_mm)
     remarks: tuple[str, ...] = ()
     if used == "sform" and _shear_cosine(header) > _ITK_SHEAR:
         sheared = _sheared(header, shear_mm)
@@ -98,13 +91,10 @@ def nifti_position(header: NiftiHeader) -> Position:
     return Position(grid, _other(used, grid, readings), used, remarks=remarks, unit=unit)
 
 
-def header_mm(header: NiftiHeader, axis: int) -> float:
-    """Return the spacing along an axis (1 to 3), mm; its sign is no part of the standard."""
-    return abs(header.pixdim[axis]) * header.unit if axis <= len(header.size) else 1.0
-
-
-def _size(header: NiftiHeader) -> tuple[int, int, int]:
-    i, j, k = (*header.size, 1, 1)[:3]
+def _spacing_mm(header: NiftiHeader) -> tuple[float, float, float]:
+    """Return the spacing, mm; its sign is no part of the standard."""
+    known = [abs(length) * header.unit for length in header.pixdim[1 : len(header.size) + 1]]
+    i, j, k = (*known, 1.0, 1.0)[:3]
     return i, j, k
 
 
@@ -132,24 +122,15 @@ def _other(used: str, grid: Grid, readings: dict[str, Grid]) -> Reading | None:
     return max(others, key=lambda other: distance_mm(grid, other.grid), default=None)
 
 
-def _with_pixdim(grid: Grid, header: NiftiHeader) -> Grid:
-    spacing = (header_mm(header, 1), header_mm(header, 2), header_mm(header, 3))
-    return Grid(grid.size, spacing, grid.origin_mm, grid.direction)
-
-
-def _has_extent(sform: Float64Array) -> bool:
-    return bool((np.linalg.norm(sform[:, :3], axis=0) > 0).all())
-
-
-def _sform_grid(header: NiftiHeader, size: tuple[int, int, int]) -> tuple[Grid, float]:
+def _sform_grid(header: NiftiHeader) -> tuple[Grid, float]:
     """Return the grid of the sform with its nearest rotation, and how far that moves voxels, mm."""
     affine = np.vstack([header.sform * header.unit, [0.0, 0.0, 0.0, 1.0]])
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     u, _, vt = np.linalg.svd(affine[:3, :3] / spacing)
     straight = affine.copy()
     straight[:3, :3] = (u @ vt) * spacing
-    steps = np.abs(affine[:3, :3] - straight[:3, :3]) @ (np.asarray(size) - 1.0)
-    return grid_from_affine_ras(straight, size), float(np.linalg.norm(steps))
+    steps = np.abs(affine[:3, :3] - straight[:3, :3]) @ (np.asarray(header.size_3d) - 1.0)
+    return grid_from_affine_ras(straight, header.size_3d), float(np.linalg.norm(steps))
 
 
 def _qform(header: NiftiHeader) -> Float64Array:
@@ -167,8 +148,7 @@ def _qform(header: NiftiHeader) -> Float64Array:
     )
     mirror = -1.0 if header.pixdim[0] < 0 else 1.0
     affine = np.eye(4)
-    spacing = [header_mm(header, axis) for axis in (1, 2, 3)]
-    affine[:3, :3] = rotation * spacing * np.array([1.0, 1.0, mirror])
+    affine[:3, :3] = rotation * _spacing_mm(header) * np.array([1.0, 1.0, mirror])
     affine[:3, 3] = np.array(offset) * header.unit
     return affine
 

@@ -5,7 +5,7 @@ All other formats are read by SimpleITK, after a look at the file, because it re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,22 +24,19 @@ from MultimodalImagingLib.images.nifti import (
 )
 from MultimodalImagingLib.images.position import Position, nifti_position
 from MultimodalImagingLib.images.text_header import (
-    missing_line,
-    payload_of_text_header,
+    read_text_header,
+    text_header_fault,
+    text_payload,
     text_position,
 )
-from MultimodalImagingLib.images.text_header_checks import text_header_fault
 
 # Suffix and the ITK reader for it; given explicitly, so that a damaged file gives its own message.
-_READERS = {
-    ".nrrd": "NrrdImageIO",
-    ".nhdr": "NrrdImageIO",
-    ".mha": "MetaImageIO",
-    ".mhd": "MetaImageIO",
-}
+_READERS = {".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
+_READERS |= {".mha": "MetaImageIO", ".mhd": "MetaImageIO"}
 IMAGE_SUFFIXES = (".nii.gz", ".nii", *_READERS)
 
 _ADVICE = "Replace the file by an intact copy."
+_SHEARED = "axes that are not perpendicular (a sheared image)"
 _SHEAR_ADVICE = (
     "Resample it to straight axes (nibabel.processing.resample_to_output, or 3D Slicer), or set its"
     " axes to the nearest rotation if that shift is small enough."
@@ -98,15 +95,15 @@ def open_image(path: Path) -> StoredImage:
         if not path.stat().st_size:
             raise unreadable(path, "an empty file", "Get the file again.")
         return _open_nifti(path) if is_nifti(path) else _open_with_itk(path, _READERS[suffix])
-    except FileNotFoundError as error:
-        if not path.is_symlink():
-            found = f"a file that cannot be opened ({error.strerror})"
-            raise unreadable(path, found, "Check its name and where it lies.") from error
-        found = "a link to a file that is not there (No such file)"
-        raise unreadable(path, found, "Fetch it (`git annex get`, `datalad get`).") from error
     except OSError as error:
         found = f"a file that cannot be opened ({error.strerror})"
-        raise unreadable(path, found, "Get permission to read it, or check its drive.") from error
+        advice = "Get permission to read it, or check its drive."
+        if isinstance(error, FileNotFoundError):
+            advice = "Check its name and where it lies."
+            if path.is_symlink():
+                found = "a link to a file that is not there (No such file)"
+                advice = "Fetch it (`git annex get`, `datalad get`)."
+        raise unreadable(path, found, advice) from error
 
 
 def _open_nifti(path: Path) -> StoredImage:
@@ -114,13 +111,9 @@ def _open_nifti(path: Path) -> StoredImage:
         header = read_nifti_header(path)
     except ValueError as error:
         raise unreadable(path, *(foreign_content(path) or (str(error),))) from error
-    fault = nifti_header_fault(header)
+    fault = nifti_header_fault(header) or payload_fault(header.payload(path), is_thorough=False)
     if fault is not None:
-        advice = _SPACING_ADVICE if "spacing" in fault else _ADVICE
-        raise unreadable(path, fault, advice)
-    fault = payload_fault(header.payload(path), is_thorough=False)
-    if fault is not None:
-        raise unreadable(path, fault)
+        raise unreadable(path, fault, _SPACING_ADVICE if "the spacing" in fault else _ADVICE)
 
     def position() -> Position:
         try:
@@ -138,30 +131,35 @@ def _open_nifti(path: Path) -> StoredImage:
 
 
 def _open_with_itk(path: Path, io: str) -> StoredImage:
-    damage = missing_line(path) or text_header_fault(path)
+    header = read_text_header(path)
+    damage = text_header_fault(header)
     if damage is not None:  # before ITK sees it
         raise unreadable(path, *(foreign_content(path) or (damage,)))
-    payload = payload_of_text_header(path)
-    fault = None if payload is None else payload_fault(payload, is_thorough=False)
-    if fault is not None:
-        raise unreadable(path, fault)
+    payload = text_payload(header)
+
+    def check_payload(*, is_thorough: bool) -> None:
+        fault = payload and payload_fault(payload, is_thorough=is_thorough)
+        if fault:
+            raise unreadable(path, fault)
+
+    check_payload(is_thorough=False)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(io)
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
-        reason = foreign_content(path) or _reason(str(error))
-        raise unreadable(path, *reason) from error
+        reason = ("a header that cannot be read (damaged or of another format)", _ADVICE)
+        if "orthonormal" in str(error):
+            reason = (_SHEARED, _SHEAR_ADVICE)
+        raise unreadable(path, *(foreign_content(path) or reason)) from error
 
     def position() -> Position:
-        is_known, remarks = text_position(path)
+        is_known, remarks = text_position(header)
         return Position(_itk_grid(reader, path), is_known=is_known, remarks=remarks)
 
     def voxels(component: int) -> VoxelArray:
-        whole = None if payload is None else payload_fault(payload, is_thorough=True)
-        if whole is not None:
-            raise unreadable(path, whole)
+        check_payload(is_thorough=True)
         return _itk_voxels(reader, path, component)
 
     return StoredImage(reader.GetSize(), reader.GetNumberOfComponents(), position, voxels)
@@ -171,26 +169,12 @@ def _itk_voxels(reader: sitk.ImageFileReader, path: Path, component: int) -> Vox
     size = reader.GetSize()
     if len(size) > 3:
         reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
-        reader.SetExtractIndex([0, 0, 0, *_index_beyond(size[3:], component)])
+        beyond = np.unravel_index(component, size[3:], order="F")
+        reader.SetExtractIndex([0, 0, 0, *map(int, beyond)])
     try:
         return np.asarray(sitk.GetArrayFromImage(reader.Execute()))
     except RuntimeError as error:
         raise unreadable(path, "voxels that cannot be read (truncated or damaged)") from error
-
-
-def _index_beyond(sizes: Sequence[int], component: int) -> list[int]:
-    """Split a running number into indices along the axes beyond the third, the first fastest."""
-    index = []
-    for n in sizes:
-        component, remainder = divmod(component, n)
-        index.append(remainder)
-    return index
-
-
-def _reason(message: str) -> tuple[str, str]:
-    if "orthonormal" in message:
-        return "axes that are not perpendicular (a sheared image)", _SHEAR_ADVICE
-    return "a header that cannot be read (damaged or of another format)", _ADVICE
 
 
 def _itk_grid(reader: sitk.ImageFileReader, path: Path) -> Grid:
@@ -202,16 +186,11 @@ def _itk_grid(reader: sitk.ImageFileReader, path: Path) -> Grid:
     if abs(np.linalg.det(direction)) < 0.5 or not np.allclose(
         direction.T @ direction, np.eye(3), atol=1e-3
     ):
-        raise unreadable(path, "axes that are not perpendicular (a sheared image)", _SHEAR_ADVICE)
+        raise unreadable(path, _SHEARED, _SHEAR_ADVICE)
     if min(size[:3]) < 1 or min(spacing) <= 0:
         found = f"the size {size[:3]} and the spacing {spacing} mm"
         raise unreadable(path, found, _SPACING_ADVICE)
-    return Grid(
-        (size[0], size[1], size[2]),
-        (spacing[0], spacing[1], spacing[2]),
-        (origin[0], origin[1], origin[2]),
-        tuple(float(value) for value in direction.ravel()),
-    )
+    return Grid(tuple(size[:3]), spacing, origin, tuple(direction.ravel().tolist()))
 
 
 def unreadable(

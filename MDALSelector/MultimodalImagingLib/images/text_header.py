@@ -1,8 +1,15 @@
-"""The text headers of NRRD and MetaImage files, as far as they tell where the voxels lie."""
+"""The text headers of NRRD and MetaImage files, read once and checked before ITK sees them.
+
+The libraries behind ITK end the process, or reserve whatever memory a header claims, where a header
+is damaged.
+"""
 
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -20,119 +27,189 @@ _N_BYTES = {
     **dict.fromkeys(("unsigned long long", "uint64", "uint64_t", "met_double"), 8),
     **dict.fromkeys(("met_long_long", "met_ulong_long"), 8),
 }
-
-
-_MATRIX_NAMES = ("transformmatrix", "rotation", "orientation")
+_NEEDED = ("NDims", "DimSize", "ElementType", "ElementDataFile")
 _BEFORE_NDIMS = {"objecttype", "objectsubtype", "comment"}
-_OFFSET_NAMES = ("offset", "position", "origin")
+_MATRICES = ("transformmatrix", "rotation", "orientation")
+_OFFSETS = ("offset", "position", "origin")
+_NUMBER_LISTS = (*_OFFSETS, "elementspacing", "elementsize", "centerofrotation")
+_PER_AXIS = ("kinds", "space directions", "spacings", "thicknesses", "centers", "centerings")
+_FREE_TEXT = ("content", "data file", "datafile", "elementdatafile", "comment", "name")
+_LONGEST_WORD, _LONGEST_LINE = 120, 1000
+_MOST_AXES = 7
+_MOST_CHANNELS = 4096
+_BEST_COMPRESSION = 1032  # of deflate
 
 
-def n_voxel_bytes(voxel_type: str) -> int | None:
-    """Return the length of a number of a type, bytes; `None` for a type that is not known."""
-    return _N_BYTES.get(voxel_type.lower())
+@dataclass(frozen=True)
+class TextHeader:
+    """What stands before the voxels.
+
+    Attributes:
+        path: The file.
+        is_nrrd: Whether it is NRRD, not MetaImage.
+        lines: Keys in lower case and values, without comments and free entries.
+        end: Where the header ends, bytes; `None` if that is beyond what was read.
+    """
+
+    path: Path
+    is_nrrd: bool
+    lines: tuple[tuple[str, str], ...]
+    end: int | None
+
+    @cached_property
+    def fields(self) -> dict[str, str]:
+        """Value per key."""
+        return dict(self.lines)
+
+    @property
+    def n_bytes(self) -> int:
+        """Length of the uncompressed voxels, bytes; a fault of the header is a `ValueError`."""
+        sizes, kind = ("sizes", "type") if self.is_nrrd else ("dimsize", "elementtype")
+        n_values = math.prod(int(word) for word in self.fields[sizes].split())
+        n_channels = 1 if self.is_nrrd else int(self.fields.get("elementnumberofchannels", "1"))
+        return n_values * n_channels * _N_BYTES[self.fields[kind].lower()]
 
 
-def header_lines(path: Path) -> list[str]:
-    """Read the lines of a header, without the voxels that follow it in the same file.
+def read_text_header(path: Path) -> TextHeader:
+    """Read the header of a `.nrrd`, `.nhdr`, `.mha` or `.mhd` file.
 
     Raises:
         OSError: If the file cannot be opened.
     """
     with path.open("rb") as file:
         data = file.read(_MAX_HEADER)
-    if data.startswith(b"NRRD"):
-        return _split(data, b"\n\n", b"\r\n\r\n")[0].splitlines()
-    start = data.find(b"ElementDataFile")
-    end = data.find(b"\n", start) if start >= 0 else -1
-    return data[: end if end >= 0 else len(data)].decode("latin-1").splitlines()
+    is_nrrd = data.startswith(b"NRRD")
+    # An empty line ends an NRRD header, the line of the data file that of a MetaImage.
+    mark = rb"\r?\n\r?\n" if is_nrrd else rb"ElementDataFile[^\n]*\n"
+    found = re.search(mark, data)
+    end = None if found is None else found.end()
+    lines = data[:end].decode("latin-1").splitlines()
+    pairs = [_pair(line, ":" if is_nrrd else "=") for line in lines]
+    return TextHeader(path, is_nrrd, tuple(pair for pair in pairs if pair[0]), end)
 
 
-def payload_of_text_header(path: Path) -> Payload | None:
-    """Find the voxels of a `.nrrd`, `.nhdr`, `.mha` or `.mhd` file.
-
-    Returns:
-        Where they lie; `None` if the header uses something that is left to the reading library.
-
-    Raises:
-        OSError: If the file cannot be opened.
-    """
-    with path.open("rb") as file:
-        data = file.read(_MAX_HEADER)
+def text_header_fault(header: TextHeader) -> str | None:
+    """Say what makes a header unusable, as the end of "found ..."; else `None`."""
+    is_meta_image = header.path.suffix.lower() in (".mha", ".mhd") and not header.is_nrrd
+    missing = _missing_line([key for key, _ in header.lines]) if is_meta_image else None
     try:
-        return _nrrd(path, data) if data.startswith(b"NRRD") else _meta_image(path, data)
+        return (
+            missing
+            or _line_fault(header)
+            or _shape_fault(header)
+            or (_nrrd_fault if header.is_nrrd else _meta_fault)(header.fields)
+            or _size_fault(header)
+        )
+    except (KeyError, ValueError):
+        return "a header with a field that is missing or damaged"
+
+
+def text_payload(header: TextHeader) -> Payload | None:
+    """Return where the voxels lie; `None` if the reading library has to find out."""
+    try:
+        return _nrrd_payload(header) if header.is_nrrd else _meta_payload(header)
     except (KeyError, ValueError):
         return None
 
 
-def missing_line(path: Path) -> str | None:
-    """Say what a MetaImage header lacks, as the end of "found ..."; `None` for NRRD.
-
-    The library that reads MetaImages would say so on the terminal.
-
-    Raises:
-        OSError: If the file cannot be opened.
-    """
-    with path.open("rb") as file:
-        data = file.read(_MAX_HEADER)
-    if data.startswith(b"NRRD") or path.suffix.lower() not in (".mha", ".mhd"):
-        return None
-    head, mark, _ = data.partition(b"ElementDataFile")
-    lines = (head + mark + b"=").decode("latin-1").splitlines()
-    keys = [line.split("=", 1)[0].strip().lower() for line in lines if "=" in line]
-    for name in ("NDims", "DimSize", "ElementType", "ElementDataFile"):
-        if name.lower() not in keys or (name == "ElementDataFile" and not mark):
-            return f"a MetaImage header without {name}"
-    before = keys[: keys.index("ndims")]
-    if set(before) - _BEFORE_NDIMS:
-        return f"a MetaImage header with {before[-1]} before NDims"
-    return None
-
-
-def text_position(path: Path) -> tuple[bool, tuple[str, ...]]:
-    """Tell whether a header holds a position, and what is odd about it.
-
-    Returns:
-        Whether it does, and full sentences.
-
-    Raises:
-        OSError: If the file cannot be opened.
-    """
-    with path.open("rb") as file:
-        data = file.read(_MAX_HEADER)
-    if data.startswith(b"NRRD"):
-        return _nrrd_position(path, _fields(_split(data, b"\n\n", b"\r\n\r\n")[0], ":"))
-    head = data[: data.find(b"ElementDataFile")].decode("latin-1")
-    return _meta_position(path, _fields(head, "="))
-
-
-def _nrrd_position(path: Path, fields: dict[str, str]) -> tuple[bool, tuple[str, ...]]:
-    if "space directions" not in fields:
-        return False, ()
-    if "space" in fields:
-        return True, ()
-    remark = (
-        f"{path.name} has directions, but does not say in which space; they are read as"
-        " left-posterior-superior. If they were meant as right-anterior-superior, left and right"
-        " are mixed up. Add the line `space: ...` to its header, or save it again in 3D Slicer."
-    )
-    return True, (remark,)
-
-
-def _meta_position(path: Path, fields: dict[str, str]) -> tuple[bool, tuple[str, ...]]:
-    matrix = next((fields[name] for name in _MATRIX_NAMES if name in fields), None)
-    is_known = matrix is not None or any(name in fields for name in _OFFSET_NAMES)
+def text_position(header: TextHeader) -> tuple[bool, tuple[str, ...]]:
+    """Tell whether a header holds a position, and in full sentences what is odd about it."""
+    fields, name = header.fields, header.path.name
+    if header.is_nrrd:
+        if "space directions" not in fields or "space" in fields:
+            return "space directions" in fields, ()
+        remark = (
+            f"{name} has directions, but does not say in which space; they are read as"
+            " left-posterior-superior. If they were meant as right-anterior-superior, left and"
+            " right are mixed up. Add the line `space: ...` to its header, or save it again in 3D"
+            " Slicer."
+        )
+        return True, (remark,)
+    matrix = next((fields[key] for key in _MATRICES if key in fields), None)
+    is_known = matrix is not None or any(key in fields for key in _OFFSETS)
     said = fields.get("anatomicalorientation", "").upper()
-    if not set(said) <= set("RLAPIS") or len(said) != 3:
-        return is_known, ()
     used = _letters(matrix or "1 0 0 0 1 0 0 0 1")
-    if used is None or used == said:
+    if not set(said) <= set("RLAPIS") or len(said) != 3 or used in (None, said):
         return is_known, ()
     remark = (
-        f"{path.name} says two things about its axes: AnatomicalOrientation {said}, and a"
+        f"{name} says two things about its axes: AnatomicalOrientation {said}, and a"
         f" TransformMatrix that means {used}{'' if matrix else ' (it has none)'}. The matrix is"
         " used. Check left and right, and save the image again in 3D Slicer."
     )
     return is_known, (remark,)
+
+
+def _pair(line: str, separator: str) -> tuple[str, str]:
+    """Split a line; the key is empty for comments and for the free entries of NRRD."""
+    key, found, value = line.partition(separator)
+    if not found or line.startswith("#") or (separator == ":" and value.startswith("=")):
+        return "", ""
+    return key.strip().lower(), value.strip()
+
+
+def _missing_line(keys: list[str]) -> str | None:
+    """Say what a MetaImage lacks; the library that reads it would say so on the terminal."""
+    for name in _NEEDED:
+        if name.lower() not in keys:
+            return f"a MetaImage header without {name}"
+    before = keys[: keys.index("ndims")]
+    return (
+        f"a MetaImage header with {before[-1]} before NDims" if {*before} - _BEFORE_NDIMS else None
+    )
+
+
+def _line_fault(header: TextHeader) -> str | None:
+    names = [key for key, _ in header.lines]
+    for key, value in header.lines:
+        if names.count(key) > 1:
+            return f"a header with the field {key[:_LONGEST_WORD]} twice"
+        longest = max((len(word) for word in [key, *value.split()]), default=0)
+        if len(value) > _LONGEST_LINE or (longest > _LONGEST_WORD and key not in _FREE_TEXT):
+            return "a header with a field that is far too long"
+    return None
+
+
+def _shape_fault(header: TextHeader) -> str | None:
+    names = "dimension sizes type" if header.is_nrrd else "ndims dimsize elementtype"
+    n_axes, sizes, kind = (header.fields[name] for name in names.split())
+    found = [_whole(word) for word in sizes.split()]
+    if not 1 <= _whole(n_axes) <= _MOST_AXES or len(found) != int(n_axes) or min(found) < 1:
+        return f"a header with {n_axes} axes of the sizes {sizes}"
+    return None if kind.lower() in _N_BYTES else f"a header with the voxel type {kind}"
+
+
+def _nrrd_fault(fields: dict[str, str]) -> str | None:
+    for name in _PER_AXIS:
+        n_words = len(re.findall(r"\([^)]*\)|\S+", fields.get(name, "")))
+        if n_words not in (0, int(fields["dimension"])):
+            return f"a header with {n_words} entries of {name} for {fields['dimension']} axes"
+    return None
+
+
+def _meta_fault(fields: dict[str, str]) -> str | None:
+    name, n_axes = fields["elementdatafile"], int(fields["ndims"])
+    # It becomes a C format: no `%` but that of a numbered series is safe.
+    if "%" in name and not re.fullmatch(r"[^%]*%0?\d?d[^%]*", name):
+        return f"a header with the data file {name}"
+    n_channels = _whole(fields.get("elementnumberofchannels", "1"))
+    if not 1 <= n_channels <= _MOST_CHANNELS:
+        return f"a header with {n_channels} values per voxel"
+    wanted = dict.fromkeys(_NUMBER_LISTS, n_axes) | dict.fromkeys(_MATRICES, n_axes**2)
+    for key in wanted.keys() & fields.keys():
+        numbers = [float(word) for word in fields[key].split()]
+        if len(numbers) != wanted[key] or not all(map(math.isfinite, numbers)):
+            return f"a header with {len(numbers)} numbers in {key}, some perhaps not finite"
+    return None
+
+
+def _size_fault(header: TextHeader) -> str | None:
+    """Compare what the header promises with what can be there, where nothing else does."""
+    if text_payload(header) is not None:
+        return None
+    files = (file for file in header.path.parent.iterdir() if file.is_file())
+    n_there = sum(file.stat().st_size for file in files)
+    is_too_much = header.n_bytes > n_there * _BEST_COMPRESSION
+    return "a header that promises far more data than there is" if is_too_much else None
 
 
 def _letters(matrix: str) -> str | None:
@@ -151,63 +228,42 @@ def _letters(matrix: str) -> str | None:
     return letters
 
 
-def _fields(text: str, separator: str) -> dict[str, str]:
-    """Read `key: value` lines; the first one of a key counts."""
-    pairs = (line.split(separator, 1) for line in text.splitlines() if separator in line)
-    fields: dict[str, str] = {}
-    for key, value in pairs:
-        fields.setdefault(key.strip().lower(), value.strip())
-    return fields
-
-
-def _nrrd(path: Path, data: bytes) -> Payload | None:
-    text, end = _split(data, b"\n\n", b"\r\n\r\n")
-    pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line and ":=" not in line)
-    fields = {key.strip().lower(): value.strip() for key, value in pairs}
+def _nrrd_payload(header: TextHeader) -> Payload | None:
+    fields = header.fields
     encodings: dict[str, Literal["raw", "gzip"]] = {"raw": "raw", "gzip": "gzip", "gz": "gzip"}
     encoding = encodings[fields["encoding"].lower()]
     if {"byte skip", "byteskip", "line skip", "lineskip"} & fields.keys():
         return None
-    n_bytes = math.prod(int(n) for n in fields["sizes"].split()) * _N_BYTES[fields["type"].lower()]
     other = fields.get("data file", fields.get("datafile"))
     if other is not None:
-        return _detached(path, other, encoding, n_bytes)
-    return None if end is None else Payload(path, end, encoding, n_bytes)
+        return _detached(header, other, encoding)
+    return (
+        None if header.end is None else Payload(header.path, header.end, encoding, header.n_bytes)
+    )
 
 
-def _meta_image(path: Path, data: bytes) -> Payload | None:
-    start = data.index(b"ElementDataFile")
-    end = data.index(b"\n", start) + 1
-    lines = data[:end].decode("latin-1").splitlines()
-    pairs = (line.split("=", 1) for line in lines if "=" in line)
-    fields = {key.strip().lower(): value.strip() for key, value in pairs}
-    if fields.get("headersize", "0") != "0":
+def _meta_payload(header: TextHeader) -> Payload | None:
+    fields = header.fields
+    if header.end is None or fields.get("headersize", "0") != "0":
         return None
-    n_values = math.prod(int(n) for n in fields["dimsize"].split())
-    n_values *= int(fields.get("elementnumberofchannels", "1"))
-    n_bytes = n_values * _N_BYTES[fields["elementtype"].lower()]
-    other = fields["elementdatafile"]
     is_compressed = fields.get("compresseddata", "false").lower() == "true"
-    if other.lower() != "local":
-        return _detached(path, other, "raw", n_bytes) if not is_compressed else None
-    if not is_compressed:
-        return Payload(path, end, "raw", n_bytes)
+    if fields["elementdatafile"].lower() != "local":
+        return None if is_compressed else _detached(header, fields["elementdatafile"], "raw")
     stored = fields.get("compresseddatasize")
-    return Payload(path, end, "zlib", n_bytes, None if stored is None else int(stored))
+    if not is_compressed:
+        return Payload(header.path, header.end, "raw", header.n_bytes)
+    n_stored = None if stored is None else int(stored)
+    return Payload(header.path, header.end, "zlib", header.n_bytes, n_stored)
 
 
-def _detached(
-    path: Path, name: str, encoding: Literal["raw", "gzip"], n_bytes: int
-) -> Payload | None:
+def _detached(header: TextHeader, name: str, encoding: Literal["raw", "gzip"]) -> Payload | None:
     if "\0" in name or " " in name.strip() or "%" in name or name.upper().startswith("LIST"):
         return None  # several files
-    return Payload(path.parent / name, 0, encoding, n_bytes)
+    return Payload(header.path.parent / name, 0, encoding, header.n_bytes)
 
 
-def _split(data: bytes, *separators: bytes) -> tuple[str, int | None]:
-    """Return the header and where it ends; `None` if that is beyond what was read."""
-    found = [(data.index(s), len(s)) for s in separators if s in data]
-    if not found:
-        return data.decode("latin-1"), None
-    start, length = min(found)
-    return data[:start].decode("latin-1"), start + length
+def _whole(word: str) -> int:
+    if not re.fullmatch(r"-?\d{1,9}", word):
+        msg = f"no whole number: {word}"
+        raise ValueError(msg)
+    return int(word)

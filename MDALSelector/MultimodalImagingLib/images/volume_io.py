@@ -63,20 +63,12 @@ def n_components(path: Path) -> int:
 
 
 def read_grid(file: ImageFile, *, is_label: bool = False) -> Grid:
-    """Read where the voxels of an image lie, from its header alone.
-
-    Args:
-        file: The image.
-        is_label: Whether it is a label map, which may be one slice or have several layers.
-
-    Raises:
-        CohortError: If the file is missing, damaged, truncated, or not one 3-D scalar image.
-    """
+    """Read where the voxels of an image lie; as `read_position`."""
     return read_position(file, is_label=is_label).grid
 
 
 def read_position(file: ImageFile, *, is_label: bool = False) -> Position:
-    """Read where the voxels of an image lie, and where else its header could put them.
+    """Read from its header where the voxels of an image lie, and where else it could put them.
 
     Args:
         file: The image.
@@ -85,7 +77,7 @@ def read_position(file: ImageFile, *, is_label: bool = False) -> Position:
     Raises:
         CohortError: If the file is missing, damaged, truncated, or not one 3-D scalar image.
     """
-    return _position(open_image(file.path), file, is_label=is_label)
+    return _opened(file, is_label=is_label)[1]
 
 
 def read_volume(
@@ -102,19 +94,22 @@ def read_volume(
         CohortError: If the file is missing, damaged, truncated, or not one 3-D scalar image, or
             if it holds NaN or infinities that finite voxels enclose.
     """
-    stored = open_image(file.path)
-    grid = _position(stored, file).grid
+    stored, position = _opened(file)
     array = stored.voxels(file.component or 0)
     try:
         finite, n_replaced = with_finite_background(array, background=background)
     except EnclosedNonFiniteError as error:
-        raise _non_finite(file.path, error) from error
+        msg = (
+            f"Expected finite values in {file.path.name}, found {error}. Set them to 0 if nothing"
+            " was measured there, or get the file again."
+        )
+        raise CohortError(msg) from error
     if n_replaced and remarks is not None:
         remarks.append(
             f"{file.path.name} holds NaN or infinities in {n_replaced} voxels"
             f" ({100 * n_replaced / array.size:.0f} %) around the body; they count as background."
         )
-    return Volume(finite, grid)
+    return Volume(finite, position.grid)
 
 
 def read_layers(file: ImageFile) -> tuple[list[VoxelArray], Grid]:
@@ -123,11 +118,10 @@ def read_layers(file: ImageFile) -> tuple[list[VoxelArray], Grid]:
     Raises:
         CohortError: If the file is missing, damaged, truncated, or no label map.
     """
-    stored = open_image(file.path)
-    grid = _position(stored, file, is_label=True).grid
+    stored, position = _opened(file, is_label=True)
     array = stored.voxels(file.component or 0)
     layers = [array] if array.ndim == 3 else [array[..., n] for n in range(array.shape[3])]
-    return layers, grid
+    return layers, position.grid
 
 
 def write_volume(path: Path, volume: Volume) -> None:
@@ -145,61 +139,44 @@ def write_volume(path: Path, volume: Volume) -> None:
     except (RuntimeError, OSError) as error:
         reason = str(error).strip().splitlines()[-1]
         msg = f"{path} cannot be written: {reason}. Free space or choose another folder."
-        raise _kind_of(error, path.parent)(msg) from error
+        if isinstance(error, OSError):
+            raise writing_error(error)(msg) from error
+        is_full = shutil.disk_usage(path.parent).free < _LEAST_SPACE  # ITK does not say why
+        raise (NoSpaceError if is_full else CrossModalError)(msg) from error
 
 
-def _kind_of(error: Exception, folder: Path) -> type[CrossModalError]:
-    if isinstance(error, OSError):
-        return writing_error(error)
-    is_full = shutil.disk_usage(folder).free < _LEAST_SPACE  # ITK does not say why
-    return NoSpaceError if is_full else CrossModalError
+def _opened(file: ImageFile, *, is_label: bool = False) -> tuple[StoredImage, Position]:
+    stored = open_image(file.path)
+    shape = "x".join(str(n) for n in stored.size)
+    n_images = int(np.prod(stored.size[3:], dtype=int))
+    (_check_label_axes if is_label else _check_axes)(stored, file, shape, n_images)
+    return stored, stored.position()
 
 
-def _position(stored: StoredImage, file: ImageFile, *, is_label: bool = False) -> Position:
-    (_check_label_axes if is_label else _check_axes)(stored, file)
-    return stored.position()
-
-
-def _check_axes(stored: StoredImage, file: ImageFile) -> None:
+def _check_axes(stored: StoredImage, file: ImageFile, shape: str, n_images: int) -> None:
     """Refuse what is not one 3-D image with one value per voxel."""
     size, n_values = stored.size, stored.n_values
-    shape = "x".join(str(n) for n in size)
     if len(size) < 3 or min(size[:3]) == 1:
         advice = "Only images with several slices along every axis can be used."
         raise unreadable(file.path, f"a 2-D image of {shape} voxels", advice)
     if n_values != 1:
         raise unreadable(file.path, f"{n_values} values per voxel", _SPLIT_ADVICE)
-    n_images = int(np.prod(size[3:], dtype=int))
     if file.component is None and n_images > 1:
         raise unreadable(file.path, f"a {len(size)}-D image of {shape} voxels", _SPLIT_ADVICE)
     if file.component is not None and not 0 <= file.component < n_images:
         raise unreadable(file.path, f"{n_images} images, not number {file.component}")
 
 
-def _check_label_axes(stored: StoredImage, file: ImageFile) -> None:
+def _check_label_axes(stored: StoredImage, file: ImageFile, shape: str, n_images: int) -> None:
     """Refuse what is no label map; one slice or one voxel is one, and so are several layers."""
     size, n_values = stored.size, stored.n_values
-    shape = "x".join(str(n) for n in size)
+    one_hot = ", as a one-hot label with a map per region has"
     if len(size) < 3:
         advice = "Save it as a 3-D image with one slice, at its place in the images."
         raise unreadable(file.path, f"a 2-D image of {shape} voxels", advice, kind="label map")
-    n_images = int(np.prod(size[3:], dtype=int))
-    one_hot = ", as a one-hot label with a map per region has"
     if n_images > 1 and file.component is None:
         found = f"a {len(size)}-D image of {shape} voxels{one_hot}"
         raise unreadable(file.path, found, _LABEL_ADVICE, kind="label map")
     if n_values > 1 and not file.path.name.lower().endswith((".seg.nrrd", ".seg.nhdr")):
         found = f"{n_values} values per voxel{one_hot}"
         raise unreadable(file.path, found, _LABEL_ADVICE, kind="label map")
-
-
-def _non_finite(path: Path, error: EnclosedNonFiniteError) -> CohortError:
-    found = (
-        "NaN or infinity in every voxel"
-        if error.n_voxels == error.n_total
-        else f"{error.n_voxels} voxels with NaN or infinity inside the image"
-    )
-    return CohortError(
-        f"Expected finite values in {path.name}, found {found}. Set them to 0 if nothing was"
-        " measured there, or get the file again."
-    )

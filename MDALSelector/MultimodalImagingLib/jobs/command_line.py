@@ -11,7 +11,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from MultimodalImagingLib.errors import CancelledError, CrossModalError
@@ -170,12 +169,7 @@ class TerminalReporter:
         """Return this reporter."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Give the terminal back."""
         self.close()
 
@@ -202,7 +196,10 @@ class TerminalReporter:
         self._stage.done += n
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self._stage.done)
-        elif self._is_line_due():
+        elif (
+            self._stage.done == self._stage.total
+            or self._clock() - self._written_at >= PLAIN_INTERVAL_S
+        ):
             self._print_line()
         check_cancelled()
 
@@ -230,10 +227,6 @@ class TerminalReporter:
         self.close()
         for entry in entries:
             self._print(entry)
-
-    def _is_line_due(self) -> bool:
-        is_last = self._stage.done == self._stage.total
-        return is_last or self._clock() - self._written_at >= PLAIN_INTERVAL_S
 
     def _print_line(self) -> None:
         self._written_at = self._clock()

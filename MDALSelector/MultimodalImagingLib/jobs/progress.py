@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Protocol, TextIO
 
 from MultimodalImagingLib.errors import CancelledError
@@ -59,6 +59,11 @@ class StageClock:
             raise ValueError(msg)
         self.name, self.total, self.done = name, total, 0
         self._start = self._clock()
+
+    @property
+    def counts(self) -> dict[str, object]:
+        """The stage and its steps, as events name them."""
+        return {"stage": self.name, "done": self.done, "total": self.total}
 
     @property
     def elapsed_s(self) -> float:
@@ -152,15 +157,8 @@ class JsonLinesReporter:
     def _write_progress(self) -> None:
         self._written_at = self._clock()
         eta_s = self._stage.eta_s
-        self._write(
-            {
-                "event": "progress",
-                "stage": self._stage.name,
-                "done": self._stage.done,
-                "total": self._stage.total,
-                "eta_s": None if eta_s is None else round(eta_s, 1),
-            }
-        )
+        rest = {"eta_s": None if eta_s is None else round(eta_s, 1)}
+        self._write({"event": "progress", **self._stage.counts, **rest})
 
     def _write(self, event: Mapping[str, object]) -> None:
         try:
@@ -233,10 +231,7 @@ class LoggingReporter:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, _traceback: object
     ) -> None:
         """Write why the job ended early, if it did, and close the file."""
         if kind is not None:
@@ -282,13 +277,8 @@ class LoggingReporter:
 
     def _end_stage(self) -> None:
         if self._stage.name:
-            content = {
-                "stage": self._stage.name,
-                "done": self._stage.done,
-                "total": self._stage.total,
-                "duration_s": round(self._stage.elapsed_s, 3),
-            }
-            self._write("stage", content)
+            duration_s = round(self._stage.elapsed_s, 3)
+            self._write("stage", {**self._stage.counts, "duration_s": duration_s})
             self._stage.name = ""
 
     def _write(self, event: str, content: Mapping[str, object]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
@@ -44,12 +45,6 @@ class _UnusableImageError(Exception):
         super().__init__(problem.message)
         self.modality = modality
         self.problem = problem
-
-
-@dataclass(frozen=True)
-class _Region:
-    grid: Grid
-    coverage: Mapping[str, MaskArray]
 
 
 def prepare_case(
@@ -98,85 +93,74 @@ def _prepare(
     reference: str | None,
     crop: Crop,
 ) -> PreparedCase:
-    grids = {m: _read_grid(case_id, m, file) for m, file in files.items()}
+    grids = {}
+    for modality, file in files.items():
+        with _usable(case_id, modality, file):
+            grids[modality] = read_grid(file)
     reference = reference or next(iter(files))
-    region = _region(case_id, grids, spec, reference=reference, crop=crop)
+    grid, coverage_of = _region(case_id, grids, spec, reference=reference, crop=crop)
     images: dict[str, NormalizedImage] = {}
     problems: list[Problem] = []
     remarks: list[str] = []
     for modality, file in files.items():
-        covered = region.coverage[modality]
-        if not covered.any():
-            raise _unusable(case_id, modality, file, _elsewhere(grids, modality, reference))
-        kind = spec.kinds[modality]
-        array = _on_grid(case_id, modality, file, region.grid, kind=kind, remarks=remarks)
-        used, warning = _effective_kind(case_id, file, array, covered, kind)
+        covered = coverage_of[modality]
+        with _usable(case_id, modality, file):
+            if not covered.any():
+                raise CohortError(_elsewhere(grids, modality, reference))
+            array = _on_grid(file, grid, kind=spec.kinds[modality], remarks=remarks)
+            kind, warning = _effective_kind(case_id, file, array, covered, spec.kinds[modality])
+            images[modality] = _normalized(array, covered, kind)
         problems += [warning] if warning else []
-        try:
-            images[modality] = normalize(array, covered, kind=used)
-        except ValueError as error:
-            raise _unusable(case_id, modality, file, str(error)) from error
     problems += [Problem("info", " ".join(remarks), case_id)] if remarks else []
     bodies = {m: image.body for m, image in images.items()}
     return PreparedCase(
         case_id=case_id,
-        grid=region.grid,
+        grid=grid,
         images={m: image.values for m, image in images.items()},
-        coverage=region.coverage,
+        coverage=coverage_of,
         bodies=bodies,
-        body=joint_body(list(bodies.values()), list(region.coverage.values())),
+        body=joint_body(list(bodies.values()), list(coverage_of.values())),
         problems=tuple(problems),
     )
 
 
 def _region(
-    case_id: str,
-    grids: Mapping[str, Grid],
-    spec: PreprocessingSpec,
-    *,
-    reference: str,
-    crop: Crop,
-) -> _Region:
+    case_id: str, grids: Mapping[str, Grid], spec: PreprocessingSpec, *, reference: str, crop: Crop
+) -> tuple[Grid, dict[str, MaskArray]]:
     grid = working_grid(grids[reference], spec.spacing_mm)
     _check_size(case_id, reference, grids[reference], grid)
     covered = {m: coverage(grid, image_grid) for m, image_grid in grids.items()}
     if crop == "reference":
-        return _Region(grid, covered)
+        return grid, covered
     joint = np.logical_and.reduce(list(covered.values()))
-    if not joint.any():
+    cropped, slices = cropped_grid(grid, joint) if joint.any() else (None, None)
+    if cropped is None or min(cropped.size) < MIN_VOXELS_PER_AXIS:
         raise CohortError(_no_overlap(case_id, grids))
-    grid, slices = cropped_grid(grid, joint)
-    if min(grid.size) < MIN_VOXELS_PER_AXIS:
-        raise CohortError(_no_overlap(case_id, grids))
-    return _Region(grid, {m: np.ascontiguousarray(mask[slices]) for m, mask in covered.items()})
+    return cropped, {m: np.ascontiguousarray(mask[slices]) for m, mask in covered.items()}
 
 
-def _read_grid(case_id: str, modality: str, file: ImageFile) -> Grid:
-    try:
-        return read_grid(file)
-    except CohortError as error:
-        raise _unusable(case_id, modality, file, str(error)) from error
-
-
-def _on_grid(
-    case_id: str, modality: str, file: ImageFile, grid: Grid, *, kind: str, remarks: list[str]
-) -> Float32Array:
+def _on_grid(file: ImageFile, grid: Grid, *, kind: str, remarks: list[str]) -> Float32Array:
     """Read one image, check its values, and sample it on the working grid."""
     air = CT_STORED_HU[0] if kind == "CT" else None
-    try:
-        volume = read_volume(file, background=air, remarks=remarks)
-    except CohortError as error:
-        raise _unusable(case_id, modality, file, str(error)) from error
+    volume = read_volume(file, background=air, remarks=remarks)
     array = np.asarray(volume.array, dtype=np.float32)
     single = f"the single value {array.flat[0] + 0.0:g} in every voxel"
     fault = single if array.min() == array.max() else mask_values(array)
     if fault is not None:
-        raise _unusable(case_id, modality, file, f"Expected an image, found {fault}.")
+        msg = f"Expected an image, found {fault}."
+        raise CohortError(msg)
     if kind == "CT":
         array = np.clip(array, *CT_STORED_HU)
     smooth = smoothed_for(Volume(array, volume.grid), grid)
     sampled = resample(smooth, grid, interpolation="linear", fill=float(array.min()))
     return np.asarray(sampled.array, dtype=np.float32)
+
+
+def _normalized(array: Float32Array, covered: MaskArray, kind: ModalityKind) -> NormalizedImage:
+    try:
+        return normalize(array, covered, kind=kind)
+    except ValueError as error:
+        raise CohortError(str(error)) from error
 
 
 def _effective_kind(
@@ -206,13 +190,19 @@ def _check_size(case_id: str, modality: str, image: Grid, grid: Grid) -> None:
     raise CohortError(msg)
 
 
-def _unusable(case_id: str, modality: str, file: ImageFile, text: str) -> _UnusableImageError:
-    where = "" if file.path.name in text else f" File: {file.path.name}."
-    message = (
-        f"{modality}: {text}{where} Until this is fixed, the modality is treated as missing in"
-        " this case."
-    )
-    return _UnusableImageError(modality, Problem("error", message, case_id, file.path))
+@contextmanager
+def _usable(case_id: str, modality: str, file: ImageFile) -> Iterator[None]:
+    """Let an error concern this modality only."""
+    try:
+        yield
+    except CohortError as error:
+        where = "" if file.path.name in str(error) else f" File: {file.path.name}."
+        message = (
+            f"{modality}: {error}{where} Until this is fixed, the modality is treated as missing in"
+            " this case."
+        )
+        problem = Problem("error", message, case_id, file.path)
+        raise _UnusableImageError(modality, problem) from error
 
 
 def _elsewhere(grids: Mapping[str, Grid], modality: str, reference: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, get_args
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
@@ -16,7 +16,7 @@ from MultimodalImagingLib.images.arrays import Float32Array, FloatingArray, Mask
 
 ModalityKind = Literal["MR", "CT", "PET", "OTHER"]
 
-MODALITY_KINDS: tuple[ModalityKind, ...] = ("MR", "CT", "PET", "OTHER")
+MODALITY_KINDS: tuple[ModalityKind, ...] = get_args(ModalityKind)
 
 # CT is mapped by this fixed, monotone curve: most of the range for soft tissue, the rest for air,
 # lung and bone. The knee at -160 and 240 HU is the common abdominal soft-tissue window.
@@ -42,11 +42,14 @@ AIR_SHARE = 0.2
 MIN_PART_SHARE = 0.1
 MIN_BODY_VOXELS = 64
 
-_CT_NAMES = re.compile(r"(cb|ld|nc|ce|hr)?ct(a|p)?")
-_PET_NAMES = re.compile(r"pet\w*|suv\w*|fdg\w*|psma\w*|dotatate\w*|fet|fdopa")
-_MR_NAMES = re.compile(
-    r"mri?\w*|t1\w*|t2\w*|flair\w*|dwi\w*|adc\w*|swi\w*|pdw?|stir\w*|dce\w*|asl\w*|tof\w*|dti\w*|fa"
-)
+_NAMES: dict[ModalityKind, re.Pattern[str]] = {
+    "CT": re.compile(r"(cb|ld|nc|ce|hr)?ct(a|p)?"),
+    "PET": re.compile(r"pet\w*|suv\w*|fdg\w*|psma\w*|dotatate\w*|fet|fdopa"),
+    "MR": re.compile(
+        r"mri?\w*|t1\w*|t2\w*|flair\w*|dwi\w*|adc\w*|swi\w*|pdw?|stir\w*|dce\w*|asl\w*|tof\w*|dti\w*"
+        r"|fa"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,8 @@ class NormalizedImage:
 def modality_kind(modality: str) -> ModalityKind:
     """Tell from a modality's name which normalization suits it; `OTHER` if the name is unknown."""
     tokens = [token for token in re.split(r"[^a-z0-9]+", modality.lower()) if token]
-    table = ((_CT_NAMES, "CT"), (_PET_NAMES, "PET"), (_MR_NAMES, "MR"))
-    for pattern, kind in table:
-        if any(pattern.fullmatch(token) for token in tokens):
-            return cast("ModalityKind", kind)
-    return "OTHER"
+    fitting = (kind for kind, names in _NAMES.items() if any(map(names.fullmatch, tokens)))
+    return next(fitting, "OTHER")
 
 
 def kind_problem(array: Float32Array, coverage: MaskArray, kind: ModalityKind) -> str | None:
@@ -135,7 +135,8 @@ def body_mask(array: Float32Array, coverage: MaskArray, *, kind: ModalityKind) -
         return coverage.copy()
     image = sitk.GetImageFromArray(tissue.astype(np.uint8))
     opened = sitk.BinaryMorphologicalOpening(image, [1, 1, 1], sitk.sitkBall)
-    parts = _large_parts(opened if _count(opened) >= MIN_BODY_VOXELS else image)
+    is_enough = sitk.GetArrayViewFromImage(opened).sum() >= MIN_BODY_VOXELS
+    parts = _large_parts(opened if is_enough else image)
     return _fill_holes(parts) & coverage
 
 
@@ -183,10 +184,6 @@ def _robust_z(array: Float32Array, body: MaskArray) -> Float32Array:
     return np.asarray(np.clip(scaled, -MAX_Z, MAX_Z), dtype=np.float32)
 
 
-def _count(mask: sitk.Image) -> int:
-    return int(sitk.GetArrayViewFromImage(mask).sum())
-
-
 def _large_parts(mask: sitk.Image) -> MaskArray:
     labels = sitk.GetArrayFromImage(sitk.ConnectedComponent(mask))
     sizes = np.bincount(labels.ravel())
@@ -200,9 +197,8 @@ def _fill_holes(mask: MaskArray) -> MaskArray:
     # Solid slices in between keep the slices apart, so that one labeling serves them all.
     background = np.zeros((2 * n_slices, height, width), dtype=np.uint8)
     background[::2] = ~mask
-    labels = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(background)))[
-        ::2
-    ]
+    parts = sitk.ConnectedComponent(sitk.GetImageFromArray(background))
+    labels = sitk.GetArrayFromImage(parts)[::2]
     is_outside = np.zeros(int(labels.max()) + 1, dtype=bool)
     for rim in (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]):
         is_outside[rim.ravel()] = True

@@ -6,6 +6,7 @@ files, format version) and the checksum of its tensors agree; otherwise the case
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,7 +19,12 @@ from MultimodalImagingLib.cohorts.cases import Case, Problem
 from MultimodalImagingLib.images.arrays import Float32Array, MaskArray
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.preparation.intensity import MODALITY_KINDS
-from MultimodalImagingLib.record.checksums import FileChecksums, array_crc, json_checksum
+from MultimodalImagingLib.record.checksums import (
+    FileChecksums,
+    array_crc,
+    json_checksum,
+    relative_name,
+)
 from MultimodalImagingLib.record.tensor_file import read_header as read_tensor_header
 from MultimodalImagingLib.record.tensor_file import read_tensors, write_tensors
 
@@ -110,27 +116,16 @@ class CachedHeader:
     checksum: int
 
 
-def case_key(
-    case: Case, spec: PreprocessingSpec, root: Path, *, checksums: FileChecksums | None = None
-) -> str:
+def case_key(case: Case, spec: PreprocessingSpec, checksums: FileChecksums) -> str:
     """Hash everything that a prepared case depends on: specification, files, format version.
 
     A file is known by its path relative to the cohort and its content.
-
-    Args:
-        case: The case.
-        spec: How it is prepared.
-        root: Folder of the cohort.
-        checksums: What is known of its files; `None` to read them.
     """
-    known = FileChecksums(root / "nowhere", root) if checksums is None else checksums
-    files = []
-    for modality in spec.modalities:
-        image = case.images.get(modality)
-        if image is not None:
-            files.append(
-                [modality, _relative(image.path, root), image.component, known.of(image.path)]
-            )
+    files = [
+        [m, relative_name(file.path, checksums.root), file.component, checksums.of(file.path)]
+        for m in spec.modalities
+        if (file := case.images.get(m)) is not None
+    ]
     return json_checksum([FORMAT_VERSION, case.case_id, _spec_fields(spec), files])
 
 
@@ -199,8 +194,7 @@ def read_prepared(path: Path, key: str, *, root: Path) -> PreparedCase:
 
 
 def _unpacked(header: CachedHeader, tensors: Mapping[str, np.ndarray[Any, Any]]) -> PreparedCase:
-    shape = header.grid.array_shape
-    names = header.modalities
+    shape, names = header.grid.array_shape, header.modalities
     return PreparedCase(
         case_id=header.case_id,
         grid=header.grid,
@@ -213,36 +207,25 @@ def _unpacked(header: CachedHeader, tensors: Mapping[str, np.ndarray[Any, Any]])
 
 
 def _mask(bits: np.ndarray[Any, Any], shape: tuple[int, int, int]) -> MaskArray:
-    n_voxels = shape[0] * shape[1] * shape[2]
-    return np.unpackbits(bits, count=n_voxels).astype(bool).reshape(shape)
+    return np.unpackbits(bits, count=math.prod(shape)).astype(bool).reshape(shape)
 
 
 def _header(fields: Mapping[str, Any], root: Path) -> CachedHeader:
-    grid = {name: tuple(values) for name, values in fields["grid"].items()}
-    problems = tuple(
-        Problem(p["severity"], p["message"], p["case_id"], root / p["path"] if p["path"] else None)
-        for p in fields["problems"]
-    )
     return CachedHeader(
         case_id=fields["case_id"],
         modalities=tuple(fields["modalities"]),
-        grid=Grid(**grid),
-        problems=problems,
+        grid=Grid(**{name: tuple(values) for name, values in fields["grid"].items()}),
+        problems=tuple(
+            Problem(**problem | {"path": root / problem["path"] if problem["path"] else None})
+            for problem in fields["problems"]
+        ),
         checksum=int(fields["checksum"]),
     )
 
 
 def _problem_fields(problem: Problem, root: Path) -> dict[str, str | None]:
-    return {
-        "severity": problem.severity,
-        "message": problem.message,
-        "case_id": problem.case_id,
-        "path": None if problem.path is None else _relative(problem.path, root),
-    }
-
-
-def _relative(path: Path, root: Path) -> str:
-    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+    path = problem.path and relative_name(problem.path, root)
+    return asdict(problem) | {"path": path}
 
 
 def _spec_fields(spec: PreprocessingSpec) -> list[Any]:

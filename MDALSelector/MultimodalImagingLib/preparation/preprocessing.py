@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.cases import Case, Problem
-from MultimodalImagingLib.cohorts.cohort import Cohort
+from MultimodalImagingLib.cohorts.cases import Case, Cohort, Problem
 from MultimodalImagingLib.errors import CohortError, CrossModalError
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.volume_io import read_grid
@@ -73,7 +72,7 @@ class PreparedCohort(Sequence[PreparedCase]):
 
     def key(self, case: Case) -> str:
         """Return what stands for the content of a case's files and how they are prepared."""
-        return case_key(case, self.spec, self.root, checksums=self.checksums)
+        return case_key(case, self.spec, self.checksums or FileChecksums(self.cache, self.root))
 
     @property
     def case_ids(self) -> tuple[str, ...]:
@@ -88,10 +87,6 @@ class PreparedCohort(Sequence[PreparedCase]):
     def __len__(self) -> int:
         """Number of usable cases."""
         return len(self.cases)
-
-    def __iter__(self) -> Iterator[PreparedCase]:
-        """Read one case after the other."""
-        return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> PreparedCase:  # type: ignore[override]
         """Read the arrays of a case; a damaged cache file is made again.
@@ -112,17 +107,9 @@ class PreparedCohort(Sequence[PreparedCase]):
 
 @dataclass(frozen=True)
 class _Outcome:
-    case: Case
     header: CachedHeader | None
     problems: tuple[Problem, ...]
     note: str | None = None
-
-
-@dataclass(frozen=True)
-class _Place:
-    root: Path
-    cache: Path
-    checksums: FileChecksums
 
 
 def default_spec(cohort: Cohort) -> PreprocessingSpec:
@@ -164,40 +151,40 @@ def prepare_cohort(
         CrossModalError: If the cache cannot be written.
     """
     reporter.stage("Prepare images", len(cohort.cases))
-    outcomes: dict[str, _Outcome] = {}
-    place = _Place(cohort.root, cache, FileChecksums(cache, cohort.root))
+    checksums = FileChecksums(cache, cohort.root)
     pool = ThreadPoolExecutor(max_workers=min(core_count(), MAX_WORKERS))
     try:
-        jobs = [pool.submit(_outcome, case, spec, place) for case in cohort.cases]
+        jobs = [pool.submit(_outcome, case, spec, cache, checksums) for case in cohort.cases]
         for job in as_completed(jobs):
-            outcome = job.result()
-            outcomes[outcome.case.case_id] = outcome
-            if outcome.note:
-                reporter.info(outcome.note)
+            if note := job.result().note:
+                reporter.info(note)
             reporter.advance()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    place.checksums.save()
-    ordered = [outcomes[case.case_id] for case in cohort.cases]
+    checksums.save()
+    outcomes = [job.result() for job in jobs]
+    headers = [outcome.header for outcome in outcomes]
     return PreparedCohort(
         root=cohort.root,
         spec=spec,
-        cases=tuple(o.case for o in ordered if o.header is not None),
-        headers=tuple(o.header for o in ordered if o.header is not None),
-        problems=tuple(problem for o in ordered for problem in o.problems),
+        cases=tuple(c for c, h in zip(cohort.cases, headers, strict=True) if h is not None),
+        headers=tuple(header for header in headers if header is not None),
+        problems=tuple(problem for outcome in outcomes for problem in outcome.problems),
         cache=cache,
-        checksums=place.checksums,
+        checksums=checksums,
     )
 
 
-def _outcome(case: Case, spec: PreprocessingSpec, place: _Place) -> _Outcome:
-    root, path = place.root, cache_file(place.cache, case.case_id, spec)
-    key = case_key(case, spec, root, checksums=place.checksums)
+def _outcome(
+    case: Case, spec: PreprocessingSpec, cache: Path, checksums: FileChecksums
+) -> _Outcome:
+    root, path = checksums.root, cache_file(cache, case.case_id, spec)
+    key = case_key(case, spec, checksums)
     note = None
     try:
         header = read_header(path, key, root=root)
         if not any(problem.severity == "error" for problem in header.problems):
-            return _Outcome(case, header, header.problems)
+            return _Outcome(header, header.problems)
     except CacheMissError as miss:
         if miss.is_damaged:
             note = f"Case {case.case_id}: the prepared file was damaged ({miss}) and is made again."
@@ -206,10 +193,10 @@ def _outcome(case: Case, spec: PreprocessingSpec, place: _Place) -> _Outcome:
         prepared = prepare_case(case, spec)
     except CohortError as error:
         message = str(error).removeprefix(f"Case {case.case_id}: ")
-        return _Outcome(case, None, (Problem("error", message, case.case_id),), note)
+        return _Outcome(None, (Problem("error", message, case.case_id),), note)
     _write(path, prepared, key, root)
     header = read_header(path, key, root=root)
-    return _Outcome(case, header, header.problems, note)
+    return _Outcome(header, header.problems, note)
 
 
 def _write(path: Path, prepared: PreparedCase, key: str, root: Path) -> None:

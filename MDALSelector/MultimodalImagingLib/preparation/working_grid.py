@@ -7,7 +7,8 @@ arrays, flips and networks see the same anatomical directions in every case, obl
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -28,23 +29,16 @@ TYPICAL_VOXELS = 96**3
 
 def canonical_grid(grid: Grid) -> Grid:
     """Return the same voxels with axes permuted and flipped to the order closest to LPS."""
-    matrix = grid.direction_matrix
-    order = max(
-        permutations(range(3)), key=lambda p: sum(abs(matrix[row, p[row]]) for row in range(3))
-    )
-    signs = [1.0 if matrix[row, axis] >= 0 else -1.0 for row, axis in enumerate(order)]
-    corner = [
-        0 if sign > 0 else grid.size[axis] - 1 for axis, sign in zip(order, signs, strict=True)
-    ]
-    index = np.zeros(4)
-    index[3] = 1.0
-    index[list(order)] = corner
-    direction = matrix[:, list(order)] * np.asarray(signs)
+    matrix, size = grid.direction_matrix, np.asarray(grid.size)
+    order = list(max(permutations(range(3)), key=lambda p: np.abs(matrix[range(3), list(p)]).sum()))
+    signs = np.where(matrix[range(3), order] >= 0, 1.0, -1.0)
+    corner = np.array([0.0, 0.0, 0.0, 1.0])
+    corner[order] = np.where(signs > 0, 0, size[order] - 1)
     return Grid(
-        _triple_int(grid.size[axis] for axis in order),
-        _triple(grid.spacing_mm[axis] for axis in order),
-        _triple((grid.index_to_lps @ index)[:3]),
-        tuple(float(v) for v in direction.ravel()),
+        tuple(size[order].tolist()),
+        tuple(np.asarray(grid.spacing_mm)[order].tolist()),
+        tuple((grid.index_to_lps @ corner)[:3].tolist()),
+        tuple((matrix[:, order] * signs).ravel().tolist()),
     )
 
 
@@ -69,7 +63,10 @@ def working_grid(reference: Grid, spacing_mm: Triple) -> Grid:
     offset = (extent - size * new) / 2 + (new - old) / 2
     origin = np.asarray(canonical.origin_mm) + canonical.direction_matrix @ offset
     return Grid(
-        _triple_int(int(n) for n in size), _triple(new), _triple(origin), canonical.direction
+        tuple(size.astype(int).tolist()),
+        tuple(new.tolist()),
+        tuple(origin.tolist()),
+        canonical.direction,
     )
 
 
@@ -102,10 +99,10 @@ def cropped_grid(grid: Grid, mask: MaskArray) -> tuple[Grid, Box]:
         msg = "Expected a mask with at least one voxel."
         raise ValueError(msg)
     box = bounding_box(mask)
-    start = np.array([*(part.start for part in reversed(box)), 1.0])
-    size = _triple_int(part.stop - part.start for part in reversed(box))
-    origin = _triple((grid.index_to_lps @ start)[:3])
-    return Grid(size, grid.spacing_mm, origin, grid.direction), box
+    start, stop = np.array([(part.start, part.stop) for part in reversed(box)]).T
+    origin = (grid.index_to_lps @ [*start, 1.0])[:3]
+    size = tuple((stop - start).tolist())
+    return replace(grid, size=size, origin_mm=tuple(origin.tolist())), box
 
 
 def smoothed_for(volume: Volume, grid: Grid) -> Volume:
@@ -170,13 +167,3 @@ def _sigma_mm(old: Grid, new: Grid) -> Float64Array:
     spacing = np.asarray(old.spacing_mm)
     sigma = np.sqrt(np.maximum(reach**2 - spacing**2, 0.0)) / FWHM_PER_SIGMA
     return np.asarray(np.where(reach > MAX_PLAIN_DOWNSAMPLING * spacing, sigma, 0.0))
-
-
-def _triple(values: Iterable[float]) -> Triple:
-    x, y, z = (float(v) for v in values)
-    return x, y, z
-
-
-def _triple_int(values: Iterable[int]) -> tuple[int, int, int]:
-    x, y, z = (int(v) for v in values)
-    return x, y, z

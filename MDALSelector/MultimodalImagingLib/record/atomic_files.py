@@ -15,6 +15,12 @@ from pathlib import Path
 
 from MultimodalImagingLib.errors import CrossModalError, NoSpaceError
 
+# What was not touched for longer belongs to no process that still writes.
+ABANDONED_S = 86400.0
+_ADVICE = (
+    "An older version of the file is unchanged. Free space or get permission to write there, then"
+    " try again."
+)
 # Hidden, so that a folder listing for images never takes one for an image.
 _PREFIX = ".unfinished-"
 # Tokens of `atomic_path`, and what is written into the folders that are tidied.
@@ -27,7 +33,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         CrossModalError: If the file cannot be written; the old file is then untouched.
     """
-    with _explained(path), atomic_path(path) as temporary:
+    with explained_writing(str(path), _ADVICE), atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
 
@@ -52,12 +58,7 @@ def write_json(path: Path, content: object) -> None:
         ValueError: If the content holds NaN or an infinity, which JSON does not have.
     """
     text = json.dumps(
-        content,
-        indent=2,
-        sort_keys=True,
-        ensure_ascii=False,
-        allow_nan=False,
-        default=_plain_value,
+        content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False, default=_plain_value
     )
     write_text(path, text + "\n")
 
@@ -86,24 +87,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def remove_unfinished_files(folder: Path, *, older_than_s: float = 86400.0) -> int:
+def remove_unfinished_files(folder: Path) -> None:
     """Remove what killed processes left in a folder: files named like those of `atomic_path`.
 
-    Args:
-        folder: The folder; its subfolders are not visited.
-        older_than_s: Younger files may belong to a process that still writes.
-
-    Returns:
-        Number of files removed.
+    Sub-folders are not visited. Younger files may belong to a process that still writes.
     """
-    n_removed = 0
     for path in folder.glob(f"{_PREFIX}*"):
         is_ours = _UNFINISHED.fullmatch(path.name) and path.is_file() and not path.is_symlink()
         with suppress(FileNotFoundError):  # another process tidies up too
-            if is_ours and time.time() - path.stat().st_mtime >= older_than_s:
+            if is_ours and time.time() - path.stat().st_mtime >= ABANDONED_S:
                 path.unlink()
-                n_removed += 1
-    return n_removed
 
 
 def is_writable_folder(path: Path) -> bool:
@@ -120,15 +113,17 @@ def is_writable_folder(path: Path) -> bool:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained_writing(what: str, advice: str) -> Iterator[None]:
+    """Explain what the system says while something is written.
+
+    Raises:
+        CrossModalError: If it cannot be written; the text ends with the advice.
+    """
     try:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        msg = (
-            f"{path} cannot be written: {reason}. An older version of the file is unchanged."
-            " Free space or get permission to write there, then try again."
-        )
+        msg = f"{what} cannot be written: {reason}. {advice}"
         raise writing_error(error)(msg) from error
 
 

@@ -11,13 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.record.atomic_files import is_writable_folder, writing_error
+from MultimodalImagingLib.record.atomic_files import (
+    ABANDONED_S,
+    explained_writing,
+    is_writable_folder,
+)
 from MultimodalImagingLib.record.json_entry import json_value
 from MultimodalImagingLib.record.ownership import Ownership, check_own, is_free
 
 # Hidden, so that it is not taken for a finished folder. It holds `new`, for a moment `old`, and a
 # marker, without which nothing of that name is ever removed.
 _UNFINISHED = ".unfinished-"
+_ADVICE = "Nothing was changed there. Free space or choose another --output."
 _MARKER, _NEW, _OLD = ".crossmodal-unfinished", "new", "old"
 
 
@@ -38,7 +43,7 @@ def new_folder(target: Path, *, replaces: Ownership | None = None) -> Iterator[P
     """
     token = secrets.token_hex(4)
     work = target.with_name(f"{_UNFINISHED}{token}-{target.name}")
-    with _explained(target):
+    with explained_writing(f"The folder {target}", _ADVICE):
         work.mkdir(parents=True)
         try:
             (work / _MARKER).write_text(json.dumps({"token": token, "target": target.name}))
@@ -64,7 +69,7 @@ def check_can_hold_folders(parent: Path) -> None:
         raise UsageError(msg)
 
 
-def tidy_up(parent: Path, *, older_than_s: float = 86400.0) -> None:
+def tidy_up(parent: Path) -> None:
     """Mend what killed processes left in a folder.
 
     Unfinished folders are removed. A folder that was about to be replaced gets its name back if
@@ -72,11 +77,10 @@ def tidy_up(parent: Path, *, older_than_s: float = 86400.0) -> None:
 
     Args:
         parent: The folder; nothing happens if it does not exist.
-        older_than_s: Younger remains may belong to a process that still writes.
     """
     for work in sorted(parent.glob(f"{_UNFINISHED}*")) if parent.is_dir() else []:
         target = _target_of(work)
-        if target is not None and time.time() - work.stat().st_mtime >= older_than_s:
+        if target is not None and time.time() - work.stat().st_mtime >= ABANDONED_S:
             _remove_work(work, target)
 
 
@@ -110,16 +114,3 @@ def _target_of(work: Path) -> Path | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return target if is_own and not work.is_symlink() else None
-
-
-@contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        msg = (
-            f"The folder {folder} cannot be written: {reason}. Nothing was changed there. Free"
-            " space or choose another --output."
-        )
-        raise writing_error(error)(msg) from error

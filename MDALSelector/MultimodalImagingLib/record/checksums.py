@@ -67,7 +67,11 @@ _QUIET_S = 2.0
 
 
 class FileChecksums:
-    """Checksums of the files of a cohort, remembered in a folder of its record."""
+    """Checksums of the files of a cohort, remembered in a folder of its record.
+
+    Attributes:
+        root: Folder of the cohort.
+    """
 
     def __init__(self, cache: Path, root: Path) -> None:
         """Remember what an earlier process left.
@@ -77,24 +81,22 @@ class FileChecksums:
             root: Folder of the cohort; files are known by their path in it.
         """
         self._path = cache / _FILE_NAME
-        self._root = root
+        self.root = root
         self._lock = threading.Lock()
         self._known = _read(self._path)
         self._is_changed = False
 
     def of(self, path: Path) -> str:
         """Return the checksum of a file's content; empty for a file that cannot be read."""
-        name = (
-            path.relative_to(self._root) if path.is_relative_to(self._root) else path
-        ).as_posix()
+        name = relative_name(path, self.root)
         try:
-            state = _state(path)
+            state = file_state(path)
             known = self._known.get(name)
             if known is not None and known[:-1] == state:
                 return str(known[-1])
             checksum = file_checksum(path)
             is_quiet = time.time() - max(state[1], state[2]) / 1e9 > _QUIET_S
-            if is_quiet and _state(path) == state:
+            if is_quiet and file_state(path) == state:
                 with self._lock:
                     self._known[name] = [*state, checksum]
                     self._is_changed = True
@@ -115,7 +117,13 @@ class FileChecksums:
                 self._is_changed = False
 
 
-def _state(path: Path) -> list[int]:
+def relative_name(path: Path, root: Path) -> str:
+    """Return the path in a folder, with slashes; the whole path of a file elsewhere."""
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+
+
+def file_state(path: Path) -> list[int]:
+    """Return what changes on the disk when a file is written or replaced."""
     state = path.stat()
     return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -147,13 +147,8 @@ class CohortRecord:
             CohortError: If another user changed one of these cases since.
             LockedError: If another process is writing now.
         """
-        lock = locked(
-            self.folder / "cases.lock",
-            wait_s=LOCK_WAIT_S,
-            silent_for_s=LOCK_SILENCE_S,
-            what=f"The record {self.folder}",
-        )
-        with lock:
+        path, what = self.folder / "cases.lock", f"The record {self.folder}"
+        with locked(path, wait_s=LOCK_WAIT_S, silent_for_s=LOCK_SILENCE_S, what=what):
             current = self.read_states()
             if seen_revision is not None and current.revision != seen_revision:
                 self._refuse_conflicts(current, changes)
@@ -162,7 +157,9 @@ class CohortRecord:
             for case_id, state in changes.items():
                 entries[case_id] = StateEntry(CaseState(state), user_name(), now)
             states = CaseStates(entries, current.revision + 1)
-            write_json(self.folder / "cases.json", _states_content(states))
+            cases = {case_id: asdict(entry) for case_id, entry in entries.items()}
+            content = {"format": FORMAT_VERSION, "revision": states.revision, "cases": cases}
+            write_json(self.folder / "cases.json", content)
         return states
 
     def _refuse_conflicts(self, current: CaseStates, changes: Mapping[str, CaseState]) -> None:
@@ -236,14 +233,3 @@ def _parse_states(content: dict[str, object]) -> CaseStates:
         for case_id, item in cases.items()
     }
     return CaseStates(entries, revision)
-
-
-def _states_content(states: CaseStates) -> dict[str, object]:
-    return {
-        "format": FORMAT_VERSION,
-        "revision": states.revision,
-        "cases": {
-            case_id: {"state": entry.state.value, "by": entry.by, "at": entry.at}
-            for case_id, entry in states.entries.items()
-        },
-    }

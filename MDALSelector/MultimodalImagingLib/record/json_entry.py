@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from difflib import get_close_matches
 from itertools import compress
@@ -19,24 +19,18 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def json_value(
-    text: str | bytes,
-    *,
-    pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None,
-    constant_hook: Callable[[str], Any] | None = None,
-) -> Any:
+def json_value(text: str | bytes, **hooks: Any) -> Any:
     """Parse JSON.
 
     Args:
         text: The JSON.
-        pairs_hook: Turns the entries of an object into its value; `None` for a dictionary.
-        constant_hook: Gets `NaN`, `Infinity` and `-Infinity`; `None` to accept them.
+        hooks: `object_pairs_hook` and `parse_constant` of `json.loads`.
 
     Raises:
         ValueError: If it is no JSON, no text, or nested deeper than Python can follow.
     """
     try:
-        value = json.loads(text, object_pairs_hook=pairs_hook, parse_constant=constant_hook)
+        value = json.loads(text, **hooks)
         if (b"\\ud" if isinstance(text, bytes) else "\\ud") in text.lower():  # type: ignore[operator]
             json.dumps(value, ensure_ascii=False).encode()  # half a character is a ValueError
         return value
@@ -64,7 +58,9 @@ def parse_json(text: str | bytes, where: str) -> object:
         ModelError: If it is no such JSON.
     """
     try:
-        return json_value(text, pairs_hook=_without_duplicates, constant_hook=_refuse_constant)
+        return json_value(
+            text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant
+        )
     except ValueError as error:
         msg = f"{where} is not valid JSON: {error}. Correct it at that place."
         raise ModelError(msg) from error

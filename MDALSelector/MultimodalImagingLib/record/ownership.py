@@ -211,10 +211,8 @@ def _files_in(folder: Path) -> Iterable[str]:
 
 def _is_changed(folder: Path, name: str, written: Written, ownership: Ownership) -> bool:
     path, checksum = folder / name, written[name]
-    if checksum == KNOWN:
+    if path.is_symlink() or checksum == KNOWN:
         return path.is_symlink()
-    if path.is_symlink():
-        return True
     if not path.is_file():  # a file that is gone cannot be lost
         return path.exists()
     if checksum is not None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.cases import FoundFile, Listing, Problem
+from MultimodalImagingLib.cohorts.cases import FoundFile, Listing, Problem, Severity
 from MultimodalImagingLib.cohorts.folders import (
     images_in,
     is_folder,
@@ -33,7 +33,9 @@ def with_labels_beside(listing: Listing, patterns: ModalityPatterns) -> Listing:
             continue
         found = label_maps_in(folder, listing.case_ids, patterns)
         if found.labels:
-            files += [_label(listing.root, case, path) for case, path in found.labels.items()]
+            for case, path in found.labels.items():
+                where = path.parent.relative_to(listing.root).as_posix()
+                files.append(FoundFile(case, path, path.name, is_label=True, folder=where))
             problems.append(_found(folder, len(found.labels), found.unused))
             problems += found.problems
     return replace(listing, files=(*listing.files, *files), problems=(*listing.problems, *problems))
@@ -73,11 +75,6 @@ def _images_below(folder: Path) -> tuple[int, list[Path]]:
         files += [path for item in level for path in images_in(item, [])]
         level = [path for item in level for path in subfolders(item, [], root=folder)]
     return n_results, files
-
-
-def _label(root: Path, case: str, path: Path) -> FoundFile:
-    where = path.parent.relative_to(root).as_posix()
-    return FoundFile(case, path, path.name, is_label=True, folder=where)
 
 
 def _found(folder: Path, n_labels: int, unused: tuple[Path, ...]) -> Problem:
@@ -147,24 +144,20 @@ def unread_files(listing: Listing) -> tuple[Problem, ...]:
         One problem per format: a note about pictures, a warning about all else.
     """
     paths = [path for folder in _folders(listing) for path in list_folder(folder, [])]
-    return tuple(
-        Problem("info" if name == _UNIMPORTANT else "warning", message, None, first)
-        for name, message, first in _messages(listing.root, paths)
-    )
+    return tuple(_unread(listing.root, paths))
 
 
 def unread_hint(root: Path, paths: Iterable[Path]) -> str:
     """Say in a sentence which formats are there that are not read; empty if there are none."""
-    return " ".join(message for _, message, _ in _messages(root, list(paths)))
+    return " ".join(problem.message for problem in _unread(root, paths))
 
 
-def _messages(root: Path, paths: list[Path]) -> list[tuple[str, str, Path]]:
+def _unread(root: Path, paths: Iterable[Path]) -> Iterator[Problem]:
     found: dict[int, list[Path]] = defaultdict(list)
     for path in paths:
         index = _format_of(path)
         if index is not None and path.is_file():
             found[index].append(path)
-    messages = []
     for index, files in sorted(found.items()):
         _, name, advice = _FORMATS[index]
         shown = files[0].relative_to(root) if files[0].is_relative_to(root) else files[0]
@@ -173,21 +166,18 @@ def _messages(root: Path, paths: list[Path]) -> list[tuple[str, str, Path]]:
             f"{count} in a format that is not read ({name}; for example {shown.as_posix()}) and not"
             f" used. {advice}"
         )
-        messages.append((name, message, files[0]))
-    return messages
+        severity: Severity = "info" if name == _UNIMPORTANT else "warning"
+        yield Problem(severity, message, None, files[0])
 
 
 def _format_of(path: Path) -> int | None:
-    name = path.name.lower()
-    if is_hidden(path):
-        return None
     fitting = [
         (len(suffix), index)
         for index, (suffixes, _, _) in enumerate(_FORMATS)
         for suffix in suffixes
-        if name.endswith(suffix)
+        if path.name.lower().endswith(suffix)
     ]
-    return max(fitting)[1] if fitting else None
+    return max(fitting)[1] if fitting and not is_hidden(path) else None
 
 
 def _folders(listing: Listing) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
@@ -73,14 +73,17 @@ def list_cases(path: Path) -> Listing:
     numbered = _rows_with_case(path, table, case_column, problems)
     files = [file for case_id, row in numbered for file in _files(path.parent, table, case_id, row)]
     problems += _drives(table, numbered)
+    patient, label = table.column(_PATIENT), table.column(_LABEL)
+    used = (case_column, patient, label, *table.image_columns)
+    further = [column for column in table.header if column not in used]
     return Listing(
         NAME,
         path.parent,
         tuple(case_id for case_id, _ in numbered),
         tuple(files),
         tuple(problems),
-        _patients(table, numbered),
-        {case_id: _attributes(table, row) for case_id, row in numbered},
+        {case_id: row[patient] for case_id, row in numbered if patient and row[patient]},
+        {case_id: {column: row[column] for column in further} for case_id, row in numbered},
         table.image_columns,
     )
 
@@ -88,7 +91,9 @@ def list_cases(path: Path) -> Listing:
 def _read(path: Path) -> _Table:
     try:
         text = path.read_text(encoding="utf-8-sig")
-        _refuse_nul(text)
+        if "\0" in text:  # no file name can hold it, and no spreadsheet writes it
+            msg = "it holds the character NUL"
+            raise ValueError(msg)
         first = text.split("\n", 1)[0]
         delimiter = max(",;\t", key=first.count)
         lines = [line for line in csv.reader(text.splitlines(), delimiter=delimiter) if any(line)]
@@ -102,12 +107,6 @@ def _read(path: Path) -> _Table:
     rows = [[cell.strip() for cell in line] for line in lines[1:]]
     padded = [line + [""] * (len(header) - len(line)) for line in rows]
     return _Table(header, tuple(dict(zip(header, line, strict=False)) for line in padded))
-
-
-def _refuse_nul(text: str) -> None:
-    if "\0" in text:  # no file name can hold it, and no spreadsheet writes it
-        msg = "it holds the character NUL"
-        raise ValueError(msg)
 
 
 def _rows_with_case(
@@ -146,32 +145,13 @@ def _path(folder: Path, text: str) -> Path:
     return folder / PureWindowsPath(text).as_posix()
 
 
-def _drives(table: _Table, numbered: Sequence[tuple[str, Mapping[str, str]]]) -> list[Problem]:
+def _drives(table: _Table, numbered: Sequence[tuple[str, Mapping[str, str]]]) -> Iterator[Problem]:
     """Say which cells name a drive of Windows, where there are no drives."""
-    if os.name == "nt":
-        return []
     columns = [*table.image_columns, *filter(None, [table.column(_LABEL)])]
-    named = [
-        (c, row[col]) for c, row in numbered for col in columns if PureWindowsPath(row[col]).drive
-    ]
-    return [
-        Problem(
-            "error",
-            f"The manifest names {text}, on a drive of Windows that this computer does not have."
-            " Write paths relative to the folder of the manifest.",
-            case_id,
-        )
-        for case_id, text in named
-    ]
-
-
-def _patients(table: _Table, numbered: Sequence[tuple[str, Mapping[str, str]]]) -> dict[str, str]:
-    column = table.column(_PATIENT)
-    if column is None:
-        return {}
-    return {case_id: row[column] for case_id, row in numbered if row[column]}
-
-
-def _attributes(table: _Table, row: Mapping[str, str]) -> dict[str, str]:
-    used = {table.column(name) for name in (_CASE, _PATIENT, _LABEL)} | set(table.image_columns)
-    return {column: row[column] for column in table.header if column not in used}
+    for case_id, row in numbered if os.name != "nt" else ():
+        for text in (row[column] for column in columns if PureWindowsPath(row[column]).drive):
+            message = (
+                f"The manifest names {text}, on a drive of Windows that this computer does not"
+                " have. Write paths relative to the folder of the manifest."
+            )
+            yield Problem("error", message, case_id)

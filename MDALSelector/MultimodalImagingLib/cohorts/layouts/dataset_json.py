@@ -48,62 +48,53 @@ class _Description:
 
 
 def list_nnunet(root: Path, _patterns: ModalityPatterns) -> Listing:
-    """List all channels of all cases in `imagesTr` and `imagesTs`."""
+    """List all channels of all cases in `imagesTr` and `imagesTs`.
+
+    Raises:
+        CohortError: If the description names an ending that cannot be read.
+    """
     description = _read_description(root)
-    _check_file_ending(root, description)
-    problems: list[Problem] = []
-    files: list[FoundFile] = []
-    folder_of_case: dict[str, str] = {}
-    for name in _IMAGE_FOLDERS:
-        for path in images_in(root / name, problems):
-            file = _channel_file(path, description, problems)
-            if file is None:
-                continue
-            if folder_of_case.setdefault(file.case_id, name) == name:
-                files.append(file)
-            else:
-                problems.append(repeated_case(file.case_id, path))
-    files += _label_files(root, folder_of_case, problems)
-    channels = tuple(description.channels.values())
-    return Listing(
-        NNUNET.name,
-        root,
-        tuple(folder_of_case),
-        tuple(files),
-        tuple(problems),
-        modalities=channels,
-        naming="Cases are named after their files without the channel (`_0000`) at the end.",
-    )
+    ending = description.file_ending
+    if ending is not None and image_suffix(Path("x" + ending)) is None:
+        msg = (
+            f"Expected 3-D images in {root}, found the file ending {ending!r} in {_FILE_NAME}."
+            " Convert the images to .nii.gz first."
+        )
+        raise CohortError(msg)
+    naming = "Cases are named after their files without the channel (`_0000`) at the end."
+    return _listing(root, NNUNET, description, naming)
 
 
 def list_decathlon(root: Path, _patterns: ModalityPatterns) -> Listing:
     """List the 3-D images inside the 4-D files of `imagesTr` and `imagesTs`."""
-    modalities = tuple(_read_description(root).channels.values())
+    naming = "Cases are named after their files, digits at the end included."
+    return _listing(root, DECATHLON, _read_description(root), naming)
+
+
+def _listing(root: Path, layout: FolderLayout, description: _Description, naming: str) -> Listing:
+    has_channel_files = layout is NNUNET
+    files_of = _channel_files if has_channel_files else _components
     problems: list[Problem] = []
     files: list[FoundFile] = []
     folder_of_case: dict[str, str] = {}
     for name in _IMAGE_FOLDERS:
         for path in images_in(root / name, problems):
-            if folder_of_case.setdefault(stem(path), name) == name:
-                files += _components(path, modalities, problems)
+            found = _channel(path, description)
+            case_id = stem(path) if not has_channel_files else found and found["case"]
+            if case_id and folder_of_case.setdefault(case_id, name) != name:
+                problems.append(repeated_case(case_id, path))
             else:
-                problems.append(repeated_case(stem(path), path))
+                files += files_of(path, description, problems)
     files += _label_files(root, folder_of_case, problems)
     return Listing(
-        DECATHLON.name,
+        layout.name,
         root,
         tuple(folder_of_case),
         tuple(files),
         tuple(problems),
-        modalities=modalities,
-        naming="Cases are named after their files, digits at the end included.",
+        modalities=tuple(description.channels.values()),
+        naming=naming,
     )
-
-
-def _has_images(root: Path) -> bool:
-    """Tell whether there is a `dataset.json` beside image folders."""
-    has_folder = any(is_folder(root / name) for name in _IMAGE_FOLDERS)
-    return has_folder and (root / _FILE_NAME).is_file()
 
 
 def _uses_channel_files(root: Path) -> bool:
@@ -191,76 +182,63 @@ def _label_files(
         found = match_labels(images_in(root / label_folder, problems), cases)
         files += [FoundFile(case, path, is_label=True) for case, path in found.labels.items()]
         problems += found.problems
-        if found.unused:
+        if n_unused := len(found.unused):
+            others = f" (and {n_unused - 1} others the same)" if n_unused > 1 else ""
             message = (
                 f"The label map {label_folder}/{found.unused[0].name} has no image in"
-                f" {image_folder}{_and_others(len(found.unused))}; it is not used. Add the image,"
-                " or give both the name of the case."
+                f" {image_folder}{others}; it is not used. Add the image, or give both the name of"
+                " the case."
             )
             problems.append(Problem("warning", message, None, found.unused[0]))
     return files
 
 
-def _and_others(n_files: int) -> str:
-    return f" (and {n_files - 1} others the same)" if n_files > 1 else ""
-
-
-def _check_file_ending(root: Path, description: _Description) -> None:
-    """Refuse file types that hold no 3-D images.
-
-    Raises:
-        CohortError: If the description names an ending that cannot be read.
-    """
-    ending = description.file_ending
-    if ending is not None and image_suffix(Path("x" + ending)) is None:
-        msg = (
-            f"Expected 3-D images in {root}, found the file ending {ending!r} in {_FILE_NAME}."
-            " Convert the images to .nii.gz first."
-        )
-        raise CohortError(msg)
-
-
-def _channel_file(
-    path: Path, description: _Description, problems: list[Problem]
-) -> FoundFile | None:
+def _channel(path: Path, description: _Description) -> re.Match[str] | None:
+    """Take a name apart that ends with a channel of the description."""
     found = _CHANNEL_NAME.match(stem(path))
-    number = int(found["channel"]) if found else -1
-    if found and number in description.channels:
-        return FoundFile(found["case"], path, stem(path), description.channels[number])
+    return found if found and int(found["channel"]) in description.channels else None
+
+
+def _channel_files(
+    path: Path, description: _Description, problems: list[Problem]
+) -> list[FoundFile]:
+    if found := _channel(path, description):
+        modality = description.channels[int(found["channel"])]
+        return [FoundFile(found["case"], path, stem(path), modality)]
     known = ", ".join(f"_{number:04d}" for number in description.channels)
     message = (
         f"Expected the name of {path.parent.name}/{path.name} to end with one of {known}, the"
         f" channels in {_FILE_NAME}; the file is not used. Rename it, or add the channel."
     )
-    problems.append(Problem("error", message, found["case"] if found else None, path))
-    return None
+    other = _CHANNEL_NAME.match(stem(path))
+    problems.append(Problem("error", message, other and other["case"], path))
+    return []
 
 
-def _components(
-    path: Path, modalities: tuple[str, ...], problems: list[Problem]
-) -> list[FoundFile]:
+def _components(path: Path, description: _Description, problems: list[Problem]) -> list[FoundFile]:
+    modalities = tuple(description.channels.values())
     try:
         n_found = n_components(path)
-    except CohortError as error:
-        problems.append(Problem("error", str(error), stem(path), path))
-        return []
-    if n_found != len(modalities):
         message = (
             f"Expected {len(modalities)} images ({', '.join(modalities)}, by {_FILE_NAME}) in"
             f" {path.name}, found {n_found}. Correct the file or {_FILE_NAME}."
         )
+    except CohortError as error:
+        n_found, message = 0, str(error)
+    if n_found != len(modalities):
         problems.append(Problem("error", message, stem(path), path))
         return []
-    is_4d = n_found > 1
     return [
-        FoundFile(stem(path), path, stem(path), modality, component=number if is_4d else None)
+        FoundFile(stem(path), path, stem(path), modality, component=number if n_found > 1 else None)
         for number, modality in enumerate(modalities)
     ]
 
 
 def _fit(root: Path, *, has_channel_files: bool) -> Fit:
     """Tell whether this is a dataset of the form with or without a file per channel."""
-    is_it = _has_images(root) and _uses_channel_files(root) == has_channel_files
+    has_images = any(is_folder(root / name) for name in _IMAGE_FOLDERS)
+    is_dataset = has_images and (root / _FILE_NAME).is_file()
+    is_it = is_dataset and _uses_channel_files(root) == has_channel_files
     return Fit.DECLARED if is_it else Fit.NONE
 
 

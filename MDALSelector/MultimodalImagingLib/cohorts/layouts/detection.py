@@ -12,12 +12,7 @@ from MultimodalImagingLib.cohorts.case_grouping import is_label_folder
 from MultimodalImagingLib.cohorts.cases import Fit, FolderLayout, Listing, Problem
 from MultimodalImagingLib.cohorts.file_matching import exact_pattern
 from MultimodalImagingLib.cohorts.folders import images_in, is_folder, is_text, stem, subfolders
-from MultimodalImagingLib.cohorts.layouts import (
-    bids,
-    case_folders,
-    csv_manifest,
-    flat_files,
-)
+from MultimodalImagingLib.cohorts.layouts import bids, case_folders, csv_manifest, flat_files
 from MultimodalImagingLib.cohorts.layouts.beside import (
     unread_hint,
     unused_folders,
@@ -52,7 +47,9 @@ def list_cohort(path: Path, patterns: ModalityPatterns) -> Listing:
     surest, layout = _layout_of(path, patterns)
     manifests = csv_manifest.manifests(path)
     if manifests and surest < Fit.SEEN:
-        return _listing_of_manifest(path, manifests)
+        if len(manifests) > 1:
+            raise CohortError(_ambiguous(path, [f"the manifest {m.name}" for m in manifests]))
+        return csv_manifest.list_cases(manifests[0])
     if layout is None:
         raise CohortError(_nothing_found(path, patterns))
     listing = layout.list_cases(path, patterns)
@@ -73,12 +70,6 @@ def _layout_of(path: Path, patterns: ModalityPatterns) -> tuple[Fit, FolderLayou
     if surest == Fit.DECLARED and len(best) > 1:
         raise CohortError(_ambiguous(path, [layout.looked_for for layout in best]))
     return surest, best[0] if best else None
-
-
-def _listing_of_manifest(path: Path, manifests: list[Path]) -> Listing:
-    if len(manifests) > 1:
-        raise CohortError(_ambiguous(path, [f"the manifest {m.name}" for m in manifests]))
-    return csv_manifest.list_cases(manifests[0])
 
 
 def _check_readable(path: Path) -> None:
@@ -154,7 +145,9 @@ def hint(path: Path, cohorts: Sequence[str], *, is_one_case: bool) -> str:
         is_one_case: Whether it looks like the folder of a case.
     """
     if cohorts:
-        return _one_of(cohorts)
+        one = f"There is a cohort in {cohorts[0]}: give that folder."
+        several = f"There are {len(cohorts)} cohorts in it: {listed(cohorts)}. Give one of these"
+        return one if len(cohorts) == 1 else f"{several} folders."
     if is_one_case and not images_in(path, []):
         return (
             "The folders in it look like parts of one case: give the folder above, which holds all"
@@ -191,12 +184,6 @@ def _names_tell_nothing(path: Path, folders: Sequence[str]) -> str:
         " every case into a folder of its own, write a CSV manifest, or name the modality of a"
         f" folder with a pattern such as `{exact_pattern(folders[0])}=CT`."
     )
-
-
-def _one_of(cohorts: Sequence[str]) -> str:
-    if len(cohorts) == 1:
-        return f"There is a cohort in {cohorts[0]}: give that folder."
-    return f"There are {len(cohorts)} cohorts in it: {listed(cohorts)}. Give one of these folders."
 
 
 def _folders_with_images(path: Path) -> list[str]:

@@ -11,24 +11,18 @@ from pathlib import Path
 from MultimodalImagingLib.cohorts.case_grouping import by_case, is_part_name, several_cases
 from MultimodalImagingLib.cohorts.cases import Fit, FolderLayout, FoundFile, Listing, Problem
 from MultimodalImagingLib.cohorts.folders import images_in, stem, subfolders
-from MultimodalImagingLib.cohorts.modality_patterns import (
-    IGNORE,
-    LABEL,
-    ModalityPatterns,
-    normalized_name,
-)
+from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns, normalized_name
 
 _FEWEST = 2
-_NO_IMAGE = (None, LABEL, IGNORE)
 
 
 def fit(root: Path, patterns: ModalityPatterns) -> Fit:
     """Tell whether names of files group them into at least two cases with a known modality."""
     for folder, where in _sources(root, []):
-        tells = patterns.match(Path(where).name).target not in (None, LABEL, IGNORE)
+        tells = patterns.match(Path(where).name).is_image
         groups = several_cases(images_in(folder, []), patterns, fewest=_FEWEST)
         rests = [rest for group in groups.values() for _, rest in group]
-        if groups and (tells or any(patterns.match(r).target not in _NO_IMAGE for r in rests)):
+        if groups and (tells or any(patterns.match(rest).is_image for rest in rests)):
             return Fit.INFERRED
     return Fit.NONE
 
