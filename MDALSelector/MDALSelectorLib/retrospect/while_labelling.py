@@ -30,7 +30,7 @@ from MDALSelectorLib.selection.config import SelectionConfig
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
 from MDALSelectorLib.selection_job import prepare_for_selection
 from MDALSelectorLib.strategies import Pool
-from MultimodalImagingLib.cohorts.cohort import Cohort
+from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
