@@ -10,6 +10,7 @@ from pathlib import Path
 from MDALSelectorLib import report
 from MDALSelectorLib.report.figures import NEUTRAL_TEXT, plotly_script, to_html
 from MDALSelectorLib.report.page import flattened
+from MDALSelectorLib.retrospect.config import RANDOM
 from MDALSelectorLib.retrospect.outcomes import Outcome
 from MDALSelectorLib.retrospect.retrospective import Retrospective, signed
 from MDALSelectorLib.retrospect.run_files import PAGE_MARK, PAGE_NAME, is_page
@@ -76,6 +77,8 @@ def table_rows(found: Retrospective) -> Iterator[Row]:
     names = [outcome.strategy for outcome in found.at(found.main_budget)]
     names += [o.strategy for o in found.outcomes if o.strategy not in names]
     for name in dict.fromkeys(names):
+        if name == RANDOM:
+            continue
         cells = tuple(of.get((name, number)) for number in range(len(found.budgets)))
         yield Row(name, cells, of.get((name, None)))
 
@@ -94,8 +97,7 @@ def _curves(found: Retrospective) -> str:
     median = [round(band.median, 5) for band in found.bands]
     figure.add_trace(Scatter(x=x, y=median, name="median random draw", line={"color": "gray"}))
     for number, row in enumerate(table_rows(found)):
-        if row.strategy != "Random":
-            figure.add_trace(_curve(row, x, number))
+        figure.add_trace(_curve(row, x, number))
     full = round(found.bands[0].full, 5)
     figure.add_hline(y=full, line={"dash": "dot", "color": NEUTRAL_TEXT})
     figure.update_xaxes(title_text="labeled cases")
@@ -125,7 +127,7 @@ def _differences(found: Retrospective) -> str:
 
     figure = Figure()
     band = found.bands[found.main_budget]
-    shown = [o for o in reversed(found.at(found.main_budget)) if o.strategy != "Random"]
+    shown = [o for o in reversed(found.at(found.main_budget)) if o.strategy != RANDOM]
     low, high = round(band.low - band.median, 5), round(band.high - band.median, 5)
     figure.add_vrect(x0=low, x1=high, fillcolor=_BAND, line_width=0)
     figure.add_vline(x=0.0, line={"color": NEUTRAL_TEXT})

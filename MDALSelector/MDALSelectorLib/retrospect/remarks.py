@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from MDALSelectorLib.retrospect.config import RetrospectConfig
+from MDALSelectorLib.retrospect.config import RANDOM, RetrospectConfig
 from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort
 from MDALSelectorLib.retrospect.outcomes import FoldResult, Outcome
-from MDALSelectorLib.retrospect.retrospective import luck_of_the_best
+from MDALSelectorLib.retrospect.retrospective import luck_of_the_best, signed
 from MDALSelectorLib.strategies import STRATEGIES
 from MultimodalImagingLib.jobs.texts import joined, listed
 
@@ -39,7 +39,7 @@ def notes_on(
         at_main: Outcomes at the budget that the sentence speaks of.
     """
     n_folds = len(results)
-    compared = [o for o in at_main if o.strategy != "Random"]
+    compared = [o for o in at_main if o.strategy != RANDOM]
     notes = [
         PROXY,
         f"{config.n_partitions} x {config.n_folds} outer folds by patient, {config.n_draws} random"
@@ -53,6 +53,7 @@ def notes_on(
             f"{len(compared)} strategies were compared: if none of them knew anything, the best"
             f" would still lie about {luck:.3f} above the median random draw."
         )
+    notes += _about_mean(at_main)
     notes += _about_signal(results)
     lacking = [o.strategy for o in compared if o.n_folds < n_folds]
     if lacking:
@@ -67,6 +68,15 @@ def notes_on(
         " at them take part. Leave wrong ones out with --leave-out."
     )
     return (*notes, *labelled.remarks)
+
+
+def _about_mean(at_main: Sequence[Outcome]) -> list[str]:
+    """Say where knowing nothing ends: draws are skewed, a mean of choices lies at their mean."""
+    mean = next((o.difference for o in at_main if o.strategy == RANDOM), 0.0)
+    return [
+        f"The mean random draw lies {signed(mean)} from the median one: that is where a strategy"
+        " ends that knows nothing."
+    ]
 
 
 def _estimators(results: Sequence[FoldResult]) -> str:
@@ -91,4 +101,4 @@ def _about_signal(results: Sequence[FoldResult]) -> list[str]:
 def _not_compared(compared: Sequence[Outcome], config: RetrospectConfig) -> list[str]:
     wanted = config.strategies or tuple(name for name in STRATEGIES if name != "Score")
     there = {outcome.strategy for outcome in compared}
-    return [name for name in wanted if name not in there and name != "Random"]
+    return [name for name in wanted if name not in there and name != RANDOM]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from MDALSelectorLib.retrospect.config import RANDOM
 from MDALSelectorLib.retrospect.evaluation import Evaluation
 from MDALSelectorLib.retrospect.outcomes import Outcome, RandomBand
 from MDALSelectorLib.strategies import DEFAULT_STRATEGY, STRATEGIES
@@ -95,7 +96,7 @@ def verdict(cohort: str, budget: str, outcomes: Sequence[Outcome]) -> str:
         outcomes: Of all strategies at that budget.
     """
     ranked = sorted(
-        (o for o in outcomes if o.strategy != "Random"), key=lambda o: (-o.difference, o.strategy)
+        (o for o in outcomes if o.strategy != RANDOM), key=lambda o: (-o.difference, o.strategy)
     )
     if not ranked:
         return f"On {cohort} at {budget}, only random draws could be compared."
@@ -111,7 +112,7 @@ def luck_of_the_best(outcomes: Sequence[Outcome]) -> float:
     """Return how far the best of as many strategies would lie above by chance alone, in Dice."""
     from scipy.stats import norm
 
-    compared = [o for o in outcomes if o.strategy != "Random"]
+    compared = [o for o in outcomes if o.strategy != RANDOM]
     if len(compared) < 2:
         return 0.0
     spread = np.mean([np.hypot(o.spread_of_cases, o.spread_of_choices) for o in compared])

@@ -133,13 +133,14 @@ def _ranked_cases(
 ) -> tuple[RankedCase, ...]:
     components = principal_components(scores.embeddings)
     chosen = {pick.index: pick.reason for pick in ranking.picks}
+    wants_small = strategy.sign < 0 and strategy.utility == MODALITY_DIFFERENCE
     cases = []
     for rank, row in enumerate(ranking.order, start=1):
         name = scores.case_ids[row]
         pmi, z = (_per_pair(scores, table[row]) for table in (scores.pmi_nats, scores.z))
         measures = {m.name: float(scores.measures[m.name][row]) for m in MEASURES}
         medians, is_labelled = scores.diagnostics.medians_nats, name in scores.labelled
-        stands_out = pair_statement(pmi, z, medians, highest=strategy.sign < 0)
+        stands_out = pair_statement(pmi, z, medians, highest=wants_small)
         parts = [chosen.get(row, ""), stands_out]
         parts = parts[::-1] if strategy.utility == MODALITY_DIFFERENCE else parts
         cases.append(

@@ -63,8 +63,7 @@ class Strategy(ABC):
         name: What the user calls it.
         summary: What it does, in one sentence.
         utility: Column of `Pool.utilities` that it ranks by; `None` if it needs none.
-        sign: 1 if it looks for large values of that column, -1 if for small modality differences
-            (the reversed hypothesis).
+        sign: 1 if it looks for large values of that column, -1 if for small ones.
     """
 
     name: ClassVar[str]
