@@ -15,8 +15,8 @@ import numpy as np
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
 from MDALSelectorLib.report.page import write_report
-from MDALSelectorLib.report.pmi_maps import PMIMaps
-from MDALSelectorLib.report.thumbnails import Disagreement, thumbnail_names, write_thumbnails
+from MDALSelectorLib.report.pmi_maps import disagreement_of
+from MDALSelectorLib.report.thumbnails import thumbnail_names, write_thumbnails
 from MDALSelectorLib.selection.budget import check_some_unlabelled, parse_budget
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.cohort_scores import CohortScores
@@ -26,7 +26,6 @@ from MDALSelectorLib.selection.config import (
     SelectionRequest,
     configuration_of,
 )
-from MDALSelectorLib.selection.diagnostics import LOCAL
 from MDALSelectorLib.selection.run_folder import (
     LOG_NAME,
     take_over_run,
@@ -264,28 +263,11 @@ def _write_run(
         (prepared[row] for row in rows),
         kinds=prepared.spec.kinds,
         names=names,
-        disagreement=_disagreement(run, selection, scores, prepared, names),
+        disagreement=disagreement_of(run, selection, scores, prepared, names),
     )
     write_embeddings(run, {"fused": scores.embeddings}, case_ids=scores.case_ids)
     write_selection(run, with_thumbnails(selection, names))
     write_report(run)
-
-
-def _disagreement(
-    run: Path,
-    selection: CaseSelection,
-    scores: CohortScores,
-    prepared: PreparedCohort,
-    names: Mapping[str, str],
-) -> Disagreement | None:
-    """Return what maps the cases that are shown, if the estimator that ranks looks at positions."""
-    if selection.diagnostics.estimator != LOCAL or scores.critics is None:
-        return None
-    counted = [pair.pair for pair in selection.diagnostics.pairs if pair.is_used]
-    medians = {p: v for p, v in selection.diagnostics.medians_nats.items() if p in counted}
-    suggested = {case.case_id for case in selection.suggested}
-    folders = {case: Path(name).stem for case, name in names.items() if case in suggested}
-    return PMIMaps(run, prepared, scores.critics, medians, folders).disagreement
 
 
 def _note_states(record: CohortRecord, selection: CaseSelection) -> None:

@@ -12,7 +12,8 @@ from MDALSelectorLib.estimation.local_estimator import LocalCritics, local_estim
 from MDALSelectorLib.estimation.local_maps import local_pmi_maps
 from MDALSelectorLib.estimation.local_samples import sample_cohort
 from MDALSelectorLib.report.pmi_maps import mean_difference
-from MDALSelectorLib.report.thumbnails import least_fitting_slice, mapped_strip
+from MDALSelectorLib.report.shown_slice import least_fitting_slice
+from MDALSelectorLib.report.thumbnails import mapped_strip
 from MDALSelectorLib.selection.critic_tensors import critic_tensors, critics_of
 from MDALSelectorLib.selection.run_folder import map_names
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase

@@ -11,13 +11,41 @@ import numpy as np
 from MDALSelectorLib.estimation.local_estimator import LocalCritics
 from MDALSelectorLib.estimation.local_maps import local_pmi_maps
 from MDALSelectorLib.estimation.resolution import case_blurs
-from MDALSelectorLib.selection.diagnostics import Pair
+from MDALSelectorLib.report.thumbnails import Disagreement
+from MDALSelectorLib.selection.case_selection import CaseSelection
+from MDALSelectorLib.selection.cohort_scores import CohortScores
+from MDALSelectorLib.selection.diagnostics import LOCAL, Pair
 from MDALSelectorLib.selection.run_folder import MAPS_NAME, map_names
 from MultimodalImagingLib.images.arrays import Float32Array
 from MultimodalImagingLib.images.geometry import Volume
 from MultimodalImagingLib.images.volume_io import write_volume
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
+
+
+def disagreement_of(
+    run: Path,
+    selection: CaseSelection,
+    scores: CohortScores,
+    prepared: PreparedCohort,
+    names: Mapping[str, str],
+) -> Disagreement | None:
+    """Return what maps the cases that are shown, if the estimator that ranks looks at positions.
+
+    Args:
+        run: Folder of the run.
+        selection: What came out; its suggested cases get files.
+        scores: What the maps are made with.
+        prepared: The prepared cohort.
+        names: File name of the picture per case that is shown.
+    """
+    if selection.diagnostics.estimator != LOCAL or scores.critics is None:
+        return None
+    counted = [pair.pair for pair in selection.diagnostics.pairs if pair.is_used]
+    medians = {p: v for p, v in selection.diagnostics.medians_nats.items() if p in counted}
+    suggested = {case.case_id for case in selection.suggested}
+    folders = {case: Path(name).stem for case, name in names.items() if case in suggested}
+    return PMIMaps(run, prepared, scores.critics, medians, folders).disagreement
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
+from MDALSelectorLib.report.shown_slice import (
+    DISAGREEMENT_NATS,
+    informative_slice,
+    least_fitting_slice,
+)
 from MDALSelectorLib.selection.run_folder import THUMBNAILS_NAME
 from MultimodalImagingLib.images.arrays import Float32Array, MaskArray, bounding_box
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
@@ -31,15 +36,10 @@ GAP_GRAY = 128
 BAR_MM = 50.0
 # The field around the body, relative to its larger side.
 FIELD_MARGIN = 1.06
-# Only slices that show at least this share of the largest body area are looked at.
-MIN_BODY_SHARE = 0.85
-MIN_BODY_SHARE_PET = 0.6
 # Normalized CT: -160 to 240 HU is -1 to 1.
 CT_WINDOW = (-1.0, 1.0)
 PET_WINDOW_SUV = (0.0, 10.0)
 MR_PERCENTILES = (1.0, 99.5)
-# A position that shares so much less than the median is white.
-DISAGREEMENT_NATS = 3.0
 
 Disagreement = Callable[[PreparedCase], Float32Array | None]
 
@@ -140,28 +140,6 @@ def mapped_strip(
     return _joined([*_tiles(case, k, kinds=kinds), last])
 
 
-def least_fitting_slice(disagreement: Float32Array) -> int:
-    """Choose the axial slice with the largest mean disagreement above zero.
-
-    Only slices with at least 60 % of the largest area compete; of equal ones the one closest to
-    the middle wins.
-
-    Args:
-        disagreement: Nats, `(K, J, I)`, NaN outside the body.
-
-    Returns:
-        Index along K.
-    """
-    known = np.isfinite(disagreement)
-    areas = known.sum(axis=(1, 2))
-    above = np.where(known, np.clip(disagreement, 0.0, DISAGREEMENT_NATS), 0.0)
-    means = above.sum(axis=(1, 2)) / np.maximum(areas, 1)
-    n_slices = len(areas)
-    from_middle = sorted(range(n_slices), key=lambda k: (abs(2 * k - n_slices + 1), k))
-    competing = [k for k in from_middle if areas[k] >= max(MIN_BODY_SHARE_PET * areas.max(), 1)]
-    return max(competing, key=means.__getitem__) if competing else from_middle[0]
-
-
 def _tiles(case: PreparedCase, k: int, *, kinds: Mapping[str, str]) -> list[GrayArray]:
     field = _field_of_body(case)
     spacing = case.grid.spacing_mm[:2]
@@ -179,34 +157,6 @@ def _joined(tiles: Sequence[GrayArray]) -> GrayArray:
     gap = np.full((TILE_PIXELS, GAP_PIXELS), GAP_GRAY, dtype=np.uint8)
     parts = [part for tile in tiles for part in (gap, tile)][1:]
     return np.concatenate(parts, axis=1)
-
-
-def informative_slice(case: PreparedCase, *, kinds: Mapping[str, str]) -> int:
-    """Choose the axial slice whose body has the most contrast, summed over the modalities.
-
-    The contrast of a modality is its variance inside the body of the slice, divided by that of the
-    whole body. Where there is PET, it alone decides, because bones have the most contrast
-    otherwise. Only slices with at least 85 % of the largest body area compete (60 % with PET);
-    of equal ones the one closest to the middle wins.
-
-    Args:
-        case: The prepared case.
-        kinds: Kind of every modality.
-
-    Returns:
-        Index along K.
-    """
-    positron = [m for m in case.modalities if kinds[m] == "PET"]
-    min_share = MIN_BODY_SHARE_PET if positron else MIN_BODY_SHARE
-    areas = case.body.sum(axis=(1, 2))
-    n_slices = len(areas)
-    from_middle = sorted(range(n_slices), key=lambda k: (abs(2 * k - n_slices + 1), k))
-    competing = [k for k in from_middle if areas[k] >= max(min_share * areas.max(), 1)]
-    if not competing:
-        return from_middle[0]
-    deciding = positron or case.modalities
-    contrast = {k: sum(_contrast(case, m, k) for m in deciding) for k in competing}
-    return max(competing, key=contrast.__getitem__)
 
 
 def displayed(case: PreparedCase, modality: str, *, kind: str) -> Float32Array:
@@ -231,14 +181,6 @@ def displayed(case: PreparedCase, modality: str, *, kind: str) -> Float32Array:
     else:
         gray = _windowed(values, *_percentile_window(values, case.bodies[modality] & covered))
     return np.where(covered, gray, 0.5).astype(np.float32)
-
-
-def _contrast(case: PreparedCase, modality: str, k: int) -> float:
-    values, body = case.images[modality], case.body & case.coverage[modality]
-    whole = float(values[body].var()) if body.any() else 0.0
-    if whole == 0.0 or not body[k].any():
-        return 0.0
-    return float(values[k][body[k]].var()) / whole
 
 
 def _field_of_body(case: PreparedCase) -> _Field:
