@@ -196,30 +196,30 @@ def exchanged(folder: Path, work: Path) -> Numbers:
     cohort = prepared_cohort(folder, work / "real")
     cases = list(cohort)
     generator = np.random.default_rng(0)
-    orders = {m: np.roll(generator.permutation(len(cases)), 0) for m in cohort.modalities[1:]}
-    mixed = [
-        with_images(
-            case,
-            {
-                m: fitted(cases[(orders[m][row] + (orders[m][row] == row)) % len(cases)], m, case)
-                for m in case.modalities
-                if m in orders
-            },
-        )
-        for row, case in enumerate(cases)
-    ]
+    donors = {m: generator.permutation(len(cases)) for m in cohort.modalities[1:]}
+    mixed = []
+    for row, own in enumerate(cases):
+        made = own
+        for modality, order in donors.items():
+            donor = cases[order[row] if order[row] != row else row - 1]
+            if modality in own.images and modality in donor.images:
+                made = given(made, donor, modality)
+        mixed.append(made)
     samples = sampled(cohort, mixed)
     found = estimate(EstimationData(cohort.case_ids, patients(cohort), None, samples), CONFIG)
     return numbers_of(found)
 
 
-def fitted(donor: PreparedCase, modality: str, case: PreparedCase) -> np.ndarray:
-    """Stretch a donor's image, mask and coverage onto the grid of a case."""
-    if modality not in donor.images:
-        return case.images[modality]
-    image = donor.images[modality]
+def given(case: PreparedCase, donor: PreparedCase, modality: str) -> PreparedCase:
+    """Stretch a donor's image and body onto the grid of a case."""
+    image, body = donor.images[modality], donor.bodies[modality]
     zoom = [new / old for new, old in zip(case.body.shape, image.shape, strict=True)]
-    return np.asarray(ndimage.zoom(image, zoom, order=1, grid_mode=True, mode="nearest"))
+    settings = {"grid_mode": True, "mode": "nearest"}
+    stretched = ndimage.zoom(body.astype(np.uint8), zoom, order=0, **settings) > 0
+    return replace(
+        with_images(case, {modality: ndimage.zoom(image, zoom, order=1, **settings)}),
+        bodies={**case.bodies, modality: stretched},
+    )
 
 
 def with_images(case: PreparedCase, images: Mapping[str, np.ndarray]) -> PreparedCase:

@@ -11,6 +11,7 @@ import panel_texts
 import pytest
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS
+from MDALSelectorLib.selection.case_selection import MEASURES
 from MDALSelectorLib.strategies import STRATEGIES
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +89,7 @@ def test_no_text_of_a_table_that_a_panel_shows_is_without_a_mark() -> None:
     kinds = [(kind.title, kind.unit, kind.choice, kind.hint) for kind in MAP_KINDS.values()]
     shown = {("MapKind", text) for texts in kinds for text in texts if text}
     shown |= {("Strategy", strategy.summary) for strategy in STRATEGIES.values()}
+    shown |= {("Measure", measure.title) for measure in MEASURES}
     assert shown <= marked
 
 

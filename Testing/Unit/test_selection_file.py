@@ -90,7 +90,12 @@ def test_a_ranking_with_a_missing_or_wrong_part_is_refused(
 
 @pytest.mark.parametrize(
     ("content", "found"),
-    [(None, "there is no"), ("", "cannot be read"), ('{"format": ', "cannot be read"), ("[]", "")],
+    [
+        (None, "there is no"),
+        ("", "cannot be read"),
+        ('{"format": ', "cannot be read"),
+        ("[]", "Expected a 'CrossModal selection'"),
+    ],
 )
 def test_a_folder_without_a_whole_file_is_no_run(
     tmp_path: Path, content: str | None, found: str

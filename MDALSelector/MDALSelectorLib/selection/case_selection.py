@@ -10,6 +10,7 @@ from MDALSelectorLib.case_flags import CHECK_PAIRING, INCOMPLETE, Flag
 from MDALSelectorLib.selection.budget import Budget
 from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, Trust
 from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE
+from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Measure:
 MEASURES: tuple[Measure, ...] = (
     Measure(
         MODALITY_DIFFERENCE,
-        "modality difference",
+        QT_TRANSLATE_NOOP("Measure", "modality difference"),
         "Unitless, about a standard deviation; the larger, the less information the modalities"
         " share.",
     ),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import qt
 from slicer.i18n import tr as _
+from slicer.i18n import translate
 
 from MDALSelectorLib.selection.case_selection import MEASURES
 from MDALSelectorPanelLib.nodes.case_rows import STATE_COLORS, CaseRow, usual_range
@@ -64,7 +65,7 @@ def columnTitles() -> list[str]:
         _("Difference"),
         _("Images"),
         _("Flags"),
-        *(_(measure.title) for measure in MEASURES[1:]),
+        *(translate("Measure", measure.title) for measure in MEASURES[1:]),
     ]
 
 
