@@ -14,8 +14,10 @@ from labelled_toy import toy_cohort
 from phantoms import save_nifti
 
 from MDALSelectorLib.__main__ import main
+from MDALSelectorLib.estimation.local_features import N_FEATURES
+from MDALSelectorLib.estimation.local_samples import LocalSamples
 from MDALSelectorLib.retrospect import job
-from MDALSelectorLib.retrospect.config import RetrospectConfig
+from MDALSelectorLib.retrospect.config import EstimatorChoice, RetrospectConfig
 from MDALSelectorLib.retrospect.fold_plan import FULL, Signals, outer_folds, plan_fold
 from MDALSelectorLib.strategies import STRATEGIES
 from MultimodalImagingLib.errors import CancelledError, UsageError
@@ -237,14 +239,25 @@ def signals(n_cases: int = 30, *, seed: int = 0) -> Signals:
     )
 
 
+def with_positions(known: Signals) -> Signals:
+    """Add what two modalities show at 150 places of every case."""
+    generator = np.random.default_rng(1)
+    shape = (len(known.case_ids), 150, N_FEATURES)
+    shared = generator.normal(size=shape)
+    values = {m: (shared + generator.normal(size=shape)).astype(np.float32) for m in "ab"}
+    return replace(known, samples=LocalSamples(values))
+
+
 CONFIG = RetrospectConfig(
     estimator="gaussian", budgets=("10%", "40%"), n_draws=3, n_folds=3, n_partitions=1
 )
 
 
-def test_nothing_about_a_test_case_enters_any_choice() -> None:
-    known = signals()
-    for partition, fold, pool, test in outer_folds(known.patient_ids, CONFIG):
+@pytest.mark.parametrize("estimator", ["gaussian", "local"])
+def test_nothing_about_a_test_case_enters_any_choice(estimator: EstimatorChoice) -> None:
+    known = with_positions(signals()) if estimator == "local" else signals()
+    config = replace(CONFIG, estimator=estimator)
+    for partition, fold, pool, test in outer_folds(known.patient_ids, config)[:2]:
         hidden = list(test)
         features = {m: values.copy() for m, values in known.features.items()}
         for values in features.values():
@@ -252,8 +265,13 @@ def test_nothing_about_a_test_case_enters_any_choice() -> None:
         nmi, score = known.pair_nmi.copy(), np.array(known.score)
         nmi[hidden], score[hidden] = 5.0, 1e6
         changed = replace(known, features=features, pair_nmi=nmi, score=score)
+        if known.samples is not None:
+            positions = {m: values.copy() for m, values in known.samples.values.items()}
+            for values in positions.values():
+                values[hidden] = 1e3
+            changed = replace(changed, samples=replace(known.samples, values=positions))
         plans = [
-            plan_fold(given, CONFIG, place=(partition, fold), pool=pool, test=test)
+            plan_fold(given, config, place=(partition, fold), pool=pool, test=test)
             for given in (known, changed)
         ]
         assert plans[0] == plans[1]

@@ -164,6 +164,16 @@ def test_overlap_is_symmetric_and_max_md_has_the_largest_mean_difference() -> No
     assert min(means, key=lambda name: means[name] or 0.0) == "MinMD"
 
 
+@pytest.mark.parametrize(
+    ("strategy", "word"), [("MaxMD", "less"), ("MinMD", "more"), ("DiverseMinMD", "more")]
+)
+def test_the_first_reason_names_the_end_that_the_strategy_looks_for(
+    strategy: str, word: str
+) -> None:
+    first = select(example_scores(), strategy).suggested[0]
+    assert f"nats {word} than the cohort's median" in first.reason
+
+
 def test_the_coverage_radius_is_the_largest_distance_to_the_closest_pick() -> None:
     pool = Pool(
         case_ids=tuple("abcdef"),

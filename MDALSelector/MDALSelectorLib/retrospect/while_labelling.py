@@ -131,7 +131,10 @@ def advice(outcomes: list[Outcome], strategy: str, n_labelled: int) -> str:
     luck = luck_of_the_best(outcomes)
     if best is used or best.low <= 0 or best.difference <= luck:
         return f"{text} This is no reason to change the strategy."
-    return f"{text} To use it, give --strategy {best.strategy}."
+    return (
+        f"{text} The labeled cases are few, and were chosen rather than drawn: this need not hold"
+        f" for the others. To use it, give --strategy {best.strategy}."
+    )
 
 
 def _told(outcome: Outcome) -> str:
