@@ -9,7 +9,6 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.images import nifti as reader
 from MultimodalImagingLib.images.arrays import EnclosedNonFiniteError, with_finite_background
 from MultimodalImagingLib.images.nifti import read_nifti_header, read_nifti_voxels
 from MultimodalImagingLib.images.stored_image import ImageFile
@@ -92,12 +91,11 @@ def test_every_type_reads_as_the_library_of_slicer_reads_it(
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
 def test_a_file_that_got_shorter_since_its_lengths_were_compared_is_refused(
-    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, suffix: str
 ) -> None:
     data = nifti(np.ones((4, 5, 6), np.uint8), code=2)[:-30]
     path = tmp_path / f"image{suffix}"
     path.write_bytes(gzip.compress(data) if suffix == ".nii.gz" else data)
-    monkeypatch.setattr(reader, "payload_fault", lambda *_, **__: None)
     with pytest.raises(ValueError, match="truncated file with 75 %"):
         stored(path)
 
