@@ -204,6 +204,13 @@ def test_a_file_that_cannot_be_read_leaves_the_scene_unchanged(scene, images, fo
     assert not isResult(node)
 
 
+@pytest.mark.parametrize("notes", ["{broken", "[]", "3", "{}", '{"files": [["a.nrrd", 1.0, {}]]}'])
+def test_edited_notes_of_a_result_are_refused_by_name(result, notes):
+    result.SetAttribute("CIMLSegment.Result", notes)
+    with pytest.raises(ValueError, match=r"The notes of the result 'result' cannot be read"):
+        resultFacts(result)
+
+
 def test_images_that_were_removed_are_not_named_any_more(scene, result, images):
     scene.RemoveNode(images["CT"])
     assert resultImages(result) == {"PET": images["PET"], "T1": images["T1"]}
