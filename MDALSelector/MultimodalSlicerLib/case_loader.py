@@ -100,7 +100,7 @@ class CaseLoader:
     def hasUnsavedChanges(self) -> bool:
         """Tell whether the labels differ from those that were opened and from those on disk."""
         node = self.segmentation()
-        if node is None or _digest(node) == self._digest:
+        if node is None or segmentsDigest(node) == self._digest:
             return False
         return bool(node.GetModifiedSinceRead())
 
@@ -129,7 +129,7 @@ class CaseLoader:
         node.SetAttribute(CASE_ATTRIBUTE, caseID)
         hierarchy = subjectHierarchy(self._scene)
         placeInFolder(node, hierarchy.GetItemParent(hierarchy.GetItemByDataNode(first)))
-        self._digest = _digest(node)
+        self._digest = segmentsDigest(node)
         return node
 
     def _addImage(
@@ -169,7 +169,7 @@ class CaseLoader:
             node.SetAttribute(CASE_ATTRIBUTE, caseID)
             placeInFolder(node, folder)
         segmentation = self.segmentation()
-        self._digest = "" if segmentation is None else _digest(segmentation)
+        self._digest = "" if segmentation is None else segmentsDigest(segmentation)
 
     def _ownNodes(self) -> list[slicer.vtkMRMLNode]:
         classes = ("vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode")
@@ -228,7 +228,7 @@ def _showAsUsual(node: slicer.vtkMRMLScalarVolumeNode, modality: str) -> None:
         display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeInvertedGrey")
 
 
-def _digest(node: slicer.vtkMRMLSegmentationNode) -> str:
+def segmentsDigest(node: slicer.vtkMRMLSegmentationNode) -> str:
     """Digest of names and voxels of all segments; changes when they are edited."""
     digest = hashlib.sha256()
     segmentation = node.GetSegmentation()

@@ -333,6 +333,7 @@ def test_volumes_of_one_size_that_lie_elsewhere_are_named_with_the_distance(scen
 
 def test_only_folders_of_its_own_are_removed(tmp_path: Path) -> None:
     folders = ResultFolders()
+    folders.remove(tmp_path)  # before the first run, as for results of a scene that was read
     job = folders.new()
     (job / "result").mkdir()
     (tmp_path / "mine.txt").write_text("mine")

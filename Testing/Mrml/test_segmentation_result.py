@@ -204,6 +204,26 @@ def test_a_file_that_cannot_be_read_leaves_the_scene_unchanged(scene, images, fo
     assert not isResult(node)
 
 
+def test_contributions_whose_table_was_removed_are_none(scene, result):
+    for name in ("contributions", "volumes"):
+        scene.RemoveNode(scene.GetFirstNodeByName(f"case {name}"))
+    assert resultContributions(result) == []
+
+
+@pytest.mark.parametrize("notes", ["{broken", "[]", "3", "{}", '{"files": [["a.nrrd", 1.0, {}]]}'])
+def test_edited_notes_of_a_result_are_refused_by_name(result, notes):
+    result.SetAttribute("CIMLSegment.Result", notes)
+    with pytest.raises(ValueError, match=r"The notes of the result 'result' cannot be read"):
+        resultFacts(result)
+
+
+def test_a_result_with_edited_notes_can_be_replaced(result, images, folder):
+    result.SetAttribute("CIMLSegment.Result", "{broken")
+    addResult(result, read_result(folder), {"PET": images["PET"]})
+    assert resultFacts(result).case == "case"
+    assert resultImages(result) == {"PET": images["PET"]}
+
+
 def test_images_that_were_removed_are_not_named_any_more(scene, result, images):
     scene.RemoveNode(images["CT"])
     assert resultImages(result) == {"PET": images["PET"], "T1": images["T1"]}

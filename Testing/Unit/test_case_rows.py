@@ -68,6 +68,14 @@ def test_another_table_is_refused() -> None:
         rows_from_columns({"case": ["A"], "volume": [3.0]})
 
 
+@pytest.mark.parametrize(
+    "edited", [{"state": ["done"] * 3}, {"rank": [math.nan] * 3}, {"reason": []}]
+)
+def test_a_table_that_was_edited_is_refused_with_what_to_do(edited) -> None:
+    with pytest.raises(ValueError, match="Run the selection again"):
+        rows_from_columns({**columns_from_rows(ROWS), **edited})
+
+
 def test_states_change_where_they_are_given() -> None:
     states = {"B": CaseState.SKIPPED, "Z": CaseState.LABELLED}
     assert [row.state for row in with_states(ROWS, states)] == [

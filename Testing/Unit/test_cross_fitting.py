@@ -8,7 +8,10 @@ from scipy.stats import spearmanr
 
 from MDALSelectorLib.estimation.config import CrossFitConfig
 from MDALSelectorLib.estimation.cross_fitting import (
+    BOUND_BLOCK,
+    MAX_BOUND_BLOCKS,
     Split,
+    bound_blocks,
     mean_pairwise_spearman,
     plan_cross_fit,
     spearman,
@@ -118,3 +121,12 @@ def test_few_patients_still_stop_a_training_by_three() -> None:
     plan = plan_cross_fit([f"p{i}" for i in range(12)], config=CrossFitConfig(), seed=0)
     split = next(plan.splits(0))
     assert len(split.inner(0.2).held_out) >= 3
+
+
+def test_bounds_need_two_cases_and_stay_within_their_blocks() -> None:
+    assert bound_blocks(0) == bound_blocks(1) == []
+    assert [block.tolist() for block in bound_blocks(2)] == [[0, 1]]
+    assert [len(block) for block in bound_blocks(BOUND_BLOCK + 1)] == [129, 128]
+    many = bound_blocks(3 * MAX_BOUND_BLOCKS * BOUND_BLOCK)
+    assert len(many) == MAX_BOUND_BLOCKS
+    assert max(map(len, many)) == BOUND_BLOCK

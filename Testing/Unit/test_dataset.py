@@ -45,6 +45,18 @@ def test_patch_around_a_voxel_holds_it_and_random_ones_stay_inside(tmp_path):
         assert all(0 <= s <= n - 6 for s, n in zip(start, case.shape, strict=True))
 
 
+def test_an_empty_region_is_never_looked_for_and_a_case_without_any_lies_anywhere(tmp_path):
+    case = bright_ball(tmp_path, 1)
+    partly = dataclasses.replace(case, regions={"none": 0, **case.regions})
+    empty = dataclasses.replace(case, regions={"none": 0})
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        start = patch_start(partly, (6, 6, 6), generator, foreground=True)
+        assert read_patch(case, ("PET",), start, (6, 6, 6))[1].any()
+        start = patch_start(empty, (6, 6, 6), generator, foreground=True)
+        assert all(0 <= s <= n - 6 for s, n in zip(start, case.shape, strict=True))
+
+
 def test_random_patches_reach_every_corner(tmp_path):
     case = bright_ball(tmp_path, 1)
     generator = np.random.default_rng(0)

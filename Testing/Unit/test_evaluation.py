@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,32 @@ def test_missing_cases_are_listed_and_count_only_when_asked(
     assert "count as empty predictions: z" in remarks(counted)[0]
 
 
+def test_a_missing_case_is_read_only_where_it_counts(
+    tmp_path: Path, references: dict[str, ImageFile]
+) -> None:
+    references["z"] = save_reference(tmp_path / "labels", "z", box(2, 2))
+    references["z"].path.write_bytes(b"no image")
+    assert evaluate(tmp_path, references).missing == ("z",)
+    with pytest.raises(CohortError, match=r"Case z: .*z\.nii\.gz"):
+        evaluate(tmp_path, references, count_missing=True)
+
+
+def test_what_was_said_about_values_for_training_counts_unless_something_else_is_said(
+    tmp_path: Path,
+) -> None:
+    both = box(6, 8)
+    both[0, 0, 0] = 7
+    task = load_task("pet-ct")
+    result = SegmentationResult("a", task, "PET", Volume(box(2, 8), GRID))
+    said = dataclasses.replace(result, model={"label_values": "7=ignore"})
+    write_result(said, tmp_path / "results")
+    reference = save_reference(tmp_path / "labels", "a", both)
+    (score,) = evaluate(tmp_path, {"a": reference}).scores
+    assert score.reference_ml == pytest.approx(3 * 4 * 8 * 3 / 1000)
+    (other,) = evaluate(tmp_path, {"a": reference}, label_values="1=lesion,7=lesion").scores
+    assert other.reference_ml == pytest.approx((3 * 4 * 8 + 1) * 3 / 1000)
+
+
 def test_results_without_reference_are_listed(
     tmp_path: Path, references: dict[str, ImageFile]
 ) -> None:
@@ -222,6 +249,16 @@ def test_results_of_two_tasks_are_refused(tmp_path: Path) -> None:
     references = {c: save_reference(tmp_path / "labels", c, box(2, 8)) for c in "ab"}
     with pytest.raises(CrossModalError, match="one task"):
         evaluate(tmp_path, references)
+
+
+def test_two_results_of_one_case_are_refused_with_their_folders(tmp_path: Path) -> None:
+    save_result(tmp_path / "results", "a", box(2, 8))
+    shutil.copytree(tmp_path / "results" / "a", tmp_path / "results" / "a old")
+    reference = save_reference(tmp_path / "labels", "a", box(2, 8))
+    with pytest.raises(CohortError, match=r"one result of case a .* in a and a old\."):
+        evaluate(tmp_path, {"a": reference})
+    with pytest.raises(CohortError, match=r"one result of case a .* in a and a old\."):
+        write_segmentation_report(ReportRequest(tmp_path / "results", {}), reporter=NullReporter())
 
 
 def test_nothing_to_compare_is_explained(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import dataclasses
 
+import nibabel
 import numpy as np
 import pytest
 from example_training import bright_ball
@@ -7,7 +8,7 @@ from example_training import bright_ball
 from CIMLSegmentLib.task.label_values import parse_label_values
 from CIMLSegmentLib.task.regions import label_warnings, placed_regions
 from CIMLSegmentLib.task.task_io import load_task
-from CIMLSegmentLib.training import training_cases
+from CIMLSegmentLib.training import training_case, training_cases
 from CIMLSegmentLib.training.training_case import NotPreparedError, read_training_case
 from CIMLSegmentLib.training.training_cases import PreparationJob, prepare_training_set
 from MDALSelectorLib.synthetic_cohort import draw_factors, make_case
@@ -146,6 +147,23 @@ def test_unusable_cases_are_left_out_and_said(synthetic, tmp_path):
     assert any("whole numbers in the label map half.nii.gz" in text for text in reporter.warnings)
 
 
+def test_label_that_fits_by_the_reading_that_is_not_used_is_left_out(synthetic, tmp_path):
+    good, other = [case for case in synthetic.cases if case.label is not None][:2]
+    label = nibabel.load(other.label.path)
+    moved = label.affine.copy()
+    moved[2, 3] += 9.0
+    label.set_qform(label.affine, 1)
+    label.set_sform(moved, 1)
+    nibabel.save(label, tmp_path / "two.nii.gz")
+    other = dataclasses.replace(other, label=ImageFile(tmp_path / "two.nii.gz"))
+    reporter = Recorder()
+    outcome = prepare_training_set([good, other], job(synthetic, tmp_path), reporter=reporter)
+    assert [case.case_id for case in outcome.cases] == [good.case_id]
+    assert any(
+        "holds two positions that are up to 9 mm apart" in text for text in reporter.warnings
+    )
+
+
 def test_cohort_without_labels_is_refused(synthetic, tmp_path):
     cases = [dataclasses.replace(case, label=None) for case in synthetic.cases]
     with pytest.raises(CohortError, match=r"FLAIR or T1c to train on, found no label map"):
@@ -257,3 +275,15 @@ def test_lost_file_is_explained(tmp_path):
         case.places("lesion")
     with pytest.raises(CrossModalError, match="Start again to prepare it anew"):
         case.read(("PET",), (slice(0, 1),) * 3)
+
+
+def test_a_large_region_keeps_a_fixed_sample_of_its_places(tmp_path, monkeypatch):
+    every = bright_ball(tmp_path, 0).places("lesion")
+    monkeypatch.setattr(training_case, "MOST_PLACES", len(every))
+    assert np.array_equal(bright_ball(tmp_path, 0).places("lesion"), every)
+    monkeypatch.setattr(training_case, "MOST_PLACES", 20)
+    sample = bright_ball(tmp_path, 0).places("lesion")
+    known = {tuple(place) for place in every.tolist()}
+    assert len({tuple(place) for place in sample.tolist()} & known) == len(sample) == 20
+    assert len(np.unique(sample[:, 0])) > 2
+    assert np.array_equal(bright_ball(tmp_path, 0).places("lesion"), sample)

@@ -76,12 +76,12 @@ def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
         summary_table,
         write_evaluation,
     )
-    from CIMLSegmentLib.results.segmentation_result import find_results, read_result
+    from CIMLSegmentLib.results.segmentation_result import read_results
 
     output = options.results if options.output is None else options.output
     check_can_hold_folders(output)
     check_evaluation_files(output)
-    results = [read_result(folder).case_id for folder in find_results(options.results)]
+    results = [result.case_id for result in read_results(options.results)]
     references = reference_labels(
         options.reference, modality_rows(options), case_ids=results, reporter=reporter
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from CIMLSegmentLib.results.scores import RegionScore, case_scores, missing_scores
-from CIMLSegmentLib.results.segmentation_result import StoredResult, find_results, read_result
+from CIMLSegmentLib.results.segmentation_result import StoredResult, read_results
 from CIMLSegmentLib.task.label_scheme import LabelMaps, find_label_maps, grouped
 from CIMLSegmentLib.task.label_values import OPTION, parse_label_values
 from CIMLSegmentLib.task.task import Task
@@ -114,11 +114,11 @@ def evaluate_results(
         reporter: Notified of every case and of everything odd.
 
     Raises:
-        CohortError: If there is nothing to compare, a reference cannot be read, or a value of the
-            references cannot be explained.
+        CohortError: If there is nothing to compare, two results are of one case, a reference
+            cannot be read, or a value of the references cannot be explained.
         ModelError: If a result cannot be read.
     """
-    results = {result.case_id: result for result in map(read_result, find_results(folder))}
+    results = {result.case_id: result for result in read_results(folder)}
     scored = sorted(results.keys() & references.keys())
     if not scored:
         raise CohortError(_nothing_to_compare(folder, list(results), list(references)))

@@ -11,12 +11,7 @@ from CIMLSegmentLib.results.evaluation import reference_maps
 from CIMLSegmentLib.results.evaluation_files import read_evaluation
 from CIMLSegmentLib.results.map_kinds import COLORS
 from CIMLSegmentLib.results.report_pictures import TileRow, case_pictures, short_number
-from CIMLSegmentLib.results.segmentation_result import (
-    Contribution,
-    StoredResult,
-    find_results,
-    read_result,
-)
+from CIMLSegmentLib.results.segmentation_result import Contribution, StoredResult, read_results
 from CIMLSegmentLib.task.label_scheme import LabelMaps
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.cases import Case
@@ -220,7 +215,7 @@ def _view(result: StoredResult, evaluation: Mapping[str, Any]) -> CaseView:
 
 def _results(request: ReportRequest) -> list[StoredResult]:
     folder = request.folder
-    results = [read_result(path) for path in find_results(folder)]
+    results = read_results(folder)
     if not results:
         msg = (
             f"Expected results of `ciml-segmenter segment` in {folder}, found none. Check the path."

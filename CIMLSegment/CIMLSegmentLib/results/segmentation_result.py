@@ -209,6 +209,26 @@ def find_results(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(path.parent for path in found if not path.parent.name.startswith(".")))
 
 
+def read_results(folder: Path) -> tuple[StoredResult, ...]:
+    """Read all results in a folder, sorted by the names of their folders.
+
+    Raises:
+        CohortError: If two of them are of one case, or one cannot be used.
+        ModelError: If a `result.json` is not what this program writes.
+    """
+    found: dict[str, StoredResult] = {}
+    for path in find_results(folder):
+        result = read_result(path)
+        other = found.setdefault(result.case_id, result)
+        if other is not result:
+            msg = (
+                f"Expected one result of case {result.case_id} in {folder}, found those in"
+                f" {other.folder.name} and {path.name}. Move one of them out of the folder."
+            )
+            raise CohortError(msg)
+    return tuple(found.values())
+
+
 def read_result(folder: Path) -> StoredResult:
     """Read a result folder; images are not read.
 

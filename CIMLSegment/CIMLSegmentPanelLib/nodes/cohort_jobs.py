@@ -22,7 +22,7 @@ from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
     nameCorrections,
 )
 from CIMLSegmentPanelLib.nodes.training_nodes import TrainingNodes
-from MultimodalSlicerLib.case_loader import CaseLoader
+from MultimodalSlicerLib.case_loader import CaseLoader, segmentsDigest
 from MultimodalSlicerLib.cohort_files import CohortFiles
 from MultimodalSlicerLib.cohort_report import CohortReport, inspect_arguments, read_report
 
@@ -46,7 +46,7 @@ class CohortJobs:
         self._report: CohortReport | None = None
         self._searched: Path | None = None
         self._isSearching = False
-        self._opened: tuple[str, int] = ("", 0)
+        self._opened = ("", "")
 
     def finishInspection(
         self, content: Mapping[str, object], parameters: CIMLSegmentParameterNode
@@ -147,7 +147,7 @@ class CohortJobs:
         self._removeOpened()
         node = self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{name} segmentation")
         addResult(node, result, images)
-        self._opened = (node.GetID(), node.GetSegmentation().GetMTime())
+        self._opened = (node.GetID(), segmentsDigest(node))
         return node
 
     def problems(self, parameters: CIMLSegmentParameterNode, *, hasModel: bool) -> dict[str, str]:
@@ -166,7 +166,7 @@ class CohortJobs:
     def forgetScene(self) -> None:
         """Forget what belonged to another scene."""
         self.trained = ""
-        self._opened = ("", 0)
+        self._opened = ("", "")
         self.cases, self._report, self._searched = None, None, None
         self._isSearching = False
 
@@ -201,7 +201,7 @@ class CohortJobs:
 
     def _removeOpened(self) -> None:
         """Remove the result that was opened before, unless the user edited it."""
-        identity, time = self._opened
+        identity, digest = self._opened
         node = self._scene.GetNodeByID(identity) if identity else None
-        if node is not None and node.GetSegmentation().GetMTime() == time:
+        if node is not None and segmentsDigest(node) == digest:
             self._scene.RemoveNode(node)

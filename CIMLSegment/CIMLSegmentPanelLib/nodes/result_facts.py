@@ -74,7 +74,7 @@ def resultFacts(node: slicer.vtkMRMLSegmentationNode) -> ResultFacts:
             name: tuple(data.pop(name)) for name in ("modalities", "missing", "warnings")
         }
         return ResultFacts(files=files, **texts, **data)
-    except (TypeError, ValueError, KeyError) as error:
+    except (AttributeError, TypeError, ValueError, KeyError) as error:
         text = _("The notes of the result '{name}' cannot be read. Segment again.")
         raise ValueError(text.format(name=node.GetName())) from error
 

@@ -23,7 +23,6 @@ from CIMLSegmentPanelLib.nodes.result_facts import (
     TABLE_ROLE,
     ResultFacts,
     isResult,
-    resultFacts,
 )
 from MultimodalSlicerLib.segment_nodes import segmentVolumesMl
 from MultimodalSlicerLib.table_nodes import setColumns
@@ -76,10 +75,18 @@ def removeResult(node: slicer.vtkMRMLSegmentationNode) -> None:
     for table in tables:
         if table is not None:
             removeNode(table)
-    for index in range(len(resultFacts(node).modalities)):
-        node.RemoveNodeReferenceIDs(f"{IMAGE_ROLE}{index}")
+    for role in _imageRoles(node):
+        node.RemoveNodeReferenceIDs(role)
     node.RemoveNodeReferenceIDs(TABLE_ROLE)
     node.RemoveAttribute(RESULT_ATTRIBUTE)
+
+
+def _imageRoles(node: slicer.vtkMRMLSegmentationNode) -> list[str]:
+    """Return the roles of the images, whatever the notes of the result say."""
+    roles = [
+        node.GetNthNodeReferenceRole(index) for index in range(node.GetNumberOfNodeReferenceRoles())
+    ]
+    return [role for role in roles if role.startswith(IMAGE_ROLE)]
 
 
 def _readSegmentation(scene: slicer.vtkMRMLScene, path: Path) -> slicer.vtkSegmentation:

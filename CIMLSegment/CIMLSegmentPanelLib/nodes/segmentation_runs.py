@@ -112,8 +112,11 @@ class SegmentationRuns:
         self._folders.remove(run.folder)
 
     def temporaryFolder(self, node: slicer.vtkMRMLSegmentationNode) -> str:
-        """Return the folder that a result's files are in; empty if it is no result."""
-        return resultFacts(node).folder if isResult(node) else ""
+        """Return the folder that a result's files are in; empty if none is known."""
+        try:
+            return resultFacts(node).folder if isResult(node) else ""
+        except ValueError:  # edited notes must not keep a result from being replaced or removed
+            return ""
 
     def _newSegmentation(self, name: str) -> slicer.vtkMRMLSegmentationNode:
         unique = self._scene.GenerateUniqueName(name)

@@ -206,8 +206,11 @@ def rows_from_columns(columns: Mapping[str, Sequence[Value]]) -> list[CaseRow]:
         return [
             CaseRow(**{column.field: column.value(row) for column in _COLUMNS}) for row in cells
         ]
-    except (KeyError, IndexError, TypeError) as error:
-        msg = f"Expected a table of ranked cases, but {error} is missing. Run the selection again."
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        msg = (
+            f"Expected a table of ranked cases, found one that cannot be read ({error}). Run the"
+            " selection again."
+        )
         raise ValueError(msg) from error
 
 
@@ -239,7 +242,3 @@ def _ranked_row(case: RankedCase, found: FoundCase, states: Mapping[str, CaseSta
         reason=case.reason,
         thumbnail=case.thumbnail or "",
     )
-
-
-def _row(cells: Mapping[str, Value]) -> CaseRow:
-    return CaseRow(**{column.field: column.value(cells) for column in _COLUMNS})
