@@ -26,6 +26,8 @@ from MDALSelectorLib.strategies.pool import (
 from MultimodalImagingLib.images.arrays import Float64Array
 
 FALLBACK_STRATEGY = "TypiClust"
+# One in half a billion: larger figures are an odd image's, and no reader can believe them.
+MOST_NATS = 20.0
 
 
 def make_selection(scores: CohortScores, request: SelectionRequest) -> CaseSelection:
@@ -214,7 +216,12 @@ def case_reason(parts: Sequence[str], flags: Sequence[Flag], *, labelled: bool) 
 
 
 def nats(value: float) -> str:
-    """Write an amount of information with one decimal, with two if it is small."""
+    """Write an amount of information with one decimal, with two if it is small.
+
+    Beyond 20 nats a figure says no more than that nothing fits.
+    """
+    if abs(value) > MOST_NATS:
+        return f"more than {MOST_NATS:.0f} nats"
     return f"{value:.2f} nats" if abs(value) < 0.095 else f"{value:.1f} nats"
 
 
