@@ -50,6 +50,9 @@ class Diagnostics:
         n_repeats: Times that the split was drawn.
         pairs: What is known of every pair of modalities.
         r12_by_estimator: `r12_disjoint` of every estimator that ran and has a signal.
+        acquisition_shares: Share of the rank variance of the modality difference that site, voxel
+            size and the like explain, 0 to 1, by the name of the grouping.
+        remarks: What else the user should know of the order, one sentence or two each.
     """
 
     estimator: str
@@ -62,6 +65,8 @@ class Diagnostics:
     n_repeats: int
     pairs: tuple[PairDiagnostics, ...]
     r12_by_estimator: Mapping[str, float] = field(default_factory=dict)
+    acquisition_shares: Mapping[str, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def bound_nats(self) -> float | None:
