@@ -316,4 +316,4 @@ def _tell_outcome(selection: CaseSelection, reporter: Reporter) -> None:
         names = ", ".join(case.case_id for case in selection.to_check)
         reporter.info(f"Check whether the images of these cases belong together: {names}.")
     names = ", ".join(case.case_id for case in selection.suggested)
-    reporter.info(f"Label next, in this order: {names}.")
+    reporter.info(f"Label next{selection.order_text}: {names}.")

@@ -78,6 +78,12 @@ class Diagnostics:
         """Median PMI per scored pair, nats."""
         return {p.pair: p.median_nats for p in self.pairs if p.median_nats is not None}
 
+    @property
+    def used_medians_nats(self) -> dict[Pair, float]:
+        """Median PMI per pair that counts in the modality difference, nats."""
+        used = {pair.pair for pair in self.pairs if pair.is_used}
+        return {pair: median for pair, median in self.medians_nats.items() if pair in used}
+
 
 @dataclass(frozen=True)
 class Trust:
