@@ -17,7 +17,13 @@ from example_selection import example_scores, example_selection, write_example_r
 from MDALSelectorLib.__main__ import main
 from MDALSelectorLib.case_flags import Flag
 from MDALSelectorLib.report import page as page_module
-from MDALSelectorLib.report.figures import plotly_script, pmi_html, scatter_html, state_text
+from MDALSelectorLib.report.figures import (
+    plotly_script,
+    pmi_html,
+    scatter_html,
+    shown_range,
+    state_text,
+)
 from MDALSelectorLib.report.page import (
     flattened,
     number,

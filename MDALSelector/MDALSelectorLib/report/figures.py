@@ -49,7 +49,7 @@ def plotly_script() -> str:
 
 
 def shown_range(values: Sequence[float]) -> tuple[float, float]:
-    """Return from where to where values are drawn: five times the distance of the quartiles, at most.
+    """Return from where to where values are drawn: at most five times the quartiles' distance.
 
     What lies beyond is drawn at the rim; two outliers would flatten all other cases.
     """
