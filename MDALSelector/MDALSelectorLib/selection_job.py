@@ -17,6 +17,7 @@ from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
 from MDALSelectorLib.report.page import write_report
 from MDALSelectorLib.report.pmi_maps import disagreement_of
 from MDALSelectorLib.report.thumbnails import thumbnail_names, write_thumbnails
+from MDALSelectorLib.selection.acquisition import with_acquisition
 from MDALSelectorLib.selection.budget import check_some_unlabelled, parse_budget
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.cohort_scores import CohortScores
@@ -169,6 +170,7 @@ def _with_knowledge(
     names = frozenset(scores.case_ids)
     column = config.score_column
     own = {} if column is None else {SCORE: score_column(cohort, scores.case_ids, column)}
+    scores = with_acquisition(scores, cohort, config.within)
     return replace(
         scores,
         labelled=labelled & names,
@@ -290,8 +292,10 @@ def _tell_outcome(selection: CaseSelection, reporter: Reporter) -> None:
         reporter.warning(f"{used} was used in place of {asked}. {selection.fallback.reason}")
     else:
         reporter.info(selection.trust.sentence)
+    for remark in selection.diagnostics.remarks:
+        reporter.info(remark)
     if selection.to_check:
         names = ", ".join(case.case_id for case in selection.to_check)
         reporter.info(f"Check whether the images of these cases belong together: {names}.")
     names = ", ".join(case.case_id for case in selection.suggested)
-    reporter.info(f"Label next, in this order: {names}.")
+    reporter.info(f"Label next{selection.order_text}: {names}.")

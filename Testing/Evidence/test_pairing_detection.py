@@ -46,3 +46,11 @@ def test_larger_shifts_are_found_more_often(result: dict) -> None:
     assert share[5.0] > 0.15
     assert share[10.0] > 0.6
     assert share[20.0] > 0.9
+
+
+@pytest.mark.evidence
+@pytest.mark.cohort
+def test_mirrored_turned_and_copied_images_are_found_at_the_price_of_no_other(result: dict) -> None:
+    for row in result["planted"]:
+        assert row["found"] >= 2, row
+        assert row["others"] <= 1, row

@@ -17,7 +17,13 @@ from example_selection import example_scores, example_selection, write_example_r
 from MDALSelectorLib.__main__ import main
 from MDALSelectorLib.case_flags import Flag
 from MDALSelectorLib.report import page as page_module
-from MDALSelectorLib.report.figures import plotly_script, pmi_html, scatter_html, state_text
+from MDALSelectorLib.report.figures import (
+    plotly_script,
+    pmi_html,
+    scatter_html,
+    shown_range,
+    state_text,
+)
 from MDALSelectorLib.report.page import (
     flattened,
     number,
@@ -404,3 +410,12 @@ def test_the_report_names_no_command_that_does_not_exist() -> None:
     named = set(re.findall(r"mdal-selector (\w+)", template.read_text(encoding="utf-8")))
     (commands,) = (a.choices for a in build_parser()._actions if a.dest == "command" or a.choices)
     assert named <= set(commands)
+
+
+def test_two_outliers_do_not_flatten_the_plots_and_keep_their_label() -> None:
+    usual = np.random.default_rng(0).normal(size=50)
+    low, high = shown_range([*usual, 11.0, 13.0])
+    assert low == pytest.approx(usual.min())
+    assert 4.0 < high < 9.0
+    assert shown_range([2.0, 2.0, 2.0, 5.0]) == (2.0, 5.0)
+    assert shown_range(usual) == (usual.min(), usual.max())

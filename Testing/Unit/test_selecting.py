@@ -67,8 +67,20 @@ def test_a_case_without_any_scored_pair_is_listed_not_ranked_and_not_lost() -> N
     case = next(case for case in selection.cases if case.case_id == "case-007")
     assert case.modality_difference is None
     assert not case.suggested
-    assert case.reason == "Not ranked: no pair of its modalities was scored."
+    assert case.reason.startswith("Not ranked: no pair of its modalities was scored")
     assert case.rank == 49  # after all candidates and the flagged ones that have a value
+
+
+@pytest.mark.parametrize("strategy", ["TypiClust", "KCenter", "ALPS", "Random"])
+def test_a_case_without_any_scored_pair_can_be_chosen_by_diversity(strategy: str) -> None:
+    scores = example_scores()
+    scores.pmi_nats[6], scores.z[6], scores.modality_difference[6] = np.nan, np.nan, np.nan
+    whole = select(scores, strategy)
+    case = next(case for case in whole.cases if case.case_id == "case-007")
+    assert not case.flags
+    assert case.rank <= 47  # among the candidates
+    assert whole.comparison is not None
+    assert {"MaxMD", "DiverseMD", strategy} <= {*whole.comparison.strategies}
 
 
 def test_a_case_without_voxel_nmi_is_left_out_of_that_ranking_only() -> None:

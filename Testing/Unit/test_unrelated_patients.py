@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from MDALSelectorLib.pairing.alignment import standardized_agreement
+from MDALSelectorLib.pairing.foreign_images import standardized_agreement
 
 
 def comparisons(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -61,6 +61,12 @@ def add_select_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--score-direction", default="high", choices=["high", "low"], help="which end comes first"
     )
+    parser.add_argument(
+        "--within",
+        metavar="NAME",
+        help="compare the modality difference within the groups of a column of the manifest or"
+        " participants.tsv (site, ...), voxel-size or field-of-view",
+    )
     add_modality_argument(parser)
     parser.add_argument(
         "--settings",
@@ -100,6 +106,7 @@ def config_from_options(options: argparse.Namespace) -> SelectionConfig:
         accepted=tuple(same_name(case_id) for case_id in options.accept),
         score_column=options.score_column,
         modality_patterns=tuple(options.modality),
+        within=options.within,
     )
 
 

@@ -8,6 +8,7 @@ standardizing each fold on top lowered the rank correlation with known PMI (by 0
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -245,9 +246,9 @@ class _NormalizedCritic:
         found = []
         for block in bound_blocks(len(cases)):
             chosen = torch.from_numpy(cases[block])
-            loss = symmetric_info_nce(
-                scale * self._case_critic(chosen), self.embeddings.patients[chosen]
-            )
+            critic = scale * self._case_critic(chosen)
+            critic = critic.clamp(min=-2.0 * math.log(len(chosen)))  # no odd case breaks a bound
+            loss = symmetric_info_nce(critic, self.embeddings.patients[chosen])
             found.append(-float(loss))
         return float(np.mean(found)) if found else float("nan")
 

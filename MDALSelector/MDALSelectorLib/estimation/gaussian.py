@@ -9,10 +9,17 @@ import numpy as np
 
 from MDALSelectorLib.estimation.config import GaussianConfig
 from MDALSelectorLib.estimation.cross_fitting import IntArray, bound_blocks
+from MDALSelectorLib.estimation.pair_estimate import NORMAL_MAD
 from MultimodalImagingLib.images.arrays import Float64Array
 
 # A column that varies less than this, relative to the columns' usual spread, is constant.
 CONSTANT_COLUMN = 1e-9
+# Features of an odd image count as this many robust standard deviations from the median at most,
+# where they are fitted and where they are scored: a normal feature never gets there.
+MAX_DEVIATIONS = 5.0
+# Unmatched pairs less likely than this power of the number of cases count as if they were not
+# less likely, so that one odd case cannot break the bound. A floor keeps it a valid bound.
+_FLOOR = -2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,15 +30,19 @@ class Whitening:
         mean: Mean per feature, `(n_features,)`.
         axes: Maps centered features to components, largest variance first, `(n_features, k)`.
         spreads: Standard deviations of the components before they were scaled to 1, `(k,)`.
+        low: Smallest value that counts per feature, `(n_features,)`.
+        high: The largest.
     """
 
     mean: Float64Array
     axes: Float64Array
     spreads: Float64Array
+    low: Float64Array
+    high: Float64Array
 
     def __call__(self, features: Float64Array) -> Float64Array:
         """Return the components, `(n_cases, k)`."""
-        return np.asarray((features - self.mean) @ self.axes)
+        return np.asarray((np.clip(features, self.low, self.high) - self.mean) @ self.axes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +92,8 @@ class CanonicalCritic:
 def whiten(features: Float64Array, *, n_components: int) -> Whitening:
     """Fit standardization and principal components; constant features do not count.
 
+    Values more than five robust standard deviations from their median count as five.
+
     Args:
         features: Finite values, `(n_cases, n_features)`.
         n_components: Most components; fewer are returned if the features span fewer.
@@ -88,6 +101,8 @@ def whiten(features: Float64Array, *, n_components: int) -> Whitening:
     Raises:
         ValueError: If all cases are alike.
     """
+    low, high = _usual_range(features)
+    features = np.clip(features, low, high)
     mean, spread = features.mean(axis=0), features.std(axis=0)
     scale = np.abs(mean) + np.median(spread)
     varies = spread > CONSTANT_COLUMN * np.maximum(scale, np.finfo(np.float64).tiny)
@@ -100,7 +115,16 @@ def whiten(features: Float64Array, *, n_components: int) -> Whitening:
         raise ValueError(msg)
     k = int(kept.sum())
     spreads = np.sqrt(variances[:k])
-    return Whitening(mean, weights[:, None] * directions[:, :k] / spreads, spreads)
+    axes = weights[:, None] * directions[:, :k] / spreads
+    return Whitening(mean, axes, spreads, low, high)
+
+
+def _usual_range(features: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Return the limits of what counts per feature; none where half of the values are one."""
+    median = np.median(features, axis=0)
+    spread = np.median(np.abs(features - median), axis=0) / NORMAL_MAD
+    reach = np.where(spread > 0, MAX_DEVIATIONS * spread, np.inf)
+    return median - reach, median + reach
 
 
 def canonical_critics(
@@ -146,6 +170,7 @@ def _principal_axes(standardized: Float64Array) -> tuple[Float64Array, Float64Ar
 
 
 def _info_nce(critic: Float64Array, patients: IntArray) -> float:
+    critic = np.maximum(critic, _FLOOR * np.log(len(critic)))
     is_own = patients[:, None] == patients[None, :]
     np.fill_diagonal(is_own, val=False)
     matched = critic.diagonal()

@@ -166,9 +166,8 @@ def _print_incomplete(report: InspectionReport, out: Console, *, show_all: bool)
     incomplete = report.cohort.incomplete
     if not incomplete:
         return
-    out.print(
-        _plain(f"Incomplete: {counted(len(incomplete), 'case')}, scored from the pairs they have.")
-    )
+    n_cases = counted(len(incomplete), "case")
+    out.print(_plain(f"Incomplete: {n_cases}, scored from the pairs they have, if any."))
     by_missing: dict[tuple[str, ...], list[str]] = {}
     for case_id, missing in incomplete.items():
         by_missing.setdefault(missing, []).append(case_id)

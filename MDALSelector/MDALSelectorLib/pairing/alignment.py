@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
+from MDALSelectorLib.pairing.foreign_images import foreign_matches, standardized_agreement
 from MDALSelectorLib.pairing.gradient_agreement import (
     CoarseCase,
     Triple,
@@ -25,6 +26,7 @@ from MDALSelectorLib.pairing.gradient_agreement import (
     resized,
     resized_mask,
 )
+from MDALSelectorLib.pairing.poses import POSES, pose_gains
 from MultimodalImagingLib.images.arrays import Float32Array, Float64Array, MaskArray
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
@@ -34,11 +36,9 @@ Table = Mapping[Pair, Float64Array]
 
 # Cases before and after a case, in the order of their names, whose images serve as unrelated ones.
 N_NEIGHBORS = 16
-MIN_UNRELATED = 3
 # All cases are brought to a cube of this many voxels a side to be compared with each other.
 CUBE = 32
 CUBE_SPACING: Triple = (3.0, 3.0, 3.0)
-MAX_CORRELATION = 0.999
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,12 @@ class AlignmentMeasures:
         unrelated_z: Distance of the agreement from the agreement with the images of other patients,
             in standard deviations of the latter, shape `(n_cases,)`; about 0 for images that do not
             belong together. NaN for cohorts of fewer than four patients.
+        pose_gain: How much better the pair fits with the second modality in each of `POSES`, shape
+            `(n_cases, 12)`.
+        sameness: Correlation of the voxels of a pair, shape `(n_cases,)`; 1 for a copy.
+        foreign_case: Row of the other patient's case whose second modality fits the first one of
+            this case best, and of the one whose first fits the second, shape `(n_cases, 2)`.
+        foreign_z: The distance of `unrelated_z` for these, same shape; 0 where there is none.
     """
 
     case_ids: tuple[str, ...]
@@ -63,6 +69,10 @@ class AlignmentMeasures:
     gain: Table
     offset_mm: Table
     unrelated_z: Table
+    pose_gain: Table = field(default_factory=dict)
+    sameness: Table = field(default_factory=dict)
+    foreign_case: Table = field(default_factory=dict)
+    foreign_z: Table = field(default_factory=dict)
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -99,20 +109,25 @@ def measure_alignment(
         unrelated.add(coarse, patient)
         case_ids.append(case.case_id)
         reporter.advance()
-    values = np.array(rows).reshape(len(rows), len(pairs), 5)
+    values = np.array(rows).reshape(len(rows), len(pairs), 6)
     columns = {pair: values[:, number] for number, pair in enumerate(pairs)}
+    foreign = unrelated.foreign_matches()
     return AlignmentMeasures(
         case_ids=tuple(case_ids),
         spacing_mm=spacing,
         agreement={pair: found[:, 0] for pair, found in columns.items()},
         gain={pair: found[:, 1] for pair, found in columns.items()},
-        offset_mm={pair: found[:, 2:] for pair, found in columns.items()},
+        offset_mm={pair: found[:, 2:5] for pair, found in columns.items()},
         unrelated_z=unrelated.z_scores(),
+        pose_gain=unrelated.pose_gains(),
+        sameness={pair: found[:, 5] for pair, found in columns.items()},
+        foreign_case={pair: found[:, :2] for pair, found in foreign.items()},
+        foreign_z={pair: found[:, 2:] for pair, found in foreign.items()},
     )
 
 
 def _case_rows(coarse: CoarseCase, case: PreparedCase, pairs: Sequence[Pair]) -> list[Float64Array]:
-    """Return agreement, gain and offset (LPS, mm) of every pair; NaN where the case lacks it."""
+    """Return agreement, gain, offset (LPS, mm) and sameness of every pair; NaN where it lacks."""
     spacing = coarse.spacing_mm
     spectra = {
         modality: edge_spectrum(
@@ -125,13 +140,21 @@ def _case_rows(coarse: CoarseCase, case: PreparedCase, pairs: Sequence[Pair]) ->
     rows = []
     for first, second in pairs:
         if first not in spectra or second not in spectra:
-            rows.append(np.full(5, np.nan))
+            rows.append(np.full(6, np.nan))
             continue
         best = best_shift(spectra[first], spectra[second], spacing_mm=spacing)
         along_ijk = np.array(best.offset_mm[::-1])
         offset = case.grid.direction_matrix @ along_ijk
-        rows.append(np.array([best.agreement, best.gain, *offset]))
+        same = _sameness(case.images[first], case.images[second])
+        rows.append(np.array([best.agreement, best.gain, *offset, same]))
     return rows
+
+
+def _sameness(first: Float32Array, second: Float32Array) -> float:
+    """Return the correlation of all voxels; 0 if an image is constant."""
+    one, other = (image - image.mean() for image in (first, second))
+    norm = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
+    return float(np.vdot(one, other)) / norm if norm > 0 else 0.0
 
 
 class UnrelatedPatients:
@@ -143,12 +166,16 @@ class UnrelatedPatients:
         self._window: deque[tuple[int, str, dict[str, Float32Array]]] = deque(maxlen=N_NEIGHBORS)
         # Per pair: case of the first modality, case of the second, agreement.
         self._found: dict[Pair, list[tuple[int, int, float]]] = {pair: [] for pair in pairs}
+        self._poses: dict[Pair, dict[int, Float64Array]] = {pair: {} for pair in pairs}
 
     def add(self, coarse: CoarseCase, patient: str) -> None:
         """Compare a case with itself and with the unrelated ones of the window."""
         index = self._n_cases
         fields = {m: _cube_field(image, coarse.bodies[m]) for m, image in coarse.images.items()}
         self._compare(index, fields, index, fields)
+        for first, second in self._pairs:
+            if first in fields and second in fields:
+                self._poses[first, second][index] = pose_gains(fields[first], fields[second])
         for other_index, other_patient, other in self._window:
             if other_patient != patient:
                 self._compare(index, fields, other_index, other)
@@ -170,54 +197,31 @@ class UnrelatedPatients:
 
     def z_scores(self) -> dict[Pair, Float64Array]:
         """Return the standardized own agreement per pair, see `standardized_agreement`."""
-        scores = {}
-        for pair, found in self._found.items():
-            rows, columns, values = np.array(found, dtype=np.float64).reshape(-1, 3).T
-            scores[pair] = standardized_agreement(
-                rows.astype(int), columns.astype(int), values, n_cases=self._n_cases
-            )
-        return scores
+        return {
+            pair: standardized_agreement(*self._comparisons(pair), n_cases=self._n_cases)
+            for pair in self._found
+        }
 
+    def foreign_matches(self) -> dict[Pair, Float64Array]:
+        """Return per pair the best matches with other patients, see `foreign_matches`."""
+        return {
+            pair: foreign_matches(*self._comparisons(pair), n_cases=self._n_cases)
+            for pair in self._found
+        }
 
-def standardized_agreement(
-    rows: npt.NDArray[np.int_],
-    columns: npt.NDArray[np.int_],
-    values: Float64Array,
-    *,
-    n_cases: int,
-) -> Float64Array:
-    """Tell how far the agreement of own images stands out of that of unrelated ones.
+    def pose_gains(self) -> dict[Pair, Float64Array]:
+        """Return the gains of all poses per pair, `(n_cases, 12)`; NaN where a case lacks it."""
+        lacking = np.full(len(POSES), np.nan)
+        return {
+            pair: np.array([gains.get(index, lacking) for index in range(self._n_cases)])
+            for pair, gains in self._poses.items()
+        }
 
-    Agreements are made normal (Fisher's `artanh`) and centered by the means of their row and
-    column, because a sharp image agrees a little with everything and a blurred one with nothing.
-
-    Args:
-        rows: Case of the first image of each comparison, `(n_comparisons,)`.
-        columns: Case of the second image; equal to the row for own images.
-        values: Agreement, -1 to 1.
-        n_cases: Number of cases.
-
-    Returns:
-        Standard deviations above what is expected of unrelated images, shape `(n_cases,)`; NaN for
-        cases without own images or with fewer than three unrelated ones.
-    """
-    scores = np.full(n_cases, np.nan)
-    values = np.arctanh(np.clip(values, -MAX_CORRELATION, MAX_CORRELATION))
-    is_own = rows == columns
-    other_rows, other_columns, others = rows[~is_own], columns[~is_own], values[~is_own]
-    n_row, n_column = (np.bincount(c, minlength=n_cases) for c in (other_rows, other_columns))
-    own, at = values[is_own], rows[is_own]
-    enough = np.minimum(n_row, n_column)[at] >= MIN_UNRELATED
-    if not enough.any():
-        return scores
-    row_mean = np.bincount(other_rows, others, n_cases) / np.maximum(n_row, 1)
-    column_mean = np.bincount(other_columns, others, n_cases) / np.maximum(n_column, 1)
-    mean = others.mean()
-    residual = others - row_mean[other_rows] - column_mean[other_columns] + mean
-    spread = max(float(np.sqrt(np.mean(residual**2))), 1e-9)
-    standing_out = (own - row_mean[at] - column_mean[at] + mean) / spread
-    scores[at[enough]] = standing_out[enough]
-    return scores
+    def _comparisons(
+        self, pair: Pair
+    ) -> tuple[npt.NDArray[np.int_], npt.NDArray[np.int_], Float64Array]:
+        rows, columns, values = np.array(self._found[pair], dtype=np.float64).reshape(-1, 3).T
+        return rows.astype(int), columns.astype(int), values
 
 
 def _cube_field(image: Float32Array, body: MaskArray) -> Float32Array:

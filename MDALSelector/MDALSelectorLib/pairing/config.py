@@ -23,6 +23,10 @@ class PairingConfig:
         absolute_gain: Gain that is flagged in a small cohort.
         absolute_agreement: Agreement below which a modality does not belong to the others, where
             there are too few other patients to compare with.
+        absolute_pose_gain: Gain of a mirrored or turned image that is flagged in a small cohort.
+        min_foreign_z: Another patient's image that fits better than the own one must stand out by
+            this many standard deviations.
+        copy_correlation: Voxels of two modalities that correlate more are the same image.
         pmi_iqr: A PMI this many interquartile ranges below the first quartile is flagged.
     """
 
@@ -33,6 +37,9 @@ class PairingConfig:
     min_cases: int = 12
     absolute_gain: float = 0.12
     absolute_agreement: float = 0.15
+    absolute_pose_gain: float = 0.1
+    min_foreign_z: float = 6.0
+    copy_correlation: float = 0.9999
     pmi_iqr: float = 3.0
 
     def __post_init__(self) -> None:
@@ -46,4 +53,9 @@ class PairingConfig:
         require(self.absolute_gain > 0, "a positive gain for small cohorts", self.absolute_gain)
         agreement = self.absolute_agreement
         require(-1 <= agreement <= 1, "an agreement in [-1, 1]", agreement)
+        gain = self.absolute_pose_gain
+        require(gain > 0, "a positive gain of poses for small cohorts", gain)
+        require(self.min_foreign_z > 0, "a positive distance of others", self.min_foreign_z)
+        copy = self.copy_correlation
+        require(0 < copy <= 1, "a correlation of copies in (0, 1]", copy)
         require(self.pmi_iqr > 0, "a positive number of interquartile ranges", self.pmi_iqr)

@@ -1,4 +1,4 @@
-"""Cases whose modalities do not seem to belong together: misaligned, swapped, or a wrong series.
+"""Cases whose modalities should be looked at: moved, mirrored, copied, or strange to each other.
 
 The limits come from the cohort itself, so that a pair of modalities that never lies well on each
 other (PET on a breathing chest) needs more before it is flagged than one that always does.
@@ -7,7 +7,6 @@ other (PET on a breathing chest) needs more before it is flagged than one that a
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,13 +14,17 @@ import numpy as np
 from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
 from MDALSelectorLib.pairing.alignment import AlignmentMeasures, Pair
 from MDALSelectorLib.pairing.config import PairingConfig
+from MDALSelectorLib.pairing.flag_texts import (
+    copy_text,
+    mismatch_reasons,
+    pose_text,
+    shift_reasons,
+)
+from MDALSelectorLib.pairing.pose_findings import pose_findings
 from MultimodalImagingLib.images.arrays import Float64Array
-from MultimodalImagingLib.jobs.texts import joined
 
-# Offsets from several modalities that differ less from their mean are reported as one.
-SAME_OFFSET_MM = 3.0
-# Along the positive and the negative LPS axis.
-DIRECTIONS = (("left", "right"), ("posterior", "anterior"), ("superior", "inferior"))
+# Larger figures are an odd image's, and no reader can believe them.
+MOST_NATS = 20.0
 
 
 def pairing_flags(
@@ -32,9 +35,10 @@ def pairing_flags(
 ) -> dict[str, tuple[Flag, ...]]:
     """Flag the cases whose modalities do not seem to belong together.
 
-    A modality that agrees with no other one better than with other patients' images does not belong
-    to the case. Of the rest, pairs are flagged that agree clearly better after a shift; the limit
-    is the one that the exponential tail of the cohort's gains exceeds with `false_flag_rate`.
+    Flagged are copies of one image, modalities that fit better mirrored or turned, and those that
+    agree with no other one better than with other patients' images. Of the rest, pairs are flagged
+    that agree clearly better after a shift; the limit is the one that the exponential tail of the
+    cohort's gains exceeds with `false_flag_rate`.
 
     Args:
         measures: Alignment of all cases.
@@ -47,13 +51,20 @@ def pairing_flags(
     """
     config = config or PairingConfig()
     shifted = _shifted(measures, config)
+    foreign = foreign_partners(measures, config)
     mismatched = _unexplained_by_shift(_mismatched_modalities(measures, config), measures, shifted)
+    posed, copies = pose_findings(measures, config), _copies(measures, config)
     surprising = _surprising(measures, pmi_nats, config)
     flags: dict[str, tuple[Flag, ...]] = {}
     for index, case_id in enumerate(measures.case_ids):
-        modalities = mismatched[index]
-        pairs = [pair for pair in shifted[index] if not set(pair) & set(modalities)]
-        reasons = mismatch_reasons(measures, index, modalities)
+        explained = {name for pair in copies[index] for name in pair}
+        explained |= {finding.modality for finding in posed[index]}
+        names = dict.fromkeys((*mismatched[index], *foreign[index]))
+        modalities = [m for m in names if m not in explained]
+        pairs = [p for p in shifted[index] if not set(p) & {*modalities, *explained}]
+        reasons = [copy_text(pair) for pair in copies[index]]
+        reasons += [pose_text(finding) for finding in posed[index]]
+        reasons += mismatch_reasons(measures, index, modalities, foreign[index])
         reasons += shift_reasons(measures, index, pairs)
         reasons += [] if reasons else surprising[index]
         if reasons:
@@ -79,6 +90,36 @@ def gain_limits(measures: AlignmentMeasures, config: PairingConfig) -> dict[Pair
         tail = math.log(0.5 * len(measures.gain) / config.false_flag_rate)
         limits[pair] = max(float(median + scale * tail), config.min_gain)
     return limits
+
+
+def foreign_partners(measures: AlignmentMeasures, config: PairingConfig) -> list[dict[str, str]]:
+    """Return the modalities of each case that fit another patient's images and not its own.
+
+    Returns:
+        Per case, modality to the name of the other case.
+    """
+    found: list[dict[str, str]] = [{} for _ in measures.case_ids]
+    for modality in dict.fromkeys(name for pair in measures.foreign_z for name in pair):
+        pairs = [pair for pair in measures.foreign_z if modality in pair]
+        own = _best([measures.unrelated_z[pair] for pair in pairs])
+        # The first image of a pair looks for a second one in column 0, the second in column 1.
+        sides = [int(pair[1] == modality) for pair in pairs]
+        z = [measures.foreign_z[p][:, side] for p, side in zip(pairs, sides, strict=True)]
+        best = np.argmax(z, axis=0)
+        is_foreign = (own < config.max_unrelated_z) & (np.max(z, axis=0) > config.min_foreign_z)
+        for index in np.flatnonzero(is_foreign):
+            pair, side = pairs[best[index]], sides[best[index]]
+            other = int(measures.foreign_case[pair][index, side])
+            found[index][modality] = measures.case_ids[other]
+    return found
+
+
+def _copies(measures: AlignmentMeasures, config: PairingConfig) -> list[list[Pair]]:
+    """Pairs of each case that are one image, whatever their files look like."""
+    return [
+        [p for p, same in measures.sameness.items() if same[index] >= config.copy_correlation]
+        for index in range(len(measures.case_ids))
+    ]
 
 
 def _shifted(measures: AlignmentMeasures, config: PairingConfig) -> list[list[Pair]]:
@@ -163,63 +204,10 @@ def _surprising(
         lower, median, upper = np.quantile(known, (0.25, 0.5, 0.75))
         limit = lower - config.pmi_iqr * (upper - lower)
         for index in np.flatnonzero(np.isfinite(values) & (values < limit)):
+            gap = median - values[index]
+            amount = f"{gap:.1f} nats" if gap <= MOST_NATS else f"more than {MOST_NATS:.0f} nats"
             found[index].append(
-                f"{first} and {second} share {median - values[index]:.1f} nats less than the"
-                " cohort's median, far less than any usual case. Look at both before labeling."
+                f"{first} and {second} share {amount} less than the cohort's median, far less than"
+                " any usual case. Look at both before labeling."
             )
     return found
-
-
-def mismatch_reasons(
-    measures: AlignmentMeasures, index: int, modalities: Sequence[str]
-) -> list[str]:
-    """Return one sentence per modality that does not belong to the case."""
-    available = [p for p in measures.pairs if np.isfinite(measures.agreement[p][index])]
-    if len(modalities) > 1 and len(available) == 1:
-        return [
-            f"{joined(modalities)} do not seem to belong together: their edges agree hardly better"
-            " than those of two patients would. Wrong patient, wrong series, or far out of place."
-        ]
-    reasons = []
-    for modality in modalities:
-        partners = [next(m for m in p if m != modality) for p in available if modality in p]
-        reasons.append(
-            f"{modality} does not seem to belong to this case: its edges agree with those of"
-            f" {joined(partners)} hardly better than another patient's would. Wrong patient, wrong"
-            " series, or far out of place."
-        )
-    return reasons
-
-
-def shift_reasons(measures: AlignmentMeasures, index: int, pairs: Sequence[Pair]) -> list[str]:
-    """Return one sentence for a modality that is off several others, and one per other pair."""
-    if not pairs:
-        return []
-    counts = Counter(modality for pair in pairs for modality in pair)
-    culprit, n_pairs = max(counts.items(), key=lambda item: item[1])
-    own = [pair for pair in pairs if n_pairs > 1 and culprit in pair]
-    groups = [(culprit, own)] if own else []
-    groups += [(pair[1], [pair]) for pair in pairs if pair not in own]
-    return [_off_text(measures, index, moved, group) for moved, group in groups]
-
-
-def _off_text(measures: AlignmentMeasures, index: int, moved: str, pairs: Sequence[Pair]) -> str:
-    """Say how far a modality lies off others; in one figure where the estimates agree."""
-    offsets = {}
-    for first, second in pairs:
-        sign = 1.0 if moved == second else -1.0
-        still = first if moved == second else second
-        offsets[still] = sign * measures.offset_mm[first, second][index]
-    mean = np.mean(list(offsets.values()), axis=0)
-    spread = max(float(np.linalg.norm(offset - mean)) for offset in offsets.values())
-    if spread <= SAME_OFFSET_MM:
-        parts = [f"{_distance_text(mean)} off {joined(list(offsets))}"]
-    else:
-        parts = [f"{_distance_text(offset)} off {still}" for still, offset in offsets.items()]
-    return f"{moved} lies {joined(parts)}. Check the alignment before labeling."
-
-
-def _distance_text(offset_mm: Float64Array) -> str:
-    axis = int(np.argmax(np.abs(offset_mm)))
-    side = DIRECTIONS[axis][0 if offset_mm[axis] > 0 else 1]
-    return f"about {np.linalg.norm(offset_mm):.0f} mm (mostly {side})"

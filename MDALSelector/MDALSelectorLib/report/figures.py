@@ -48,6 +48,20 @@ def plotly_script() -> str:
     return str(get_plotlyjs())
 
 
+def shown_range(values: Sequence[float]) -> tuple[float, float]:
+    """Return from where to where values are drawn: at most five times the quartiles' distance.
+
+    What lies beyond is drawn at the rim; two outliers would flatten all other cases.
+    """
+    if not values:
+        return 0.0, 1.0
+    low, high = (float(v) for v in np.percentile(values, (25, 75)))
+    reach = 5.0 * (high - low)
+    if reach == 0:
+        return min(values), max(values)
+    return max(min(values), low - reach), min(max(values), high + reach)
+
+
 def scatter_html(selection: CaseSelection) -> str:
     """Plot modality difference against the first principal component, one point per case.
 
@@ -58,6 +72,7 @@ def scatter_html(selection: CaseSelection) -> str:
 
     figure = Figure()
     shown = [case for case in selection.cases if case.modality_difference is not None]
+    low, high = shown_range([case.modality_difference or 0.0 for case in shown])
     for state in STATE_STYLES:
         cases = [case for case in shown if case.state == state]
         _add_points(
@@ -66,6 +81,7 @@ def scatter_html(selection: CaseSelection) -> str:
             cases,
             x=[case.components[0] for case in cases],
             y=[case.modality_difference or 0.0 for case in cases],
+            limits=(low, high),
         )
     figure.update_xaxes(
         title_text="first principal component of the embeddings (similar cases lie close)"
@@ -79,6 +95,7 @@ def pmi_html(selection: CaseSelection) -> str:
     from plotly.graph_objects import Figure
 
     figure = Figure()
+    limits = shown_range([value for case in selection.cases for value in case.pmi.values()])
     for number, pair in enumerate(selection.pairs):
         _add_box(figure, number, [case.pmi[pair] for case in selection.cases if pair in case.pmi])
     for state in STATE_STYLES:
@@ -95,6 +112,7 @@ def pmi_html(selection: CaseSelection) -> str:
             [case for case, _, _ in points],
             x=[number + _offset(case) for case, number, _ in points],
             y=[case.pmi[pair] for case, _, pair in points],
+            limits=limits,
         )
     names = [f"{a} and {b}" for a, b in selection.pairs]
     figure.update_xaxes(tickvals=list(range(len(names))), ticktext=[html.escape(n) for n in names])
@@ -135,7 +153,9 @@ def _add_points(
     *,
     x: Sequence[float],
     y: Sequence[float],
+    limits: tuple[float, float],
 ) -> None:
+    """Add the points of one state; those beyond the limits lie at the rim with a true label."""
     from plotly.graph_objects import Scatter
 
     if not cases:
@@ -144,7 +164,7 @@ def _add_points(
     figure.add_trace(
         Scatter(
             x=[round(value, 5) for value in x],
-            y=[round(value, 5) for value in y],
+            y=[round(min(max(value, limits[0]), limits[1]), 5) for value in y],
             mode="markers",
             name=state_text(state),
             marker={
@@ -154,10 +174,11 @@ def _add_points(
                 "line": {"width": 1, "color": color},
             },
             text=[html.escape(case.case_id) for case in cases],
+            hovertext=[f"{value:.2f}" for value in y],
             customdata=[case.rank for case in cases],
             hovertemplate="<b>%{text}</b><br>rank %{customdata}, "
             + state_text(state)
-            + "<br>%{y:.2f}<extra></extra>",
+            + "<br>%{hovertext}<extra></extra>",
         )
     )
 

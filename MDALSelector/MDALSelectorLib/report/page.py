@@ -97,7 +97,8 @@ class TableRow:
 
     Attributes:
         case: The case.
-        bars: Every measure of the case from 0 (smallest of the cohort) to 100 (largest).
+        bars: Every measure of the case from 0 (smallest of the cohort) to 100 (largest); outliers
+            are cut off, so that they do not flatten the others.
         shades: Per pair, how far below the median its PMI lies, from 0 to 100.
     """
 
@@ -112,16 +113,20 @@ def table_rows(selection: CaseSelection) -> list[TableRow]:
     for case in selection.cases:
         for name, value in case.measures.items():
             values.setdefault(name, []).append(value)
-    low = {name: min(of_measure) for name, of_measure in values.items()}
-    width = {name: max(max(found) - low[name], 1e-9) for name, found in values.items()}
+    limits = {name: figures.shown_range(of_measure) for name, of_measure in values.items()}
     return [
         TableRow(
             case=case,
-            bars={n: round(100 * (v - low[n]) / width[n], 1) for n, v in case.measures.items()},
+            bars={n: _share(v, *limits[n]) for n, v in case.measures.items()},
             shades={pair: round(min(max(-z / 3, 0.0), 1.0) * 100) for pair, z in case.z.items()},
         )
         for case in selection.cases
     ]
+
+
+def _share(value: float, low: float, high: float) -> float:
+    share = (value - low) / max(high - low, 1e-9)
+    return round(100 * min(max(share, 0.0), 1.0), 1)
 
 
 def flattened(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:

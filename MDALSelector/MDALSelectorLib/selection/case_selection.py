@@ -12,6 +12,9 @@ from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, Trust
 from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE
 from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
+# Strategies whose first case matters most; the others choose cases that matter together.
+BY_PRIORITY = ("MaxMD", "MinMD", "VoxelNMI", "Score")
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -198,6 +201,13 @@ class CaseSelection:
     def to_check(self) -> tuple[RankedCase, ...]:
         """Cases whose modalities do not seem to belong together, not yet accepted or labeled."""
         return tuple(case for case in self.cases if case.state == CHECK_PAIRING)
+
+    @property
+    def order_text(self) -> str:
+        """What the order of the suggested cases means, to follow "label next"."""
+        if self.strategy in BY_PRIORITY:
+            return ", in this order"
+        return " (they were chosen together: the numbers are the order of choice, not of weight)"
 
     @property
     def incomplete(self) -> tuple[RankedCase, ...]:

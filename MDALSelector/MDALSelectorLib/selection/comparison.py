@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,10 +31,10 @@ def compare_strategies(
         name: sorted(
             pick.index
             for pick in make_strategy(name, options).select(
-                pool, budget, generator=strategy_generator(seed, name)
+                _rankable(pool, name), budget, generator=strategy_generator(seed, name)
             )
         )
-        for name in usable_strategies(pool)
+        for name in usable_strategies(pool, budget)
     }
     names = tuple(picked)
     return StrategyComparison(
@@ -47,18 +48,28 @@ def compare_strategies(
     )
 
 
-def usable_strategies(pool: Pool) -> tuple[str, ...]:
-    """Return the strategies whose utility every candidate has, in the order of the registry."""
-    rows = pool.candidates
+def usable_strategies(pool: Pool, budget: int = 1) -> tuple[str, ...]:
+    """Return the strategies that have enough candidates with what they rank by.
+
+    Args:
+        pool: All cases.
+        budget: How many candidates each needs.
+    """
     return tuple(
         name
         for name, kind in STRATEGIES.items()
-        if kind.utility is None
-        or (
-            kind.utility in pool.utilities
-            and bool(np.isfinite(np.asarray(pool.utilities[kind.utility])[rows]).all())
-        )
+        if (kind.utility is None or kind.utility in pool.utilities)
+        and int(_rankable(pool, name).candidates.sum()) >= budget
     )
+
+
+def _rankable(pool: Pool, name: str) -> Pool:
+    """Return the pool without the candidates that the strategy cannot rank."""
+    utility = STRATEGIES[name].utility
+    if utility is None or utility not in pool.utilities:
+        return pool
+    is_known = np.isfinite(np.asarray(pool.utilities[utility], dtype=np.float64))
+    return replace(pool, eligible=np.logical_and(pool.eligible, is_known))
 
 
 def coverage_radius(pool: Pool, picked: Sequence[int]) -> float:

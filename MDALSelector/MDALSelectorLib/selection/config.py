@@ -40,6 +40,7 @@ class SelectionConfig:
         accepted: Cases whose pairing the user has confirmed.
         score_column: Column of the manifest that strategy `Score` ranks by.
         modality_patterns: Patterns `PATTERN=NAME` that come before the cohort's table.
+        within: Grouping of the cases within which the modality difference is compared.
     """
 
     budget: str
@@ -54,6 +55,7 @@ class SelectionConfig:
     accepted: tuple[str, ...] = ()
     score_column: str | None = None
     modality_patterns: tuple[str, ...] = ()
+    within: str | None = None
 
     def __post_init__(self) -> None:
         """Reject an invalid spacing."""
@@ -91,6 +93,7 @@ def configuration_of(config: SelectionConfig, spec: PreprocessingSpec) -> dict[s
         "labelled": config.labelled,
         "accepted": sorted(config.accepted),
         "score_column": config.score_column,
+        "within": config.within,
         "modality_patterns": list(config.modality_patterns),
         "spacing_mm": list(spec.spacing_mm),
         "modality_kinds": dict(spec.kinds),

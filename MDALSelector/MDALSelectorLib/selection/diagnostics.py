@@ -8,6 +8,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Pair = tuple[str, str]
+# The estimator that learns from positions: thousands of pairs per case.
+LOCAL = "local"
+# Most cases that a bound is computed on at once.
+BOUND_BLOCK = 256
+# From this share of its ceiling on, a bound is called near it.
+NEAR_CEILING = 0.8
 TrustLevel = Literal["good", "moderate", "low", "none"]
 
 
@@ -50,6 +56,9 @@ class Diagnostics:
         n_repeats: Times that the split was drawn.
         pairs: What is known of every pair of modalities.
         r12_by_estimator: `r12_disjoint` of every estimator that ran and has a signal.
+        acquisition_shares: Share of the rank variance of the modality difference that site, voxel
+            size and the like explain, 0 to 1, by the name of the grouping.
+        remarks: What else the user should know of the order, one sentence or two each.
     """
 
     estimator: str
@@ -62,6 +71,8 @@ class Diagnostics:
     n_repeats: int
     pairs: tuple[PairDiagnostics, ...]
     r12_by_estimator: Mapping[str, float] = field(default_factory=dict)
+    acquisition_shares: Mapping[str, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def bound_nats(self) -> float | None:
@@ -69,9 +80,23 @@ class Diagnostics:
         return self.bounds_nats.get(self.estimator)
 
     @property
+    def ceiling_nats(self) -> float | None:
+        """Largest bound that an estimator of whole cases can reach, nats: log of a fold's cases."""
+        n_held_out = max((pair.n_cases for pair in self.pairs), default=0) / self.n_folds
+        if self.estimator == LOCAL or n_held_out < 2:
+            return None
+        return math.log(min(n_held_out, BOUND_BLOCK))
+
+    @property
     def medians_nats(self) -> dict[Pair, float]:
         """Median PMI per scored pair, nats."""
         return {p.pair: p.median_nats for p in self.pairs if p.median_nats is not None}
+
+    @property
+    def used_medians_nats(self) -> dict[Pair, float]:
+        """Median PMI per pair that counts in the modality difference, nats."""
+        used = {pair.pair for pair in self.pairs if pair.is_used}
+        return {pair: median for pair, median in self.medians_nats.items() if pair in used}
 
 
 @dataclass(frozen=True)
@@ -91,10 +116,7 @@ class Trust:
 MIN_BOUND_NATS = 0.1
 # With fewer cases an estimator that pairs whole cases has too little to learn from.
 FEW_CASES = 60
-# The estimator that learns from positions: thousands of pairs per case.
-LOCAL = "local"
-# Simulated Gaussian cohorts: r12 of 0.73 (0.47) stands for a correlation with the truth of 0.79
-# (0.56).
+# What an r12 says about the truth differs from cohort to cohort; these only part the words.
 GOOD_REPEATABILITY = 0.7
 MODERATE_REPEATABILITY = 0.4
 
@@ -152,7 +174,18 @@ def _signal(diagnostics: Diagnostics) -> str:
     return (
         f"On cases that it had not seen, the {diagnostics.estimator} estimator finds"
         f" {bound:.2f} nats of shared information{_per(diagnostics)}, {word} the"
-        f" {threshold:.2f} nats that chance alone could give."
+        f" {threshold:.2f} nats that chance alone could give.{_saturation(diagnostics)}"
+    )
+
+
+def _saturation(diagnostics: Diagnostics) -> str:
+    """Say that a bound cannot grow further, where it is near its ceiling."""
+    ceiling, bound = diagnostics.ceiling_nats, diagnostics.bound_nats
+    if ceiling is None or bound is None or bound < NEAR_CEILING * ceiling:
+        return ""
+    return (
+        f" That is near the {ceiling:.2f} nats that so few held-out cases can show at most: the"
+        " modalities may share more, and bounds that close say nothing about which is better."
     )
 
 
@@ -172,15 +205,10 @@ def _repeatability(diagnostics: Diagnostics) -> str:
             "Two rankings that were learned from separate parts of the cohort agree with r12 ="
             f" {disjoint:.2f}"
         )
-        if diagnostics.estimator == LOCAL:
-            return (
-                f"{agree} (1 is perfect). An order that repeats can still follow image quality or"
-                " scanner instead of content: look at the pictures of the first cases."
-            )
-        low, high = max(disjoint, 0.0), math.sqrt(max(disjoint, 0.0))
         return (
-            f"{agree}; in simulated cohorts the agreement with the truth then was about"
-            f" {low:.2f} to {high:.2f}, in some more (1 is perfect)."
+            f"{agree} (1 is perfect). That says how well the order repeats, not how true it is: it"
+            " can still follow image quality or scanner instead of content. Look at the pictures of"
+            " the first cases."
         )
     if repeats is not None:
         return (

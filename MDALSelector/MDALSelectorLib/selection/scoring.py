@@ -27,7 +27,7 @@ from MDALSelectorLib.selection.cohort_scores import (
 from MDALSelectorLib.selection.config import PACKAGES, SelectionConfig
 from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics
 from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, VOXEL_NMI
-from MultimodalImagingLib.images.arrays import MaskArray
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
 from MultimodalImagingLib.record.cohort_record import CohortRecord
@@ -93,7 +93,7 @@ def estimate_scores(
         measures={MODALITY_DIFFERENCE: difference.values, VOXEL_NMI: nmi},
         embeddings=fused_embedding(features),
         diagnostics=diagnostics_of(estimation, config.estimation, has_modality(features)),
-        flags=_with_incomplete(prepared, flags),
+        flags=_with_incomplete(prepared, flags, difference.values),
         critics=estimation.critics,
     )
 
@@ -179,16 +179,18 @@ def _key(prepared: PreparedCohort, config: SelectionConfig) -> str:
 
 
 def _with_incomplete(
-    prepared: PreparedCohort, flags: Mapping[str, tuple[Flag, ...]]
+    prepared: PreparedCohort, flags: Mapping[str, tuple[Flag, ...]], values: Float64Array
 ) -> dict[str, tuple[Flag, ...]]:
-    """Add to the flags of cases what modalities they lack."""
+    """Add to the flags of cases what modalities they lack, and what follows from that."""
     found: dict[str, tuple[Flag, ...]] = {}
-    for case_id, header in zip(prepared.case_ids, prepared.headers, strict=True):
+    for row, (case_id, header) in enumerate(zip(prepared.case_ids, prepared.headers, strict=True)):
         own = flags.get(case_id, ())
         lacks = [m for m in prepared.modalities if m not in header.modalities]
         if lacks:
-            reason = f"It lacks {' and '.join(lacks)}; it is scored from the pairs that it has."
-            own = (Flag(INCOMPLETE, reason), *own)
+            scored = "it is scored from the pairs that it has"
+            if not np.isfinite(values[row]):
+                scored = "it has no pair that counts, and so no modality difference"
+            own = (Flag(INCOMPLETE, f"It lacks {' and '.join(lacks)}; {scored}."), *own)
         if own:
             found[case_id] = own
     return found

@@ -26,6 +26,14 @@ from MDALSelectorLib.strategies.pool import (
 from MultimodalImagingLib.images.arrays import Float64Array
 
 FALLBACK_STRATEGY = "TypiClust"
+UNSCORED = (
+    "no pair of its modalities was scored, so it has no modality difference; strategies that need"
+    " none (TypiClust, KCenter, ALPS, Random) can choose it"
+)
+# One in half a billion: larger figures are an odd image's, and no reader can believe them.
+MOST_NATS = 20.0
+# Smaller figures are no difference at all.
+LEAST_NATS = 0.005
 
 
 def make_selection(scores: CohortScores, request: SelectionRequest) -> CaseSelection:
@@ -89,8 +97,8 @@ def _all_flags(scores: CohortScores, strategy: Strategy) -> dict[str, tuple[Flag
     flags = {name: _own_flags(scores, name) for name in scores.case_ids}
     is_scored = np.isfinite(scores.modality_difference)
     reasons = {}
-    if is_scored.any():
-        reasons = dict.fromkeys(np.flatnonzero(~is_scored), "no pair of its modalities was scored")
+    if strategy.utility == MODALITY_DIFFERENCE:
+        reasons = dict.fromkeys(np.flatnonzero(~is_scored), UNSCORED)
     if strategy.utility == VOXEL_NMI and VOXEL_NMI in scores.measures:
         lacking = np.flatnonzero(~np.isfinite(scores.measures[VOXEL_NMI]))
         reasons |= dict.fromkeys(lacking, "it has no pair of modalities to compare voxel by voxel")
@@ -139,7 +147,7 @@ def _ranked_cases(
         name = scores.case_ids[row]
         pmi, z = (_per_pair(scores, table[row]) for table in (scores.pmi_nats, scores.z))
         measures = {m.name: float(scores.measures[m.name][row]) for m in MEASURES}
-        medians, is_labelled = scores.diagnostics.medians_nats, name in scores.labelled
+        medians, is_labelled = scores.diagnostics.used_medians_nats, name in scores.labelled
         stands_out = pair_statement(pmi, z, medians, highest=wants_small)
         parts = [chosen.get(row, ""), stands_out]
         parts = parts[::-1] if strategy.utility == MODALITY_DIFFERENCE else parts
@@ -178,25 +186,21 @@ def pair_statement(
     Args:
         pmi: PMI per pair of this case, nats.
         z: The same against the cohort's median and spread; decides which pair stands out.
-        medians_nats: Median over the cohort per pair, nats.
+        medians_nats: Median over the cohort per pair that counts, nats.
         highest: Whether the pair that shares the most is meant, not the one that shares the least.
 
     Returns:
-        A part of a sentence; empty if no pair was scored.
+        A part of a sentence; empty if no pair stands out on that side.
     """
     scored = sorted(pair for pair in pmi if pair in medians_nats and pair in z)
     if not scored:
         return ""
     pair = max(scored, key=z.__getitem__) if highest else min(scored, key=z.__getitem__)
-    names = f"{pair[0]} and {pair[1]}"
     gap = pmi[pair] - medians_nats[pair]
-    amount = nats(abs(gap))
-    if len(pmi) == 1 or (gap > 0) == highest:
-        word = "more" if gap > 0 else "less"
-        return f"{names} share {amount} {word} than the cohort's median"
-    if highest:
-        return f"no pair of modalities shares more than the cohort's median ({names}: -{amount})"
-    return f"no pair of modalities shares less than the cohort's median ({names}: +{amount})"
+    if (gap > 0) != highest or abs(gap) < LEAST_NATS:
+        return ""
+    word = "more" if highest else "less"
+    return f"{pair[0]} and {pair[1]} share {nats(abs(gap))} {word} than the cohort's median"
 
 
 def case_reason(parts: Sequence[str], flags: Sequence[Flag], *, labelled: bool) -> str:
@@ -215,7 +219,12 @@ def case_reason(parts: Sequence[str], flags: Sequence[Flag], *, labelled: bool) 
 
 
 def nats(value: float) -> str:
-    """Write an amount of information with one decimal, with two if it is small."""
+    """Write an amount of information with one decimal, with two if it is small.
+
+    Beyond 20 nats a figure says no more than that nothing fits.
+    """
+    if abs(value) > MOST_NATS:
+        return f"more than {MOST_NATS:.0f} nats"
     return f"{value:.2f} nats" if abs(value) < 0.095 else f"{value:.1f} nats"
 
 

@@ -1,0 +1,104 @@
+"""Modalities that fit the others of their case better when they are mirrored or turned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from MDALSelectorLib.pairing.alignment import AlignmentMeasures, Pair
+from MDALSelectorLib.pairing.config import PairingConfig
+from MDALSelectorLib.pairing.poses import POSES
+from MultimodalImagingLib.images.arrays import Float64Array
+
+# A pose says something about a pair if at most a fifth of the cohort lies on the wrong side.
+_FEW = 0.2
+# That fifth of a normal distribution begins 0.84 standard deviations off; usual cases end at 3.
+_TAIL = 3.0 / 0.84
+
+
+@dataclass(frozen=True)
+class PoseFinding:
+    """A modality that fits better in another pose.
+
+    Attributes:
+        modality: The modality.
+        partners: Those that it fits better; if it is one alone, either may be the mirrored one.
+        pose: What was done to the modality, see `Pose.text`.
+    """
+
+    modality: str
+    partners: tuple[str, ...]
+    pose: str
+
+
+def pose_findings(measures: AlignmentMeasures, config: PairingConfig) -> list[list[PoseFinding]]:
+    """Return for every case the modalities that clearly fit better in another pose.
+
+    In an aligned case every pose fits worse than none. Poses for which this does not hold in the
+    cohort (a pair without common edges, a round body) say nothing and do not count.
+    """
+    tables = {pair: _with_excess(gains, config) for pair, gains in measures.pose_gain.items()}
+    modalities = dict.fromkeys(name for pair in tables for name in pair)
+    found: list[list[PoseFinding]] = []
+    for index in range(len(measures.case_ids)):
+        own: list[PoseFinding] = []
+        for modality in modalities:
+            finding = _finding(modality, _gains_of(modality, index, tables))
+            taken = {(f.modality, *f.partners) for f in own}
+            if finding and (*finding.partners, modality) not in taken:
+                own.append(finding)
+        found.append(own)
+    return found
+
+
+def _with_excess(gains: Float64Array, config: PairingConfig) -> Float64Array:
+    """Return gains and by how much they exceed their limit, `(n_cases, 2, 12)`.
+
+    Poses that say nothing about a pair are NaN.
+    """
+    known = gains[np.isfinite(gains).all(axis=1)]
+    if len(known) < config.min_cases:
+        return np.stack([gains, gains - config.absolute_pose_gain], axis=1)
+    low, median, high = np.quantile(known, (_FEW, 0.5, 1 - _FEW), axis=0)
+    usual_limit = np.where(high < 0, median + _TAIL * (high - median), 0.0)
+    telling = np.where((high < 0) | (low > 0), gains, np.nan)
+    return np.stack([telling, telling - np.maximum(usual_limit, config.min_gain)], axis=1)
+
+
+def _gains_of(
+    modality: str, index: int, tables: Mapping[Pair, Float64Array]
+) -> dict[str, Float64Array]:
+    """Return gains and excesses of a modality's poses per partner, `(2, 12)` each."""
+    gains = {}
+    for (first, second), table in tables.items():
+        if modality in (first, second) and np.isfinite(table[index]).any():
+            row = table[index] if modality == second else table[index][:, _INVERSE]
+            gains[first if modality == second else second] = row
+    return gains
+
+
+def _finding(modality: str, gains: Mapping[str, Float64Array]) -> PoseFinding | None:
+    """Return the pose that fits better with every partner that it says something about."""
+    if not gains:
+        return None
+    table = np.array(list(gains.values()))
+    counts = np.isfinite(table[:, 0]).sum(axis=0)
+    worst = np.where(np.isfinite(table[:, 0]), table[:, 0], np.inf).min(axis=0)
+    excess = np.nansum(table[:, 1], axis=0) / np.maximum(counts, 1)
+    excess = np.where((counts > 0) & (worst > 0), excess, -np.inf)
+    best = int(excess.argmax())
+    if not excess[best] > 0:
+        return None
+    partners = tuple(p for p, row in gains.items() if np.isfinite(row[0, best]))
+    return PoseFinding(modality, partners, POSES[best].text)
+
+
+def _inverse() -> list[int]:
+    """Turning one image of a pair is turning the other one back."""
+    keys = [(pose.axes, pose.signs) for pose in POSES]
+    return [keys.index((axes, tuple(signs[a] for a in axes))) for axes, signs in keys]
+
+
+_INVERSE = _inverse()
