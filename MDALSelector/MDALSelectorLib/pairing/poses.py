@@ -39,7 +39,7 @@ class Pose:
 
     def __call__(self, field: Float32Array) -> Float32Array:
         """Return the edge field `(7, n, n, n)` of an image in this pose."""
-        reversed_axes = [axis + 1 for axis in range(3) if self.signs[axis] < 0]
+        reversed_axes = tuple(axis + 1 for axis in range(3) if self.signs[axis] < 0)
         spatial = field.transpose(0, *(axis + 1 for axis in self.axes))
         moved = np.flip(spatial, reversed_axes)
         channels = [*self.axes]
