@@ -98,10 +98,6 @@ def test_places_fill_the_box_of_a_body_evenly() -> None:
         assert np.abs(counts[part[0] : part[1]] - expected).max() < 0.1 * expected
 
 
-def test_a_body_without_a_voxel_has_no_places() -> None:
-    assert [len(axis) for axis in places_in(np.zeros((4, 5, 6), dtype=bool), 10)] == [0, 0, 0]
-
-
 def test_a_missing_modality_and_air_count_nowhere() -> None:
     cases = [textured_case("one", seed=1, share=0.5), textured_case("two", seed=2, share=0.5)]
     cases.append(textured_case("three", seed=3, share=0.5, modalities=("a",)))
