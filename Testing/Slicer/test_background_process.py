@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import time
 from pathlib import Path
 
@@ -172,6 +174,19 @@ def test_a_job_that_the_system_ends_has_failed(make_job, run):
     assert job.errorMessage
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_job_whose_program_is_ended_from_outside_is_told_so(make_job, queue, wait_until):
+    job = make_job("print('nearly done', file=sys.stderr, flush=True); time.sleep(60)")
+    queue.submit(job)
+    wait_until(lambda: "nearly done" in job.log)
+    program = job._process.processId()
+    for pid in sorted(family(program), key=lambda pid: pid != program):
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: job.state.isOver, PATIENCE_S)
+    assert job.state.value == "failed"
+    assert job.errorMessage == "The job 'job0' was ended from outside. nearly done"
+
+
 def test_a_python_that_is_not_there_is_told(make_job, run, monkeypatch):
     from MultimodalWidgetsLib import background_process
 
@@ -297,6 +312,16 @@ def test_two_jobs_wait_in_line_and_run_in_order(make_job, queue, wait_until):
     assert [job.state.value for job in jobs] == ["running", "waiting", "waiting"]
     wait_until(lambda: not queue.jobs)
     assert order == [(f"job{n}", state) for n in range(3) for state in ("running", "done")]
+
+
+def test_a_line_that_comes_late_does_not_end_a_job_again(make_job, run, host):
+    job = make_job("print('x')")
+    events = recorded(job)
+    run(job)
+    job._take(isError=False, lines=["late"])
+    host.settle()
+    assert events["state"] == ["running", "done"]
+    assert list(job.log) == ["x", "late"]
 
 
 def test_a_failed_or_cancelled_job_does_not_hold_up_the_next(make_job, queue, wait_until):

@@ -128,6 +128,23 @@ def test_a_tiny_body_is_scored_and_a_single_voxel_breaks_nothing(
     assert np.isfinite(result.estimates[0].pmi).all()
 
 
+def test_a_case_whose_modalities_agree_on_no_body_is_not_scored_and_the_others_are(
+    cases: list[PreparedCase],
+) -> None:
+    nowhere = prepared("c05", cases[5].images, np.zeros_like(cases[5].body))
+    (estimate,) = run([*cases[:5], nowhere, *cases[6:]]).estimates
+    assert estimate.case_index.tolist() == [n for n in range(N) if n != 5]
+
+
+def test_more_halves_than_repeats_are_not_waited_for(cases: list[PreparedCase]) -> None:
+    samples = sample_cohort(cases[:8], KINDS, blurs=[{}] * 8, n_places=CONFIG.n_places)
+    plan = plan_cross_fit([c.case_id for c in cases[:8]], config=FOLDS, seed=0)
+    config = replace(CONFIG, n_reliability_splits=3)
+    (estimate,) = local_estimates(samples, (PAIR,), plan=plan, config=config).estimates
+    assert len(estimate.half_pmi) == 1
+    assert np.isfinite(estimate.pmi).all()
+
+
 def test_a_modality_that_never_varies_shares_nothing(cases: list[PreparedCase]) -> None:
     flat = [
         prepared(c.case_id, {**c.images, "b": np.full(c.body.shape, 3.0, np.float32)}, c.body)

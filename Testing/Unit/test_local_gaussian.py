@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 from gaussian_toys import CORRELATIONS, make_toy
 
-from MDALSelectorLib.estimation.local_folds import case_summary, drawn_positions, log_odds
+from MDALSelectorLib.estimation.cross_fitting import Split
+from MDALSelectorLib.estimation.local_folds import (
+    case_summary,
+    drawn_positions,
+    local_fold,
+    log_odds,
+)
 from MDALSelectorLib.estimation.local_gaussian import fit_local_critic, fit_normal_map
+from MDALSelectorLib.estimation.local_samples import LocalSamples
 
 TOY = make_toy(20_000, seed=3)
 INFORMATION = -0.5 * np.log(1 - CORRELATIONS**2).sum()
@@ -101,3 +108,17 @@ def test_a_score_does_not_follow_its_extreme_positions() -> None:
     assert case_summary(pmi)[0] == pytest.approx(0.5)
     assert case_summary(broken)[0] == pytest.approx(0.5, abs=0.01)
     assert case_summary(pmi)[1] == pytest.approx(0.1)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("lacking", ["fit", "held_out"])
+def test_a_pair_that_one_side_of_a_split_never_shows_is_not_scored(lacking: str) -> None:
+    generator = np.random.default_rng(0)
+    values = {m: generator.normal(size=(8, 40, 2)).astype(np.float32) for m in ("CT", "PET")}
+    split = Split(np.arange(5), np.arange(5, 8), np.arange(8), seed=0)
+    values["PET"][getattr(split, lacking)] = np.nan
+    fold = local_fold(LocalSamples(values), ("CT", "PET"), split)
+    critic = fold.critic(("CT", "PET"), ridge=0.1)
+    assert (critic is None) == (lacking == "fit")
+    assert np.isnan(fold.case_pmi(("CT", "PET"), critic)).all()
+    assert np.isnan(fold.case_bounds(("CT", "PET"), critic)).all()

@@ -10,6 +10,7 @@ import pytest
 from MDALSelectorLib.strategies import make_strategy
 from MDALSelectorLib.strategies.base import StrategyOptions, capped_order
 from MDALSelectorLib.strategies.clusters import k_means_groups, typicality
+from MDALSelectorLib.strategies.diverse_md import DiverseMD
 from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, SCORE, VOXEL_NMI, Pool
 from MultimodalImagingLib.errors import UsageError
 
@@ -294,3 +295,15 @@ def test_reasons_write_no_negative_zero(name: str) -> None:
     pool = pool_of(LINE, np.full(6, -0.001))
     for pick in make_strategy(name).select(pool, 6, generator=np.random.default_rng(0)):
         assert pick.reason.startswith("modality difference 0.00,")
+
+
+@pytest.mark.parametrize("gate", [0.0, -0.5, 1.1])
+def test_a_gate_that_lets_none_or_more_than_all_compete_is_refused(gate: float) -> None:
+    with pytest.raises(ValueError, match="gate above 0 and at most 1"):
+        DiverseMD(gate=gate)
+
+
+def test_grouping_by_pairs_needs_scores_of_pairs() -> None:
+    pool = pool_of(np.random.default_rng(0).normal(size=(6, 2)), np.arange(6.0))
+    with pytest.raises(ValueError, match="PMI per pair of modalities to group by"):
+        rows("DiverseMD", pool, 2, StrategyOptions(space="pairs"))

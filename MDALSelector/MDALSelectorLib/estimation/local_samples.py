@@ -119,14 +119,7 @@ def seen_body(case: PreparedCase, modality: str) -> MaskArray:
 
 
 def places_in(body: MaskArray, n_places: int) -> tuple[npt.NDArray[np.int64], ...]:
-    """Return the voxels of the places in the box around a body, indices along K, J and I.
-
-    Raises:
-        ValueError: If the body is empty.
-    """
-    if not body.any():
-        msg = "Expected a body of at least one voxel."
-        raise ValueError(msg)
+    """Return the voxels of the places in the box around a body, indices along K, J and I."""
     steps = _ROOT ** -np.arange(1.0, 4.0)
     relative = (0.5 + np.arange(1, n_places + 1)[:, None] * steps) % 1.0
     return tuple(
