@@ -62,7 +62,9 @@ def _with_excess(gains: Float64Array, config: PairingConfig) -> Float64Array:
     if len(known) < config.min_cases:
         return np.stack([gains, gains - config.absolute_pose_gain], axis=1)
     low, median, high = np.quantile(known, (_FEW, 0.5, 1 - _FEW), axis=0)
-    usual_limit = np.where(high < 0, median + _TAIL * (high - median), 0.0)
+    # What is turned gains about as much as usual cases lose; another patient's image gains less.
+    usual = np.maximum(median + _TAIL * (high - median), -0.5 * median)
+    usual_limit = np.where(high < 0, usual, 0.0)
     telling = np.where((high < 0) | (low > 0), gains, np.nan)
     return np.stack([telling, telling - np.maximum(usual_limit, config.min_gain)], axis=1)
 

@@ -41,7 +41,7 @@ class Pose:
         """Return the edge field `(7, n, n, n)` of an image in this pose."""
         reversed_axes = tuple(axis + 1 for axis in range(3) if self.signs[axis] < 0)
         spatial = field.transpose(0, *(axis + 1 for axis in self.axes))
-        moved = np.flip(spatial, reversed_axes)
+        moved = np.flip(spatial, tuple(reversed_axes))
         channels = [*self.axes]
         channels += [
             3 + _OFF_DIAGONAL.index((min(pair), max(pair)))
