@@ -211,14 +211,26 @@ def test_the_page_shows_every_case_and_loads_nothing(
         "summary": [
             {
                 "region": "lesion",
+                "n_cases": 2,
                 "dice_mean": 0.875,
                 "dice_sd": 0.1,
                 "dice_median": 0.9,
                 "hd95_mean_mm": 3.25,
+                "hd95_median_mm": 3.0,
                 "dsc_agg": 0.88,
             }
         ],
-        "scores": [{"case_id": "c", "region": "lesion", "dice": 0.77, "hd95_mm": 4.2}],
+        "scores": [
+            {
+                "case_id": "c",
+                "region": "lesion",
+                "dice": 0.77,
+                "hd95_mm": 4.2,
+                "predicted_ml": 1.0,
+                "reference_ml": 1.0,
+                "common_ml": 0.77,
+            }
+        ],
         "n_cases": 2,
         "rules": "Rules.",
     }

@@ -53,7 +53,7 @@ def shown_range(values: Sequence[float]) -> tuple[float, float]:
 
     What lies beyond is drawn at the rim; two outliers would flatten all other cases.
     """
-    if not values:
+    if len(values) == 0:
         return 0.0, 1.0
     low, high = (float(v) for v in np.percentile(values, (25, 75)))
     reach = 5.0 * (high - low)
