@@ -73,6 +73,12 @@ EXAMPLES = (
             *("--settings", "{choices}"),
         )
     ),
+    Example(
+        (
+            *(MDAL, "select", "{labelled}", "--budget", "1", "--within", "site"),
+            *("--estimator", "gaussian", "--output", "{new}"),
+        )
+    ),
     Example((MDAL, "report", "{run}", "--events")),
     Example(
         (
@@ -155,6 +161,10 @@ def places(tmp_path: Path, small_example: SmallExample) -> Mapping[str, str]:
         shutil.copytree(getattr(small_example, name), tmp_path / name)
     (tmp_path / "labels").mkdir()
     labelled = toy_cohort(tmp_path / "labelled", n_cases=12)
+    sites = [f"patient{n}\t{'ab'[n % 2]}" for n in range(12)]
+    (tmp_path / "labelled" / "participants.tsv").write_text(
+        "\n".join(["participant_id\tsite", *sites]) + "\n", encoding="utf-8"
+    )
     (tmp_path / "label_maps").mkdir()
     for label in sorted((tmp_path / "labelled").glob("*/seg.nii.gz")):
         shutil.copy(label, tmp_path / "label_maps" / f"{label.parent.name}.nii.gz")

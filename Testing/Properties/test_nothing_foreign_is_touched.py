@@ -36,6 +36,10 @@ class Writer:
 
 
 MDAL, CIML = "mdal-selector", "ciml-segmenter"
+RETROSPECT = (
+    *("--budgets", "1", "--draws", "2", "--folds", "2", "--partitions", "1"),
+    *("--strategy", "random", "--estimator", "gaussian"),
+)
 SEGMENT = (CIML, "segment", "{world}/cohort", "--model", "{world}/model", *CPU, "--case", "case00")
 WRITERS: Mapping[str, Writer] = {
     "select-output": Writer(
@@ -45,6 +49,16 @@ WRITERS: Mapping[str, Writer] = {
         (MDAL, "select", "{world}/cohort", *SELECT, "--record", "{place}"), ("record",)
     ),
     "select-report": Writer((MDAL, "report", "{place}"), ("run",)),
+    "retrospect-output": Writer(
+        (MDAL, "retrospect", "{world}/cohort", *RETROSPECT, "--output", "{place}"), ("run",)
+    ),
+    "retrospect-record": Writer(
+        (
+            *(MDAL, "retrospect", "{world}/cohort", *RETROSPECT),
+            *("--output", "{world}/asked", "--record", "{place}"),
+        ),
+        ("record", "asked"),
+    ),
     "inspect-save": Writer((MDAL, "inspect", "{place}", "--save-modalities"), ("record",)),
     "segment": Writer((*SEGMENT, "--output", "{place}"), ("results",)),
     "segment-overwrite": Writer((*SEGMENT, "--output", "{place}", "--overwrite"), ("results",)),

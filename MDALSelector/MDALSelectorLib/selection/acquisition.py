@@ -112,8 +112,9 @@ def with_acquisition(scores: CohortScores, cohort: Cohort, within: str | None) -
     remarks: list[str] = []
     if within is not None:
         if within not in groups:
-            found = ", ".join(sorted(groups)) or "no grouping of the cases"
-            msg = f"Expected a grouping '{within}' of the cases, found {found}. Give one of these."
+            found = ", ".join(sorted(groups))
+            advice = f"found {found}. Give one of these." if groups else "found none. Leave it out."
+            msg = f"Expected a grouping '{within}' of the cases (`--within`), {advice}"
             raise UsageError(msg)
         scores, remark = _standardized_within(scores, groups[within], within)
         remarks.append(remark)

@@ -113,10 +113,13 @@ def check_candidates(
     parts = [f"{n_labelled} are labeled"] if n_labelled else []
     advice = []
     if to_check:
-        parts.append(f"{len(to_check)} have images that may not belong together")
+        seen = _reason(flags, to_check[0], CHECK_PAIRING).rstrip(".")
+        flagged = f"{len(to_check)} have images that may not belong together"
+        parts.append(f"{flagged}, such as {to_check[0]}: {seen}")
         advice.append(f"look at those and accept what is right (--accept {to_check[0]})")
     if unranked:
-        parts.append(f"{len(unranked)} cannot be ranked by {strategy}: {_reason(flags, unranked)}")
+        seen = _reason(flags, unranked[0], NOT_RANKABLE)
+        parts.append(f"{len(unranked)} cannot be ranked by {strategy}: {seen}")
         advice.append("choose a strategy that needs no pair of modalities (TypiClust, Random)")
     if n_left:
         advice.insert(0, f"give a budget of at most {n_left}")
@@ -131,5 +134,5 @@ def _has(flags: _Flags, name: str, kind: str) -> bool:
     return any(flag.kind == kind for flag in flags.get(name, ()))
 
 
-def _reason(flags: _Flags, names: list[str]) -> str:
-    return next(flag.reason for flag in flags[names[0]] if flag.kind == NOT_RANKABLE)
+def _reason(flags: _Flags, name: str, kind: str) -> str:
+    return next(flag.reason for flag in flags[name] if flag.kind == kind)
