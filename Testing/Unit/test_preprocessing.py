@@ -326,4 +326,4 @@ def test_a_cohort_of_unreadable_images_has_no_spacing(folder: Path) -> None:
         for image in case.images.values():
             image.path.write_bytes(b"damaged")
     with pytest.raises(CohortError, match="No image of cohort"):
-        default_spec(replace(found, grids={}))
+        default_spec(replace(found, positions={}))
