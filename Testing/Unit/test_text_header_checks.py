@@ -56,7 +56,7 @@ def test_intact_headers_have_no_fault(tmp_path, suffix, compress):
 def test_damaged_nrrd_headers_are_refused(nrrd, old, new):
     _change(nrrd, old, new)
 
-    assert text_header_fault(nrrd) is not None  # before ITK sees the file
+    assert text_header_fault(read_text_header(nrrd)) is not None  # before ITK sees the file
     with pytest.raises(CohortError, match=r"image\.nrrd"):
         read_volume(ImageFile(nrrd))
 
@@ -88,6 +88,6 @@ def test_an_encoding_that_cannot_be_checked_is_refused(nrrd):
 def test_damaged_meta_image_headers_are_refused(meta, old, new):
     _change(meta, old, new)
 
-    assert text_header_fault(meta) is not None
+    assert text_header_fault(read_text_header(meta)) is not None
     with pytest.raises(CohortError, match=r"image\.mha"):
         read_volume(ImageFile(meta))
