@@ -100,7 +100,7 @@ def test_names_that_were_corrected_are_known_from_the_record(
 def test_the_same_seed_ranks_as_it_did_and_states_are_kept(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Version 0.1.0 limited neither features nor critics of odd cases: its numbers come back without.
+    # Version 0.1.0 limited neither features nor critics of odd cases: without limits it comes back.
     monkeypatch.setattr("MDALSelectorLib.estimation.gaussian.MAX_DEVIATIONS", float("inf"))
     monkeypatch.setattr("MDALSelectorLib.estimation.gaussian._FLOOR", -1e9)
     before = json.loads((record(saved) / "cases.json").read_text(encoding="utf-8"))["cases"]
