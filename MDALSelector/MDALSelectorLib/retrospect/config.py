@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from MDALSelectorLib.estimation.config import require
 from MDALSelectorLib.strategies import STRATEGIES
 from MDALSelectorLib.strategies.base import StrategyOptions
-from MultimodalImagingLib.errors import UsageError
 
 # Estimators that take seconds: they run anew in every outer fold.
 EstimatorChoice = Literal["auto", "local", "gaussian"]
@@ -75,20 +75,14 @@ class RetrospectConfig:
 
     def __post_init__(self) -> None:
         """Refuse numbers with which nothing can be said."""
-        _require(self.n_draws >= 2, "at least 2 random draws", self.n_draws)
-        _require(self.n_folds >= 2, "at least 2 outer folds", self.n_folds)
-        _require(self.n_partitions >= 1, "at least 1 partition", self.n_partitions)
-        _require(self.seed >= 0, "a seed of 0 or more", self.seed)
-        _require(bool(self.budgets), "at least one budget, such as 20%", "none")
-        _require(0 not in self.label_values, "label values other than 0, the background", 0)
+        require(self.n_draws >= 2, "at least 2 random draws", self.n_draws)
+        require(self.n_folds >= 2, "at least 2 outer folds", self.n_folds)
+        require(self.n_partitions >= 1, "at least 1 partition", self.n_partitions)
+        require(self.seed >= 0, "a seed of 0 or more", self.seed)
+        require(bool(self.budgets), "at least one budget, such as 20%", "none")
+        require(0 not in self.label_values, "label values other than 0, the background", 0)
         unknown = [name for name in self.strategies if name not in STRATEGIES]
-        _require(not unknown, f"strategies of {', '.join(STRATEGIES)}", ", ".join(unknown))
+        require(not unknown, f"strategies of {', '.join(STRATEGIES)}", ", ".join(unknown))
         if self.spacing_mm is not None:
             is_usable = 0.1 <= self.spacing_mm <= 50.0
-            _require(is_usable, "a working spacing between 0.1 and 50 mm", self.spacing_mm)
-
-
-def _require(is_met: bool, expected: str, found: object) -> None:
-    if not is_met:
-        msg = f"Expected {expected}, got {found}. Correct the option and start again."
-        raise UsageError(msg)
+            require(is_usable, "a working spacing between 0.1 and 50 mm", self.spacing_mm)

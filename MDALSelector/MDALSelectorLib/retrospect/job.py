@@ -36,7 +36,9 @@ from MDALSelectorLib.retrospect.retrospective import (
 )
 from MDALSelectorLib.retrospect.run_files import (
     JOB_LOG_NAME,
+    JSON_NAME,
     is_unfinished,
+    read_retrospective,
     take_over,
     write_retrospective,
 )
@@ -86,7 +88,7 @@ def run_retrospect(whole: Cohort, config: RetrospectConfig, reporter: Reporter) 
         results = _results(plans, labelled, config, log, told)
         found = _retrospective(results, labelled, config)
         write_retrospective(run, found)
-        write_page(run, found)
+        write_page(run, read_retrospective(run / JSON_NAME))  # as `report` writes it again
         if config.export:
             path = write_nnunet_splits(run, plans, labelled.case_ids, config.budgets)
             told.info(f"The splits for nnU-Net are in {path}.")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from MDALSelectorLib.estimation.local_features import N_FEATURES
+from MDALSelectorLib.estimation.local_samples import case_features, seen_body
 from MDALSelectorLib.retrospect.linear_learner import Samples
-from MDALSelectorLib.retrospect.voxel_features import body_features
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.arrays import Float32Array, MaskArray
@@ -80,8 +81,7 @@ class LabelledCohort:
     def features(self, index: int) -> Float32Array:
         """Return the local features of all voxels of a case's body, `(n_voxels, n_local)`."""
         if index not in self._kept:
-            prepared = self.prepared[self.cases[index].row]
-            found = body_features(prepared, self.prepared.modalities)
+            found = body_features(self.prepared[self.cases[index].row], self.prepared.spec.kinds)
             self._forget(found.nbytes)
             self._kept[index] = found
         return self._kept[index]
@@ -142,7 +142,7 @@ def _labelled_case(
             " Correct the label, or leave the case out on purpose (--leave-out)."
         )
         raise CohortError(msg)
-    local = body_features(arrays, prepared.modalities)
+    local = body_features(arrays, prepared.spec.kinds)
     labelled = LabelledCase(
         row=row,
         case_id=case.case_id,
@@ -157,6 +157,25 @@ def _labelled_case(
         " modalities see and does not count."
     )
     return labelled, lost if share_lost > LARGEST_LOSS else None
+
+
+def body_features(case: PreparedCase, kinds: Mapping[str, str]) -> Float32Array:
+    """Describe every voxel of the body by what its surroundings show in each modality.
+
+    Args:
+        case: A prepared case.
+        kinds: Modality to kind, in the order of the cohort.
+
+    Returns:
+        `(n_body_voxels, n_modalities * N_FEATURES)`, voxels in `(K, J, I)` order; NaN where a
+        modality does not show the body.
+    """
+    found = np.full((int(case.body.sum()), len(kinds), N_FEATURES), np.nan, dtype=np.float32)
+    for number, (modality, kind) in enumerate(kinds.items()):
+        if modality in case.images and (seen := seen_body(case, modality)).any():
+            values = case_features(case, modality, kind=kind, blurs={})
+            found[seen[case.body], number] = values[:, seen].T
+    return found.reshape(len(found), -1)
 
 
 def draw_samples(local: Float32Array, is_target: MaskArray, *, seed: tuple[int, int]) -> Samples:

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from MDALSelectorLib.retrospect.config import RANDOM, RetrospectConfig
+from MDALSelectorLib.retrospect.evaluation import N_RESAMPLES
 from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort
 from MDALSelectorLib.retrospect.outcomes import FoldResult, Outcome
-from MDALSelectorLib.retrospect.retrospective import luck_of_the_best, signed
+from MDALSelectorLib.retrospect.retrospective import luck_of_the_best
 from MDALSelectorLib.strategies import STRATEGIES
 from MultimodalImagingLib.jobs.texts import joined, listed
 
@@ -45,7 +46,7 @@ def notes_on(
         f"{config.n_partitions} x {config.n_folds} outer folds by patient, {config.n_draws} random"
         " draws each. Test cases take no part in choosing: the pool's PMI"
         f" ({_estimators(results)}), embeddings and scales are computed from the pool alone.",
-        INTERVALS.format(n=2000),
+        INTERVALS.format(n=N_RESAMPLES),
     ]
     luck = luck_of_the_best(at_main)
     if luck > 0:
@@ -73,8 +74,9 @@ def notes_on(
 def _about_mean(at_main: Sequence[Outcome]) -> list[str]:
     """Say where knowing nothing ends: draws are skewed, a mean of choices lies at their mean."""
     mean = next((o.difference for o in at_main if o.strategy == RANDOM), 0.0)
+    side = "above" if mean > 0 else "below"
     return [
-        f"The mean random draw lies {signed(mean)} from the median one: that is where a strategy"
+        f"The mean random draw lies {abs(mean):.3f} {side} the median one: that is where a strategy"
         " ends that knows nothing."
     ]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.record.atomic_files import write_bytes, write_text
 from MultimodalImagingLib.record.json_entry import json_value
 
 LOG_NAME = "trainings.jsonl"
@@ -72,8 +73,7 @@ def is_training_log(data: bytes) -> bool:
 
 
 def _begin(path: Path, key: str) -> None:
-    head = json.dumps({"program": PROGRAM, "key": key}) + "\n"
-    path.write_text(head, encoding="utf-8")
+    write_text(path, json.dumps({"program": PROGRAM, "key": key}) + "\n")
 
 
 def _read(path: Path, key: str) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _read(path: Path, key: str) -> dict[str, Any]:
         found[str(entry["step"])] = entry.get("content")
         whole.append(line)
     if len(whole) < len(lines) - 1 or lines[-1]:
-        path.write_bytes(b"\n".join(whole) + b"\n")
+        write_bytes(path, b"\n".join(whole) + b"\n")
     return found
 
 
