@@ -281,8 +281,10 @@ time.sleep(60)
     queue.submit(job)
     wait_until(lambda: job.progress is not None)
     child = int(job.progress.stage)
+    assert alive([child])
     job.cancel()
     wait_until(lambda: job.state.isOver and not alive([child]), PATIENCE_S)
+    assert job.state.value == "cancelled"
 
 
 def test_cancel_right_after_the_start_ends_the_job(make_job, queue, wait_until):

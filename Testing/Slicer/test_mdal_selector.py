@@ -600,8 +600,10 @@ def test_picking_a_point_picks_the_row(panel, show_run, wait_until):
 
     show_run(20)
     [case] = pointLabels(seriesByName(panel.logic.ranking.plot.chart())["suggested"], [2])
+    assert panel.cases.currentCase() != case
     pick(panel, "suggested", 2)
     wait_until(lambda: panel.cases.currentCase() == case)
+    assert pointLabels(seriesByName(panel.logic.ranking.plot.chart())["selected"], [0]) == [case]
 
 
 def test_picking_a_row_marks_the_point_and_tells_the_reason(panel, show_run, drive):

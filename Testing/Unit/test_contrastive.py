@@ -185,12 +185,12 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
 
 
 def test_models_of_two_other_thirds_score_every_case() -> None:
-    toy = make_toy(80, seed=0)
+    toy = make_toy(120, seed=0)
     (found,) = run(toy.lifted, training=replace(TRAINING, n_reliability_splits=1))
-    assert found.half_pmi.shape == (1, 2, 80)
+    assert found.half_pmi.shape == (1, 2, 120)
     assert np.isfinite(found.half_pmi).all()
-    difference = modality_difference([found], n_cases=80, unused={})
-    assert abs(difference.r12_disjoint) < 0.95  # not the same model twice
+    difference = modality_difference([found], n_cases=120, unused={})
+    assert 0.2 < difference.r12_disjoint < 0.95
 
 
 def test_a_pair_that_no_two_training_cases_have_is_refused() -> None:
