@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from MDALSelectorLib.report import page
 from MDALSelectorLib.selection import case_columns, run_folder, selecting
-from MDALSelectorLib.selection.case_selection import MEASURES, Measure
+from MDALSelectorLib.selection.case_selection import MEASURES, Measure, usual_range
 from MDALSelectorPanelLib.nodes import case_rows
 from MDALSelectorPanelLib.nodes.case_rows import (
     STATE_COLORS,
@@ -21,7 +21,6 @@ from MDALSelectorPanelLib.nodes.case_rows import (
     columns_from_rows,
     rows_from_columns,
     rows_from_selection,
-    usual_range,
     with_states,
     write_case_table,
 )

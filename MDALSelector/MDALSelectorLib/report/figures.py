@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING
-from MDALSelectorLib.selection.case_selection import CaseSelection, RankedCase
+from MDALSelectorLib.selection.case_selection import CaseSelection, RankedCase, usual_range
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -23,6 +23,7 @@ STATE_STYLES = {
 }
 STATE_SIGNS = {"suggested": "★", CHECK_PAIRING: "⚠", "labelled": "✓", "unlabelled": "○"}
 _STATE_TEXTS = {"labelled": "labeled", "unlabelled": "unlabeled"}
+RIM = 0.25  # of the usual range, on the side of an outlier
 NEUTRAL_TEXT = "#7a828c"
 NEUTRAL_LINE = "rgba(128, 136, 146, 0.3)"
 CONFIG = {
@@ -49,17 +50,15 @@ def plotly_script() -> str:
 
 
 def shown_range(values: Sequence[float]) -> tuple[float, float]:
-    """Return from where to where values are drawn: at most five times the quartiles' distance.
+    """Return from where to where values are drawn: what is usual, and a rim for outliers.
 
-    What lies beyond is drawn at the rim; two outliers would flatten all other cases.
+    Outliers are drawn at the rim; they would flatten all other cases.
     """
-    if len(values) == 0:
-        return 0.0, 1.0
-    low, high = (float(v) for v in np.percentile(values, (25, 75)))
-    reach = 5.0 * (high - low)
-    if reach == 0:
-        return min(values), max(values)
-    return max(min(values), low - reach), min(max(values), high + reach)
+    low, high = usual_range(values)
+    if low == high:
+        return (min(values), max(values)) if len(values) else (0.0, 1.0)
+    rim = RIM * (high - low)
+    return max(min(values), low - rim), min(max(values), high + rim)
 
 
 def scatter_html(selection: CaseSelection) -> str:

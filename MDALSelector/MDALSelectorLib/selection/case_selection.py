@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, INCOMPLETE, Flag
@@ -218,3 +218,21 @@ class CaseSelection:
     def pairs(self) -> tuple[Pair, ...]:
         """All pairs of modalities, in the order of the diagnostics."""
         return tuple(pair.pair for pair in self.diagnostics.pairs)
+
+
+def usual_range(values: Iterable[float]) -> tuple[float, float]:
+    """Return the smallest and the largest value that are no outliers.
+
+    Outliers are farther than three quartile distances from the quartiles [1]; without them, the
+    values of all other cases can be distinguished in a bar or a plot.
+
+    References:
+        [1] Tukey, Exploratory Data Analysis, 1977: values that are "far out".
+    """
+    ordered = sorted(values)
+    if not ordered:
+        return 0.0, 0.0
+    low, high = ordered[len(ordered) // 4], ordered[(3 * len(ordered) - 1) // 4]
+    reach = 3.0 * (high - low)
+    usual = [value for value in ordered if low - reach <= value <= high + reach]
+    return usual[0], usual[-1]

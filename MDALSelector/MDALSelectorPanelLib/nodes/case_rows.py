@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,24 +92,6 @@ def rows_from_found(found: Sequence[FoundCase], states: Mapping[str, CaseState])
 def with_states(rows: Sequence[CaseRow], states: Mapping[str, CaseState]) -> list[CaseRow]:
     """Return rows with the states that are given; the others keep theirs."""
     return [replace(row, state=states.get(row.case_id, row.state)) for row in rows]
-
-
-def usual_range(values: Iterable[float]) -> tuple[float, float]:
-    """Return the smallest and the largest value that are no outliers.
-
-    Outliers are farther than three quartile distances from the quartiles [1]; without them, the
-    values of all other cases can be distinguished in a bar or a plot.
-
-    References:
-        [1] Tukey, Exploratory Data Analysis, 1977: values that are "far out".
-    """
-    ordered = sorted(values)
-    if not ordered:
-        return 0.0, 0.0
-    low, high = ordered[len(ordered) // 4], ordered[(3 * len(ordered) - 1) // 4]
-    reach = 3.0 * (high - low)
-    usual = [value for value in ordered if low - reach <= value <= high + reach]
-    return usual[0], usual[-1]
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
+from MDALSelectorLib.selection.case_selection import usual_range
 from MDALSelectorPanelLib.nodes.case_rows import (
     STATE_COLORS,
     CaseRow,
     columns_from_rows,
     rows_from_columns,
-    usual_range,
 )
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.table_nodes import (

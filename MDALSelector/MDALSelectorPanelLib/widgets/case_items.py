@@ -8,8 +8,8 @@ import qt
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 
-from MDALSelectorLib.selection.case_selection import MEASURES
-from MDALSelectorPanelLib.nodes.case_rows import STATE_COLORS, CaseRow, usual_range
+from MDALSelectorLib.selection.case_selection import MEASURES, usual_range
+from MDALSelectorPanelLib.nodes.case_rows import STATE_COLORS, CaseRow
 from MDALSelectorPanelLib.nodes.ranking_nodes import stateText
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalWidgetsLib.tables import SORT_ROLE, bar, dot, textItem
