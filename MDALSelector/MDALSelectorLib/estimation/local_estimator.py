@@ -112,7 +112,7 @@ class _Sheet:
         n_repeats, n_cases = plan.fold_of_case.shape
         n_halves = min(config.n_reliability_splits, n_repeats)
         self._pair, self._config = pair, config
-        self._pmi = np.full((n_repeats, 2, n_cases), np.nan)
+        self._pmi = np.full((n_repeats, n_cases), np.nan)
         self._bounds = np.full((n_repeats, n_cases), np.nan)
         self._half = np.full((n_halves, 2, n_cases), np.nan)
         self._shuffled = np.full((config.n_shuffles, n_cases), np.nan)
@@ -120,20 +120,19 @@ class _Sheet:
     @property
     def is_scored(self) -> MaskArray:
         """Which cases every critic could score."""
-        scores = [*self._pmi[:, 0], *self._half.reshape(-1, self._pmi.shape[2])]
+        scores = [*self._pmi, *self._half.reshape(-1, self._pmi.shape[1])]
         return np.asarray(np.isfinite(scores).all(axis=0))
 
     def note(self, fold: LocalFold, repeat: int) -> LocalCritic | None:
         critic = fold.critic(self._pair, ridge=self._config.ridge)
         held_out = fold.split.held_out
-        self._pmi[repeat][:, held_out] = fold.case_pmi(self._pair, critic)
+        self._pmi[repeat, held_out] = fold.case_pmi(self._pair, critic)
         self._bounds[repeat, held_out] = fold.case_bounds(self._pair, critic)
         return critic
 
     def note_half(self, fold: LocalFold, repeat: int, half: int) -> None:
         critic = fold.critic(self._pair, ridge=self._config.ridge)
-        scores = fold.case_pmi(self._pair, critic)[0]
-        self._half[repeat, half, fold.split.held_out] = scores
+        self._half[repeat, half, fold.split.held_out] = fold.case_pmi(self._pair, critic)
 
     def note_shuffles(self, fold: LocalFold, partners: Sequence[IntArray]) -> None:
         for row, partner in enumerate(partners):
@@ -149,7 +148,7 @@ class _Sheet:
             pair=self._pair,
             estimator="local",
             case_index=cases,
-            repeat_pmi=self._pmi[:, 0, cases],
+            repeat_pmi=self._pmi[:, cases],
             repeat_bounds=np.nanmedian(self._bounds[:, cases], axis=1),
             half_pmi=self._half[:, :, cases],
         )

@@ -23,7 +23,6 @@ MAX_FIT_ROWS = 20_000
 # A case that shows a pair at fewer places is not scored.
 MIN_PLACES = 20
 CLIP_PERCENTILES = (2.0, 98.0)
-LOW_PERCENTILE = 10.0
 # Positions that are told apart at a time: the bound cannot exceed the logarithm of their number.
 N_CANDIDATES = 384
 # A held-out case is judged by at least so many positions.
@@ -68,17 +67,17 @@ class LocalFold:
         return fit_local_critic(first[rows][counts], second[mates][counts], ridge=ridge)
 
     def case_pmi(self, pair: ModalityPair, critic: LocalCritic | None) -> Float64Array:
-        """Return mean and low quantile of the PMI of each held-out case, nats, `(2, n_held_out)`.
+        """Return the score of each held-out case, nats, `(n_held_out,)`.
 
         NaN where a case shows the pair at fewer than `MIN_PLACES` places.
         """
-        found = np.full((2, len(self.split.held_out)), np.nan)
+        found = np.full(len(self.split.held_out), np.nan)
         counts = self.samples.counts(pair)[self.split.held_out]
         first, second = (self.held_out[modality] for modality in pair)
         for row, is_counted in enumerate(counts):
             if critic is not None and is_counted.sum() >= MIN_PLACES:
                 pmi = critic.matched(first[row, is_counted], second[row, is_counted])
-                found[:, row] = case_summary(pmi)
+                found[row] = clipped_mean(pmi)
         return found
 
     def case_bounds(
@@ -133,10 +132,10 @@ def local_fold(samples: LocalSamples, modalities: Sequence[str], split: Split) -
     return LocalFold(split, samples, maps, places, fit, held_out)
 
 
-def case_summary(pmi: Float64Array) -> tuple[float, float]:
-    """Return the mean of a case's PMI within its own percentiles, and a low quantile, nats."""
+def clipped_mean(pmi: Float64Array) -> float:
+    """Return the mean of a case's PMI, clipped at percentiles of its own, nats."""
     low, high = np.percentile(pmi, CLIP_PERCENTILES)
-    return float(np.clip(pmi, low, high).mean()), float(np.percentile(pmi, LOW_PERCENTILE))
+    return float(np.clip(pmi, low, high).mean())
 
 
 def drawn_positions(counts: MaskArray, generator: np.random.Generator) -> tuple[IntArray, IntArray]:
