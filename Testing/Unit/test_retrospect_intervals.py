@@ -94,6 +94,8 @@ def test_the_strategy_that_picks_what_helps_comes_out_best_with_an_interval_abov
     sentence = verdict("toy", "20%", [best, usual])
     assert sentence.startswith("On toy at 20%, DiverseMD is ")
     assert f"; best: MinMD, {best.difference:.3f} above" in sentence
+    level = replace(usual, difference=-0.0004)
+    assert "DiverseMD is level with the median random draw" in verdict("toy", "20%", [level])
 
 
 def test_the_median_draw_lies_inside_its_band_and_below_all_labels_of_good_cases() -> None:

@@ -128,9 +128,11 @@ def signed(value: float, digits: int = 3) -> str:
 
 
 def _against(outcome: Outcome, *, is_short: bool = False) -> str:
-    side = "above" if outcome.difference >= 0 else "below"
-    reference = "" if is_short else " the median random draw"
+    size = f"{abs(outcome.difference):.3f}"
+    side = f"{size} above" if outcome.difference >= 0 else f"{size} below"
+    side = side if float(size) else "level with"
+    reference = "" if is_short and float(size) else " the median random draw"
     interval = f"{signed(outcome.low)} to {signed(outcome.high)}"
-    text = f"{abs(outcome.difference):.3f} {side}{reference} (95 % interval {interval}"
+    text = f"{side}{reference} (95 % interval {interval}"
     has_zero = outcome.low <= 0 <= outcome.high
     return f"{text}, so chance may explain it)" if has_zero else f"{text})"
