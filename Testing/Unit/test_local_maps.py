@@ -13,7 +13,7 @@ from MDALSelectorLib.estimation.local_maps import local_pmi_maps
 from MDALSelectorLib.estimation.local_samples import sample_cohort
 from MDALSelectorLib.report.pmi_maps import mean_difference
 from MDALSelectorLib.report.shown_slice import least_fitting_slice
-from MDALSelectorLib.report.thumbnails import mapped_strip
+from MDALSelectorLib.report.thumbnails import case_strip, mapped_strip
 from MDALSelectorLib.selection.critic_tensors import critic_tensors, critics_of
 from MDALSelectorLib.selection.run_folder import map_names
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
@@ -94,16 +94,22 @@ def test_pairs_are_averaged_where_they_are_known_against_their_own_median() -> N
     assert mean_difference({}, {}) is None
 
 
-def test_the_slice_that_fits_least_is_shown_with_its_map(cases: list[PreparedCase]) -> None:
+def test_the_slice_that_fits_least_lies_below_the_informative_one(
+    cases: list[PreparedCase],
+) -> None:
     body = cases[0].body
     disagreement = np.where(body, np.float32(-1), np.float32(np.nan))
     disagreement[14][body[14]] = 2.0
     disagreement[2][body[2]] = 9.0  # hardly any body there
     assert least_fitting_slice(disagreement) == 14
     strip = mapped_strip(cases[0], disagreement, kinds=KINDS)
-    assert strip.shape == (160, 3 * 164 - 4)
-    assert strip[:, -80].max() == round(255 * 2 / 3)
-    assert mapped_strip(cases[0], None, kinds=KINDS).shape == strip.shape
+    assert strip.shape == (324, 3 * 164 - 4)
+    assert strip[164:, -80].max() == round(255 * 2 / 3)
+    assert strip[:160, -80].max() == 0  # they fit better than the median there
+    plain = case_strip(cases[0], kinds=KINDS)
+    assert np.array_equal(strip[:160, : plain.shape[1]], plain)
+    crossed_out = mapped_strip(cases[0], None, kinds=KINDS)
+    assert crossed_out.shape == (160, 3 * 164 - 4)
 
 
 def test_files_of_maps_have_names_for_any_disk() -> None:

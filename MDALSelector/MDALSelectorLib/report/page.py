@@ -22,13 +22,12 @@ from MDALSelectorLib.selection.run_folder import (
     read_selection,
 )
 from MDALSelectorLib.strategies import STRATEGIES
-from MultimodalImagingLib.jobs.texts import counted, joined, render_page
+from MultimodalImagingLib.jobs.texts import counted, decimals, joined, render_page
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.ownership import check_own_files
 
 TEMPLATE_NAME = "report.html.j2"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-MINUS = "\N{MINUS SIGN}"
 
 
 def write_report(run: Path) -> Path:
@@ -145,7 +144,7 @@ def number(value: float | None, digits: int = 2) -> str:
     """Write a number with a true minus sign; a dash where there is none."""
     if value is None:
         return "\N{EN DASH}"
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", MINUS)
+    return decimals(value, digits)
 
 
 def _data_uri(run: Path, name: str | None) -> str | None:

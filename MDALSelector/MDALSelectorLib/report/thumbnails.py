@@ -2,8 +2,9 @@
 
 Names are not burned in: position i of the strip is modality i of the cohort, whose names the page
 shows. A modality that the case lacks is a crossed-out tile. Left is the patient's right. Where it
-is known how well the modalities fit at each position, the slice is the one where they fit least,
-and a last tile shows it: the brighter, the less they fit.
+is known how well the modalities fit at each position, a last tile shows it: the brighter, the less
+they fit; and a second row shows the slice where they fit least, which is often not the one with
+the lesion.
 """
 
 from __future__ import annotations
@@ -22,14 +23,13 @@ from MDALSelectorLib.report.shown_slice import (
     informative_slice,
     least_fitting_slice,
 )
-from MDALSelectorLib.selection.run_folder import THUMBNAILS_NAME
+from MDALSelectorLib.selection.run_folder import THUMBNAIL_PIXELS, THUMBNAILS_NAME
 from MultimodalImagingLib.images.arrays import Float32Array, MaskArray, bounding_box
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 from MultimodalImagingLib.record.atomic_files import atomic_path
 
 GrayArray = npt.NDArray[np.uint8]
 
-TILE_PIXELS = 160
 GAP_PIXELS = 4
 GAP_GRAY = 128
 # The bar in the lower left corner of the first tile.
@@ -119,7 +119,7 @@ def case_strip(case: PreparedCase, *, kinds: Mapping[str, str]) -> GrayArray:
 def mapped_strip(
     case: PreparedCase, disagreement: Float32Array | None, *, kinds: Mapping[str, str]
 ) -> GrayArray:
-    """Draw the slice where the modalities fit least, and how little they do, at one scale.
+    """Draw the most informative slice, below it the one of least fit, and how little they fit.
 
     Args:
         case: The prepared case.
@@ -128,16 +128,20 @@ def mapped_strip(
         kinds: Kind of every modality, in the cohort's order.
 
     Returns:
-        Gray values, shape `(160, (n_modalities + 1) * 164 - 4)`.
+        Gray values, shape `(324, (n_modalities + 1) * 164 - 4)`; without `disagreement` one row,
+        `(160, ...)`.
     """
+    informative = informative_slice(case, kinds=kinds)
     if disagreement is None:
-        k = informative_slice(case, kinds=kinds)
-        return _joined([*_tiles(case, k, kinds=kinds), _crossed_out()])
-    k = least_fitting_slice(disagreement)
-    shown = np.where(np.isfinite(disagreement[k]), disagreement[k], np.float32(0))
-    gray = _windowed(shown, 0.0, DISAGREEMENT_NATS)
-    last = _tile(gray, case.grid.spacing_mm[:2], _field_of_body(case), air=0.0)
-    return _joined([*_tiles(case, k, kinds=kinds), last])
+        return _joined([*_tiles(case, informative, kinds=kinds), _crossed_out()])
+    rows = []
+    for k in (informative, least_fitting_slice(disagreement)):
+        shown = np.where(np.isfinite(disagreement[k]), disagreement[k], np.float32(0))
+        gray = _windowed(shown, 0.0, DISAGREEMENT_NATS)
+        last = _tile(gray, case.grid.spacing_mm[:2], _field_of_body(case), air=0.0)
+        rows.append(_joined([*_tiles(case, k, kinds=kinds), last]))
+    gap = np.full((GAP_PIXELS, rows[0].shape[1]), GAP_GRAY, dtype=np.uint8)
+    return np.concatenate([rows[0], gap, rows[1]], axis=0)
 
 
 def _tiles(case: PreparedCase, k: int, *, kinds: Mapping[str, str]) -> list[GrayArray]:
@@ -154,7 +158,7 @@ def _tiles(case: PreparedCase, k: int, *, kinds: Mapping[str, str]) -> list[Gray
 
 
 def _joined(tiles: Sequence[GrayArray]) -> GrayArray:
-    gap = np.full((TILE_PIXELS, GAP_PIXELS), GAP_GRAY, dtype=np.uint8)
+    gap = np.full((THUMBNAIL_PIXELS, GAP_PIXELS), GAP_GRAY, dtype=np.uint8)
     parts = [part for tile in tiles for part in (gap, tile)][1:]
     return np.concatenate(parts, axis=1)
 
@@ -195,7 +199,7 @@ def _field_of_body(case: PreparedCase) -> _Field:
     for r, s, whole in zip(ranges, spacing, extent, strict=True):
         wanted = (r.start + r.stop) / 2 * s - side / 2
         starts.append(min(max(wanted, 0.0), whole - side) if whole >= side else (whole - side) / 2)
-    pixel = side / TILE_PIXELS
+    pixel = side / THUMBNAIL_PIXELS
     first = [start + (pixel - s) / 2 for start, s in zip(starts, spacing, strict=True)]
     return _Field((first[0], first[1]), pixel)
 
@@ -217,7 +221,7 @@ def _tile(
     image = sitk.GetImageFromArray(gray)
     image.SetSpacing(spacing_mm)
     resampler = sitk.ResampleImageFilter()
-    resampler.SetSize((TILE_PIXELS, TILE_PIXELS))
+    resampler.SetSize((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
     resampler.SetOutputOrigin(field.origin_mm)
     resampler.SetOutputSpacing((field.pixel_mm, field.pixel_mm))
     resampler.SetDefaultPixelValue(air)
@@ -229,15 +233,15 @@ def _tile(
 def _draw_bar(tile: GrayArray, field: _Field) -> None:
     """Draw the scale: a white bar with a black rim, left out if it would fill the tile."""
     length = round(BAR_MM / field.pixel_mm)
-    if length <= TILE_PIXELS - 16:
+    if length <= THUMBNAIL_PIXELS - 16:
         tile[-9:-4, 4 : length + 6] = 0
         tile[-8:-5, 5 : length + 5] = 255
 
 
 def _crossed_out() -> GrayArray:
-    tile = np.full((TILE_PIXELS, TILE_PIXELS), 96, dtype=np.uint8)
-    index = np.arange(TILE_PIXELS)
+    tile = np.full((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), 96, dtype=np.uint8)
+    index = np.arange(THUMBNAIL_PIXELS)
     for shift in (-1, 0, 1):
-        moved = np.clip(index + shift, 0, TILE_PIXELS - 1)
+        moved = np.clip(index + shift, 0, THUMBNAIL_PIXELS - 1)
         tile[index, moved] = tile[index, moved[::-1]] = 160
     return tile

@@ -11,9 +11,9 @@ from MDALSelectorLib.retrospect.config import RANDOM
 from MDALSelectorLib.retrospect.evaluation import Evaluation
 from MDALSelectorLib.retrospect.outcomes import Outcome, RandomBand
 from MDALSelectorLib.strategies import DEFAULT_STRATEGY, STRATEGIES
+from MultimodalImagingLib.jobs.texts import MINUS
 
 USUAL_BUDGET = "20%"
-MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ from MultimodalImagingLib.record.tensor_file import read_tensors, write_tensors
 CSV_NAME = "selection.csv"
 EMBEDDINGS_NAME = "embeddings.safetensors"
 THUMBNAILS_NAME = "thumbnails"
+# Height of a row of a picture; a second row lies below the first.
+THUMBNAIL_PIXELS = 160
 MAPS_NAME = "maps"
 LOG_NAME = "log.jsonl"
 REPORT_NAME = "report.html"

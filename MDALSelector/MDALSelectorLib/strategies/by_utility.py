@@ -14,9 +14,9 @@ from MDALSelectorLib.strategies.pool import (
     VOXEL_NMI,
     Pick,
     Pool,
-    two_decimals,
     utility_column,
 )
+from MultimodalImagingLib.jobs.texts import decimals
 from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
 
@@ -45,7 +45,7 @@ class _ByUtility(Strategy):
 
     def _reason(self, pool: Pool, row: int, place: int) -> str:
         value = pool.utilities[MODALITY_DIFFERENCE][row]
-        return f"modality difference {two_decimals(value)}, {_ordinal(place, pool, self.word)}"
+        return f"modality difference {decimals(value)}, {_ordinal(place, pool, self.word)}"
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class VoxelNMI(_ByUtility):
     def _reason(self, pool: Pool, row: int, place: int) -> str:
         values = pool.utilities[VOXEL_NMI]
         median = float(np.median(values[pool.candidates]))
-        score, middle = two_decimals(values[row]), two_decimals(median)
+        score, middle = decimals(values[row]), decimals(median)
         place_text = _ordinal(place, pool, "lowest")
         return f"voxel NMI score {score} (cohort's median {middle}), {place_text}"
 

@@ -15,10 +15,10 @@ from MDALSelectorLib.strategies.pool import (
     IntArray,
     Pick,
     Pool,
-    two_decimals,
     utility_column,
 )
 from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.jobs.texts import decimals
 from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
 N_NEIGHBORS = 20
@@ -123,7 +123,7 @@ def standardized(points: Float64Array) -> Float64Array:
 
 
 def _reason(pool: Pool, rows: IntArray, weight: float) -> str:
-    value = two_decimals(pool.utilities[MODALITY_DIFFERENCE][rows[0]])
+    value = decimals(pool.utilities[MODALITY_DIFFERENCE][rows[0]])
     return (
         f"modality difference {value}, the best mixture (difficulty {weight:.2f}, typicality"
         f" {1.0 - weight:.2f}) of its group of {len(rows)}"

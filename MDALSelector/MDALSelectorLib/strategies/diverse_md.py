@@ -15,10 +15,10 @@ from MDALSelectorLib.strategies.pool import (
     IntArray,
     Pick,
     Pool,
-    two_decimals,
     utility_column,
 )
 from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.jobs.texts import decimals
 from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
 MIN_TYPICAL = 3
@@ -88,7 +88,7 @@ class DiverseMD(Strategy):
         return Pick(row, f"{self._value(difference[row])}, {place}")
 
     def _value(self, difference: float) -> str:
-        return f"modality difference {two_decimals(self.sign * difference)}"
+        return f"modality difference {decimals(self.sign * difference)}"
 
     def _points(self, pool: Pool) -> Float64Array:
         if self.space == "embedding":

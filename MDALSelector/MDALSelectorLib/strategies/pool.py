@@ -165,11 +165,6 @@ def utility_column(pool: Pool, name: str) -> Float64Array:
     return np.where(np.isfinite(values), values, -np.inf)
 
 
-def two_decimals(value: float) -> str:
-    """Write a number with two decimals and without a negative zero."""
-    return f"{round(float(value), 2) + 0.0:.2f}"
-
-
 def check_embeddings(pool: Pool) -> None:
     """Refuse embeddings that are not finite where they are needed.
 

@@ -14,10 +14,10 @@ from MDALSelectorLib.strategies.pool import (
     IntArray,
     Pick,
     Pool,
-    two_decimals,
     utility_column,
 )
 from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.jobs.texts import decimals
 from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
 N_NEIGHBORS = 20
@@ -55,7 +55,7 @@ class TypicalMD(Strategy):
 
         typical = typicality(pool.embeddings[rows], n_neighbors=N_NEIGHBORS)
         row = int(rows[int((rankdata(typical) + rankdata(difference[rows])).argmax())])
-        value = two_decimals(pool.utilities[MODALITY_DIFFERENCE][row])
+        value = decimals(pool.utilities[MODALITY_DIFFERENCE][row])
         place = f"the best mean rank in its group of {len(rows)}"
         return Pick(row, f"modality difference {value} and typical: {place}")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import qt
 from slicer.i18n import tr as _
 
+from MDALSelectorLib.selection.run_folder import THUMBNAIL_PIXELS
 from MDALSelectorPanelLib.nodes.case_rows import STATE_COLORS, CaseRow
 from MDALSelectorPanelLib.nodes.ranking_nodes import stateText
 from MDALSelectorPanelLib.widgets.case_items import (
@@ -203,7 +204,8 @@ class _Pictures:
         if picture.isNull():
             return 0
         size = qt.QSize(MAX_PICTURE_WIDTH, PICTURE_HEIGHT)
-        small = picture.scaled(size, qt.Qt.KeepAspectRatio, qt.Qt.SmoothTransformation)
+        row = picture.copy(0, 0, picture.width(), min(picture.height(), THUMBNAIL_PIXELS))
+        small = row.scaled(size, qt.Qt.KeepAspectRatio, qt.Qt.SmoothTransformation)
         item.setData(small, qt.Qt.DecorationRole)
         item.setToolTip(f'<img src="{path.as_uri()}">')
         return int(small.width()) + 8

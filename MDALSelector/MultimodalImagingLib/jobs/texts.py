@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+MINUS = "\N{MINUS SIGN}"
+
 
 def listed(names: Sequence[str], *, most: int = 6, separator: str = ", ") -> str:
     """Write the first names of a list, and how many more there are: `a, b and 3 more`."""
@@ -22,6 +24,11 @@ def joined(names: Sequence[str]) -> str:
 def counted(n: int, noun: str) -> str:
     """Count things: `1 case`, `2 cases`."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def decimals(value: float, digits: int = 2) -> str:
+    """Write a number with so many decimals, a true minus sign and no negative zero."""
+    return f"{round(float(value), digits) + 0.0:.{digits}f}".replace("-", MINUS)
 
 
 def render_page(
