@@ -17,7 +17,7 @@ from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
 from MDALSelectorLib.report.page import write_report
 from MDALSelectorLib.report.pmi_maps import disagreement_of
 from MDALSelectorLib.report.thumbnails import thumbnail_names, write_thumbnails
-from MDALSelectorLib.selection.acquisition import with_acquisition
+from MDALSelectorLib.selection.acquisition import acquisition_groups, with_acquisition
 from MDALSelectorLib.selection.budget import check_some_unlabelled, parse_budget
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.cohort_scores import CohortScores
@@ -78,7 +78,9 @@ def run_selection(cohort: Cohort, config: SelectionConfig, reporter: Reporter) -
         labelled = _cases_not_to_label(cohort, record, config, run_reporter)
         check_some_unlabelled(len(cohort.cases), len(labelled))
         prepared = prepare_for_selection(cohort, config.spacing_mm, record, run_reporter)
-        estimated = load_or_estimate_scores(prepared, config, record, run_reporter)
+        estimated = load_or_estimate_scores(
+            prepared, config, record, run_reporter, groups=acquisition_groups(cohort)
+        )
         scores = _with_knowledge(estimated, cohort, config, labelled)
         request = SelectionRequest(budget, config.strategy, config.estimation.seed, config.options)
         selection = replace(

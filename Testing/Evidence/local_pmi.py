@@ -31,6 +31,7 @@ from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "MDALSelector"))
 
+from MDALSelectorLib.estimation.choice import floor_of_chance
 from MDALSelectorLib.estimation.config import CrossFitConfig, EstimationConfig, LocalConfig
 from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit, spearman
 from MDALSelectorLib.estimation.estimate import Estimation, estimate
@@ -100,7 +101,7 @@ def numbers_of(estimation: Estimation) -> Numbers:
             "pairs": {
                 "-".join(e.pair): {
                     "bound": e.bound_nats,
-                    "chance": float(np.quantile(of.null_bounds[e.pair], 0.95)),
+                    "chance": floor_of_chance(e)[0],
                     "r12": float(np.mean([spearman(*half) for half in e.half_pmi])),
                 }
                 for e in of.estimates

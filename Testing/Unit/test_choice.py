@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 
 from MDALSelectorLib.estimation.choice import Found, best_estimator, judge, networks_can_change
 from MDALSelectorLib.estimation.config import EstimationConfig
+from MDALSelectorLib.estimation.limits import ANYONE, NEAR_CEILING, ceiling_nats
 from MDALSelectorLib.estimation.pair_estimate import PairEstimate
 
 PAIR = ("a", "b")
 N = 200
 
 
-def found(*, r12: float, bound: float, chance: float = 0.0) -> Found:
+def found(
+    *,
+    r12: float,
+    bound: float,
+    chance: float = 0.0,
+    estimator: str = "gaussian",
+    within: Mapping[str, float] = MappingProxyType({}),
+) -> Found:
     generator = np.random.default_rng(0)
     common = generator.standard_normal(N)
     halves = [np.sqrt(r12) * common + np.sqrt(1 - r12) * generator.normal(size=N) for _ in "ab"]
     estimate = PairEstimate(
-        PAIR, "x", np.arange(N), common[None], np.array([bound]), np.array([halves])
+        PAIR,
+        estimator,
+        np.arange(N),
+        common[None],
+        np.array([bound]),
+        np.array([halves]),
+        {ANYONE: np.full(20, chance), **{name: np.full(20, c) for name, c in within.items()}},
     )
     return judge(
         [estimate],
-        {PAIR: np.full(20, chance)},
         too_few={},
         pairs=[PAIR],
         n_cases=N,
@@ -53,6 +69,45 @@ def test_a_bound_that_strangers_reach_too_is_no_signal() -> None:
     assert "0.60 nats that chance alone" in both["local"].unused[PAIR]
 
 
+def test_a_bound_that_strangers_of_the_same_site_reach_is_no_signal_either() -> None:
+    of = found(r12=0.99, bound=0.5, chance=0.1, within={"site": 0.55, "voxel-size": 0.2})
+    assert not of.difference.has_signal
+    assert "0.55 nats that images of different patients with the same site" in of.unused[PAIR]
+    assert (of.null_bound_nats, of.null_grouping) == (pytest.approx(0.55), "site")
+
+
+def test_the_floor_is_the_largest_of_all_exchanges() -> None:
+    of = found(r12=0.7, bound=0.5, chance=0.3, within={"site": 0.1})
+    assert of.difference.has_signal
+    assert (of.null_bound_nats, of.null_grouping) == (pytest.approx(0.3), ANYONE)
+    more = found(r12=0.7, bound=0.5, chance=0.3, within={"site": 0.4})
+    assert more.worth < of.worth
+
+
+def test_a_bound_of_whole_cases_near_its_ceiling_decides_nothing() -> None:
+    # The vectors share far more than 40 held-out cases can show, and the positions little but
+    # enough: what is known to differ is how well the orders repeat.
+    ceiling = ceiling_nats(N, EstimationConfig().cross_fit.n_folds)
+    assert ceiling == pytest.approx(np.log(40))
+    local = found(r12=0.8, bound=0.3, estimator="local")
+    near = found(r12=0.7, bound=NEAR_CEILING * ceiling, chance=0.0)
+    below = found(r12=0.7, bound=NEAR_CEILING * ceiling - 0.05)
+    assert near.worth > local.worth
+    assert best_estimator({"local": local, "gaussian": near}) == "local"
+    assert best_estimator({"local": local, "gaussian": below}) == "gaussian"
+
+
+def test_of_two_bounds_near_the_ceiling_the_order_that_repeats_ranks() -> None:
+    one, other = found(r12=0.6, bound=3.6), found(r12=0.65, bound=3.2)
+    assert best_estimator({"gaussian": one, "contrastive": other}) == "contrastive"
+    assert best_estimator({"gaussian": one, "contrastive": one}) == "gaussian"
+
+
+def test_a_bound_of_positions_has_no_such_ceiling() -> None:
+    assert not found(r12=0.9, bound=3.6, estimator="local").is_saturated
+    assert found(r12=0.9, bound=3.6).is_saturated
+
+
 def test_without_any_signal_the_first_speaks() -> None:
     both = {"local": found(r12=0.99, bound=0.05), "gaussian": found(r12=0.9, bound=0.09)}
     assert best_estimator(both) == "local"
@@ -76,7 +131,6 @@ def test_the_worth_is_repeatability_times_the_correlation_of_the_bound() -> None
 def test_a_pair_without_an_estimate_is_named_with_the_reason() -> None:
     result = judge(
         [],
-        {},
         too_few={PAIR: "3 cases have both a and b; at least 30 are needed."},
         pairs=[PAIR, ("a", "c")],
         n_cases=5,

@@ -117,7 +117,13 @@ def test_the_module_gives_out_scores_and_no_encoders() -> None:
         "contrastive_settings": "ContrastiveSettings",
         "score_fold": "tuple[FoldScores, ...]",
     }
-    assert [field.name for field in fields(FoldScores)] == ["pair", "is_held_out", "pmi", "bound"]
+    assert [field.name for field in fields(FoldScores)] == [
+        "pair",
+        "is_held_out",
+        "pmi",
+        "bound",
+        "null_bounds",
+    ]
 
 
 def test_a_case_does_not_change_the_encoders_that_score_its_fold(
@@ -236,7 +242,7 @@ def test_the_cpu_steps_in_aloud_when_the_memory_of_the_gpu_does_not_suffice(
     real = contrastive_estimator.score_fold
 
     def score_fold(*arguments: object) -> object:
-        settings = arguments[-1]
+        settings = arguments[3]
         assert isinstance(settings, ContrastiveSettings)
         devices.append(settings.device.type)
         if settings.device.type != "cpu":

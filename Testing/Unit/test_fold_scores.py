@@ -41,7 +41,7 @@ def scores(*, mismatched: np.ndarray) -> FoldScores:
     seen = np.concatenate([FIT, STOPS])
     fold = SimpleNamespace(inner=Split(FIT, STOPS, patients, seed=0))
     split = Split(seen, HELD_OUT, patients, seed=0)
-    return _pair_scores(("CT", "PET"), embeddings, fold, split, SETTINGS)
+    return _pair_scores(("CT", "PET"), embeddings, fold, split, SETTINGS, {})
 
 
 def chosen_scale(monkeypatch: pytest.MonkeyPatch, *, mismatched: np.ndarray) -> float:

@@ -202,7 +202,7 @@ def test_diagnostics_settings_and_versions_are_in_the_page(page: Page) -> None:
     for part in (
         "Held-out bound, gaussian 0.62 nats",
         "Held-out bound, contrastive 0.45 nats",
-        "What shuffled pairs reach 0.08 nats",
+        "What pairs of different patients reach 0.08 nats",
         "Repeatability r12 0.47",
         "Agreement of the estimators 0.58",
         "5 folds \N{MULTIPLICATION SIGN} 3",

@@ -81,7 +81,9 @@ def test_settings_that_change_scores_have_scores_of_their_own(
     record = cast("CohortRecord", SimpleNamespace(cache=tmp_path))
     asked: list[SelectionConfig] = []
 
-    def estimate_scores(_: object, config: SelectionConfig, __: object) -> CohortScores:
+    def estimate_scores(
+        _: object, config: SelectionConfig, __: object, *, groups: object
+    ) -> CohortScores:
         asked.append(config)
         return example_scores()
 
@@ -89,6 +91,26 @@ def test_settings_that_change_scores_have_scores_of_their_own(
     for config in (SelectionConfig("5"), changed, changed):
         scoring.load_or_estimate_scores(prepared, config, record, NullReporter())
     assert len(asked) == 1 + is_new
+
+
+def test_scores_are_estimated_anew_when_the_known_sites_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = cast("PreparedCohort", SimpleNamespace(cases=(), case_ids=("c1", "c2")))
+    record = cast("CohortRecord", SimpleNamespace(cache=tmp_path))
+    asked: list[object] = []
+
+    def estimate_scores(*_: object, groups: object) -> CohortScores:
+        asked.append(groups)
+        return example_scores()
+
+    monkeypatch.setattr(scoring, "estimate_scores", estimate_scores)
+    first, second = {"site": {"c1": "x", "c2": "y"}}, {"site": {"c1": "x", "c2": "x"}}
+    for groups in (first, first, second, {}):
+        scoring.load_or_estimate_scores(
+            prepared, SelectionConfig("5"), record, NullReporter(), groups=groups
+        )
+    assert asked == [first, second, {}]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 1. A pair of modalities counts for an estimator if its held-out bound exceeds what chance reaches
    with that estimator (95th percentile of pairs of different patients), and at least 0.1 nats.
+   Where groups of acquisition are known (site, voxel size, ...), patients are also exchanged within
+   them alone, and the largest of all these percentiles is the floor: a bound that strangers of the
+   same site reach as well says how images were acquired, not what the modalities of a case share.
 2. An estimator without any such pair has no signal and does not rank.
 3. Of the others, the one with the largest *worth* ranks: its repeatability r12 (rank correlation
    of two rankings that were learned from disjoint cases) times the correlation that its bound
@@ -9,6 +12,9 @@
    nats, mean over the pairs that count. Both factors lie between 0 and 1, so that bounds per case
    and bounds per position can be held against each other: a bound that is large but belongs to an
    order that does not repeat is worth little, and so is an order that repeats without a signal.
+   A bound of whole cases cannot exceed the logarithm of the number of held-out cases. From 0.8 of
+   that ceiling on it only says "at least this much": if the bound of any estimator with a signal is
+   that close, the repeatability alone decides, and on a tie the one that ran first.
 4. The closed forms come first. The case-level networks, which take most of the time, are trained
    only if no closed form has a signal and an r12 of at least 0.7: beyond that they would not change
    how far the ranking can be trusted.
@@ -22,13 +28,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from MDALSelectorLib.estimation.config import EstimationConfig
+from MDALSelectorLib.estimation.limits import ANYONE, ceiling_nats, chance_words, is_near_ceiling
 from MDALSelectorLib.estimation.pair_estimate import (
     ModalityDifference,
     ModalityPair,
     PairEstimate,
     modality_difference,
 )
-from MultimodalImagingLib.images.arrays import Float64Array
 
 NULL_QUANTILE = 0.95
 # An order that repeats so well needs no second opinion of networks.
@@ -41,51 +47,73 @@ class Found:
 
     Attributes:
         estimates: One per pair that was scored.
-        null_bounds: Per pair, held-out bounds of pairs of different patients, nats.
         unused: Per pair that does not count, why; a full sentence.
         difference: The modality difference.
+        n_folds: Parts that cases were held out in, which limits the bounds of whole cases.
     """
 
     estimates: tuple[PairEstimate, ...]
-    null_bounds: Mapping[ModalityPair, Float64Array]
     unused: Mapping[ModalityPair, str]
     difference: ModalityDifference
+    n_folds: int
 
     @property
     def worth(self) -> float:
         """Repeatability times the correlation that the bounds amount to, 0 to 1."""
-        used, r12 = self.difference.used, self.difference.r12_disjoint
-        if not used or not np.isfinite(r12):
+        used = self.difference.used
+        if not used:
             return 0.0
         excess = [
-            e.bound_nats - max(self._null_bound(e.pair), 0.0)
-            for e in self.estimates
-            if e.pair in used
+            e.bound_nats - max(floor_of_chance(e)[0], 0.0) for e in self.estimates if e.pair in used
         ]
         information = max(float(np.mean(excess)), 0.0)
-        return max(float(r12), 0.0) * float(np.sqrt(-np.expm1(-2.0 * information)))
+        return self.repeatability * float(np.sqrt(-np.expm1(-2.0 * information)))
+
+    @property
+    def repeatability(self) -> float:
+        """r12, 0 if it is not known or negative."""
+        r12 = self.difference.r12_disjoint
+        return max(float(r12), 0.0) if np.isfinite(r12) else 0.0
+
+    @property
+    def is_saturated(self) -> bool:
+        """Whether the bound is so near its ceiling that it cannot be compared with others."""
+        if any(e.is_per_position for e in self.estimates):
+            return False
+        n_cases = max((len(e.case_index) for e in self.estimates), default=0)
+        return is_near_ceiling(self.bound_nats, ceiling_nats(n_cases, self.n_folds))
 
     @property
     def bound_nats(self) -> float | None:
         """Held-out bound, mean over the pairs that count (else over all), nats."""
-        used = self.difference.used or tuple(estimate.pair for estimate in self.estimates)
-        found = [e.bound_nats for e in self.estimates if e.pair in used]
+        found = [e.bound_nats for e in self._counted]
         return float(np.mean(found)) if found else None
 
     @property
     def null_bound_nats(self) -> float | None:
-        """95th percentile of what chance reaches, mean over the same pairs, nats."""
-        counted = self.difference.used or tuple(self.null_bounds)
-        found = [self._null_bound(pair) for pair in counted if pair in self.null_bounds]
+        """Floor of chance, mean over the same pairs, nats; `None` if it was not measured."""
+        found = [floor for floor, _ in self._floors]
         return float(np.mean(found)) if found else None
 
-    def _null_bound(self, pair: ModalityPair) -> float:
-        return null_bound(self.null_bounds.get(pair, np.empty(0)))
+    @property
+    def null_grouping(self) -> str:
+        """The grouping within which patients reach the highest of these floors."""
+        return max(self._floors, default=(0.0, ANYONE))[1]
+
+    @property
+    def _floors(self) -> list[tuple[float, str]]:
+        floors = [floor_of_chance(e) for e in self._counted]
+        return [floor for floor in floors if np.isfinite(floor[0])]
+
+    @property
+    def _counted(self) -> list[PairEstimate]:
+        """Estimates of the pairs that count, else all."""
+        used = self.difference.used
+        return [e for e in self.estimates if e.pair in used or not used]
 
 
 def judge(
     estimates: Sequence[PairEstimate],
-    null_bounds: Mapping[ModalityPair, Float64Array],
     *,
     too_few: Mapping[ModalityPair, str],
     pairs: Sequence[ModalityPair],
@@ -95,8 +123,7 @@ def judge(
     """Say which pairs count for an estimator and rank by them.
 
     Args:
-        estimates: What it found.
-        null_bounds: What chance reaches.
+        estimates: What it found, and what chance reaches.
         too_few: Pairs that could not be scored, and why.
         pairs: All pairs of modalities.
         n_cases: Cases of the cohort.
@@ -108,15 +135,14 @@ def judge(
         if pair not in scored and pair not in unused:
             unused[pair] = f"No case shows both {pair[0]} and {pair[1]} at enough places."
     for estimate in estimates:
-        chance = null_bound(null_bounds.get(estimate.pair, np.empty(0)))
-        limit = max(config.min_bound_nats, chance)
+        limit, grouping = max((config.min_bound_nats, ANYONE), floor_of_chance(estimate))
         if not estimate.bound_nats > limit:
             unused[estimate.pair] = (
                 f"{' and '.join(estimate.pair)} share {estimate.bound_nats:.2f} nats in cases that"
-                f" were held out, no more than the {limit:.2f} nats that chance alone could give."
+                f" were held out, no more than the {limit:.2f} nats that {chance_words(grouping)}."
             )
     difference = modality_difference(estimates, n_cases=n_cases, unused=unused, pairs=pairs)
-    return Found(tuple(estimates), dict(null_bounds), unused, difference)
+    return Found(tuple(estimates), unused, difference, config.cross_fit.n_folds)
 
 
 def best_estimator(found: Mapping[str, Found]) -> str:
@@ -125,13 +151,12 @@ def best_estimator(found: Mapping[str, Found]) -> str:
     Args:
         found: Per estimator, in the order in which they ran.
     """
-
-    def merit(name: str) -> tuple[bool, float, float]:
-        of = found[name]
-        return of.difference.has_signal, of.worth, of.bound_nats or 0.0
-
-    with_signal = [name for name, of in found.items() if of.difference.has_signal]
-    return max(with_signal, key=merit) if with_signal else next(iter(found))
+    with_signal = {name: of for name, of in found.items() if of.difference.has_signal}
+    if not with_signal:
+        return next(iter(found))
+    if any(of.is_saturated for of in with_signal.values()):
+        return max(with_signal, key=lambda name: with_signal[name].repeatability)
+    return max(with_signal, key=lambda n: (with_signal[n].worth, with_signal[n].bound_nats or 0.0))
 
 
 def networks_can_change(found: Mapping[str, Found]) -> bool:
@@ -142,6 +167,16 @@ def networks_can_change(found: Mapping[str, Found]) -> bool:
     )
 
 
-def null_bound(bounds: Float64Array) -> float:
-    """Return what chance reaches at most, as a rule, nats; minus infinity if it is not known."""
-    return float(np.quantile(bounds, NULL_QUANTILE)) if len(bounds) else -np.inf
+def floor_of_chance(estimate: PairEstimate) -> tuple[float, str]:
+    """Return what pairs of different patients reach at most, as a rule, and which patients.
+
+    Returns:
+        The largest of the 95th percentiles, nats, minus infinity if none is known; and the grouping
+        within which patients were exchanged to reach it, `ANYONE` for none.
+    """
+    floors = [
+        (float(np.quantile(bounds, NULL_QUANTILE)), name)
+        for name, bounds in estimate.null_bounds.items()
+        if len(bounds)
+    ]
+    return max(floors, default=(-np.inf, ANYONE), key=lambda floor: floor[0])

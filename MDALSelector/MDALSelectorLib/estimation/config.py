@@ -9,6 +9,8 @@ from MultimodalImagingLib.errors import UsageError
 
 EstimatorName = Literal["auto", "local", "gaussian", "contrastive"]
 ESTIMATORS: tuple[EstimatorName, ...] = ("auto", "local", "gaussian", "contrastive")
+# Estimators that learn from positions: thousands of pairs per case, and bounds per position.
+POSITION_ESTIMATORS = ("local",)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ standardizing each fold on top lowered the rank correlation with known PMI (by 0
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from MDALSelectorLib.estimation.case_embeddings import PairEmbeddings, ViewSource, embed_cases
+from MDALSelectorLib.estimation.chance import Groups, exchanged, labels_to_exchange_within
 from MDALSelectorLib.estimation.config import (
     ContrastiveConfig,
     EstimationConfig,
@@ -33,6 +34,8 @@ from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 
 # Thirds of fewer patients are too few to train on and to stop the training by.
 MIN_PATIENTS_FOR_THIRDS = 24
+# Exchanges of the held-out patients of every fold: a look-up each.
+N_EXCHANGES = 200
 # Factors by which the mean over places may be multiplied to serve as a critic of whole cases.
 CASE_SCALES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0, 16.0)
 
@@ -43,6 +46,7 @@ def contrastive_estimates(
     *,
     plan: CrossFitPlan,
     settings: ContrastiveSettings,
+    groups: Groups | None = None,
     reporter: Reporter | None = None,
 ) -> tuple[PairEstimate, ...]:
     """Estimate the PMI of every case and pair, each case by encoders of other patients.
@@ -51,28 +55,33 @@ def contrastive_estimates(
     the result do not depend on the number of cores. If a GPU does not have enough memory, all
     folds are trained on the CPU.
 
+    Chance: in the first repeat, what the trained critics of each fold find among its held-out cases
+    if their second modalities are exchanged between patients, many times. Nothing is trained anew.
+
     Args:
         source: Views of the cases.
         pairs: Pairs of modalities, each with at least two cases per fold.
         plan: Which cases are held out when.
         settings: Training, normalization and device.
+        groups: Group of every case by grouping, within which patients are exchanged, too.
         reporter: Notified of every trained fold.
     """
     reporter = reporter or NullReporter()
+    labels = labels_to_exchange_within(groups or {}, plan)
     try:
-        return _estimates(source, pairs, plan=plan, settings=settings, reporter=reporter)
+        return _estimates(source, pairs, plan, settings, labels, reporter)
     except torch.cuda.OutOfMemoryError:
         reporter.warning("The GPU does not have enough memory; the CPU is used instead.")
     settings = replace(settings, device=torch.device("cpu"))
-    return _estimates(source, pairs, plan=plan, settings=settings, reporter=reporter)
+    return _estimates(source, pairs, plan, settings, labels, reporter)
 
 
 def _estimates(
     source: ViewSource,
     pairs: Sequence[ModalityPair],
-    *,
     plan: CrossFitPlan,
     settings: ContrastiveSettings,
+    labels: Mapping[str, IntArray],
     reporter: Reporter,
 ) -> tuple[PairEstimate, ...]:
     cases = {pair: joint_cases(source.available, pair) for pair in pairs}
@@ -83,7 +92,9 @@ def _estimates(
     sheets = {pair: _Sheet(pair, cases[pair], plan, n_thirds) for pair in pairs}
     reporter.stage("PMI, contrastive", len(jobs))
     for job, scores in run_jobs(
-        lambda job: score_fold(source, pairs, job.split, settings), jobs, device=settings.device
+        lambda job: score_fold(source, pairs, job.split, settings, job.chance(labels)),
+        jobs,
+        device=settings.device,
     ):
         for of_pair in scores:
             sheets[of_pair.pair].note(of_pair, job)
@@ -99,6 +110,10 @@ class _Job:
     repeat: int
     fold: int | None = None
     third: int | None = None
+
+    def chance(self, labels: Mapping[str, IntArray]) -> Mapping[str, IntArray]:
+        """Return the labels to exchange within, if this is a fold of the first repeat."""
+        return labels if self.third is None and self.repeat == 0 else {}
 
 
 def _jobs(plan: CrossFitPlan, n_thirds: int) -> Iterator[_Job]:
@@ -120,6 +135,7 @@ class _Sheet:
         self._pmi = np.full((plan.n_repeats, len(cases)), np.nan)
         self._half = np.full((n_thirds, 2, len(cases)), np.nan)
         self._bounds = np.full(plan.seeds.shape, np.nan)
+        self._null: dict[str, list[Float64Array]] = {}
 
     def note(self, scores: FoldScores, job: _Job) -> None:
         if job.third is not None:
@@ -127,6 +143,8 @@ class _Sheet:
         else:
             self._pmi[job.repeat, scores.is_held_out] = scores.pmi
             self._bounds[job.repeat, job.fold] = scores.bound
+            for name, bounds in scores.null_bounds.items():
+                self._null.setdefault(name, []).append(bounds)
 
     def _note_third(self, scores: FoldScores, repeat: int, third: int) -> None:
         """Keep each other third's scores apart: it is scored by this model and by one more."""
@@ -143,6 +161,7 @@ class _Sheet:
             repeat_pmi=self._pmi,
             repeat_bounds=np.nanmean(self._bounds, axis=1),
             half_pmi=self._half,
+            null_bounds={n: np.nanmean(np.stack(of), axis=0) for n, of in self._null.items()},
         )
 
 
@@ -185,23 +204,38 @@ class FoldScores:
         is_held_out: Which of the cases that have the pair are held out, `(n,)`.
         pmi: PMI of these, mean over places, nats.
         bound: Held-out InfoNCE bound, nats.
+        null_bounds: The same with exchanged patients, by what they were exchanged within,
+            `(n_exchanges,)` each.
     """
 
     pair: ModalityPair
     is_held_out: MaskArray
     pmi: Float64Array
     bound: float
+    null_bounds: Mapping[str, Float64Array]
 
 
 def score_fold(
-    source: ViewSource, pairs: Sequence[ModalityPair], split: Split, settings: ContrastiveSettings
+    source: ViewSource,
+    pairs: Sequence[ModalityPair],
+    split: Split,
+    settings: ContrastiveSettings,
+    labels: Mapping[str, IntArray],
 ) -> tuple[FoldScores, ...]:
-    """Train on the cases of a split that may be seen and score the others."""
+    """Train on the cases of a split that may be seen and score the others.
+
+    Args:
+        source: Views of the cases.
+        pairs: Pairs of modalities.
+        split: Which cases may be seen.
+        settings: Training, normalization and device.
+        labels: What patients are exchanged within for the bounds of chance.
+    """
     fold = train_fold(source, pairs, split, config=settings.training, device=settings.device)
     embedded = embed_cases(fold.model, source, np.arange(len(split.patients)))
     with torch.no_grad():
         return tuple(
-            _pair_scores(pair, embedded.pair(pair, split.patients), fold, split, settings)
+            _pair_scores(pair, embedded.pair(pair, split.patients), fold, split, settings, labels)
             for pair in pairs
         )
 
@@ -212,6 +246,7 @@ def _pair_scores(
     fold: TrainedFold,
     split: Split,
     settings: ContrastiveSettings,
+    labels: Mapping[str, IntArray],
 ) -> FoldScores:
     critic = _normalized(embeddings, settings.normalization)
     is_held_out = np.isin(embeddings.cases, split.held_out)
@@ -219,11 +254,18 @@ def _pair_scores(
     scales = CASE_SCALES if embeddings.counts.shape[1] > 1 else (1.0,)
     scale = max(scales, key=lambda s: critic.bound(stops, s))
     places = critic.place_pmi()[torch.from_numpy(is_held_out)]
+    held_out = np.flatnonzero(is_held_out)
     return FoldScores(
         pair=pair,
         is_held_out=is_held_out,
         pmi=places.nanmean(dim=1).cpu().double().numpy(),
-        bound=critic.bound(np.flatnonzero(is_held_out), scale),
+        bound=critic.bound(held_out, scale),
+        null_bounds={
+            name: critic.null_bounds(
+                held_out, scale, of_case[embeddings.cases], seed=split.seed, n=N_EXCHANGES
+            )
+            for name, of_case in labels.items()
+        },
     )
 
 
@@ -243,14 +285,45 @@ class _NormalizedCritic:
 
     def bound(self, cases: IntArray, scale: float) -> float:
         """Return the InfoNCE bound of `scale` times the mean over places, on some cases, nats."""
-        found = []
-        for block in bound_blocks(len(cases)):
-            chosen = torch.from_numpy(cases[block])
-            critic = scale * self._case_critic(chosen)
-            critic = critic.clamp(min=-2.0 * math.log(len(chosen)))  # no odd case breaks a bound
-            loss = symmetric_info_nce(critic, self.embeddings.patients[chosen])
-            found.append(-float(loss))
+        found = [
+            -float(
+                symmetric_info_nce(self._clamped(chosen, scale), self.embeddings.patients[chosen])
+            )
+            for chosen in _blocks(cases)
+        ]
         return float(np.mean(found)) if found else float("nan")
+
+    def null_bounds(
+        self, cases: IntArray, scale: float, labels: IntArray, *, seed: int, n: int
+    ) -> Float64Array:
+        """Return bounds of pairs of different patients on some cases, nats, `(n,)`.
+
+        Args:
+            cases: Positions of the cases.
+            scale: Factor of the mean over places.
+            labels: Group of every position; patients are exchanged within groups.
+            seed: Source of the exchanges.
+            n: Number of exchanges.
+        """
+        generator = np.random.default_rng([seed, 6])
+        found = np.full((0, n), np.nan)
+        patients = self.embeddings.patients.cpu().numpy()
+        for chosen in _blocks(cases):
+            critic, own = self._clamped(chosen, scale), self.embeddings.patients[chosen]
+            rows, of_row = np.arange(len(chosen)), chosen.numpy()
+            orders = [
+                exchanged(
+                    rows, patients=patients[of_row], labels=labels[of_row], generator=generator
+                )
+                for _ in range(n)
+            ]
+            bounds = [-float(symmetric_info_nce(critic[:, order], own)) for order in orders]
+            found = np.vstack([found, bounds])
+        return np.asarray(found.mean(axis=0)) if len(found) else np.full(n, np.nan)
+
+    def _clamped(self, cases: Tensor, scale: float) -> Tensor:
+        """Return the critic of whole cases; no odd case breaks a bound."""
+        return (scale * self._case_critic(cases)).clamp(min=-2.0 * math.log(len(cases)))
 
     def _case_critic(self, cases: Tensor) -> Tensor:
         """Compare the cases place by place and average over the places that count in both."""
@@ -260,6 +333,10 @@ class _NormalizedCritic:
         a = torch.where(self.embeddings.counts, self.row_constants, 0)[cases]
         b = torch.where(self.embeddings.counts, self.column_constants, 0)[cases]
         return (critic - a @ counts.T - counts @ b.T) / (counts @ counts.T).clamp(min=1)
+
+
+def _blocks(cases: IntArray) -> list[Tensor]:
+    return [torch.from_numpy(cases[block]) for block in bound_blocks(len(cases))]
 
 
 def _normalized(embeddings: PairEmbeddings, config: NormalizationConfig) -> _NormalizedCritic:

@@ -15,12 +15,12 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from MDALSelectorLib.estimation.config import CrossFitConfig
+from MDALSelectorLib.estimation.limits import BOUND_BLOCK
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.arrays import Float64Array
 
-# Held-out pairs are compared within blocks of this many cases, and in this many blocks at most, so
-# that time and memory stay small; bounds are then at most log 256 = 5.5 nats.
-BOUND_BLOCK = 256
+# Held-out pairs are compared within blocks of `BOUND_BLOCK` cases, and in this many blocks at most,
+# so that time and memory stay small.
 MAX_BOUND_BLOCKS = 8
 # A training is stopped by at least so many patients, even if they are more than the usual share.
 MIN_STOP_PATIENTS = 3

@@ -7,7 +7,7 @@ Which of them ranks is decided in `choice`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,10 +23,7 @@ from MDALSelectorLib.estimation.pair_estimate import (
     PairEstimate,
 )
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
-
-NullBounds = Mapping[ModalityPair, Float64Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +80,11 @@ class Estimation:
     def null_bound_nats(self) -> float | None:
         """What chance reaches with the estimator that ranks, nats."""
         return self.found[self.estimator].null_bound_nats
+
+    @property
+    def null_grouping(self) -> str:
+        """What patients were exchanged within to reach that; `ANYONE` for nothing."""
+        return self.found[self.estimator].null_grouping
 
     @property
     def rank_correlation(self) -> float | None:
@@ -156,77 +158,70 @@ class _Run:
         self._data, self._config, self.reporter = data, config, reporter
         self.too_few = data.why_too_few(config)
         self.critics: LocalCritics | None = None
-        self._chance: NullBounds | None = None
 
     def found(self, name: str) -> Found:
         scored = [pair for pair, why in self.too_few.items() if why is None]
         estimates: Sequence[PairEstimate] = ()
-        null: NullBounds = {}
         if scored:
             plan = plan_cross_fit(
                 self._data.patient_ids, config=self._config.cross_fit, seed=self._config.seed
             )
             run = {"local": self._local, "gaussian": self._gaussian}.get(name, self._contrastive)
-            estimates, null = run(scored, plan)
+            estimates = run(scored, plan)
         return judge(
             estimates,
-            null,
             too_few={pair: why for pair, why in self.too_few.items() if why is not None},
             pairs=tuple(self.too_few),
             n_cases=len(self._data.case_ids),
             config=self._config,
         )
 
-    def _local(
-        self, pairs: Sequence[ModalityPair], plan: CrossFitPlan
-    ) -> tuple[Sequence[PairEstimate], NullBounds]:
+    def _local(self, pairs: Sequence[ModalityPair], plan: CrossFitPlan) -> Sequence[PairEstimate]:
         if self._data.samples is None:
-            return (), {}
+            return ()
         found = local_estimates(
             self._data.samples,
             pairs,
             plan=plan,
             config=self._config.local,
+            groups=self._data.groups,
             reporter=self.reporter,
         )
         self.critics = found.critics
-        return found.estimates, found.null_bounds
+        return found.estimates
 
     def _gaussian(
         self, pairs: Sequence[ModalityPair], plan: CrossFitPlan
-    ) -> tuple[Sequence[PairEstimate], NullBounds]:
-        config = self._config.gaussian
+    ) -> Sequence[PairEstimate]:
+        config, features = self._config.gaussian, self._data.features or {}
         found = gaussian_estimates(
-            self._data.features or {}, pairs, plan=plan, config=config, reporter=self.reporter
+            features, pairs, plan=plan, config=config, reporter=self.reporter
         )
-        return found, self._shuffled(pairs, plan)
+        null = shuffled_bounds(
+            features,
+            pairs,
+            plan=plan,
+            config=config,
+            seed=self._config.seed,
+            groups=self._data.groups,
+        )
+        return [replace(estimate, null_bounds=null[estimate.pair]) for estimate in found]
 
     def _contrastive(
         self, pairs: Sequence[ModalityPair], plan: CrossFitPlan
-    ) -> tuple[Sequence[PairEstimate], NullBounds]:
-        """Train networks; shuffling them would take too long: chance is the closed form's."""
+    ) -> Sequence[PairEstimate]:
         if self._data.views is None:
-            return (), {}
+            return ()
         from MDALSelectorLib.estimation.contrastive_estimator import (
             contrastive_estimates,
             contrastive_settings,
         )
 
-        found = contrastive_estimates(
+        return contrastive_estimates(
             self._data.views(),
             pairs,
             plan=plan,
             settings=contrastive_settings(self._config),
+            groups=self._data.groups,
             reporter=self.reporter,
         )
-        return found, self._shuffled(pairs, plan)
-
-    def _shuffled(self, pairs: Sequence[ModalityPair], plan: CrossFitPlan) -> NullBounds:
-        config, features = self._config.gaussian, self._data.features
-        if self._chance is None:
-            self._chance = {}
-            if features is not None and config.n_shuffles:
-                self._chance = shuffled_bounds(
-                    features, pairs, plan=plan, config=config, seed=self._config.seed
-                )
-        return self._chance

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from MDALSelectorLib.estimation.chance import Groups
 from MDALSelectorLib.estimation.config import EstimationConfig
 from MDALSelectorLib.estimation.local_samples import LocalSamples
 from MDALSelectorLib.estimation.pair_estimate import ModalityPair, has_modality, joint_cases
@@ -30,6 +31,8 @@ class EstimationData:
             Gaussian estimator.
         samples: Features of positions, for the local estimator.
         views: Makes the views of the cases, for the contrastive estimator.
+        groups: Group of every case by the name of a grouping (site, voxel size, ...), within which
+            it is also measured what chance reaches.
     """
 
     case_ids: Sequence[str]
@@ -37,6 +40,7 @@ class EstimationData:
     features: Mapping[str, Float64Array] | None = None
     samples: LocalSamples | None = None
     views: Callable[[], ViewSource] | None = None
+    groups: Groups = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse cases out of order, and data of other cases or modalities.
@@ -48,6 +52,9 @@ class EstimationData:
         in_order = sorted(set(self.case_ids)) == list(self.case_ids)
         if not in_order or len(self.patient_ids) != len(self.case_ids):
             msg = "Expected different case identifiers in order and one patient for each of them."
+            raise ValueError(msg)
+        if any(len(labels) != len(self.case_ids) for labels in self.groups.values()):
+            msg = f"Expected a group for each of {len(self.case_ids)} cases in every grouping."
             raise ValueError(msg)
         _check_features(self.features or {}, self.case_ids)
         if self.features is None or self.samples is None:

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from MDALSelectorLib.estimation.chance import Groups, exchanged, labels_to_exchange_within
 from MDALSelectorLib.estimation.config import GaussianConfig
 from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, IntArray, Split
 from MDALSelectorLib.estimation.gaussian import CanonicalCritic, canonical_critics, whiten
+from MDALSelectorLib.estimation.limits import ANYONE
 from MDALSelectorLib.estimation.pair_estimate import (
     ModalityPair,
     PairEstimate,
@@ -81,7 +83,8 @@ def shuffled_bounds(
     plan: CrossFitPlan,
     config: GaussianConfig,
     seed: int,
-) -> Mapping[ModalityPair, Float64Array]:
+    groups: Groups | None = None,
+) -> Mapping[ModalityPair, Mapping[str, Float64Array]]:
     """Return the held-out bounds of pairs whose second modality is shuffled between cases.
 
     Shuffles stay within the folds of the first repeat, so every shuffle reuses its components.
@@ -92,33 +95,53 @@ def shuffled_bounds(
         plan: Which cases are held out when.
         config: Grid and number of shuffles.
         seed: Source of the shuffles.
+        groups: Group of every case by grouping, within which shuffles stay, too.
 
     Returns:
-        Bound per pair and shuffle, nats, `(n_shuffles,)`.
+        Bound per pair, grouping (`ANYONE` for none) and shuffle, nats, `(n_shuffles,)`.
     """
     available = has_modality(features)
     folds = [fold_components(features, split, config) for split in plan.splits(0)]
-    bounds = {}
+    bounds: dict[ModalityPair, dict[str, Float64Array]] = {}
     for pair in pairs:
-        cases = joint_cases(available, pair)
-        generator = np.random.default_rng([seed, 2])
-        partners = [
-            _shuffled_within(plan.fold_of_case[0], cases, generator)
-            for _ in range(config.n_shuffles)
-        ]
-        shuffled = [repeat_scores(folds, pair, cases, config, partner=p)[1] for p in partners]
-        bounds[pair] = np.array(shuffled)
+        cases, found = joint_cases(available, pair), {}
+        for name, labels in labels_to_exchange_within(groups or {}, plan).items():
+            generator = np.random.default_rng([seed, 2])
+            shuffled = []
+            for _ in range(config.n_shuffles):
+                if name == ANYONE:
+                    partner = _shuffled_within_folds(plan, cases, generator)
+                else:
+                    partner = _exchanged_within(plan, cases, labels, generator)
+                shuffled.append(repeat_scores(folds, pair, cases, config, partner=partner)[1])
+            found[name] = np.array(shuffled)
+        bounds[pair] = found
     return bounds
 
 
-def _shuffled_within(
-    fold_of_case: IntArray, cases: IntArray, generator: np.random.Generator
+def _shuffled_within_folds(
+    plan: CrossFitPlan, cases: IntArray, generator: np.random.Generator
 ) -> IntArray:
     partner = cases.copy()
-    for fold in np.unique(fold_of_case[cases]):
-        members = np.flatnonzero(fold_of_case[cases] == fold)
+    for members in _fold_members(plan, cases):
         partner[members] = cases[generator.permutation(members)]
     return partner
+
+
+def _exchanged_within(
+    plan: CrossFitPlan, cases: IntArray, labels: IntArray, generator: np.random.Generator
+) -> IntArray:
+    partner = cases.copy()
+    for members in _fold_members(plan, cases):
+        partner[members] = exchanged(
+            cases[members], patients=plan.patients, labels=labels, generator=generator
+        )
+    return partner
+
+
+def _fold_members(plan: CrossFitPlan, cases: IntArray) -> list[IntArray]:
+    fold = plan.fold_of_case[0][cases]
+    return [np.flatnonzero(fold == f) for f in np.unique(fold)]
 
 
 def _half_pmi(

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from MDALSelectorLib.estimation.chance import Groups, exchanges, labels_to_exchange_within
 from MDALSelectorLib.estimation.config import LocalConfig
 from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, IntArray
 from MDALSelectorLib.estimation.local_folds import LocalFold, local_fold
@@ -47,12 +48,10 @@ class LocalEstimates:
 
     Attributes:
         estimates: One per pair that cases show at enough places.
-        null_bounds: Per pair, bounds of pairs of different patients, nats, `(n_shuffles,)`.
         critics: What the first repeat learned.
     """
 
     estimates: tuple[PairEstimate, ...]
-    null_bounds: Mapping[ModalityPair, Float64Array]
     critics: LocalCritics
 
 
@@ -62,6 +61,7 @@ def local_estimates(
     *,
     plan: CrossFitPlan,
     config: LocalConfig,
+    groups: Groups | None = None,
     reporter: Reporter | None = None,
 ) -> LocalEstimates:
     """Estimate the local PMI of every case and pair, each case by a critic of other patients.
@@ -74,11 +74,15 @@ def local_estimates(
         pairs: Pairs of modalities.
         plan: Which cases are held out when.
         config: Ridge, shuffles, halves.
+        groups: Group of every case by grouping, for what chance reaches within them.
         reporter: Notified of every fold.
     """
     reporter = reporter or NullReporter()
     modalities = tuple(dict.fromkeys(modality for pair in pairs for modality in pair))
-    partners = _partners(plan, config.n_shuffles)
+    partners = {
+        name: exchanges(plan, labels, config.n_shuffles)
+        for name, labels in labels_to_exchange_within(groups or {}, plan).items()
+    }
     sheets = {pair: _Sheet(pair, plan, config) for pair in pairs}
     maps, critics = [], []
     reporter.stage("PMI, local", plan.n_repeats * len(plan.seeds[0]))
@@ -100,7 +104,6 @@ def local_estimates(
     estimates = tuple(sheet.estimate() for sheet in sheets.values() if sheet.is_scored.any())
     return LocalEstimates(
         estimates,
-        {pair: sheet.null_bounds() for pair, sheet in sheets.items()},
         LocalCritics(plan.fold_of_case[0], tuple(maps), tuple(critics)),
     )
 
@@ -115,7 +118,7 @@ class _Sheet:
         self._pmi = np.full((n_repeats, n_cases), np.nan)
         self._bounds = np.full((n_repeats, n_cases), np.nan)
         self._half = np.full((n_halves, 2, n_cases), np.nan)
-        self._shuffled = np.full((config.n_shuffles, n_cases), np.nan)
+        self._shuffled: dict[str, Float64Array] = {}
 
     @property
     def is_scored(self) -> MaskArray:
@@ -134,12 +137,15 @@ class _Sheet:
         critic = fold.critic(self._pair, ridge=self._config.ridge)
         self._half[repeat, half, fold.split.held_out] = fold.case_pmi(self._pair, critic)
 
-    def note_shuffles(self, fold: LocalFold, partners: Sequence[IntArray]) -> None:
-        for row, partner in enumerate(partners):
-            critic = fold.critic(self._pair, ridge=self._config.ridge, partner=partner)
-            self._shuffled[row, fold.split.held_out] = fold.case_bounds(
-                self._pair, critic, partner=partner, n_blocks=1
-            )
+    def note_shuffles(self, fold: LocalFold, partners: Mapping[str, Sequence[IntArray]]) -> None:
+        empty = np.full((self._config.n_shuffles, self._pmi.shape[1]), np.nan)
+        for name, draws in partners.items():
+            bounds = self._shuffled.setdefault(name, empty.copy())
+            for row, partner in enumerate(draws):
+                critic = fold.critic(self._pair, ridge=self._config.ridge, partner=partner)
+                bounds[row, fold.split.held_out] = fold.case_bounds(
+                    self._pair, critic, partner=partner, n_blocks=1
+                )
 
     def estimate(self) -> PairEstimate:
         """Return the scores; the bound is the median over cases, which no odd case breaks."""
@@ -151,33 +157,11 @@ class _Sheet:
             repeat_pmi=self._pmi[:, cases],
             repeat_bounds=np.nanmedian(self._bounds[:, cases], axis=1),
             half_pmi=self._half[:, :, cases],
+            null_bounds={name: _medians(bounds) for name, bounds in self._shuffled.items()},
         )
 
-    def null_bounds(self) -> Float64Array:
-        """Return the bound of every shuffle."""
-        known = np.isfinite(self._shuffled).any(axis=1)
-        return np.asarray(np.nanmedian(self._shuffled[known], axis=1))
 
-
-def _partners(plan: CrossFitPlan, n_shuffles: int) -> list[IntArray]:
-    """Draw, within the folds of the first repeat, another patient's case for every case."""
-    generator = np.random.default_rng([int(plan.seeds[0, 0]), 4])
-    folds = [split.held_out for split in plan.splits(0)]
-    found = []
-    for _ in range(n_shuffles):
-        partner = np.arange(len(plan.patients))
-        for cases in folds:
-            partner[cases] = _of_other_patients(cases, plan.patients[cases], generator)
-        found.append(partner)
-    return found
-
-
-def _of_other_patients(
-    cases: IntArray, patients: IntArray, generator: np.random.Generator
-) -> IntArray:
-    """Shuffle cases so that none stays with its patient, where the patients allow it."""
-    names, group, sizes = np.unique(patients, return_inverse=True, return_counts=True)
-    order = np.argsort(generator.permutation(len(names))[group], kind="stable")
-    partner = np.empty_like(cases)
-    partner[order] = np.roll(cases[order], int(sizes.max()))
-    return partner
+def _medians(bounds: Float64Array) -> Float64Array:
+    """Return the median over cases of every shuffle that any case has a place in."""
+    known = np.isfinite(bounds).any(axis=1)
+    return np.asarray(np.nanmedian(bounds[known], axis=1))

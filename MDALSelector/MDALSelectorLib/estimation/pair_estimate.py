@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from MDALSelectorLib.estimation.config import POSITION_ESTIMATORS
 from MDALSelectorLib.estimation.cross_fitting import IntArray, mean_pairwise_spearman, spearman
 from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 
@@ -28,6 +29,8 @@ class PairEstimate:
         repeat_bounds: Held-out symmetric InfoNCE bound per repeat, nats, `(n_repeats,)`.
         half_pmi: PMI by two models of disjoint halves of the other folds' patients, nats,
             `(n_splits, 2, n)`; no splits if it was not computed.
+        null_bounds: Bounds of pairs of different patients, nats, `(n_shuffles,)` each: of any
+            patients (`ANYONE`), and of patients of the same group by the name of the grouping.
     """
 
     pair: ModalityPair
@@ -36,11 +39,17 @@ class PairEstimate:
     repeat_pmi: Float64Array
     repeat_bounds: Float64Array
     half_pmi: Float64Array
+    null_bounds: Mapping[str, Float64Array] = field(default_factory=dict)
 
     @property
     def pmi(self) -> Float64Array:
         """PMI of the cases of `case_index`, mean over repeats, nats, `(n,)`."""
         return np.asarray(self.repeat_pmi.mean(axis=0))
+
+    @property
+    def is_per_position(self) -> bool:
+        """Whether PMI and bounds are those of positions and not of whole cases."""
+        return self.estimator in POSITION_ESTIMATORS
 
     @property
     def bound_nats(self) -> float:

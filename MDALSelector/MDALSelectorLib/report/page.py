@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from MDALSelectorLib.estimation.config import POSITION_ESTIMATORS
 from MDALSelectorLib.report import figures
 from MDALSelectorLib.report.figures import STATE_SIGNS
 from MDALSelectorLib.selection.case_selection import (
@@ -14,7 +15,7 @@ from MDALSelectorLib.selection.case_selection import (
     CaseSelection,
     RankedCase,
 )
-from MDALSelectorLib.selection.diagnostics import LOCAL, Pair
+from MDALSelectorLib.selection.diagnostics import Pair
 from MDALSelectorLib.selection.run_folder import (
     REPORT_NAME,
     THUMBNAILS_NAME,
@@ -72,7 +73,8 @@ def render_report(run: Path, selection: CaseSelection) -> str:
         "strategy_summary": strategy.summary if strategy else "a custom strategy",
         "measures": MEASURES,
         "rows": table_rows(selection),
-        "has_maps": selection.diagnostics.estimator == LOCAL,
+        "has_maps": selection.diagnostics.is_per_position,
+        "position_estimators": POSITION_ESTIMATORS,
         "has_patients": any(case.patient_id != case.case_id for case in selection.cases),
         "signs": STATE_SIGNS,
         "pictures": {case.case_id: _data_uri(run, case.thumbnail) for case in shown},

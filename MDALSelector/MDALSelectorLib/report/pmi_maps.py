@@ -14,7 +14,7 @@ from MDALSelectorLib.estimation.resolution import case_blurs
 from MDALSelectorLib.report.thumbnails import Disagreement
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.cohort_scores import CohortScores
-from MDALSelectorLib.selection.diagnostics import LOCAL, Pair
+from MDALSelectorLib.selection.diagnostics import Pair
 from MDALSelectorLib.selection.run_folder import MAPS_NAME, map_names
 from MultimodalImagingLib.images.arrays import Float32Array
 from MultimodalImagingLib.images.geometry import Volume
@@ -39,7 +39,7 @@ def disagreement_of(
         prepared: The prepared cohort.
         names: File name of the picture per case that is shown.
     """
-    if selection.diagnostics.estimator != LOCAL or scores.critics is None:
+    if not selection.diagnostics.is_per_position or scores.critics is None:
         return None
     counted = [pair.pair for pair in selection.diagnostics.pairs if pair.is_used]
     medians = {p: v for p, v in selection.diagnostics.medians_nats.items() if p in counted}

@@ -25,6 +25,7 @@ from MDALSelectorLib.retrospect.linear_run import linear_dice
 from MDALSelectorLib.retrospect.outcomes import FoldResult, Outcome
 from MDALSelectorLib.retrospect.retrospective import luck_of_the_best, signed
 from MDALSelectorLib.retrospect.training_log import TrainingLog
+from MDALSelectorLib.selection.acquisition import acquisition_groups
 from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MDALSelectorLib.selection.config import SelectionConfig
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
@@ -59,7 +60,9 @@ def evidence_while_labelling(
     if not MIN_CASES <= len(cases) < len(cohort.cases):
         return None
     whole = prepare_for_selection(cohort, config.spacing_mm, record, NullReporter())
-    scores = load_or_estimate_scores(whole, config, record, NullReporter())
+    scores = load_or_estimate_scores(
+        whole, config, record, NullReporter(), groups=acquisition_groups(cohort)
+    )
     kept = {case.case_id: case for case in cases}
     rows = [row for row, name in enumerate(whole.case_ids) if name in kept]
     prepared = replace(

@@ -24,6 +24,8 @@ from MultimodalImagingLib.jobs.texts import joined
 
 Groups = Mapping[str, Mapping[str, str]]
 
+# Group of the cases of which nothing is known.
+UNKNOWN_GROUP = "unknown"
 VOXEL_SIZE, FIELD_OF_VIEW = "voxel-size", "field-of-view"
 # A share of the rank variance that the user should know of, if chance gives it so rarely.
 LARGE_SHARE = 0.2
@@ -43,7 +45,7 @@ def acquisition_groups(cohort: Cohort) -> dict[str, dict[str, str]]:
     for case in cohort.cases:
         row = {**people.get(case.patient_id, {}), **case.attributes, **_from_headers(cohort, case)}
         for name, value in row.items():
-            columns.setdefault(name, {})[case.case_id] = value.strip() or "unknown"
+            columns.setdefault(name, {})[case.case_id] = value.strip() or UNKNOWN_GROUP
     return {name: groups for name, groups in columns.items() if _is_grouping(groups)}
 
 
@@ -128,7 +130,7 @@ def _shares(scores: CohortScores, groups: Groups) -> tuple[dict[str, float], lis
     rows = np.flatnonzero(np.isfinite(values))
     shares, texts = {}, []
     for name, of_case in sorted(groups.items()):
-        labels = [of_case.get(scores.case_ids[row], "unknown") for row in rows]
+        labels = [of_case.get(scores.case_ids[row], UNKNOWN_GROUP) for row in rows]
         share, p = explained_share(values[rows], labels)
         shares[name] = share
         if share >= LARGE_SHARE and p < RARELY:
@@ -150,7 +152,7 @@ def _standardized_within(
     scores: CohortScores, groups: Mapping[str, str], name: str
 ) -> tuple[CohortScores, str]:
     values = scores.modality_difference
-    labels = np.array([groups.get(case_id, "unknown") for case_id in scores.case_ids])
+    labels = np.array([groups.get(case_id, UNKNOWN_GROUP) for case_id in scores.case_ids])
     sizes = Counter(labels[np.isfinite(values)].tolist())
     small = sorted(label for label, size in sizes.items() if size < MIN_GROUP)
     merged = np.where(np.isin(labels, small), "", labels)

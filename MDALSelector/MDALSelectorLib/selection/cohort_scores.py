@@ -23,7 +23,7 @@ from MultimodalImagingLib.record.checksums import array_checksum, json_checksum
 from MultimodalImagingLib.record.json_entry import config_from_json
 from MultimodalImagingLib.record.tensor_file import read_tensors, write_tensors
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from MDALSelectorLib.estimation.config import POSITION_ESTIMATORS
+from MDALSelectorLib.estimation.limits import (
+    ANYONE,
+    ceiling_nats,
+    chance_words,
+    is_near_ceiling,
+)
+
 Pair = tuple[str, str]
-# The estimator that learns from positions: thousands of pairs per case.
-LOCAL = "local"
-# Most cases that a bound is computed on at once.
-BOUND_BLOCK = 256
-# From this share of its ceiling on, a bound is called near it.
-NEAR_CEILING = 0.8
 TrustLevel = Literal["good", "moderate", "low", "none"]
 
 
@@ -45,7 +46,7 @@ class Diagnostics:
     Attributes:
         estimator: The estimator that ranked, for example `"gaussian"`.
         bounds_nats: Held-out InfoNCE bound per estimator, mean over pairs, nats.
-        null_bound_nats: What the bound must exceed: what shuffled pairs reach, nats.
+        null_bound_nats: What the bound must exceed: what pairs of different patients reach, nats.
         rank_correlation: Spearman correlation of the modality difference with that of the next
             best estimator, if another one ran and has a signal.
         r12_disjoint: Repeatability: rank correlation of two rankings that were learned from
@@ -59,6 +60,8 @@ class Diagnostics:
         acquisition_shares: Share of the rank variance of the modality difference that site, voxel
             size and the like explain, 0 to 1, by the name of the grouping.
         remarks: What else the user should know of the order, one sentence or two each.
+        null_grouping: Grouping of acquisition whose patients reach `null_bound_nats` among each
+            other; empty if patients of any group do.
     """
 
     estimator: str
@@ -73,6 +76,12 @@ class Diagnostics:
     r12_by_estimator: Mapping[str, float] = field(default_factory=dict)
     acquisition_shares: Mapping[str, float] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    null_grouping: str = ANYONE
+
+    @property
+    def is_per_position(self) -> bool:
+        """Whether the estimator that ranked learned from positions."""
+        return self.estimator in POSITION_ESTIMATORS
 
     @property
     def bound_nats(self) -> float | None:
@@ -82,10 +91,9 @@ class Diagnostics:
     @property
     def ceiling_nats(self) -> float | None:
         """Largest bound that an estimator of whole cases can reach, nats: log of a fold's cases."""
-        n_held_out = max((pair.n_cases for pair in self.pairs), default=0) / self.n_folds
-        if self.estimator == LOCAL or n_held_out < 2:
+        if self.is_per_position:
             return None
-        return math.log(min(n_held_out, BOUND_BLOCK))
+        return ceiling_nats(max((pair.n_cases for pair in self.pairs), default=0), self.n_folds)
 
     @property
     def medians_nats(self) -> dict[Pair, float]:
@@ -174,14 +182,21 @@ def _signal(diagnostics: Diagnostics) -> str:
     return (
         f"On cases that it had not seen, the {diagnostics.estimator} estimator finds"
         f" {bound:.2f} nats of shared information{_per(diagnostics)}, {word} the"
-        f" {threshold:.2f} nats that chance alone could give.{_saturation(diagnostics)}"
+        f" {threshold:.2f} nats that {chance_words(_grouping(diagnostics))}."
+        f"{_saturation(diagnostics)}"
     )
+
+
+def _grouping(diagnostics: Diagnostics) -> str:
+    """Return within which grouping patients set the threshold."""
+    is_set = (diagnostics.null_bound_nats or 0.0) > MIN_BOUND_NATS
+    return diagnostics.null_grouping if is_set else ANYONE
 
 
 def _saturation(diagnostics: Diagnostics) -> str:
     """Say that a bound cannot grow further, where it is near its ceiling."""
     ceiling, bound = diagnostics.ceiling_nats, diagnostics.bound_nats
-    if ceiling is None or bound is None or bound < NEAR_CEILING * ceiling:
+    if ceiling is None or not is_near_ceiling(bound, ceiling):
         return ""
     return (
         f" That is near the {ceiling:.2f} nats that so few held-out cases can show at most: the"
@@ -219,11 +234,11 @@ def _repeatability(diagnostics: Diagnostics) -> str:
 
 
 def _is_small(diagnostics: Diagnostics, n_cases: int) -> bool:
-    return diagnostics.estimator != LOCAL and n_cases < FEW_CASES
+    return not diagnostics.is_per_position and n_cases < FEW_CASES
 
 
 def _per(diagnostics: Diagnostics) -> str:
-    return " per position" if diagnostics.estimator == LOCAL else ""
+    return " per position" if diagnostics.is_per_position else ""
 
 
 def _size(diagnostics: Diagnostics, n_cases: int) -> str:

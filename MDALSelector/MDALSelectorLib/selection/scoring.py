@@ -18,6 +18,7 @@ from MDALSelectorLib.estimation.pair_estimate import has_modality, joint_cases
 from MDALSelectorLib.estimation.resolution import matching_blurs
 from MDALSelectorLib.pairing.alignment import measure_alignment
 from MDALSelectorLib.pairing.flags import pairing_flags
+from MDALSelectorLib.selection.acquisition import UNKNOWN_GROUP, Groups
 from MDALSelectorLib.selection.cohort_scores import (
     CohortScores,
     load_scores,
@@ -38,7 +39,12 @@ if TYPE_CHECKING:
 
 
 def load_or_estimate_scores(
-    prepared: PreparedCohort, config: SelectionConfig, record: CohortRecord, reporter: Reporter
+    prepared: PreparedCohort,
+    config: SelectionConfig,
+    record: CohortRecord,
+    reporter: Reporter,
+    *,
+    groups: Groups | None = None,
 ) -> CohortScores:
     """Return the scores of a cohort, from the record if nothing that they depend on has changed.
 
@@ -47,20 +53,25 @@ def load_or_estimate_scores(
         config: How PMI is estimated, and which cases are flagged.
         record: Where scores are kept.
         reporter: Notified of stages, and whether scores are reused.
+        groups: Groups of acquisition, for what patients of the same group reach by chance.
     """
     folder = record.cache / "scores"
-    key = _key(prepared, config)
+    key = _key(prepared, config, groups or {})
     kept = load_scores(folder, key)
     if kept is not None:
         reporter.info("The scores of an earlier run are reused: images and settings are the same.")
         return kept
-    scores = estimate_scores(prepared, config, reporter)
+    scores = estimate_scores(prepared, config, reporter, groups=groups)
     save_scores(folder, key, scores)
     return scores
 
 
 def estimate_scores(
-    prepared: PreparedCohort, config: SelectionConfig, reporter: Reporter
+    prepared: PreparedCohort,
+    config: SelectionConfig,
+    reporter: Reporter,
+    *,
+    groups: Groups | None = None,
 ) -> CohortScores:
     """Describe, check and score all cases of a cohort; nothing is read from or kept in a record.
 
@@ -68,6 +79,7 @@ def estimate_scores(
         prepared: The prepared cohort.
         config: How PMI is estimated, and which cases are flagged.
         reporter: Notified of stages and steps.
+        groups: Groups of acquisition, by name and case.
     """
     patients = tuple(case.patient_id for case in prepared.cases)
     found = cohort_features(prepared, prepared.modalities, n_cases=len(prepared), reporter=reporter)
@@ -79,6 +91,7 @@ def estimate_scores(
         features=features,
         samples=position_samples(prepared, config.estimation, reporter),
         views=lambda: _views(prepared, config.estimation),
+        groups=_group_of_rows(prepared, groups or {}),
     )
     estimation = estimate(data, config.estimation, reporter)
     difference, nmi = estimation.difference, cohort_voxel_nmi(prepared, prepared.modalities)
@@ -131,6 +144,7 @@ def diagnostics_of(
             for pair in estimation.pairs
         ),
         r12_by_estimator=estimation.r12_disjoint,
+        null_grouping=estimation.null_grouping,
     )
 
 
@@ -172,10 +186,18 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not np.isfinite(value) else float(value)
 
 
-def _key(prepared: PreparedCohort, config: SelectionConfig) -> str:
+def _group_of_rows(prepared: PreparedCohort, groups: Groups) -> dict[str, list[str]]:
+    return {
+        name: [of_case.get(case_id, UNKNOWN_GROUP) for case_id in prepared.case_ids]
+        for name, of_case in groups.items()
+    }
+
+
+def _key(prepared: PreparedCohort, config: SelectionConfig, groups: Groups) -> str:
     cases = [[case.case_id, case.patient_id, prepared.key(case)] for case in prepared.cases]
     settings = [asdict(config.estimation), asdict(config.pairing)]
-    return scores_key([cases, settings, current_versions(PACKAGES)])
+    within = _group_of_rows(prepared, groups)
+    return scores_key([cases, settings, within, current_versions(PACKAGES)])
 
 
 def _with_incomplete(
