@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from example_selection import example_scores, example_selection, write_example_run
+from html_ids import repeated_ids
 
 from MDALSelectorLib.__main__ import main
 from MDALSelectorLib.case_flags import Flag
@@ -93,6 +94,10 @@ def page_text(run: Path) -> str:
 @pytest.fixture(scope="module")
 def page(page_text: str) -> Page:
     return Page(page_text)
+
+
+def test_no_two_elements_share_an_identifier(page_text: str) -> None:
+    assert not repeated_ids(page_text)
 
 
 def traces(plot: str) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from html_ids import repeated_ids
 from labelled_toy import toy_cohort
 from phantoms import save_nifti
 
@@ -88,6 +89,7 @@ def test_the_page_shows_the_sentence_and_asks_nothing_from_outside(done: Path) -
     assert str(content(done)["sentence"]) in page
     assert "default-src 'none'" in page
     assert 'src="http' not in page
+    assert not repeated_ids(page)
 
 
 def test_the_page_is_written_again_from_what_was_saved(done: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from example_segmentation import BODY, LESION, bright_voxels, grid, rotation, write_case
+from html_ids import repeated_ids
 
 from CIMLSegmentLib.__main__ import main
 from CIMLSegmentLib.config import InferenceConfig
@@ -249,6 +250,7 @@ def test_the_page_shows_every_case_and_loads_nothing(
     assert "100 %" in page.text
     assert "default-src 'none'" in source
     assert not re.search(r"https?://", source)
+    assert not repeated_ids(source)
 
 
 def test_the_picture_of_the_page_shows_the_lesion_where_it_is(

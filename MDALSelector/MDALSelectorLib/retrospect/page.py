@@ -92,7 +92,15 @@ def _curves(found: Retrospective) -> str:
     low = [round(band.low, 5) for band in found.bands]
     figure.add_trace(Scatter(x=x, y=high, mode="lines", line={"width": 0}, showlegend=False))
     figure.add_trace(
-        Scatter(x=x, y=low, line={"width": 0}, fill="tonexty", fillcolor=_BAND, name="random")
+        Scatter(
+            x=x,
+            y=low,
+            mode="lines",
+            line={"width": 0},
+            fill="tonexty",
+            fillcolor=_BAND,
+            name="random",
+        )
     )
     median = [round(band.median, 5) for band in found.bands]
     figure.add_trace(Scatter(x=x, y=median, name="median random draw", line={"color": "gray"}))
@@ -102,7 +110,7 @@ def _curves(found: Retrospective) -> str:
     figure.add_hline(y=full, line={"dash": "dot", "color": NEUTRAL_TEXT})
     figure.update_xaxes(title_text="labeled cases")
     figure.update_yaxes(title_text="Dice on cases held out")
-    return to_html(figure, "curves", height=560)
+    return to_html(figure, "curves-plot", height=560)
 
 
 def _curve(row: Row, x: list[float], number: int) -> object:
@@ -148,4 +156,4 @@ def _differences(found: Retrospective) -> str:
     )
     figure.update_xaxes(title_text="Dice minus that of the median random draw")
     figure.update_yaxes(automargin=True)
-    return to_html(figure, "differences", height=120 + 30 * len(shown))
+    return to_html(figure, "differences-plot", height=120 + 30 * len(shown))
