@@ -8,6 +8,7 @@ from pathlib import Path
 
 import qt
 import slicer
+import vtk
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -22,9 +23,11 @@ from MDALSelectorPanelLib.nodes.case_rows import (
     with_states,
     write_case_table,
 )
+from MDALSelectorPanelLib.nodes.pmi_overlay import MAP_ATTRIBUTE, PMIOverlay
 from MDALSelectorPanelLib.nodes.ranking_nodes import RankingNodes
 from MDALSelectorPanelLib.widgets.case_table import CaseTable
 from MDALSelectorPanelLib.widgets.cohort_section import CohortSection
+from MDALSelectorPanelLib.widgets.map_section import MapSection
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_layout import MAX_VIEWS, CaseLayout
 from MultimodalSlicerLib.case_loader import CaseLoader, labelCenter
@@ -75,6 +78,8 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.cohort = CohortSection(self.ui)
         self.cases = CaseTable(self.ui)
         self.plot = CasePlot(self.ui.plotCollapsibleButton.layout(), f"{MODULE}Plot")
+        logic = self.logic
+        self.maps = MapSection(self.ui, logic.overlay, logic.loader, logic.ranking)
         self._connect()
         self.initializeParameterNode()
         self.showRanking()
@@ -160,8 +165,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         """Mark a case in table and plot, and say why it has its rank."""
         self.cases.selectCase(caseID)
         row = self.cases.row(caseID)
-        text = "" if row is None else "\n".join((row.reason, *row.flags))
-        showText(self.ui.reasonLabel, text)
+        showText(self.ui.reasonLabel, "" if row is None else row.explanation)
         self.logic.draw(caseID)
         self.updateButtons()
 
@@ -203,10 +207,17 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
             with slicer.util.tryWithErrorDisplay(_("The table cannot be written.")):
                 self.logic.export(Path(path))
 
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeRemoved(self, _caller: object, _event: object, node: slicer.vtkMRMLNode) -> None:
+        """Look a moment later whether a map was deleted by hand."""
+        if node.GetAttribute(MAP_ATTRIBUTE) and not slicer.mrmlScene.IsClosing():
+            qt.QTimer.singleShot(0, self.updateButtons)
+
     def onSceneStartClose(self, _caller: object, _event: object) -> None:
         """Let go of a scene that is about to be closed."""
         super().onSceneStartClose(_caller, _event)
         self.plot.show(None)
+        self.maps.forget()
         self.logic.layout.restore()
 
     def onSceneChanged(self, _caller: object, _event: object) -> None:
@@ -221,11 +232,12 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         """Enable what can be done now; the tool tip of the others says why not."""
         if self._parameterNode is None:
             return
+        self.maps.follow(self._parameterNode)
         row = self.cases.row(self.cases.currentCase())
         busy = _("A job is running. Wait, or press Cancel.") if self.jobs.isBusy else ""
         missing = self.setupSection.problem
         problems = self.logic.problems(self._parameterNode, row, busy=busy, missing=missing)
-        self.showProblems(problems)
+        self.showProblems({**problems, "leastFitButton": self.maps.problem})
         case = self.logic.loader.caseID
         self.ui.currentCaseLabel.text = (
             _("Open: {case}").format(case=case) if case else _("No case is open.")
@@ -241,6 +253,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
             "closeCaseButton": self.onCloseCaseButton,
             "segmentEditorButton": self.onSegmentEditorButton,
             "acceptPairingButton": self.onAcceptPairingButton,
+            "leastFitButton": self.logic.overlay.jumpToLeastFit,
             "openReportButton": self.onOpenReportButton,
             "exportButton": self.onExportButton,
         }
@@ -250,6 +263,9 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.cases.activated.connect(self.onLoadCase)
         self.cases.filled.connect(self.onCasesFilled)
         self.plot.picked.connect(self.cases.selectCase)
+        self.maps.changed.connect(self.updateButtons)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self.onNodeRemoved)
 
 
 class MDALSelectorLogic(ScriptedLoadableModuleLogic):
@@ -259,6 +275,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         ranking: The ranking of the scene.
         loader: Nodes of the open case.
         layout: Views of the open case.
+        overlay: The local PMI map over it.
     """
 
     def __init__(self) -> None:
@@ -266,6 +283,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         self.ranking = RankingNodes(slicer.mrmlScene)
         self.loader = CaseLoader(slicer.mrmlScene)
         self.layout = CaseLayout(slicer.mrmlScene, MODULE)
+        self.overlay = PMIOverlay(slicer.mrmlScene)
         self._report: CohortReport | None = None
         self._reportedPath = ""
 
@@ -360,12 +378,14 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         """
         row, files = self._row(caseID), self._files()
         volumes = self.loader.open(row.case_id, files.images(row), files.label(row))
+        self.overlay.remove()
         segmentation = self.loader.segmentation()
         focus = None if segmentation is None else labelCenter(segmentation)
         self.layout.show(dict(list(volumes.items())[:MAX_VIEWS]), focus=focus)
 
     def closeCase(self) -> None:
         """Remove the open case and bring the former layout back."""
+        self.overlay.remove()
         self.layout.restore()
         self.loader.close()
 

@@ -129,6 +129,8 @@ class MDALSelectorParameterNode(WrappedParameters):
         labelledRule: Which cases count as labeled.
         scoreColumn: Column of the manifest for the strategy Score.
         acceptedCases: Cases whose pairing the user confirmed.
+        showsMap: Whether the local PMI map of the open case is shown.
+        mapOpacity: Of the map over the image.
     """
 
     cohortPath: str
@@ -144,6 +146,8 @@ class MDALSelectorParameterNode(WrappedParameters):
     labelledRule: LabelledRule
     scoreColumn: str
     acceptedCases: list[str]
+    showsMap: bool
+    mapOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.6
 
 
 def inspectArguments(parameters: MDALSelectorParameterNode) -> list[str]:

@@ -5,6 +5,7 @@ Must not import Qt. Nothing here looks at `slicer.mrmlScene`: a node knows its s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ class OverlayStyle:
     Attributes:
         low: Value at the lower end of the color table.
         high: Value at its upper end.
-        threshold: Values below it are transparent.
+        threshold: Values below it are transparent; minus infinity for none.
         colorNodeID: Color table, for example `vtkMRMLColorTableNodeFileInferno.txt`.
         isInterpolated: Whether voxels are blended on the screen.
     """
@@ -107,9 +108,10 @@ def styleOverlay(node: slicer.vtkMRMLScalarVolumeNode, style: OverlayStyle) -> N
         display.SetAndObserveColorNodeID(style.colorNodeID)
         display.AutoWindowLevelOff()
         display.SetWindowLevelMinMax(style.low, style.high)
-        display.SetThreshold(style.threshold, max(style.high, style.threshold))
-        display.SetUpperThreshold(float(np.finfo(np.float32).max))
-        display.SetApplyThreshold(1)
+        display.SetApplyThreshold(math.isfinite(style.threshold))
+        if math.isfinite(style.threshold):
+            display.SetThreshold(style.threshold, max(style.high, style.threshold))
+            display.SetUpperThreshold(float(np.finfo(np.float32).max))
         display.SetInterpolate(int(style.isInterpolated))
 
 

@@ -82,6 +82,35 @@ def write_run(folder: Path, n_cases: int, *, with_pictures: bool = True) -> Path
     return folder
 
 
+def write_mapped_run(folder: Path, n_cases: int) -> Path:
+    """Write a run of the local estimator; the suggested cases have a map of CT and PET.
+
+    The maps lie on the grid of `write_small_cohort`; their PMI is lowest at its last corner.
+    """
+    from dataclasses import replace
+
+    from MDALSelectorLib.selection.run_folder import map_places, write_selection
+    from MultimodalImagingLib.images.geometry import Grid, Volume
+    from MultimodalImagingLib.images.volume_io import write_volume
+
+    write_run(folder, n_cases, with_pictures=False)
+    made = make_selection(n_cases)
+    local = replace(made.diagnostics, estimator="local", bounds_nats={"local": 1.2})
+    selection = replace(made, diagnostics=local)
+    write_selection(folder, selection)
+    grid = Grid(SMALL_SIZE, SMALL_SPACING_MM, (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
+    values = 3.0 - np.indices(grid.array_shape).sum(axis=0).astype(np.float32) / 12
+    values[:, :3] = 0.0
+    for case in selection.suggested:
+        for place in map_places(str(case.thumbnail), selection.pairs).values():
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            write_volume(folder / place, Volume(values, grid))
+    return folder
+
+
+SMALL_SIZE, SMALL_SPACING_MM = (22, 24, 20), (4.0, 4.0, 5.0)
+
+
 def write_small_cohort(folder: Path, n_cases: int = 3) -> Path:
     """Write a cohort of CT and PET with label maps, small enough to open in no time."""
     import SimpleITK as sitk  # noqa: N813
@@ -92,11 +121,11 @@ def write_small_cohort(folder: Path, n_cases: int = 3) -> Path:
         case.mkdir(parents=True)
         for name in ("ct", "pet"):
             image = sitk.GetImageFromArray(generator.normal(size=(20, 24, 22)).astype(np.float32))
-            image.SetSpacing((4.0, 4.0, 5.0))
+            image.SetSpacing(SMALL_SPACING_MM)
             sitk.WriteImage(image, str(case / f"{name}.nii.gz"))
         label = np.zeros((20, 24, 22), dtype=np.uint8)
         label[5:12, 6:14, 7 : 12 + number] = 1
         image = sitk.GetImageFromArray(label)
-        image.SetSpacing((4.0, 4.0, 5.0))
+        image.SetSpacing(SMALL_SPACING_MM)
         sitk.WriteImage(image, str(case / "seg.nii.gz"))
     return folder

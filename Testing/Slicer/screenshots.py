@@ -50,7 +50,7 @@ def take_cohort(studio: Studio, work: Path) -> None:
 def take_selection(studio: Studio) -> None:
     """A selection that runs."""
     panel, ui = studio.panel, studio.panel.ui
-    ui.estimatorComboBox.setCurrentText("Gaussian (closed form)")
+    ui.estimatorComboBox.setCurrentText("Local (positions, closed form)")
     studio.open_sections("selection", "cases")
     ui.logGroupBox.collapsed = False
     ui.startButton.click()
@@ -69,12 +69,23 @@ def take_ranking(studio: Studio) -> None:
     panel.cases.selectCase(panel.cases.rows[0].case_id)
     panel.onLoadCase()
     studio.picture("ranking")
+    take_map(studio)
     studio.open_sections("cohort", "selection", *sections, "report", "setup")
     studio.picture("panel", whole_panel=True)
     studio.dark(is_dark=True)
     studio.open_sections(*sections)
     studio.picture("dark")
     studio.dark(is_dark=False)
+
+
+def take_map(studio: Studio) -> None:
+    """The local PMI map of the open case, where its modalities fit least."""
+    ui = studio.panel.ui
+    studio.open_sections("labeling")
+    ui.showMapCheckBox.click()
+    ui.leastFitButton.click()
+    studio.picture("map")
+    ui.showMapCheckBox.click()
 
 
 def take_segment(studio: Studio, work: Path) -> None:

@@ -84,6 +84,12 @@ def test_states_change_where_they_are_given() -> None:
     ]
 
 
+def test_the_explanation_says_nothing_twice() -> None:
+    flags = ("check pairing: It lies 7 mm off.", "incomplete: It lacks T2.")
+    row = CaseRow("A", reason="Check the pairing: It lies 7 mm off.", flags=flags)
+    assert row.explanation == "Check the pairing: It lies 7 mm off.\nincomplete: It lacks T2."
+
+
 def test_every_state_has_a_color_of_its_own() -> None:
     assert set(STATE_COLORS) == set(CaseState)
     assert len(set(STATE_COLORS.values())) == len(STATE_COLORS)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from example_selection import PAIRS, write_example_run
 from textured_cases import ball, texture, textured_case
 
 from MDALSelectorLib.estimation.config import CrossFitConfig, LocalConfig
@@ -11,11 +14,15 @@ from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit
 from MDALSelectorLib.estimation.local_estimator import LocalCritics, local_estimates
 from MDALSelectorLib.estimation.local_maps import local_pmi_maps
 from MDALSelectorLib.estimation.local_samples import sample_cohort
-from MDALSelectorLib.report.pmi_maps import mean_difference
-from MDALSelectorLib.report.shown_slice import least_fitting_slice
+from MDALSelectorLib.report import pmi_maps
+from MDALSelectorLib.report.map_files import map_files, mean_difference, read_disagreement
+from MDALSelectorLib.report.shown_slice import least_fitting_position, least_fitting_slice
 from MDALSelectorLib.report.thumbnails import case_strip, mapped_strip
 from MDALSelectorLib.selection.critic_tensors import critic_tensors, critics_of
-from MDALSelectorLib.selection.run_folder import map_names
+from MDALSelectorLib.selection.run_folder import LOG_NAME, map_names, map_places, take_over_run
+from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.geometry import Grid, Volume, is_same_grid
+from MultimodalImagingLib.images.volume_io import write_volume
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
 N, PAIR, KINDS = 20, ("a", "b"), {"a": "CT", "b": "CT"}
@@ -115,3 +122,71 @@ def test_the_slice_that_fits_least_lies_below_the_informative_one(
 def test_files_of_maps_have_names_for_any_disk() -> None:
     names = map_names([("T1/post", "FLAIR"), ("T1:post", "FLAIR")])
     assert list(names.values()) == ["pmi_1_T1-post_FLAIR.nii.gz", "pmi_2_T1-post_FLAIR.nii.gz"]
+
+
+def test_maps_are_found_by_pair_though_only_some_pairs_count(
+    cases: list[PreparedCase],
+    learned: tuple[LocalCritics, np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first pair of the run was not learned: its number stays free."""
+    monkeypatch.setattr(pmi_maps, "case_blurs", lambda *_: {})
+    selection = write_example_run(tmp_path)
+    case = selection.suggested[0]
+    prepared = SimpleNamespace(case_ids=(cases[5].case_id,) * 6, spec=SimpleNamespace(kinds=KINDS))
+    places = map_places(str(case.thumbnail), [("z", "a"), PAIR])
+    made = pmi_maps.PMIMaps(tmp_path, prepared, learned[0], {PAIR: 1.0}, {cases[5].case_id: places})
+    monkeypatch.setattr(pmi_maps, "local_pmi_maps", lambda case, **_: {PAIR: case.images["a"]})
+    below = made.disagreement(cases[5])
+    file = tmp_path / places[PAIR]
+    assert file.name == "pmi_2_a_b.nii.gz"
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert below is not None
+    back, grid = read_disagreement({PAIR: file}, {PAIR: 1.0})
+    assert np.allclose(back, below, atol=1e-6)
+    assert is_same_grid(grid, cases[5].grid)
+
+
+def test_a_run_knows_its_maps_again_and_takes_them_away(tmp_path: Path) -> None:
+    selection = write_example_run(tmp_path)
+    (tmp_path / LOG_NAME).write_text('{"time_s": 0.0, "event": "info"}\n', encoding="utf-8")
+    case, unmapped = selection.suggested[0], selection.cases[-1]
+    place = map_places(str(case.thumbnail), selection.pairs)[PAIRS[2]]
+    (tmp_path / place).parent.mkdir(parents=True)
+    grid = Grid((4, 4, 4), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
+    write_volume(tmp_path / place, Volume(np.ones((4, 4, 4), dtype=np.float32), grid))
+    assert map_files(tmp_path, selection, case.case_id) == {PAIRS[2]: tmp_path / place}
+    assert map_files(tmp_path, selection, unmapped.case_id) == {}
+    assert map_files(tmp_path, selection, "no case") == {}
+    take_over_run(tmp_path)
+    assert not (tmp_path / place).exists()
+
+
+def test_where_modalities_fit_is_read_with_nothing_outside_of_the_body(tmp_path: Path) -> None:
+    grid = Grid((3, 2, 2), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
+    values = np.zeros((2, 2, 3), dtype=np.float32)
+    values[0, 0] = [0.0, 0.5, -2.0]
+    files = {("a", "b"): tmp_path / "ab.nii.gz", ("a", "c"): tmp_path / "ac.nii.gz"}
+    write_volume(files["a", "b"], Volume(values, grid))
+    write_volume(files["a", "c"], Volume(values + (values != 0), grid))
+    found, _ = read_disagreement(files, {("a", "b"): 1.0, ("a", "c"): 1.0})
+    assert found[0, 0, 1:].tolist() == [0.0, 2.5]
+    assert np.isnan(found).sum() == 10
+    other = Grid((3, 2, 2), (2.0, 2.0, 3.0), (0.0, 0.0, 0.0), grid.direction)
+    write_volume(files["a", "c"], Volume(values, other))
+    with pytest.raises(CohortError, match="run the selection again"):
+        read_disagreement(files, {("a", "b"): 1.0, ("a", "c"): 1.0})
+
+
+def test_the_place_of_least_fit_is_a_region_and_no_single_position() -> None:
+    disagreement = np.full((3, 20, 20), -1.0, dtype=np.float32)
+    disagreement[1, 4, 15] = 2.9  # noise
+    disagreement[1, 10:14, 4:8] = 2.0
+    disagreement[1, 0] = np.nan
+    k, j, i = least_fitting_position(disagreement)
+    assert k == 1
+    assert (10 <= j < 14, 4 <= i < 8) == (True, True)
+    corner = np.full((1, 6, 6), np.nan, dtype=np.float32)
+    corner[0, 0, 0] = 1.0
+    assert least_fitting_position(corner) == (0, 0, 0)

@@ -10,6 +10,7 @@ from typing import Any
 
 import slicer
 
+from MultimodalSlicerLib.map_display import COMPOSITE, SLICE
 from MultimodalSlicerLib.volume_nodes import layersOf, nodesOf, setLayers
 
 
@@ -45,9 +46,6 @@ def restoreViewState(scene: slicer.vtkMRMLScene, text: str) -> None:
     layout, arrangement = _layoutNode(scene), state["arrangement"]
     if layout is not None and arrangement is not None and layout.IsLayoutDescription(arrangement):
         layout.SetViewArrangement(arrangement)
-
-
-COMPOSITE, SLICE = "vtkMRMLSliceCompositeNode", "vtkMRMLSliceNode"
 
 
 def segmentsState(segmentation: slicer.vtkMRMLSegmentationNode) -> dict[str, Any]:

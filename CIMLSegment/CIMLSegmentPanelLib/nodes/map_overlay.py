@@ -10,18 +10,12 @@ from dataclasses import dataclass
 
 import slicer
 
-from CIMLSegmentPanelLib.nodes.former_views import (
-    COMPOSITE,
-    SLICE,
-    restoreViewState,
-    setSegmentsState,
-    viewState,
-)
+from CIMLSegmentPanelLib.nodes.former_views import restoreViewState, setSegmentsState, viewState
 from MultimodalSlicerLib.case_layout import CaseLayout
+from MultimodalSlicerLib.map_display import COMPOSITE, jumpSlices, removeLegends, showLegend
 from MultimodalSlicerLib.volume_nodes import OverlayStyle, nodesOf, setLayers, styleOverlay
 
 LEGEND_ATTRIBUTE = "CIMLSegment.Legend"
-LEGEND_POSITION, LEGEND_SIZE, LEGEND_FONT = (0.97, 0.5), (0.12, 0.5), 14
 OUTLINE = 3  # pixels: to be seen over bright colors
 ALPHA = slicer.vtkMRMLSliceCompositeNode.Alpha
 
@@ -75,14 +69,14 @@ class MapOverlay:
             self._showInAllViews(overlay, opacity, center)
         else:
             self._showSideBySide(overlay, opacity, center)
-        self._removeLegends()
-        _showLegend(overlay.volume, overlay.legend)
+        removeLegends(self._scene, LEGEND_ATTRIBUTE)
+        showLegend(overlay.volume, overlay.legend, LEGEND_ATTRIBUTE)
 
     def restore(self) -> None:
         """Show again what was shown before the first map."""
         if not self.former:
             return
-        self._removeLegends()
+        removeLegends(self._scene, LEGEND_ATTRIBUTE)
         self._layout.restore()
         restoreViewState(self._scene, self.former)
         self.former = ""
@@ -95,9 +89,8 @@ class MapOverlay:
         for node in nodesOf(self._scene, COMPOSITE):
             if node.GetID() not in own:
                 _setLayers(node, overlay, opacity)
-        for node in nodesOf(self._scene, SLICE):
-            if center is not None:
-                node.JumpSliceByOffsetting(*center)
+        if center is not None:
+            jumpSlices(self._scene, center)
 
     def _showSideBySide(
         self, overlay: Overlay, opacity: float, center: Sequence[float] | None
@@ -106,12 +99,6 @@ class MapOverlay:
         focus = None if center is None else (center[0], center[1], center[2])
         self._layout.show(volumes, focus=focus)
         _setLayers(self._layout.compositeNodes()[0], overlay, opacity)
-
-    def _removeLegends(self) -> None:
-        legends = nodesOf(self._scene, "vtkMRMLColorLegendDisplayNode")
-        for legend in legends:
-            if legend.GetAttribute(LEGEND_ATTRIBUTE):
-                self._scene.RemoveNode(legend)
 
 
 def _setLayers(node: slicer.vtkMRMLSliceCompositeNode, overlay: Overlay, opacity: float) -> None:
@@ -123,18 +110,3 @@ def _showOutline(segmentation: slicer.vtkMRMLSegmentationNode, segmentID: str) -
     state = {"visible": True, "fill": False, "outline": True, "opacity": 1.0, "thickness": OUTLINE}
     shown = {item: item == segmentID for item in segments}
     setSegmentsState(segmentation, {**state, "segments": shown})
-
-
-def _showLegend(volume: slicer.vtkMRMLScalarVolumeNode, title: str) -> None:
-    """Add a legend; views draw only those that were added after them, so none is used again."""
-    legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(volume)
-    with slicer.util.NodeModify(legend):
-        legend.SetAttribute(LEGEND_ATTRIBUTE, "1")
-        legend.SetTitleText(title)
-        legend.SetNumberOfLabels(5)
-        legend.SetLabelFormat("%.2g")
-        legend.SetPosition(*LEGEND_POSITION)
-        legend.SetSize(*LEGEND_SIZE)
-        legend.GetTitleTextProperty().SetFontSize(LEGEND_FONT)
-        legend.GetLabelTextProperty().SetFontSize(LEGEND_FONT)
-        legend.SetVisibility(True)

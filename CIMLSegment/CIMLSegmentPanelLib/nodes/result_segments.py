@@ -11,8 +11,8 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from CIMLSegmentPanelLib.nodes.former_views import COMPOSITE, SLICE
 from CIMLSegmentPanelLib.nodes.result_facts import resultFacts, resultImages, resultNodes
+from MultimodalSlicerLib.map_display import COMPOSITE, jumpSlices
 from MultimodalSlicerLib.segment_editor import openSegmentEditor
 from MultimodalSlicerLib.segment_nodes import segmentVolumesMl
 from MultimodalSlicerLib.volume_nodes import nodesOf
@@ -115,5 +115,4 @@ def jumpToSegments(node: slicer.vtkMRMLSegmentationNode) -> None:
     centers = (node.GetSegmentCenterRAS(item) for item in node.GetSegmentation().GetSegmentIDs())
     center = next((found for found in centers if found is not None), None)
     if center is not None:
-        for sliceNode in nodesOf(node.GetScene(), SLICE):
-            sliceNode.JumpSliceByOffsetting(*center)
+        jumpSlices(node.GetScene(), center)

@@ -14,6 +14,8 @@ MIN_BODY_SHARE = 0.85
 MIN_BODY_SHARE_PET = 0.6
 # A position that shares so much less than the median is white.
 DISAGREEMENT_NATS = 3.0
+# Side of the square whose mean says where the modalities fit least: one position may be noise.
+AROUND_POSITIONS = 5
 
 
 def informative_slice(case: PreparedCase, *, kinds: Mapping[str, str]) -> int:
@@ -64,6 +66,25 @@ def least_fitting_slice(disagreement: Float32Array) -> int:
     from_middle = sorted(range(n_slices), key=lambda k: (abs(2 * k - n_slices + 1), k))
     competing = [k for k in from_middle if areas[k] >= max(MIN_BODY_SHARE_PET * areas.max(), 1)]
     return max(competing, key=means.__getitem__) if competing else from_middle[0]
+
+
+def least_fitting_position(disagreement: Float32Array) -> tuple[int, int, int]:
+    """Choose the position of that slice around which the modalities fit least.
+
+    Args:
+        disagreement: Nats, `(K, J, I)`, NaN outside the body.
+
+    Returns:
+        Index along K, J and I; of equal ones the first.
+    """
+    from scipy.ndimage import uniform_filter
+
+    k = least_fitting_slice(disagreement)
+    known = np.isfinite(disagreement[k])
+    above = np.where(known, np.clip(disagreement[k], 0.0, DISAGREEMENT_NATS), 0.0)
+    around = np.where(known, uniform_filter(above, AROUND_POSITIONS, mode="constant"), -1.0)
+    j, i = np.unravel_index(int(around.argmax()), around.shape)
+    return k, int(j), int(i)
 
 
 def _contrast(case: PreparedCase, modality: str, k: int) -> float:

@@ -2,7 +2,7 @@
 
 `selection.json` is the run; `selection.csv` is the same ranking for users and spreadsheets and is
 never read back; `embeddings.safetensors` holds the embeddings; `thumbnails/` the pictures;
-`maps/<case>/` the local PMI of suggested cases, nats per position, one file per pair. The same run
+`maps/<case>/` the local PMI of the same cases, nats per position, one file per pair. The same run
 gives the same bytes: no time stamps, sorted keys, fixed number formats.
 """
 
@@ -152,12 +152,23 @@ def read_embeddings(run: Path) -> tuple[tuple[str, ...], dict[str, npt.NDArray[n
 
 
 def map_names(pairs: Iterable[Pair]) -> dict[Pair, str]:
-    """Return the names of the files of pairs' maps in the folder of a case."""
+    """Return the names of the files of maps in the folder of a case, numbered by all pairs."""
     parts = {pair: [re.sub(r"[^A-Za-z0-9]+", "-", name) for name in pair] for pair in pairs}
     return {
         pair: f"pmi_{number}_{first}_{second}.nii.gz"
         for number, (pair, (first, second)) in enumerate(parts.items(), start=1)
     }
+
+
+def map_places(thumbnail: str, pairs: Iterable[Pair]) -> dict[Pair, str]:
+    """Return the place in a run that the map of every pair of a case has, if it is written.
+
+    Args:
+        thumbnail: Name of the picture of the case.
+        pairs: All pairs of the selection, in its order.
+    """
+    folder = f"{MAPS_NAME}/{Path(thumbnail).stem}"
+    return {pair: f"{folder}/{name}" for pair, name in map_names(pairs).items()}
 
 
 def take_over_run(run: Path) -> None:
@@ -201,11 +212,8 @@ def _files_of_run(run: Path) -> Written | None:
         names.append(JSON_NAME)
         pictures = [case.thumbnail for case in selection.cases if case.thumbnail is not None]
         names += [f"{THUMBNAILS_NAME}/{name}" for name in pictures]
-        names += [
-            f"{MAPS_NAME}/{Path(name).stem}/{file}"
-            for name in pictures
-            for file in map_names(selection.pairs).values()
-        ]
+        for name in pictures:
+            names += map_places(name, selection.pairs).values()
         table = selection_csv(selection).encode()
         if is_own_file(run / CSV_NAME, lambda data: data == table):
             names.append(CSV_NAME)

@@ -63,6 +63,12 @@ class CaseRow(FoundCase):
         """The first measure; `None` if it could not be scored."""
         return self.measures.get(MEASURES[0].title)
 
+    @property
+    def explanation(self) -> str:
+        """The reason, and the flags that it does not speak of."""
+        others = (flag for flag in self.flags if flag.partition(": ")[2] not in self.reason)
+        return "\n".join((self.reason, *others))
+
 
 def rows_from_selection(
     selection: CaseSelection,
