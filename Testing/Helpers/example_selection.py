@@ -11,7 +11,7 @@ import numpy as np
 from MDALSelectorLib.case_flags import CHECK_PAIRING, INCOMPLETE, Flag
 from MDALSelectorLib.report.thumbnails import thumbnail_names, write_thumbnails
 from MDALSelectorLib.selection.budget import parse_budget
-from MDALSelectorLib.selection.case_selection import CaseSelection
+from MDALSelectorLib.selection.case_selection import LEAST_AGREEMENT, CaseSelection
 from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MDALSelectorLib.selection.config import SelectionRequest
 from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics
@@ -59,6 +59,7 @@ def example_scores(
         + generator.normal(size=(n_cases, 12)),
         measures={
             MODALITY_DIFFERENCE: -np.nanmean(z, axis=1),
+            LEAST_AGREEMENT: np.nanmin(pmi, axis=1) - 1.5,
             VOXEL_NMI: generator.normal(size=n_cases),
             SCORE: generator.uniform(size=n_cases),
         },

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from MDALSelectorLib.report import page
-from MDALSelectorLib.selection import case_columns, run_folder, selecting
+from MDALSelectorLib.selection import case_columns, case_selection, run_folder, selecting
 from MDALSelectorLib.selection.case_selection import MEASURES, Measure, usual_range
 from MDALSelectorPanelLib.nodes import case_rows
 from MDALSelectorPanelLib.nodes.case_rows import (
@@ -134,7 +134,7 @@ def test_a_further_measure_is_a_column_of_every_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     further = (*MEASURES, Measure("voxel_nmi", "voxel NMI", "The higher, the more is shared."))
-    for module in (case_columns, case_rows, page, run_folder, selecting):
+    for module in (case_columns, case_rows, case_selection, selecting):
         monkeypatch.setattr(module, "MEASURES", further)
     selection = example_selection()
     value = selection.cases[0].measures["voxel_nmi"]

@@ -11,9 +11,12 @@ from textured_cases import ball, texture, textured_case
 
 from MDALSelectorLib.estimation.config import CrossFitConfig, LocalConfig
 from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit
-from MDALSelectorLib.estimation.local_estimator import LocalCritics, local_estimates
+from MDALSelectorLib.estimation.local_estimator import local_estimates
 from MDALSelectorLib.estimation.local_maps import local_pmi_maps
 from MDALSelectorLib.estimation.local_samples import sample_cohort
+from MDALSelectorLib.estimation.pair_estimate import least_agreement
+from MDALSelectorLib.estimation.position_critics import PositionCritics
+from MDALSelectorLib.estimation.position_sheet import LocalEstimates
 from MDALSelectorLib.report import pmi_maps
 from MDALSelectorLib.report.map_files import map_files, mean_difference, read_disagreement
 from MDALSelectorLib.report.shown_slice import least_fitting_position, least_fitting_slice
@@ -43,48 +46,72 @@ def cases() -> list[PreparedCase]:
 
 
 @pytest.fixture(scope="module")
-def learned(cases: list[PreparedCase]) -> tuple[LocalCritics, np.ndarray]:
+def learned(cases: list[PreparedCase]) -> LocalEstimates:
     samples = sample_cohort(cases, KINDS, blurs=[{}] * N, n_places=600)
     plan = plan_cross_fit([c.case_id for c in cases], config=CrossFitConfig(4, 1), seed=0)
     config = LocalConfig(n_places=600, n_shuffles=1, n_reliability_splits=0)
-    found = local_estimates(samples, [PAIR], plan=plan, config=config)
-    return found.critics, found.estimates[0].pmi
+    return local_estimates(samples, [PAIR], plan=plan, config=config)
 
 
-def maps_of(case: PreparedCase, row: int, critics: LocalCritics) -> np.ndarray:
+def maps_of(case: PreparedCase, row: int, critics: PositionCritics) -> np.ndarray:
     return local_pmi_maps(case, row=row, critics=critics, kinds=KINDS, blurs={})[PAIR]
 
 
 def test_a_map_is_low_where_the_modalities_do_not_belong_together(
-    cases: list[PreparedCase], learned: tuple[LocalCritics, np.ndarray]
+    cases: list[PreparedCase], learned: LocalEstimates
 ) -> None:
-    values = maps_of(cases[5], 5, learned[0])
+    values = maps_of(cases[5], 5, learned.critics)
     assert np.array_equal(np.isfinite(values), ball(24, 9.0))
     assert np.nanmedian(values[17:]) < np.nanmedian(values[:13]) - 0.5
 
 
 def test_the_score_of_a_case_is_the_mean_of_its_map(
-    cases: list[PreparedCase], learned: tuple[LocalCritics, np.ndarray]
+    cases: list[PreparedCase], learned: LocalEstimates
 ) -> None:
     for row in (0, 5, 11):
-        values = maps_of(cases[row], row, learned[0])
-        assert np.nanmean(values) == pytest.approx(learned[1][row], abs=0.1)
+        values = maps_of(cases[row], row, learned.critics)
+        assert np.nanmean(values) == pytest.approx(learned.estimates[0].pmi[row], abs=0.1)
+
+
+def test_a_part_that_does_not_fit_shows_in_the_least_agreement_of_a_case(
+    cases: list[PreparedCase], learned: LocalEstimates
+) -> None:
+    low = learned.estimates[0].low_pmi
+    assert low is not None
+    assert int(np.argmin(low)) == 5
+    for row in (0, 5, 11):
+        values = maps_of(cases[row], row, learned.critics)
+        assert np.nanpercentile(values, 5) == pytest.approx(low[row], abs=0.3)
+    assert low[5] < learned.estimates[0].pmi[5] - 1.0
+
+
+def test_pairs_that_do_not_count_are_not_in_the_least_agreement(learned: LocalEstimates) -> None:
+    (known,) = learned.estimates
+    assert known.low_pmi is not None
+    other = replace(known, pair=("a", "c"), low_pmi=known.low_pmi - 2.0, case_index=np.arange(N))
+    of_both = least_agreement([known, other], [PAIR, ("a", "c")], n_cases=N + 1)
+    np.testing.assert_allclose(of_both[:N], known.low_pmi - 1.0)
+    assert np.isnan(of_both[N])
+    of_one = least_agreement([known, other], [PAIR], n_cases=N)
+    np.testing.assert_array_equal(of_one, known.low_pmi)
+    whole = replace(known, low_pmi=None)
+    assert np.isnan(least_agreement([whole], [PAIR], n_cases=N)).all()
 
 
 def test_a_case_of_one_modality_has_no_map(
-    cases: list[PreparedCase], learned: tuple[LocalCritics, np.ndarray]
+    cases: list[PreparedCase], learned: LocalEstimates
 ) -> None:
     alone = replace(cases[0], images={"a": cases[0].images["a"]})
-    assert local_pmi_maps(alone, row=0, critics=learned[0], kinds=KINDS, blurs={}) == {}
+    assert local_pmi_maps(alone, row=0, critics=learned.critics, kinds=KINDS, blurs={}) == {}
 
 
 def test_critics_come_back_from_their_tensors(
-    cases: list[PreparedCase], learned: tuple[LocalCritics, np.ndarray]
+    cases: list[PreparedCase], learned: LocalEstimates
 ) -> None:
-    tensors = critic_tensors(learned[0], ["a", "b"], [PAIR])
+    tensors = critic_tensors(learned.critics, ["a", "b"], [PAIR])
     back = critics_of(tensors, ["a", "b"], [PAIR])
     assert back is not None
-    one, two = (maps_of(cases[3], 3, critics) for critics in (learned[0], back))
+    one, two = (maps_of(cases[3], 3, critics) for critics in (learned.critics, back))
     assert one.tobytes() == two.tobytes()
     assert critics_of({}, ["a", "b"], [PAIR]) is None
 
@@ -126,7 +153,7 @@ def test_files_of_maps_have_names_for_any_disk() -> None:
 
 def test_maps_are_found_by_pair_though_only_some_pairs_count(
     cases: list[PreparedCase],
-    learned: tuple[LocalCritics, np.ndarray],
+    learned: LocalEstimates,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -136,7 +163,9 @@ def test_maps_are_found_by_pair_though_only_some_pairs_count(
     case = selection.suggested[0]
     prepared = SimpleNamespace(case_ids=(cases[5].case_id,) * 6, spec=SimpleNamespace(kinds=KINDS))
     places = map_places(str(case.thumbnail), [("z", "a"), PAIR])
-    made = pmi_maps.PMIMaps(tmp_path, prepared, learned[0], {PAIR: 1.0}, {cases[5].case_id: places})
+    made = pmi_maps.PMIMaps(
+        tmp_path, prepared, learned.critics, {PAIR: 1.0}, {cases[5].case_id: places}
+    )
     monkeypatch.setattr(pmi_maps, "local_pmi_maps", lambda case, **_: {PAIR: case.images["a"]})
     below = made.disagreement(cases[5])
     file = tmp_path / places[PAIR]

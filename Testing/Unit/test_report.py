@@ -32,10 +32,10 @@ from MDALSelectorLib.report.page import (
     table_rows,
     write_report,
 )
-from MDALSelectorLib.selection.case_selection import CaseSelection
+from MDALSelectorLib.selection.case_selection import LEAST_AGREEMENT, CaseSelection
 from MDALSelectorLib.selection.run_folder import write_selection
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.jobs.texts import counted, joined
+from MultimodalImagingLib.jobs.texts import counted, decimals, joined
 
 
 class Page(HTMLParser):
@@ -200,6 +200,16 @@ def test_the_page_says_what_a_reader_must_know(page: Page, selection: CaseSelect
         "Two random choices share 2.6 on average",
     ):
         assert part in text
+
+
+def test_a_card_says_in_words_where_the_modalities_agree_least(page: Page) -> None:
+    first = example_selection().suggested[0]
+    text = " ".join(page.text.split())
+    value = decimals(first.measures[LEAST_AGREEMENT], 1)
+    said = re.findall(r"Where they agree least: .*? of the 50 other cases \((\S+) nats", text)
+    assert len(said) == len(example_selection().suggested) + len(example_selection().to_check)
+    assert said[0] == value
+    assert "Least agreement" in text
 
 
 def test_diagnostics_settings_and_versions_are_in_the_page(page: Page) -> None:

@@ -11,7 +11,7 @@ from example_selection import example_scores, example_selection
 from MDALSelectorLib.case_flags import Flag
 from MDALSelectorLib.estimation.features import principal_components
 from MDALSelectorLib.selection.budget import parse_budget
-from MDALSelectorLib.selection.case_selection import CaseSelection
+from MDALSelectorLib.selection.case_selection import LEAST_AGREEMENT, CaseSelection
 from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MDALSelectorLib.selection.comparison import compare_strategies, coverage_radius
 from MDALSelectorLib.selection.config import SelectionRequest
@@ -240,3 +240,25 @@ def test_a_missing_score_of_a_candidate_is_named() -> None:
     scores.measures[SCORE][9] = np.nan
     with pytest.raises(UsageError, match=r"finite score .* case case-010"):
         select(scores, "Score")
+
+
+@pytest.mark.parametrize("strategy", ["MaxMD", "DiverseMD", "MinMD"])
+def test_the_least_agreement_is_told_and_changes_no_order(strategy: str) -> None:
+    scores = example_scores()
+    request = SelectionRequest(parse_budget("10", n_cases=51), strategy, seed=0)
+    other = {**scores.measures, LEAST_AGREEMENT: -scores.measures[LEAST_AGREEMENT][::-1]}
+    one = make_selection(scores, request)
+    two = make_selection(replace(scores, measures=other), request)
+    assert [case.case_id for case in one.cases] == [case.case_id for case in two.cases]
+    told = {case.case_id: case.measures.get(LEAST_AGREEMENT) for case in one.cases}
+    assert told == dict(zip(scores.case_ids, scores.measures[LEAST_AGREEMENT], strict=True))
+
+
+def test_a_measure_that_no_case_has_is_no_column() -> None:
+    scores = example_scores()
+    nothing = {**scores.measures, LEAST_AGREEMENT: np.full(51, np.nan)}
+    request = SelectionRequest(parse_budget("10", n_cases=51), "MaxMD", seed=0)
+    titles = [m.name for m in make_selection(scores, request).known_measures]
+    assert titles == [MODALITY_DIFFERENCE, LEAST_AGREEMENT]
+    lacking = make_selection(replace(scores, measures=nothing), request)
+    assert [m.name for m in lacking.known_measures] == [MODALITY_DIFFERENCE]

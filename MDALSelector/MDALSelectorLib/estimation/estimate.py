@@ -16,13 +16,16 @@ from MDALSelectorLib.estimation.config import EstimationConfig
 from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, plan_cross_fit, spearman
 from MDALSelectorLib.estimation.estimation_data import EstimationData
 from MDALSelectorLib.estimation.gaussian_estimator import gaussian_estimates, shuffled_bounds
-from MDALSelectorLib.estimation.local_estimator import LocalCritics, local_estimates
+from MDALSelectorLib.estimation.local_estimator import local_estimates
 from MDALSelectorLib.estimation.pair_estimate import (
     ModalityDifference,
     ModalityPair,
     PairEstimate,
+    least_agreement,
 )
+from MDALSelectorLib.estimation.position_critics import PositionCritics
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 
 
@@ -35,14 +38,14 @@ class Estimation:
         pairs: All pairs of modalities.
         estimator: The one that ranks; the first that ran if no pair could be scored.
         found: What each estimator found, in the order in which they ran.
-        critics: What the local estimator learned; `None` if it did not run.
+        critics: What the estimator that ranks learned of positions; `None` for others.
     """
 
     case_ids: tuple[str, ...]
     pairs: tuple[ModalityPair, ...]
     estimator: str
     found: Mapping[str, Found]
-    critics: LocalCritics | None = None
+    critics: PositionCritics | None = None
 
     @property
     def estimates(self) -> dict[str, tuple[PairEstimate, ...]]:
@@ -87,6 +90,18 @@ class Estimation:
         return self.found[self.estimator].null_grouping
 
     @property
+    def least_agreement(self) -> Float64Array:
+        """What the positions of each case share where they share least, nats, `(n_cases,)`.
+
+        By the estimator that ranks; NaN for estimators that look at whole cases.
+        """
+        return least_agreement(
+            self.found[self.estimator].estimates,
+            self.difference.used,
+            n_cases=len(self.case_ids),
+        )
+
+    @property
     def rank_correlation(self) -> float | None:
         """Rank correlation of the modality difference with that of the next best estimator."""
         others = {
@@ -127,12 +142,13 @@ def estimate(
             )
             continue
         found[name] = run.found(name)
+    best = best_estimator(found)
     return Estimation(
         case_ids=tuple(data.case_ids),
         pairs=tuple(run.too_few),
-        estimator=best_estimator(found),
+        estimator=best,
         found=found,
-        critics=run.critics,
+        critics=run.critics.get(best),
     )
 
 
@@ -157,7 +173,7 @@ class _Run:
     def __init__(self, data: EstimationData, config: EstimationConfig, reporter: Reporter) -> None:
         self._data, self._config, self.reporter = data, config, reporter
         self.too_few = data.why_too_few(config)
-        self.critics: LocalCritics | None = None
+        self.critics: dict[str, PositionCritics] = {}
 
     def found(self, name: str) -> Found:
         scored = [pair for pair, why in self.too_few.items() if why is None]
@@ -187,7 +203,7 @@ class _Run:
             groups=self._data.groups,
             reporter=self.reporter,
         )
-        self.critics = found.critics
+        self.critics["local"] = found.critics
         return found.estimates
 
     def _gaussian(

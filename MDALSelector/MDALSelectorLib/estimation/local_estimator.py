@@ -18,13 +18,17 @@ import numpy as np
 
 from MDALSelectorLib.estimation.chance import Groups, exchanges, labels_to_exchange_within
 from MDALSelectorLib.estimation.config import LocalConfig
-from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, IntArray
+from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, IntArray, Split
 from MDALSelectorLib.estimation.local_folds import LocalFold, local_fold
 from MDALSelectorLib.estimation.local_gaussian import LocalCritic, NormalMap
-from MDALSelectorLib.estimation.local_samples import LocalSamples
-from MDALSelectorLib.estimation.pair_estimate import ModalityPair, PairEstimate
-from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
+from MDALSelectorLib.estimation.local_samples import Blurs, LocalSamples, case_features
+from MDALSelectorLib.estimation.pair_estimate import ModalityPair
+from MDALSelectorLib.estimation.position_sheet import LocalEstimates, PositionSheet
+from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
+from MultimodalImagingLib.preparation.prepared_case import PreparedCase
+
+NAME = "local"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,18 +45,12 @@ class LocalCritics:
     maps: tuple[Mapping[str, NormalMap], ...]
     critics: tuple[Mapping[ModalityPair, LocalCritic], ...]
 
-
-@dataclass(frozen=True, eq=False)
-class LocalEstimates:
-    """What the local estimator finds.
-
-    Attributes:
-        estimates: One per pair that cases show at enough places.
-        critics: What the first repeat learned.
-    """
-
-    estimates: tuple[PairEstimate, ...]
-    critics: LocalCritics
+    def describe(
+        self, case: PreparedCase, modality: str, *, fold: int, kind: str, blurs: Blurs
+    ) -> Float64Array:
+        """Return the normal scores of a modality at every voxel, `(K, J, I, n_features)`."""
+        found = case_features(case, modality, kind=kind, blurs=blurs)
+        return self.maps[fold][modality](np.moveaxis(found, 0, -1))
 
 
 def local_estimates(
@@ -78,90 +76,74 @@ def local_estimates(
         reporter: Notified of every fold.
     """
     reporter = reporter or NullReporter()
-    modalities = tuple(dict.fromkeys(modality for pair in pairs for modality in pair))
-    partners = {
-        name: exchanges(plan, labels, config.n_shuffles)
-        for name, labels in labels_to_exchange_within(groups or {}, plan).items()
-    }
-    sheets = {pair: _Sheet(pair, plan, config) for pair in pairs}
-    maps, critics = [], []
+    run = _Run(samples, pairs, plan, config, groups or {})
     reporter.stage("PMI, local", plan.n_repeats * len(plan.seeds[0]))
     for repeat in range(plan.n_repeats):
         for split in plan.splits(repeat):
-            fold = local_fold(samples, modalities, split)
-            found = {pair: sheets[pair].note(fold, repeat) for pair in pairs}
-            if repeat == 0:
-                maps.append(fold.maps)
-                critics.append({p: critic for p, critic in found.items() if critic is not None})
-                for pair in pairs:
-                    sheets[pair].note_shuffles(fold, partners)
-            if repeat < config.n_reliability_splits:
-                for half, part in enumerate(split.halves()):
-                    smaller = local_fold(samples, modalities, part)
-                    for pair in pairs:
-                        sheets[pair].note_half(smaller, repeat, half)
+            run.score(split, repeat)
             reporter.advance()
-    estimates = tuple(sheet.estimate() for sheet in sheets.values() if sheet.is_scored.any())
-    return LocalEstimates(
-        estimates,
-        LocalCritics(plan.fold_of_case[0], tuple(maps), tuple(critics)),
-    )
+    return run.estimates()
 
 
-class _Sheet:
-    """Collects the out-of-fold scores of one pair over folds and repeats."""
+class _Run:
+    """Scores the folds of a plan one by one."""
 
-    def __init__(self, pair: ModalityPair, plan: CrossFitPlan, config: LocalConfig) -> None:
-        n_repeats, n_cases = plan.fold_of_case.shape
-        n_halves = min(config.n_reliability_splits, n_repeats)
-        self._pair, self._config = pair, config
-        self._pmi = np.full((n_repeats, n_cases), np.nan)
-        self._bounds = np.full((n_repeats, n_cases), np.nan)
-        self._half = np.full((n_halves, 2, n_cases), np.nan)
-        self._shuffled: dict[str, Float64Array] = {}
+    def __init__(
+        self,
+        samples: LocalSamples,
+        pairs: Sequence[ModalityPair],
+        plan: CrossFitPlan,
+        config: LocalConfig,
+        groups: Groups,
+    ) -> None:
+        self._samples, self._plan, self._config = samples, plan, config
+        self._modalities = tuple(dict.fromkeys(modality for pair in pairs for modality in pair))
+        self._n_halves = min(config.n_reliability_splits, plan.n_repeats)
+        self._sheets = {
+            p: PositionSheet(p, plan, n_repeats=plan.n_repeats, n_halves=self._n_halves)
+            for p in pairs
+        }
+        self._partners = {
+            name: exchanges(plan, labels, config.n_shuffles)
+            for name, labels in labels_to_exchange_within(groups, plan).items()
+        }
+        self._maps: list[Mapping[str, NormalMap]] = []
+        self._critics: list[Mapping[ModalityPair, LocalCritic]] = []
 
-    @property
-    def is_scored(self) -> MaskArray:
-        """Which cases every critic could score."""
-        scores = [*self._pmi, *self._half.reshape(-1, self._pmi.shape[1])]
-        return np.asarray(np.isfinite(scores).all(axis=0))
+    def score(self, split: Split, repeat: int) -> None:
+        fold = local_fold(self._samples, self._modalities, split)
+        critics = {}
+        for pair, sheet in self._sheets.items():
+            critic = fold.critic(pair, ridge=self._config.ridge)
+            bounds = fold.case_bounds(pair, critic)
+            sheet.note(split.held_out, repeat, fold.case_scores(pair, critic), bounds)
+            if critic is not None:
+                critics[pair] = critic
+        if repeat == 0:
+            self._maps.append(fold.maps)
+            self._critics.append(critics)
+            self._note_chance(fold)
+        if repeat < self._n_halves:
+            self._note_halves(split, repeat)
 
-    def note(self, fold: LocalFold, repeat: int) -> LocalCritic | None:
-        critic = fold.critic(self._pair, ridge=self._config.ridge)
-        held_out = fold.split.held_out
-        self._pmi[repeat, held_out] = fold.case_pmi(self._pair, critic)
-        self._bounds[repeat, held_out] = fold.case_bounds(self._pair, critic)
-        return critic
+    def estimates(self) -> LocalEstimates:
+        scored = (sheet for sheet in self._sheets.values() if sheet.is_scored.any())
+        critics = LocalCritics(self._plan.fold_of_case[0], tuple(self._maps), tuple(self._critics))
+        return LocalEstimates(tuple(sheet.estimate(NAME) for sheet in scored), critics)
 
-    def note_half(self, fold: LocalFold, repeat: int, half: int) -> None:
-        critic = fold.critic(self._pair, ridge=self._config.ridge)
-        self._half[repeat, half, fold.split.held_out] = fold.case_pmi(self._pair, critic)
+    def _note_chance(self, fold: LocalFold) -> None:
+        for pair, sheet in self._sheets.items():
+            for name, draws in self._partners.items():
+                bounds = [self._chance(fold, pair, partner) for partner in draws]
+                sheet.note_null(name, fold.split.held_out, bounds)
 
-    def note_shuffles(self, fold: LocalFold, partners: Mapping[str, Sequence[IntArray]]) -> None:
-        empty = np.full((self._config.n_shuffles, self._pmi.shape[1]), np.nan)
-        for name, draws in partners.items():
-            bounds = self._shuffled.setdefault(name, empty.copy())
-            for row, partner in enumerate(draws):
-                critic = fold.critic(self._pair, ridge=self._config.ridge, partner=partner)
-                bounds[row, fold.split.held_out] = fold.case_bounds(
-                    self._pair, critic, partner=partner, n_blocks=1
-                )
+    def _chance(self, fold: LocalFold, pair: ModalityPair, partner: IntArray) -> Float64Array:
+        critic = fold.critic(pair, ridge=self._config.ridge, partner=partner)
+        return fold.case_bounds(pair, critic, partner=partner, n_blocks=1)
 
-    def estimate(self) -> PairEstimate:
-        """Return the scores; the bound is the median over cases, which no odd case breaks."""
-        cases = np.flatnonzero(self.is_scored)
-        return PairEstimate(
-            pair=self._pair,
-            estimator="local",
-            case_index=cases,
-            repeat_pmi=self._pmi[:, cases],
-            repeat_bounds=np.nanmedian(self._bounds[:, cases], axis=1),
-            half_pmi=self._half[:, :, cases],
-            null_bounds={name: _medians(bounds) for name, bounds in self._shuffled.items()},
-        )
-
-
-def _medians(bounds: Float64Array) -> Float64Array:
-    """Return the median over cases of every shuffle that any case has a place in."""
-    known = np.isfinite(bounds).any(axis=1)
-    return np.asarray(np.nanmedian(bounds[known], axis=1))
+    def _note_halves(self, split: Split, repeat: int) -> None:
+        for half, part in enumerate(split.halves()):
+            fold = local_fold(self._samples, self._modalities, part)
+            for pair, sheet in self._sheets.items():
+                critic = fold.critic(pair, ridge=self._config.ridge)
+                sheet.note_half(part.held_out, repeat, half, fold.case_scores(pair, critic))

@@ -16,6 +16,7 @@ from MDALSelectorLib.estimation.local_gaussian import (
 )
 from MDALSelectorLib.estimation.local_samples import LocalSamples
 from MDALSelectorLib.estimation.pair_estimate import ModalityPair
+from MDALSelectorLib.estimation.position_critics import CaseScores, Places, PositionCritic
 from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 
 # More positions than this say nothing new about quantiles and correlations of seven features.
@@ -23,6 +24,8 @@ MAX_FIT_ROWS = 20_000
 # A case that shows a pair at fewer places is not scored.
 MIN_PLACES = 20
 CLIP_PERCENTILES = (2.0, 98.0)
+# What a case shares where it shares least; nothing is ranked by it.
+LOW_PERCENTILE = 5.0
 # Positions that are told apart at a time: the bound cannot exceed the logarithm of their number.
 N_CANDIDATES = 384
 # A held-out case is judged by at least so many positions.
@@ -30,60 +33,37 @@ MIN_BOUND_PLACES = 60
 
 
 @dataclass(frozen=True, eq=False)
-class LocalFold:
-    """Normal scores of a split's cases, by maps of the cases to fit with.
+class ScoredPositions:
+    """Described positions of the held-out cases of a split.
 
     Attributes:
         split: Which cases fit and which are scored.
-        samples: Features of all cases.
-        maps: Map of each modality's features.
-        fit_places: Places that the critics are fitted at.
-        fit: Scores of the cases to fit with, `(n_fit, n_fit_places, n_features)`.
-        held_out: Scores of the held-out cases, `(n_held_out, n_places, n_features)`.
+        places: Which places of all cases count.
+        held_out: What critics look at, per modality, `(n_held_out, n_places, n_features)`.
     """
 
     split: Split
-    samples: LocalSamples
-    maps: Mapping[str, NormalMap]
-    fit_places: slice
-    fit: Mapping[str, Float64Array]
+    places: Places
     held_out: Mapping[str, Float64Array]
 
-    def critic(
-        self, pair: ModalityPair, *, ridge: float, partner: IntArray | None = None
-    ) -> LocalCritic | None:
-        """Fit a critic to the positions of the cases to fit with; `None` if there are none.
-
-        Args:
-            pair: Two modalities.
-            ridge: Added to the variances, unitless.
-            partner: Case whose second modality stands in for that of each case, of the same side.
-        """
-        rows, mates = _rows(self.split.fit, partner)
-        counts = self.samples.counts(pair, partner)[self.split.fit, self.fit_places]
-        if not counts.any():
-            return None
-        first, second = (self.fit[modality] for modality in pair)
-        return fit_local_critic(first[rows][counts], second[mates][counts], ridge=ridge)
-
-    def case_pmi(self, pair: ModalityPair, critic: LocalCritic | None) -> Float64Array:
-        """Return the score of each held-out case, nats, `(n_held_out,)`.
+    def case_scores(self, pair: ModalityPair, critic: PositionCritic | None) -> CaseScores:
+        """Return the scores of the held-out cases, nats, `(n_held_out,)` each.
 
         NaN where a case shows the pair at fewer than `MIN_PLACES` places.
         """
-        found = np.full(len(self.split.held_out), np.nan)
-        counts = self.samples.counts(pair)[self.split.held_out]
+        pmi, low = np.full((2, len(self.split.held_out)), np.nan)
+        counts = self.places.counts(pair)[self.split.held_out]
         first, second = (self.held_out[modality] for modality in pair)
         for row, is_counted in enumerate(counts):
             if critic is not None and is_counted.sum() >= MIN_PLACES:
-                pmi = critic.matched(first[row, is_counted], second[row, is_counted])
-                found[row] = clipped_mean(pmi)
-        return found
+                values = critic.matched(first[row, is_counted], second[row, is_counted])
+                pmi[row], low[row] = clipped_mean(values), np.percentile(values, LOW_PERCENTILE)
+        return CaseScores(pmi, low)
 
     def case_bounds(
         self,
         pair: ModalityPair,
-        critic: LocalCritic | None,
+        critic: PositionCritic | None,
         *,
         partner: IntArray | None = None,
         n_blocks: int | None = None,
@@ -94,13 +74,13 @@ class LocalFold:
 
         Args:
             pair: Two modalities.
-            critic: Fitted with the same partners.
-            partner: As in `critic`.
+            critic: Of this split.
+            partner: Case whose second modality stands in for that of each case, of the same side.
             n_blocks: Times that positions are drawn; by default enough for every case.
         """
         cases = self.split.held_out
         rows, mates = _rows(cases, partner)
-        counts = self.samples.counts(pair, partner)[cases]
+        counts = self.places.counts(pair, partner)[cases]
         if critic is None or not counts.any():
             return np.full(len(cases), np.nan)
         n_blocks = n_blocks or max(2, -(-MIN_BOUND_PLACES * len(cases) // N_CANDIDATES))
@@ -117,6 +97,38 @@ class LocalFold:
             return np.asarray(total / number)
 
 
+@dataclass(frozen=True, eq=False)
+class LocalFold(ScoredPositions):
+    """Normal scores of a split's cases, by maps of the cases to fit with.
+
+    Attributes:
+        maps: Map of each modality's features.
+        fit_places: Places that the critics are fitted at.
+        fit: Scores of the cases to fit with, `(n_fit, n_fit_places, n_features)`.
+    """
+
+    maps: Mapping[str, NormalMap]
+    fit_places: slice
+    fit: Mapping[str, Float64Array]
+
+    def critic(
+        self, pair: ModalityPair, *, ridge: float, partner: IntArray | None = None
+    ) -> LocalCritic | None:
+        """Fit a critic to the positions of the cases to fit with; `None` if there are none.
+
+        Args:
+            pair: Two modalities.
+            ridge: Added to the variances, unitless.
+            partner: Case whose second modality stands in for that of each case, of the same side.
+        """
+        rows, mates = _rows(self.split.fit, partner)
+        counts = self.places.counts(pair, partner)[self.split.fit, self.fit_places]
+        if not counts.any():
+            return None
+        first, second = (self.fit[modality] for modality in pair)
+        return fit_local_critic(first[rows][counts], second[mates][counts], ridge=ridge)
+
+
 def local_fold(samples: LocalSamples, modalities: Sequence[str], split: Split) -> LocalFold:
     """Fit maps with the cases of a split that may be seen, and apply them to all its cases."""
     n_places = next(iter(samples.values.values())).shape[1]
@@ -129,7 +141,7 @@ def local_fold(samples: LocalSamples, modalities: Sequence[str], split: Split) -
         maps[modality] = fit_normal_map(rows if len(rows) else np.zeros_like(seen[0, :1]))
         fit[modality] = maps[modality](seen)
         held_out[modality] = maps[modality](samples.values[modality][split.held_out])
-    return LocalFold(split, samples, maps, places, fit, held_out)
+    return LocalFold(split, samples, held_out, maps, places, fit)
 
 
 def clipped_mean(pmi: Float64Array) -> float:
@@ -138,19 +150,22 @@ def clipped_mean(pmi: Float64Array) -> float:
     return float(np.clip(pmi, low, high).mean())
 
 
-def drawn_positions(counts: MaskArray, generator: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """Draw about `N_CANDIDATES` positions, equally many of each case that has any.
+def drawn_positions(
+    counts: MaskArray, generator: np.random.Generator, *, n: int = N_CANDIDATES
+) -> tuple[IntArray, IntArray]:
+    """Draw about `n` positions, equally many of each case that has any.
 
     Args:
         counts: Which places count, `(n_cases, n_places)`.
         generator: Source of the draw.
+        n: Positions to draw; fewer if the cases do not have as many.
 
     Returns:
         Case and place of each position.
     """
     having = np.flatnonzero(counts.any(axis=1))
-    shares = np.full(len(having), N_CANDIDATES // len(having))
-    shares[generator.permutation(len(having))[: N_CANDIDATES % len(having)]] += 1
+    shares = np.full(len(having), n // len(having))
+    shares[generator.permutation(len(having))[: n % len(having)]] += 1
     case, place = [], []
     for row, share in zip(having, shares, strict=True):
         drawn = generator.permutation(np.flatnonzero(counts[row]))[:share]

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from MDALSelectorLib.estimation.local_estimator import LocalCritics
-from MDALSelectorLib.estimation.local_gaussian import LocalCritic
-from MDALSelectorLib.estimation.local_samples import Blurs, case_features, seen_body
+from MDALSelectorLib.estimation.local_samples import Blurs, seen_body
 from MDALSelectorLib.estimation.pair_estimate import ModalityPair
+from MDALSelectorLib.estimation.position_critics import PositionCritic, PositionCritics
 from MultimodalImagingLib.images.arrays import Float32Array, Float64Array, MaskArray
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 
@@ -18,7 +17,7 @@ def local_pmi_maps(
     case: PreparedCase,
     *,
     row: int,
-    critics: LocalCritics,
+    critics: PositionCritics,
     kinds: Mapping[str, str],
     blurs: Blurs,
 ) -> dict[ModalityPair, Float32Array]:
@@ -36,16 +35,17 @@ def local_pmi_maps(
         does not count. Low where the modalities do not fit each other.
     """
     fold = int(critics.fold_of_case[row])
-    maps, critic_of = critics.maps[fold], critics.critics[fold]
-    scores: dict[str, Float64Array] = {}
-    for modality in case.modalities:
-        if modality in maps and seen_body(case, modality).any():
-            found = case_features(case, modality, kind=kinds[modality], blurs=blurs)
-            scores[modality] = maps[modality](np.moveaxis(found, 0, -1))
+    critic_of = critics.critics[fold]
+    needed = {modality for pair in critic_of for modality in pair}
+    described = {
+        modality: critics.describe(case, modality, fold=fold, kind=kinds[modality], blurs=blurs)
+        for modality in case.modalities
+        if modality in needed and seen_body(case, modality).any()
+    }
     return {
-        pair: _at(_counts(case, pair), scores, pair, critic)
+        pair: _at(_counts(case, pair), described, pair, critic)
         for pair, critic in critic_of.items()
-        if set(pair) <= set(scores)
+        if set(pair) <= set(described)
     }
 
 
@@ -56,11 +56,11 @@ def _counts(case: PreparedCase, pair: ModalityPair) -> MaskArray:
 
 def _at(
     counts: MaskArray,
-    scores: Mapping[str, Float64Array],
+    described: Mapping[str, Float64Array],
     pair: ModalityPair,
-    critic: LocalCritic,
+    critic: PositionCritic,
 ) -> Float32Array:
-    first, second = (scores[modality][counts] for modality in pair)
+    first, second = (described[modality][counts] for modality in pair)
     found = np.full(counts.shape, np.nan, dtype=np.float32)
     found[counts] = critic.matched(first, second)
     return found

@@ -31,6 +31,8 @@ class PairEstimate:
             `(n_splits, 2, n)`; no splits if it was not computed.
         null_bounds: Bounds of pairs of different patients, nats, `(n_shuffles,)` each: of any
             patients (`ANYONE`), and of patients of the same group by the name of the grouping.
+        low_pmi: 5th percentile of the PMI over the positions of each case, nats, `(n,)`; `None` for
+            estimators that look at whole cases. Nothing is ranked by it.
     """
 
     pair: ModalityPair
@@ -40,6 +42,7 @@ class PairEstimate:
     repeat_bounds: Float64Array
     half_pmi: Float64Array
     null_bounds: Mapping[str, Float64Array] = field(default_factory=dict)
+    low_pmi: Float64Array | None = None
 
     @property
     def pmi(self) -> Float64Array:
@@ -132,6 +135,27 @@ def modality_difference(
         r12_repeats=mean_pairwise_spearman(np.array(rankings)) if rankings else float("nan"),
         r12_disjoint=float(np.mean([spearman(*pair) for pair in halves])) if halves else np.nan,
     )
+
+
+def least_agreement(
+    estimates: Sequence[PairEstimate], used: Sequence[ModalityPair], *, n_cases: int
+) -> Float64Array:
+    """Return what the modalities of each case share where they share least, nats.
+
+    Args:
+        estimates: Of the estimator that ranks.
+        used: The pairs that count.
+        n_cases: Cases of the cohort.
+
+    Returns:
+        Mean over the pairs that count and that a case has of the 5th percentile of its PMI over
+        positions, `(n_cases,)`; NaN without any, and for estimators that look at whole cases.
+    """
+    table = np.full((n_cases, len(used)), np.nan)
+    for estimate in estimates:
+        if estimate.pair in used and estimate.low_pmi is not None:
+            table[estimate.case_index, list(used).index(estimate.pair)] = estimate.low_pmi
+    return _row_means(table)
 
 
 def mean_over_pairs(table: Float64Array) -> Float64Array:

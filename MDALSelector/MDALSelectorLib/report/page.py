@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from MDALSelectorLib.estimation.config import POSITION_ESTIMATORS
 from MDALSelectorLib.report import figures
 from MDALSelectorLib.report.figures import STATE_SIGNS
 from MDALSelectorLib.selection.case_selection import (
-    MEASURES,
+    LEAST_AGREEMENT,
     CaseSelection,
     RankedCase,
 )
@@ -71,7 +72,8 @@ def render_report(run: Path, selection: CaseSelection) -> str:
     values = {
         "selection": selection,
         "strategy_summary": strategy.summary if strategy else "a custom strategy",
-        "measures": MEASURES,
+        "measures": selection.known_measures,
+        "least": least_agreement_texts(selection),
         "rows": table_rows(selection),
         "has_maps": selection.diagnostics.is_per_position,
         "position_estimators": POSITION_ESTIMATORS,
@@ -123,6 +125,27 @@ def table_rows(selection: CaseSelection) -> list[TableRow]:
         )
         for case in selection.cases
     ]
+
+
+def least_agreement_texts(selection: CaseSelection) -> dict[str, str]:
+    """Say, per case, how little its modalities share where they agree least, against the others."""
+    measured = {
+        case.case_id: case.measures[LEAST_AGREEMENT]
+        for case in selection.cases
+        if LEAST_AGREEMENT in case.measures
+    }
+    if not measured:
+        return {}
+    median = statistics.median(measured.values())
+    return {
+        name: (
+            "Where they agree least: in the worst twentieth of the body, its modalities fit less"
+            f" well than in {sum(other > value for other in measured.values())} of the"
+            f" {len(measured) - 1} other cases ({number(value, 1)} nats per position; half of the"
+            f" cases have more than {number(median, 1)})."
+        )
+        for name, value in measured.items()
+    }
 
 
 def _share(value: float, low: float, high: float) -> float:

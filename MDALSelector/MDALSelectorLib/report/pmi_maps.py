@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from MDALSelectorLib.estimation.local_estimator import LocalCritics
 from MDALSelectorLib.estimation.local_maps import local_pmi_maps
+from MDALSelectorLib.estimation.position_critics import PositionCritics
 from MDALSelectorLib.estimation.resolution import case_blurs
 from MDALSelectorLib.report.map_files import mean_difference
 from MDALSelectorLib.report.thumbnails import Disagreement
@@ -61,7 +61,7 @@ class PMIMaps:
 
     run: Path
     prepared: PreparedCohort
-    critics: LocalCritics
+    critics: PositionCritics
     medians_nats: Mapping[Pair, float]
     places: Mapping[str, Mapping[Pair, str]] = field(default_factory=dict)
 

@@ -12,6 +12,8 @@ from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, Trust
 from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE
 from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
+# Name of what the modalities of a case share where they share least.
+LEAST_AGREEMENT = "least_agreement_nats"
 # Strategies whose first case matters most; the others choose cases that matter together.
 BY_PRIORITY = ("MaxMD", "MinMD", "VoxelNMI", "Score")
 
@@ -20,8 +22,8 @@ BY_PRIORITY = ("MaxMD", "MinMD", "VoxelNMI", "Score")
 class Measure:
     """A number per case, and with that a column of the table of cases.
 
-    An entry of `MEASURES` is a key of every case in `selection.json` and a column of
-    `selection.csv`, of the report and of the panel; its values are `CohortScores.measures`.
+    An entry of `MEASURES` is a key of every case in `selection.json` and a column of the panel, and
+    of `selection.csv` and the report where any case has it; its values are `CohortScores.measures`.
 
     Attributes:
         name: Name of the values.
@@ -40,6 +42,12 @@ MEASURES: tuple[Measure, ...] = (
         QT_TRANSLATE_NOOP("Measure", "modality difference"),
         "Unitless, about a standard deviation; the larger, the less information the modalities"
         " share.",
+    ),
+    Measure(
+        LEAST_AGREEMENT,
+        QT_TRANSLATE_NOOP("Measure", "least agreement"),
+        "Nats per position; 95 % of the positions of the case share more. Low where something shows"
+        " in one modality alone. The order does not depend on it.",
     ),
 )
 
@@ -191,6 +199,12 @@ class CaseSelection:
                 f"Expected the first {self.budget.n_cases} ranks to be suggested, got {suggested}."
             )
             raise ValueError(msg)
+
+    @property
+    def known_measures(self) -> tuple[Measure, ...]:
+        """Those of `MEASURES` that any case has; the modality difference is always among them."""
+        known = {MODALITY_DIFFERENCE}.union(*(case.measures for case in self.cases))
+        return tuple(measure for measure in MEASURES if measure.name in known)
 
     @property
     def suggested(self) -> tuple[RankedCase, ...]:

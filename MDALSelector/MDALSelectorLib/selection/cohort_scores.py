@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from MDALSelectorLib.case_flags import Flag
-from MDALSelectorLib.estimation.local_estimator import LocalCritics
+from MDALSelectorLib.estimation.position_critics import PositionCritics
 from MDALSelectorLib.selection.critic_tensors import PREFIX, critic_tensors, critics_of
 from MDALSelectorLib.selection.diagnostics import Diagnostics
 from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE
@@ -61,7 +61,7 @@ class CohortScores:
     flags: Mapping[str, tuple[Flag, ...]] = field(default_factory=dict)
     labelled: frozenset[str] = frozenset()
     accepted: frozenset[str] = frozenset()
-    critics: LocalCritics | None = None
+    critics: PositionCritics | None = None
 
     def __post_init__(self) -> None:
         """Refuse names of cases that do not exist and arrays of another shape."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from MDALSelectorLib.estimation.local_estimator import LocalCritics
 from MDALSelectorLib.estimation.local_gaussian import LocalCritic, NormalMap
+from MDALSelectorLib.estimation.position_critics import PositionCritics
 from MDALSelectorLib.selection.diagnostics import Pair
 from MultimodalImagingLib.images.arrays import VoxelArray
 
@@ -16,7 +17,7 @@ PREFIX = "local/"
 
 
 def critic_tensors(
-    critics: LocalCritics, modalities: Sequence[str], pairs: Sequence[Pair]
+    critics: PositionCritics, modalities: Sequence[str], pairs: Sequence[Pair]
 ) -> dict[str, VoxelArray]:
     """Return the critics as tensors; pairs that some fold could not learn are left out.
 
@@ -25,6 +26,8 @@ def critic_tensors(
         modalities: In the order of the cohort.
         pairs: In the order of the cohort.
     """
+    if not isinstance(critics, LocalCritics):
+        return {}
     tensors: dict[str, VoxelArray] = {f"{PREFIX}fold_of_case": critics.fold_of_case}
     for number, modality in enumerate(modalities):
         maps = [fold[modality] for fold in critics.maps if modality in fold]

@@ -23,7 +23,7 @@ from MDALSelectorLib.selection.case_columns import (
     rounded_numbers,
     selection_from_content,
 )
-from MDALSelectorLib.selection.case_selection import MEASURES, CaseSelection
+from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.diagnostics import Pair
 from MultimodalImagingLib.errors import CohortError, CrossModalError
 from MultimodalImagingLib.images.arrays import FloatingArray
@@ -92,7 +92,7 @@ def selection_csv(selection: CaseSelection) -> str:
     writer = csv.writer(text)
     writer.writerow(
         ["rank", "case", "patient", "suggested", "labelled"]
-        + [measure.title for measure in MEASURES]
+        + [measure.title for measure in selection.known_measures]
         + [f"PMI {a}-{b} (nats)" for a, b in selection.pairs]
         + ["flags", "reason"]
     )
@@ -100,7 +100,7 @@ def selection_csv(selection: CaseSelection) -> str:
         writer.writerow(
             [case.rank, case.case_id, case.patient_id]
             + ["yes" if is_so else "no" for is_so in (case.suggested, case.labelled)]
-            + [_fixed(case.measures.get(measure.name)) for measure in MEASURES]
+            + [_fixed(case.measures.get(measure.name)) for measure in selection.known_measures]
             + [_fixed(case.pmi.get(pair)) for pair in selection.pairs]
             + ["; ".join(f"{flag.kind}: {flag.reason}" for flag in case.flags), case.reason]
         )

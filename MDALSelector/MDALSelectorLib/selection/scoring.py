@@ -19,6 +19,7 @@ from MDALSelectorLib.estimation.resolution import matching_blurs
 from MDALSelectorLib.pairing.alignment import measure_alignment
 from MDALSelectorLib.pairing.flags import pairing_flags
 from MDALSelectorLib.selection.acquisition import UNKNOWN_GROUP, Groups
+from MDALSelectorLib.selection.case_selection import LEAST_AGREEMENT
 from MDALSelectorLib.selection.cohort_scores import (
     CohortScores,
     load_scores,
@@ -103,7 +104,11 @@ def estimate_scores(
         patient_ids=patients,
         pmi_nats=difference.pmi_nats,
         z=difference.z,
-        measures={MODALITY_DIFFERENCE: difference.values, VOXEL_NMI: nmi},
+        measures={
+            MODALITY_DIFFERENCE: difference.values,
+            LEAST_AGREEMENT: estimation.least_agreement,
+            VOXEL_NMI: nmi,
+        },
         embeddings=fused_embedding(features),
         diagnostics=diagnostics_of(estimation, config.estimation, has_modality(features)),
         flags=_with_incomplete(prepared, flags, difference.values),

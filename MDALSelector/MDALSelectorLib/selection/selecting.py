@@ -146,7 +146,11 @@ def _ranked_cases(
     for rank, row in enumerate(ranking.order, start=1):
         name = scores.case_ids[row]
         pmi, z = (_per_pair(scores, table[row]) for table in (scores.pmi_nats, scores.z))
-        measures = {m.name: float(scores.measures[m.name][row]) for m in MEASURES}
+        measures = {
+            m.name: float(scores.measures[m.name][row])
+            for m in MEASURES
+            if m.name in scores.measures
+        }
         medians, is_labelled = scores.diagnostics.used_medians_nats, name in scores.labelled
         stands_out = pair_statement(pmi, z, medians, highest=wants_small)
         parts = [chosen.get(row, ""), stands_out]
