@@ -92,6 +92,14 @@ EXAMPLES = (
     ),
     Example(
         (
+            *(MDAL, "retrospect", "{labelled}", "--budgets", "2", "--output", "{new}", *CPU),
+            *("--draws", "2", "--folds", "2", "--partitions", "1", "--strategy", "KCenter"),
+            *("--estimator", "gaussian", "--learner", "network", "--seeds", "1", "--steps", "2"),
+            *("--network-spacing", "10"),
+        )
+    ),
+    Example(
+        (
             *(CIML, "train", "{cohort}", "--task", "brats", "--output", "{new}", *CPU, *SMALL),
             *("--labels", "{labels}", "--suggested-by", "{run}", "--record", "{record}"),
             *("--resume", "--spacing", "4", *MODALITY, "--batch-size", "1", "--beta", "0.02"),

@@ -19,6 +19,17 @@ from MDALSelectorLib.__main__ import main as mdal_selector
 from MDALSelectorLib.retrospect.retrospective import Retrospective, signed
 from MDALSelectorLib.retrospect.run_files import JSON_NAME, read_retrospective
 
+# Both directions of the modality difference, and what goes by similarity alone.
+COMPARED = ("DiverseMD", "DiverseMinMD", "MaxMD", "MinMD", "ALPS", "TypiClust", "KCenter", "CSCS")
+DESIGNS = {
+    "linear": ("--budgets", "10%,20%,40%", "--export", "nnunet"),
+    "network": (
+        *("--learner", "network", "--budgets", "20%", "--partitions", "1", "--draws", "12"),
+        *("--seeds", "3", "--device", "cpu"),
+        *(word for name in COMPARED for word in ("--strategy", name)),
+    ),
+}
+
 
 def row(found: Retrospective, strategy: str) -> str:
     of = {(o.strategy, o.budget): o for o in (*found.outcomes, *found.areas)}
@@ -52,9 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--leave-out", action="append", default=[])
     parser.add_argument("--labels")
     parser.add_argument("--estimator", default="gaussian")
+    parser.add_argument("--learner", choices=["linear", "network"], default="linear")
     options = parser.parse_args(arguments)
-    run = options.work / f"{Path(options.cohort).name}-{options.estimator}"
-    words = ["retrospect", options.cohort, "--budgets", "10%,20%,40%", "--export", "nnunet"]
+    kind = options.estimator if options.learner == "linear" else f"{options.estimator}-network"
+    run = options.work / f"{Path(options.cohort).name}-{kind}"
+    words = ["retrospect", options.cohort, *DESIGNS[options.learner]]
     words += ["--output", str(run), "--record", str(options.work / "record")]
     words += ["--estimator", options.estimator]
     words += [word for case in options.leave_out for word in ("--leave-out", case)]

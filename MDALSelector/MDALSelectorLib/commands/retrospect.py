@@ -11,9 +11,11 @@ from MDALSelectorLib.retrospect.config import (
     LEARNERS,
     RetrospectConfig,
 )
+from MDALSelectorLib.retrospect.network_config import NetworkConfig
 from MDALSelectorLib.strategies import STRATEGIES
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
+from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
@@ -54,6 +56,7 @@ def add_retrospect_arguments(parser: argparse.ArgumentParser) -> None:
         help="strategy to compare with random draws; may be given several times (default: all)",
     )
     _add_design_arguments(parser)
+    _add_network_arguments(parser)
     add_modality_argument(parser)
 
 
@@ -74,7 +77,8 @@ def _add_design_arguments(parser: argparse.ArgumentParser) -> None:
         "--learner",
         default=LEARNERS[0],
         choices=list(LEARNERS),
-        help="what is trained: linear is a quick proxy of a network (default %(default)s)",
+        help="what is trained: linear is a quick proxy of a network; network is one small network"
+        " for all, whose time is told beforehand (default %(default)s)",
     )
     parser.add_argument(
         "--export",
@@ -83,6 +87,31 @@ def _add_design_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--score-column", metavar="NAME", help="column for strategy Score")
     parser.add_argument("--spacing", type=float, metavar="MM", help="working spacing, mm")
+
+
+def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    usual = NetworkConfig()
+    group = parser.add_argument_group("with --learner network")
+    group.add_argument(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="trainings of every set that a strategy chose; random draws are trained once each"
+        f" (default {usual.n_seeds})",
+    )
+    group.add_argument(
+        "--steps",
+        type=int,
+        metavar="N",
+        help=f"training steps, the same for every set (default {usual.n_steps})",
+    )
+    group.add_argument(
+        "--network-spacing",
+        type=float,
+        metavar="MM",
+        help=f"working spacing of the network, mm (default {usual.spacing_mm:g})",
+    )
+    group.add_argument("--device", help="cpu, cuda, ...; default: a GPU if there is one")
 
 
 def config_from_options(options: argparse.Namespace) -> RetrospectConfig:
@@ -100,6 +129,7 @@ def config_from_options(options: argparse.Namespace) -> RetrospectConfig:
         seed=options.seed,
         estimator=options.estimator,
         learner=options.learner,
+        network=_network_config(options),
         labels=options.labels,
         label_values=tuple(sorted(set(options.label_value))),
         left_out=tuple(sorted({same_name(case_id) for case_id in options.leave_out})),
@@ -110,6 +140,27 @@ def config_from_options(options: argparse.Namespace) -> RetrospectConfig:
         modality_patterns=tuple(options.modality),
         export=options.export == "nnunet",
     )
+
+
+def _network_config(options: argparse.Namespace) -> NetworkConfig | None:
+    """Return the settings of the network; `None` for another learner."""
+    given = {
+        "n_seeds": options.seeds,
+        "n_steps": options.steps,
+        "spacing_mm": options.network_spacing,
+        "device": options.device,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if options.learner == "network":
+        return NetworkConfig(**given)
+    if given:
+        msg = (
+            "Expected --seeds, --steps, --network-spacing and --device with --learner network"
+            f" alone, got them with the {options.learner} learner, which has no use for them. Add"
+            " --learner network, or leave them out."
+        )
+        raise UsageError(msg)
+    return None
 
 
 def run_retrospect_command(options: argparse.Namespace, reporter: Reporter) -> int:

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Literal
 
 from MDALSelectorLib.estimation.config import require
+from MDALSelectorLib.retrospect.network_config import NetworkConfig
 from MDALSelectorLib.strategies import STRATEGIES
 from MDALSelectorLib.strategies.base import StrategyOptions
 
 # Estimators that take seconds: they run anew in every outer fold.
 EstimatorChoice = Literal["auto", "local", "gaussian"]
 ESTIMATOR_CHOICES: tuple[EstimatorChoice, ...] = ("auto", "local", "gaussian")
-LearnerName = Literal["linear"]
-LEARNERS: tuple[LearnerName, ...] = ("linear",)
+LearnerName = Literal["linear", "network"]
+LEARNERS: tuple[LearnerName, ...] = ("linear", "network")
 
 DEFAULT_BUDGETS = ("10%", "20%", "40%")
 RANDOM = "Random"
@@ -38,6 +39,7 @@ class RetrospectConfig:
         estimator: How PMI is estimated on the pool of every fold; `auto` takes the better one of
             the two closed forms by the rule of `select`.
         learner: What is trained on the chosen cases.
+        network: How the network is trained; `None` if the linear learner is asked for.
         labels: Folder of label maps; `None` for those of the record and the cohort.
         label_values: Values of the label maps that are the target; empty for all but 0.
         left_out: Cases that take no part.
@@ -58,6 +60,7 @@ class RetrospectConfig:
     seed: int = 0
     estimator: EstimatorChoice = "auto"
     learner: LearnerName = "linear"
+    network: NetworkConfig | None = None
     labels: Path | None = None
     label_values: tuple[int, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -83,6 +86,8 @@ class RetrospectConfig:
         require(0 not in self.label_values, "label values other than 0, the background", 0)
         unknown = [name for name in self.strategies if name not in STRATEGIES]
         require(not unknown, f"strategies of {', '.join(STRATEGIES)}", ", ".join(unknown))
+        has_network = (self.learner == "network") == (self.network is not None)
+        require(has_network, "settings of the network with that learner alone", self.learner)
         if self.spacing_mm is not None:
             is_usable = 0.1 <= self.spacing_mm <= 50.0
             require(is_usable, "a working spacing between 0.1 and 50 mm", self.spacing_mm)

@@ -145,7 +145,12 @@ def _key(labelled: LabelledCohort, config: RetrospectConfig) -> str:
 def settings_of(config: RetrospectConfig) -> dict[str, object]:
     """Return the settings that decide on the result; folders are not among them."""
     places = ("labels", "output", "record", "export")
-    return {name: value for name, value in asdict(config).items() if name not in places}
+    settings = {name: value for name, value in asdict(config).items() if name not in places}
+    if config.network is not None:
+        network = asdict(config.network)
+        hardware = ("at_once", "device")
+        settings["network"] = {n: value for n, value in network.items() if n not in hardware}
+    return settings
 
 
 def _plans(
@@ -203,6 +208,10 @@ def _results(
     log: TrainingLog,
     reporter: Reporter,
 ) -> list[FoldResult]:
+    if config.network is not None:
+        from MDALSelectorLib.retrospect.network_run import network_results  # loads torch
+
+        return network_results(plans, labelled, config.network, log, reporter, seed=config.seed)
     n_trainings = sum(len({t.cases for t in plan.trainings}) for plan in plans)
     reporter.info(
         f"{n_trainings} trainings of the {config.learner} learner in {len(plans)} outer folds. The"
