@@ -28,6 +28,7 @@ from MDALSelectorPanelLib.nodes.ranking_nodes import RankingNodes
 from MDALSelectorPanelLib.widgets.case_table import CaseTable
 from MDALSelectorPanelLib.widgets.cohort_section import CohortSection
 from MDALSelectorPanelLib.widgets.map_section import MapSection
+from MDALSelectorPanelLib.widgets.retrospect_section import RetrospectSection
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_layout import MAX_VIEWS, CaseLayout
 from MultimodalSlicerLib.case_loader import CaseLoader, labelCenter
@@ -80,9 +81,15 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.plot = CasePlot(self.ui.plotCollapsibleButton.layout(), f"{MODULE}Plot")
         logic = self.logic
         self.maps = MapSection(self.ui, logic.overlay, logic.loader, logic.ranking)
+        self.retrospect = RetrospectSection(self.ui, logic.getParameterNode, MODULE)
         self._connect()
         self.initializeParameterNode()
         self.showRanking()
+
+    def cleanup(self) -> None:
+        """Let go of everything before the panel is deleted."""
+        self.retrospect.jobs.cleanup()
+        super().cleanup()
 
     def sceneParameters(self) -> MDALSelectorParameterNode:
         """Return the parameters of the scene."""
@@ -232,12 +239,17 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         """Enable what can be done now; the tool tip of the others says why not."""
         if self._parameterNode is None:
             return
-        self.maps.follow(self._parameterNode)
+        parameters = self._parameterNode
+        self.maps.follow(parameters)
+        isInspected = self.logic.isInspected(parameters.cohortPath)
+        self.retrospect.follow(parameters, self.logic.nLabelled if isInspected else None)
         row = self.cases.row(self.cases.currentCase())
         busy = _("A job is running. Wait, or press Cancel.") if self.jobs.isBusy else ""
         missing = self.setupSection.problem
-        problems = self.logic.problems(self._parameterNode, row, busy=busy, missing=missing)
-        self.showProblems({**problems, "leastFitButton": self.maps.problem})
+        problems = self.logic.problems(parameters, row, busy=busy, missing=missing)
+        problems["leastFitButton"] = self.maps.problem
+        problems |= self.retrospect.problems(parameters, missing=missing)
+        self.showProblems(problems)
         case = self.logic.loader.caseID
         self.ui.currentCaseLabel.text = (
             _("Open: {case}").format(case=case) if case else _("No case is open.")
@@ -254,6 +266,9 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
             "segmentEditorButton": self.onSegmentEditorButton,
             "acceptPairingButton": self.onAcceptPairingButton,
             "leastFitButton": self.logic.overlay.jumpToLeastFit,
+            "retrospectButton": self.retrospect.onStartButton,
+            "useStrategyButton": self.retrospect.onUseStrategyButton,
+            "retrospectPageButton": self.retrospect.onPageButton,
             "openReportButton": self.onOpenReportButton,
             "exportButton": self.onExportButton,
         }
@@ -263,7 +278,8 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.cases.activated.connect(self.onLoadCase)
         self.cases.filled.connect(self.onCasesFilled)
         self.plot.picked.connect(self.cases.selectCase)
-        self.maps.changed.connect(self.updateButtons)
+        for section in (self.maps, self.retrospect):
+            section.changed.connect(self.updateButtons)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self.onNodeRemoved)
 
@@ -276,6 +292,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         loader: Nodes of the open case.
         layout: Views of the open case.
         overlay: The local PMI map over it.
+        nLabelled: Number of labeled cases of the cohort that was inspected.
     """
 
     def __init__(self) -> None:
@@ -286,6 +303,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         self.overlay = PMIOverlay(slicer.mrmlScene)
         self._report: CohortReport | None = None
         self._reportedPath = ""
+        self.nLabelled = 0
 
     def getParameterNode(self) -> MDALSelectorParameterNode:
         """Return what the user chose in this scene."""
@@ -307,6 +325,9 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             CohortError: If the record or the last run cannot be read.
         """
         self._report, self._reportedPath = read_report(job.result or {}), job.arguments[2]
+        files = self._files()
+        self.nLabelled = sum(files.label(case) is not None for case in self._report.cases)
+        self.getParameterNode().retrospectRun = str(files.latest_retrospect() or "")
         if self.ranking.cohort != self._reportedPath:
             self.ranking.remove()
             run = self._files().latest_run()
@@ -319,6 +340,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
     def forgetCohort(self) -> None:
         """Forget what was inspected, as it belonged to another scene."""
         self._report, self._reportedPath = None, ""
+        self.nLabelled = 0
 
     def selection(self, parameters: MDALSelectorParameterNode) -> BackgroundProcess:
         """Return the job that ranks the cohort."""

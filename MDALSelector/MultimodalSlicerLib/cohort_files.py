@@ -100,6 +100,12 @@ class CohortFiles:
         names = sorted(path.parent.name for path in runs.glob("*/selection.json"))
         return runs / names[-1] if names else None
 
+    def latest_retrospect(self) -> Path | None:
+        """Return the folder of the last retrospective that was finished; `None` without one."""
+        from MDALSelectorLib.retrospect.run_files import latest_result
+
+        return latest_result(self.record)
+
     @property
     def _record_folder(self) -> Path | None:
         return Path(self.record_path) if self.record_path else None

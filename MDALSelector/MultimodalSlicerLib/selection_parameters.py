@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 from slicer.i18n import tr as _
@@ -11,6 +12,7 @@ from slicer.i18n import translate
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
 
 from MDALSelectorLib.estimation.config import ESTIMATORS
+from MDALSelectorLib.retrospect.config import DEFAULT_BUDGETS, LEARNERS
 from MDALSelectorLib.selection.config import LABELLED_RULES
 from MDALSelectorLib.strategies import STRATEGIES
 from MultimodalSlicerLib.cohort_report import inspect_arguments, modality_options
@@ -111,6 +113,23 @@ class LabelledRule(enum.Enum):
         return texts.get(self.value, str(self.value))
 
 
+class Learner(enum.Enum):
+    """What a retrospective run trains; the values are those of the command line."""
+
+    _ignore_ = "members name"
+    members = vars()
+    for name in LEARNERS:
+        members[memberName(name)] = name
+
+    def label(self) -> str:
+        """Return the text of the combo box."""
+        texts = {
+            "linear": _("Linear (a quick proxy)"),
+            "network": _("Network (slow)"),
+        }
+        return texts.get(self.value, str(self.value))
+
+
 @parameterNodeWrapper
 class MDALSelectorParameterNode(WrappedParameters):
     """Everything that the user chose.
@@ -131,6 +150,10 @@ class MDALSelectorParameterNode(WrappedParameters):
         acceptedCases: Cases whose pairing the user confirmed.
         showsMap: Whether the local PMI map of the open case is shown.
         mapOpacity: Of the map over the image.
+        retrospectBudgets: Budgets that a retrospective run replays, with commas between them.
+        learner: What it trains.
+        retrospectDraws: Random draws per outer fold and budget.
+        retrospectRun: Folder of the last one that was finished; empty if there is none.
     """
 
     cohortPath: str
@@ -148,6 +171,10 @@ class MDALSelectorParameterNode(WrappedParameters):
     acceptedCases: list[str]
     showsMap: bool
     mapOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.6
+    retrospectBudgets: str = ",".join(DEFAULT_BUDGETS)
+    learner: Learner
+    retrospectDraws: Annotated[int, WithinRange(2, 1000)] = 40
+    retrospectRun: str
 
 
 def inspectArguments(parameters: MDALSelectorParameterNode) -> list[str]:
@@ -169,8 +196,28 @@ def selectArguments(parameters: MDALSelectorParameterNode) -> list[str]:
         "--score-column": parameters.scoreColumn.strip(),
         "--record": parameters.recordPath,
     }
-    arguments = ["MDALSelectorLib", "select", parameters.cohortPath, "--events"]
-    for name, value in options.items():
-        arguments += [name, value] if value else []
-    arguments += modality_options(parameters.corrections)
+    arguments = _command("select", parameters, options)
     return arguments + [text for case in parameters.acceptedCases for text in ("--accept", case)]
+
+
+def retrospectArguments(parameters: MDALSelectorParameterNode) -> list[str]:
+    """Return the command that replays budgets on the labeled cases."""
+    options = {
+        "--budgets": parameters.retrospectBudgets.strip(),
+        "--learner": parameters.learner.value,
+        "--draws": str(parameters.retrospectDraws),
+        "--seed": str(parameters.seed),
+        "--score-column": parameters.scoreColumn.strip(),
+        "--record": parameters.recordPath,
+    }
+    return _command("retrospect", parameters, options)
+
+
+def _command(
+    name: str, parameters: MDALSelectorParameterNode, options: Mapping[str, str]
+) -> list[str]:
+    """Return a command on the cohort; options without a value are left out."""
+    arguments = ["MDALSelectorLib", name, parameters.cohortPath, "--events"]
+    for option, value in options.items():
+        arguments += [option, value] if value else []
+    return arguments + modality_options(parameters.corrections)

@@ -7,6 +7,16 @@ from pathlib import Path
 import numpy as np
 
 
+class Inspected:
+    """An inspection that is done, as the panel gets it from its job."""
+
+    def __init__(self, cohort: Path) -> None:
+        from MDALSelectorLib.inspection.cohort_inspection import inspect_cohort
+
+        self.result = inspect_cohort(cohort).to_json()
+        self.arguments = ("MDALSelectorLib", "inspect", str(cohort))
+
+
 def make_selection(n_cases: int, *, seed: int = 0, n_suggested: int | None = None):
     """Make a selection of made-up cases; the first that is not suggested has a doubtful pairing."""
     from MDALSelectorLib.case_flags import Flag

@@ -33,6 +33,7 @@ def take_selector(studio: Studio, work: Path) -> None:
     take_cohort(studio, work)
     take_selection(studio)
     take_ranking(studio)
+    take_retrospect(studio, work)
 
 
 def take_cohort(studio: Studio, work: Path) -> None:
@@ -86,6 +87,22 @@ def take_map(studio: Studio) -> None:
     ui.leastFitButton.click()
     studio.picture("map")
     ui.showMapCheckBox.click()
+
+
+def take_retrospect(studio: Studio, work: Path) -> None:
+    """Which strategy would have helped on the labeled cases of the other cohort."""
+    panel, ui = studio.panel, studio.panel.ui
+    ui.cohortPathLineEdit.currentPath = str(training_cohort(work))
+    ui.recordPathLineEdit.currentPath = str(work / "retrospect-record")
+    ui.inspectButton.click()
+    studio.wait(lambda: not panel.jobs.isBusy)
+    studio.open_sections("retrospect")
+    if ui.retrospectView.isHidden():
+        ui.budgetsLineEdit.text, ui.drawsSpinBox.value = "25%,50%", 8
+        ui.retrospectButton.click()
+        studio.wait(lambda: not panel.retrospect.jobs.isBusy)
+    ui.retrospectView.selectRow(0)
+    studio.picture("retrospect")
 
 
 def take_segment(studio: Studio, work: Path) -> None:

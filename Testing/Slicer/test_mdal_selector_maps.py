@@ -11,16 +11,6 @@ MODULE = Path(__file__).parents[2] / "MDALSelector" / "MDALSelector.py"
 N_CASES = 11  # two of them are suggested
 
 
-class Inspected:
-    """An inspection that is done."""
-
-    def __init__(self, cohort):
-        from MDALSelectorLib.inspection.cohort_inspection import inspect_cohort
-
-        self.result = inspect_cohort(cohort).to_json()
-        self.arguments = ("MDALSelectorLib", "inspect", str(cohort))
-
-
 @pytest.fixture(scope="module")
 def cohort(host, tmp_path_factory):
     from runs import write_small_cohort
@@ -31,7 +21,7 @@ def cohort(host, tmp_path_factory):
 @pytest.fixture
 def panel(scene, load_module, messages, cohort, wait_until, tmp_path):
     """The panel with a ranking whose first two cases have maps."""
-    from runs import write_mapped_run
+    from runs import Inspected, write_mapped_run
 
     write_mapped_run(tmp_path / "record" / "runs" / "001-DiverseMD", N_CASES)
     panel = load_module(MODULE)

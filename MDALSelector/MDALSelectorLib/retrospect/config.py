@@ -18,6 +18,8 @@ LearnerName = Literal["linear", "network"]
 LEARNERS: tuple[LearnerName, ...] = ("linear", "network")
 
 DEFAULT_BUDGETS = ("10%", "20%", "40%")
+# Fewer labeled cases cannot be split into folds that say anything.
+MIN_CASES = 10
 RANDOM = "Random"
 # Strategies whose choice is random, and how many of them are drawn for one random draw: grouping
 # the pool anew for every draw takes longer than all trainings.

@@ -14,15 +14,11 @@ import numpy as np
 
 from MDALSelectorLib.estimation.config import EstimationConfig
 from MDALSelectorLib.estimation.features import cohort_features, pair_scores
-from MDALSelectorLib.retrospect.config import RetrospectConfig
+from MDALSelectorLib.retrospect.config import MIN_CASES, RetrospectConfig
 from MDALSelectorLib.retrospect.evaluation import Evaluation
 from MDALSelectorLib.retrospect.fold_plan import FoldPlan, Signals, outer_folds, plan_fold
 from MDALSelectorLib.retrospect.fold_record import plan_content, plan_from_content
-from MDALSelectorLib.retrospect.labelled_cohort import (
-    MIN_CASES,
-    LabelledCohort,
-    read_labelled_cohort,
-)
+from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort, read_labelled_cohort
 from MDALSelectorLib.retrospect.linear_run import linear_dice
 from MDALSelectorLib.retrospect.nnunet_export import write_nnunet_splits
 from MDALSelectorLib.retrospect.outcomes import FoldResult
@@ -37,8 +33,10 @@ from MDALSelectorLib.retrospect.retrospective import (
 from MDALSelectorLib.retrospect.run_files import (
     JOB_LOG_NAME,
     JSON_NAME,
+    RUN_NAME,
     is_unfinished,
     read_retrospective,
+    run_folders,
     take_over,
     write_retrospective,
 )
@@ -122,9 +120,8 @@ def _with_labels(
 
 def _run_folder(config: RetrospectConfig, cohort: Cohort, record: CohortRecord) -> Path:
     if config.output is None:
-        earlier = sorted((record.folder / "runs").glob("[0-9]*-retrospect"))
-        unfinished = [run for run in earlier if is_unfinished(run)]
-        run = unfinished[-1] if unfinished else record.new_run_folder("retrospect")
+        unfinished = [run for run in run_folders(record) if is_unfinished(run)]
+        run = unfinished[-1] if unfinished else record.new_run_folder(RUN_NAME)
         take_over(run)
         return run
     check_apart(config.output, cohort.files)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from MDALSelectorLib.estimation.local_features import N_FEATURES
 from MDALSelectorLib.estimation.local_samples import case_features, seen_body
+from MDALSelectorLib.retrospect.config import MIN_CASES
 from MDALSelectorLib.retrospect.linear_learner import Samples
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CohortError, UsageError
@@ -22,7 +23,6 @@ from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
 from MultimodalImagingLib.record.checksums import array_checksum
 
-MIN_CASES = 10
 N_TARGET_SAMPLES = 400
 N_OTHER_SAMPLES = 800
 # A label that loses more than this outside the region that all modalities see is told.

@@ -1,11 +1,17 @@
-"""What came out of the trainings: Dice per strategy and budget, and differences with intervals."""
+"""What came out of the trainings: Dice per strategy and budget, and differences with intervals.
+
+Imports nothing that takes long, as the panel reads results.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from MDALSelectorLib.retrospect.fold_plan import FoldPlan
 from MultimodalImagingLib.images.arrays import Float64Array
+
+if TYPE_CHECKING:
+    from MDALSelectorLib.retrospect.fold_plan import FoldPlan
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,16 +1,19 @@
-"""What a retrospective run found, with the sentence that says it."""
+"""What a retrospective run found, with the sentence that says it; imports nothing slow."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from MDALSelectorLib.retrospect.config import RANDOM
-from MDALSelectorLib.retrospect.evaluation import Evaluation
 from MDALSelectorLib.retrospect.outcomes import Outcome, RandomBand
 from MDALSelectorLib.strategies import DEFAULT_STRATEGY, STRATEGIES
+
+if TYPE_CHECKING:
+    from MDALSelectorLib.retrospect.evaluation import Evaluation
 from MultimodalImagingLib.jobs.texts import MINUS
 
 USUAL_BUDGET = "20%"

@@ -14,6 +14,7 @@ from MDALSelectorLib.retrospect.training_log import LOG_NAME as TRAININGS_NAME
 from MDALSelectorLib.retrospect.training_log import is_training_log, mark_folder
 from MultimodalImagingLib.errors import CohortError, CrossModalError, UsageError
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
+from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.json_entry import config_from_json, json_value
 from MultimodalImagingLib.record.ownership import (
     KNOWN,
@@ -24,6 +25,7 @@ from MultimodalImagingLib.record.ownership import (
     is_own_file,
 )
 
+RUN_NAME = "retrospect"  # of the numbered folders in a record
 JSON_NAME = "retrospect.json"
 CSV_NAME = "retrospect.csv"
 PAGE_NAME = "retrospect.html"
@@ -105,6 +107,16 @@ def take_over(run: Path) -> None:
     except OSError as error:
         msg = f"The output folder {run} cannot be made ({error.strerror}). Choose another."
         raise UsageError(msg) from error
+
+
+def run_folders(record: CohortRecord) -> list[Path]:
+    """Return the numbered folders of the runs in a record, finished or not, by number."""
+    return sorted((record.folder / "runs").glob(f"[0-9]*-{RUN_NAME}"))
+
+
+def latest_result(record: CohortRecord) -> Path | None:
+    """Return the folder of the last run in a record that was finished; `None` without one."""
+    return next((run for run in run_folders(record)[::-1] if (run / JSON_NAME).is_file()), None)
 
 
 def is_unfinished(run: Path) -> bool:

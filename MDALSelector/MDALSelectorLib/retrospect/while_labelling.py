@@ -13,14 +13,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from MDALSelectorLib.retrospect.config import RANDOM, RetrospectConfig
+from MDALSelectorLib.retrospect.config import MIN_CASES, RANDOM, RetrospectConfig
 from MDALSelectorLib.retrospect.evaluation import Evaluation
 from MDALSelectorLib.retrospect.fold_plan import FoldPlan, choices, outer_folds
-from MDALSelectorLib.retrospect.labelled_cohort import (
-    MIN_CASES,
-    LabelledCohort,
-    read_labelled_cohort,
-)
+from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort, read_labelled_cohort
 from MDALSelectorLib.retrospect.linear_run import linear_dice
 from MDALSelectorLib.retrospect.outcomes import FoldResult, Outcome
 from MDALSelectorLib.retrospect.retrospective import luck_of_the_best, signed
