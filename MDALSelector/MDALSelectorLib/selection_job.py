@@ -1,7 +1,8 @@
 """From a cohort to a run folder: prepare, estimate, choose, write.
 
-`run_selection` is the one entry. What takes long is kept in the cohort's record: prepared images
-and scores. Another budget or strategy reads neither an image nor trains anything.
+`run_selection` is the one entry. What takes long is kept in the cohort's record as soon as it is
+finished: prepared images, what was measured of each case, what each estimator found, and scores. A
+cancelled run goes on where it was; another budget or strategy reads no image and trains nothing.
 """
 
 from __future__ import annotations
@@ -14,9 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
-from MDALSelectorLib.report.page import write_report
-from MDALSelectorLib.report.pmi_maps import disagreement_of
-from MDALSelectorLib.report.thumbnails import thumbnail_names, write_thumbnails
+from MDALSelectorLib.report.run_writing import write_run
 from MDALSelectorLib.selection.acquisition import acquisition_groups, with_acquisition
 from MDALSelectorLib.selection.budget import check_some_unlabelled, parse_budget
 from MDALSelectorLib.selection.case_selection import CaseSelection
@@ -27,14 +26,9 @@ from MDALSelectorLib.selection.config import (
     SelectionRequest,
     configuration_of,
 )
-from MDALSelectorLib.selection.run_folder import (
-    LOG_NAME,
-    take_over_run,
-    write_embeddings,
-    write_selection,
-)
+from MDALSelectorLib.selection.run_folder import LOG_NAME, check_run_folder
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
-from MDALSelectorLib.selection.selecting import make_selection, with_thumbnails
+from MDALSelectorLib.selection.selecting import make_selection
 from MDALSelectorLib.strategies.pool import SCORE
 from MultimodalImagingLib.cohorts.cases import Cohort, Problem
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
@@ -83,13 +77,15 @@ def run_selection(cohort: Cohort, config: SelectionConfig, reporter: Reporter) -
         )
         scores = _with_knowledge(estimated, cohort, config, labelled)
         request = SelectionRequest(budget, config.strategy, config.estimation.seed, config.options)
+        run_reporter.stage("Choose cases", 1)
         selection = replace(
             make_selection(scores, request),
             problems=_problem_texts(cohort, prepared),
             configuration=configuration_of(config, prepared.spec),
             versions=current_versions(PACKAGES),
         )
-        _write_run(run, selection, scores, prepared)
+        run_reporter.advance()
+        write_run(run, selection, scores, prepared, run_reporter)
         _note_states(record, selection)
         _tell_outcome(selection, run_reporter)
     return run
@@ -236,7 +232,7 @@ def _run_folder(config: SelectionConfig, cohort: Cohort, record: CohortRecord) -
     output = config.output
     check_apart(output, cohort.files)
     if not is_free(output):
-        take_over_run(output)
+        check_run_folder(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -250,28 +246,6 @@ def _problem_texts(cohort: Cohort, prepared: PreparedCohort) -> tuple[str, ...]:
     texts = (str(problem) for problem in problems if problem.severity != "info")
     first = (cohort.left_out,) if cohort.left_out else ()
     return tuple(dict.fromkeys((*first, *texts)))
-
-
-def _write_run(
-    run: Path, selection: CaseSelection, scores: CohortScores, prepared: PreparedCohort
-) -> None:
-    shown = {case.case_id for case in (*selection.suggested, *selection.to_check)}
-    names: Mapping[str, str] = {
-        case_id: name
-        for case_id, name in thumbnail_names(scores.case_ids).items()
-        if case_id in shown
-    }
-    rows = [row for row, case_id in enumerate(prepared.case_ids) if case_id in shown]
-    write_thumbnails(
-        run,
-        (prepared[row] for row in rows),
-        kinds=prepared.spec.kinds,
-        names=names,
-        disagreement=disagreement_of(run, selection, scores, prepared, names),
-    )
-    write_embeddings(run, {"fused": scores.embeddings}, case_ids=scores.case_ids)
-    write_selection(run, with_thumbnails(selection, names))
-    write_report(run)
 
 
 def _note_states(record: CohortRecord, selection: CaseSelection) -> None:

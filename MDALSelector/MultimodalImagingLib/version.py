@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from collections.abc import Sequence
+from functools import cache
 from importlib import metadata
+from pathlib import Path
 
 CROSSMODAL_VERSION = "0.1.0"
 
@@ -18,3 +21,16 @@ def current_versions(packages: Sequence[str]) -> dict[str, str]:
         except metadata.PackageNotFoundError:  # Slicer has some of them built in
             found[name] = "unknown"
     return found
+
+
+@cache
+def source_checksum(folder: Path) -> str:
+    """Return the SHA-256 of the Python files in a package's folder and below.
+
+    What was computed by other code is told apart by it, whether or not its version was raised.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -121,7 +121,7 @@ def write_example_run(run: Path, selection: CaseSelection | None = None) -> Case
     write_selection(run, shown)
     write_embeddings(run, {"fused": scores.embeddings}, case_ids=scores.case_ids)
     names = {case.case_id: case.thumbnail for case in shown.cases if case.thumbnail}
-    cases = (example_case(case_id) for case_id in names)
+    cases = [example_case(case_id) for case_id in names]
     write_thumbnails(run, cases, kinds=KINDS, names=names)
     return shown
 

@@ -100,7 +100,7 @@ def test_each_case_is_reported_and_cancelling_stops() -> None:
 
     image = np.random.default_rng(4).normal(size=(8, 8, 8)).astype(np.float32)
     with pytest.raises(CancelledError):
-        cohort_features([case({"T1": image})], ("T1",), n_cases=1, reporter=Stop())
+        cohort_features([case({"T1": image})], ("T1",), reporter=Stop())
 
 
 @pytest.mark.cohort

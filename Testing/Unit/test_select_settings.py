@@ -82,7 +82,7 @@ def test_settings_that_change_scores_have_scores_of_their_own(
     asked: list[SelectionConfig] = []
 
     def estimate_scores(
-        _: object, config: SelectionConfig, __: object, *, groups: object
+        _: object, config: SelectionConfig, *__: object, groups: object
     ) -> CohortScores:
         asked.append(config)
         return example_scores()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +18,19 @@ from MDALSelectorLib.selection.case_selection import (
     RankedCase,
     StrategyComparison,
 )
-from MDALSelectorLib.selection.cohort_scores import CohortScores, load_scores, save_scores
+from MDALSelectorLib.selection.cohort_scores import (
+    MOST_KEPT,
+    CohortScores,
+    load_scores,
+    save_scores,
+)
 from MDALSelectorLib.selection.run_folder import (
     EMBEDDINGS_NAME,
     LOG_NAME,
     THUMBNAILS_NAME,
+    check_run_folder,
     read_embeddings,
-    take_over_run,
+    remove_pictures,
     write_embeddings,
 )
 from MultimodalImagingLib.errors import CohortError, UsageError
@@ -152,6 +159,21 @@ def test_scores_of_other_images_or_settings_are_not_taken(
     assert load_scores(tmp_path / "nowhere", KEY) is None
 
 
+def test_only_the_newest_scores_are_kept_and_no_other_file_is_touched(
+    tmp_path: Path, scores: CohortScores
+) -> None:
+    foreign = tmp_path / "mine.safetensors"
+    foreign.write_bytes(b"")
+    keys = [f"{number:032x}" for number in range(MOST_KEPT + 2)]
+    for number, key in enumerate(keys):
+        save_scores(tmp_path, key, scores)
+        os.utime(tmp_path / f"{key}.safetensors", (number, number))
+    save_scores(tmp_path, KEY, scores)
+    kept = [key for key in (*keys, KEY) if load_scores(tmp_path, key) is not None]
+    assert kept == [*keys[3:], KEY]
+    assert foreign.exists()
+
+
 @pytest.mark.parametrize("place", [20, -9, None])
 def test_damaged_scores_are_estimated_again(
     tmp_path: Path, scores: CohortScores, place: int | None
@@ -194,8 +216,9 @@ def test_an_earlier_run_is_taken_over_only_without_foreign_files(tmp_path: Path)
     notes = tmp_path / THUMBNAILS_NAME / "notes.txt"
     notes.write_text("mine")
     with pytest.raises(UsageError, match=r"notes\.txt"):
-        take_over_run(tmp_path)
-    assert all(path.exists() for path in pictures)
+        check_run_folder(tmp_path)
     notes.unlink()
-    take_over_run(tmp_path)
+    check_run_folder(tmp_path)
+    assert all(path.exists() for path in pictures)
+    remove_pictures(tmp_path)
     assert not any(path.exists() for path in pictures)

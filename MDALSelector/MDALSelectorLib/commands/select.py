@@ -117,7 +117,9 @@ def run_select(options: argparse.Namespace, reporter: Reporter) -> int:
 
     config = config_from_options(options)
     rows = tuple(parse_pattern(text) for text in options.modality)
+    reporter.stage("Find cases", 1)
     cohort = find_cohort(options.cohort, patterns=patterns_for(options.cohort, rows))
+    reporter.advance()
     run = run_selection(cohort, config, reporter)
     evidence = evidence_while_labelling(cohort, config, reporter)
     if evidence is not None:

@@ -6,8 +6,10 @@ Which of them ranks is decided in `choice`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 
@@ -27,6 +29,30 @@ from MDALSelectorLib.estimation.position_critics import PositionCritics
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What one estimator gives before it is judged.
+
+    Attributes:
+        estimates: One per pair that it could score.
+        critics: What it learned of positions; `None` if it looks at whole cases.
+    """
+
+    estimates: Sequence[PairEstimate] = ()
+    critics: PositionCritics | None = None
+
+
+class EstimatorMemo(Protocol):
+    """Keeps what estimators found."""
+
+    def __call__(self, name: str, make: Callable[[], Scored]) -> Scored:
+        """Return what an estimator found earlier, or let it run and keep that."""
+
+
+def _run_anew(name: str, make: Callable[[], Scored]) -> Scored:  # noqa: ARG001
+    return make()
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +143,11 @@ class Estimation:
 
 
 def estimate(
-    data: EstimationData, config: EstimationConfig, reporter: Reporter | None = None
+    data: EstimationData,
+    config: EstimationConfig,
+    reporter: Reporter | None = None,
+    *,
+    memo: EstimatorMemo = _run_anew,
 ) -> Estimation:
     """Estimate the PMI of a cohort's cases and what ranks them.
 
@@ -128,11 +158,12 @@ def estimate(
         data: The cases and what the estimators look at.
         config: Which estimator, folds, seed and limits.
         reporter: Notified of stages and folds.
+        memo: Keeps what an estimator found.
 
     Raises:
         UsageError: If the data for the chosen estimator are not given.
     """
-    run = _Run(data, config, reporter or NullReporter())
+    run = _Run(data, config, reporter or NullReporter(), memo)
     names = _estimators(config, data)
     found: dict[str, Found] = {}
     for name in names:
@@ -170,31 +201,39 @@ def _estimators(config: EstimationConfig, data: EstimationData) -> list[str]:
 class _Run:
     """Runs estimators on the same folds of the same pairs."""
 
-    def __init__(self, data: EstimationData, config: EstimationConfig, reporter: Reporter) -> None:
-        self._data, self._config, self.reporter = data, config, reporter
+    def __init__(
+        self,
+        data: EstimationData,
+        config: EstimationConfig,
+        reporter: Reporter,
+        memo: EstimatorMemo,
+    ) -> None:
+        self._data, self._config, self.reporter, self._memo = data, config, reporter, memo
         self.too_few = data.why_too_few(config)
         self.critics: dict[str, PositionCritics] = {}
 
     def found(self, name: str) -> Found:
         scored = [pair for pair, why in self.too_few.items() if why is None]
-        estimates: Sequence[PairEstimate] = ()
+        outcome = Scored()
         if scored:
             plan = plan_cross_fit(
                 self._data.patient_ids, config=self._config.cross_fit, seed=self._config.seed
             )
             run = {"local": self._local, "gaussian": self._gaussian}.get(name, self._contrastive)
-            estimates = run(scored, plan)
+            outcome = self._memo(name, partial(run, scored, plan))
+        if outcome.critics is not None:
+            self.critics[name] = outcome.critics
         return judge(
-            estimates,
+            outcome.estimates,
             too_few={pair: why for pair, why in self.too_few.items() if why is not None},
             pairs=tuple(self.too_few),
             n_cases=len(self._data.case_ids),
             config=self._config,
         )
 
-    def _local(self, pairs: Sequence[ModalityPair], plan: CrossFitPlan) -> Sequence[PairEstimate]:
+    def _local(self, pairs: Sequence[ModalityPair], plan: CrossFitPlan) -> Scored:
         if self._data.samples is None:
-            return ()
+            return Scored()
         found = local_estimates(
             self._data.samples,
             pairs,
@@ -203,12 +242,9 @@ class _Run:
             groups=self._data.groups,
             reporter=self.reporter,
         )
-        self.critics["local"] = found.critics
-        return found.estimates
+        return Scored(found.estimates, found.critics)
 
-    def _gaussian(
-        self, pairs: Sequence[ModalityPair], plan: CrossFitPlan
-    ) -> Sequence[PairEstimate]:
+    def _gaussian(self, pairs: Sequence[ModalityPair], plan: CrossFitPlan) -> Scored:
         config, features = self._config.gaussian, self._data.features or {}
         found = gaussian_estimates(
             features, pairs, plan=plan, config=config, reporter=self.reporter
@@ -218,22 +254,20 @@ class _Run:
             pairs,
             plan=plan,
             config=config,
-            seed=self._config.seed,
             groups=self._data.groups,
+            reporter=self.reporter,
         )
-        return [replace(estimate, null_bounds=null[estimate.pair]) for estimate in found]
+        return Scored([replace(of, null_bounds=null[of.pair]) for of in found])
 
-    def _contrastive(
-        self, pairs: Sequence[ModalityPair], plan: CrossFitPlan
-    ) -> Sequence[PairEstimate]:
+    def _contrastive(self, pairs: Sequence[ModalityPair], plan: CrossFitPlan) -> Scored:
         if self._data.views is None:
-            return ()
+            return Scored()
         from MDALSelectorLib.estimation.contrastive_estimator import (
             contrastive_estimates,
             contrastive_settings,
         )
 
-        return contrastive_estimates(
+        found = contrastive_estimates(
             self._data.views(),
             pairs,
             plan=plan,
@@ -241,3 +275,4 @@ class _Run:
             groups=self._data.groups,
             reporter=self.reporter,
         )
+        return Scored(found)

@@ -7,7 +7,8 @@ held-out bound of the closed-form estimator on a public cohort of 51 PET/CT/MR c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -24,6 +25,7 @@ from MultimodalImagingLib.images.arrays import (
 )
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
+from MultimodalImagingLib.record.kept_results import CaseMemo, Tensors, computed
 
 # Blocks along each axis, and what is around the body that still belongs to the picture.
 N_BLOCKS = 5
@@ -41,35 +43,36 @@ GRADIENT_FLOOR_PER_MM = 0.004
 
 
 def cohort_features(
-    cases: Iterable[PreparedCase],
+    cases: Sequence[PreparedCase],
     modalities: Sequence[str],
     *,
-    n_cases: int = 0,
     reporter: Reporter | None = None,
+    memo: CaseMemo = computed,
 ) -> dict[str, Float32Array]:
     """Describe every modality of every case.
 
     Args:
         cases: Prepared cases; each is read once and let go.
         modalities: Modalities in the order of the cohort.
-        n_cases: Number of cases, for the progress.
         reporter: Notified of each case; its `advance` may raise `CancelledError`.
+        memo: Keeps what was computed of a case.
 
     Returns:
         Per modality `(n_cases, N_FEATURES)`; a row of NaN where the case lacks the modality.
     """
     reporter = reporter or NullReporter()
-    reporter.stage("Describe images", n_cases)
-    missing = np.full(N_FEATURES, np.nan, dtype=np.float32)
-    rows: dict[str, list[Float32Array]] = {modality: [] for modality in modalities}
-    for case in cases:
-        for modality in modalities:
-            has_it = modality in case.images
-            rows[modality].append(case_features(case, modality) if has_it else missing)
+    reporter.stage("Describe images", len(cases))
+    found = {m: np.full((len(cases), N_FEATURES), np.nan, dtype=np.float32) for m in modalities}
+
+    def described(row: int) -> Tensors:
+        case = cases[row]
+        return {m: case_features(case, m) for m in modalities if m in case.images}
+
+    for row in range(len(cases)):
+        for modality, values in memo("features", row, partial(described, row)).items():
+            found[modality][row] = values
         reporter.advance()
-    return {
-        m: np.array(found, dtype=np.float32).reshape(-1, N_FEATURES) for m, found in rows.items()
-    }
+    return found
 
 
 def case_features(case: PreparedCase, modality: str) -> Float32Array:
@@ -189,30 +192,54 @@ def _block(values: Float64Array, has: np.ndarray, n_components: int) -> Float64A
     return block
 
 
-def cohort_voxel_nmi(cases: Iterable[PreparedCase], modalities: Sequence[str]) -> Float64Array:
+def cohort_voxel_nmi(
+    cases: Sequence[PreparedCase],
+    modalities: Sequence[str],
+    *,
+    reporter: Reporter | None = None,
+    memo: CaseMemo = computed,
+) -> Float64Array:
     """Score every case of a cohort; the voxels are those of the joint body.
 
     Args:
         cases: Prepared cases, read one after the other.
         modalities: Modalities in the order of the cohort.
+        reporter: Notified of each case; its `advance` may raise `CancelledError`.
+        memo: Keeps what was computed of a case.
 
     Returns:
         Mean over the pairs that the case has, after each pair is centered and scaled by the
         cohort's median and robust spread (so that a case is not judged by having the easier
         pairs); NaN for cases without any pair, shape `(n_cases,)`. Low means little shared.
     """
-    return mean_over_pairs(pair_scores(cases, modalities))
+    return mean_over_pairs(pair_scores(cases, modalities, reporter=reporter, memo=memo))
 
 
-def pair_scores(cases: Iterable[PreparedCase], modalities: Sequence[str]) -> Float64Array:
-    """Score every pair of every case.
+def pair_scores(
+    cases: Sequence[PreparedCase],
+    modalities: Sequence[str],
+    *,
+    reporter: Reporter | None = None,
+    memo: CaseMemo = computed,
+) -> Float64Array:
+    """Score every pair of every case; arguments as in `cohort_voxel_nmi`.
 
     Returns:
         0 (nothing shared) to 1, NaN where the case lacks a modality, `(n_cases, n_pairs)`.
     """
+    reporter = reporter or NullReporter()
+    reporter.stage("Compare voxels", len(cases))
     pairs = list(combinations(modalities, 2))
-    rows = [[_pair_score(case, pair) for pair in pairs] for case in cases]
-    return np.array(rows, dtype=np.float64).reshape(len(rows), len(pairs))
+
+    def compared(row: int) -> Tensors:
+        case = cases[row]
+        return {"nmi": np.array([_pair_score(case, pair) for pair in pairs], dtype=np.float64)}
+
+    scores = np.full((len(cases), len(pairs)), np.nan)
+    for row in range(len(cases)):
+        scores[row] = memo("voxel NMI", row, partial(compared, row))["nmi"]
+        reporter.advance()
+    return scores
 
 
 def normalized_mutual_information(

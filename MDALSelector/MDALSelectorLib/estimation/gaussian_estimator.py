@@ -54,7 +54,8 @@ def gaussian_estimates(
     available = has_modality(features)
     cases = {pair: joint_cases(available, pair) for pair in pairs}
     results: dict[ModalityPair, list[tuple[Float64Array, float]]] = {pair: [] for pair in pairs}
-    reporter.stage("PMI, Gaussian", plan.n_repeats * len(plan.seeds[0]))
+    n_splits = min(config.n_reliability_splits, plan.n_repeats)
+    reporter.stage("PMI, Gaussian", (plan.n_repeats + n_splits) * len(plan.seeds[0]))
     for repeat in range(plan.n_repeats):
         folds = []
         for split in plan.splits(repeat):
@@ -62,7 +63,7 @@ def gaussian_estimates(
             reporter.advance()
         for pair in pairs:
             results[pair].append(repeat_scores(folds, pair, cases[pair], config))
-    halves = _half_pmi(features, cases, plan=plan, config=config)
+    halves = _half_pmi(features, cases, plan=plan, config=config, reporter=reporter)
     return tuple(
         PairEstimate(
             pair=pair,
@@ -82,8 +83,8 @@ def shuffled_bounds(
     *,
     plan: CrossFitPlan,
     config: GaussianConfig,
-    seed: int,
     groups: Groups | None = None,
+    reporter: Reporter | None = None,
 ) -> Mapping[ModalityPair, Mapping[str, Float64Array]]:
     """Return the held-out bounds of pairs whose second modality is shuffled between cases.
 
@@ -92,21 +93,24 @@ def shuffled_bounds(
     Args:
         features: Per modality `(n_cases, n_features)`; a row of NaN where it is missing.
         pairs: Pairs of modalities.
-        plan: Which cases are held out when.
+        plan: Which cases are held out when; its first seed is the source of the shuffles.
         config: Grid and number of shuffles.
-        seed: Source of the shuffles.
         groups: Group of every case by grouping, within which shuffles stay, too.
+        reporter: Notified of every shuffle.
 
     Returns:
         Bound per pair, grouping (`ANYONE` for none) and shuffle, nats, `(n_shuffles,)`.
     """
+    reporter = reporter or NullReporter()
     available = has_modality(features)
+    labels_by_name = labels_to_exchange_within(groups or {}, plan)
+    reporter.stage("PMI by chance", len(pairs) * len(labels_by_name) * config.n_shuffles)
     folds = [fold_components(features, split, config) for split in plan.splits(0)]
     bounds: dict[ModalityPair, dict[str, Float64Array]] = {}
     for pair in pairs:
         cases, found = joint_cases(available, pair), {}
-        for name, labels in labels_to_exchange_within(groups or {}, plan).items():
-            generator = np.random.default_rng([seed, 2])
+        for name, labels in labels_by_name.items():
+            generator = np.random.default_rng([int(plan.seeds[0, 0]), 2])
             shuffled = []
             for _ in range(config.n_shuffles):
                 if name == ANYONE:
@@ -114,6 +118,7 @@ def shuffled_bounds(
                 else:
                     partner = _exchanged_within(plan, cases, labels, generator)
                 shuffled.append(repeat_scores(folds, pair, cases, config, partner=partner)[1])
+                reporter.advance()
             found[name] = np.array(shuffled)
         bounds[pair] = found
     return bounds
@@ -150,6 +155,7 @@ def _half_pmi(
     *,
     plan: CrossFitPlan,
     config: GaussianConfig,
+    reporter: Reporter,
 ) -> dict[ModalityPair, Float64Array]:
     """Score every case twice, by models of disjoint halves of its split's training cases."""
     n_splits = min(config.n_reliability_splits, plan.n_repeats)
@@ -160,6 +166,7 @@ def _half_pmi(
             for pair, indices in cases.items():
                 held_out = np.isin(indices, split.held_out)
                 scores[pair][repeat][:, held_out] = half_scores(halves, pair, indices, config)
+            reporter.advance()
     return scores
 
 

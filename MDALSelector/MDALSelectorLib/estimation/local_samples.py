@@ -7,8 +7,9 @@ its size.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from MDALSelectorLib.estimation.pair_estimate import ModalityPair
 from MultimodalImagingLib.images.arrays import Float32Array, MaskArray, bounding_box
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
+from MultimodalImagingLib.record.kept_results import CaseMemo, Tensors, computed
 
 # Real root of g^4 = g + 1: its powers give the three-dimensional sequence of places that leaves
 # the smallest gaps (Roberts, The unreasonable effectiveness of quasirandom sequences, 2018).
@@ -66,12 +68,13 @@ class LocalSamples:
 
 
 def sample_cohort(
-    cases: Iterable[PreparedCase],
+    cases: Sequence[PreparedCase],
     kinds: Mapping[str, str],
     *,
     blurs: Sequence[Blurs],
     n_places: int,
     reporter: Reporter | None = None,
+    memo: CaseMemo = computed,
 ) -> LocalSamples:
     """Describe every modality of every case at the places of its body.
 
@@ -81,21 +84,39 @@ def sample_cohort(
         blurs: Per case and modality, the blur that matches the resolutions, mm.
         n_places: Places in the box around each body; about half of them lie in the body.
         reporter: Notified of each case; its `advance` may raise `CancelledError`.
+        memo: Keeps what was computed of a case.
     """
     reporter = reporter or NullReporter()
     reporter.stage("Describe positions", len(blurs))
     shape = (len(blurs), n_places)
     values = {m: np.full((*shape, N_FEATURES), np.nan, dtype=np.float32) for m in kinds}
-    for row, (case, blur) in enumerate(zip(cases, blurs, strict=True)):
-        voxels = places_in(case.body, n_places)
-        for modality in case.modalities:
-            counts = seen_body(case, modality)[voxels]
-            if counts.any():
-                found = case_features(case, modality, kind=kinds[modality], blurs=blur)
-                k, j, i = (axis[counts] for axis in voxels)
-                values[modality][row, counts] = found[:, k, j, i].T
+
+    def sampled(row: int) -> Tensors:
+        return _case_samples(cases[row], kinds, blurs=blurs[row], n_places=n_places)
+
+    for row, blur in enumerate(blurs):
+        settings = [n_places, dict(blur)]
+        found = memo("positions", row, partial(sampled, row), settings=settings)
+        for modality, of_case in found.items():
+            values[modality][row] = of_case
         reporter.advance()
     return LocalSamples(values)
+
+
+def _case_samples(
+    case: PreparedCase, kinds: Mapping[str, str], *, blurs: Blurs, n_places: int
+) -> dict[str, Float32Array]:
+    """Return the features at the places of one case per modality, `(n_places, N_FEATURES)`."""
+    samples = {}
+    voxels = places_in(case.body, n_places)
+    for modality in case.modalities:
+        samples[modality] = np.full((n_places, N_FEATURES), np.nan, dtype=np.float32)
+        counts = seen_body(case, modality)[voxels]
+        if counts.any():
+            found = case_features(case, modality, kind=kinds[modality], blurs=blurs)
+            k, j, i = (axis[counts] for axis in voxels)
+            samples[modality][counts] = found[:, k, j, i].T
+    return samples
 
 
 def case_features(case: PreparedCase, modality: str, *, kind: str, blurs: Blurs) -> Float32Array:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from MDALSelectorLib.pairing.alignment import AlignmentMeasures, Pair
+from MDALSelectorLib.pairing.alignment import AlignmentMeasures
+from MDALSelectorLib.pairing.foreign_images import Pair
 from MDALSelectorLib.pairing.pose_findings import PoseFinding
 from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.texts import joined

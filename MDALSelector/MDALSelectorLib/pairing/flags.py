@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
-from MDALSelectorLib.pairing.alignment import AlignmentMeasures, Pair
+from MDALSelectorLib.pairing.alignment import AlignmentMeasures
 from MDALSelectorLib.pairing.config import PairingConfig
 from MDALSelectorLib.pairing.flag_texts import (
     copy_text,
@@ -20,6 +20,7 @@ from MDALSelectorLib.pairing.flag_texts import (
     pose_text,
     shift_reasons,
 )
+from MDALSelectorLib.pairing.foreign_images import Pair
 from MDALSelectorLib.pairing.pose_findings import pose_findings
 from MultimodalImagingLib.images.arrays import Float64Array
 

@@ -2,17 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from MultimodalImagingLib.images.arrays import Float64Array
 
+Pair = tuple[str, str]
 IntArray = npt.NDArray[np.int_]
 
 MIN_UNRELATED = 3
 MAX_CORRELATION = 0.999
 # Median absolute deviation of a normal distribution with standard deviation 1.
 NORMAL_MAD = 0.6745
+
+
+class Comparisons:
+    """Agreements of images of own and of other patients, pair by pair of modalities."""
+
+    def __init__(self, pairs: Sequence[Pair]) -> None:
+        """Begin without any."""
+        # Per pair: case of the first modality, case of the second, agreement.
+        self._found: dict[Pair, list[tuple[int, int, float]]] = {pair: [] for pair in pairs}
+
+    def note_own(self, row: int, values: Float64Array) -> None:
+        """Note the agreement of a case's own images, one value per pair, NaN if it lacks one."""
+        for pair, value in zip(self._found, values, strict=True):
+            if np.isfinite(value):
+                self._found[pair].append((row, row, float(value)))
+
+    def note_others(self, row: int, others: Sequence[int], values: Float64Array) -> None:
+        """Note the agreements with other patients' cases.
+
+        Args:
+            row: The case.
+            others: The other cases.
+            values: With the case's first image and with its second, one other after the other,
+                `(2 * n_others, n_pairs)`.
+        """
+        ways = [way for other in others for way in ((row, other), (other, row))]
+        for (first, second), of_pairs in zip(ways, values, strict=True):
+            for pair, value in zip(self._found, of_pairs, strict=True):
+                if np.isfinite(value):
+                    self._found[pair].append((first, second, float(value)))
+
+    def z_scores(self, n_cases: int) -> dict[Pair, Float64Array]:
+        """Return the standardized own agreement per pair, see `standardized_agreement`."""
+        return {
+            pair: standardized_agreement(*self._columns(pair), n_cases=n_cases)
+            for pair in self._found
+        }
+
+    def foreign_matches(self, n_cases: int) -> dict[Pair, Float64Array]:
+        """Return per pair the best matches with other patients, see `foreign_matches`."""
+        return {
+            pair: foreign_matches(*self._columns(pair), n_cases=n_cases) for pair in self._found
+        }
+
+    def _columns(self, pair: Pair) -> tuple[IntArray, IntArray, Float64Array]:
+        rows, columns, values = np.array(self._found[pair], dtype=np.float64).reshape(-1, 3).T
+        return rows.astype(int), columns.astype(int), values
 
 
 def standardized_agreement(

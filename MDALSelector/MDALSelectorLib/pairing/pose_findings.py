@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from MDALSelectorLib.pairing.alignment import AlignmentMeasures, Pair
+from MDALSelectorLib.pairing.alignment import AlignmentMeasures
 from MDALSelectorLib.pairing.config import PairingConfig
+from MDALSelectorLib.pairing.foreign_images import Pair
 from MDALSelectorLib.pairing.poses import POSES
 from MultimodalImagingLib.images.arrays import Float64Array
 

@@ -25,6 +25,7 @@ from MDALSelectorLib.report.shown_slice import (
 )
 from MDALSelectorLib.selection.run_folder import THUMBNAIL_PIXELS, THUMBNAILS_NAME
 from MultimodalImagingLib.images.arrays import Float32Array, MaskArray, bounding_box
+from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 from MultimodalImagingLib.record.atomic_files import atomic_path
 
@@ -54,11 +55,12 @@ class _Field:
 
 def write_thumbnails(
     run: Path,
-    cases: Iterable[PreparedCase],
+    cases: Sequence[PreparedCase],
     *,
     kinds: Mapping[str, str],
     names: Mapping[str, str],
     disagreement: Disagreement | None = None,
+    reporter: Reporter | None = None,
 ) -> None:
     """Write the pictures of cases into the folder `thumbnails` of a run.
 
@@ -69,10 +71,13 @@ def write_thumbnails(
         names: File name per case, see `thumbnail_names`.
         disagreement: Gives how little the modalities fit at each position of a case, nats,
             `(K, J, I)`, NaN outside the body; `None` for a case without.
+        reporter: Notified of each case; its `advance` may raise `CancelledError`.
 
     Raises:
         OSError: If a file cannot be written.
     """
+    reporter = reporter or NullReporter()
+    reporter.stage("Draw cases", len(cases))
     folder = run / THUMBNAILS_NAME
     folder.mkdir(parents=True, exist_ok=True)
     for case in cases:
@@ -82,6 +87,7 @@ def write_thumbnails(
         image = sitk.GetImageFromArray(strip)
         with atomic_path(folder / names[case.case_id]) as temporary:
             sitk.WriteImage(image, str(temporary), useCompression=True)
+        reporter.advance()
 
 
 def thumbnail_names(case_ids: Iterable[str]) -> dict[str, str]:

@@ -182,7 +182,7 @@ def _signals(
     """Describe every case by itself; no label is looked at."""
     prepared, rows = labelled.prepared, [case.row for case in labelled.cases]
     modalities = prepared.modalities
-    features = cohort_features(prepared, modalities, n_cases=len(prepared), reporter=reporter)
+    features = cohort_features(prepared, modalities, reporter=reporter)
     settings = EstimationConfig(estimator=config.estimator)
     samples = position_samples(prepared, settings, reporter)
     score = None
@@ -193,7 +193,7 @@ def _signals(
         patient_ids=labelled.patient_ids,
         features={m: values.astype(np.float64)[rows] for m, values in features.items()},
         samples=None if samples is None else samples.taken(rows),
-        pair_nmi=pair_scores((prepared[row] for row in rows), modalities),
+        pair_nmi=pair_scores(prepared.taken(rows), modalities, reporter=reporter),
         score=score,
     )
 

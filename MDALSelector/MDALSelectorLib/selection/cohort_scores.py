@@ -5,6 +5,7 @@ A file is used only if its key agrees: what the scores depend on (files, setting
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +25,9 @@ from MultimodalImagingLib.record.json_entry import config_from_json
 from MultimodalImagingLib.record.tensor_file import read_tensors, write_tensors
 
 FORMAT_VERSION = 3
+# Scores of so many combinations of settings and files are kept; the oldest make room.
+MOST_KEPT = 32
+_NAME = re.compile(r"[0-9a-f]{32}\.safetensors")
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,13 @@ def save_scores(folder: Path, key: str, scores: CohortScores) -> None:
         "checksum": array_checksum(sorted(tensors.items())),
     }
     write_tensors(_path(folder, key), tensors, header)
+    _remove_oldest(folder)
+
+
+def _remove_oldest(folder: Path) -> None:
+    kept = [path for path in folder.glob("*.safetensors") if _NAME.fullmatch(path.name)]
+    for path in sorted(kept, key=lambda path: path.stat().st_mtime_ns)[:-MOST_KEPT]:
+        path.unlink(missing_ok=True)
 
 
 def load_scores(folder: Path, key: str) -> CohortScores | None:

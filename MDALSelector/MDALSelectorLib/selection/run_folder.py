@@ -27,7 +27,7 @@ from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.diagnostics import Pair
 from MultimodalImagingLib.errors import CohortError, CrossModalError
 from MultimodalImagingLib.images.arrays import FloatingArray
-from MultimodalImagingLib.record.atomic_files import write_text
+from MultimodalImagingLib.record.atomic_files import is_unfinished, write_text
 from MultimodalImagingLib.record.json_entry import json_value
 from MultimodalImagingLib.record.ownership import KNOWN, Ownership, Written, check_own, is_own_file
 from MultimodalImagingLib.record.selection_file import (
@@ -171,15 +171,19 @@ def map_places(thumbnail: str, pairs: Iterable[Pair]) -> dict[Pair, str]:
     return {pair: f"{folder}/{name}" for pair, name in map_names(pairs).items()}
 
 
-def take_over_run(run: Path) -> None:
-    """Remove pictures and maps of an earlier run of a folder; other files are replaced singly.
+def check_run_folder(run: Path) -> None:
+    """Refuse to write a run into a folder that holds anything but an earlier run.
 
     Raises:
-        UsageError: If the folder holds anything but an earlier run.
+        UsageError: If it does.
     """
     check_own(run, RUN)
+
+
+def remove_pictures(run: Path) -> None:
+    """Remove pictures and maps of an earlier run of a folder; other files are replaced singly."""
     for name in RUN.written(run) or ():
-        if name.startswith((f"{THUMBNAILS_NAME}/", f"{MAPS_NAME}/")):
+        if name.startswith((f"{THUMBNAILS_NAME}/", f"{MAPS_NAME}/")) or is_unfinished(Path(name)):
             (run / name).unlink(missing_ok=True)
     for folder in (run / MAPS_NAME).glob("*"):
         if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
@@ -202,6 +206,7 @@ def _files_of_run(run: Path) -> Written | None:
     if not log.is_file() or log.is_symlink() or not is_own_file(log, _is_log):
         return None
     names = [LOG_NAME]
+    names += [p.relative_to(run).as_posix() for p in run.rglob(".*") if is_unfinished(p)]
     if is_own_file(run / REPORT_NAME, is_page):
         names.append(REPORT_NAME)
     with suppress(CohortError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from MDALSelectorLib.estimation.resolution import matching_blurs
 from MDALSelectorLib.pairing.alignment import measure_alignment
 from MDALSelectorLib.pairing.flags import pairing_flags
 from MDALSelectorLib.selection.acquisition import UNKNOWN_GROUP, Groups
+from MDALSelectorLib.selection.case_memo import CohortMemo, computing_code
 from MDALSelectorLib.selection.case_selection import LEAST_AGREEMENT
 from MDALSelectorLib.selection.cohort_scores import (
     CohortScores,
@@ -26,14 +28,16 @@ from MDALSelectorLib.selection.cohort_scores import (
     save_scores,
     scores_key,
 )
-from MDALSelectorLib.selection.config import PACKAGES, SelectionConfig
+from MDALSelectorLib.selection.config import SelectionConfig
 from MDALSelectorLib.selection.diagnostics import Diagnostics, PairDiagnostics
+from MDALSelectorLib.selection.kept_estimates import EstimatesMemo
 from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, VOXEL_NMI
 from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
+from MultimodalImagingLib.record.checksums import json_checksum
 from MultimodalImagingLib.record.cohort_record import CohortRecord
-from MultimodalImagingLib.version import current_versions
+from MultimodalImagingLib.record.kept_results import CaseMemo, computed
 
 if TYPE_CHECKING:
     from MDALSelectorLib.estimation.case_embeddings import ViewSource
@@ -62,7 +66,7 @@ def load_or_estimate_scores(
     if kept is not None:
         reporter.info("The scores of an earlier run are reused: images and settings are the same.")
         return kept
-    scores = estimate_scores(prepared, config, reporter, groups=groups)
+    scores = estimate_scores(prepared, config, record.cache, reporter, groups=groups)
     save_scores(folder, key, scores)
     return scores
 
@@ -70,32 +74,38 @@ def load_or_estimate_scores(
 def estimate_scores(
     prepared: PreparedCohort,
     config: SelectionConfig,
+    cache: Path,
     reporter: Reporter,
     *,
     groups: Groups | None = None,
 ) -> CohortScores:
-    """Describe, check and score all cases of a cohort; nothing is read from or kept in a record.
+    """Describe, check and score all cases of a cohort.
 
     Args:
         prepared: The prepared cohort.
         config: How PMI is estimated, and which cases are flagged.
+        cache: Where everything that is finished on the way is kept.
         reporter: Notified of stages and steps.
         groups: Groups of acquisition, by name and case.
     """
     patients = tuple(case.patient_id for case in prepared.cases)
-    found = cohort_features(prepared, prepared.modalities, n_cases=len(prepared), reporter=reporter)
+    modalities, memo = prepared.modalities, CohortMemo(prepared, cache)
+    found = cohort_features(prepared, modalities, reporter=reporter, memo=memo)
     features = {modality: values.astype(np.float64) for modality, values in found.items()}
-    alignment = measure_alignment(prepared, patients, prepared.modalities, reporter=reporter)
+    nmi = cohort_voxel_nmi(prepared, modalities, reporter=reporter, memo=memo)
+    alignment = measure_alignment(prepared, patients, modalities, reporter=reporter, memo=memo)
     data = EstimationData(
         case_ids=prepared.case_ids,
         patient_ids=patients,
         features=features,
-        samples=position_samples(prepared, config.estimation, reporter),
+        samples=position_samples(prepared, config.estimation, reporter, memo=memo),
         views=lambda: _views(prepared, config.estimation),
         groups=_group_of_rows(prepared, groups or {}),
     )
-    estimation = estimate(data, config.estimation, reporter)
-    difference, nmi = estimation.difference, cohort_voxel_nmi(prepared, prepared.modalities)
+    memo.tidy()
+    kept = EstimatesMemo(cache, _estimates_key(prepared, config, groups or {}), modalities)
+    estimation = estimate(data, config.estimation, reporter, memo=kept)
+    difference = estimation.difference
     flags = pairing_flags(alignment, pmi_nats=difference.pmi_nats, config=config.pairing)
     return CohortScores(
         cohort=prepared.root.name,
@@ -154,7 +164,11 @@ def diagnostics_of(
 
 
 def position_samples(
-    prepared: PreparedCohort, config: EstimationConfig, reporter: Reporter
+    prepared: PreparedCohort,
+    config: EstimationConfig,
+    reporter: Reporter,
+    *,
+    memo: CaseMemo = computed,
 ) -> LocalSamples | None:
     """Return features of positions for the local estimator; `None` if it is not asked for.
 
@@ -162,6 +176,7 @@ def position_samples(
         prepared: The prepared cohort.
         config: Which estimator, and how many positions.
         reporter: Notified of every case.
+        memo: Keeps what was computed of a case.
     """
     if config.estimator not in ("auto", "local"):
         return None
@@ -171,6 +186,7 @@ def position_samples(
         blurs=matching_blurs(prepared),
         n_places=config.local.n_places,
         reporter=reporter,
+        memo=memo,
     )
 
 
@@ -199,10 +215,14 @@ def _group_of_rows(prepared: PreparedCohort, groups: Groups) -> dict[str, list[s
 
 
 def _key(prepared: PreparedCohort, config: SelectionConfig, groups: Groups) -> str:
+    return scores_key([_estimates_key(prepared, config, groups), asdict(config.pairing)])
+
+
+def _estimates_key(prepared: PreparedCohort, config: SelectionConfig, groups: Groups) -> str:
+    """Hash what estimates of PMI depend on: cases, settings, code."""
     cases = [[case.case_id, case.patient_id, prepared.key(case)] for case in prepared.cases]
-    settings = [asdict(config.estimation), asdict(config.pairing)]
     within = _group_of_rows(prepared, groups)
-    return scores_key([cases, settings, within, current_versions(PACKAGES)])
+    return json_checksum([cases, asdict(config.estimation), within, computing_code()])
 
 
 def _with_incomplete(

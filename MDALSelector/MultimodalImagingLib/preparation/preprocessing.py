@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import Case, Cohort, Problem
@@ -84,6 +84,11 @@ class PreparedCohort(Sequence[PreparedCase]):
         """Modalities in the order of the cohort."""
         return self.spec.modalities
 
+    def taken(self, rows: Sequence[int]) -> PreparedCohort:
+        """Return some of the cases, in the order of the given rows."""
+        cases = tuple(self.cases[row] for row in rows)
+        return replace(self, cases=cases, headers=tuple(self.headers[row] for row in rows))
+
     def __len__(self) -> int:
         """Number of usable cases."""
         return len(self.cases)
@@ -161,7 +166,7 @@ def prepare_cohort(
             reporter.advance()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    checksums.save()
+        checksums.save()
     outcomes = [job.result() for job in jobs]
     headers = [outcome.header for outcome in outcomes]
     return PreparedCohort(

@@ -24,6 +24,7 @@ _ADVICE = (
 # Hidden, so that a folder listing for images never takes one for an image.
 _PREFIX = ".unfinished-"
 # Tokens of `atomic_path`, and what is written into the folders that are tidied.
+_TOKEN = re.compile(rf"{re.escape(_PREFIX)}[0-9a-f]{{8}}-.")
 _UNFINISHED = re.compile(r"\.unfinished-[0-9a-f]{8}-.+\.(safetensors|json|jsonl)")
 
 
@@ -97,6 +98,11 @@ def remove_unfinished_files(folder: Path) -> None:
         with suppress(FileNotFoundError):  # another process tidies up too
             if is_ours and time.time() - path.stat().st_mtime >= ABANDONED_S:
                 path.unlink()
+
+
+def is_unfinished(path: Path) -> bool:
+    """Tell whether a file is named like those of `atomic_path`, which only a kill leaves behind."""
+    return _TOKEN.match(path.name) is not None
 
 
 def is_writable_folder(path: Path) -> bool:

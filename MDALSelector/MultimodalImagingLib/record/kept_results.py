@@ -1,0 +1,132 @@
+"""Results that are kept so that nothing finished is computed again: one file per name.
+
+A file is used only if its key agrees (what the result depends on) and its content is whole. A
+result of another key takes the place of the older one, so there are never more files than names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from MultimodalImagingLib.record.atomic_files import remove_unfinished_files
+from MultimodalImagingLib.record.checksums import array_checksum, json_checksum
+from MultimodalImagingLib.record.tensor_file import (
+    TensorFileError,
+    read_header,
+    read_tensors,
+    write_tensors,
+)
+
+Tensors = Mapping[str, npt.NDArray[Any]]
+
+
+class CaseMemo(Protocol):
+    """Keeps what is computed of the cases of a cohort."""
+
+    def __call__(
+        self,
+        what: str,
+        row: int,
+        make: Callable[[], Tensors],
+        *,
+        settings: object = None,
+        others: Sequence[int] = (),
+    ) -> Tensors:
+        """Return what was computed of a case earlier, or compute it and keep it.
+
+        Args:
+            what: Name of what is computed.
+            row: The case.
+            make: Computes it.
+            settings: What else it depends on; JSON-able.
+            others: Other cases that it depends on.
+        """
+
+
+def computed(
+    what: str,  # noqa: ARG001
+    row: int,  # noqa: ARG001
+    make: Callable[[], Tensors],
+    *,
+    settings: object = None,  # noqa: ARG001
+    others: Sequence[int] = (),  # noqa: ARG001
+) -> Tensors:
+    """Keep nothing, compute it each time: the simplest `CaseMemo`."""
+    return make()
+
+
+FORMAT_VERSION = 1
+_SUFFIX = ".safetensors"
+_OWN_NAME = re.compile(rf".+-[0-9a-f]{{10}}{re.escape(_SUFFIX)}")
+
+
+class KeptResults:
+    """Results in a folder of a record's cache, which may be deleted at any time.
+
+    Attributes:
+        folder: The folder; made when the first result is kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Keep results in a folder."""
+        self.folder = folder
+
+    def load(self, name: str, key: str) -> tuple[dict[str, Any], Tensors] | None:
+        """Return header and tensors of a name; `None` unless they are whole and of that key."""
+        path = self._path(name)
+        if not path.is_file():
+            return None
+        try:
+            if read_header(path)["key"] != _full_key(key):
+                return None
+            header, tensors = read_tensors(path)
+            is_whole = header["checksum"] == array_checksum(sorted(tensors.items()))
+        except (KeyError, ValueError, TypeError):
+            return None
+        return (header["content"], tensors) if is_whole else None
+
+    def save(
+        self, name: str, key: str, tensors: Tensors, content: Mapping[str, object] | None = None
+    ) -> None:
+        """Keep tensors, and content that `json` takes, in place of what the name had.
+
+        Raises:
+            CrossModalError: If the file cannot be written.
+        """
+        plain = {part: np.ascontiguousarray(values) for part, values in tensors.items()}
+        header = {
+            "key": _full_key(key),
+            "content": dict(content or {}),
+            "checksum": array_checksum(sorted(plain.items())),
+        }
+        write_tensors(self._path(name), plain, header)
+
+    def keep_only(self, names: Iterable[str]) -> None:
+        """Remove the results of all other names, and what killed processes left."""
+        wanted = {self._path(name).name for name in names}
+        for path in self.folder.glob(f"[!.]*{_SUFFIX}"):
+            if path.name not in wanted and _OWN_NAME.fullmatch(path.name) and _is_own(path):
+                path.unlink(missing_ok=True)
+        remove_unfinished_files(self.folder)
+
+    def _path(self, name: str) -> Path:
+        """Name the file; distinct for distinct names, also on case-insensitive disks."""
+        slug = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:60]
+        return self.folder / f"{slug}-{json_checksum(name)[:10]}{_SUFFIX}"
+
+
+def _is_own(path: Path) -> bool:
+    try:
+        return path.is_file() and not path.is_symlink() and "key" in read_header(path)
+    except TensorFileError:
+        return False
+
+
+def _full_key(key: str) -> str:
+    return json_checksum([FORMAT_VERSION, key])
