@@ -22,7 +22,7 @@ from MDALSelectorLib.report.map_files import map_files, mean_difference, read_di
 from MDALSelectorLib.report.shown_slice import least_fitting_position, least_fitting_slice
 from MDALSelectorLib.report.thumbnails import case_strip, mapped_strip
 from MDALSelectorLib.selection.critic_tensors import critic_tensors, critics_of
-from MDALSelectorLib.selection.run_folder import LOG_NAME, map_names, map_places, take_over_run
+from MDALSelectorLib.selection.run_folder import LOG_NAME, map_names, map_places, remove_pictures
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Grid, Volume, is_same_grid
 from MultimodalImagingLib.images.volume_io import write_volume
@@ -188,7 +188,7 @@ def test_a_run_knows_its_maps_again_and_takes_them_away(tmp_path: Path) -> None:
     assert map_files(tmp_path, selection, case.case_id) == {PAIRS[2]: tmp_path / place}
     assert map_files(tmp_path, selection, unmapped.case_id) == {}
     assert map_files(tmp_path, selection, "no case") == {}
-    take_over_run(tmp_path)
+    remove_pictures(tmp_path)
     assert not (tmp_path / place).exists()
 
 
