@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import qt
@@ -30,6 +31,7 @@ from CIMLSegmentPanelLib.widgets.contribution_section import ContributionSection
 from CIMLSegmentPanelLib.widgets.input_section import InputSection
 from CIMLSegmentPanelLib.widgets.result_section import ResultSection
 from MultimodalImagingLib.errors import CrossModalError
+from MultimodalSlicerLib.slice_views import bringInside
 from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
 from MultimodalWidgetsLib.module_base import ModuleTest, ModuleWidget
 from MultimodalWidgetsLib.widget_additions import rememberPath, showText
@@ -78,6 +80,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
 
     def cleanup(self) -> None:
         """Let go of everything before the panel is deleted."""
+        self.logic.work.case.aboutToClose.remove(self.onCaseCloses)
         self.cohort.cleanup()
         super().cleanup()
 
@@ -155,7 +158,13 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
         self.contributions.onOtherResult(node)
         showOverOwnImages(node)
         jumpToSegments(node)
+        qt.QTimer.singleShot(0, partial(bringInside, slicer.mrmlScene))
         self.onParametersChanged()
+
+    def onCaseCloses(self) -> None:
+        """Take the map away that lies over the images of the case that goes."""
+        if self.logic.browser.overlay.former:
+            self.contributions.onRemoveOverlayButton()
 
     def onModelChosen(self, folder: str) -> None:
         """Use another model."""
@@ -229,6 +238,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
         self.cohort.changed.connect(self.updateButtons)
         self.cohort.modelChosen.connect(self.onModelChosen)
         self.cohort.resultOpened.connect(self.onResult)
+        self.logic.work.case.aboutToClose.append(self.onCaseCloses)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)
         self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self.onNodeRemoved)
@@ -246,7 +256,7 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self.model: ModelSummary | None = None
-        self.browser = MapBrowser(slicer.mrmlScene, MODULE)
+        self.browser = MapBrowser(slicer.mrmlScene)
         self.work = CohortJobs(slicer.mrmlScene)
         self._modelPath: str | None = None
         self._modelProblem = ""

@@ -34,7 +34,8 @@ from MultimodalSlicerLib.case_layout import MAX_VIEWS, CaseLayout
 from MultimodalSlicerLib.case_loader import CaseLoader, labelCenter
 from MultimodalSlicerLib.cohort_files import CohortFiles
 from MultimodalSlicerLib.cohort_report import CohortReport, read_report
-from MultimodalSlicerLib.segment_editor import openSegmentEditor
+from MultimodalSlicerLib.open_case import openCaseOf
+from MultimodalSlicerLib.segment_editor import chooseInSegmentEditor, openSegmentEditor
 from MultimodalSlicerLib.selection_parameters import (
     MDALSelectorParameterNode,
     inspectArguments,
@@ -42,6 +43,7 @@ from MultimodalSlicerLib.selection_parameters import (
 )
 from MultimodalWidgetsLib.background_process import BackgroundProcess
 from MultimodalWidgetsLib.case_plot import CasePlot
+from MultimodalWidgetsLib.leaving import mayLeave
 from MultimodalWidgetsLib.module_base import ModuleTest, ModuleWidget
 from MultimodalWidgetsLib.widget_additions import rememberPath, showText
 
@@ -89,6 +91,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
     def cleanup(self) -> None:
         """Let go of everything before the panel is deleted."""
         self.retrospect.jobs.cleanup()
+        self.logic.case.aboutToClose.remove(self.logic.overlay.remove)
         super().cleanup()
 
     def sceneParameters(self) -> MDALSelectorParameterNode:
@@ -178,15 +181,16 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
 
     def onLoadCase(self, caseID: str = "") -> None:
         """Open a case in place of the one before."""
-        if not self.logic.loader.mayClose():
+        if not mayLeave(self.logic.case):
             return
         with slicer.util.tryWithErrorDisplay(_("The case cannot be opened."), waitCursor=True):
             self.logic.openCase(caseID or self.cases.currentCase())
+            qt.QTimer.singleShot(0, self.logic.layout.settle)
         self.updateButtons()
 
     def onCloseCaseButton(self) -> None:
         """Remove the open case and bring the former layout back."""
-        if self.logic.loader.mayClose():
+        if mayLeave(self.logic.case):
             self.logic.closeCase()
             self.updateButtons()
 
@@ -225,7 +229,6 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         super().onSceneStartClose(_caller, _event)
         self.plot.show(None)
         self.maps.forget()
-        self.logic.layout.restore()
 
     def onSceneChanged(self, _caller: object, _event: object) -> None:
         """Show what a scene that was closed or read brought."""
@@ -280,6 +283,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.plot.picked.connect(self.cases.selectCase)
         for section in (self.maps, self.retrospect):
             section.changed.connect(self.updateButtons)
+        self.logic.case.aboutToClose.append(self.logic.overlay.remove)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self.onNodeRemoved)
 
@@ -289,8 +293,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
 
     Attributes:
         ranking: The ranking of the scene.
-        loader: Nodes of the open case.
-        layout: Views of the open case.
+        case: The open case, which the other module may have opened.
         overlay: The local PMI map over it.
         nLabelled: Number of labeled cases of the cohort that was inspected.
     """
@@ -298,12 +301,21 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)
         self.ranking = RankingNodes(slicer.mrmlScene)
-        self.loader = CaseLoader(slicer.mrmlScene)
-        self.layout = CaseLayout(slicer.mrmlScene, MODULE)
+        self.case = openCaseOf(slicer.mrmlScene)
         self.overlay = PMIOverlay(slicer.mrmlScene)
         self._report: CohortReport | None = None
         self._reportedPath = ""
         self.nLabelled = 0
+
+    @property
+    def loader(self) -> CaseLoader:
+        """The nodes of the open case."""
+        return self.case.loader
+
+    @property
+    def layout(self) -> CaseLayout:
+        """The views of the open case."""
+        return self.case.layout
 
     def getParameterNode(self) -> MDALSelectorParameterNode:
         """Return what the user chose in this scene."""
@@ -399,17 +411,16 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             ValueError: If the case or its files are unknown or cannot be read.
         """
         row, files = self._row(caseID), self._files()
-        volumes = self.loader.open(row.case_id, files.images(row), files.label(row))
-        self.overlay.remove()
-        segmentation = self.loader.segmentation()
-        focus = None if segmentation is None else labelCenter(segmentation)
+        images, label, place = files.images(row), files.label(row), files.label_place(row)
+        volumes = self.case.open(row.case_id, images, label, place=place)
+        segmentation = self.case.segmentationForEditing()
+        chooseInSegmentEditor(segmentation, next(iter(volumes.values())))
+        focus = labelCenter(segmentation)
         self.layout.show(dict(list(volumes.items())[:MAX_VIEWS]), focus=focus)
 
     def closeCase(self) -> None:
         """Remove the open case and bring the former layout back."""
-        self.overlay.remove()
-        self.layout.restore()
-        self.loader.close()
+        self.case.close()
 
     def openSegmentEditor(self) -> None:
         """Edit the labels of the open case in Segment Editor, over the first image.
@@ -417,7 +428,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         Raises:
             ValueError: If no case is open.
         """
-        segmentation = self.loader.segmentationForEditing()
+        segmentation = self.case.segmentationForEditing()
         volumes = list(self.loader.volumes().values())
         openSegmentEditor(segmentation, volumes[0], volumes)
 

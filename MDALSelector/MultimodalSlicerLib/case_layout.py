@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
+from MultimodalSlicerLib.cohort_nodes import titleOf
+from MultimodalSlicerLib.node_observer import NodeObserver
+from MultimodalSlicerLib.slice_views import (
+    centerOf,
+    fitSlice,
+    isInside,
+    sharedMiddle,
+)
 from MultimodalSlicerLib.volume_nodes import nodesOf
 
 LAYOUT_ID = 59400  # own layouts: this plus the number of views; far from Slicer's (below 1000)
@@ -23,25 +32,61 @@ VIEW_COLORS = (
     *("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00"),
     *("#999999", "#DDDDDD"),
 )
-MARGIN = 1.05  # of the view around the image
+NOTHING_SHOWN = "-"  # header of a view without image
+
+
+@dataclass(frozen=True)
+class _View:
+    """What a view was given to show.
+
+    Attributes:
+        image: ID of the image.
+        name: Name of the image at that time.
+        overlay: ID of the overlay; `None` without one.
+        label: Header of the view while it shows this.
+    """
+
+    image: str
+    name: str
+    overlay: str | None
+    label: str
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the views were put.
+
+    Attributes:
+        orientation: Name of a slice orientation preset.
+        focus: RAS position in mm that the slices go through; `None` for the middle.
+    """
+
+    orientation: str
+    focus: tuple[float, float, float] | None
 
 
 class CaseLayout:
     """Shows the images of one case side by side.
 
+    The header of a view always names the image that the view shows, whoever changes either.
+
     Attributes:
-        prefix: Beginning of the names of the views, unique for a module.
+        prefix: Beginning of the names of the views.
     """
 
     def __init__(self, scene: slicer.vtkMRMLScene, prefix: str) -> None:
         self._scene = scene
         self.prefix = prefix
         self._former: int | None = None
+        self._views: dict[str, _View] = {}
+        self._place: _Place | None = None
+        self._isLabelling = False
+        self._shown = NodeObserver(("ModifiedEvent",), self._relabel)
 
     @property
     def isShown(self) -> bool:
         """Whether this layout is the current one."""
-        return bool(LAYOUT_ID < self._layoutNode().GetViewArrangement() <= LAYOUT_ID + MAX_VIEWS)
+        return isCaseLayout(self._layoutNode().GetViewArrangement())
 
     def show(
         self,
@@ -49,13 +94,19 @@ class CaseLayout:
         *,
         orientation: str = "Axial",
         focus: tuple[float, float, float] | None = None,
+        overlay: tuple[slicer.vtkMRMLVolumeNode, float] | None = None,
     ) -> list[slicer.vtkMRMLSliceNode]:
         """Show one view per image, linked, with the same zoom.
+
+        All slices go through one position that lies in every image, or else through the middle of
+        their own. Views that were made just now get their size, and their sliders a value, with
+        the next events; call `settle` then.
 
         Args:
             volumes: Image per label of a view, at most `MAX_VIEWS`; the first one fills its view.
             orientation: Name of a slice orientation preset.
             focus: RAS position in mm that the slices go through; `None` for the middle.
+            overlay: What is laid over the first image, and its opacity.
 
         Returns:
             The slice nodes, in the order of the images.
@@ -66,18 +117,39 @@ class CaseLayout:
         if not 1 <= len(volumes) <= MAX_VIEWS:
             text = _("Expected 1 to {most} images to show side by side, got {n}.")
             raise ValueError(text.format(most=MAX_VIEWS, n=len(volumes)))
+        self._views = {}
         self._arrange(tuple(volumes))
         names = [self._viewName(index) for index in range(len(volumes))]
         sliceNodes = [self._existing("vtkMRMLSliceNode", name) for name in names]
         for sliceNode, (label, volume) in zip(sliceNodes, volumes.items(), strict=True):
-            self._fill(sliceNode, volume, label)
-            sliceNode.SetOrientation(orientation)
-        for sliceNode in sliceNodes:
-            _fit(sliceNode, next(iter(volumes.values())), focus)
+            self._fill(sliceNode, volume, label, overlay if sliceNode is sliceNodes[0] else None)
+        self._place = _Place(orientation, focus)
+        self.follow()
+        self.settle()
         return sliceNodes
+
+    def settle(self) -> None:
+        """Put the views where `show` put them; those that show something else stay as they are."""
+        place = self._place
+        if place is None or not self.isShown:
+            return
+        found = [(self._existing("vtkMRMLSliceNode", name), name) for name in self._views]
+        shown = [(node, self._scene.GetNodeByID(self._views[name].image)) for node, name in found]
+        views = [(node, image) for node, image in shown if self._showsGiven(node, image)]
+        for node, _image in views:
+            node.SetOrientation(place.orientation)
+        if not views:
+            return
+        images = [image for _node, image in views]
+        middle = sharedMiddle(views[0][0], images, place.focus)
+        for node, image in views:
+            fitSlice(node, images[0], middle)
+            if not isInside(node, image):
+                fitSlice(node, image, centerOf(image))
 
     def restore(self) -> None:
         """Empty the views and go back to the layout that was there before."""
+        self._views, self._place = {}, None
         for composite in self.compositeNodes():
             with slicer.util.NodeModify(composite):
                 composite.SetBackgroundVolumeID(None)
@@ -94,6 +166,43 @@ class CaseLayout:
         nodes = (_byLayoutName(self._scene, "vtkMRMLSliceCompositeNode", name) for name in names)
         return [node for node in nodes if node is not None]
 
+    def follow(self) -> None:
+        """Keep the headers of all views true from now on."""
+        self._relabel()
+
+    def _relabel(self, _caller: object = None, _event: object = None) -> None:
+        """Name what the views show; a renamed image by its new name."""
+        if self._isLabelling:
+            return
+        self._isLabelling = True
+        try:
+            composites = self.compositeNodes()
+            images = [self._scene.GetNodeByID(c.GetBackgroundVolumeID() or "") for c in composites]
+            self._shown.follow([*composites, *filter(None, images)])
+            for composite, image in zip(composites, images, strict=True):
+                name = composite.GetLayoutName()
+                view = _byLayoutName(self._scene, "vtkMRMLSliceNode", name)
+                if view is not None:
+                    view.SetLayoutLabel(self._label(composite, image))
+        finally:
+            self._isLabelling = False
+
+    def _label(self, composite: Any, image: slicer.vtkMRMLVolumeNode | None) -> str:
+        if image is None:
+            return NOTHING_SHOWN
+        given = self._views.get(composite.GetLayoutName())
+        overlay = composite.GetForegroundVolumeID()
+        now = (image.GetID(), image.GetName(), overlay)
+        if given is not None and now == (given.image, given.name, given.overlay):
+            return given.label
+        return str(titleOf(image))
+
+    def _showsGiven(
+        self, sliceNode: slicer.vtkMRMLSliceNode, image: slicer.vtkMRMLVolumeNode | None
+    ) -> bool:
+        composite = self._existing("vtkMRMLSliceCompositeNode", sliceNode.GetLayoutName())
+        return image is not None and composite.GetBackgroundVolumeID() == image.GetID()
+
     def _arrange(self, labels: tuple[str, ...]) -> None:
         node = self._layoutNode()
         if not self.isShown:
@@ -105,17 +214,26 @@ class CaseLayout:
         node.SetViewArrangement(layoutID)
 
     def _fill(
-        self, sliceNode: slicer.vtkMRMLSliceNode, volume: slicer.vtkMRMLVolumeNode, label: str
+        self,
+        sliceNode: slicer.vtkMRMLSliceNode,
+        volume: slicer.vtkMRMLVolumeNode,
+        label: str,
+        overlay: tuple[slicer.vtkMRMLVolumeNode, float] | None,
     ) -> None:
-        composite = self._existing("vtkMRMLSliceCompositeNode", sliceNode.GetLayoutName())
+        above, opacity = overlay or (None, 0.0)
+        identity = None if above is None else above.GetID()
+        name = sliceNode.GetLayoutName()
+        self._views[name] = _View(volume.GetID(), volume.GetName(), identity, label)
+        composite = self._existing("vtkMRMLSliceCompositeNode", name)
         with slicer.util.NodeModify(composite):
             composite.SetLinkedControl(1)
             composite.SetHotLinkedControl(1)
-            composite.SetForegroundVolumeID(None)
+            composite.SetForegroundVolumeID(identity)
+            composite.SetForegroundOpacity(opacity)
+            composite.SetCompositing(composite.Alpha)
             composite.SetLabelVolumeID(None)
             composite.SetBackgroundVolumeID(volume.GetID())
         sliceNode.SetViewGroup(VIEW_GROUP)  # a saved scene does not keep it
-        sliceNode.SetLayoutLabel(label)
 
     def _viewName(self, index: int) -> str:
         return f"{self.prefix}{index + 1}"
@@ -129,6 +247,11 @@ class CaseLayout:
 
     def _layoutNode(self) -> slicer.vtkMRMLLayoutNode:
         return self._scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+
+
+def isCaseLayout(arrangement: int) -> bool:
+    """Tell whether the number of a layout is that of one with images side by side."""
+    return bool(LAYOUT_ID < arrangement <= LAYOUT_ID + MAX_VIEWS)
 
 
 def layoutXML(names: Sequence[str], labels: Sequence[str]) -> str:
@@ -150,28 +273,6 @@ def _viewXML(name: str, label: str, color: str) -> str:
         f'<property name="viewgroup" action="default">{VIEW_GROUP}</property>'
         "</view></item>"
     )
-
-
-def _fit(
-    sliceNode: slicer.vtkMRMLSliceNode,
-    volume: slicer.vtkMRMLVolumeNode,
-    focus: tuple[float, float, float] | None,
-) -> None:
-    """Zoom so that an image fills a view; go to its middle, or to the slice of the focus."""
-    bounds = [0.0] * 6
-    volume.GetRASBounds(bounds)
-    center = [(bounds[2 * axis] + bounds[2 * axis + 1]) / 2 for axis in range(3)]
-    rasToSlice = vtk.vtkMatrix4x4()
-    vtk.vtkMatrix4x4.Invert(sliceNode.GetSliceToRAS(), rasToSlice)
-    volume.GetSliceBounds(bounds, rasToSlice)
-    width, height, depth = sliceNode.GetFieldOfView()
-    scale = MARGIN * max((bounds[1] - bounds[0]) / width, (bounds[3] - bounds[2]) / height)
-    with slicer.util.NodeModify(sliceNode):
-        sliceNode.SetFieldOfView(width * scale, height * scale, depth)
-        sliceNode.JumpSliceByCentering(*center)
-        if focus is not None:
-            sliceNode.JumpSliceByOffsetting(*focus)
-        sliceNode.UpdateMatrices()
 
 
 def _byLayoutName(

@@ -6,17 +6,25 @@ saved; everything else in the scene is left alone.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import slicer
 from slicer.i18n import tr as _
-from vtk.util import numpy_support
 
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.volume_io import read_volume
+from MultimodalSlicerLib.cohort_nodes import (
+    CASE_ATTRIBUTE,
+    FILE_ATTRIBUTE,
+    MODALITY_ATTRIBUTE,
+    isOpened,
+    labelFile,
+    markAsOpened,
+    nameAfterFile,
+    placeLabel,
+    setLabelFile,
+)
 from MultimodalSlicerLib.segment_nodes import importLabelMap, showOutline
 from MultimodalSlicerLib.volume_nodes import (
     addVolume,
@@ -26,17 +34,14 @@ from MultimodalSlicerLib.volume_nodes import (
     subjectHierarchy,
 )
 
-CASE_ATTRIBUTE = "CrossModal.Case"
-MODALITY_ATTRIBUTE = "CrossModal.Modality"
 CT_WINDOW_HU = (-160.0, 240.0)
 
 
 class CaseLoader:
-    """Knows which case of a cohort is open in a scene."""
+    """Knows the nodes of the case of a cohort that is open in a scene."""
 
     def __init__(self, scene: slicer.vtkMRMLScene) -> None:
         self._scene = scene
-        self._digest = ""
 
     @property
     def caseID(self) -> str:
@@ -55,7 +60,13 @@ class CaseLoader:
         return next(nodes, None)
 
     def open(
-        self, caseID: str, images: Mapping[str, ImageFile], label: ImageFile | None = None
+        self,
+        caseID: str,
+        images: Mapping[str, ImageFile],
+        label: ImageFile | None = None,
+        *,
+        place: Path | None = None,
+        beforeClosing: Callable[[], None] = lambda: None,
     ) -> dict[str, slicer.vtkMRMLScalarVolumeNode]:
         """Open a case in place of the one before.
 
@@ -63,6 +74,8 @@ class CaseLoader:
             caseID: The case.
             images: File per modality.
             label: Its labels, if there are any: a segmentation or a label map.
+            place: The file in which its labels are to be saved; `None` if there is no place.
+            beforeClosing: Called before the nodes of the former case go, when nothing can fail.
 
         Returns:
             The images by modality.
@@ -81,8 +94,9 @@ class CaseLoader:
             for node in added:
                 removeNode(node)
             raise
+        beforeClosing()
         self.close()
-        self._adopt(caseID, added)
+        self._adopt(caseID, added, place)
         return self.volumes()
 
     def close(self) -> None:
@@ -96,20 +110,6 @@ class CaseLoader:
             isOurs = bool(folder) and hierarchy.GetItemAttribute(folder, CASE_ATTRIBUTE)
             if isOurs and hierarchy.GetNumberOfItemChildren(folder) == 0:
                 hierarchy.RemoveItem(folder)
-
-    def hasUnsavedChanges(self) -> bool:
-        """Tell whether the labels differ from those that were opened and from those on disk."""
-        node = self.segmentation()
-        if node is None or segmentsDigest(node) == self._digest:
-            return False
-        return bool(node.GetModifiedSinceRead())
-
-    def mayClose(self) -> bool:
-        """Ask if the labels have unsaved changes."""
-        if not self.hasUnsavedChanges():
-            return True
-        question = _("The labels of {case} have unsaved changes. Discard them?")
-        return bool(slicer.util.confirmYesNoDisplay(question.format(case=self.caseID)))
 
     def segmentationForEditing(self) -> slicer.vtkMRMLSegmentationNode:
         """Return the labels of the open case, made on the grid of its first image if needed.
@@ -126,10 +126,10 @@ class CaseLoader:
         caseID, first = self.caseID, next(iter(volumes.values()))
         node = self._newSegmentation(caseID)
         node.SetReferenceImageGeometryParameterFromVolumeNode(first)
-        node.SetAttribute(CASE_ATTRIBUTE, caseID)
+        markAsOpened(node, caseID)
         hierarchy = subjectHierarchy(self._scene)
         placeInFolder(node, hierarchy.GetItemParent(hierarchy.GetItemByDataNode(first)))
-        self._digest = segmentsDigest(node)
+        placeLabel(node, labelFile(first))
         return node
 
     def _addImage(
@@ -141,6 +141,7 @@ class CaseLoader:
         else:  # Slicer would make a sequence of all parts of the file
             node = addVolume(self._scene, read_volume(file), name)
         node.SetAttribute(MODALITY_ATTRIBUTE, modality)
+        node.SetAttribute(FILE_ATTRIBUTE, str(file.path))
         _showAsUsual(node, modality)
         return node
 
@@ -161,20 +162,23 @@ class CaseLoader:
         node.CreateDefaultDisplayNodes()
         return node
 
-    def _adopt(self, caseID: str, nodes: list[slicer.vtkMRMLNode]) -> None:
+    def _adopt(self, caseID: str, nodes: list[slicer.vtkMRMLNode], place: Path | None) -> None:
         hierarchy = subjectHierarchy(self._scene)
         folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), caseID)
         hierarchy.SetItemAttribute(folder, CASE_ATTRIBUTE, caseID)
         for node in nodes:
-            node.SetAttribute(CASE_ATTRIBUTE, caseID)
+            markAsOpened(node, caseID)
             placeInFolder(node, folder)
-        segmentation = self.segmentation()
-        self._digest = "" if segmentation is None else segmentsDigest(segmentation)
+            if node.IsA("vtkMRMLSegmentationNode"):
+                placeLabel(node, place)
+            else:
+                nameAfterFile(node, f"{caseID} {node.GetAttribute(MODALITY_ATTRIBUTE)}")
+                setLabelFile(node, place)
 
     def _ownNodes(self) -> list[slicer.vtkMRMLNode]:
         classes = ("vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode")
         nodes = [n for name in classes for n in nodesOf(self._scene, name)]
-        return [node for node in nodes if node.GetAttribute(CASE_ATTRIBUTE)]
+        return [node for node in nodes if isOpened(node)]
 
 
 def labelCenter(node: slicer.vtkMRMLSegmentationNode) -> tuple[float, float, float] | None:
@@ -226,18 +230,3 @@ def _showAsUsual(node: slicer.vtkMRMLScalarVolumeNode, modality: str) -> None:
         display.SetWindowLevelMinMax(*CT_WINDOW_HU)
     elif modality == "PET":
         display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeInvertedGrey")
-
-
-def segmentsDigest(node: slicer.vtkMRMLSegmentationNode) -> str:
-    """Digest of names and voxels of all segments; changes when they are edited."""
-    digest = hashlib.sha256()
-    segmentation = node.GetSegmentation()
-    for segmentID in segmentation.GetSegmentIDs():
-        digest.update(segmentation.GetSegment(segmentID).GetName().encode())
-        image = slicer.vtkOrientedImageData()
-        node.GetBinaryLabelmapRepresentation(segmentID, image)
-        if image.GetNumberOfPoints():
-            array = numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
-            digest.update(repr(image.GetExtent()).encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.labelled_cases import is_labelled, label_that_counts
+from MultimodalImagingLib.cohorts.labelled_cases import (
+    is_labelled,
+    label_place,
+    label_that_counts,
+)
+from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.record.cohort_record import (
     CaseState,
@@ -14,6 +20,8 @@ from MultimodalImagingLib.record.cohort_record import (
     default_record_folder,
     open_record,
 )
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,19 @@ class CohortFiles:
         """Return the labels of a case: those made here come before those that it came with."""
         given = self._image_file(case.label) if case.label else None
         return label_that_counts(case.case_id, given, self.record, as_segmentation=True)
+
+    def label_place(self, case: FoundCase) -> Path | None:
+        """Return the file in the record that labels of a case are saved in; its folder is created.
+
+        `None` if there can be no record.
+        """
+        try:
+            place = label_place(case.case_id, self.open_record())
+            place.parent.mkdir(parents=True, exist_ok=True)
+        except (UsageError, OSError) as error:
+            logger.warning("The record has no place for labels: %s", error)
+            return None
+        return place
 
     def is_labelled(self, case: FoundCase, state: CaseState | None) -> bool:
         """Tell whether a case needs no label any more, given its state in the record."""

@@ -14,6 +14,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest, ScriptedLo
 from slicer.util import VTKObservationMixin
 
 from MultimodalWidgetsLib.job_section import JobSection
+from MultimodalWidgetsLib.leaving import endGuard, guardLeaving
 from MultimodalWidgetsLib.setup_section import SetupSection
 from MultimodalWidgetsLib.widget_additions import followPath
 
@@ -68,6 +69,7 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
 
     def cleanup(self) -> None:
         """Let go of everything before the panel is deleted."""
+        endGuard()
         self.jobs.cleanup()
         self.setParameterNode(None)
         self.removeObservers()
@@ -118,6 +120,7 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
         self.layout.addWidget(widget)
         self.ui = slicer.util.childWidgetVariables(widget)
         widget.setMRMLScene(slicer.mrmlScene)
+        guardLeaving()
         self.jobs = JobSection(self.ui)
         requirements = Path(self.resourcePath(f"{self.moduleName}-requirements.txt"))
         self.setupSection = SetupSection(

@@ -64,7 +64,7 @@ def measure_results(bench: PanelBench, cohort: Any) -> None:
             if panel.ui.removeOverlayButton.enabled:
                 drive.click(panel.ui.removeOverlayButton)
             bench.scene.RemoveNode(panel._parameterNode.result)
-        panel.cohort.work.loader.close()
+        panel.cohort.work.case.close()
 
     grown(bench, f"{N_RESULTS} segmentations shown and removed", show_results, N_RESULTS, warm_up=6)
 

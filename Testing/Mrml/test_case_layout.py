@@ -79,12 +79,26 @@ def test_the_views_are_linked_among_themselves_only(scene, layout, views):
 
 
 def test_all_views_go_through_the_middle_of_the_first_image_with_one_zoom(scene, layout):
-    far = image(scene, "PET", center=(0.0, 0.0, 200.0), size=(100, 100, 100))
-    nodes = layout.show({"T1": image(scene), "PET": far})
+    large = image(scene, "PET", center=(0.0, 0.0, 50.0), size=(100, 100, 100))
+    nodes = layout.show({"T1": image(scene), "PET": large})
     for node in nodes:
         assert node.GetSliceOffset() == pytest.approx(10.0, abs=1e-3)
         width, height, _ = node.GetFieldOfView()
         assert min(width / 40, height / 60) == pytest.approx(1.05, rel=1e-3)
+
+
+def test_all_views_go_through_what_the_images_share(scene, layout):
+    upper = image(scene, "PET", center=(30.0, -20.0, 40.0))  # 20 to 60, the first -10 to 30
+    nodes = layout.show({"T1": image(scene), "PET": upper})
+    assert [node.GetSliceOffset() for node in nodes] == pytest.approx([25.0, 25.0])
+
+
+def test_a_view_of_an_image_that_lies_elsewhere_goes_through_its_own_middle(scene, layout):
+    far = image(scene, "PET", center=(0.0, 0.0, 200.0))
+    beside = image(scene, "CT", center=(500.0, -20.0, 10.0))
+    nodes = layout.show({"T1": image(scene), "PET": far, "CT": beside})
+    assert [node.GetSliceOffset() for node in nodes] == pytest.approx([10.0, 200.0, 10.0])
+    assert nodes[2].GetSliceToRAS().GetElement(0, 3) == pytest.approx(500.0)
 
 
 def test_slices_go_through_the_focus(scene, layout):

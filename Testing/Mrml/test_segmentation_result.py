@@ -289,7 +289,7 @@ STYLE = OverlayStyle(0.0, 2.5, 0.5, "vtkMRMLColorTableNodeRed")
 
 
 def test_an_overlay_lies_over_its_image_in_all_views(scene, views, overlay):
-    shown = MapOverlay(scene, "Test")
+    shown = MapOverlay(scene)
     shown.show(overlay, STYLE, opacity=0.6)
     for view in views:
         assert view.GetBackgroundVolumeID() == overlay.image.GetID()
@@ -304,7 +304,7 @@ def test_an_overlay_lies_over_its_image_in_all_views(scene, views, overlay):
 
 def test_only_the_region_is_outlined_and_the_slices_go_there(scene, views, overlay):
     overlay.segmentation.GetSegmentation().AddEmptySegment("other", "other")
-    MapOverlay(scene, "Test").show(overlay, STYLE, opacity=0.6)
+    MapOverlay(scene).show(overlay, STYLE, opacity=0.6)
     display = overlay.segmentation.GetDisplayNode()
     assert not display.GetVisibility2DFill()
     assert display.GetVisibility2DOutline()
@@ -318,7 +318,7 @@ def test_only_the_region_is_outlined_and_the_slices_go_there(scene, views, overl
 def test_removing_an_overlay_restores_views_and_segments(scene, views, overlay):
     overlay.segmentation.GetDisplayNode().SetOpacity2DOutline(0.4)
     nodes, state = census(scene), viewState(scene, overlay.segmentation)
-    shown = MapOverlay(scene, "Test")
+    shown = MapOverlay(scene)
     for _ in range(3):
         shown.show(overlay, STYLE, opacity=0.6)
         assert viewState(scene, overlay.segmentation) != state
@@ -330,7 +330,7 @@ def test_removing_an_overlay_restores_views_and_segments(scene, views, overlay):
 
 def test_a_second_map_does_not_change_what_is_restored(scene, views, overlay, result):
     state = viewState(scene, result)
-    shown = MapOverlay(scene, "Test")
+    shown = MapOverlay(scene)
     shown.show(overlay, STYLE, opacity=0.6)
     other = Overlay(**{**vars(overlay), "volume": mapNode(result, ATTENTION)})
     shown.show(other, STYLE, opacity=0.2)
@@ -339,7 +339,7 @@ def test_a_second_map_does_not_change_what_is_restored(scene, views, overlay, re
 
 
 def test_views_can_be_restored_though_a_volume_is_gone(scene, views, overlay, images):
-    shown = MapOverlay(scene, "Test")
+    shown = MapOverlay(scene)
     shown.show(overlay, STYLE, opacity=0.6)
     scene.RemoveNode(images["T1"])
     shown.restore()
@@ -348,7 +348,7 @@ def test_views_can_be_restored_though_a_volume_is_gone(scene, views, overlay, im
 
 
 def test_there_is_one_legend_and_it_goes_with_the_overlay(scene, views, overlay):
-    shown = MapOverlay(scene, "Test")
+    shown = MapOverlay(scene)
     for _ in range(2):
         shown.show(overlay, STYLE, opacity=0.6)
     assert scene.GetNumberOfNodesByClass("vtkMRMLColorLegendDisplayNode") == 1
@@ -360,6 +360,6 @@ def test_there_is_one_legend_and_it_goes_with_the_overlay(scene, views, overlay)
 
 def test_a_state_survives_as_text(scene, views, overlay):
     state = viewState(scene, overlay.segmentation)
-    MapOverlay(scene, "Test").show(overlay, STYLE, opacity=0.6)
+    MapOverlay(scene).show(overlay, STYLE, opacity=0.6)
     restoreViewState(scene, json.dumps(json.loads(state)))
     assert viewState(scene, overlay.segmentation) == state

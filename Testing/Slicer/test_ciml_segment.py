@@ -573,7 +573,7 @@ def test_side_by_side_shows_auxiliary_and_primary_and_goes_back(panel, segmented
     manager = slicer.app.layoutManager()
     assert manager.layout != layout
     first, second = (
-        manager.sliceWidget(f"CIMLSegment{number}").mrmlSliceCompositeNode() for number in (1, 2)
+        manager.sliceWidget(f"CrossModal{number}").mrmlSliceCompositeNode() for number in (1, 2)
     )
     assert first.GetBackgroundVolumeID() == volumes["T1"].GetID()
     assert first.GetForegroundVolumeID() is not None
@@ -930,7 +930,7 @@ def test_all_unlabelled_cases_are_segmented_and_can_be_opened(
     row = [name for name, _, _ in panel.cohort.table.texts()].index("case-0003")
     drive.click_cell(panel.ui.batchView, row, 0, double=True)
     assert panel._parameterNode.result.GetName() == "case-0003 segmentation"
-    assert set(panel.cohort.work.loader.volumes()) == {"PET", "CT"}
+    assert set(panel.cohort.work.case.loader.volumes()) == {"PET", "CT"}
     first = [name for name, _, _ in panel.cohort.table.texts()].index("case-0001")
     with errors.expected(ValueError, "has no result that could be opened"):
         drive.click_cell(panel.ui.batchView, first, 0, double=True)
@@ -991,7 +991,7 @@ def test_a_result_of_another_case_is_shown_over_its_own_images_alone(
     drive.click_cell(panel.ui.batchView, row, 0, double=True)
     node = panel._parameterNode.result
     assert node.GetName() == "case-0003 segmentation"
-    pet = panel.cohort.work.loader.volumes()["PET"]
+    pet = panel.cohort.work.case.loader.volumes()["PET"]
     for name in ("Red", "Green", "Yellow"):
         view = slicer.app.layoutManager().sliceWidget(name).mrmlSliceCompositeNode()
         assert view.GetBackgroundVolumeID() == pet.GetID()

@@ -31,7 +31,13 @@ def jobs(scene, tmp_path, monkeypatch):
         folder = example.write_example(tmp_path / "out", grid, case=case)
         jobs.takeEvent({"folder": str(folder)})
     pet = addVolume(scene, example.image("PET", grid), "PET")
-    monkeypatch.setattr(jobs.loader, "open", lambda *_: {"PET": pet})
+    jobs.case.close()
+
+    def opened(*_, beforeClosing, **__):
+        beforeClosing()
+        return {"PET": pet}
+
+    monkeypatch.setattr(jobs.case.loader, "open", opened)
     return jobs
 
 

@@ -667,14 +667,14 @@ def test_unsaved_labels_are_only_discarded_when_the_person_says_so(ranked, drive
     drive.click_cell(ranked.ui.casesTableView, 0, 1, double=True)
     loader, first = ranked.logic.loader, ranked.logic.loader.caseID
     edit_labels(loader)
-    messages.answers.append(qt.QMessageBox.No)
+    messages.answers.append(qt.QMessageBox.Cancel)
     drive.click_cell(ranked.ui.casesTableView, 1, 1, double=True)
     assert loader.caseID == first
     assert first in messages.messages[0]
-    messages.answers.append(qt.QMessageBox.No)
+    messages.answers.append(qt.QMessageBox.Cancel)
     drive.click(ranked.ui.closeCaseButton)
     assert loader.caseID == first
-    messages.answers.append(qt.QMessageBox.Yes)
+    messages.answers.append(qt.QMessageBox.Discard)
     drive.click(ranked.ui.closeCaseButton)
     assert loader.caseID == ""
 
@@ -704,7 +704,6 @@ def test_own_labels_come_before_those_of_the_cohort(ranked, drive, tmp_path):
     node = ranked.logic.loader.segmentation()
     node.GetSegmentation().GetNthSegment(0).SetName("made here")
     folder = tmp_path / "record" / "labels"
-    folder.mkdir(parents=True)
     assert slicer.util.saveNode(node, str(folder / f"{case}.seg.nrrd"))
     drive.click(ranked.ui.closeCaseButton)
     drive.click(ranked.ui.loadCaseButton)

@@ -22,9 +22,9 @@ from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
     nameCorrections,
 )
 from CIMLSegmentPanelLib.nodes.training_nodes import TrainingNodes
-from MultimodalSlicerLib.case_loader import CaseLoader, segmentsDigest
 from MultimodalSlicerLib.cohort_files import CohortFiles
 from MultimodalSlicerLib.cohort_report import CohortReport, inspect_arguments, read_report
+from MultimodalSlicerLib.open_case import openCaseOf
 
 
 class CohortJobs:
@@ -33,7 +33,7 @@ class CohortJobs:
     Attributes:
         cases: Its cases; `None` before it was inspected.
         curve: The course of the training.
-        loader: The case that is open.
+        case: The case that is open, which the other module may have opened.
         trained: Folder of the model that was trained last; empty before.
     """
 
@@ -41,12 +41,11 @@ class CohortJobs:
         self._scene = scene
         self.cases: CohortCases | None = None
         self.curve = TrainingNodes(scene)
-        self.loader = CaseLoader(scene)
+        self.case = openCaseOf(scene)
         self.trained = ""
         self._report: CohortReport | None = None
         self._searched: Path | None = None
         self._isSearching = False
-        self._opened = ("", "")
 
     def finishInspection(
         self, content: Mapping[str, object], parameters: CIMLSegmentParameterNode
@@ -143,11 +142,11 @@ class CohortJobs:
         if cases is None or case is None or case.state != SEGMENTED:
             raise ValueError(_("{name} has no result that could be opened.").format(name=name))
         result = read_result(Path(case.folder))
-        images = self.loader.open(name, cases.files.images(case.found))
-        self._removeOpened()
+        place = cases.files.label_place(case.found)
+        images = self.case.open(name, cases.files.images(case.found), place=place)
         node = self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{name} segmentation")
         addResult(node, result, images)
-        self._opened = (node.GetID(), segmentsDigest(node))
+        self.case.addResult(node)
         return node
 
     def problems(self, parameters: CIMLSegmentParameterNode, *, hasModel: bool) -> dict[str, str]:
@@ -166,7 +165,6 @@ class CohortJobs:
     def forgetScene(self) -> None:
         """Forget what belonged to another scene."""
         self.trained = ""
-        self._opened = ("", "")
         self.cases, self._report, self._searched = None, None, None
         self._isSearching = False
 
@@ -198,10 +196,3 @@ class CohortJobs:
         if self._isSearching:
             return _("Looking for existing results…")
         return "" if self._inspected().unlabelled else _("All cases are labeled or segmented.")
-
-    def _removeOpened(self) -> None:
-        """Remove the result that was opened before, unless the user edited it."""
-        identity, digest = self._opened
-        node = self._scene.GetNodeByID(identity) if identity else None
-        if node is not None and segmentsDigest(node) == digest:
-            self._scene.RemoveNode(node)

@@ -48,6 +48,11 @@ def restoreViewState(scene: slicer.vtkMRMLScene, text: str) -> None:
         layout.SetViewArrangement(arrangement)
 
 
+def formerArrangement(text: str) -> int:
+    """Return the number of the layout that was noted; 0 if there was none."""
+    return int(json.loads(text)["arrangement"] or 0)
+
+
 def segmentsState(segmentation: slicer.vtkMRMLSegmentationNode) -> dict[str, Any]:
     """Note how a segmentation is drawn in slice views."""
     display = segmentation.GetDisplayNode()

@@ -28,6 +28,7 @@ from MultimodalImagingLib.images.geometry_checks import (
     image_mismatch,
     mismatch_text,
 )
+from MultimodalSlicerLib.cohort_nodes import fullName
 from MultimodalSlicerLib.volume_nodes import gridFromNode, volumeProblem
 
 if TYPE_CHECKING:
@@ -118,22 +119,22 @@ def _duplicate(nodes: Nodes) -> str:
         other = seen.setdefault(node.GetID(), modality)
         if other != modality:
             text = _("'{name}' is chosen for {one} and for {other}. Choose another volume.")
-            return text.format(name=node.GetName(), one=other, other=modality)
+            return text.format(name=fullName(node), one=other, other=modality)
     return ""
 
 
 def _remark(modality: str, node: slicer.vtkMRMLNode | None, task: Task) -> str:
     if node is None:
         return _("Without {modality} the result may be worse.").format(modality=modality)
-    said = modalityOfName(node.GetName(), task)
+    said = modalityOfName(fullName(node), task)
     if said is not None and said != modality:
         text = _("'{name}' is named like {said}, not like {modality}. Is it right?")
-        return text.format(name=node.GetName(), said=said, modality=modality)
+        return text.format(name=fullName(node), said=said, modality=modality)
     return ""
 
 
 def _apart(chosen: Mapping[str, slicer.vtkMRMLVolumeNode]) -> str:
-    names = ", ".join(f"'{node.GetName()}'" for node in chosen.values())
+    names = ", ".join(f"'{fullName(node)}'" for node in chosen.values())
     text = _(
         "These do not overlap in space: {names}. Choose volumes of the same patient, or register"
         " them first."
@@ -149,7 +150,7 @@ def _misplaced(
     for first, second in combinations(grids, 2):
         found = image_mismatch(grids[second], grids[first])
         if found is not None:
-            one, other = chosen[second].GetName(), chosen[first].GetName()
+            one, other = fullName(chosen[second]), fullName(chosen[first])
             text = _("'{one}' has the size of '{other}', but {how}; it may belong exactly there.")
             sentences.append(text.format(one=one, other=other, how=mismatch_text(found)))
     return sentences
@@ -170,7 +171,7 @@ def _sentence(
     if model.spacing_mm:
         size = millimeters(model.spacing_mm)
         sentences.append(_("They are resampled to {size} on the fly.").format(size=size))
-    moved = [node.GetName() for node in chosen.values() if node.GetParentTransformNode()]
+    moved = [fullName(node) for node in chosen.values() if node.GetParentTransformNode()]
     if moved:
         names = ", ".join(moved)
         sentences.append(_("Parent transforms are honored: {names}.").format(names=names))

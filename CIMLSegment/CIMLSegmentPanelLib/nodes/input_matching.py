@@ -25,6 +25,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     ModalityPatterns,
     normalized_name,
 )
+from MultimodalSlicerLib.cohort_nodes import fullName
 from MultimodalSlicerLib.volume_nodes import nodesOf, subjectHierarchy, volumeProblem
 
 if TYPE_CHECKING:
@@ -126,13 +127,13 @@ def _candidates(
     byName: dict[str, list[slicer.vtkMRMLVolumeNode]] = {name: [] for name in task.modalities}
     silent = []
     for node in images:
-        modality = modalityOfName(node.GetName(), task)
+        modality = modalityOfName(fullName(node), task)
         if modality in byName:
             byName[modality].append(node)
         elif modality is None:
             silent.append(node)
     for modality, found in byName.items():
-        plain = plain_one([node.GetName() for node in found]) if len(found) > 1 else None
+        plain = plain_one([fullName(node) for node in found]) if len(found) > 1 else None
         if plain is not None:
             byName[modality] = [found[plain]]
     for modality, found in byName.items():
@@ -161,7 +162,7 @@ def _dicomKind(node: slicer.vtkMRMLVolumeNode) -> str | None:
 
 def _note(modality: str, found: Sequence[slicer.vtkMRMLVolumeNode], *, isPrimary: bool) -> str:
     if found:
-        names = ", ".join(f"'{node.GetName()}'" for node in found)
+        names = ", ".join(f"'{fullName(node)}'" for node in found)
         text = _("These could be {modality}: {names}. Choose one.")
         return text.format(names=names, modality=modality)
     if isPrimary:

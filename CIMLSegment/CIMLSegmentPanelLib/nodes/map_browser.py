@@ -20,6 +20,7 @@ from CIMLSegmentPanelLib.nodes.map_nodes import (
 from CIMLSegmentPanelLib.nodes.map_overlay import MapOverlay, Overlay
 from CIMLSegmentPanelLib.nodes.result_facts import isResult, resultFacts, resultImages
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode, MapKind
+from MultimodalSlicerLib.cohort_nodes import fullName
 from MultimodalSlicerLib.volume_nodes import OverlayStyle, styleOverlay
 
 
@@ -65,8 +66,8 @@ class MapBrowser:
         shown: What is shown; `None` if nothing is.
     """
 
-    def __init__(self, scene: slicer.vtkMRMLScene, prefix: str) -> None:
-        self.overlay = MapOverlay(scene, prefix)
+    def __init__(self, scene: slicer.vtkMRMLScene) -> None:
+        self.overlay = MapOverlay(scene)
         self.shown: tuple[slicer.vtkMRMLSegmentationNode, Cell] | None = None
 
     def show(self, node: slicer.vtkMRMLSegmentationNode, cell: Cell, view: MapView) -> str:
@@ -207,7 +208,7 @@ def _description(overlay: Overlay, style: OverlayStyle, view: MapView, *, top: f
         text = _("{title}, over '{image}'. Scale 0 to {top}; below {threshold} hidden.")
     text = text.format(
         title=overlay.title,
-        image=overlay.image.GetName(),
+        image=fullName(overlay.image),
         top=f"{style.high:.3g}",
         unit=translate("MapKind", unit),
         threshold=f"{style.threshold:.2g}",

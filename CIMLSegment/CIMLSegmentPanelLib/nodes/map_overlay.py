@@ -10,9 +10,15 @@ from dataclasses import dataclass
 
 import slicer
 
-from CIMLSegmentPanelLib.nodes.former_views import restoreViewState, setSegmentsState, viewState
-from MultimodalSlicerLib.case_layout import CaseLayout
+from CIMLSegmentPanelLib.nodes.former_views import (
+    formerArrangement,
+    restoreViewState,
+    setSegmentsState,
+    viewState,
+)
+from MultimodalSlicerLib.case_layout import isCaseLayout
 from MultimodalSlicerLib.map_display import COMPOSITE, jumpSlices, removeLegends, showLegend
+from MultimodalSlicerLib.open_case import openCaseOf
 from MultimodalSlicerLib.volume_nodes import OverlayStyle, nodesOf, setLayers, styleOverlay
 
 LEGEND_ATTRIBUTE = "CIMLSegment.Legend"
@@ -52,10 +58,9 @@ class MapOverlay:
         former: What the views showed before, as text; empty if no overlay is shown.
     """
 
-    def __init__(self, scene: slicer.vtkMRMLScene, prefix: str) -> None:
+    def __init__(self, scene: slicer.vtkMRMLScene) -> None:
         self._scene = scene
-        self._layout = CaseLayout(scene, prefix)
-        self._prefix = prefix
+        self._layout = openCaseOf(scene).layout
         self.former = ""
 
     def show(self, overlay: Overlay, style: OverlayStyle, *, opacity: float) -> None:
@@ -77,18 +82,23 @@ class MapOverlay:
         if not self.former:
             return
         removeLegends(self._scene, LEGEND_ATTRIBUTE)
-        self._layout.restore()
-        restoreViewState(self._scene, self.former)
+        self._restoreViews()
         self.former = ""
+
+    def _restoreViews(self) -> None:
+        """Show what was shown before; images that were side by side are so again."""
+        if not isCaseLayout(formerArrangement(self.former)):
+            self._layout.restore()
+        restoreViewState(self._scene, self.former)
+        self._layout.follow()
 
     def _showInAllViews(
         self, overlay: Overlay, opacity: float, center: Sequence[float] | None
     ) -> None:
-        self._layout.restore()
-        own = {node.GetID() for node in self._layout.compositeNodes()}
+        if self._layout.isShown:
+            self._restoreViews()
         for node in nodesOf(self._scene, COMPOSITE):
-            if node.GetID() not in own:
-                _setLayers(node, overlay, opacity)
+            _setLayers(node, overlay, opacity)
         if center is not None:
             jumpSlices(self._scene, center)
 
@@ -97,8 +107,7 @@ class MapOverlay:
     ) -> None:
         volumes = dict(zip(overlay.labels, (overlay.image, overlay.primary), strict=True))
         focus = None if center is None else (center[0], center[1], center[2])
-        self._layout.show(volumes, focus=focus)
-        _setLayers(self._layout.compositeNodes()[0], overlay, opacity)
+        self._layout.show(volumes, focus=focus, overlay=(overlay.volume, opacity))
 
 
 def _setLayers(node: slicer.vtkMRMLSliceCompositeNode, overlay: Overlay, opacity: float) -> None:

@@ -15,6 +15,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MultimodalImagingLib.images.geometry import Volume, image_from_volume
+from MultimodalSlicerLib.cohort_nodes import fullName
 from MultimodalSlicerLib.volume_nodes import volumeFromNode
 
 
@@ -59,7 +60,7 @@ def exportVolumes(nodes: Mapping[str, slicer.vtkMRMLVolumeNode], folder: Path) -
     files = {}
     for index, (modality, node) in enumerate(nodes.items(), start=1):
         volume = volumeFromNode(node)
-        _checkContent(node.GetName(), volume)
+        _checkContent(fullName(node), volume)
         files[modality] = folder / f"image_{index}.nrrd"
         sitk.WriteImage(image_from_volume(volume), str(files[modality]), False)
     return files

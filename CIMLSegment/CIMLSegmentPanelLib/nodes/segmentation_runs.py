@@ -20,6 +20,7 @@ from CIMLSegmentPanelLib.nodes.result_nodes import addResult
 from CIMLSegmentPanelLib.nodes.run_files import ResultFolders, exportVolumes
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
 from MultimodalImagingLib.record.ownership import check_apart
+from MultimodalSlicerLib.cohort_nodes import fullName, sourceFile
 
 _IMAGES = "images"
 
@@ -125,9 +126,10 @@ class SegmentationRuns:
 
 def storedFiles(nodes: Iterable[slicer.vtkMRMLVolumeNode]) -> list[Path]:
     """Return the files that volumes were loaded from; none for a volume that was not."""
+    nodes = list(nodes)
     storages = [node.GetStorageNode() for node in nodes]
     names = [storage.GetFullNameFromFileName() for storage in storages if storage is not None]
-    return [Path(name) for name in names if name]
+    return [Path(name) for name in (*names, *map(sourceFile, nodes)) if name]
 
 
 def _run(
@@ -138,7 +140,7 @@ def _run(
     files: Mapping[str, Path],
     folder: Path,
 ) -> Run:
-    primary = chosen[model.task.subtasks[0].primary].GetName()
+    primary = fullName(chosen[model.task.subtasks[0].primary])
     output = Path(parameters.outputPath) if parameters.outputPath else folder
     case = _freeName(output, primary.strip() or "case")
     return Run(

@@ -21,6 +21,7 @@ from CIMLSegmentPanelLib.widgets.portions import Portions
 from MultimodalWidgetsLib.background_process import BackgroundProcess
 from MultimodalWidgetsLib.case_plot import CasePlot
 from MultimodalWidgetsLib.job_section import JobSection
+from MultimodalWidgetsLib.leaving import mayLeave
 from MultimodalWidgetsLib.signal import Signal
 from MultimodalWidgetsLib.widget_additions import rememberPath
 
@@ -162,7 +163,7 @@ class CohortPanel:
 
     def onOpenResult(self, name: str) -> None:
         """Load a segmented case."""
-        if not self.work.loader.mayClose():
+        if not mayLeave(self.work.case):
             return
         message = _("The result cannot be opened.")
         with slicer.util.tryWithErrorDisplay(message, waitCursor=True):

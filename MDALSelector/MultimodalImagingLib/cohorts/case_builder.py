@@ -24,6 +24,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     ModalityPatterns,
     PatternMatch,
 )
+from MultimodalImagingLib.cohorts.saved_copies import without_saved_copies
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import impossible_grid, unit_hint, unusual_grid
 from MultimodalImagingLib.images.position import Position
@@ -86,6 +87,8 @@ class _Builder:
 
     def case(self, case_id: str, files: Sequence[FoundFile]) -> Case | None:
         """Build one case; `None` if it has no readable image."""
+        files, copies = without_saved_copies(case_id, files, self.matcher.match_case)
+        self.problems += copies
         matches = self.matcher.match_case(files)
         candidates, labels = self._sort(matches)
         images = {

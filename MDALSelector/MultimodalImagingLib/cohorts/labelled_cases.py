@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
 from MultimodalImagingLib.cohorts.label_folder import label_maps_in
@@ -16,6 +19,19 @@ from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord
 
 _SEGMENTATION = ".seg.nrrd"
 _SUFFIXES = (".nii.gz", ".nii", _SEGMENTATION, ".nrrd", ".mha")
+
+
+# Slicer's Save leaves all others out of names (`qSlicerCoreIOManager::fileNameRegularExpression`).
+_SAVED_NAME = re.compile(r"[A-Za-z0-9\-_.()$!~#'^{}]([A-Za-z0-9 \-_.()$!~#'^{}]*\S)?")
+
+
+def label_place(case_id: str, record: CohortRecord) -> Path:
+    """Return the file that labels of a case are saved in when they are made here.
+
+    It is named like the case; characters that Slicer's Save would leave out are written as `%2B`.
+    """
+    name = case_id if _SAVED_NAME.fullmatch(case_id) else quote(case_id, safe="()$!#'^{}")
+    return record.labels / f"{name}{_SEGMENTATION}"
 
 
 def label_that_counts(
@@ -30,12 +46,29 @@ def label_that_counts(
         label: The label map that the cohort came with.
         record: The cohort's record.
         as_segmentation: Prefer the segmentation, which is edited, to the label map of the same
-            label, which is trained on.
+            label. Else the label map, which is trained on, unless the segmentation was written
+            after it.
     """
+    files = list(_labels_of_record(case_id, record))
+    maps = [file for file in files if not file.name.endswith(_SEGMENTATION)]
+    segmentations = [file for file in files if file.name.endswith(_SEGMENTATION)]
+    order = [*segmentations, *maps] if as_segmentation else [*maps, *segmentations]
+    if maps and segmentations and _is_newer(segmentations[0], maps[0]):
+        order = [*segmentations, *maps]
+    return ImageFile(order[0]) if order else label
+
+
+def _labels_of_record(case_id: str, record: CohortRecord) -> Iterator[Path]:
+    """Yield the label files of a case in a record: those named like it first."""
     forms = dict.fromkeys(unicodedata.normalize(form, case_id) for form in ("NFC", "NFD"))
-    suffixes = sorted(_SUFFIXES, key=lambda s: as_segmentation and s != _SEGMENTATION)
-    files = (record.labels / f"{name}{suffix}" for name in forms for suffix in suffixes)
-    return next((ImageFile(file) for file in files if file.is_file()), label)
+    named = (record.labels / f"{name}{suffix}" for name in forms for suffix in _SUFFIXES)
+    files = dict.fromkeys((*named, label_place(case_id, record)))
+    yield from (file for file in files if file.is_file())
+
+
+def _is_newer(file: Path, other: Path) -> bool:
+    """Tell whether a file was written after another one, as labels that were corrected since."""
+    return file.stat().st_mtime_ns > other.stat().st_mtime_ns
 
 
 def is_labelled(

@@ -6,6 +6,7 @@ from typing import Any
 
 import slicer
 import vtk
+from PySide6.QtCore import QMetaObject, Qt, Slot
 from PySide6.QtWidgets import QWidget
 
 from slicer_host.views.abstract_view import APPLICATION, ManagedView, ViewWidget
@@ -54,11 +55,17 @@ class qMRMLSliceView(ManagedView):
 
 
 class qMRMLSliceWidget(ViewWidget):
-    """Slice view with its bar and its logic."""
+    """Slice view with its bar and its logic.
+
+    The slider of the bar begins at 0. When the view gets its first image, the slider moves to the
+    end of the image's range that is nearest to that, and tells it with the next events
+    (`Qt::QueuedConnection` in `qMRMLSliceControllerWidget`), whatever offset was set meanwhile.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(qMRMLSliceView(), parent)
         self._connection: Any = None
+        self._hasRange = False
         self._logic = slicer.vtkMRMLSliceLogic()
         self._logic.SetMRMLApplicationLogic(APPLICATION["logic"])
         self._observation.add(self._logic, "ModifiedEvent", "_onLogic")
@@ -91,7 +98,26 @@ class qMRMLSliceWidget(ViewWidget):
         if connection is not self._connection:
             self._connection = connection
             self._view.setImageDataConnection(connection)
+        if not self._hasRange and self._range() is not None:
+            self._hasRange = True
+            queued = Qt.ConnectionType.QueuedConnection
+            QMetaObject.invokeMethod(self, "_tellSlider", queued)
         self._view.scheduleRender()
+
+    def _range(self) -> tuple[float, float] | None:
+        """Offsets of the first and the last slice of the lowest volume; `None` without one."""
+        composite = self._logic.GetSliceCompositeNode()
+        if composite is None or not composite.GetBackgroundVolumeID():
+            return None
+        bounds = [0.0] * 6
+        self._logic.GetLowestVolumeSliceBounds(bounds, True)
+        return (bounds[4], bounds[5]) if bounds[4] <= bounds[5] else None
+
+    @Slot()
+    def _tellSlider(self) -> None:
+        found = self._range()
+        if found is not None:
+            self._logic.SetSliceOffset(min(max(0.0, found[0]), found[1]))
 
     def release(self) -> None:
         """Let go of logic and nodes before the widget is deleted."""

@@ -1,0 +1,136 @@
+"""What a segmentation holds, to be compared, and written to a file that is then read again.
+
+Must not import Qt. Nothing here looks at `slicer.mrmlScene`: a node knows its scene.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from vtk.util import numpy_support
+
+from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.record.atomic_files import atomic_path, explained_writing
+from MultimodalSlicerLib.volume_nodes import removeNode
+
+_TOLERANCE_MM = 1e-3
+
+
+@dataclass(frozen=True)
+class SegmentContent:
+    """One segment, cut to the box of its voxels.
+
+    Attributes:
+        name: Its name.
+        voxels: Whether a voxel of the box belongs to it, indexed [k, j, i]; empty without voxels.
+        ijkToWorld: Matrix from indices of the box to RAS, mm.
+    """
+
+    name: str
+    voxels: npt.NDArray[np.bool_]
+    ijkToWorld: npt.NDArray[np.float64]
+
+    def isLike(self, other: SegmentContent) -> bool:
+        """Tell whether another segment has the same name and the same voxels."""
+        return (
+            self.name == other.name
+            and np.array_equal(self.voxels, other.voxels)
+            and np.allclose(self.ijkToWorld, other.ijkToWorld, rtol=0.0, atol=_TOLERANCE_MM)
+        )
+
+
+def contentsOf(node: slicer.vtkMRMLSegmentationNode) -> tuple[SegmentContent, ...]:
+    """Return what the segments of a node are now, in their order."""
+    segmentation = node.GetSegmentation()
+    return tuple(
+        _content(node, segmentID, segmentation.GetSegment(segmentID).GetName())
+        for segmentID in segmentation.GetSegmentIDs()
+    )
+
+
+def areAlike(one: tuple[SegmentContent, ...], other: tuple[SegmentContent, ...]) -> bool:
+    """Tell whether two segmentations hold the same, wherever their images begin and end."""
+    return len(one) == len(other) and all(
+        first.isLike(second) for first, second in zip(one, other, strict=True)
+    )
+
+
+def readContents(scene: slicer.vtkMRMLScene, file: Path) -> tuple[SegmentContent, ...]:
+    """Return what a `.seg.nrrd` file holds; the scene stays as it is.
+
+    Raises:
+        CrossModalError: If the file cannot be read.
+    """
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    storage = scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
+    try:
+        storage.SetFileName(str(file))
+        if not storage.ReadData(node):
+            text = _("The labels in {file} cannot be read. Check the file.")
+            raise CrossModalError(text.format(file=file))
+        return contentsOf(node)
+    finally:
+        removeNode(node)
+        if storage.GetScene() is scene:
+            scene.RemoveNode(storage)
+
+
+def writeLabels(node: slicer.vtkMRMLSegmentationNode, file: Path) -> None:
+    """Write labels to a `.seg.nrrd` file that is whole and read again, or else not touched.
+
+    Afterwards the node knows that this is its file, and that it holds nothing else.
+
+    Raises:
+        CrossModalError: If the file cannot be written, or does not hold the labels. What was there
+            before is then unchanged, and so is the node.
+    """
+    scene = node.GetScene()
+    advice = _(
+        "The labels are still in the scene. Free space or get permission to write there, or save"
+        " them elsewhere with Slicer's Save."
+    )
+    storage = scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
+    try:
+        with explained_writing(str(file), advice):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_path(file) as temporary:
+                storage.SetFileName(str(temporary))
+                isWritten = storage.WriteData(node) and temporary.is_file()
+                if not isWritten or not areAlike(contentsOf(node), readContents(scene, temporary)):
+                    text = _("{file} cannot be written: it would not hold the labels. {advice}")
+                    raise CrossModalError(text.format(file=file, advice=advice))
+    except BaseException:
+        scene.RemoveNode(storage)
+        raise
+    storage.SetFileName(str(file))
+    former = node.GetStorageNode()
+    node.SetAndObserveStorageNodeID(storage.GetID())
+    if former is not None:
+        scene.RemoveNode(former)
+
+
+def _content(node: slicer.vtkMRMLSegmentationNode, segmentID: str, name: str) -> SegmentContent:
+    image = slicer.vtkOrientedImageData()
+    node.GetBinaryLabelmapRepresentation(segmentID, image)
+    nothing = SegmentContent(name, np.zeros((0, 0, 0), dtype=np.bool_), np.eye(4))
+    if image.GetNumberOfPoints() == 0:
+        return nothing
+    values = numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
+    voxels = values.reshape(image.GetDimensions()[::-1]) != 0
+    others = ((1, 2), (0, 2), (0, 1))
+    filled = [np.flatnonzero(voxels.any(axis=axes)) for axes in others]
+    if not filled[0].size:
+        return nothing
+    k, j, i = (slice(int(found[0]), int(found[-1]) + 1) for found in filled)
+    extent, matrix = image.GetExtent(), vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    affine = np.array(slicer.util.arrayFromVTKMatrix(matrix), dtype=np.float64)
+    corner = (extent[0] + i.start, extent[2] + j.start, extent[4] + k.start)
+    affine[:3, 3] += affine[:3, :3] @ np.array(corner, dtype=np.float64)
+    return SegmentContent(name, np.array(voxels[k, j, i]), affine)

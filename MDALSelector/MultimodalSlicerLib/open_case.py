@@ -1,0 +1,232 @@
+"""The case that is open in a scene: one owner for both modules of its nodes, views and changes.
+
+Must not import Qt. Whoever opens or closes a case asks the owner of the scene (`openCaseOf`), so
+that both modules know the same case, and neither loses what was edited in the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalSlicerLib.case_layout import CaseLayout
+from MultimodalSlicerLib.case_loader import CaseLoader
+from MultimodalSlicerLib.cohort_nodes import labelFile, letGoOfFileIfChanged
+from MultimodalSlicerLib.label_contents import (
+    SegmentContent,
+    areAlike,
+    contentsOf,
+    readContents,
+    writeLabels,
+)
+from MultimodalSlicerLib.node_observer import NodeObserver
+from MultimodalSlicerLib.volume_nodes import removeNode
+
+VIEW_PREFIX = "CrossModal"
+_OWNER = "_crossModalOpenCase"
+
+
+class OpenCase:
+    """Opens and closes cases, and knows what of them is not saved.
+
+    Attributes:
+        loader: Its nodes.
+        layout: Its views, side by side.
+        aboutToClose: Called before the nodes of a case go.
+        sceneCloses: Called before the scene is closed, while labels have unsaved changes.
+    """
+
+    def __init__(self, scene: slicer.vtkMRMLScene) -> None:
+        self._scene = scene
+        self.loader = CaseLoader(scene)
+        self.layout = CaseLayout(scene, VIEW_PREFIX)
+        self.aboutToClose: list[Callable[[], None]] = []
+        self.sceneCloses: Callable[[], None] = lambda: None
+        self._known = _Known()
+        self._results: dict[str, tuple[SegmentContent, ...]] = {}
+        events = (slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, "ModifiedEvent")
+        self._images = NodeObserver(events, self._onImageChanged)
+        scene.AddObserver(scene.StartCloseEvent, self._onSceneStartClose)
+        scene.AddObserver(scene.EndCloseEvent, self._onSceneChanged)
+        scene.AddObserver(scene.EndImportEvent, self._onSceneChanged)
+        self._takeOver()
+
+    def open(
+        self,
+        caseID: str,
+        images: Mapping[str, ImageFile],
+        label: ImageFile | None = None,
+        *,
+        place: Path | None = None,
+    ) -> dict[str, slicer.vtkMRMLScalarVolumeNode]:
+        """Open a case in place of the one before; the views are as they were before that one.
+
+        Args:
+            caseID: The case.
+            images: File per modality.
+            label: Its labels, if there are any.
+            place: The file in which its labels are to be saved; `None` if there is no place.
+
+        Returns:
+            The images by modality.
+
+        Raises:
+            ValueError: If a file is absent or cannot be read. The scene is then unchanged.
+        """
+        volumes = self.loader.open(
+            caseID, images, label, place=place, beforeClosing=self._leaveViews
+        )
+        self._takeOver()
+        return volumes
+
+    def close(self) -> None:
+        """Remove what was opened; the views are as they were before."""
+        self._leaveViews()
+        self.loader.close()
+        self._takeOver()
+
+    def addResult(self, node: slicer.vtkMRMLSegmentationNode) -> None:
+        """Let a result go with the case, unless the user edits it."""
+        self._results[node.GetID()] = contentsOf(node)
+
+    def segmentationForEditing(self) -> slicer.vtkMRMLSegmentationNode:
+        """Return the labels of the case, made if needed.
+
+        Raises:
+            ValueError: If no case is open.
+        """
+        isNew = self.loader.segmentation() is None
+        node = self.loader.segmentationForEditing()
+        if isNew:
+            self._known.note(node)
+        return node
+
+    def hasUnsavedChanges(self) -> bool:
+        """Tell whether the labels differ from those that were opened and from those on disk."""
+        node = self.loader.segmentation()
+        if node is None or not node.GetModifiedSinceRead():
+            return False
+        return not areAlike(contentsOf(node), self._known.contents)
+
+    def save(self) -> Path:
+        """Write the labels into the record of their cohort, and read them again.
+
+        Returns:
+            The file.
+
+        Raises:
+            ValueError: If no labels are open, or there is no place for them.
+            CrossModalError: If the file cannot be written, or if it holds labels that were not
+                opened here. It is then unchanged.
+        """
+        node = self.loader.segmentation()
+        if node is None:
+            raise ValueError(_("No labels are open. Load a case first."))
+        file = labelFile(node)
+        if file is None:
+            text = _(
+                "There is no record in which the labels of {case} could be kept. Save them with"
+                " Slicer's Save, or choose a folder for the record under Advanced."
+            )
+            raise ValueError(text.format(case=self.loader.caseID))
+        self._checkNotOthers(node, file)
+        writeLabels(node, file)
+        self._known.note(node)
+        return file
+
+    def _checkNotOthers(self, node: slicer.vtkMRMLSegmentationNode, file: Path) -> None:
+        """Refuse to replace labels that another person or program has written meanwhile."""
+        if not file.is_file() or self._known.wasSavedSince(node, file):
+            return
+        there = readContents(self._scene, file)
+        if areAlike(there, self._known.contents) or areAlike(there, contentsOf(node)):
+            return
+        text = _(
+            "The labels of {case} in {file} were changed by someone else since they were opened."
+            " Save yours under another name with Slicer's Save, then compare the two."
+        )
+        raise CrossModalError(text.format(case=self.loader.caseID, file=file))
+
+    def _takeOver(self) -> None:
+        """Know and follow what is open now."""
+        labels = self.loader.segmentation()
+        if not self._known.isAbout(labels):
+            self._known.note(labels)
+        self._images.follow(self.loader.volumes().values())
+
+    def _leaveViews(self) -> None:
+        for call in tuple(self.aboutToClose):
+            call()
+        self.layout.restore()
+        self._removeResults()
+
+    def _removeResults(self) -> None:
+        results, self._results = self._results, {}
+        for identity, contents in results.items():
+            node = self._scene.GetNodeByID(identity)
+            if node is not None and areAlike(contentsOf(node), contents):
+                removeNode(node)
+
+    def _onImageChanged(self, image: Any, _event: object) -> None:
+        """Keep Slicer's Save from writing an image that was changed into the cohort."""
+        if image.GetScene() is self._scene:
+            letGoOfFileIfChanged(image)
+
+    def _onSceneStartClose(self, _caller: object, _event: object) -> None:
+        if self.hasUnsavedChanges():
+            self.sceneCloses()
+        self.layout.restore()
+
+    def _onSceneChanged(self, _caller: object, _event: object) -> None:
+        self._results = {}
+        self._takeOver()
+        self.layout.follow()
+
+
+class _Known:
+    """The labels as they were opened or saved.
+
+    Attributes:
+        contents: What they held.
+    """
+
+    def __init__(self) -> None:
+        self.contents: tuple[SegmentContent, ...] = ()
+        self._node: slicer.vtkMRMLSegmentationNode | None = None
+        self._storedAt = 0
+
+    def note(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
+        """Take labels as they are now for known."""
+        self._node = node
+        self.contents = () if node is None else contentsOf(node)
+        self._storedAt = 0 if node is None else _storedAt(node)
+
+    def isAbout(self, node: slicer.vtkMRMLSegmentationNode | None) -> bool:
+        """Tell whether these are the labels that are known."""
+        return node is self._node
+
+    def wasSavedSince(self, node: slicer.vtkMRMLSegmentationNode, file: Path) -> bool:
+        """Tell whether Slicer's Save has written them to a file since."""
+        storage = node.GetStorageNode()
+        isHere = storage is not None and storage.GetFileName() == str(file)
+        return isHere and _storedAt(node) > self._storedAt
+
+
+def _storedAt(node: slicer.vtkMRMLSegmentationNode) -> int:
+    storage = node.GetStorageNode()
+    return 0 if storage is None else int(storage.GetStoredTime().GetMTime())
+
+
+def openCaseOf(scene: slicer.vtkMRMLScene) -> OpenCase:
+    """Return the owner of the case that is open in a scene; it lives and goes with the scene."""
+    owner = getattr(scene, _OWNER, None)
+    if not isinstance(owner, OpenCase):
+        owner = OpenCase(scene)
+        setattr(scene, _OWNER, owner)
+    return owner

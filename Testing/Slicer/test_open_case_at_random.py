@@ -1,0 +1,258 @@
+"""A user who does anything in any order with the open case: nothing is lost, nothing is untrue.
+
+The seed and the last actions are in the message of a failure. `CROSSMODAL_MONKEY_STEPS` sets the
+number of actions.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import deque
+
+import pytest
+from desk import (
+    CASES,
+    SEGMENTED,
+    Desk,
+    black_views,
+    hashes,
+    paint,
+    untrue_headers,
+    write_cohort,
+    write_results,
+)
+from slicer_host.save_dialog import save, save_rows
+
+STEPS = int(os.environ.get("CROSSMODAL_MONKEY_STEPS", "160"))
+MANY = 3000
+LAYOUTS = ("FourUpView", "ConventionalView", "OneUpRedSliceView", "ThreeOverThreeView")
+MODULES = ("MDALSelector", "CIMLSegment", "SegmentEditor")
+
+
+class Monkey:
+    """Acts at random, and knows what it was told to be saved.
+
+    Attributes:
+        done: The last actions.
+    """
+
+    def __init__(self, desk, scene, messages, seed):
+        self.desk, self.scene, self.messages = desk, scene, messages
+        self.random = random.Random(seed)
+        self.done = deque(maxlen=12)
+        self._saved = {}  # contents per case
+        self._actions = {
+            self.open_case: 5, self.open_result: 4, self.close_case: 1, self.paint_labels: 6,
+            self.paint_result: 1, self.rename_image: 2, self.delete_image: 1, self.delete_labels: 1,
+            self.delete_result: 1, self.change_view: 4, self.change_layout: 2,
+            self.change_module: 3, self.show_map: 3, self.remove_map: 1, self.look_at_save: 1,
+            self.slicers_save: 2, self.own_save: 1, self.edit_labels: 2, self.close_scene: 0.3,
+        }  # fmt: skip
+
+    def act(self):
+        """Do one thing and look whether all is as it should be."""
+        import slicer
+
+        actions, weights = zip(*self._actions.items(), strict=True)
+        [action] = self.random.choices(actions, weights)
+        self.done.append(action.__name__)
+        action()
+        slicer.app.processEvents()
+        assert untrue_headers(self.scene) == []
+
+    # --- leaving ---
+
+    def open_case(self):
+        case = self.random.choice(CASES)
+        if self._leave(lambda: self.desk.open(case)):
+            assert self.desk.case.loader.caseID == case
+            assert black_views(self.scene) == []
+
+    def open_result(self):
+        case = self.random.choice(SEGMENTED)
+        isOffered = self.desk.stateOf(case) == "segmented"  # and not labeled meanwhile
+        if isOffered and self._leave(lambda: self.desk.openResult(case)):
+            assert self.desk.case.loader.caseID == case
+            assert black_views(self.scene) == []
+
+    def close_case(self):
+        self._leave(self.desk.selector.onCloseCaseButton)
+
+    def close_scene(self):
+        if self._leave(lambda: self.scene.Clear(0), mayStay=False):
+            self.desk.know(self.desk.results)
+
+    def _leave(self, action, *, mayStay=True):
+        """Leave the case, with any answer; return whether it was left."""
+        import qt
+
+        from MultimodalSlicerLib.label_contents import contentsOf
+
+        box = qt.QMessageBox
+        answers = [box.Save, box.Discard, *([box.Cancel] if mayStay else [])]
+        answer, owner = self.random.choice(answers), self.desk.case
+        node, isUnsaved = owner.loader.segmentation(), owner.hasUnsavedChanges()
+        case, contents = owner.loader.caseID, contentsOf(node) if node is not None else ()
+        self.messages.clear()
+        self.messages.answers.append(answer)
+        action()
+        asked = [text for text in self.messages.messages if "unsaved changes" in text]
+        assert self.messages.messages == asked
+        assert len(asked) == isUnsaved, self.messages.messages
+        self.messages.clear()
+        isLeft = node is None or node.GetScene() is None
+        assert isLeft == (node is None or not isUnsaved or answer != box.Cancel)
+        if isUnsaved and answer == box.Save:
+            self._saved[case] = contents
+        self.check_saved()
+        return isLeft
+
+    def check_saved(self):
+        """Look whether all that was said to be saved is on the disk."""
+        from MultimodalSlicerLib.label_contents import areAlike, readContents
+
+        for case, contents in self._saved.items():
+            assert areAlike(readContents(self.scene, self.desk.labelPath(case)), contents), case
+
+    # --- labels ---
+
+    def paint_labels(self):
+        node = self.desk.case.loader.segmentation()
+        if node is not None and self.desk.case.loader.volumes():
+            [image, *_] = self.desk.case.loader.volumes().values()
+            if node.GetNodeReference("referenceImageGeometryRef") is None:
+                node.SetReferenceImageGeometryParameterFromVolumeNode(image)
+            paint(node, self.random.randrange(1000))
+
+    def edit_labels(self):
+        if self.desk.case.loader.volumes():
+            self.desk.selector.logic.openSegmentEditor()
+
+    def paint_result(self):
+        node = self.desk.segmenter.logic.getParameterNode().result
+        if node is not None and node.GetNodeReference("referenceImageGeometryRef") is not None:
+            paint(node, self.random.randrange(1000))
+
+    def delete_labels(self):
+        self._delete(self.desk.case.loader.segmentation())
+
+    def delete_result(self):
+        self._delete(self.desk.segmenter.logic.getParameterNode().result)
+
+    def own_save(self):
+        if self.desk.case.hasUnsavedChanges():
+            self.desk.case.save()
+            self._note()
+
+    def slicers_save(self):
+        written = save(self.scene)
+        assert not [path for path in written if path.is_relative_to(self.desk.cohort)]
+        if self.desk.labelPath(self.desk.case.loader.caseID) in written:
+            self._note()
+        assert not self.desk.case.hasUnsavedChanges()
+
+    def look_at_save(self):
+        rows = save_rows(self.scene)
+        images = {node.GetID() for node in self.desk.case.loader.volumes().values()}
+        own = [row for row in rows if row.node.GetID() in images]
+        assert not [
+            row for row in own if row.isChecked and row.path.is_relative_to(self.desk.cohort)
+        ]
+
+    def _note(self):
+        from MultimodalSlicerLib.label_contents import contentsOf
+
+        node = self.desk.case.loader.segmentation()
+        self._saved[self.desk.case.loader.caseID] = contentsOf(node)
+        self.check_saved()
+
+    # --- images and views ---
+
+    def rename_image(self):
+        node = self._any("vtkMRMLScalarVolumeNode")
+        if node is not None:
+            node.SetName(self.random.choice(["follow-up", "ct", "pet", "my image"]))
+
+    def delete_image(self):
+        self._delete(self._any("vtkMRMLScalarVolumeNode"))
+
+    def change_view(self):
+        composite, image = self._any("vtkMRMLSliceCompositeNode"), self._any("vtkMRMLVolumeNode")
+        identity = None if image is None or self.random.random() < 0.2 else image.GetID()
+        if self.random.random() < 0.3:
+            composite.SetForegroundVolumeID(identity)
+        else:
+            composite.SetBackgroundVolumeID(identity)
+
+    def change_layout(self):
+        import slicer
+
+        name = f"SlicerLayout{self.random.choice(LAYOUTS)}"
+        slicer.app.layoutManager().setLayout(getattr(slicer.vtkMRMLLayoutNode, name))
+
+    def change_module(self):
+        import slicer
+
+        slicer.util.selectModule(self.random.choice(MODULES))
+
+    def show_map(self):
+        import slicer
+
+        from CIMLSegmentPanelLib.nodes.result_facts import resultImages
+
+        slicer.util.selectModule("CIMLSegment")
+        panel = self.desk.segmenter
+        node = panel._parameterNode.result
+        if node is None or set(resultImages(node)) != {"PET", "CT"}:
+            return  # a result that was edited outlives its images
+        panel._parameterNode.isSideBySide = self.random.random() < 0.5
+        region = node.GetSegmentation().GetNthSegmentID(0)
+        if node.GetSegmentCenterRAS(region) is not None:
+            panel.contributions.onCellPicked(region, "PET", "CT")
+
+    def remove_map(self):
+        self.desk.segmenter.contributions.onRemoveOverlayButton()
+
+    def _any(self, kind):
+        count = self.scene.GetNumberOfNodesByClass(kind)
+        return self.scene.GetNthNodeByClass(self.random.randrange(count), kind) if count else None
+
+    def _delete(self, node):
+        if node is not None:
+            self.scene.RemoveNode(node)
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("random")
+    return write_cohort(folder / "cohort"), write_results(folder / "results")
+
+
+@pytest.fixture
+def desk(scene, load_module, messages, wait_until, places, tmp_path):
+    """Both panels, which know cohort and results."""
+    cohort, results = places
+    desk = Desk(load_module, wait_until, cohort, tmp_path / "record")
+    scene.SetRootDirectory(str(tmp_path))
+    desk.know(results)
+    return desk
+
+
+@pytest.mark.parametrize(
+    ("seed", "n_steps"),
+    [(0, STEPS // 2), (1, STEPS // 2), pytest.param(2, MANY, marks=pytest.mark.evidence)],
+)
+def test_whatever_a_user_does_loses_no_label_and_no_header_is_untrue(
+    desk, scene, messages, seed, n_steps
+):
+    before = hashes(desk.cohort)
+    monkey = Monkey(desk, scene, messages, seed)
+    for step in range(n_steps):
+        try:
+            monkey.act()
+        except BaseException as error:
+            error.add_note(f"Seed {seed}, step {step}: {', '.join(monkey.done)}")
+            raise
+    monkey.check_saved()
+    assert hashes(desk.cohort) == before
