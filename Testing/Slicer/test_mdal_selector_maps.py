@@ -92,7 +92,7 @@ def drawn(number):
     import vtk
     from vtk.util.numpy_support import vtk_to_numpy
 
-    view = slicer.app.layoutManager().sliceWidget(f"MDALSelector{number}").sliceView()
+    view = slicer.app.layoutManager().sliceWidget(f"CrossModal{number}").sliceView()
     view.forceRender()
     reader = vtk.vtkWindowToImageFilter()
     reader.SetInput(view.interactor().GetRenderWindow())
@@ -125,7 +125,7 @@ def test_all_slices_go_to_the_least_fit(opened, drive):
     drive.click(opened.ui.showMapCheckBox)
     before = slice_offsets()
     drive.click(opened.ui.leastFitButton)
-    own = {name for name in slice_offsets() if name.startswith("MDALSelector")}
+    own = {name for name in slice_offsets() if name.startswith("CrossModal")}
     assert {slice_offsets()[name] for name in own} == {5.0 * 19}  # the last of 20 slices
     assert before != slice_offsets()
 

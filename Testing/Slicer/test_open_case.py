@@ -535,15 +535,18 @@ def test_headers_name_what_the_views_show(desk, scene, change):
         first.SetBackgroundVolumeID(pet.GetID())
         second.SetBackgroundVolumeID(ct.GetID())
     slicer.app.processEvents()
+    headers = [view.GetLayoutLabel() for view, *_ in shown_views(scene)]
+    assert untrue_headers(scene) == []
+    if change == "delete":  # Segment Editor, once opened, takes another image for its source
+        assert headers in (["-", "PET"], ["PET", "PET"])
+        return
     expected = {
-        "delete": ["-", "PET"],
         "rename": ["follow-up", "PET"],
         "replace": ["other", "PET"],
         "empty": ["-", "PET"],
         "swap": ["PET", "CT"],
     }
-    assert [view.GetLayoutLabel() for view, *_ in shown_views(scene)] == expected[change]
-    assert untrue_headers(scene) == []
+    assert headers == expected[change]
 
 
 def test_slicer_showing_another_volume_in_all_views_changes_the_headers(desk, scene):
