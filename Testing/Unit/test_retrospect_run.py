@@ -19,7 +19,8 @@ from MDALSelectorLib.estimation.local_features import N_FEATURES
 from MDALSelectorLib.estimation.local_samples import LocalSamples
 from MDALSelectorLib.retrospect import job
 from MDALSelectorLib.retrospect.config import EstimatorChoice, RetrospectConfig
-from MDALSelectorLib.retrospect.fold_plan import FULL, Signals, outer_folds, plan_fold
+from MDALSelectorLib.retrospect.fold_plan import FULL, outer_folds, plan_fold
+from MDALSelectorLib.retrospect.fold_signals import Signals
 from MDALSelectorLib.strategies import STRATEGIES
 from MultimodalImagingLib.errors import CancelledError, UsageError
 

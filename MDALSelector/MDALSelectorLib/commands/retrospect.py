@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 
 from MDALSelectorLib.retrospect.config import (
+    COMPARED,
     DEFAULT_BUDGETS,
     ESTIMATOR_CHOICES,
     LEARNERS,
     RetrospectConfig,
 )
 from MDALSelectorLib.retrospect.network_config import NetworkConfig
-from MDALSelectorLib.strategies import STRATEGIES
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 from MultimodalImagingLib.errors import UsageError
@@ -52,7 +52,7 @@ def add_retrospect_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         type=_strategy_name,
-        choices=list(STRATEGIES),
+        choices=list(COMPARED),
         help="strategy to compare with random draws; may be given several times (default: all)",
     )
     _add_design_arguments(parser)
@@ -175,5 +175,5 @@ def run_retrospect_command(options: argparse.Namespace, reporter: Reporter) -> i
 
 
 def _strategy_name(text: str) -> str:
-    known = {name.lower(): name for name in STRATEGIES}
+    known = {name.lower(): name for name in COMPARED}
     return known.get(text.lower(), text)

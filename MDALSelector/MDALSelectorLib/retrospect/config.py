@@ -21,9 +21,13 @@ DEFAULT_BUDGETS = ("10%", "20%", "40%")
 # Fewer labeled cases cannot be split into folds that say anything.
 MIN_CASES = 10
 RANDOM = "Random"
+# Random draws in which every site has its share; where the cohort tells sites or scanners apart.
+SITE_RANDOM = "SiteStratifiedRandom"
+# What can be compared, in the order of tables.
+COMPARED = (*STRATEGIES, SITE_RANDOM)
 # Strategies whose choice is random, and how many of them are drawn for one random draw: grouping
 # the pool anew for every draw takes longer than all trainings.
-SHARE_OF_DRAWS = {RANDOM: 1.0, "StratifiedRandom": 0.25}
+SHARE_OF_DRAWS = {RANDOM: 1.0, SITE_RANDOM: 1.0, "StratifiedRandom": 0.25}
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,8 @@ class RetrospectConfig:
         require(self.seed >= 0, "a seed of 0 or more", self.seed)
         require(bool(self.budgets), "at least one budget, such as 20%", "none")
         require(0 not in self.label_values, "label values other than 0, the background", 0)
-        unknown = [name for name in self.strategies if name not in STRATEGIES]
-        require(not unknown, f"strategies of {', '.join(STRATEGIES)}", ", ".join(unknown))
+        unknown = [name for name in self.strategies if name not in COMPARED]
+        require(not unknown, f"strategies of {', '.join(COMPARED)}", ", ".join(unknown))
         has_network = (self.learner == "network") == (self.network is not None)
         require(has_network, "settings of the network with that learner alone", self.learner)
         if self.spacing_mm is not None:

@@ -7,29 +7,23 @@ and scales are computed anew from the pool alone in every fold.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
-from MDALSelectorLib.estimation.config import CrossFitConfig, EstimationConfig
+from MDALSelectorLib.estimation.config import CrossFitConfig
 from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit
-from MDALSelectorLib.estimation.estimate import Estimation, estimate
-from MDALSelectorLib.estimation.estimation_data import EstimationData
-from MDALSelectorLib.estimation.features import fused_embedding
-from MDALSelectorLib.estimation.local_samples import LocalSamples
-from MDALSelectorLib.estimation.pair_estimate import mean_over_pairs, modality_difference
-from MDALSelectorLib.retrospect.config import RANDOM, RetrospectConfig
+from MDALSelectorLib.retrospect.config import COMPARED, RANDOM, SITE_RANDOM, RetrospectConfig
+from MDALSelectorLib.retrospect.fold_signals import Signals, described_pool, estimation_of
 from MDALSelectorLib.selection.budget import parse_budget
 from MDALSelectorLib.strategies import STRATEGIES, make_strategy
-from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, SCORE, VOXEL_NMI, Pool
+from MDALSelectorLib.strategies.pool import Pool
+from MDALSelectorLib.strategies.stratified_random import draw_from_sites
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.images.arrays import Float64Array
 
 FULL = "all labels"
-# A pool is smaller than its cohort; what `select` ranks must not be out of reach here.
-MIN_PAIR_CASES = 20
 
 
 @dataclass(frozen=True)
@@ -71,27 +65,6 @@ class FoldPlan:
     trainings: tuple[Training, ...]
     estimator: str
     has_signal: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Signals:
-    """What is known of every case without its label and without any other case.
-
-    Attributes:
-        case_ids: Sorted names.
-        patient_ids: Patient of every case.
-        features: Frozen features per modality, a row of NaN where a case lacks it.
-        samples: Features of positions, or `None` if the local estimator is not asked for.
-        pair_nmi: Voxel NMI per case and pair, `(n_cases, n_pairs)`.
-        score: The user's own score, `(n_cases,)`, or `None`.
-    """
-
-    case_ids: tuple[str, ...]
-    patient_ids: tuple[str, ...]
-    features: Mapping[str, Float64Array]
-    samples: LocalSamples | None
-    pair_nmi: Float64Array
-    score: Float64Array | None = None
 
 
 def outer_folds(
@@ -142,14 +115,20 @@ def plan_fold(
         pool: Cases that may be chosen.
         test: Cases that are tested on.
     """
-    estimation = _estimation(signals, config, list(pool))
-    described = _pool(signals, estimation, list(pool))
-    trainings = choices(described, pool, config, place=place)
+    estimation = estimation_of(signals, config, list(pool))
+    described = described_pool(signals, estimation, list(pool))
+    sites = signals.sites and tuple(signals.sites[row] for row in pool)
+    trainings = choices(described, pool, config, place=place, sites=sites)
     return FoldPlan(*place, pool, test, trainings, estimation.estimator, estimation.has_signal)
 
 
 def choices(
-    described: Pool, pool: tuple[int, ...], config: RetrospectConfig, *, place: tuple[int, int]
+    described: Pool,
+    pool: tuple[int, ...],
+    config: RetrospectConfig,
+    *,
+    place: tuple[int, int],
+    sites: tuple[str, ...] | None = None,
 ) -> tuple[Training, ...]:
     """Return what every strategy chooses from a pool; `FULL` comes first.
 
@@ -158,23 +137,40 @@ def choices(
         pool: Index in the cohort of each of its cases.
         config: Budgets, strategies, seed.
         place: Numbers of the partition and of the fold.
+        sites: Site of each case of the pool; `None` leaves out draws that are stratified by it.
     """
-    wanted = dict.fromkeys((RANDOM, *(config.strategies or STRATEGIES)))
+    wanted = dict.fromkeys((RANDOM, *(config.strategies or COMPARED)))
     budgets = [parse_budget(text, n_cases=len(pool)).n_cases for text in config.budgets]
     trainings = [Training(FULL, -1, 0, pool)]
     for name in wanted:
-        own = _eligible(described, name)
         for number, n_cases in enumerate(budgets):
-            if own is None or own.candidates.sum() < n_cases:
-                continue
             for draw in range(config.draws_of(name)):
                 key = [config.seed, *place, draw, number, zlib.crc32(name.encode())]
-                picks = make_strategy(name, config.options).select(
-                    own, n_cases, generator=np.random.default_rng(key)
-                )
-                chosen = tuple(sorted(pool[pick.index] for pick in picks))
-                trainings.append(Training(name, number, draw, chosen))
+                rows = _chosen(name, described, n_cases, config, sites, key)
+                if rows is not None:
+                    chosen = tuple(sorted(pool[row] for row in rows))
+                    trainings.append(Training(name, number, draw, chosen))
     return tuple(trainings)
+
+
+def _chosen(
+    name: str,
+    described: Pool,
+    n_cases: int,
+    config: RetrospectConfig,
+    sites: tuple[str, ...] | None,
+    key: list[int],
+) -> list[int] | None:
+    """Return the rows that a strategy chooses; `None` if it cannot choose."""
+    generator = np.random.default_rng(key)
+    if name == SITE_RANDOM:
+        found = None if sites is None else draw_from_sites(sites, n_cases, generator=generator)
+        return None if found is None else found.tolist()
+    own = _eligible(described, name)
+    if own is None or own.candidates.sum() < n_cases:
+        return None
+    picks = make_strategy(name, config.options).select(own, n_cases, generator=generator)
+    return [pick.index for pick in picks]
 
 
 def _eligible(pool: Pool, name: str) -> Pool | None:
@@ -186,46 +182,6 @@ def _eligible(pool: Pool, name: str) -> Pool | None:
         return None
     is_ranked = np.isfinite(pool.utilities[utility])
     return replace(pool, eligible=is_ranked) if is_ranked.any() else None
-
-
-def _estimation(signals: Signals, config: RetrospectConfig, rows: list[int]) -> Estimation:
-    """Estimate the PMI of a pool from its own cases alone."""
-    samples = signals.samples
-    data = EstimationData(
-        case_ids=tuple(signals.case_ids[row] for row in rows),
-        patient_ids=tuple(signals.patient_ids[row] for row in rows),
-        features={m: values[rows] for m, values in signals.features.items()},
-        samples=None if samples is None else samples.taken(rows),
-    )
-    settings = EstimationConfig(
-        estimator=config.estimator, seed=config.seed, min_cases=MIN_PAIR_CASES
-    )
-    return estimate(data, settings)
-
-
-def _pool(signals: Signals, estimation: Estimation, rows: list[int]) -> Pool:
-    """Describe a pool from its own cases alone."""
-    columns = {
-        MODALITY_DIFFERENCE: _difference(estimation),
-        VOXEL_NMI: mean_over_pairs(signals.pair_nmi[rows]),
-        SCORE: None if signals.score is None else signals.score[rows],
-    }
-    return Pool(
-        case_ids=tuple(signals.case_ids[row] for row in rows),
-        patient_ids=tuple(signals.patient_ids[row] for row in rows),
-        embeddings=fused_embedding({m: v[rows] for m, v in signals.features.items()}),
-        eligible=np.ones(len(rows), dtype=bool),
-        labelled=np.zeros(len(rows), dtype=bool),
-        utilities={name: values for name, values in columns.items() if values is not None},
-    )
-
-
-def _difference(estimation: Estimation) -> Float64Array:
-    """Return the modality difference; by all pairs that could be scored if none counts."""
-    if estimation.has_signal:
-        return estimation.difference.values
-    estimates = estimation.estimates[estimation.estimator]
-    return modality_difference(estimates, n_cases=len(estimation.case_ids), unused={}).values
 
 
 def _check_budgets(config: RetrospectConfig, *, smallest_pool: int) -> None:

@@ -6,23 +6,21 @@ command goes on where it was stopped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
-
-from MDALSelectorLib.estimation.config import EstimationConfig
-from MDALSelectorLib.estimation.features import cohort_features, pair_scores
 from MDALSelectorLib.retrospect.config import MIN_CASES, RetrospectConfig
 from MDALSelectorLib.retrospect.evaluation import Evaluation
-from MDALSelectorLib.retrospect.fold_plan import FoldPlan, Signals, outer_folds, plan_fold
+from MDALSelectorLib.retrospect.fold_plan import FoldPlan, outer_folds, plan_fold
 from MDALSelectorLib.retrospect.fold_record import plan_content, plan_from_content
+from MDALSelectorLib.retrospect.fold_signals import cohort_signals
 from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort, read_labelled_cohort
 from MDALSelectorLib.retrospect.linear_run import linear_dice
 from MDALSelectorLib.retrospect.nnunet_export import write_nnunet_splits
 from MDALSelectorLib.retrospect.outcomes import FoldResult
 from MDALSelectorLib.retrospect.page import write_page
+from MDALSelectorLib.retrospect.pairing_check import cases_to_check
 from MDALSelectorLib.retrospect.remarks import notes_on
 from MDALSelectorLib.retrospect.retrospective import (
     Retrospective,
@@ -40,10 +38,10 @@ from MDALSelectorLib.retrospect.run_files import (
     take_over,
     write_retrospective,
 )
+from MDALSelectorLib.retrospect.sites import Sites, sites_of
 from MDALSelectorLib.retrospect.training_log import TrainingLog
 from MDALSelectorLib.selection.config import PACKAGES
-from MDALSelectorLib.selection.scoring import position_samples
-from MDALSelectorLib.selection_job import prepare_for_selection, score_column
+from MDALSelectorLib.selection_job import prepare_for_selection
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import UsageError
@@ -81,10 +79,12 @@ def run_retrospect(whole: Cohort, config: RetrospectConfig, reporter: Reporter) 
             prepared, values=config.label_values, seed=config.seed, reporter=told
         )
         outer_folds(labelled.patient_ids, config)  # refuses what cannot be split, before the work
-        log = TrainingLog(run, _key(labelled, config))
-        plans = _plans(labelled, cohort, config, log, told)
+        sites = sites_of(cohort)
+        log = TrainingLog(run, _key(labelled, config, sites))
+        to_check = cases_to_check(labelled, cohort, record, log, told)
+        plans = _plans(labelled, cohort, config, log, told, sites=sites)
         results = _results(plans, labelled, config, log, told)
-        found = _retrospective(results, labelled, config)
+        found = _retrospective(results, labelled, config, to_check=to_check, sites=sites)
         write_retrospective(run, found)
         write_page(run, read_retrospective(run / JSON_NAME))  # as `report` writes it again
         if config.export:
@@ -129,14 +129,15 @@ def _run_folder(config: RetrospectConfig, cohort: Cohort, record: CohortRecord) 
     return config.output
 
 
-def _key(labelled: LabelledCohort, config: RetrospectConfig) -> str:
+def _key(labelled: LabelledCohort, config: RetrospectConfig, sites: Sites) -> str:
     """Return what stands for everything that a Dice depends on."""
     prepared = labelled.prepared
     cases = [
         [case.case_id, case.patient_id, prepared.key(prepared.cases[case.row]), case.checksum]
         for case in labelled.cases
     ]
-    return json_checksum([cases, settings_of(config), current_versions(PACKAGES)])
+    origin = sites.of(labelled.case_ids)
+    return json_checksum([cases, origin, settings_of(config), current_versions(PACKAGES)])
 
 
 def settings_of(config: RetrospectConfig) -> dict[str, object]:
@@ -156,12 +157,15 @@ def _plans(
     config: RetrospectConfig,
     log: TrainingLog,
     reporter: Reporter,
+    *,
+    sites: Sites,
 ) -> list[FoldPlan]:
     folds = outer_folds(labelled.patient_ids, config)
     names = [f"plan/{partition}/{fold}" for partition, fold, _, _ in folds]
     signals = None
     if any(log.get(name) is None for name in names):
-        signals = _signals(labelled, cohort, config, reporter)
+        signals = cohort_signals(labelled, cohort, config, reporter)
+        signals = replace(signals, sites=sites.of(labelled.case_ids))
     else:
         reporter.info("The choices of an earlier start are used: cases and settings are the same.")
     reporter.stage("Choose cases", len(folds))
@@ -174,28 +178,6 @@ def _plans(
         plans.append(plan_from_content(log.get(name) or {}, place, labelled.case_ids))
         reporter.advance()
     return plans
-
-
-def _signals(
-    labelled: LabelledCohort, cohort: Cohort, config: RetrospectConfig, reporter: Reporter
-) -> Signals:
-    """Describe every case by itself; no label is looked at."""
-    prepared, rows = labelled.prepared, [case.row for case in labelled.cases]
-    modalities = prepared.modalities
-    features = cohort_features(prepared, modalities, reporter=reporter)
-    settings = EstimationConfig(estimator=config.estimator)
-    samples = position_samples(prepared, settings, reporter)
-    score = None
-    if config.score_column is not None:
-        score = score_column(cohort, labelled.case_ids, config.score_column)
-    return Signals(
-        case_ids=labelled.case_ids,
-        patient_ids=labelled.patient_ids,
-        features={m: values.astype(np.float64)[rows] for m, values in features.items()},
-        samples=None if samples is None else samples.taken(rows),
-        pair_nmi=pair_scores(prepared.taken(rows), modalities, reporter=reporter),
-        score=score,
-    )
 
 
 def _results(
@@ -222,7 +204,12 @@ def _results(
 
 
 def _retrospective(
-    results: Sequence[FoldResult], labelled: LabelledCohort, config: RetrospectConfig
+    results: Sequence[FoldResult],
+    labelled: LabelledCohort,
+    config: RetrospectConfig,
+    *,
+    to_check: Mapping[str, Sequence[str]],
+    sites: Sites,
 ) -> Retrospective:
     evaluation = Evaluation(results, labelled.patient_ids, seed=config.seed)
     bands, outcomes, areas = all_outcomes(evaluation, len(config.budgets))
@@ -239,7 +226,7 @@ def _retrospective(
         areas=areas,
         main_budget=main,
         sentence=verdict(name, config.budgets[main], at_main),
-        notes=notes_on(results, labelled, config, at_main),
+        notes=notes_on(results, labelled, config, at_main, to_check=to_check, sites=sites),
         n_cases=len(labelled.cases),
         n_patients=len(set(labelled.patient_ids)),
         configuration=settings_of(config),

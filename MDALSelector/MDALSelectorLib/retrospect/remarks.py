@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from MDALSelectorLib.retrospect.config import RANDOM, RetrospectConfig
+from MDALSelectorLib.retrospect.config import COMPARED, RANDOM, SITE_RANDOM, RetrospectConfig
 from MDALSelectorLib.retrospect.evaluation import N_RESAMPLES
 from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort
 from MDALSelectorLib.retrospect.outcomes import FoldResult, Outcome
+from MDALSelectorLib.retrospect.pairing_check import note_on_pairing
 from MDALSelectorLib.retrospect.retrospective import luck_of_the_best
-from MDALSelectorLib.strategies import STRATEGIES
+from MDALSelectorLib.retrospect.sites import Sites
 from MultimodalImagingLib.jobs.texts import joined, listed
 
 PROXY = (
@@ -37,6 +38,9 @@ def notes_on(
     labelled: LabelledCohort,
     config: RetrospectConfig,
     at_main: Sequence[Outcome],
+    *,
+    to_check: Mapping[str, Sequence[str]],
+    sites: Sites,
 ) -> tuple[str, ...]:
     """Return the notes of a run.
 
@@ -45,6 +49,8 @@ def notes_on(
         labelled: The cohort.
         config: What was asked for.
         at_main: Outcomes at the budget that the sentence speaks of.
+        to_check: What speaks against the pairing of cases, by case.
+        sites: Where the cases come from.
     """
     n_folds = len(results)
     compared = [o for o in at_main if o.strategy != RANDOM]
@@ -71,10 +77,7 @@ def notes_on(
         notes.append(f"Not compared, for want of what they rank by: {listed(missing)}.")
     if config.left_out:
         notes.append(f"Left out on request: {listed(sorted(config.left_out))}.")
-    notes.append(
-        "Pairing is not checked here: cases that `select` would hold back until the user has looked"
-        " at them take part. Leave wrong ones out with --leave-out."
-    )
+    notes += [note_on_pairing(to_check), sites.sentence]
     return (*notes, *labelled.remarks)
 
 
@@ -116,6 +119,6 @@ def _about_signal(results: Sequence[FoldResult]) -> list[str]:
 
 
 def _not_compared(compared: Sequence[Outcome], config: RetrospectConfig) -> list[str]:
-    wanted = config.strategies or tuple(name for name in STRATEGIES if name != "Score")
+    wanted = config.strategies or [n for n in COMPARED if n not in ("Score", SITE_RANDOM)]
     there = {outcome.strategy for outcome in compared}
     return [name for name in wanted if name not in there and name != RANDOM]

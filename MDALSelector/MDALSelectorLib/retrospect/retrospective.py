@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from MDALSelectorLib.retrospect.config import RANDOM
+from MDALSelectorLib.retrospect.config import COMPARED, RANDOM
 from MDALSelectorLib.retrospect.outcomes import Outcome, RandomBand
-from MDALSelectorLib.strategies import DEFAULT_STRATEGY, STRATEGIES
+from MDALSelectorLib.strategies import DEFAULT_STRATEGY
 
 if TYPE_CHECKING:
     from MDALSelectorLib.retrospect.evaluation import Evaluation
@@ -73,10 +73,10 @@ def all_outcomes(
         n_budgets: Number of budgets.
     """
     bands = tuple(evaluation.random_band(number) for number in range(n_budgets))
-    found = [evaluation.outcome(name, number) for number in range(n_budgets) for name in STRATEGIES]
+    found = [evaluation.outcome(name, number) for number in range(n_budgets) for name in COMPARED]
     areas = []
     if n_budgets > 1:
-        areas = [evaluation.area(name, [band.n_cases for band in bands]) for name in STRATEGIES]
+        areas = [evaluation.area(name, [band.n_cases for band in bands]) for name in COMPARED]
     return (
         bands,
         tuple(outcome for outcome in found if outcome is not None),
