@@ -5,11 +5,12 @@ import pytest
 from scipy import ndimage
 
 from MDALSelectorLib.pairing.gradient_agreement import (
-    _correlation,
     agreement,
     best_shift,
     edge_field,
     edge_spectrum,
+    shifted_agreement,
+    small_shifts,
 )
 
 SPACING = (4.0, 3.0, 3.5)
@@ -27,7 +28,8 @@ def field(image: np.ndarray, spacing: tuple[float, float, float] = SPACING) -> n
 
 def shift_between(first: np.ndarray, second: np.ndarray):
     weight = np.ones(first.shape, dtype=np.float32)
-    spectra = [edge_spectrum(field(im), weight, spacing_mm=SPACING) for im in (first, second)]
+    radius = small_shifts(first.shape, SPACING)
+    spectra = [edge_spectrum(field(im), weight, radius=radius) for im in (first, second)]
     return best_shift(*spectra, spacing_mm=SPACING)
 
 
@@ -102,10 +104,9 @@ def test_masked_correlation_equals_a_naive_sum_over_every_shift() -> None:
     spacing = (9.0, 10.0, 8.0)
     fields = generator.normal(size=(2, 7, *shape)).astype(np.float32)
     weights = (generator.uniform(size=(2, *shape)) < 0.8).astype(np.float32)
-    spectra = [
-        edge_spectrum(f, w, spacing_mm=spacing) for f, w in zip(fields, weights, strict=True)
-    ]
-    result = _correlation(*spectra, spacing)
+    radius = small_shifts(shape, spacing)
+    spectra = [edge_spectrum(f, w, radius=radius) for f, w in zip(fields, weights, strict=True)]
+    result = shifted_agreement(*spectra)
     assert result.shape == (7, 5, 7)
     for shift in np.ndindex(result.shape):
         k, j, i = (s - n // 2 for s, n in zip(shift, result.shape, strict=True))
@@ -123,10 +124,10 @@ def test_masked_correlation_equals_a_naive_sum_over_every_shift() -> None:
 
 def test_images_of_different_shape_are_refused() -> None:
     small = edge_spectrum(
-        field(anatomy(0, (12, 12, 12))), np.ones((12, 12, 12), np.float32), spacing_mm=SPACING
+        field(anatomy(0, (12, 12, 12))), np.ones((12, 12, 12), np.float32), radius=(4, 4, 4)
     )
     large = edge_spectrum(
-        field(anatomy(0, (14, 12, 12))), np.ones((14, 12, 12), np.float32), spacing_mm=SPACING
+        field(anatomy(0, (14, 12, 12))), np.ones((14, 12, 12), np.float32), radius=(4, 4, 4)
     )
     with pytest.raises(ValueError, match="one shape"):
         best_shift(small, large, spacing_mm=SPACING)

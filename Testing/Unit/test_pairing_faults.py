@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -31,9 +33,10 @@ def _streams() -> list[np.random.SeedSequence]:
 
 
 def prepared(arrays: list[Arrays]) -> list[PreparedCase]:
-    grid = make_case(draw_factors(np.random.default_rng(0)))[0]["T1"].grid
+    whole = make_case(draw_factors(np.random.default_rng(0)))[0]["T1"].grid
     cases = []
     for number, images in enumerate(arrays):
+        grid = replace(whole, size=images["T1"].shape[::-1])
         full = np.ones(images["T1"].shape, dtype=bool)
         ready = {m: normalize(a, full, kind="MR") for m, a in images.items()}
         bodies = {m: r.body for m, r in ready.items()}
@@ -163,3 +166,70 @@ def test_flags_say_what_was_seen_and_accuse_no_one(
     for own in flags.values():
         assert "wrong" not in own[0].reason.lower()
         assert own[0].reason.endswith("before labeling.")
+
+
+def displaced(images: Arrays, modality: str, voxels: tuple[int, int, int]) -> Arrays:
+    """Move a modality along (K, J, I) and keep what both show: the grid where they overlap."""
+    kept, moved = [], []
+    for steps in voxels:
+        first, last = slice(max(steps, 0), None), slice(None, -abs(steps) or None)
+        kept.append(first if steps >= 0 else last)
+        moved.append(slice(-min(steps, 0), None) if steps < 0 else last)
+    return {m: a[tuple(moved if m == modality else kept)] for m, a in images.items()}
+
+
+# The phantoms have voxels of 3 mm.
+FAR = {
+    (0, 0, 20): "T2 lies about 60 mm (mostly left) off T1 and FLAIR.",
+    (0, 0, -20): "T2 lies about 60 mm (mostly right) off T1 and FLAIR.",
+    (0, 20, 0): "T2 lies about 60 mm (mostly posterior) off T1 and FLAIR.",
+    (0, -20, 0): "T2 lies about 60 mm (mostly anterior) off T1 and FLAIR.",
+    (18, 0, 0): "T2 lies about 54 mm (mostly superior) off T1 and FLAIR.",
+    (-18, 0, 0): "T2 lies about 54 mm (mostly inferior) off T1 and FLAIR.",
+}
+
+
+def similar(sentence: str) -> str:
+    """Return a pattern of the sentence that allows another last digit of its millimeters."""
+    return re.sub(r"\d mm", r"[0-9] mm", re.escape(sentence).replace(r"\ ", " "))
+
+
+@pytest.mark.parametrize("n_cases", [12, 36])
+def test_a_modality_that_lies_far_off_is_told_from_a_mirrored_one(n_cases: int) -> None:
+    """Where only halves overlap, the half of a symmetric body resembles the other one mirrored."""
+    made = [make_case(draw_factors(np.random.default_rng([5, s])))[0] for s in range(n_cases)]
+    cohort = [{m: of[m].array.astype(np.float32) for m in MODALITIES} for of in made]
+    usual = measured(cohort)
+    untouched = set(pairing_flags(usual))
+    assert len(untouched) <= n_cases // 12
+    rows = [row for row in range(n_cases) if usual.case_ids[row] not in untouched]
+    steps = [*FAR, None]
+    chosen = rows[: len(steps)] if n_cases > 12 else rows[:2]
+    for start in range(0, len(steps), len(chosen)):
+        faults = dict(zip(chosen, steps[start : start + len(chosen)], strict=False))
+        changed = list(cohort)
+        for row, step in faults.items():
+            if step is None:
+                changed[row] = planted(cohort, {row: FAULTS[1]})[row]
+            else:
+                changed[row] = displaced(cohort[row], "T2", step)
+        flags = pairing_flags(measured_alike(usual, changed, list(faults)))
+        assert set(flags) - untouched == {usual.case_ids[row] for row in faults}
+        for row, step in faults.items():
+            (flag,) = flags[usual.case_ids[row]]
+            assert re.match(similar(SEEN[1] if step is None else FAR[step]), flag.reason)
+
+
+def measured_alike(
+    usual: AlignmentMeasures, changed: list[Arrays], rows: list[int]
+) -> AlignmentMeasures:
+    """Measure what has changed only: other patients' images do not count for what is told here."""
+    alone = measured([changed[row] for row in rows])
+    tables = {}
+    for item in fields(AlignmentMeasures)[2:]:
+        tables[item.name] = {p: v.copy() for p, v in getattr(usual, item.name).items()}
+        if item.name in ("unrelated_z", "foreign_z", "foreign_case"):
+            continue
+        for pair, values in tables[item.name].items():
+            values[rows] = getattr(alone, item.name)[pair]
+    return AlignmentMeasures(usual.case_ids, usual.spacing_mm, **tables)

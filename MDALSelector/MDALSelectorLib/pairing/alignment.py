@@ -42,8 +42,11 @@ class AlignmentMeasures:
         unrelated_z: Distance of the agreement from the agreement with the images of other patients,
             in standard deviations of the latter, shape `(n_cases,)`; about 0 for images that do not
             belong together. NaN for cohorts of fewer than four patients.
-        pose_gain: How much better the pair fits with the second modality in each of `POSES`, shape
-            `(n_cases, 12)`.
+        pose_gain: How much better the pair fits with the second modality in each of `POSES` than in
+            none, and last, at a shift of more than 24 mm than at a smaller one, shape
+            `(n_cases, 13)`.
+        far_offset_mm: How far the second modality lies from the first by that shift, LPS mm, shape
+            `(n_cases, 3)`.
         sameness: Correlation of the voxels of a pair, shape `(n_cases,)`; 1 for a copy.
         foreign_case: Row of the other patient's case whose second modality fits the first one of
             this case best, and of the one whose first fits the second, shape `(n_cases, 2)`.
@@ -57,6 +60,7 @@ class AlignmentMeasures:
     offset_mm: Table
     unrelated_z: Table
     pose_gain: Table = field(default_factory=dict)
+    far_offset_mm: Table = field(default_factory=dict)
     sameness: Table = field(default_factory=dict)
     foreign_case: Table = field(default_factory=dict)
     foreign_z: Table = field(default_factory=dict)
@@ -111,7 +115,7 @@ def _measures(
 ) -> AlignmentMeasures:
     shape = (len(found), len(pairs))
     values = np.array([of["measures"] for of in found]).reshape(*shape, 6)
-    poses = np.array([of["poses"] for of in found]).reshape(*shape, len(POSES))
+    poses = np.array([of["poses"] for of in found]).reshape(*shape, len(POSES) + 4)
     columns = {pair: values[:, number] for number, pair in enumerate(pairs)}
     foreign = comparisons.foreign_matches(len(found))
     return AlignmentMeasures(
@@ -121,7 +125,8 @@ def _measures(
         gain={pair: of[:, 1] for pair, of in columns.items()},
         offset_mm={pair: of[:, 2:5] for pair, of in columns.items()},
         unrelated_z=comparisons.z_scores(len(found)),
-        pose_gain={pair: poses[:, number] for number, pair in enumerate(pairs)},
+        pose_gain={pair: poses[:, number, :-3] for number, pair in enumerate(pairs)},
+        far_offset_mm={pair: poses[:, number, -3:] for number, pair in enumerate(pairs)},
         sameness={pair: of[:, 5] for pair, of in columns.items()},
         foreign_case={pair: of[:, :2] for pair, of in foreign.items()},
         foreign_z={pair: of[:, 2:] for pair, of in foreign.items()},

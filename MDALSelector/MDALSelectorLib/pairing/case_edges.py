@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from MDALSelectorLib.pairing.far_shifts import far_shift, far_spectrum
 from MDALSelectorLib.pairing.foreign_images import Pair
 from MDALSelectorLib.pairing.gradient_agreement import (
     CoarseCase,
@@ -18,6 +19,7 @@ from MDALSelectorLib.pairing.gradient_agreement import (
     edge_spectrum,
     resized,
     resized_mask,
+    small_shifts,
 )
 from MDALSelectorLib.pairing.poses import POSES, pose_gains
 from MultimodalImagingLib.images.arrays import Float32Array, Float64Array, MaskArray
@@ -46,18 +48,14 @@ class CaseEdges:
 
         Returns:
             `measures`: agreement, gain, offset (LPS, mm) and sameness, `(n_pairs, 6)`; `poses`:
-            gain of each pose, `(n_pairs, 12)`; `own`: agreement on the common cube, `(n_pairs,)`.
-            NaN where the case lacks a modality. And `spacing`, at which it was compared, mm.
+            gain of each pose and of a far shift, and its offset (LPS, mm), `(n_pairs, 16)`; `own`:
+            agreement on the common cube, `(n_pairs,)`. NaN where the case lacks a modality. And
+            `spacing`, at which it was compared, mm.
         """
         coarse, case, fields = self._coarse(row), self._case(row), self._fields(row)
-        lacking = np.full(len(POSES), np.nan)
-        poses = [
-            pose_gains(fields[a], fields[b]) if a in fields and b in fields else lacking
-            for a, b in self._pairs
-        ]
         return {
             "measures": np.array(_case_rows(coarse, case, self._pairs)),
-            "poses": np.array(poses),
+            "poses": np.array(_pose_rows(coarse, case, fields, self._pairs)),
             "own": self._agreements(fields, fields),
             "spacing": np.array(coarse.spacing_mm),
         }
@@ -91,14 +89,41 @@ class CaseEdges:
         return {m: _cube_field(image, coarse.bodies[m]) for m, image in coarse.images.items()}
 
 
+def _pose_rows(
+    coarse: CoarseCase,
+    case: PreparedCase,
+    fields: Mapping[str, Float32Array],
+    pairs: Sequence[Pair],
+) -> list[Float64Array]:
+    """Return gains of poses and of a far shift, and its offset, of every pair, `(16,)` each."""
+    shape = next(iter(coarse.images.values())).shape
+    k, j, i = (n * s / CUBE for n, s in zip(shape, coarse.spacing_mm, strict=True))
+    weights = {
+        m: resized_mask(weight > 0, (CUBE,) * 3).astype(np.float32)
+        for m, weight in coarse.weights.items()
+    }
+    spectra = {m: far_spectrum(field, weights[m]) for m, field in fields.items()}
+    rows = []
+    for first, second in pairs:
+        if first not in fields or second not in fields:
+            rows.append(np.full(len(POSES) + 4, np.nan))
+            continue
+        far = far_shift(spectra[first], spectra[second], spacing_mm=(k, j, i))
+        gains = pose_gains(fields[first], fields[second], unturned=far.agreement)
+        offset = case.grid.direction_matrix @ np.array(far.offset_mm[::-1])
+        rows.append(np.array([*gains, far.gain, *offset]))
+    return rows
+
+
 def _case_rows(coarse: CoarseCase, case: PreparedCase, pairs: Sequence[Pair]) -> list[Float64Array]:
     """Return agreement, gain, offset (LPS, mm) and sameness of every pair; NaN where it lacks."""
     spacing = coarse.spacing_mm
+    radius = small_shifts(next(iter(coarse.images.values())).shape, spacing)
     spectra = {
         modality: edge_spectrum(
             edge_field(image, coarse.bodies[modality], spacing_mm=spacing),
             coarse.weights[modality],
-            spacing_mm=spacing,
+            radius=radius,
         )
         for modality, image in coarse.images.items()
     }

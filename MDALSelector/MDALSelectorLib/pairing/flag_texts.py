@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from MDALSelectorLib.pairing.alignment import AlignmentMeasures
+from MDALSelectorLib.pairing.alignment import AlignmentMeasures, Table
 from MDALSelectorLib.pairing.foreign_images import Pair
 from MDALSelectorLib.pairing.pose_findings import PoseFinding
 from MultimodalImagingLib.images.arrays import Float64Array
@@ -15,6 +15,8 @@ from MultimodalImagingLib.jobs.texts import joined
 
 # Offsets from several modalities that differ less from their mean are reported as one.
 SAME_OFFSET_MM = 3.0
+# The same for far offsets, which are found on coarse images.
+SAME_FAR_OFFSET_MM = 12.0
 # Along the positive and the negative LPS axis.
 DIRECTIONS = (("left", "right"), ("posterior", "anterior"), ("superior", "inferior"))
 
@@ -27,8 +29,19 @@ def copy_text(pair: Pair) -> str:
     )
 
 
-def pose_text(finding: PoseFinding) -> str:
-    """Return the sentence about a modality that fits better in another pose."""
+def pose_text(measures: AlignmentMeasures, index: int, finding: PoseFinding) -> str:
+    """Return the sentence about a modality that fits better in another pose or far away.
+
+    Args:
+        measures: Alignment of all cases.
+        index: Row of the case.
+        finding: What was found.
+    """
+    if finding.pose is None:
+        moved = finding.modality
+        pairs = [p for p in measures.pairs if moved in p and {*p} - {moved} <= {*finding.partners}]
+        offsets = _offsets(measures.far_offset_mm, index, moved, pairs)
+        return _off_text(moved, offsets, same_mm=SAME_FAR_OFFSET_MM)
     return (
         f"{finding.modality} fits {joined(list(finding.partners))} better when it is"
         f" {finding.pose}. Compare the sides and the orientation in the files before labeling."
@@ -81,19 +94,29 @@ def shift_reasons(measures: AlignmentMeasures, index: int, pairs: Sequence[Pair]
     own = [pair for pair in pairs if n_pairs > 1 and culprit in pair]
     groups = [(culprit, own)] if own else []
     groups += [(pair[1], [pair]) for pair in pairs if pair not in own]
-    return [_off_text(measures, index, moved, group) for moved, group in groups]
+    return [
+        _off_text(moved, _offsets(measures.offset_mm, index, moved, group), same_mm=SAME_OFFSET_MM)
+        for moved, group in groups
+    ]
 
 
-def _off_text(measures: AlignmentMeasures, index: int, moved: str, pairs: Sequence[Pair]) -> str:
-    """Say how far a modality lies off others; in one figure where the estimates agree."""
+def _offsets(
+    table: Table, index: int, moved: str, pairs: Sequence[Pair]
+) -> dict[str, Float64Array]:
+    """Return how far a modality lies off each of its partners, LPS mm."""
     offsets = {}
     for first, second in pairs:
         sign = 1.0 if moved == second else -1.0
         still = first if moved == second else second
-        offsets[still] = sign * measures.offset_mm[first, second][index]
+        offsets[still] = sign * table[first, second][index]
+    return offsets
+
+
+def _off_text(moved: str, offsets: Mapping[str, Float64Array], *, same_mm: float) -> str:
+    """Say how far a modality lies off others; in one figure where the estimates agree."""
     mean = np.mean(list(offsets.values()), axis=0)
     spread = max(float(np.linalg.norm(offset - mean)) for offset in offsets.values())
-    if spread <= SAME_OFFSET_MM:
+    if spread <= same_mm:
         parts = [f"{_distance_text(mean)} off {joined(list(offsets))}"]
     else:
         parts = [f"{_distance_text(offset)} off {still}" for still, offset in offsets.items()]

@@ -36,10 +36,10 @@ def pairing_flags(
 ) -> dict[str, tuple[Flag, ...]]:
     """Flag the cases whose modalities do not seem to belong together.
 
-    Flagged are copies of one image, modalities that fit better mirrored or turned, and those that
-    agree with no other one better than with other patients' images. Of the rest, pairs are flagged
-    that agree clearly better after a shift; the limit is the one that the exponential tail of the
-    cohort's gains exceeds with `false_flag_rate`.
+    Flagged are copies of one image, modalities that fit better mirrored, turned or far from where
+    they lie, and those that agree with no other one better than with other patients' images. Of the
+    rest, pairs are flagged that agree clearly better after a shift; the limit is the one that the
+    exponential tail of the cohort's gains exceeds with `false_flag_rate`.
 
     Args:
         measures: Alignment of all cases.
@@ -64,7 +64,7 @@ def pairing_flags(
         modalities = [m for m in names if m not in explained]
         pairs = [p for p in shifted[index] if not set(p) & {*modalities, *explained}]
         reasons = [copy_text(pair) for pair in copies[index]]
-        reasons += [pose_text(finding) for finding in posed[index]]
+        reasons += [pose_text(measures, index, finding) for finding in posed[index]]
         reasons += mismatch_reasons(measures, index, modalities, foreign[index])
         reasons += shift_reasons(measures, index, pairs)
         reasons += [] if reasons else surprising[index]

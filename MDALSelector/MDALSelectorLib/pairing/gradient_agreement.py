@@ -54,12 +54,14 @@ class EdgeSpectrum:
 
     Attributes:
         shape: Shape `(K, J, I)` of the image.
+        radius: Largest shift along each axis that it serves for, voxels.
         field: Spectra of the weighted channels, shape `(7, ...)`.
         energy: Spectrum of the weighted squared norm.
         weight: Spectrum of the weight.
     """
 
     shape: tuple[int, int, int]
+    radius: tuple[int, ...]
     field: npt.NDArray[np.complex64]
     energy: npt.NDArray[np.complex64]
     weight: npt.NDArray[np.complex64]
@@ -95,25 +97,33 @@ def agreement(first: Float32Array, second: Float32Array) -> float:
     return float(np.vdot(first, second)) / norm if norm > 0 else 0.0
 
 
-def edge_spectrum(field: Float32Array, weight: Float32Array, *, spacing_mm: Triple) -> EdgeSpectrum:
-    """Transform an edge field for `best_shift`.
+def small_shifts(shape: tuple[int, ...], spacing_mm: Triple) -> tuple[int, ...]:
+    """Return the largest shift along each axis that `best_shift` looks at, voxels."""
+    return tuple(
+        min(round(MAX_SHIFT_MM / spacing), int(n * MAX_SHIFT_SHARE))
+        for n, spacing in zip(shape, spacing_mm, strict=True)
+    )
+
+
+def edge_spectrum(
+    field: Float32Array, weight: Float32Array, *, radius: tuple[int, ...]
+) -> EdgeSpectrum:
+    """Transform an edge field for `best_shift` and `shifted_agreement`.
 
     Args:
         field: Channels, shape `(7, K, J, I)`.
         weight: 1 where the field is known, 0 elsewhere, shape `(K, J, I)`.
-        spacing_mm: Spacing along `(K, J, I)`, mm.
+        radius: Largest shift along `(K, J, I)`, voxels.
     """
     shape = (field.shape[1], field.shape[2], field.shape[3])
-    padded = [
-        fft.next_fast_len(n + radius, real=True)
-        for n, radius in zip(shape, _radius(shape, spacing_mm), strict=True)
-    ]
+    padded = _padded(shape, radius)
 
     def transform(array: Float32Array) -> npt.NDArray[np.complex64]:
         return np.asarray(fft.rfftn(array.astype(np.float32), padded, axes=(-3, -2, -1)))
 
     energy = (field**2).sum(axis=0) * weight
-    return EdgeSpectrum(shape, transform(field * weight), transform(energy), transform(weight))
+    spectra = (transform(field * weight), transform(energy), transform(weight))
+    return EdgeSpectrum(shape, radius, *spectra)
 
 
 def best_shift(first: EdgeSpectrum, second: EdgeSpectrum, *, spacing_mm: Triple) -> BestShift:
@@ -130,14 +140,14 @@ def best_shift(first: EdgeSpectrum, second: EdgeSpectrum, *, spacing_mm: Triple)
     if first.shape != second.shape:
         msg = f"Expected spectra of images of one shape, got {first.shape} and {second.shape}."
         raise ValueError(msg)
-    correlation = _correlation(first, second, spacing_mm)
+    correlation = shifted_agreement(first, second)
     center = tuple(n // 2 for n in correlation.shape)
-    distance = _distances(correlation.shape, spacing_mm)
+    distance = shift_distances(correlation.shape, spacing_mm)
     peak = np.unravel_index(
         np.argmax(np.where(distance <= MAX_SHIFT_MM, correlation, -np.inf)), correlation.shape
     )
     at_rest = float(correlation[center])
-    steps = [_refined(correlation, peak, axis) - center[axis] for axis in range(3)]
+    steps = [refined(correlation, peak, axis) - center[axis] for axis in range(3)]
     offset = [float(n * s) for n, s in zip(steps, spacing_mm, strict=True)]
     return BestShift(at_rest, float(correlation[peak]) - at_rest, (offset[0], offset[1], offset[2]))
 
@@ -153,22 +163,29 @@ def _channels(normal: Float32Array) -> Float32Array:
     return channels
 
 
-def _radius(shape: tuple[int, ...], spacing_mm: Triple) -> list[int]:
-    """Largest shift along each axis, voxels."""
-    return [
-        min(round(MAX_SHIFT_MM / spacing), int(n * MAX_SHIFT_SHARE))
-        for n, spacing in zip(shape, spacing_mm, strict=True)
-    ]
+def _padded(shape: tuple[int, ...], radius: tuple[int, ...]) -> list[int]:
+    return [fft.next_fast_len(n + r, real=True) for n, r in zip(shape, radius, strict=True)]
 
 
-def _correlation(first: EdgeSpectrum, second: EdgeSpectrum, spacing_mm: Triple) -> Float32Array:
-    """Normalized correlation for every shift; the center is no shift."""
-    radius = _radius(first.shape, spacing_mm)
-    padded = [fft.next_fast_len(n + r, real=True) for n, r in zip(first.shape, radius, strict=True)]
+def shifted_agreement(
+    first: EdgeSpectrum, second: EdgeSpectrum, *, min_share: float = 0.0
+) -> Float32Array:
+    """Return the correlation of two edge fields for every shift, where they overlap.
+
+    Args:
+        first: Spectrum of the image at rest.
+        second: Spectrum of the image that is shifted, of the same shape and radius.
+        min_share: Shifts at which less than this share of the edges of either image is left in
+            the overlap are -1.
+
+    Returns:
+        -1 to 1, shape `(2 * radius + 1)` along each axis; the center is no shift.
+    """
+    padded = _padded(first.shape, first.radius)
 
     def back(spectrum: npt.NDArray[np.complex64]) -> Float32Array:
         shifts = fft.irfftn(spectrum, padded)
-        for axis, r in enumerate(radius):
+        for axis, r in enumerate(first.radius):
             shifts = np.take(shifts, np.arange(-r, r + 1), axis=axis, mode="wrap")
         return np.asarray(shifts, dtype=np.float32)
 
@@ -176,17 +193,22 @@ def _correlation(first: EdgeSpectrum, second: EdgeSpectrum, spacing_mm: Triple) 
     energy_a = back(np.conj(first.energy) * second.weight)
     energy_b = back(np.conj(first.weight) * second.energy)
     floor = 1e-6 * max(float(energy_a.max()) * float(energy_b.max()), 1e-12)
-    return np.asarray(joint / np.sqrt(np.maximum(energy_a * energy_b, floor)))
+    found = np.asarray(joint / np.sqrt(np.maximum(energy_a * energy_b, floor)))
+    if min_share > 0:
+        for energy in (energy_a, energy_b):
+            found = np.where(energy >= min_share * energy[first.radius], found, np.float32(-1))
+    return found
 
 
-def _distances(shape: tuple[int, ...], spacing_mm: Triple) -> Float32Array:
+def shift_distances(shape: tuple[int, ...], spacing_mm: Triple) -> Float32Array:
+    """Return the length of every shift of `shifted_agreement`, mm."""
     axes = [(np.arange(n) - n // 2) * s for n, s in zip(shape, spacing_mm, strict=True)]
     k, j, i = np.meshgrid(*axes, indexing="ij")
     return np.asarray(np.sqrt(k**2 + j**2 + i**2), dtype=np.float32)
 
 
-def _refined(values: Float32Array, peak: tuple[np.intp, ...], axis: int) -> float:
-    """Vertex of the parabola through the peak and its neighbors along an axis, voxels."""
+def refined(values: Float32Array, peak: tuple[np.intp, ...], axis: int) -> float:
+    """Return the vertex of the parabola through a peak and its neighbors along an axis, voxels."""
     position = int(peak[axis])
     if not 0 < position < values.shape[axis] - 1:
         return float(position)

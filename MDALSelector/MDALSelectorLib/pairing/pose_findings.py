@@ -1,4 +1,4 @@
-"""Modalities that fit the others of their case better when they are mirrored or turned."""
+"""Modalities that fit the others of their case better mirrored, turned, or at another place."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _TAIL = 3.0 / 0.84
 
 @dataclass(frozen=True)
 class PoseFinding:
-    """A modality that fits better in another pose.
+    """A modality that fits better in another pose, or far from where it lies.
 
     Attributes:
         modality: The modality.
         partners: Those that it fits better; if it is one alone, either may be the mirrored one.
-        pose: What was done to the modality, see `Pose.text`.
+        pose: What was done to the modality, see `Pose.text`; `None` if it only lies far off.
     """
 
     modality: str
     partners: tuple[str, ...]
-    pose: str
+    pose: str | None
 
 
 def pose_findings(measures: AlignmentMeasures, config: PairingConfig) -> list[list[PoseFinding]]:
@@ -55,7 +55,7 @@ def pose_findings(measures: AlignmentMeasures, config: PairingConfig) -> list[li
 
 
 def _with_excess(gains: Float64Array, config: PairingConfig) -> Float64Array:
-    """Return gains and by how much they exceed their limit, `(n_cases, 2, 12)`.
+    """Return gains and by how much they exceed their limit, `(n_cases, 2, 13)`.
 
     Poses that say nothing about a pair are NaN.
     """
@@ -73,7 +73,7 @@ def _with_excess(gains: Float64Array, config: PairingConfig) -> Float64Array:
 def _gains_of(
     modality: str, index: int, tables: Mapping[Pair, Float64Array]
 ) -> dict[str, Float64Array]:
-    """Return gains and excesses of a modality's poses per partner, `(2, 12)` each."""
+    """Return gains and excesses of a modality's poses per partner, `(2, 13)` each."""
     gains = {}
     for (first, second), table in tables.items():
         if modality in (first, second) and np.isfinite(table[index]).any():
@@ -91,17 +91,22 @@ def _finding(modality: str, gains: Mapping[str, Float64Array]) -> PoseFinding | 
     worst = np.where(np.isfinite(table[:, 0]), table[:, 0], np.inf).min(axis=0)
     excess = np.nansum(table[:, 1], axis=0) / np.maximum(counts, 1)
     excess = np.where((counts > 0) & (worst > 0), excess, -np.inf)
-    best = int(excess.argmax())
-    if not excess[best] > 0:
+    # Poses have to beat the far shift, so that one that does needs no shift beside it. A limb looks
+    # much the same far along: the shift has to stand out against every partner.
+    excess[-1] = np.where(np.isfinite(table[:, 0, -1]), table[:, 1, -1], np.inf).min()
+    best = int(excess[:-1].argmax())
+    best = best if excess[best] > 0 else len(POSES)
+    if not (excess[best] > 0 and counts[best] > 0):
         return None
     partners = tuple(p for p, row in gains.items() if np.isfinite(row[0, best]))
-    return PoseFinding(modality, partners, POSES[best].text)
+    return PoseFinding(modality, partners, POSES[best].text if best < len(POSES) else None)
 
 
 def _inverse() -> list[int]:
-    """Turning one image of a pair is turning the other one back."""
+    """Turning one image of a pair is turning the other one back; a shift is one of both."""
     keys = [(pose.axes, pose.signs) for pose in POSES]
-    return [keys.index((axes, tuple(signs[a] for a in axes))) for axes, signs in keys]
+    inverse = [keys.index((axes, tuple(signs[a] for a in axes))) for axes, signs in keys]
+    return [*inverse, len(POSES)]
 
 
 _INVERSE = _inverse()
