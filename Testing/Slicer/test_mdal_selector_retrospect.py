@@ -57,7 +57,10 @@ def quick(ui):
     ui.drawsSpinBox.value = 2
 
 
-def result(folder: Path, budgets=("10%", "20%")) -> Path:
+DIFFERENCES = {"DiverseMD": -0.01, "CSCS": 0.012, "Random": 0.0}
+
+
+def result(folder: Path, budgets=("10%", "20%"), differences=DIFFERENCES) -> Path:
     """Write a ready-made result and return its folder."""
     from MDALSelectorLib.retrospect.outcomes import Outcome, RandomBand
     from MDALSelectorLib.retrospect.retrospective import Retrospective
@@ -70,7 +73,7 @@ def result(folder: Path, budgets=("10%", "20%")) -> Path:
     outcomes = [
         outcome(strategy, budget, value * (budget + 1))
         for budget in range(len(budgets))
-        for strategy, value in (("DiverseMD", -0.01), ("CSCS", 0.012), ("Random", 0.0))
+        for strategy, value in differences.items()
     ]
     found = Retrospective(
         cohort="toy",
@@ -315,3 +318,18 @@ def test_a_result_that_is_gone_or_damaged_is_said(panel, know, cohort, drive, wa
     assert "Run the command again." in panel.ui.verdictLabel.text
     assert panel.ui.retrospectView.isHidden()
     assert not panel.ui.useStrategyButton.enabled
+
+
+def test_draws_that_no_selection_knows_cannot_be_used(
+    panel, know, drive, cohort, tmp_path, wait_until
+):
+    differences = {"SiteStratifiedRandom": 0.01, "MinMD": 0.0}
+    result(tmp_path / "record" / "runs" / "001-retrospect", differences=differences)
+    know(cohort)
+    wait_until(lambda: panel.retrospect._table.isFilled)
+    drive.click_cell(panel.ui.retrospectView, 0, 0)
+    button = panel.ui.useStrategyButton
+    assert not button.enabled
+    assert "SiteStratifiedRandom is there to compare with" in tool_tip(button)
+    drive.click_cell(panel.ui.retrospectView, 1, 0)
+    assert button.enabled

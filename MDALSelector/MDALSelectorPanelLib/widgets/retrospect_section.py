@@ -99,6 +99,9 @@ class RetrospectSection:
         noRow = "" if chosen else _("Choose a strategy in the table.")
         if chosen == parameters.strategy.value:
             noRow = _("The selection uses {strategy} already.").format(strategy=chosen)
+        elif chosen and chosen not in [strategy.value for strategy in Strategy]:
+            noRow = _("{strategy} is there to compare with; a selection cannot use it.")
+            noRow = noRow.format(strategy=chosen)
         noPage = none
         if self._result.rows and self._result.page is None:
             noPage = _("The page of this run is not there any more. Press Start again.")
