@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,11 +24,13 @@ from MDALSelectorPanelLib.nodes.case_rows import (
     write_case_table,
 )
 from MDALSelectorPanelLib.nodes.pmi_overlay import MAP_ATTRIBUTE, PMIOverlay
-from MDALSelectorPanelLib.nodes.ranking_nodes import RankingNodes
+from MDALSelectorPanelLib.nodes.ranking_nodes import RankingNodes, runFacts
 from MDALSelectorPanelLib.widgets.case_table import CaseTable
 from MDALSelectorPanelLib.widgets.cohort_section import CohortSection
 from MDALSelectorPanelLib.widgets.map_section import MapSection
+from MDALSelectorPanelLib.widgets.ranking_notes import RankingNotes
 from MDALSelectorPanelLib.widgets.retrospect_section import RetrospectSection
+from MDALSelectorPanelLib.widgets.within_choice import WithinChoice
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_layout import MAX_VIEWS, CaseLayout
 from MultimodalSlicerLib.case_loader import CaseLoader, labelCenter
@@ -84,6 +86,8 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         logic = self.logic
         self.maps = MapSection(self.ui, logic.overlay, logic.loader, logic.ranking)
         self.retrospect = RetrospectSection(self.ui, logic.getParameterNode, MODULE)
+        self.within = WithinChoice(self.ui.withinComboBox, logic.getParameterNode)
+        self.notes = RankingNotes(self.ui, logic.ranking, logic.getParameterNode)
         self._connect()
         self.initializeParameterNode()
         self.showRanking()
@@ -101,6 +105,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
     def showParameters(self, parameters: MDALSelectorParameterNode) -> None:
         """Show what is not bound by itself."""
         self.ui.strategyHintLabel.text = parameters.strategy.hint()
+        self.within.follow(self.logic.groupings(parameters.cohortPath), parameters.within)
         self.updateButtons()
 
     def onManifestButton(self) -> None:
@@ -120,7 +125,9 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         """Show the cohort."""
         with slicer.util.tryWithErrorDisplay(_("The cohort cannot be shown.")):
             report = self.logic.finishInspection(job)
-            self.cohort.show(report, corrections=self.logic.getParameterNode().corrections)
+            parameters = self.logic.getParameterNode()
+            self.cohort.show(report, corrections=parameters.corrections)
+            self.within.follow(report.groupings, parameters.within)
             self.showRanking()
 
     def onNamesCorrected(self, corrections: Sequence[str]) -> None:
@@ -155,16 +162,9 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.cases.setRows(self.logic.rows(), pictureFolder=pictures)
         self.plot.show(self.logic.draw())
         showText(self.ui.plotHintLabel, self.logic.ranking.plotHint())
-        self.showTrust()
+        self.notes.show()
         showText(self.ui.reasonLabel, "")
         self.updateButtons()
-
-    def showTrust(self) -> None:
-        """Show how far to trust the ranking: in one sentence, and all of it as tool tip."""
-        trust = self.logic.ranking.trust
-        first = trust.partition(". ")[0].rstrip(".")
-        showText(self.ui.trustLabel, f"{first}." if first else "")
-        self.ui.trustLabel.toolTip = trust
 
     def onCasesFilled(self) -> None:
         """Say how many cases there are."""
@@ -251,6 +251,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         missing = self.setupSection.problem
         problems = self.logic.problems(parameters, row, busy=busy, missing=missing)
         problems["leastFitButton"] = self.maps.problem
+        problems["offeredStrategyButton"] = self.notes.problem(parameters)
         problems |= self.retrospect.problems(parameters, missing=missing)
         self.showProblems(problems)
         case = self.logic.loader.caseID
@@ -264,6 +265,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
             "inspectButton": self.onInspectButton,
             "resetNamesButton": self.onResetNamesButton,
             "startButton": self.onStartButton,
+            "offeredStrategyButton": self.notes.onOfferedStrategyButton,
             "loadCaseButton": self.onLoadCase,
             "closeCaseButton": self.onCloseCaseButton,
             "segmentEditorButton": self.onSegmentEditorButton,
@@ -340,7 +342,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         files = self._files()
         self.nLabelled = sum(files.label(case) is not None for case in self._report.cases)
         self.getParameterNode().retrospectRun = str(files.latest_retrospect() or "")
-        if self.ranking.cohort != self._reportedPath:
+        if self.ranking.facts.cohort != self._reportedPath:
             self.ranking.remove()
             run = self._files().latest_run()
             if run is not None:
@@ -369,10 +371,14 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         run = str((job.result or {}).get("run", ""))
         if not run:
             raise ValueError(_("The job reported no run folder. See the log, then start it again."))
-        self.openRun(Path(run))
+        self.openRun(Path(run), (job.result or {}).get("evidence"))
 
-    def openRun(self, run: Path) -> None:
+    def openRun(self, run: Path, evidence: object = None) -> None:
         """Put the ranking of a run into the scene, with the states of the record.
+
+        Args:
+            run: Folder of the run.
+            evidence: What its job told about labels and strategies, if it did.
 
         Raises:
             CohortError: If the run or the record cannot be read.
@@ -382,8 +388,8 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         selection = read_selection(run)
         found = () if self._report is None else self._report.cases
         rows = rows_from_selection(selection, found=found, states=self._files().states())
-        cohort, trust = self.getParameterNode().cohortPath, selection.trust.sentence
-        self.ranking.write(rows, run=str(run), trust=trust, cohort=cohort)
+        cohort = self.getParameterNode().cohortPath
+        self.ranking.write(rows, runFacts(run, cohort, selection, evidence))
 
     def rows(self) -> list[CaseRow]:
         """Return the ranking of the scene, or the cases that were found before there is one."""
@@ -449,6 +455,10 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
     def isInspected(self, path: str) -> bool:
         """Tell whether a cohort is the one that was inspected last."""
         return self._report is not None and self._reportedPath == path
+
+    def groupings(self, path: str) -> Mapping[str, int]:
+        """Return number of groups by name of the groupings of a cohort that was inspected."""
+        return self._report.groupings if self._report and self.isInspected(path) else {}
 
     def problems(
         self, parameters: MDALSelectorParameterNode, row: CaseRow | None, *, busy: str, missing: str

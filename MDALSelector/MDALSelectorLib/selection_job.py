@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
+from MDALSelectorLib.inspection.acquisition_groups import acquisition_groups
 from MDALSelectorLib.report.run_writing import write_run
-from MDALSelectorLib.selection.acquisition import acquisition_groups, with_acquisition
+from MDALSelectorLib.selection.acquisition import with_acquisition
 from MDALSelectorLib.selection.budget import check_some_unlabelled, parse_budget
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.cohort_scores import CohortScores

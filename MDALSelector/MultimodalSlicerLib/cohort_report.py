@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
@@ -50,6 +50,7 @@ class CohortReport:
         cases: The cases with their files.
         naming: How cases got their names, a sentence; empty if a table names them.
         left_out: What to say first: main modalities that the cohort goes on without; else empty.
+        groupings: Number of groups by the name of every grouping of the cases by acquisition.
     """
 
     summary: str
@@ -62,6 +63,7 @@ class CohortReport:
     cases: tuple[FoundCase, ...]
     naming: str = ""
     left_out: str = ""
+    groupings: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_report(content: Mapping[str, Any]) -> CohortReport:
@@ -83,6 +85,7 @@ def read_report(content: Mapping[str, Any]) -> CohortReport:
             cases=tuple(_case(item) for item in content["cases"]),
             naming=content.get("naming", ""),
             left_out=content.get("left_out", ""),
+            groupings=dict(content.get("groupings", {})),
         )
     except (KeyError, TypeError) as error:
         msg = f"Expected the report about a cohort, but {error} is missing. Inspect it again."

@@ -147,6 +147,7 @@ class MDALSelectorParameterNode(WrappedParameters):
         seed: Seed of everything random.
         labelledRule: Which cases count as labeled.
         scoreColumn: Column of the manifest for the strategy Score.
+        within: Grouping within which the modality difference is compared; empty for none.
         acceptedCases: Cases whose pairing the user confirmed.
         showsMap: Whether the local PMI map of the open case is shown.
         mapOpacity: Of the map over the image.
@@ -168,6 +169,7 @@ class MDALSelectorParameterNode(WrappedParameters):
     seed: Annotated[int, Minimum(0)] = 0
     labelledRule: LabelledRule
     scoreColumn: str
+    within: str
     acceptedCases: list[str]
     showsMap: bool
     mapOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.6
@@ -194,6 +196,7 @@ def selectArguments(parameters: MDALSelectorParameterNode) -> list[str]:
         "--labelled": parameters.labelledRule.value,
         "--device": parameters.device.value,
         "--score-column": parameters.scoreColumn.strip(),
+        "--within": parameters.within,
         "--record": parameters.recordPath,
     }
     arguments = _command("select", parameters, options)
@@ -202,10 +205,12 @@ def selectArguments(parameters: MDALSelectorParameterNode) -> list[str]:
 
 def retrospectArguments(parameters: MDALSelectorParameterNode) -> list[str]:
     """Return the command that replays budgets on the labeled cases."""
+    isNetwork = parameters.learner.value == "network"
     options = {
         "--budgets": parameters.retrospectBudgets.strip(),
         "--learner": parameters.learner.value,
         "--draws": str(parameters.retrospectDraws),
+        "--device": parameters.device.value if isNetwork else "",
         "--seed": str(parameters.seed),
         "--score-column": parameters.scoreColumn.strip(),
         "--record": parameters.recordPath,

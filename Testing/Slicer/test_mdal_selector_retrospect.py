@@ -156,12 +156,13 @@ def test_the_command_line_understands_what_the_panel_asks_for(panel):
     from MDALSelectorLib.__main__ import build_parser
     from MDALSelectorLib.commands.retrospect import config_from_options
     from MDALSelectorLib.retrospect.config import LEARNERS
-    from MultimodalSlicerLib.selection_parameters import Learner, retrospectArguments
+    from MultimodalSlicerLib.selection_parameters import Device, Learner, retrospectArguments
 
     parameters = panel._parameterNode
     parameters.cohortPath = "/data/cohort"
     parameters.corrections = ["t1_gd=T1c"]
     parameters.scoreColumn = "score"
+    parameters.device = Device.CPU
     quick(panel.ui)
     assert [learner.value for learner in Learner] == list(LEARNERS)
     for learner in Learner:
@@ -169,6 +170,8 @@ def test_the_command_line_understands_what_the_panel_asks_for(panel):
         options = build_parser().parse_args(retrospectArguments(parameters)[1:])
         config = config_from_options(options)
         assert (config.budgets, config.n_draws, config.learner) == (("4",), 2, learner.value)
+        assert (config.network is not None) == (learner.value == "network")
+        assert config.network is None or config.network.device == "cpu"
         assert config.modality_patterns == ("t1_gd=T1c",)
         assert config.score_column == "score"
         assert config.record == Path(parameters.recordPath)

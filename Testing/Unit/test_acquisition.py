@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from example_selection import example_scores
 
-from MDALSelectorLib.selection.acquisition import (
+from MDALSelectorLib.inspection.acquisition_groups import (
     FIELD_OF_VIEW,
     VOXEL_SIZE,
     acquisition_groups,
-    explained_share,
-    with_acquisition,
 )
+from MDALSelectorLib.selection.acquisition import explained_share, with_acquisition
 from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
@@ -73,9 +72,11 @@ def test_an_order_that_follows_the_site_is_said_and_within_mends_it(tmp_path: Pa
     (remark,) = found.diagnostics.remarks
     assert remark.startswith("site explains")
     assert "--within site" in remark
+    assert found.diagnostics.followed == ("site",)
     np.testing.assert_array_equal(found.modality_difference, scores.modality_difference)
     mended = with_acquisition(scores, cohort(scores, tmp_path, site=of_case), "site")
     assert mended.diagnostics.acquisition_shares["site"] < 0.1
+    assert mended.diagnostics.followed == ()
     assert mended.diagnostics.remarks[0] == (
         "The modality difference was compared within site (3 groups)."
     )

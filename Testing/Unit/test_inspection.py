@@ -112,6 +112,21 @@ def test_the_report_counts_cases_modalities_labels_and_patients(root: Path) -> N
     assert pet.orientations == {"LPS": 13}
 
 
+def test_the_report_says_how_cases_can_be_grouped(tmp_path: Path) -> None:
+    rows = ["case,CT,site,age"]
+    for number in range(6):
+        path = tmp_path / f"p{number}" / "ct.nii.gz"
+        image(path)
+        rows.append(f"p{number},{path},S{number % 2},{number}")
+    manifest = tmp_path / "cohort.csv"
+    manifest.write_text("\n".join(rows), encoding="utf-8")
+    report = inspect_cohort(manifest)
+    assert report.to_json()["groupings"] == {"site": 2}
+    text = io.StringIO()
+    print_inspection(report, Console(file=text, width=200))
+    assert "Cases differ in site (2 groups); `select --within`" in text.getvalue()
+
+
 def test_the_report_says_what_every_name_was_taken_for(root: Path) -> None:
     uses = [
         (use.target, use.part, use.is_used, use.n_files, use.example)

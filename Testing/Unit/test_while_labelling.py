@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -35,10 +36,11 @@ USED = outcome("DiverseMD", -0.03, -0.06, 0.0)
 
 
 def test_another_strategy_is_offered_where_chance_does_not_explain_it() -> None:
-    text = advice([RANDOM, USED, outcome("MinMD", 0.08, 0.04, 0.12)], "DiverseMD", 14)
-    assert "Among the 14 labeled cases" in text
-    assert "DiverseMD lies \N{MINUS SIGN}0.030 Dice" in text
-    assert text.endswith("To use it, give --strategy MinMD.")
+    found = advice([RANDOM, USED, outcome("MinMD", 0.08, 0.04, 0.12)], "DiverseMD", 14)
+    assert "Among the 14 labeled cases" in found.text
+    assert "DiverseMD lies \N{MINUS SIGN}0.030 Dice" in found.text
+    assert found.text.endswith("this need not hold for the others.")
+    assert found.offered == "MinMD"
 
 
 @pytest.mark.parametrize(
@@ -50,9 +52,9 @@ def test_another_strategy_is_offered_where_chance_does_not_explain_it() -> None:
     ],
 )
 def test_nothing_is_offered_where_it_may(other: Outcome) -> None:
-    text = advice([RANDOM, USED, other], "DiverseMD", 14)
-    assert text.endswith("This is no reason to change the strategy.")
-    assert "--strategy" not in text
+    found = advice([RANDOM, USED, other], "DiverseMD", 14)
+    assert found.text.endswith("This is no reason to change the strategy.")
+    assert found.offered is None
 
 
 @pytest.mark.parametrize(("n_labels", "is_told"), [(9, False), (12, True), (24, False)])
@@ -65,9 +67,14 @@ def test_select_tells_from_ten_labels_on_and_keeps_to_the_strategy_of_the_user(
         row[4] = ""
     manifest.write_text("\n".join(",".join(row) for row in rows) + "\n", encoding="utf-8")
     places = ("--output", str(tmp_path / "run"), "--record", str(tmp_path / "record"))
-    words = ("--budget", "4", "--strategy", "KCenter", "--estimator", "gaussian")
+    words = ("--budget", "4", "--strategy", "KCenter", "--estimator", "gaussian", "--events")
     assert main(["select", str(manifest), *places, *words]) == 0
-    captured = capsys.readouterr()
-    text = " ".join((captured.out + captured.err).split())
-    assert (f"Among the {n_labels} labeled cases" in text) == is_told
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    result = next(event for event in events if event["event"] == "result")
+    infos = [event["message"] for event in events if event["event"] == "info"]
+    told = [text for text in infos if "labeled cases, half" in text]
+    assert [f"Among the {n_labels} labeled cases" in text for text in told] == [True] * is_told
+    assert ("evidence" in result) == is_told
+    if is_told:
+        assert told[0].startswith(result["evidence"]["text"])
     assert read_selection_content(tmp_path / "run")["strategy"] == "KCenter"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 from MDALSelectorLib.estimation.config import ESTIMATORS, EstimationConfig, EstimatorName
@@ -122,9 +123,13 @@ def run_select(options: argparse.Namespace, reporter: Reporter) -> int:
     reporter.advance()
     run = run_selection(cohort, config, reporter)
     evidence = evidence_while_labelling(cohort, config, reporter)
+    result: dict[str, object] = {"run": str(run), "report": str(run / "report.html")}
     if evidence is not None:
-        reporter.info(evidence)
-    reporter.result({"run": str(run), "report": str(run / "report.html")})
+        offer = f" To use it, give --strategy {evidence.offered}." if evidence.offered else ""
+        reporter.info(f"{evidence.text}{offer}")
+        if getattr(options, "events", False):
+            result["evidence"] = asdict(evidence)
+    reporter.result(result)
     return 0
 
 

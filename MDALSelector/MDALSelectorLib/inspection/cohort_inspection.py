@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from MDALSelectorLib.inspection.acquisition_groups import acquisition_groups
 from MDALSelectorLib.inspection.geometry import GeometryReport, geometry_report
 from MultimodalImagingLib.cohorts.case_names import RULE
 from MultimodalImagingLib.cohorts.cases import Cohort, FileMatch, Problem
@@ -76,6 +77,12 @@ class InspectionReport:
         return sum(case.label is not None for case in self.cohort.cases)
 
     @property
+    def groupings(self) -> dict[str, int]:
+        """Number of groups by the name of every grouping that `select --within` knows."""
+        found = acquisition_groups(self.cohort)
+        return {name: len({*found[name].values()}) for name in sorted(found)}
+
+    @property
     def summary(self) -> str:
         """Cases, modalities and labels in one line."""
         names, n_cases = self.cohort.modalities, len(self.cohort.cases)
@@ -108,6 +115,7 @@ class InspectionReport:
             "patterns": [vars(use) for use in self.patterns],
             "pattern_table": [[row.expression, row.target] for row in cohort.patterns.rows],
             "problems": [_problem_json(cohort.root, problem) for problem in self.problems],
+            "groupings": self.groupings,
         }
 
     def _cases_json(self) -> list[dict[str, object]]:

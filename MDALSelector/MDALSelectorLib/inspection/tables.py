@@ -17,7 +17,7 @@ from MultimodalImagingLib.cohorts.case_names import RULE
 from MultimodalImagingLib.cohorts.cases import Problem
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.geometry_checks import Verdict, orientation_text
-from MultimodalImagingLib.jobs.texts import counted, listed
+from MultimodalImagingLib.jobs.texts import counted, joined, listed
 
 # A screen: more rows than this are only shown on request.
 MAX_ROWS = 10
@@ -76,6 +76,9 @@ def _facts(report: InspectionReport) -> str:
     if n_patients < len(cohort.cases):
         lines.append(_visits(report))
         lines += [] if "patient" in cohort.naming else [RULE]
+    if report.groupings:
+        names = joined([f"{name} ({n} groups)" for name, n in report.groupings.items()])
+        lines.append(f"Cases differ in {names}; `select --within` compares within such groups.")
     return "\n".join(lines)
 
 

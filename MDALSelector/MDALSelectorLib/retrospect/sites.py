@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from MDALSelectorLib.retrospect.config import SITE_RANDOM
-from MDALSelectorLib.selection.acquisition import (
+from MDALSelectorLib.inspection.acquisition_groups import (
     FIELD_OF_VIEW,
     UNKNOWN_GROUP,
     VOXEL_SIZE,
     acquisition_groups,
 )
+from MDALSelectorLib.retrospect.config import SITE_RANDOM
 from MultimodalImagingLib.cohorts.cases import Cohort
 
 # Parts of the names of columns that say where an image was made, the surest first.

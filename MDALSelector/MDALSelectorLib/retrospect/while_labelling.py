@@ -7,12 +7,13 @@ and no label. The choice itself stays with the user: nothing is switched here.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from MDALSelectorLib.inspection.acquisition_groups import acquisition_groups
 from MDALSelectorLib.retrospect.config import MIN_CASES, RANDOM, RetrospectConfig
 from MDALSelectorLib.retrospect.evaluation import Evaluation
 from MDALSelectorLib.retrospect.fold_plan import FoldPlan, choices, outer_folds
@@ -21,7 +22,6 @@ from MDALSelectorLib.retrospect.linear_run import linear_dice
 from MDALSelectorLib.retrospect.outcomes import FoldResult, Outcome
 from MDALSelectorLib.retrospect.retrospective import luck_of_the_best, signed
 from MDALSelectorLib.retrospect.training_log import TrainingLog
-from MDALSelectorLib.selection.acquisition import acquisition_groups
 from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MDALSelectorLib.selection.config import SelectionConfig
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
@@ -37,9 +37,22 @@ from MultimodalImagingLib.record.cohort_record import open_record
 SETTINGS = RetrospectConfig(budgets=("50%",), n_draws=20, n_folds=5, n_partitions=2)
 
 
+@dataclass(frozen=True)
+class LabelEvidence:
+    """What the labels say about the strategies.
+
+    Attributes:
+        text: A few sentences.
+        offered: The strategy that they speak for; `None` if they give no reason to change.
+    """
+
+    text: str
+    offered: str | None = None
+
+
 def evidence_while_labelling(
     cohort: Cohort, config: SelectionConfig, reporter: Reporter
-) -> str | None:
+) -> LabelEvidence | None:
     """Ask the labels of a cohort that is being labeled, after a selection of the same settings.
 
     Args:
@@ -48,8 +61,7 @@ def evidence_while_labelling(
         reporter: Notified of stages and steps.
 
     Returns:
-        A few sentences; `None` if fewer than 10 cases are labeled, or all: then `retrospect` says
-        more.
+        `None` if fewer than 10 cases are labeled, or all: then `retrospect` says more.
     """
     record = open_record(cohort.root, folder=config.record)
     cases = labelled_cases(cohort, record, None)
@@ -71,7 +83,7 @@ def evidence_while_labelling(
 
 def evidence_from_labels(
     prepared: PreparedCohort, scores: CohortScores, strategy: str, reporter: Reporter
-) -> str | None:
+) -> LabelEvidence | None:
     """Say which strategy would have helped among the cases that are labeled already.
 
     Args:
@@ -81,7 +93,7 @@ def evidence_from_labels(
         reporter: Notified of stages and steps.
 
     Returns:
-        A few sentences; `None` if there are too few labels to say anything.
+        `None` if there are too few labels to say anything.
     """
     if len(prepared) < MIN_CASES:
         return None
@@ -89,7 +101,7 @@ def evidence_from_labels(
         labelled = read_labelled_cohort(prepared, values=(), seed=SETTINGS.seed, reporter=reporter)
         folds = outer_folds(labelled.patient_ids, SETTINGS)
     except UsageError as error:
-        return f"The labels say nothing about the choice of a strategy yet: {error}"
+        return LabelEvidence(f"The labels say nothing about the choice of a strategy yet: {error}")
     plans = [
         _plan(labelled, scores, place=(partition, fold), pool=pool, test=test)
         for partition, fold, pool, test in folds
@@ -109,7 +121,7 @@ def evidence_from_labels(
     )
 
 
-def advice(outcomes: list[Outcome], strategy: str, n_labelled: int) -> str:
+def advice(outcomes: list[Outcome], strategy: str, n_labelled: int) -> LabelEvidence:
     """Put the evidence into words; offers another strategy only where its interval is above zero.
 
     Args:
@@ -123,17 +135,18 @@ def advice(outcomes: list[Outcome], strategy: str, n_labelled: int) -> str:
     lead = f"Among the {n_labelled} labeled cases, half of them chosen in outer folds:"
     own = f" {_told(used)}" if used is not None else ""
     if not ranked:
-        return f"{lead} no strategy could be compared with random draws."
+        return LabelEvidence(f"{lead} no strategy could be compared with random draws.")
     best = ranked[0]
     told = "" if best is used else f" {_told(best)}"
     text = f"{lead}{own}{told}"
     luck = luck_of_the_best(outcomes)
     if best is used or best.low <= 0 or best.difference <= luck:
-        return f"{text} This is no reason to change the strategy."
-    return (
-        f"{text} The labeled cases are few, and were chosen rather than drawn: this need not hold"
-        f" for the others. To use it, give --strategy {best.strategy}."
+        return LabelEvidence(f"{text} This is no reason to change the strategy.")
+    limit = (
+        "The labeled cases are few, and were chosen rather than drawn: this need not hold for the"
+        " others."
     )
+    return LabelEvidence(f"{text} {limit}", best.strategy)
 
 
 def _told(outcome: Outcome) -> str:

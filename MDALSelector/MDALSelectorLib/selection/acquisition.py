@@ -1,81 +1,33 @@
-"""Does the order follow how images were acquired? Groups, their share of it, and the remedy.
-
-Groups come from columns of the cohort's manifest or its `participants.tsv`, and from the headers:
-voxel size and field of view of the finest image of each case.
-"""
+"""Does the order follow how images were acquired? The share of groups in it, and the remedy."""
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from scipy.stats import kruskal, rankdata
 
 from MDALSelectorLib.estimation.pair_estimate import robust_z
+from MDALSelectorLib.inspection.acquisition_groups import (
+    UNKNOWN_GROUP,
+    Groups,
+    acquisition_groups,
+)
 from MDALSelectorLib.selection.cohort_scores import CohortScores
+from MDALSelectorLib.selection.diagnostics import Diagnostics
 from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE
-from MultimodalImagingLib.cohorts.cases import Case, Cohort
+from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.texts import joined
 
-Groups = Mapping[str, Mapping[str, str]]
-
-# Group of the cases of which nothing is known.
-UNKNOWN_GROUP = "unknown"
-VOXEL_SIZE, FIELD_OF_VIEW = "voxel-size", "field-of-view"
 # A share of the rank variance that the user should know of, if chance gives it so rarely.
 LARGE_SHARE = 0.2
 RARELY = 0.01
 # Groups with fewer cases have no spread of their own.
 MIN_GROUP = 8
-PARTICIPANTS_NAME = "participants.tsv"
-
-
-def acquisition_groups(cohort: Cohort) -> dict[str, dict[str, str]]:
-    """Return how the cases of a cohort can be grouped: name of the grouping, case, group.
-
-    Columns that name nearly every case another way, or all of them the same, group nothing.
-    """
-    columns: dict[str, dict[str, str]] = {}
-    people = _participants(cohort)
-    for case in cohort.cases:
-        row = {**people.get(case.patient_id, {}), **case.attributes, **_from_headers(cohort, case)}
-        for name, value in row.items():
-            columns.setdefault(name, {})[case.case_id] = value.strip() or UNKNOWN_GROUP
-    return {name: groups for name, groups in columns.items() if _is_grouping(groups)}
-
-
-def _is_grouping(groups: Mapping[str, str]) -> bool:
-    return 1 < len({*groups.values()}) <= max(len(groups) // 3, 1)
-
-
-def _participants(cohort: Cohort) -> dict[str, dict[str, str]]:
-    path = cohort.root / PARTICIPANTS_NAME
-    if not path.is_file():
-        return {}
-    try:
-        rows = list(csv.DictReader(path.read_text("utf-8-sig").splitlines(), delimiter="\t"))
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return {}
-    texts = [{k: v for k, v in row.items() if isinstance(v, str) and k} for row in rows]
-    return {row.pop("participant_id"): row for row in texts if "participant_id" in row}
-
-
-def _from_headers(cohort: Cohort, case: Case) -> dict[str, str]:
-    files = [file for file in case.images.values() if file in cohort.grids]
-    if not files:
-        return {}
-    grid = min((cohort.grids[file] for file in files), key=lambda g: float(np.prod(g.spacing_mm)))
-    spacing = sorted(grid.spacing_mm)
-    extent = sorted(n * s for n, s in zip(grid.size, grid.spacing_mm, strict=True))
-    return {
-        VOXEL_SIZE: " x ".join(f"{s:.2g}" for s in spacing) + " mm",
-        FIELD_OF_VIEW: " x ".join(f"{20 * round(e / 20):.0f}" for e in extent) + " mm",
-    }
 
 
 def explained_share(values: Float64Array, labels: list[str]) -> tuple[float, float]:
@@ -120,20 +72,20 @@ def with_acquisition(scores: CohortScores, cohort: Cohort, within: str | None) -
             raise UsageError(msg)
         scores, remark = _standardized_within(scores, groups[within], within)
         remarks.append(remark)
-    shares, texts = _shares(scores, groups)
-    diagnostics = replace(scores.diagnostics, acquisition_shares=shares, remarks=(*remarks, *texts))
-    return replace(scores, diagnostics=diagnostics)
+    return replace(scores, diagnostics=_with_shares(scores, groups, remarks))
 
 
-def _shares(scores: CohortScores, groups: Groups) -> tuple[dict[str, float], list[str]]:
+def _with_shares(scores: CohortScores, groups: Groups, remarks: Sequence[str]) -> Diagnostics:
     values = scores.modality_difference
     rows = np.flatnonzero(np.isfinite(values))
-    shares, texts = {}, []
+    shares: dict[str, float] = {}
+    large, texts = [], []
     for name, of_case in sorted(groups.items()):
         labels = [of_case.get(scores.case_ids[row], UNKNOWN_GROUP) for row in rows]
         share, p = explained_share(values[rows], labels)
         shares[name] = share
         if share >= LARGE_SHARE and p < RARELY:
+            large.append(name)
             texts.append(
                 f"{name} explains {share:.0%} of the order by modality difference"
                 f" ({len({*labels})} groups): it follows how images were acquired. To compare"
@@ -145,7 +97,12 @@ def _shares(scores: CohortScores, groups: Groups) -> tuple[dict[str, float], lis
             f"Of the order by modality difference, {joined(sorted(shares))} explain little (at most"
             f" {shares[most]:.0%}, {most})."
         )
-    return shares, texts
+    return replace(
+        scores.diagnostics,
+        acquisition_shares=shares,
+        followed=tuple(large),
+        remarks=(*remarks, *texts),
+    )
 
 
 def _standardized_within(

@@ -59,6 +59,7 @@ class Diagnostics:
         r12_by_estimator: `r12_disjoint` of every estimator that ran and has a signal.
         acquisition_shares: Share of the rank variance of the modality difference that site, voxel
             size and the like explain, 0 to 1, by the name of the grouping.
+        followed: Names of the groupings that explain so much that the user should know.
         remarks: What else the user should know of the order, one sentence or two each.
         null_grouping: Grouping of acquisition whose patients reach `null_bound_nats` among each
             other; empty if patients of any group do.
@@ -75,6 +76,7 @@ class Diagnostics:
     pairs: tuple[PairDiagnostics, ...]
     r12_by_estimator: Mapping[str, float] = field(default_factory=dict)
     acquisition_shares: Mapping[str, float] = field(default_factory=dict)
+    followed: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     null_grouping: str = ANYONE
 

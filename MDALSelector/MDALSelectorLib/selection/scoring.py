@@ -17,9 +17,9 @@ from MDALSelectorLib.estimation.features import cohort_features, cohort_voxel_nm
 from MDALSelectorLib.estimation.local_samples import LocalSamples, sample_cohort
 from MDALSelectorLib.estimation.pair_estimate import has_modality, joint_cases
 from MDALSelectorLib.estimation.resolution import matching_blurs
+from MDALSelectorLib.inspection.acquisition_groups import UNKNOWN_GROUP, Groups
 from MDALSelectorLib.pairing.alignment import measure_alignment
 from MDALSelectorLib.pairing.flags import pairing_flags
-from MDALSelectorLib.selection.acquisition import UNKNOWN_GROUP, Groups
 from MDALSelectorLib.selection.case_memo import CohortMemo, computing_code
 from MDALSelectorLib.selection.case_selection import LEAST_AGREEMENT
 from MDALSelectorLib.selection.cohort_scores import (

@@ -6,7 +6,9 @@ Must not import Qt.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import slicer
 from slicer.i18n import tr as _
@@ -29,9 +31,10 @@ from MultimodalSlicerLib.table_nodes import (
     setColumns,
 )
 
+if TYPE_CHECKING:
+    from MDALSelectorLib.selection.case_selection import CaseSelection
+
 TABLE_ROLE, POINTS_ROLE, CHART_ROLE = "MDAL ranking", "MDAL points", "MDAL plot"
-RUN_ATTRIBUTE, TRUST_ATTRIBUTE = "MDALSelector.Run", "MDALSelector.Trust"
-COHORT_ATTRIBUTE = "MDALSelector.Cohort"
 RANGE_MARGIN = 0.05  # of the range, above and below the points
 SELECTED_STYLE = SeriesStyle(
     (0.85, 0.0, 0.0), slicer.vtkMRMLPlotSeriesNode.MarkerStyleCross, size=18.0
@@ -41,6 +44,70 @@ MARKERS = {
     CaseState.CHECK_PAIRING: slicer.vtkMRMLPlotSeriesNode.MarkerStyleSquare,
     CaseState.LABELLED: slicer.vtkMRMLPlotSeriesNode.MarkerStylePlus,
 }
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What the scene keeps of a run beside its rows: an attribute of the table each.
+
+    Attributes:
+        run: Folder of the run.
+        cohort: Folder or manifest that was ranked.
+        trust: How far to trust the ranking, in words.
+        note: Whether the order follows how images were acquired, in words; empty if not.
+        evidence: What the labels say about the strategies, in words; empty if nothing.
+        offered: The strategy that they speak for; empty if they give no reason to change.
+    """
+
+    run: str = ""
+    cohort: str = ""
+    trust: str = ""
+    note: str = ""
+    evidence: str = ""
+    offered: str = ""
+
+
+def attribute(field: Field[str]) -> str:
+    """Return the name of the attribute of the table that keeps a fact."""
+    return f"MDALSelector.{field.name.title()}"
+
+
+def runFacts(run: Path, cohort: str, selection: CaseSelection, evidence: object) -> RunFacts:
+    """Return what the scene keeps of a run.
+
+    Args:
+        run: Folder of the run.
+        cohort: Folder or manifest that was ranked.
+        selection: What came out.
+        evidence: What the job told about labels and strategies, if it did.
+    """
+    told = evidence if isinstance(evidence, dict) else {}
+    return RunFacts(
+        run=str(run),
+        cohort=cohort,
+        trust=selection.trust.sentence,
+        note=acquisitionNote(selection),
+        evidence=str(told.get("text") or ""),
+        offered=str(told.get("offered") or ""),
+    )
+
+
+def acquisitionNote(selection: CaseSelection) -> str:
+    """Say whether the order follows how images were acquired, and what to do; empty if not."""
+    found, within = selection.diagnostics, selection.configuration.get("within")
+    sentences = []
+    if within:
+        text = _("The modality difference was compared within {name}.")
+        sentences.append(text.format(name=within))
+    for name in found.followed:
+        text = _(
+            "{name} explains {share} of the order: it follows how images were acquired. To compare"
+            " cases within these groups alone, choose {name} at 'Compare within' in Advanced and"
+            " press Start."
+        )
+        share = f"{found.acquisition_shares[name]:.0%}"
+        sentences.append(text.format(name=name, share=share))
+    return " ".join(sentences)
 
 
 class RankingNodes:
@@ -57,19 +124,17 @@ class RankingNodes:
         self._rows: tuple[CaseRow, ...] = ()
 
     @property
+    def facts(self) -> RunFacts:
+        """What is known of the run; all empty if there is none."""
+        node = findNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE)
+        if node is None:
+            return RunFacts()
+        return RunFacts(**{f.name: node.GetAttribute(attribute(f)) or "" for f in fields(RunFacts)})
+
+    @property
     def run(self) -> str:
         """Folder of the run that the ranking comes from; empty if there is none."""
-        return self._attribute(RUN_ATTRIBUTE)
-
-    @property
-    def trust(self) -> str:
-        """How far to trust the ranking, in words."""
-        return self._attribute(TRUST_ATTRIBUTE)
-
-    @property
-    def cohort(self) -> str:
-        """Folder or manifest that was ranked."""
-        return self._attribute(COHORT_ATTRIBUTE)
+        return self.facts.run
 
     @property
     def pictureFolder(self) -> Path | None:
@@ -103,17 +168,16 @@ class RankingNodes:
             self._key, self._rows = key, tuple(rows_from_columns(columnsOf(node)))
         return list(self._rows)
 
-    def write(self, rows: Sequence[CaseRow], *, run: str, trust: str, cohort: str) -> None:
+    def write(self, rows: Sequence[CaseRow], facts: RunFacts) -> None:
         """Replace the ranking of the scene."""
         node = findOrAddNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE, name="MDAL ranking")
         setColumns(node, columns_from_rows(rows))
-        node.SetAttribute(RUN_ATTRIBUTE, run)
-        node.SetAttribute(TRUST_ATTRIBUTE, trust)
-        node.SetAttribute(COHORT_ATTRIBUTE, cohort)
+        for field in fields(RunFacts):
+            node.SetAttribute(attribute(field), getattr(facts, field.name))
 
     def update(self, rows: Sequence[CaseRow]) -> None:
         """Write rows whose states changed."""
-        self.write(rows, run=self.run, trust=self.trust, cohort=self.cohort)
+        self.write(rows, self.facts)
 
     def remove(self) -> None:
         """Remove the ranking and its plot from the scene."""
@@ -152,10 +216,6 @@ class RankingNodes:
         outliers = _outliers(self.rows())
         text = _("Not shown, as their difference is far from the others: {cases}.")
         return text.format(cases=", ".join(row.case_id for row in outliers)) if outliers else ""
-
-    def _attribute(self, name: str) -> str:
-        node = findNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE)
-        return "" if node is None else node.GetAttribute(name) or ""
 
 
 def stateText(state: CaseState) -> str:

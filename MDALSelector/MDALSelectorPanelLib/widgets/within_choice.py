@@ -1,0 +1,49 @@
+"""The choice of the groups within which cases are compared: those that the cohort has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import qt
+from slicer.i18n import tr as _
+
+from MultimodalSlicerLib.selection_parameters import MDALSelectorParameterNode
+
+
+class WithinChoice:
+    """Offers the groupings of the cohort that was inspected, and the one of the scene."""
+
+    def __init__(
+        self, box: qt.QComboBox, parameters: Callable[[], MDALSelectorParameterNode]
+    ) -> None:
+        """Take the widget.
+
+        Args:
+            box: The widget of the `.ui` file.
+            parameters: Returns what the user chose in the present scene.
+        """
+        self._box, self._names, self._parameters = box, [""], parameters
+        self._offered: tuple[object, ...] = ()
+        box.connect("activated(int)", self._onActivated)
+
+    def follow(self, groupings: Mapping[str, int], current: str) -> None:
+        """Offer groupings and show the one that is chosen.
+
+        Args:
+            groupings: Number of groups by name.
+            current: What is chosen, also if this cohort does not have it.
+        """
+        offered = (tuple(groupings.items()), current)
+        if offered == self._offered:
+            return
+        self._offered = offered
+        self._names = ["", *groupings, *([current] if current not in {"", *groupings} else [])]
+        self._box.clear()
+        self._box.addItem(_("all cases"))
+        for name in self._names[1:]:
+            counted = _("{name} ({n} groups)").format(name=name, n=groupings.get(name))
+            self._box.addItem(counted if name in groupings else name)
+        self._box.setCurrentIndex(self._names.index(current))
+
+    def _onActivated(self, index: int) -> None:
+        self._parameters().within = self._names[index]
