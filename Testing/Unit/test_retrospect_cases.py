@@ -100,7 +100,7 @@ def test_draws_by_site_are_compared_and_the_page_says_what_the_sites_are(
     assert isinstance(outcomes, list)
     assert "SiteStratifiedRandom" in {o["strategy"] for o in outcomes}
     page = (tmp_path / "run" / "retrospect.html").read_text(encoding="utf-8")
-    assert "SiteStratifiedRandom draws from 2 groups of site (6 to 6 cases)" in page
+    assert "SiteStratifiedRandom draws from 2 groups of site (6 cases each)" in page
     lines = (tmp_path / "run" / "trainings.jsonl").read_text(encoding="utf-8").splitlines()
     plans = [json.loads(line) for line in lines if '"plan/' in line]
     for plan in plans:

@@ -23,6 +23,8 @@ MIN_CASES = 10
 RANDOM = "Random"
 # Random draws in which every site has its share; where the cohort tells sites or scanners apart.
 SITE_RANDOM = "SiteStratifiedRandom"
+# What strategies are compared with; no strategy itself.
+PLAIN_DRAWS = (RANDOM, SITE_RANDOM)
 # What can be compared, in the order of tables.
 COMPARED = (*STRATEGIES, SITE_RANDOM)
 # Strategies whose choice is random, and how many of them are drawn for one random draw: grouping

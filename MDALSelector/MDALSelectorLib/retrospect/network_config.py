@@ -11,8 +11,8 @@ from MDALSelectorLib.estimation.config import require
 class NetworkConfig:
     """One small network, the same for every set of cases.
 
-    Widths, steps and rate were chosen on training pools of sts51 alone (half of the pool of the
-    first outer fold trained, the other half was looked at), before any strategy was tried.
+    Spacing, patches, widths, steps and rate were chosen within the training pool of one outer fold
+    of sts51 (half of it trained, the other half was looked at), before any strategy was tried.
 
     Attributes:
         n_seeds: Trainings of every set that is chosen without chance, each with weights and

@@ -14,7 +14,7 @@ from MDALSelectorLib.retrospect.training_log import TrainingLog
 from MDALSelectorLib.selection.case_memo import CohortMemo
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.jobs.progress import Reporter
-from MultimodalImagingLib.jobs.texts import counted, joined
+from MultimodalImagingLib.jobs.texts import joined
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord
 
 STEP_NAME = "pairing"
@@ -65,10 +65,9 @@ def note_on_pairing(reasons: Mapping[str, Sequence[str]]) -> str:
     words = " ".join(f"--leave-out {case_id}" for case_id in reasons)
     seen = " ".join(f"{case_id}: {' '.join(own)}" for case_id, own in reasons.items())
     return (
-        f"{counted(len(reasons), 'case')} whose modalities may not belong together, or not lie on"
-        f" each other, took part: {joined(list(reasons))}. `select` would hold them back until"
-        f" someone has looked. Look at them, and leave wrong ones out: {words}. What was seen:"
-        f" {seen}"
+        "Took part although their modalities may not belong together, or not lie on each other:"
+        f" {joined(list(reasons))}. `select` holds such cases back until someone has looked. Look"
+        f" at them, and leave wrong ones out ({words}). What was seen: {seen}"
     )
 
 

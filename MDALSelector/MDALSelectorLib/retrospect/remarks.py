@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from MDALSelectorLib.retrospect.config import COMPARED, RANDOM, SITE_RANDOM, RetrospectConfig
+from MDALSelectorLib.retrospect.config import (
+    COMPARED,
+    PLAIN_DRAWS,
+    RANDOM,
+    SITE_RANDOM,
+    RetrospectConfig,
+)
 from MDALSelectorLib.retrospect.evaluation import N_RESAMPLES
 from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort
 from MDALSelectorLib.retrospect.outcomes import FoldResult, Outcome
@@ -53,7 +59,7 @@ def notes_on(
         sites: Where the cases come from.
     """
     n_folds = len(results)
-    compared = [o for o in at_main if o.strategy != RANDOM]
+    compared = [o for o in at_main if o.strategy not in PLAIN_DRAWS]
     notes = [
         _about_learner(config),
         f"{config.n_partitions} x {config.n_folds} outer folds by patient, {config.n_draws} random"
@@ -72,7 +78,7 @@ def notes_on(
     lacking = [o.strategy for o in compared if o.n_folds < n_folds]
     if lacking:
         notes.append(f"{listed(lacking)} could not choose in every fold.")
-    missing = _not_compared(compared, config)
+    missing = _not_compared(at_main, config)
     if missing:
         notes.append(f"Not compared, for want of what they rank by: {listed(missing)}.")
     if config.left_out:
@@ -118,7 +124,7 @@ def _about_signal(results: Sequence[FoldResult]) -> list[str]:
     ]
 
 
-def _not_compared(compared: Sequence[Outcome], config: RetrospectConfig) -> list[str]:
+def _not_compared(at_main: Sequence[Outcome], config: RetrospectConfig) -> list[str]:
     wanted = config.strategies or [n for n in COMPARED if n not in ("Score", SITE_RANDOM)]
-    there = {outcome.strategy for outcome in compared}
-    return [name for name in wanted if name not in there and name != RANDOM]
+    there = {outcome.strategy for outcome in at_main}
+    return [name for name in wanted if name not in there]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from MDALSelectorLib.retrospect.config import COMPARED, RANDOM
+from MDALSelectorLib.retrospect.config import COMPARED, PLAIN_DRAWS
 from MDALSelectorLib.retrospect.outcomes import Outcome, RandomBand
 from MDALSelectorLib.strategies import DEFAULT_STRATEGY
 
@@ -98,9 +98,8 @@ def verdict(cohort: str, budget: str, outcomes: Sequence[Outcome]) -> str:
         budget: As it was asked for.
         outcomes: Of all strategies at that budget.
     """
-    ranked = sorted(
-        (o for o in outcomes if o.strategy != RANDOM), key=lambda o: (-o.difference, o.strategy)
-    )
+    compared = [outcome for outcome in outcomes if outcome.strategy not in PLAIN_DRAWS]
+    ranked = sorted(compared, key=lambda o: (-o.difference, o.strategy))
     if not ranked:
         return f"On {cohort} at {budget}, only random draws could be compared."
     usual = next((o for o in ranked if o.strategy == DEFAULT_STRATEGY), ranked[0])
@@ -115,7 +114,7 @@ def luck_of_the_best(outcomes: Sequence[Outcome]) -> float:
     """Return how far the best of as many strategies would lie above by chance alone, in Dice."""
     from scipy.stats import norm
 
-    compared = [o for o in outcomes if o.strategy != RANDOM]
+    compared = [o for o in outcomes if o.strategy not in PLAIN_DRAWS]
     if len(compared) < 2:
         return 0.0
     spread = np.mean([np.hypot(o.spread_of_cases, o.spread_of_choices) for o in compared])

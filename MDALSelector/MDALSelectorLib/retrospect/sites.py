@@ -43,10 +43,12 @@ class Sites:
                 " voxel size and field of view. A draw stratified by site would equal a plain"
                 f" random one and is left out. {OTHER_SITES}"
             )
-        sizes = Counter(self.of_case.values())
+        sizes = Counter(self.of_case.values()).values()
+        least, most = min(sizes), max(sizes)
+        each = f"{least} to {most} cases" if least < most else f"{most} cases each"
         return (
-            f"{SITE_RANDOM} draws from {len(sizes)} groups of {self.grouping}"
-            f" ({min(sizes.values())} to {max(sizes.values())} cases) in proportion. {OTHER_SITES}"
+            f"{SITE_RANDOM} draws from {len(sizes)} groups of {self.grouping} ({each}) in"
+            f" proportion. {OTHER_SITES}"
         )
 
     def of(self, case_ids: tuple[str, ...]) -> tuple[str, ...] | None:
