@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from phantoms import phantom, plain_cohort, save_nifti
 
+from MDALSelectorLib import selection_job
 from MDALSelectorLib.estimation import estimate, features, local_samples
 from MDALSelectorLib.estimation.config import (
     CrossFitConfig,
@@ -23,6 +24,7 @@ from MDALSelectorLib.estimation.config import (
 )
 from MDALSelectorLib.pairing import case_edges
 from MDALSelectorLib.pairing.config import PairingConfig
+from MDALSelectorLib.report import pmi_maps, run_writing, thumbnails
 from MDALSelectorLib.selection import case_memo
 from MDALSelectorLib.selection.config import SelectionConfig
 from MDALSelectorLib.selection_job import run_selection
@@ -56,6 +58,19 @@ WORK = {
     "Gaussian": (estimate, "gaussian_estimates"),
     "chance": (estimate, "shuffled_bounds"),
 }
+
+
+# What is done between the estimators and the end of a run.
+LAST_WORK = {
+    "choice": (selection_job, "make_selection"),
+    "embeddings": (run_writing, "write_embeddings"),
+    "ranking": (run_writing, "write_selection"),
+    "picture": (thumbnails, "case_strip"),
+    "maps": (pmi_maps, "local_pmi_maps"),
+    "report": (run_writing, "write_report"),
+}
+# These begin a stage of their own.
+ESTIMATORS = {"local", "Gaussian", "chance"}
 
 
 class Stopping(NullReporter):
@@ -117,9 +132,10 @@ def select(
     *,
     config: SelectionConfig = CONFIG,
     stop: tuple[str, int] | None = None,
+    reporter: Stopping | None = None,
 ) -> Stopping:
     """Select into `folder / "run"` with the record `folder / "record"`."""
-    reporter = Stopping(stop)
+    reporter = reporter or Stopping(stop)
     here = replace(config, output=folder / "run", record=folder / "record")
     run_selection(find_cohort(cohort), here, reporter)
     return reporter
@@ -169,6 +185,28 @@ def test_an_estimator_that_had_finished_does_not_run_again(
 def test_every_step_that_is_announced_is_made(cohort: Path, tmp_path: Path) -> None:
     reporter = select(cohort, tmp_path)
     assert dict(reporter.done) == reporter.stages
+
+
+def test_everything_that_takes_time_is_a_step_of_a_stage(
+    cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reporter = Stopping()
+    within: dict[str, bool] = {}
+
+    def watched(name: str, work: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **kwargs: object) -> object:
+            stage = reporter.open
+            is_within = stage is not None and reporter.done[stage] < reporter.stages[stage]
+            within[name] = within.get(name, True) and is_within
+            return work(*args, **kwargs)
+
+        return call
+
+    places = {n: place for n, place in (WORK | LAST_WORK).items() if n not in ESTIMATORS}
+    for name, (module, attribute) in places.items():
+        monkeypatch.setattr(module, attribute, watched(name, getattr(module, attribute)))
+    select(cohort, tmp_path, reporter=reporter)
+    assert within == dict.fromkeys(places, True)
 
 
 def replaced_image(cohort: Path) -> SelectionConfig:
