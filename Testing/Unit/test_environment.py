@@ -6,6 +6,7 @@ import argparse
 import errno
 import getpass
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,17 @@ def test_any_encoding_takes_any_text(encoding: str) -> None:
     text = done.stdout.decode(encoding)
     assert text.startswith("6 x 4" if encoding == "ascii" else "6 \xd7 4")
     assert "\\udce4" in text
+
+
+def test_a_crash_in_native_code_names_the_line_of_python() -> None:
+    code = (
+        "from MultimodalImagingLib.jobs.environment import explain_crashes\n"
+        "import ctypes\nexplain_crashes()\n"
+        "ctypes.string_at(0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGSEGV
+    assert 'File "<string>", line 4' in done.stderr
 
 
 def parser_of(error: BaseException) -> argparse.ArgumentParser:

@@ -14,7 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from MultimodalImagingLib.errors import CancelledError, CrossModalError
-from MultimodalImagingLib.jobs.environment import make_streams_safe, provide_user_name
+from MultimodalImagingLib.jobs.environment import (
+    explain_crashes,
+    make_streams_safe,
+    provide_user_name,
+)
 from MultimodalImagingLib.jobs.progress import (
     JsonLinesReporter,
     Reporter,
@@ -91,6 +95,7 @@ def run_command_line(
         Exit code: 0 done, 1 the job failed, 2 wrong usage or unusable input, 130 cancelled.
     """
     make_streams_safe()
+    explain_crashes()
     provide_user_name()
     options = parser.parse_args(arguments)
     with contextlib.ExitStack() as stack:

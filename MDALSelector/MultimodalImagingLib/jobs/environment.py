@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
+import faulthandler
 import getpass
 import os
 import sys
@@ -61,6 +63,13 @@ def make_streams_safe() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=_ERRORS)
+
+
+def explain_crashes() -> None:
+    """Let a crash in native code say on standard error in which line of Python it happened."""
+    if not faulthandler.is_enabled():
+        with contextlib.suppress(RuntimeError, OSError, ValueError):  # no such stream
+            faulthandler.enable()
 
 
 def is_unicode(stream: TextIO) -> bool:
