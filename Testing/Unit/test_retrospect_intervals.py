@@ -13,6 +13,7 @@ from MDALSelectorLib.retrospect import evaluation
 from MDALSelectorLib.retrospect.evaluation import Evaluation, trapezoid_weights
 from MDALSelectorLib.retrospect.fold_plan import FULL, FoldPlan, Training
 from MDALSelectorLib.retrospect.outcomes import FoldResult, Outcome
+from MDALSelectorLib.retrospect.remarks import about_benefit
 from MDALSelectorLib.retrospect.retrospective import luck_of_the_best, verdict
 from MDALSelectorLib.retrospect.selection_noise import mean_overlap
 
@@ -96,6 +97,14 @@ def test_the_strategy_that_picks_what_helps_comes_out_best_with_an_interval_abov
     assert f"; best: MinMD, {best.difference:.3f} above" in sentence
     level = replace(usual, difference=-0.0004)
     assert "DiverseMD is level with the median random draw" in verdict("toy", "20%", [level])
+
+
+def test_a_benefit_needs_an_interval_above_zero_and_more_than_luck() -> None:
+    clear = Outcome("MinMD", 0, 0.6, 0.05, 0.01, 0.09, 0.0, 0.01, 0.01, 0.9, 0.5, 20)
+    other = replace(clear, strategy="MaxMD", low=-0.01)
+    assert about_benefit([clear, other], 0.03).endswith("more than chance explains: MinMD.")
+    for compared, luck in (([clear], 0.06), ([other], 0.0), ([], 0.0)):
+        assert about_benefit(compared, luck).startswith("No benefit over random draws was shown")
 
 
 def test_the_median_draw_lies_inside_its_band_and_below_all_labels_of_good_cases() -> None:

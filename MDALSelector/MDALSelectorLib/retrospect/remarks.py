@@ -73,6 +73,7 @@ def notes_on(
             f"{len(compared)} strategies were compared: if none of them knew anything, the best"
             f" would still lie about {luck:.3f} above the median random draw."
         )
+    notes.append(about_benefit(compared, luck))
     notes += _about_mean(at_main)
     notes += _about_signal(results)
     lacking = [o.strategy for o in compared if o.n_folds < n_folds]
@@ -93,6 +94,22 @@ def _about_learner(config: RetrospectConfig) -> str:
         return PROXY
     seeds = "once" if network.n_seeds == 1 else f"{network.n_seeds} times with other seeds"
     return NETWORK.format(n_steps=network.n_steps, spacing=network.spacing_mm, seeds=seeds)
+
+
+def about_benefit(compared: Sequence[Outcome], luck: float) -> str:
+    """Say which strategies are told from random draws, if any is.
+
+    Args:
+        compared: Outcomes of all strategies at a budget.
+        luck: How far the best would lie above by chance, Dice.
+    """
+    better = [o.strategy for o in compared if o.low > 0 and o.difference > luck]
+    if better:
+        return f"Above random draws by more than chance explains: {joined(sorted(better))}."
+    return (
+        "No benefit over random draws was shown: no strategy has its whole interval above zero and"
+        " lies further above than the best would by luck."
+    )
 
 
 def _about_mean(at_main: Sequence[Outcome]) -> list[str]:
