@@ -145,10 +145,15 @@ class _Trainer:
 
     def tell_time(self, plan: FoldPlan, n_open: int, n_all: int) -> None:
         """Time a few steps and say how long the trainings that are left will take."""
+        try:
+            (_, per_chunk_s), *_ = run_jobs(self._seconds_per_chunk, [plan], device=self._device)
+        except torch.cuda.OutOfMemoryError:
+            self._need_less_memory()
+            self.tell_time(plan, n_open, n_all)
+            return
         n_parallel = self._at_once
         if self._device.type == "cpu":
             n_parallel *= min(core_count(), MAX_WORKERS, n_open)
-        (_, per_chunk_s), *_ = run_jobs(self._seconds_per_chunk, [plan], device=self._device)
         total_s = per_chunk_s * n_open / n_parallel
         minutes = max(1, round(total_s / 60))
         done = f" {n_all - n_open} of {n_all} are finished already." if n_open < n_all else ""
@@ -183,7 +188,7 @@ class _Trainer:
             now = f"{counted(self._at_once, 'training')} at a time"
         else:
             self._device = torch.device("cpu")
-            now = "the CPU is used instead, and the time told above does not hold"
+            now = "the CPU is used instead, which takes far longer"
         self._reporter.warning(f"The GPU does not have enough memory: {now}.")
 
     def _dice(
