@@ -71,6 +71,7 @@ class Estimator(enum.Enum):
             "auto": _("Automatic"),
             "local": _("Local (positions, closed form)"),
             "gaussian": _("Gaussian (closed form)"),
+            "local-contrastive": _("Local contrastive (neural network)"),
             "contrastive": _("Contrastive (neural network)"),
         }
         return texts.get(self.value, str(self.value))

@@ -9,6 +9,9 @@ python Testing/Evidence/local_pmi.py ../shared/data/sts51 --work /tmp/local
 4. A synthetic cohort of which half is blurred, noisier, brighter, or cut smaller: how far that
    alone moves a case.
 
+5. The contrastive form of the local estimator (networks of positions) on the real cohort and on
+   synthetic ones: bound, r12, answer key and time against the closed form.
+
 Every cohort's numbers are kept in the working folder; a second call continues. Nothing is tuned.
 """
 
@@ -32,12 +35,18 @@ from scipy import ndimage
 sys.path.insert(0, str(Path(__file__).parents[2] / "MDALSelector"))
 
 from MDALSelectorLib.estimation.choice import floor_of_chance
-from MDALSelectorLib.estimation.config import CrossFitConfig, EstimationConfig, LocalConfig
+from MDALSelectorLib.estimation.config import (
+    POSITION_ESTIMATORS,
+    CrossFitConfig,
+    EstimationConfig,
+    LocalConfig,
+)
 from MDALSelectorLib.estimation.cross_fitting import plan_cross_fit, spearman
 from MDALSelectorLib.estimation.estimate import Estimation, estimate
 from MDALSelectorLib.estimation.estimation_data import EstimationData
 from MDALSelectorLib.estimation.features import cohort_features
 from MDALSelectorLib.estimation.local_estimator import local_estimates
+from MDALSelectorLib.estimation.local_patches import patch_cohort
 from MDALSelectorLib.estimation.local_samples import LocalSamples, sample_cohort
 from MDALSelectorLib.estimation.pair_estimate import modality_difference
 from MDALSelectorLib.estimation.resolution import matching_blurs
@@ -259,6 +268,50 @@ def synthetic(n_cases: int, seed: int, work: Path) -> Numbers:
     }
 
 
+def position_networks(cohort: PreparedCohort, key: np.ndarray | None, usual: np.ndarray) -> Numbers:
+    """Score a cohort by both forms of the local estimator; the key is the truth, if it is known."""
+    blurs = matching_blurs(cohort)
+    patches = partial(
+        patch_cohort,
+        cohort,
+        cohort.spec.kinds,
+        blurs=blurs,
+        n_places=CONFIG.local_contrastive.n_places,
+        memory_mb=CONFIG.local_contrastive.memory_mb,
+    )
+    found, values = {}, {}
+    for name in POSITION_ESTIMATORS:
+        start = time.process_time()
+        data = EstimationData(
+            cohort.case_ids, patients(cohort), None, sampled(cohort), patches=patches
+        )
+        result = estimate(data, replace(CONFIG, estimator=name, device="cpu"))
+        values[name] = result.difference.values
+        found[name] = numbers_of(result)["estimators"][name] | {
+            "seconds": time.process_time() - start
+        }
+        if key is not None and result.has_signal:
+            found[name]["all"] = spearman(values[name], key)
+            found[name]["usual"] = spearman(values[name][usual], key[usual])
+    return {"estimators": found, "agreement": spearman(*values.values())}
+
+
+def synthetic_networks(n_cases: int, seed: int, work: Path) -> Numbers:
+    folder = work / f"synthetic-{n_cases}-{seed}"
+    if not (folder / "factors.csv").is_file():
+        write_cohort(folder, n_cases=n_cases, seed=seed)
+    cohort = prepared_cohort(folder / "cohort", folder / "cache")
+    with (folder / "factors.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    key = np.array([float(row["private_share"]) for row in rows])
+    return position_networks(cohort, key, np.array([row["known fault"] == "" for row in rows]))
+
+
+def real_networks(folder: Path, work: Path) -> Numbers:
+    cohort = prepared_cohort(folder, work / "real")
+    return position_networks(cohort, None, np.ones(len(cohort), dtype=bool))
+
+
 def disturbances(work: Path, seed: int) -> Numbers:
     """Disturb every other case and say how far its modality difference moves."""
     folder = work / f"synthetic-36-{seed}"
@@ -355,16 +408,49 @@ def show_synthetic(results: Mapping[tuple[int, int], Numbers]) -> None:
         print(f"| {n_cases} | mean | | | {means[0]:.3f} | {means[1]:.3f} | | | |")
 
 
+def all_networks(folder: Path, work: Path, seeds: Sequence[int]) -> dict[str, Numbers]:
+    found = {
+        f"36 cases, seed {seed}": kept(
+            work / f"networks-36-{seed}.json", partial(synthetic_networks, 36, seed, work)
+        )
+        for seed in seeds
+    }
+    found[folder.name] = kept(work / "networks-real.json", lambda: real_networks(folder, work))
+    return found
+
+
+def show_networks(results: Mapping[str, Numbers]) -> None:
+    print(
+        "\n| cohort | estimator | bound | chance | r12 | rho, all | rho, without faults | core s |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for cohort, numbers in results.items():
+        for name, row in numbers["estimators"].items():
+            means = [np.mean([p[n] for p in row["pairs"].values()]) for n in ("bound", "chance")]
+            rhos = [row.get(part, float("nan")) for part in ("all", "usual")]
+            cells = " | ".join(f"{value:.2f}" for value in (*means, row["r12"], *rhos))
+            print(f"| {cohort} | {name} | {cells} | {row['seconds']:.0f} |")
+        print(f"| {cohort} | rank correlation of both: {numbers['agreement']:.2f} | | | | | | |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cohort", type=Path, help="a real cohort, such as sts51")
     parser.add_argument("--work", type=Path, required=True, help="folder for cohorts and numbers")
     parser.add_argument("--sizes", type=int, nargs="+", default=[36, 100])
     parser.add_argument("--seeds", type=int, nargs="+", default=[201, 202, 203, 204, 205])
+    parser.add_argument("--network-seeds", type=int, nargs="+", default=[206, 207])
+    parser.add_argument("--only-networks", action="store_true", help="the fifth part alone")
     options = parser.parse_args()
     work = options.work
     work.mkdir(parents=True, exist_ok=True)
     print(f"Versions: {json.dumps(current_versions(PACKAGES))}")
+    show_networks(all_networks(options.cohort, work, options.network_seeds))
+    if not options.only_networks:
+        show_closed_forms(options, work)
+
+
+def show_closed_forms(options: argparse.Namespace, work: Path) -> None:
     real = kept(work / "real.json", lambda: real_cohort(options.cohort, work))
     show_real(options.cohort.name, real)
     print(f"positions and both closed forms: {real['seconds']:.0f} s of one core")

@@ -161,6 +161,20 @@ def test_choices_of_the_panel_are_kept_in_the_scene(panel, drive):
     assert "typical" in ui.strategyHintLabel.text
 
 
+def test_every_estimator_can_be_chosen_and_is_what_the_command_gets(panel, drive):
+    from MDALSelectorLib.estimation.config import ESTIMATORS
+    from MultimodalSlicerLib.selection_parameters import Estimator, selectArguments
+
+    panel.ui.cohortPathLineEdit.currentPath = "/data/cohort"
+    labels = [estimator.label() for estimator in Estimator]
+    assert len({*labels}) == len(ESTIMATORS)
+    for label, name in zip(labels, ESTIMATORS, strict=True):
+        assert label != name  # words, not the option
+        drive.choose(panel.ui.estimatorComboBox, label)
+        arguments = selectArguments(panel._parameterNode)
+        assert arguments[arguments.index("--estimator") + 1] == name
+
+
 def test_paths_belong_to_their_scene(panel, tmp_path):
     import slicer
 

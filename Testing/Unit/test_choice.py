@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
 import pytest
 
-from MDALSelectorLib.estimation.choice import Found, best_estimator, judge, networks_can_change
+from MDALSelectorLib.estimation.choice import (
+    MAX_CPU_SECONDS,
+    Found,
+    best_estimator,
+    cpu_seconds,
+    judge,
+    networks_can_change,
+)
 from MDALSelectorLib.estimation.config import EstimationConfig
 from MDALSelectorLib.estimation.limits import ANYONE, NEAR_CEILING, ceiling_nats
 from MDALSelectorLib.estimation.pair_estimate import PairEstimate
@@ -139,3 +147,19 @@ def test_a_pair_without_an_estimate_is_named_with_the_reason() -> None:
     assert "3 cases" in result.unused[PAIR]
     assert "at enough places" in result.unused["a", "c"]
     assert result.bound_nats is None
+
+
+def test_networks_of_positions_are_trained_on_a_cpu_only_if_they_take_minutes() -> None:
+    config = EstimationConfig()
+    assert cpu_seconds(config, 4) < MAX_CPU_SECONDS
+    assert cpu_seconds(config, 8) == pytest.approx(2 * cpu_seconds(config, 4))
+    longer = replace(
+        config,
+        local_contrastive=replace(
+            config.local_contrastive,
+            training=replace(config.local_contrastive.training, max_steps=2000),
+        ),
+    )
+    assert cpu_seconds(longer, 4) > MAX_CPU_SECONDS
+    several = replace(config, local_contrastive=replace(config.local_contrastive, n_repeats=3))
+    assert cpu_seconds(several, 4) == pytest.approx(cpu_seconds(config, 4) * (3 * 5 + 3) / (5 + 3))

@@ -14,11 +14,14 @@ from MDALSelectorLib.estimation.config import (
     CrossFitConfig,
     EstimationConfig,
     GaussianConfig,
+    LocalContrastiveConfig,
 )
 from MDALSelectorLib.estimation.estimate import Estimation, estimate
 from MDALSelectorLib.estimation.estimation_data import EstimationData
+from MDALSelectorLib.estimation.local_patches import LocalPatches
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.jobs.progress import NullReporter
 
 GAUSSIAN = EstimationConfig(
     estimator="gaussian",
@@ -182,3 +185,70 @@ def test_the_repeatability_of_the_ranking_is_higher_between_models_that_share_ca
     signal = run(make_toy(100, seed=0).lifted).difference
     assert signal.r12_disjoint > 0.4
     assert signal.r12_repeats > signal.r12_disjoint
+
+
+class _Heard(NullReporter):
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def info(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def in_auto(
+    features: dict[str, Float64Array], *, max_steps: int = 2, device: str = "cpu"
+) -> tuple[Estimation, list[str]]:
+    """Run `auto` on vectors, with patches of noise for the networks of positions."""
+    n_cases = len(next(iter(features.values())))
+    generator = np.random.default_rng(0)
+    seen = {m: np.ones((n_cases, 24), dtype=bool) for m in features}
+    noise = {
+        m: list(generator.normal(size=(n_cases, 24, 2, 7, 7, 7)).astype(np.float16)) for m in seen
+    }
+    training = ContrastiveConfig(
+        max_steps=max_steps, batch_cases=4, views_per_case=4, n_reliability_splits=0
+    )
+    local = LocalContrastiveConfig(
+        channels=(2, 2, 2), n_outputs=4, n_bank=64, stop_places=4, n_shuffles=2, training=training
+    )
+    config = replace(AUTO, local_contrastive=local, device=device, contrastive=training)
+    names, reporter = patients(n_cases), _Heard()
+    views = VectorViews(tuple(names), features)
+    data = EstimationData(
+        names, names, features, views=lambda: views, patches=lambda: LocalPatches(seen, noise)
+    )
+    return estimate(data, config, reporter), reporter.texts
+
+
+def test_networks_of_positions_are_trained_where_no_closed_form_repeats() -> None:
+    toy = make_toy(60, seed=3)
+    order = np.random.default_rng(3).permutation(60)
+    found, heard = in_auto({"a": toy.lifted["a"], "b": toy.lifted["b"][order]})
+    assert list(found.found) == ["gaussian", "local-contrastive", "contrastive"]
+    assert not found.has_signal
+    assert heard == []
+
+
+def test_networks_are_left_out_aloud_where_a_closed_form_repeats() -> None:
+    found, heard = in_auto(make_toy(300, seed=0).lifted)
+    assert list(found.found) == ["gaussian"]
+    assert heard == [
+        f"The {name} estimator is left out: another one has a signal and repeats."
+        for name in ("local-contrastive", "contrastive")
+    ]
+
+
+def test_networks_of_positions_that_take_too_long_without_a_gpu_are_left_out_aloud() -> None:
+    toy = make_toy(60, seed=3)
+    order = np.random.default_rng(3).permutation(60)
+    shuffled = {"a": toy.lifted["a"], "b": toy.lifted["b"][order]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("MDALSelectorLib.estimation.estimate.MAX_CPU_SECONDS", 1e-3)
+        found, heard = in_auto(shuffled)
+    assert list(found.found) == ["gaussian", "contrastive"]
+    assert "without a GPU it would take one core about" in heard[0]
+
+
+def test_the_networks_of_positions_without_patches_are_refused() -> None:
+    with pytest.raises(UsageError, match="local-contrastive estimator needs patches"):
+        run(make_toy(60, seed=0).lifted, replace(GAUSSIAN, estimator="local-contrastive"))

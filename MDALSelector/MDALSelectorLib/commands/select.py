@@ -39,8 +39,9 @@ def add_select_arguments(parser: argparse.ArgumentParser) -> None:
         "--estimator",
         default="auto",
         choices=list(ESTIMATORS),
-        help="what PMI is estimated from: positions (local), whole cases (gaussian: closed form;"
-        " contrastive: networks); auto takes the one that repeats and has the clearest signal",
+        help="what PMI is estimated from: positions (local: closed form; local-contrastive:"
+        " networks) or whole cases (gaussian: closed form; contrastive: networks); auto takes the"
+        " one that repeats and has the clearest signal",
     )
     parser.add_argument("--device", help="cpu, cuda, ...; default: a GPU if there is one")
     parser.add_argument("--spacing", type=float, metavar="MM", help="working spacing, mm")

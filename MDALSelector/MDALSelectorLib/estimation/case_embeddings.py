@@ -76,10 +76,14 @@ class PairEmbeddings:
         patients = self.patients[:, None].expand(self.counts.shape)
         return self.rows[self.counts], self.columns[self.counts], patients[self.counts]
 
-    def loss(self) -> Tensor:
-        """Return the symmetric InfoNCE loss with views of other patients as negatives, nats."""
+    def loss(self, *, own_negatives: bool = False) -> Tensor:
+        """Return the symmetric InfoNCE loss, nats.
+
+        Args:
+            own_negatives: Whether other views of the same patient are negatives, too.
+        """
         rows, columns, patients = self.counted()
-        return symmetric_info_nce(rows @ columns.T, patients)
+        return symmetric_info_nce(rows @ columns.T, None if own_negatives else patients)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,9 +15,11 @@
    A bound of whole cases cannot exceed the logarithm of the number of held-out cases. From 0.8 of
    that ceiling on it only says "at least this much": if the bound of any estimator with a signal is
    that close, the repeatability alone decides, and on a tie the one that ran first.
-4. The closed forms come first. The case-level networks, which take most of the time, are trained
-   only if no closed form has a signal and an r12 of at least 0.7: beyond that they would not change
-   how far the ranking can be trusted.
+4. The closed forms come first. Networks, which take most of the time, are trained only if no
+   estimator before them has a signal and an r12 of at least 0.7: beyond that they would not change
+   how far the ranking can be trusted. Those of positions come before those of whole cases.
+5. Without a GPU, the networks of positions are trained only if their trainings will take at most
+   15 minutes of one core, counted in patches, so that the same settings decide alike everywhere.
 """
 
 from __future__ import annotations
@@ -39,6 +41,11 @@ from MDALSelectorLib.estimation.pair_estimate import (
 NULL_QUANTILE = 0.95
 # An order that repeats so well needs no second opinion of networks.
 GOOD_REPEATABILITY = 0.7
+
+
+# Training with one patch takes one core about so long, s: measured on a 2-core server, 2026.
+PATCH_SECONDS = 1.2e-4
+MAX_CPU_SECONDS = 900.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +172,16 @@ def networks_can_change(found: Mapping[str, Found]) -> bool:
         of.difference.has_signal and of.difference.r12_disjoint >= GOOD_REPEATABILITY
         for of in found.values()
     )
+
+
+def cpu_seconds(config: EstimationConfig, n_modalities: int) -> float:
+    """Return about how long one core trains the networks of positions at most, s."""
+    of = config.local_contrastive
+    n_repeats = min(of.n_repeats, config.cross_fit.n_repeats)
+    n_thirds = 3 * min(of.training.n_reliability_splits, n_repeats)
+    n_trainings = n_repeats * config.cross_fit.n_folds + n_thirds
+    n_patches = of.training.max_steps * of.training.batch_cases * of.training.views_per_case
+    return n_trainings * n_patches * n_modalities * PATCH_SECONDS
 
 
 def floor_of_chance(estimate: PairEstimate) -> tuple[float, str]:

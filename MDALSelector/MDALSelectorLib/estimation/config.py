@@ -7,10 +7,18 @@ from typing import Literal
 
 from MultimodalImagingLib.errors import UsageError
 
-EstimatorName = Literal["auto", "local", "gaussian", "contrastive"]
-ESTIMATORS: tuple[EstimatorName, ...] = ("auto", "local", "gaussian", "contrastive")
+EstimatorName = Literal["auto", "local", "gaussian", "local-contrastive", "contrastive"]
+# In the order in which they run; on a tie the first one ranks.
+ESTIMATORS: tuple[EstimatorName, ...] = (
+    "auto",
+    "local",
+    "gaussian",
+    "local-contrastive",
+    "contrastive",
+)
 # Estimators that learn from positions: thousands of pairs per case, and bounds per position.
-POSITION_ESTIMATORS = ("local",)
+NETWORK_ESTIMATORS = ("local-contrastive", "contrastive")
+POSITION_ESTIMATORS = ("local", "local-contrastive")
 
 
 @dataclass(frozen=True)
@@ -112,6 +120,7 @@ class ContrastiveConfig:
             one drives embeddings that are not yet apart all together.
         max_scale: Largest scale.
         n_reliability_splits: Repeats in which models of thirds of the patients score the others.
+        own_negatives: Whether other views of the same patient are negatives, too.
     """
 
     embedding_size: int = 16
@@ -128,6 +137,7 @@ class ContrastiveConfig:
     initial_scale: float = 2.0
     max_scale: float = 100.0
     n_reliability_splits: int = 1
+    own_negatives: bool = False
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be trained."""
@@ -206,6 +216,49 @@ class LocalConfig:
 
 
 @dataclass(frozen=True)
+class LocalContrastiveConfig:
+    """Positions, encoders and training of the contrastive form of the local estimator.
+
+    Attributes:
+        n_places: Places in the box around each body, the first of the closed form's; about half of
+            them lie in the body.
+        stop_places: Places of each of the cases that stop a training.
+        channels: Outputs of the three convolutions of a branch.
+        n_outputs: What an encoder says of a position, before it is projected.
+        n_bank: Positions that the critic is normalized over.
+        n_repeats: Repeats of the cross-fitting; every case gives hundreds of pairs, and one is
+            enough.
+        n_shuffles: Exchanges of the patients for the bound of chance alone.
+        memory_mb: Memory for patches, MiB; of large cohorts fewer places are taken.
+        training: Batches of positions, steps and step size.
+    """
+
+    n_places: int = 1000
+    stop_places: int = 48
+    channels: tuple[int, int, int] = (16, 16, 32)
+    n_outputs: int = 32
+    n_bank: int = 1024
+    n_repeats: int = 1
+    n_shuffles: int = 20
+    memory_mb: int = 1024
+    training: ContrastiveConfig = field(
+        default_factory=lambda: ContrastiveConfig(
+            batch_cases=16, views_per_case=24, max_steps=100, own_negatives=True
+        )
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse settings that score nothing."""
+        require(self.n_places >= 100, "at least 100 places", self.n_places)
+        require(self.stop_places >= 2, "at least 2 places that stop a training", self.stop_places)
+        sizes = (*self.channels, self.n_outputs)
+        require(min(sizes) >= 1, "layers of at least 1 output", sizes)
+        require(self.n_bank >= 64, "a bank of at least 64 positions", self.n_bank)
+        require(self.n_repeats >= 1, "at least 1 repeat", self.n_repeats)
+        require(self.n_shuffles >= 0, "0 or more shuffles", self.n_shuffles)
+
+
+@dataclass(frozen=True)
 class EstimationConfig:
     """How PMI is estimated and when a pair of modalities counts.
 
@@ -224,6 +277,7 @@ class EstimationConfig:
     device: str | None = None
     cross_fit: CrossFitConfig = field(default_factory=CrossFitConfig)
     local: LocalConfig = field(default_factory=LocalConfig)
+    local_contrastive: LocalContrastiveConfig = field(default_factory=LocalContrastiveConfig)
     gaussian: GaussianConfig = field(default_factory=GaussianConfig)
     contrastive: ContrastiveConfig = field(default_factory=ContrastiveConfig)
     crops: CropConfig = field(default_factory=CropConfig)

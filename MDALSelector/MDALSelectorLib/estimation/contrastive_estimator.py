@@ -9,7 +9,7 @@ standardizing each fold on top lowered the rank correlation with known PMI (by 0
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,9 +26,9 @@ from MDALSelectorLib.estimation.config import (
 from MDALSelectorLib.estimation.contrastive_training import TrainedFold, run_jobs, train_fold
 from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, IntArray, Split, bound_blocks
 from MDALSelectorLib.estimation.encoders import symmetric_info_nce
+from MDALSelectorLib.estimation.fold_jobs import FoldJob, chosen_device, fold_jobs, retried_on_cpu
 from MDALSelectorLib.estimation.normalization import two_sided_scores
 from MDALSelectorLib.estimation.pair_estimate import ModalityPair, PairEstimate, joint_cases
-from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 
@@ -68,12 +68,12 @@ def contrastive_estimates(
     """
     reporter = reporter or NullReporter()
     labels = labels_to_exchange_within(groups or {}, plan)
-    try:
-        return _estimates(source, pairs, plan, settings, labels, reporter)
-    except torch.cuda.OutOfMemoryError:
-        reporter.warning("The GPU does not have enough memory; the CPU is used instead.")
-    settings = replace(settings, device=torch.device("cpu"))
-    return _estimates(source, pairs, plan, settings, labels, reporter)
+
+    def estimates(device: torch.device) -> tuple[PairEstimate, ...]:
+        here = replace(settings, device=device)
+        return _estimates(source, pairs, plan, here, labels, reporter)
+
+    return retried_on_cpu(estimates, settings.device, reporter)
 
 
 def _estimates(
@@ -88,7 +88,7 @@ def _estimates(
     n_patients = min(len(np.unique(plan.patients[found])) for found in cases.values())
     n_thirds = min(settings.training.n_reliability_splits, plan.n_repeats)
     n_thirds = n_thirds if n_patients >= MIN_PATIENTS_FOR_THIRDS else 0
-    jobs = list(_jobs(plan, n_thirds))
+    jobs = fold_jobs(plan, n_repeats=plan.n_repeats, n_thirds=n_thirds)
     sheets = {pair: _Sheet(pair, cases[pair], plan, n_thirds) for pair in pairs}
     reporter.stage("PMI, contrastive", len(jobs))
     for job, scores in run_jobs(
@@ -100,29 +100,6 @@ def _estimates(
             sheets[of_pair.pair].note(of_pair, job)
         reporter.advance()
     return tuple(sheets[pair].estimate() for pair in pairs)
-
-
-@dataclass(frozen=True, eq=False)
-class _Job:
-    """One training: a fold of a repeat, or a third of all patients."""
-
-    split: Split
-    repeat: int
-    fold: int | None = None
-    third: int | None = None
-
-    def chance(self, labels: Mapping[str, IntArray]) -> Mapping[str, IntArray]:
-        """Return the labels to exchange within, if this is a fold of the first repeat."""
-        return labels if self.third is None and self.repeat == 0 else {}
-
-
-def _jobs(plan: CrossFitPlan, n_thirds: int) -> Iterator[_Job]:
-    for repeat in range(plan.n_repeats):
-        for fold, split in enumerate(plan.splits(repeat)):
-            yield _Job(split, repeat, fold=fold)
-        if repeat < n_thirds:
-            for third, split in enumerate(plan.thirds(repeat)[1]):
-                yield _Job(split, repeat, third=third)
 
 
 class _Sheet:
@@ -137,21 +114,16 @@ class _Sheet:
         self._bounds = np.full(plan.seeds.shape, np.nan)
         self._null: dict[str, list[Float64Array]] = {}
 
-    def note(self, scores: FoldScores, job: _Job) -> None:
+    def note(self, scores: FoldScores, job: FoldJob) -> None:
         if job.third is not None:
-            self._note_third(scores, job.repeat, job.third)
+            held_out = np.flatnonzero(scores.is_held_out)
+            which = job.half_of(self._cases[held_out], self._plan)
+            self._half[job.repeat, which, held_out] = scores.pmi
         else:
             self._pmi[job.repeat, scores.is_held_out] = scores.pmi
             self._bounds[job.repeat, job.fold] = scores.bound
             for name, bounds in scores.null_bounds.items():
                 self._null.setdefault(name, []).append(bounds)
-
-    def _note_third(self, scores: FoldScores, repeat: int, third: int) -> None:
-        """Keep each other third's scores apart: it is scored by this model and by one more."""
-        held_out = np.flatnonzero(scores.is_held_out)
-        third_of_case = self._plan.thirds(repeat)[0][self._cases[held_out]]
-        which = (third_of_case - third) % 3 - 1
-        self._half[repeat, which, held_out] = scores.pmi
 
     def estimate(self) -> PairEstimate:
         return PairEstimate(
@@ -186,13 +158,9 @@ def contrastive_settings(config: EstimationConfig) -> ContrastiveSettings:
     Raises:
         UsageError: If the device does not exist here.
     """
-    name = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        msg = f"The device '{name}' cannot be used here. Choose 'cpu', or leave the device open."
-        raise UsageError(msg) from error
-    return ContrastiveSettings(config.contrastive, config.normalization, device)
+    return ContrastiveSettings(
+        config.contrastive, config.normalization, chosen_device(config.device)
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,12 +79,12 @@ def train_fold(
         counts = np.ones((len(batch), config.views_per_case), dtype=bool)
         embedded = embed_views(model.train(), source, batch, views, counts)
         optimizer.zero_grad()
-        torch.autograd.backward(_mean_loss(embedded, pairs, split.patients))
+        torch.autograd.backward(_mean_loss(embedded, pairs, split.patients, config))
         optimizer.step()
         if step % config.evaluate_every == 0:
             with torch.no_grad():
                 stop_cases = embed_cases(model, source, inner.held_out)
-                bound = -float(_mean_loss(stop_cases, pairs, split.patients))
+                bound = -float(_mean_loss(stop_cases, pairs, split.patients, config))
             best.update(bound)
             if best.is_exhausted:
                 break
@@ -156,11 +156,18 @@ def _draw_batch(cases: IntArray, n_cases: int, generator: torch.Generator) -> In
 
 
 def _mean_loss(
-    embedded: CaseEmbeddings, pairs: Sequence[ModalityPair], patients: IntArray
+    embedded: CaseEmbeddings,
+    pairs: Sequence[ModalityPair],
+    patients: IntArray,
+    config: ContrastiveConfig,
 ) -> Tensor:
     """Average the loss over the pairs that cases of at least two patients have."""
     embeddings = [embedded.pair(pair, patients) for pair in pairs]
-    losses = [e.loss() for e in embeddings if len(torch.unique(e.patients)) > 1]
+    losses = [
+        e.loss(own_negatives=config.own_negatives)
+        for e in embeddings
+        if len(torch.unique(e.patients)) > 1
+    ]
     if not losses:
         msg = "Expected cases of two patients with both modalities of a pair in a training batch."
         raise ValueError(msg)

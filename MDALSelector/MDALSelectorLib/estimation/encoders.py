@@ -115,12 +115,16 @@ class ContrastiveModel(nn.Module):
         hidden = F.gelu(self.unary_hidden[modality](features))
         return Encoded(embeddings, self.unary_heads[modality](hidden))
 
+    def scale(self, pair: tuple[int, int]) -> Tensor:
+        """Return the learned scale of the cosine of two modalities."""
+        return self.log_scale[pair].clamp(max=self._max_log_scale).exp()
+
     def factors(
         self, pair: tuple[int, int], first: Encoded, second: Encoded
     ) -> tuple[Tensor, Tensor]:
         """Return two matrices whose product `rows @ columns.T` is the critic of all views, nats."""
         a, b = pair
-        scale = self.log_scale[a, b].clamp(max=self._max_log_scale).exp()
+        scale = self.scale(pair)
         one = torch.ones_like(first.unary[:, :1])
         u, v = first.unary[:, b, None], second.unary[:, a, None]
         rows = torch.cat([scale * first.embeddings, u, one], dim=1)

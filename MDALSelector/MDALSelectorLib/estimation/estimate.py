@@ -13,8 +13,15 @@ from typing import Protocol
 
 import numpy as np
 
-from MDALSelectorLib.estimation.choice import Found, best_estimator, judge, networks_can_change
-from MDALSelectorLib.estimation.config import EstimationConfig
+from MDALSelectorLib.estimation.choice import (
+    MAX_CPU_SECONDS,
+    Found,
+    best_estimator,
+    cpu_seconds,
+    judge,
+    networks_can_change,
+)
+from MDALSelectorLib.estimation.config import NETWORK_ESTIMATORS, EstimationConfig
 from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, plan_cross_fit, spearman
 from MDALSelectorLib.estimation.estimation_data import EstimationData
 from MDALSelectorLib.estimation.gaussian_estimator import gaussian_estimates, shuffled_bounds
@@ -167,12 +174,11 @@ def estimate(
     names = _estimators(config, data)
     found: dict[str, Found] = {}
     for name in names:
-        if name == "contrastive" and config.estimator == "auto" and not networks_can_change(found):
-            run.reporter.info(
-                "The contrastive estimator is left out: a closed form has a signal and repeats."
-            )
-            continue
-        found[name] = run.found(name)
+        why_not = _why_left_out(name, found, config, n_modalities=len(data.available))
+        if why_not:
+            run.reporter.info(why_not)
+        else:
+            found[name] = run.found(name)
     best = best_estimator(found)
     return Estimation(
         case_ids=tuple(data.case_ids),
@@ -183,13 +189,46 @@ def estimate(
     )
 
 
+def _why_left_out(
+    name: str, found: Mapping[str, Found], config: EstimationConfig, *, n_modalities: int
+) -> str:
+    """Say why `auto` does without an estimator; empty if it does not."""
+    if config.estimator != "auto" or name not in NETWORK_ESTIMATORS:
+        return ""
+    if not networks_can_change(found):
+        return f"The {name} estimator is left out: another one has a signal and repeats."
+    seconds = cpu_seconds(config, n_modalities)
+    if name == "local-contrastive" and seconds > MAX_CPU_SECONDS and not _has_gpu(config):
+        return (
+            f"The {name} estimator is left out: without a GPU it would take one core about"
+            f" {seconds / 60:.0f} minutes. Choose it by name to run it all the same."
+        )
+    return ""
+
+
+def _has_gpu(config: EstimationConfig) -> bool:
+    from MDALSelectorLib.estimation.fold_jobs import chosen_device
+
+    return chosen_device(config.device).type != "cpu"
+
+
 def _estimators(config: EstimationConfig, data: EstimationData) -> list[str]:
     """Return the estimators that may run, in order; on a tie the first one ranks."""
-    given = {"local": data.samples, "gaussian": data.features, "contrastive": data.views}
+    given = {
+        "local": data.samples,
+        "gaussian": data.features,
+        "local-contrastive": data.patches,
+        "contrastive": data.views,
+    }
     if config.estimator == "auto":
         return [name for name, needed in given.items() if needed is not None]
     if given[config.estimator] is None:
-        needed = {"local": "positions", "gaussian": "features", "contrastive": "views"}
+        needed = {
+            "local": "positions",
+            "gaussian": "features",
+            "local-contrastive": "patches",
+            "contrastive": "views",
+        }
         msg = (
             f"The {config.estimator} estimator needs {needed[config.estimator]} of the cases."
             " Choose 'auto'."
@@ -219,7 +258,12 @@ class _Run:
             plan = plan_cross_fit(
                 self._data.patient_ids, config=self._config.cross_fit, seed=self._config.seed
             )
-            run = {"local": self._local, "gaussian": self._gaussian}.get(name, self._contrastive)
+            run = {
+                "local": self._local,
+                "gaussian": self._gaussian,
+                "local-contrastive": self._local_contrastive,
+                "contrastive": self._contrastive,
+            }[name]
             outcome = self._memo(name, partial(run, scored, plan))
         if outcome.critics is not None:
             self.critics[name] = outcome.critics
@@ -258,6 +302,24 @@ class _Run:
             reporter=self.reporter,
         )
         return Scored([replace(of, null_bounds=null[of.pair]) for of in found])
+
+    def _local_contrastive(self, pairs: Sequence[ModalityPair], plan: CrossFitPlan) -> Scored:
+        if self._data.patches is None:
+            return Scored()
+        from MDALSelectorLib.estimation.local_contrastive import (
+            local_contrastive_estimates,
+            local_contrastive_settings,
+        )
+
+        found = local_contrastive_estimates(
+            self._data.patches(),
+            pairs,
+            plan=plan,
+            settings=local_contrastive_settings(self._config),
+            groups=self._data.groups,
+            reporter=self.reporter,
+        )
+        return Scored(found.estimates, found.critics)
 
     def _contrastive(self, pairs: Sequence[ModalityPair], plan: CrossFitPlan) -> Scored:
         if self._data.views is None:

@@ -18,6 +18,7 @@ from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 
 if TYPE_CHECKING:
     from MDALSelectorLib.estimation.case_embeddings import ViewSource
+    from MDALSelectorLib.estimation.local_patches import LocalPatches
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,7 @@ class EstimationData:
             Gaussian estimator.
         samples: Features of positions, for the local estimator.
         views: Makes the views of the cases, for the contrastive estimator.
+        patches: Makes patches at the positions, for the contrastive form of the local estimator.
         groups: Group of every case by the name of a grouping (site, voxel size, ...), within which
             it is also measured what chance reaches.
     """
@@ -40,6 +42,7 @@ class EstimationData:
     features: Mapping[str, Float64Array] | None = None
     samples: LocalSamples | None = None
     views: Callable[[], ViewSource] | None = None
+    patches: Callable[[], LocalPatches] | None = None
     groups: Groups = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -73,7 +76,9 @@ class EstimationData:
             return self.samples.available
         if self.views is not None:
             return self.views().available
-        msg = "Expected features, positions or views."
+        if self.patches is not None:
+            return self.patches().available
+        msg = "Expected features, positions, views or patches."
         raise ValueError(msg)
 
     def why_too_few(self, config: EstimationConfig) -> dict[ModalityPair, str | None]:

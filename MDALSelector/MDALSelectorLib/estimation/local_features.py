@@ -58,16 +58,54 @@ def local_features(
         `(N_FEATURES, K, J, I)`, zero outside the box around the mask; meaningless outside the mask.
     """
     box = bounding_box(mask)
-    inner = mask[box]
-    values = np.where(inner, image[box], 0.0).astype(np.float32)
+    values = _comparable(image[box], mask[box], spacing_mm, kind, resolution_mm)
+    found = np.zeros((N_FEATURES, *mask.shape), dtype=np.float32)
+    found[:, *box] = np.stack(list(_described(values, mask[box], spacing_mm)))
+    return found
+
+
+def two_scales(
+    image: Float32Array,
+    mask: MaskArray,
+    *,
+    spacing_mm: Triple,
+    kind: str,
+    resolution_mm: Triple = (0.0, 0.0, 0.0),
+) -> Float32Array:
+    """Return one modality as networks see it: comparable intensities, and Gaussian averages of it.
+
+    Around the body, both are the averages that reach there, so that no outline shows.
+
+    Args:
+        image: As in `local_features`, and so are the others.
+        mask: Where the modality shows the body.
+        spacing_mm: Spacing along I, J, K, mm.
+        kind: Kind of the modality.
+        resolution_mm: Blur that brings the image to the resolution that it is compared at, mm.
+
+    Returns:
+        `(2, K, J, I)`, zero outside the box around the mask.
+    """
+    box = bounding_box(mask)
+    values = _comparable(image[box], mask[box], spacing_mm, kind, resolution_mm)
+    sigma = _isotropic(CONTRAST_SCALE * max(spacing_mm), spacing_mm)
+    average = _Averages(values, mask[box])(sigma)
+    found = np.zeros((2, *mask.shape), dtype=np.float32)
+    found[:, *box] = np.stack([np.where(mask[box], values, average), average])
+    return found
+
+
+def _comparable(
+    image: Float32Array, mask: MaskArray, spacing_mm: Triple, kind: str, resolution_mm: Triple
+) -> Float32Array:
+    """Return ranks in place of intensities without a unit, all at one resolution; 0 outside."""
+    values = np.where(mask, image, 0.0).astype(np.float32)
     if kind in UNITLESS_KINDS:
-        values[inner] = _normal_scores(values[inner])
+        values[mask] = _normal_scores(values[mask])
     blur = _voxels(resolution_mm, spacing_mm)
     if blur.max() >= LEAST_SIGMA_VOXELS:
-        values = np.where(inner, _Averages(values, inner)(blur), 0.0).astype(np.float32)
-    found = np.zeros((N_FEATURES, *mask.shape), dtype=np.float32)
-    found[:, *box] = np.stack(list(_described(values, inner, spacing_mm)))
-    return found
+        values = np.where(mask, _Averages(values, mask)(blur), 0.0).astype(np.float32)
+    return values
 
 
 def matching_blur_mm(native_mm: Mapping[str, Triple], spacing_mm: Triple) -> dict[str, Triple]:

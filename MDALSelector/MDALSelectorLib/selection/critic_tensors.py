@@ -1,4 +1,4 @@
-"""The critics of the local estimator as tensors, so that maps need no second estimation."""
+"""Critics of positions as tensors, so that maps need no second estimation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def critic_tensors(
         pairs: In the order of the cohort.
     """
     if not isinstance(critics, LocalCritics):
-        return {}
+        return _network_tensors(critics, modalities, pairs)
     tensors: dict[str, VoxelArray] = {f"{PREFIX}fold_of_case": critics.fold_of_case}
     for number, modality in enumerate(modalities):
         maps = [fold[modality] for fold in critics.maps if modality in fold]
@@ -44,24 +44,45 @@ def critic_tensors(
     return tensors
 
 
+def _network_tensors(
+    critics: PositionCritics, modalities: Sequence[str], pairs: Sequence[Pair]
+) -> dict[str, VoxelArray]:
+    from MDALSelectorLib.estimation.local_contrastive import NetworkCritics
+    from MDALSelectorLib.selection.network_tensors import (
+        network_tensors,  # torch: only where it is needed
+    )
+
+    if not isinstance(critics, NetworkCritics):
+        msg = f"Expected critics of a known kind, got {type(critics).__name__}."
+        raise TypeError(msg)
+    tensors = network_tensors(critics, modalities, pairs)
+    named = {f"{PREFIX}{name}": value for name, value in tensors.items()}
+    return {f"{PREFIX}fold_of_case": critics.fold_of_case, **named}
+
+
 def critics_of(
     tensors: Mapping[str, VoxelArray], modalities: Sequence[str], pairs: Sequence[Pair]
-) -> LocalCritics | None:
+) -> PositionCritics | None:
     """Return the critics that were kept; `None` if there are none.
 
     Raises:
-        KeyError: If a tensor is missing.
+        KeyError, ValueError: If a tensor is missing or does not fit the others.
     """
     if f"{PREFIX}fold_of_case" not in tensors:
         return None
     fold_of_case = np.asarray(tensors[f"{PREFIX}fold_of_case"], dtype=np.int64)
+    own = {n.removeprefix(PREFIX): v for n, v in tensors.items() if n.startswith(PREFIX)}
+    if any(name.startswith("network/") for name in own):
+        from MDALSelectorLib.selection.network_tensors import network_critics_of
+
+        return network_critics_of(own, fold_of_case, modalities, pairs)
     folds = range(int(fold_of_case.max()) + 1)
 
     def of(name: str) -> VoxelArray:
-        return tensors[f"{PREFIX}{name}"]
+        return own[name]
 
-    known = [n for n in range(len(modalities)) if f"{PREFIX}map/{n}/knots" in tensors]
-    learned = [n for n in range(len(pairs)) if f"{PREFIX}pair/{n}/mean" in tensors]
+    known = [n for n in range(len(modalities)) if f"map/{n}/knots" in own]
+    learned = [n for n in range(len(pairs)) if f"pair/{n}/mean" in own]
     maps = tuple(
         {modalities[n]: NormalMap(of(f"map/{n}/knots")[f], of(f"map/{n}/scores")[f]) for n in known}
         for f in folds

@@ -41,6 +41,7 @@ from MultimodalImagingLib.record.kept_results import CaseMemo, computed
 
 if TYPE_CHECKING:
     from MDALSelectorLib.estimation.case_embeddings import ViewSource
+    from MDALSelectorLib.estimation.local_patches import LocalPatches
 
 
 def load_or_estimate_scores(
@@ -100,6 +101,7 @@ def estimate_scores(
         features=features,
         samples=position_samples(prepared, config.estimation, reporter, memo=memo),
         views=lambda: _views(prepared, config.estimation),
+        patches=lambda: _patches(prepared, config.estimation, reporter),
         groups=_group_of_rows(prepared, groups or {}),
     )
     memo.tidy()
@@ -201,6 +203,24 @@ def _views(prepared: PreparedCohort, config: EstimationConfig) -> ViewSource:
         for m in prepared.modalities
     }
     return VolumeViews(prepared, available=available, config=config.crops)
+
+
+def _patches(
+    prepared: PreparedCohort, config: EstimationConfig, reporter: Reporter
+) -> LocalPatches:
+    """Return patches at positions for the contrastive form of the local estimator."""
+    from MDALSelectorLib.estimation.local_patches import (
+        patch_cohort,  # torch: only where it is needed
+    )
+
+    return patch_cohort(
+        prepared,
+        prepared.spec.kinds,
+        blurs=matching_blurs(prepared),
+        n_places=config.local_contrastive.n_places,
+        memory_mb=config.local_contrastive.memory_mb,
+        reporter=reporter,
+    )
 
 
 def _finite(value: float | None) -> float | None:
