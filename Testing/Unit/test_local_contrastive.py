@@ -144,7 +144,8 @@ def test_the_pmi_of_positions_is_the_known_one_and_the_bound_lies_below_it() -> 
     clipped = [np.clip(t, *np.percentile(t, (2, 98))).mean() for t in truth]
     assert spearman(estimate.pmi, np.array(clipped)) > 0.5  # they differ by chance alone
     assert estimate.low_pmi is not None
-    assert spearman(estimate.low_pmi, np.percentile(truth, 5, axis=1)) > 0.7
+    low = np.median(np.percentile(truth, 5, axis=1))
+    assert np.median(estimate.low_pmi) == pytest.approx(low, abs=0.3)
 
 
 def test_cases_are_ranked_by_what_their_modalities_share(learned: LocalEstimates) -> None:

@@ -66,6 +66,7 @@ def fit_bank_critic(
         scale: Learned scale of the cosine.
         config: Tolerance of the normalization.
     """
+    scale = float(np.float32(scale))  # as it is kept on disk
     rows, columns = (torch.from_numpy(np.ascontiguousarray(v)).double() for v in (first, second))
     found = two_sided_scores(scale * rows, columns, config=config)
     return BankCritic(
