@@ -103,7 +103,7 @@ class CohortFiles:
         `None` if there can be no record.
         """
         try:
-            place = label_place(case.case_id, self.open_record())
+            place = label_place(case.case_id, self.open_record()).absolute()
             place.parent.mkdir(parents=True, exist_ok=True)
         except (UsageError, OSError) as error:
             logger.warning("The record has no place for labels: %s", error)

@@ -81,7 +81,7 @@ def letGoOfFileIfChanged(node: slicer.vtkMRMLVolumeNode) -> None:
     Slicer's Save puts it where scenes go then, not into the cohort.
     """
     storage = node.GetStorageNode()
-    isCohorts = storage is not None and storage.GetFullNameFromFileName() == sourceFile(node)
+    isCohorts = storage is not None and _isFile(storage, Path(sourceFile(node)))
     isKept = bool(node.GetSaveWithScene())
     if _isNamedAsGiven(node) and not (isCohorts and node.GetModifiedSinceRead()):
         return
@@ -108,7 +108,7 @@ def placeLabel(node: slicer.vtkMRMLSegmentationNode, file: Path | None) -> None:
             node.GetScene().RemoveNode(storage)
         return
     giveName(node, file.name.removesuffix(".seg.nrrd"))
-    isThere = storage is not None and storage.GetFileName() == str(file)
+    isThere = storage is not None and _isFile(storage, file)
     if not isThere:
         if storage is None:
             storage = node.GetScene().AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
@@ -127,6 +127,11 @@ def labelFile(node: slicer.vtkMRMLNode) -> Path | None:
     """Return the file that the labels of a case belong in; `None` if there is no place for them."""
     path = node.GetAttribute(LABEL_FILE_ATTRIBUTE)
     return Path(path) if path else None
+
+
+def _isFile(storage: slicer.vtkMRMLStorageNode, file: Path) -> bool:
+    """Tell whether a storage node is that of a file, whichever way its path is written."""
+    return Path(storage.GetFullNameFromFileName()) == file
 
 
 def _isNamedAsGiven(node: slicer.vtkMRMLNode) -> bool:

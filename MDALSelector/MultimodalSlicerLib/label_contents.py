@@ -97,14 +97,12 @@ def writeLabels(node: slicer.vtkMRMLSegmentationNode, file: Path) -> None:
     )
     storage = scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
     try:
-        with explained_writing(str(file), advice):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_path(file) as temporary:
-                storage.SetFileName(str(temporary))
-                isWritten = storage.WriteData(node) and temporary.is_file()
-                if not isWritten or not areAlike(contentsOf(node), readContents(scene, temporary)):
-                    text = _("{file} cannot be written: it would not hold the labels. {advice}")
-                    raise CrossModalError(text.format(file=file, advice=advice))
+        with explained_writing(str(file), advice), atomic_path(file) as temporary:
+            storage.SetFileName(str(temporary))
+            isWritten = storage.WriteData(node) and temporary.is_file()
+            if not isWritten or not areAlike(contentsOf(node), readContents(scene, temporary)):
+                text = _("{file} cannot be written: it would not hold the labels. {advice}")
+                raise CrossModalError(text.format(file=file, advice=advice))
     except BaseException:
         scene.RemoveNode(storage)
         raise

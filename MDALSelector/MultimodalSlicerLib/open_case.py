@@ -7,6 +7,7 @@ that both modules know the same case, and neither loses what was edited in the o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ class OpenCase:
         if node is None:
             raise ValueError(_("No labels are open. Load a case first."))
         file = labelFile(node)
-        if file is None:
+        if file is None or not file.parent.is_dir():
             text = _(
                 "There is no record in which the labels of {case} could be kept. Save them with"
                 " Slicer's Save, or choose a folder for the record under Advanced."
@@ -138,6 +139,23 @@ class OpenCase:
         self._checkNotOthers(node, file)
         writeLabels(node, file)
         self._known.note(node)
+        return file
+
+    def saveCopy(self, folder: Path) -> Path:
+        """Write the labels into another folder, as a way out when they cannot be saved.
+
+        Raises:
+            ValueError: If no labels are open.
+            CrossModalError: If the file cannot be written.
+        """
+        node = self.loader.segmentation()
+        if node is None:
+            raise ValueError(_("No labels are open. Load a case first."))
+        name = self._scene.PercentEncode(self.loader.caseID)
+        numbers = (f"-{number}" if number else "" for number in count())
+        files = (folder / f"{name}{number}.seg.nrrd" for number in numbers)
+        file = next(file for file in files if not file.exists())
+        writeLabels(node, file)
         return file
 
     def _checkNotOthers(self, node: slicer.vtkMRMLSegmentationNode, file: Path) -> None:
@@ -214,7 +232,7 @@ class _Known:
     def wasSavedSince(self, node: slicer.vtkMRMLSegmentationNode, file: Path) -> bool:
         """Tell whether Slicer's Save has written them to a file since."""
         storage = node.GetStorageNode()
-        isHere = storage is not None and storage.GetFileName() == str(file)
+        isHere = storage is not None and Path(storage.GetFullNameFromFileName()) == file
         return isHere and _storedAt(node) > self._storedAt
 
 

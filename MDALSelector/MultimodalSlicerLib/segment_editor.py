@@ -37,8 +37,10 @@ def openSegmentEditor(
 def chooseInSegmentEditor(
     segmentation: slicer.vtkMRMLSegmentationNode, volume: slicer.vtkMRMLScalarVolumeNode
 ) -> None:
-    """Let Segment Editor show a segmentation over an image when it is opened."""
+    """Let Segment Editor show a segmentation over an image when it is opened; no view changes."""
     scene = segmentation.GetScene()
+    views = nodesOf(scene, "vtkMRMLSliceCompositeNode")
+    kept = {view: layersOf(view) for view in views}
     node = scene.GetSingletonNode(TAG, CLASS_NAME)
     if node is None:
         node = scene.CreateNodeByClass(CLASS_NAME)
@@ -47,3 +49,5 @@ def chooseInSegmentEditor(
         node = scene.AddNode(node)
     node.SetAndObserveSegmentationNode(segmentation)
     node.SetAndObserveSourceVolumeNode(volume)
+    for view, layers in kept.items():
+        setLayers(view, layers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import qt
 import slicer
@@ -67,8 +68,15 @@ _guards: list[_CloseGuard] = []
 
 def _leaveScene(case: OpenCase) -> None:
     """A scene that closes cannot be kept open: only an explicit answer loses the labels."""
-    if _ask(case, mayStay=False) != qt.QMessageBox.Discard:
-        _isSaved(case)
+    if _ask(case, mayStay=False) == qt.QMessageBox.Discard or _isSaved(case):
+        return
+    try:
+        file = case.saveCopy(Path(slicer.app.temporaryPath))
+    except (CrossModalError, ValueError, RuntimeError, OSError) as error:
+        slicer.util.errorDisplay(str(error))
+        return
+    text = _("The labels of {case} are in {file} now. Move that file to a safe place.")
+    slicer.util.errorDisplay(text.format(case=case.loader.caseID, file=file))
 
 
 def _isSaved(case: OpenCase) -> bool:

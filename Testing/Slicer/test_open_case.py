@@ -98,6 +98,7 @@ def test_a_segmentation_of_the_cohort_is_saved_in_the_record(scene, cohort, tmp_
     case, folder = openCaseOf(scene), shutil.copytree(cohort / "case-1", tmp_path / "case-1")
     images = {"CT": ImageFile(folder / "ct.nii.gz")}
     place = tmp_path / "record" / "labels" / "case-1.seg.nrrd"
+    place.parent.mkdir(parents=True)
     case.open("case-1", images, ImageFile(folder / "seg.nii.gz"), place=place)
     given = ImageFile(case.save().rename(folder / "seg.seg.nrrd"))
     for where in (place, None):  # there may be no record
@@ -236,11 +237,12 @@ def test_escape_keeps_the_case_and_saves_nothing(edited, messages, way):
     import qt
 
     node = labels(edited)
-    messages.answers.append(qt.QMessageBox.Cancel)
-    ways(edited)[way]()
-    assert labels(edited) is node
-    assert edited.case.hasUnsavedChanges()
-    assert not edited.labelPath("case-2").exists()
+    for answer in ("Escape", qt.QMessageBox.Cancel):
+        messages.answers.append(answer)
+        ways(edited)[way]()
+        assert labels(edited) is node
+        assert edited.case.hasUnsavedChanges()
+        assert not edited.labelPath("case-2").exists()
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -326,6 +328,29 @@ def test_closing_the_scene_asks_and_saves(edited, scene, messages):
     assert edited.labelPath("case-2").is_file()
 
 
+def test_labels_that_cannot_be_saved_when_the_scene_is_closed_are_kept_elsewhere(
+    edited, scene, messages
+):
+    import shutil
+    from pathlib import Path
+
+    from MultimodalSlicerLib.label_contents import areAlike, contentsOf, readContents
+
+    before = contentsOf(labels(edited))
+    shutil.rmtree(edited.record / "labels")
+    scene.Clear(0)
+    [_question, _why, where] = messages.messages
+    file = Path(where.partition(" are in ")[2].partition(" now.")[0])
+    assert areAlike(readContents(scene, file), before)
+    file.unlink()
+
+
+def test_escape_does_not_lose_labels_when_the_scene_is_closed(edited, scene, messages):
+    messages.answers.append("Escape")
+    scene.Clear(0)
+    assert edited.labelPath("case-2").is_file()
+
+
 def test_closing_the_scene_loses_labels_only_if_told_to(edited, scene, messages):
     import qt
 
@@ -336,12 +361,12 @@ def test_closing_the_scene_loses_labels_only_if_told_to(edited, scene, messages)
     assert len(messages.messages) == 1
 
 
-@pytest.mark.parametrize(("answer", "isClosed"), [("Save", 1), ("Discard", 1), ("Cancel", 0)])
+@pytest.mark.parametrize(("answer", "isClosed"), [("Save", 1), ("Discard", 1), ("Escape", 0)])
 def test_closing_slicer_asks(edited, messages, answer, isClosed):
     import qt
     import slicer
 
-    messages.answers.append(getattr(qt.QMessageBox, answer))
+    messages.answers.append("Escape" if answer == "Escape" else getattr(qt.QMessageBox, answer))
     event = qt.QCloseEvent()
     slicer.app.sendEvent(slicer.util.mainWindow(), event)
     slicer.util.mainWindow().show()
@@ -456,9 +481,10 @@ def test_a_result_that_is_opened_first_is_seen_in_every_view(
     desk = sit_down(write_cohort(tmp_path / "cohort", origin=origin), results)
     for view in nodes_of(scene, "vtkMRMLSliceNode"):
         view.SetSliceOffset(5000.0)
-    desk.openResult("case-2")
-    wait_until(lambda: True)
-    assert black_views(scene) == []
+    for case in ("case-2", "case-3"):  # the second one finds views that have had an image
+        desk.openResult(case)
+        wait_until(lambda: True)
+        assert black_views(scene) == []
 
 
 def test_a_batch_result_is_shown_in_the_layout_from_before_the_case(desk, scene):
@@ -475,15 +501,16 @@ def test_a_batch_result_is_shown_in_the_layout_from_before_the_case(desk, scene)
     assert untrue_headers(scene) == black_views(scene) == []
 
 
+@pytest.mark.parametrize("isEdited", [False, True])
 @pytest.mark.parametrize("isSideBySide", [False, True])
-def test_a_map_over_a_case_goes_before_the_next_case(desk, scene, isSideBySide):
-    import example_result as example
+def test_a_map_over_a_case_goes_before_the_next_case(desk, scene, isSideBySide, isEdited):
     import slicer
 
     desk.openResult("case-2")
-    slicer.util.selectModule("CIMLSegment")
-    desk.segmenter._parameterNode.isSideBySide = isSideBySide
     node = desk.segmenter._parameterNode.result
+    if isEdited:  # such a result stays
+        paint(node)
+    desk.segmenter._parameterNode.isSideBySide = isSideBySide
     region = node.GetSegmentation().GetNthSegmentID(0)
     desk.segmenter.contributions.onCellPicked(region, "PET", "CT")
     slicer.app.processEvents()
@@ -491,11 +518,11 @@ def test_a_map_over_a_case_goes_before_the_next_case(desk, scene, isSideBySide):
     headers = [view.GetLayoutLabel() for view, *_ in shown_views(scene)]
     assert ("CT with map" in headers) == isSideBySide
     desk.open("case-1")
+    assert (node.GetScene() is scene) == isEdited
     wanted = {image.GetID() for image in desk.case.loader.volumes().values()}
     assert {composite.GetBackgroundVolumeID() for _, composite, _ in shown_views(scene)} == wanted
     assert untrue_headers(scene) == black_views(scene) == []
     assert not desk.segmenter.logic.browser.overlay.former
-    assert example.BODY
 
 
 def test_a_map_that_is_deleted_is_no_longer_in_the_header(desk, scene):
@@ -556,6 +583,19 @@ def test_slicer_showing_another_volume_in_all_views_changes_the_headers(desk, sc
     other = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "other")
     slicer.util.setSliceViewerLayers(background=other)
     assert [view.GetLayoutLabel() for view, *_ in shown_views(scene)] == ["other", "other"]
+
+
+def test_opening_a_case_leaves_the_users_own_views_alone(desk, scene):
+    import slicer
+
+    slicer.util.selectModule("SegmentEditor")  # it follows its node once it was shown
+    own = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "mine")
+    slicer.util.setSliceViewerLayers(background=own)
+    slicer.util.selectModule("MDALSelector")
+    desk.open("case-1")
+    desk.open("case-2")
+    desk.selector.onCloseCaseButton()
+    assert {image for _view, _composite, image in shown_views(scene)} == {own}
 
 
 def test_headers_stay_true_in_a_scene_that_was_saved(desk, scene, tmp_path):

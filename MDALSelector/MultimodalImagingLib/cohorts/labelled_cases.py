@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
 from MultimodalImagingLib.cohorts.label_folder import label_maps_in
@@ -61,7 +61,8 @@ def label_that_counts(
 def _labels_of_record(case_id: str, record: CohortRecord) -> Iterator[Path]:
     """Yield the label files of a case in a record: those named like it first."""
     forms = dict.fromkeys(unicodedata.normalize(form, case_id) for form in ("NFC", "NFD"))
-    named = (record.labels / f"{name}{suffix}" for name in forms for suffix in _SUFFIXES)
+    plain = [name for name in forms if unquote(name) == name]  # others may be places of others
+    named = (record.labels / f"{name}{suffix}" for name in plain for suffix in _SUFFIXES)
     files = dict.fromkeys((*named, label_place(case_id, record)))
     yield from (file for file in files if file.is_file())
 

@@ -12,6 +12,7 @@ from slicer_host import errors
 from slicer_host.pythonqt.conversion import to_qt
 from slicer_host.record import record
 
+ESCAPE = "Escape"  # an answer: the key, whatever button that is
 Buttons = QtWidgets.QMessageBox.StandardButton
 
 
@@ -24,7 +25,8 @@ class QMessageBox(QtWidgets.QMessageBox):
             return super().exec()
         texts = (self.text(), self.informativeText(), self.detailedText())
         record.messages.append("\n".join(texts).strip())
-        answer = int(to_qt(record.answer(self._default())))
+        prepared = record.answer(self._default())
+        answer = self._escape() if prepared == ESCAPE else int(to_qt(prepared))
         chosen = self.button(Buttons(answer))
         if chosen is not None:
             self.buttonClicked.emit(chosen)
@@ -39,6 +41,11 @@ class QMessageBox(QtWidgets.QMessageBox):
             super().show()
         else:
             record.messages.append(self.text())
+
+    def _escape(self) -> int:
+        """The button that the key Escape and the cross of the window press; 0 if there is none."""
+        button = self.escapeButton()
+        return 0 if button is None else int(self.standardButton(button))
 
     def _default(self) -> int:
         button = self.defaultButton()
