@@ -14,7 +14,9 @@
    order that does not repeat is worth little, and so is an order that repeats without a signal.
    A bound of whole cases cannot exceed the logarithm of the number of held-out cases. From 0.8 of
    that ceiling on it only says "at least this much": if the bound of any estimator with a signal is
-   that close, the repeatability alone decides, and on a tie the one that ran first.
+   that close, the repeatability alone decides, and on a tie the one that ran first. So it does
+   between the two estimators of positions: networks see more around a position than the closed
+   form, and their bounds are larger whatever their order is worth (Testing/Evidence/local_pmi.md).
 4. The closed forms come first. Networks, which take most of the time, are trained only if no
    estimator before them has a signal and an r12 of at least 0.7: beyond that they would not change
    how far the ranking can be trusted. Those of positions come before those of whole cases.
@@ -29,7 +31,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from MDALSelectorLib.estimation.config import EstimationConfig
+from MDALSelectorLib.estimation.config import POSITION_ESTIMATORS, EstimationConfig
 from MDALSelectorLib.estimation.limits import ANYONE, ceiling_nats, chance_words, is_near_ceiling
 from MDALSelectorLib.estimation.pair_estimate import (
     ModalityDifference,
@@ -161,6 +163,9 @@ def best_estimator(found: Mapping[str, Found]) -> str:
     with_signal = {name: of for name, of in found.items() if of.difference.has_signal}
     if not with_signal:
         return next(iter(found))
+    of_positions = {name: of for name, of in with_signal.items() if name in POSITION_ESTIMATORS}
+    most = max(of_positions, key=lambda name: of_positions[name].repeatability, default="")
+    with_signal = {n: of for n, of in with_signal.items() if n == most or n not in of_positions}
     if any(of.is_saturated for of in with_signal.values()):
         return max(with_signal, key=lambda name: with_signal[name].repeatability)
     return max(with_signal, key=lambda n: (with_signal[n].worth, with_signal[n].bound_nats or 0.0))
