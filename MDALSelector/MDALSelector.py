@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,7 +105,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
     def showParameters(self, parameters: MDALSelectorParameterNode) -> None:
         """Show what is not bound by itself."""
         self.ui.strategyHintLabel.text = parameters.strategy.hint()
-        self.within.follow(self.logic.groupings(parameters.cohortPath), parameters.within)
+        self.within.follow(self.cohort.report, parameters.within)
         self.updateButtons()
 
     def onManifestButton(self) -> None:
@@ -119,7 +119,9 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         """Find the cases of the cohort."""
         with slicer.util.tryWithErrorDisplay(_("The cohort could not be inspected.")):
             rememberPath(self.ui.cohortPathLineEdit)
-            self.jobs.submit(self.logic.inspection(self.logic.getParameterNode()), self.onInspected)
+            job = self.logic.inspection(self.logic.getParameterNode())
+            job.stateChanged.connect(self.cohort.followInspection)
+            self.jobs.submit(job, self.onInspected)
 
     def onInspected(self, job: BackgroundProcess) -> None:
         """Show the cohort."""
@@ -127,7 +129,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
             report = self.logic.finishInspection(job)
             parameters = self.logic.getParameterNode()
             self.cohort.show(report, corrections=parameters.corrections)
-            self.within.follow(report.groupings, parameters.within)
+            self.within.follow(report, parameters.within)
             self.showRanking()
 
     def onNamesCorrected(self, corrections: Sequence[str]) -> None:
@@ -455,10 +457,6 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
     def isInspected(self, path: str) -> bool:
         """Tell whether a cohort is the one that was inspected last."""
         return self._report is not None and self._reportedPath == path
-
-    def groupings(self, path: str) -> Mapping[str, int]:
-        """Return number of groups by name of the groupings of a cohort that was inspected."""
-        return self._report.groupings if self._report and self.isInspected(path) else {}
 
     def problems(
         self, parameters: MDALSelectorParameterNode, row: CaseRow | None, *, busy: str, missing: str

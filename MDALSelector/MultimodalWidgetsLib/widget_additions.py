@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import qt
@@ -35,6 +35,15 @@ def showText(label: qt.QLabel, text: str) -> None:
     """Show a text; an empty one takes no room."""
     label.setText(text)
     label.setVisible(bool(text))
+
+
+def fitColumns(view: qt.QTableView, columns: Iterable[int]) -> None:
+    """Make columns as wide as what is in them; the last one takes what is left, if there is."""
+    header = view.horizontalHeader()
+    header.setStretchLastSection(False)
+    for column in columns:
+        view.resizeColumnToContents(column)
+    header.setStretchLastSection(header.length() < view.viewport().width)
 
 
 def fitHeight(table: qt.QTableWidget) -> None:

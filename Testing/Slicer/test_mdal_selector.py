@@ -265,6 +265,7 @@ def test_a_folder_that_is_no_cohort_is_told_and_the_panel_stays_usable(
     (tmp_path / "empty").mkdir()
     inspect(tmp_path / "empty")
     assert panel.ui.statusLabel.text.startswith("Failed: ")
+    assert panel.ui.statusLabel.text.endswith(panel.ui.cohortSummaryLabel.text)
     assert len(messages.messages) == 1
     assert panel.ui.inspectButton.enabled
     assert not panel.ui.startButton.enabled

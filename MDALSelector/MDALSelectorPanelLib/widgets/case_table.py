@@ -15,11 +15,9 @@ from MDALSelectorPanelLib.nodes.case_rows import STATE_COLORS, CaseRow
 from MDALSelectorPanelLib.nodes.ranking_nodes import stateText
 from MDALSelectorPanelLib.widgets.case_items import (
     CASE,
-    DIFFERENCE,
     PICTURE,
     RANK,
     SEARCH_ROLE,
-    STATE,
     CaseItems,
     columnTitles,
     setState,
@@ -27,6 +25,7 @@ from MDALSelectorPanelLib.widgets.case_items import (
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalWidgetsLib.signal import Signal
 from MultimodalWidgetsLib.tables import SORT_ROLE, ModelFiller, dot
+from MultimodalWidgetsLib.widget_additions import fitColumns
 
 if TYPE_CHECKING:
     from slicer_types import UiForm
@@ -148,12 +147,11 @@ class CaseTable:
         self._sourceRow = {caseID: index for index, caseID in enumerate(self._rows)}
         self._proxy.setSourceModel(model)
         view = self._view
-        for column in (RANK, CASE, DIFFERENCE, STATE):
-            view.resizeColumnToContents(column)
+        view.setColumnHidden(PICTURE, self._pictures is None)
+        fitColumns(view, (c for c in range(model.columnCount()) if c != PICTURE))
         modalities = dict.fromkeys(name for row in self.rows for name in row.files)
         self._model.horizontalHeaderItem(PICTURE).setToolTip(", ".join(modalities))
         self._model.horizontalHeaderItem(RANK).setToolTip(_("Rank: 1 is to be labeled first."))
-        view.setColumnHidden(PICTURE, self._pictures is None)
         height = ROW_HEIGHT if self._pictures is None else PICTURE_HEIGHT + 4
         view.verticalHeader().setDefaultSectionSize(height)
         self.selectCase(current)

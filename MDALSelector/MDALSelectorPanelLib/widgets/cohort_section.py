@@ -9,6 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from MultimodalSlicerLib.cohort_report import CohortReport, NamePart, with_correction
+from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
 from MultimodalWidgetsLib.signal import Signal
 from MultimodalWidgetsLib.tables import PlainTable
 
@@ -53,6 +54,11 @@ class CohortSection:
         self._problems.setRows(titles, () if report is None else report.problems)
         count = 0 if report is None else len(report.problems)
         self._ui.cohortTabs.setTabText(2, _("Problems ({n})").format(n=count))
+
+    def followInspection(self, job: BackgroundProcess) -> None:
+        """Say beside the button how an inspection goes, and why it failed."""
+        texts = {JobState.RUNNING: _("Looking at the files…"), JobState.FAILED: job.errorMessage}
+        self._ui.cohortSummaryLabel.setText(texts.get(job.state) or _summary(self.report))
 
     def _fillNames(self, parts: Sequence[NamePart]) -> None:
         table = self._ui.namesTable

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import qt
 from slicer.i18n import tr as _
 
+from MultimodalSlicerLib.cohort_report import CohortReport
 from MultimodalSlicerLib.selection_parameters import MDALSelectorParameterNode
 
 
@@ -26,13 +27,14 @@ class WithinChoice:
         self._offered: tuple[object, ...] = ()
         box.connect("activated(int)", self._onActivated)
 
-    def follow(self, groupings: Mapping[str, int], current: str) -> None:
-        """Offer groupings and show the one that is chosen.
+    def follow(self, report: CohortReport | None, current: str) -> None:
+        """Offer the groupings of a cohort and show the one that is chosen.
 
         Args:
-            groupings: Number of groups by name.
+            report: The cohort; `None` before the first.
             current: What is chosen, also if this cohort does not have it.
         """
+        groupings = {} if report is None else report.groupings
         offered = (tuple(groupings.items()), current)
         if offered == self._offered:
             return
