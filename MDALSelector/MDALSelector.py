@@ -234,10 +234,10 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
 
     def onSceneChanged(self, _caller: object, _event: object) -> None:
         """Show what a scene that was closed or read brought."""
-        if self.parent.isEntered:
-            self.initializeParameterNode()
         self.logic.forgetCohort()
         self.cohort.show(None)
+        if self.parent.isEntered:
+            self.initializeParameterNode()
         self.showRanking()
 
     def updateButtons(self) -> None:
