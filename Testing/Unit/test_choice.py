@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -18,7 +19,7 @@ from MDALSelectorLib.estimation.choice import (
     networks_can_change,
 )
 from MDALSelectorLib.estimation.config import EstimationConfig
-from MDALSelectorLib.estimation.limits import ANYONE, NEAR_CEILING, ceiling_nats
+from MDALSelectorLib.estimation.limits import ANYONE, NEAR_CEILING, ceiling_nats, limit_words
 from MDALSelectorLib.estimation.pair_estimate import PairEstimate
 
 PAIR = ("a", "b")
@@ -176,3 +177,20 @@ def test_networks_of_positions_are_trained_on_a_cpu_only_if_they_take_minutes() 
     assert cpu_seconds(longer, 4) > MAX_CPU_SECONDS
     several = replace(config, local_contrastive=replace(config.local_contrastive, n_repeats=3))
     assert cpu_seconds(several, 4) == pytest.approx(cpu_seconds(config, 4) * (3 * 5 + 3) / (5 + 3))
+
+
+@pytest.mark.parametrize(
+    ("floor", "grouping", "words"),
+    [
+        (None, ANYONE, "the 0.10 nats from which on it counts"),
+        (-math.inf, ANYONE, "the 0.10 nats from which on it counts"),
+        (-0.02, ANYONE, "the 0.10 nats from which on it counts (chance gives up to 0.00)"),
+        (0.03, "site", "the 0.10 nats from which on it counts (chance gives up to 0.03)"),
+        (0.25, ANYONE, "the 0.25 nats that chance alone could give"),
+        (0.25, "site", "the 0.25 nats that images of different patients with the same site could"),
+    ],
+)
+def test_what_a_bound_must_exceed_is_named_for_what_it_is(
+    floor: float | None, grouping: str, words: str
+) -> None:
+    assert limit_words(0.1, floor, grouping).startswith(words)

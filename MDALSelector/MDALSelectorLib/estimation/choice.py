@@ -32,7 +32,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from MDALSelectorLib.estimation.config import POSITION_ESTIMATORS, EstimationConfig
-from MDALSelectorLib.estimation.limits import ANYONE, ceiling_nats, chance_words, is_near_ceiling
+from MDALSelectorLib.estimation.limits import ANYONE, ceiling_nats, is_near_ceiling, limit_words
 from MDALSelectorLib.estimation.pair_estimate import (
     ModalityDifference,
     ModalityPair,
@@ -144,11 +144,12 @@ def judge(
         if pair not in scored and pair not in unused:
             unused[pair] = f"No case shows both {pair[0]} and {pair[1]} at enough places."
     for estimate in estimates:
-        limit, grouping = max((config.min_bound_nats, ANYONE), floor_of_chance(estimate))
-        if not estimate.bound_nats > limit:
+        floor, grouping = floor_of_chance(estimate)
+        if not estimate.bound_nats > max(config.min_bound_nats, floor):
+            limit = limit_words(config.min_bound_nats, floor, grouping)
             unused[estimate.pair] = (
                 f"{' and '.join(estimate.pair)} share {estimate.bound_nats:.2f} nats in cases that"
-                f" were held out, no more than the {limit:.2f} nats that {chance_words(grouping)}."
+                f" were held out, no more than {limit}."
             )
     difference = modality_difference(estimates, n_cases=n_cases, unused=unused, pairs=pairs)
     return Found(tuple(estimates), unused, difference, config.cross_fit.n_folds)

@@ -33,12 +33,20 @@ def is_near_ceiling(bound_nats: float | None, ceiling: float | None) -> bool:
     return bound_nats is not None and ceiling is not None and bound_nats >= NEAR_CEILING * ceiling
 
 
-def chance_words(grouping: str) -> str:
-    """Say who reaches the floor of chance, to follow "the ... nats that".
+def limit_words(least_nats: float, floor_nats: float | None, grouping: str) -> str:
+    """Say what a bound must exceed: what chance reaches, or the least that counts.
 
     Args:
+        least_nats: The least bound that counts, nats.
+        floor_nats: What chance reaches, nats; `None` if it is not known.
         grouping: `ANYONE`, or the name of the grouping within which patients were exchanged.
     """
+    if floor_nats is None or not math.isfinite(floor_nats):
+        return f"the {least_nats:.2f} nats from which on it counts"
+    if floor_nats <= least_nats:
+        reached = f"chance gives up to {max(floor_nats, 0.0):.2f}"
+        return f"the {least_nats:.2f} nats from which on it counts ({reached})"
     if grouping == ANYONE:
-        return "chance alone could give"
-    return f"images of different patients with the same {grouping} could give"
+        return f"the {floor_nats:.2f} nats that chance alone could give"
+    strangers = f"images of different patients with the same {grouping}"
+    return f"the {floor_nats:.2f} nats that {strangers} could give"

@@ -10,8 +10,8 @@ from MDALSelectorLib.estimation.config import POSITION_ESTIMATORS
 from MDALSelectorLib.estimation.limits import (
     ANYONE,
     ceiling_nats,
-    chance_words,
     is_near_ceiling,
+    limit_words,
 )
 
 Pair = tuple[str, str]
@@ -181,18 +181,13 @@ def _signal(diagnostics: Diagnostics) -> str:
     if bound is None:
         return _why_unscored(diagnostics)
     word = "above" if bound > threshold else "not above"
+    limit = limit_words(MIN_BOUND_NATS, diagnostics.null_bound_nats, diagnostics.null_grouping)
     return (
         f"On cases that it had not seen, the {diagnostics.estimator} estimator finds"
-        f" {bound:.2f} nats of shared information{_per(diagnostics)}, {word} the"
-        f" {threshold:.2f} nats that {chance_words(_grouping(diagnostics))}."
+        f" {bound:.2f} nats of shared information{_per(diagnostics)}, {word}"
+        f" {limit}."
         f"{_saturation(diagnostics)}"
     )
-
-
-def _grouping(diagnostics: Diagnostics) -> str:
-    """Return within which grouping patients set the threshold."""
-    is_set = (diagnostics.null_bound_nats or 0.0) > MIN_BOUND_NATS
-    return diagnostics.null_grouping if is_set else ANYONE
 
 
 def _saturation(diagnostics: Diagnostics) -> str:
