@@ -118,7 +118,7 @@ def test_a_bound_of_positions_has_no_such_ceiling() -> None:
 
 
 def test_of_both_forms_of_positions_the_order_that_repeats_ranks_whatever_the_bounds() -> None:
-    # What was measured on a synthetic cohort: the networks' order repeats less, their bound is larger.
+    # Measured on a synthetic cohort: the networks' order repeats less, their bound is larger.
     local = found(r12=0.94, bound=0.62, chance=0.17, estimator="local")
     networks = found(r12=0.85, bound=2.32, chance=0.94, estimator="local-contrastive")
     assert networks.worth > local.worth
