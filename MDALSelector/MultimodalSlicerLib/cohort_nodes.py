@@ -35,10 +35,17 @@ def isOpened(node: slicer.vtkMRMLNode) -> bool:
     return bool(node.GetAttribute(CASE_ATTRIBUTE)) and marked in (None, node)
 
 
-def titleOf(node: slicer.vtkMRMLVolumeNode) -> str:
-    """Return what a view of an image is headed: its modality, or the name that the user gave."""
-    modality = node.GetAttribute(MODALITY_ATTRIBUTE) if _isNamedAsGiven(node) else None
-    return str(modality or node.GetName())
+def titleOf(node: slicer.vtkMRMLVolumeNode, modality: str = "") -> str:
+    """Return what a view of an image is headed: its modality, or the name that the user gave.
+
+    Args:
+        node: The image.
+        modality: Its modality; that of a cohort's image is known without.
+    """
+    name = node.GetAttribute(NAME_ATTRIBUTE)
+    if name is not None and name != node.GetName():
+        return str(node.GetName())
+    return str(modality or node.GetAttribute(MODALITY_ATTRIBUTE) or node.GetName())
 
 
 def fullName(node: slicer.vtkMRMLVolumeNode) -> str:

@@ -525,6 +525,18 @@ def test_a_map_over_a_case_goes_before_the_next_case(desk, scene, isSideBySide, 
     assert not desk.segmenter.logic.browser.overlay.former
 
 
+def test_images_renamed_before_a_map_is_shown_are_named_in_the_headers(desk, scene):
+    import slicer
+
+    desk.openResult("case-2")
+    desk.case.loader.volumes()["PET"].SetName("ct")  # as the other image is called
+    desk.segmenter._parameterNode.isSideBySide = True
+    region = desk.segmenter._parameterNode.result.GetSegmentation().GetNthSegmentID(0)
+    desk.segmenter.contributions.onCellPicked(region, "PET", "CT")
+    slicer.app.processEvents()
+    assert [view.GetLayoutLabel() for view, *_ in shown_views(scene)] == ["CT with map", "ct"]
+
+
 def test_a_map_that_is_deleted_is_no_longer_in_the_header(desk, scene):
     import slicer
 

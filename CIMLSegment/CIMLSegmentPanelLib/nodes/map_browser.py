@@ -20,7 +20,7 @@ from CIMLSegmentPanelLib.nodes.map_nodes import (
 from CIMLSegmentPanelLib.nodes.map_overlay import MapOverlay, Overlay
 from CIMLSegmentPanelLib.nodes.result_facts import isResult, resultFacts, resultImages
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode, MapKind
-from MultimodalSlicerLib.cohort_nodes import fullName
+from MultimodalSlicerLib.cohort_nodes import fullName, titleOf
 from MultimodalSlicerLib.volume_nodes import OverlayStyle, styleOverlay
 
 
@@ -86,7 +86,10 @@ class MapBrowser:
             volume=volume,
             image=image,
             primary=primary,
-            labels=(_("{name} with map").format(name=below), cell.primary),
+            labels=(
+                _("{name} with map").format(name=titleOf(image, below)),
+                titleOf(primary or image, cell.primary),
+            ),
             segmentation=node,
             segmentID=cell.region,
             legend=_legend(key, _regionTitle(node, cell), view.kind),
