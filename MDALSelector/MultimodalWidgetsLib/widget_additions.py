@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import qt
@@ -37,13 +37,14 @@ def showText(label: qt.QLabel, text: str) -> None:
     label.setVisible(bool(text))
 
 
-def fitColumns(view: qt.QTableView, columns: Iterable[int]) -> None:
+def fitColumns(view: qt.QTableView, columns: Sequence[int]) -> None:
     """Make columns as wide as what is in them; the last one takes what is left, if there is."""
     header = view.horizontalHeader()
     header.setStretchLastSection(False)
     for column in columns:
         view.resizeColumnToContents(column)
-    header.setStretchLastSection(header.length() < view.viewport().width)
+    width = sum(header.sectionSize(column) for column in columns)
+    header.setStretchLastSection(width < view.viewport().width)
 
 
 def fitHeight(table: qt.QTableWidget) -> None:

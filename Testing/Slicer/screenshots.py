@@ -92,6 +92,8 @@ def take_map(studio: Studio) -> None:
 def take_retrospect(studio: Studio, work: Path) -> None:
     """Which strategy would have helped on the labeled cases of the other cohort."""
     panel, ui = studio.panel, studio.panel.ui
+    studio.open_sections("labeling")
+    ui.closeCaseButton.click()
     ui.cohortPathLineEdit.currentPath = str(training_cohort(work))
     ui.recordPathLineEdit.currentPath = str(work / "retrospect-record")
     ui.inspectButton.click()

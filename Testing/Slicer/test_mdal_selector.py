@@ -562,7 +562,11 @@ def test_pictures_are_loaded_for_the_rows_that_can_be_seen(panel, show_run, wait
 
 def test_a_run_without_pictures_hides_their_column(panel, show_run):
     show_run(5, with_pictures=False)
-    assert panel.ui.casesTableView.isColumnHidden(4)
+    view = panel.ui.casesTableView
+    assert view.isColumnHidden(4)
+    header = view.horizontalHeader()
+    widths = [header.sectionSize(column) for column in range(view.model().columnCount())]
+    assert header.length() == sum(widths)  # no gap where the pictures would be
 
 
 # --- the plot ---------------------------------------------------------------------------------

@@ -147,8 +147,8 @@ class CaseTable:
         self._sourceRow = {caseID: index for index, caseID in enumerate(self._rows)}
         self._proxy.setSourceModel(model)
         view = self._view
-        view.setColumnHidden(PICTURE, self._pictures is None)
-        fitColumns(view, (c for c in range(model.columnCount()) if c != PICTURE))
+        fitColumns(view, [c for c in range(model.columnCount()) if c != PICTURE])
+        view.setColumnHidden(PICTURE, self._pictures is None)  # leaves a gap if done before
         modalities = dict.fromkeys(name for row in self.rows for name in row.files)
         self._model.horizontalHeaderItem(PICTURE).setToolTip(", ".join(modalities))
         self._model.horizontalHeaderItem(RANK).setToolTip(_("Rank: 1 is to be labeled first."))
