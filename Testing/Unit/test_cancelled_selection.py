@@ -286,18 +286,20 @@ def test_damaged_measures_are_computed_anew_and_a_cohort_leaves_no_others(
 ) -> None:
     shutil.copytree(undisturbed, tmp_path, dirs_exist_ok=True)
     measures = tmp_path / "record" / "cache" / "measures"
-    files = sorted(measures.iterdir())
+    files = sorted(path for path in measures.rglob("*") if path.is_file())
     # Features, voxels, alignment, neighbors and positions of every case.
     assert len(files) == 5 * N_CASES
-    gone = measures / f"features_gone-{'0' * 10}.safetensors"
-    shutil.copy(files[0], gone)
+    gone = measures / "features" / f"gone-{'0' * 10}.safetensors"
+    shutil.copy(files[-1], gone)
     for number, path in enumerate(files):
         data = bytearray(path.read_bytes())
         data[-1 - number] ^= 255
         path.write_bytes(data if number % 2 else data[: len(data) // 2])
     for folder in ("scores", "estimates"):
         shutil.rmtree(measures.parent / folder)
-    (measures / "mine.safetensors").write_bytes(b"not of this program")
+    mine = measures / "features" / "mine.safetensors"
+    mine.write_bytes(b"not of this program")
     select(cohort, tmp_path)
     assert content(tmp_path) == content(undisturbed)
-    assert sorted(measures.iterdir()) == sorted([*files, measures / "mine.safetensors"])
+    left = [path for path in measures.rglob("*") if path.is_file()]
+    assert sorted(left) == sorted([*files, mine])

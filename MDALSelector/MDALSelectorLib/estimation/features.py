@@ -237,7 +237,7 @@ def pair_scores(
 
     scores = np.full((len(cases), len(pairs)), np.nan)
     for row in range(len(cases)):
-        scores[row] = memo("voxel NMI", row, partial(compared, row))["nmi"]
+        scores[row] = memo("voxels", row, partial(compared, row))["nmi"]
         reporter.advance()
     return scores
 

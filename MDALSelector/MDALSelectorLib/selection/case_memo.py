@@ -19,14 +19,14 @@ from MultimodalImagingLib.version import current_versions, source_checksum
 
 
 class CohortMemo:
-    """A `CaseMemo` of a prepared cohort; one file per case and thing that is computed."""
+    """A `CaseMemo` of a prepared cohort: a folder per thing that is computed, a file per case."""
 
     def __init__(self, prepared: PreparedCohort, cache: Path) -> None:
         """Keep results below the cache of a record."""
-        self._kept = KeptResults(cache / "measures")
+        self._folder = cache / "measures"
+        self._kept: dict[str, KeptResults] = {}
         self._case_ids = prepared.case_ids
         self._keys = [prepared.key(case) for case in prepared.cases]
-        self._used: set[str] = set()
 
     def __call__(
         self,
@@ -42,20 +42,22 @@ class CohortMemo:
         Raises:
             CrossModalError: If it cannot be kept.
         """
-        name = f"{what} {self._case_ids[row]}"
-        self._used.add(name)
+        if what not in self._kept:
+            self._kept[what] = KeptResults(self._folder / what)
+        name, results = self._case_ids[row], self._kept[what]
         cases = [self._keys[index] for index in (row, *others)]
         key = json_checksum([what, settings, cases, computing_code()])
-        kept = self._kept.load(name, key)
+        kept = results.load(name, key)
         if kept is not None:
             return kept[1]
         made = make()
-        self._kept.save(name, key, made)
+        results.save(name, key, made)
         return made
 
     def tidy(self) -> None:
-        """Remove what was not asked for: of cases that are gone, and what is not computed now."""
-        self._kept.keep_only(self._used)
+        """Remove what was computed of cases that are gone."""
+        for results in self._kept.values():
+            results.keep_only(self._case_ids)
 
 
 @cache
