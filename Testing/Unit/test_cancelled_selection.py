@@ -51,7 +51,7 @@ WORK = {
     "features": (features, "case_features"),
     "voxels": (features, "normalized_mutual_information"),
     "shifts": (case_edges, "best_shift"),
-    "poses": (case_edges, "pose_gains"),
+    "poses": (case_edges, "pose_agreements"),
     "other patients": (case_edges, "agreement"),
     "positions": (local_samples, "case_features"),
     "local": (estimate, "local_estimates"),

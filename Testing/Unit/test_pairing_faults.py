@@ -12,7 +12,7 @@ import pytest
 from MDALSelectorLib.case_flags import CHECK_PAIRING
 from MDALSelectorLib.pairing.alignment import AlignmentMeasures, measure_alignment
 from MDALSelectorLib.pairing.flags import pairing_flags
-from MDALSelectorLib.pairing.poses import POSES, pose_gains
+from MDALSelectorLib.pairing.poses import POSES, pose_agreements
 from MDALSelectorLib.synthetic_cohort import draw_factors, make_case
 from MultimodalImagingLib.preparation.intensity import normalize
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
@@ -152,7 +152,8 @@ def test_of_two_modalities_either_may_be_the_mirrored_one(arrays: list[Arrays]) 
 def test_a_pose_undoes_its_inverse(pose) -> None:
     field = np.random.default_rng(2).normal(size=(7, 12, 12, 12)).astype(np.float32)
     back = next(other for other in POSES if np.allclose(other(pose(field)), field))
-    gains = pose_gains(field, pose(field))
+    agreements = pose_agreements(field, pose(field))
+    gains = agreements[1:] - agreements[0]
     assert int(gains.argmax()) == POSES.index(back)
 
 

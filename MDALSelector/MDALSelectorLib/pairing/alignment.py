@@ -45,6 +45,10 @@ class AlignmentMeasures:
         pose_gain: How much better the pair fits with the second modality in each of `POSES` than in
             none, and last, at a shift of more than 24 mm than at a smaller one, shape
             `(n_cases, 13)`.
+        far_agreement: Correlation of the edges at that shift, where the images overlap, shape
+            `(n_cases,)`.
+        far_lead: How much higher that is than the agreement without a shift that gains of poses
+            are relative to, shape `(n_cases,)`.
         far_offset_mm: How far the second modality lies from the first by that shift, LPS mm, shape
             `(n_cases, 3)`.
         sameness: Correlation of the voxels of a pair, shape `(n_cases,)`; 1 for a copy.
@@ -60,6 +64,8 @@ class AlignmentMeasures:
     offset_mm: Table
     unrelated_z: Table
     pose_gain: Table = field(default_factory=dict)
+    far_agreement: Table = field(default_factory=dict)
+    far_lead: Table = field(default_factory=dict)
     far_offset_mm: Table = field(default_factory=dict)
     sameness: Table = field(default_factory=dict)
     foreign_case: Table = field(default_factory=dict)
@@ -115,7 +121,7 @@ def _measures(
 ) -> AlignmentMeasures:
     shape = (len(found), len(pairs))
     values = np.array([of["measures"] for of in found]).reshape(*shape, 6)
-    poses = np.array([of["poses"] for of in found]).reshape(*shape, len(POSES) + 4)
+    poses = np.array([of["poses"] for of in found]).reshape(*shape, len(POSES) + 6)
     columns = {pair: values[:, number] for number, pair in enumerate(pairs)}
     foreign = comparisons.foreign_matches(len(found))
     return AlignmentMeasures(
@@ -125,7 +131,9 @@ def _measures(
         gain={pair: of[:, 1] for pair, of in columns.items()},
         offset_mm={pair: of[:, 2:5] for pair, of in columns.items()},
         unrelated_z=comparisons.z_scores(len(found)),
-        pose_gain={pair: poses[:, number, :-3] for number, pair in enumerate(pairs)},
+        pose_gain={pair: poses[:, number, :-5] for number, pair in enumerate(pairs)},
+        far_agreement={pair: poses[:, number, -5] for number, pair in enumerate(pairs)},
+        far_lead={pair: poses[:, number, -4] for number, pair in enumerate(pairs)},
         far_offset_mm={pair: poses[:, number, -3:] for number, pair in enumerate(pairs)},
         sameness={pair: of[:, 5] for pair, of in columns.items()},
         foreign_case={pair: of[:, :2] for pair, of in foreign.items()},

@@ -21,7 +21,7 @@ from MDALSelectorLib.pairing.gradient_agreement import (
     resized_mask,
     small_shifts,
 )
-from MDALSelectorLib.pairing.poses import POSES, pose_gains
+from MDALSelectorLib.pairing.poses import POSES, pose_agreements
 from MultimodalImagingLib.images.arrays import Float32Array, Float64Array, MaskArray
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 from MultimodalImagingLib.record.kept_results import Tensors
@@ -48,9 +48,9 @@ class CaseEdges:
 
         Returns:
             `measures`: agreement, gain, offset (LPS, mm) and sameness, `(n_pairs, 6)`; `poses`:
-            gain of each pose and of a far shift, and its offset (LPS, mm), `(n_pairs, 16)`; `own`:
-            agreement on the common cube, `(n_pairs,)`. NaN where the case lacks a modality. And
-            `spacing`, at which it was compared, mm.
+            gain of each pose and of a far shift, agreement, lead and offset (LPS, mm) there,
+            `(n_pairs, 18)`; `own`: agreement on the common cube, `(n_pairs,)`. NaN where the case
+            lacks a modality. And `spacing`, at which it was compared, mm.
         """
         coarse, case, fields = self._coarse(row), self._case(row), self._fields(row)
         return {
@@ -95,7 +95,7 @@ def _pose_rows(
     fields: Mapping[str, Float32Array],
     pairs: Sequence[Pair],
 ) -> list[Float64Array]:
-    """Return gains of poses and of a far shift, and its offset, of every pair, `(16,)` each."""
+    """Return gains of poses, and gain, agreement, lead and offset of a far shift, `(18,)` each."""
     shape = next(iter(coarse.images.values())).shape
     k, j, i = (n * s / CUBE for n, s in zip(shape, coarse.spacing_mm, strict=True))
     weights = {
@@ -106,12 +106,13 @@ def _pose_rows(
     rows = []
     for first, second in pairs:
         if first not in fields or second not in fields:
-            rows.append(np.full(len(POSES) + 4, np.nan))
+            rows.append(np.full(len(POSES) + 6, np.nan))
             continue
         far = far_shift(spectra[first], spectra[second], spacing_mm=(k, j, i))
-        gains = pose_gains(fields[first], fields[second], unturned=far.agreement)
+        agreements = pose_agreements(fields[first], fields[second])
         offset = case.grid.direction_matrix @ np.array(far.offset_mm[::-1])
-        rows.append(np.array([*gains, far.gain, *offset]))
+        gains, lead = agreements[1:] - agreements[0], far.agreement - agreements[0]
+        rows.append(np.array([*gains, far.gain, far.agreement, lead, *offset]))
     return rows
 
 

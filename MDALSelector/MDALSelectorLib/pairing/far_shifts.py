@@ -25,11 +25,13 @@ from MultimodalImagingLib.images.arrays import Float32Array
 # Of each axis; what is left then of two images is judged if it has a fifth of their edges.
 FAR_SHARE = 0.7
 MIN_EDGE_SHARE = 0.2
+# Farther along, a limb looks much the same.
+MAX_FAR_MM = 80.0
 
 
 @dataclass(frozen=True)
 class FarShift:
-    """The best shift of more than 24 mm.
+    """The best shift of more than 24 mm and up to 80 mm.
 
     Attributes:
         agreement: Correlation of the edge fields there, where they overlap; -1 if there is none.
@@ -49,7 +51,7 @@ def far_spectrum(field: Float32Array, weight: Float32Array) -> EdgeSpectrum:
 
 
 def far_shift(first: EdgeSpectrum, second: EdgeSpectrum, *, spacing_mm: Triple) -> FarShift:
-    """Find the shift of more than 24 mm at which two edge fields agree best.
+    """Find the shift of more than 24 and up to 80 mm at which two edge fields agree best.
 
     Args:
         first: Spectrum of the image at rest.
@@ -57,8 +59,9 @@ def far_shift(first: EdgeSpectrum, second: EdgeSpectrum, *, spacing_mm: Triple) 
         spacing_mm: Spacing along `(K, J, I)`, mm.
     """
     found = shifted_agreement(first, second, min_share=MIN_EDGE_SHARE)
-    is_far = shift_distances(found.shape, spacing_mm) > MAX_SHIFT_MM
-    far = np.where(is_far, found, np.float32(-1))
+    distance = shift_distances(found.shape, spacing_mm)
+    is_far = distance > MAX_SHIFT_MM
+    far = np.where(is_far & (distance <= MAX_FAR_MM), found, np.float32(-1))
     peak = np.unravel_index(np.argmax(far), far.shape)
     near = float(np.where(is_far, np.float32(-1), found).max())
     offset = [

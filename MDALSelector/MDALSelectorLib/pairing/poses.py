@@ -77,22 +77,18 @@ def _turned(degrees: int, axis: int) -> str:
 POSES = _poses()
 
 
-def pose_gains(
-    first: Float32Array, second: Float32Array, *, unturned: float = -1.0
-) -> Float64Array:
-    """Return how much better two edge fields fit when the second is put into each of `POSES`.
+def pose_agreements(first: Float32Array, second: Float32Array) -> Float64Array:
+    """Return how well two edge fields fit with the second as it is and in each of `POSES`.
 
     Args:
         first: Edge field on a cube, `(7, n, n, n)`.
         second: The same of the other modality.
-        unturned: How well they fit at a larger shift and in no other pose.
 
     Returns:
-        Correlation in that pose minus that in none, each at its best small shift, `(12,)`.
+        Correlation as it is, then in each pose, each at its best small shift, `(13,)`.
     """
     still = np.conj(_spectrum(first))
-    at_rest = max(_best(still, second), unturned)
-    return np.array([_best(still, pose(second)) - at_rest for pose in POSES])
+    return np.array([_best(still, second), *(_best(still, pose(second)) for pose in POSES)])
 
 
 def _spectrum(field: Float32Array) -> npt.NDArray[np.complex64]:
