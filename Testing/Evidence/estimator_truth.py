@@ -35,6 +35,8 @@ from MDALSelectorLib.estimation.config import ESTIMATORS, ContrastiveConfig, Est
 from MDALSelectorLib.estimation.cross_fitting import spearman
 from MDALSelectorLib.estimation.estimate import Estimation, estimate
 from MDALSelectorLib.estimation.estimation_data import EstimationData
+from MDALSelectorLib.estimation.local_patches import patch_cohort
+from MDALSelectorLib.estimation.resolution import matching_blurs
 from MDALSelectorLib.selection.config import PACKAGES
 from MDALSelectorLib.selection.scoring import position_samples
 from MDALSelectorLib.synthetic_cohort import write_cohort
@@ -96,8 +98,20 @@ def on_images(estimator: str, n_cases: int, seed: int, work: Path) -> Numbers:
     config = EstimationConfig(estimator=estimator, seed=seed, device="cpu")
     names = [case.patient_id for case in prepared.cases]
     start = time.process_time()
-    samples = position_samples(prepared, config, NullReporter())
-    estimation = estimate(EstimationData(prepared.case_ids, names, None, samples), config)
+    data = EstimationData(
+        prepared.case_ids,
+        names,
+        samples=position_samples(prepared, config, NullReporter()),
+        patches=partial(
+            patch_cohort,
+            prepared,
+            prepared.spec.kinds,
+            blurs=matching_blurs(prepared),
+            n_places=config.local_contrastive.n_places,
+            memory_mb=config.local_contrastive.memory_mb,
+        ),
+    )
+    estimation = estimate(data, config)
     seconds = time.process_time() - start
     with (folder / "factors.csv").open() as file:
         rows = {row["case"]: row for row in csv.DictReader(file)}
