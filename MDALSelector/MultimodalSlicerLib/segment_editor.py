@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import slicer
 
+from MultimodalSlicerLib.segment_nodes import setShown
 from MultimodalSlicerLib.volume_nodes import layersOf, nodesOf, setLayers
 
 TAG, CLASS_NAME = "SegmentEditor", "vtkMRMLSegmentEditorNode"
@@ -28,6 +29,7 @@ def openSegmentEditor(
     own = {image.GetID() for image in images}
     views = nodesOf(segmentation.GetScene(), "vtkMRMLSliceCompositeNode")
     kept = {view: layersOf(view) for view in views if view.GetBackgroundVolumeID() in own}
+    setShown(segmentation, True)
     chooseInSegmentEditor(segmentation, volume)
     slicer.util.selectModule("SegmentEditor")
     for view, layers in kept.items():

@@ -75,6 +75,12 @@ def segmentVolumesMl(segmentation: slicer.vtkMRMLSegmentationNode) -> dict[str, 
     return volumes
 
 
+def setShown(segmentation: slicer.vtkMRMLSegmentationNode, isShown: bool) -> None:
+    """Show or hide a segmentation in all views."""
+    segmentation.CreateDefaultDisplayNodes()
+    segmentation.GetDisplayNode().SetVisibility(isShown)
+
+
 def showOutline(segmentation: slicer.vtkMRMLSegmentationNode) -> None:
     """Draw the segments as outlines in slice views, so that the image below stays visible."""
     display = segmentation.GetDisplayNode()

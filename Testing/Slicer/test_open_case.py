@@ -416,6 +416,25 @@ def test_a_saved_case_is_left_without_a_question_by_the_other_module(edited, mes
     assert messages.messages == []
 
 
+def test_who_edits_beside_a_result_begins_with_the_labels_that_there_are(edited, messages):
+    from MultimodalSlicerLib.label_contents import areAlike, contentsOf
+
+    edited.case.save()
+    saved = contentsOf(labels(edited))
+    edited.openResult("case-2")
+    assert not labels(edited).GetDisplayNode().GetVisibility()  # the result is looked at
+    edited.selector.logic.openSegmentEditor()
+    assert labels(edited).GetDisplayNode().GetVisibility()
+    assert areAlike(contentsOf(labels(edited)), saved)
+    image = next(iter(edited.case.loader.volumes().values()))
+    labels(edited).SetReferenceImageGeometryParameterFromVolumeNode(image)  # as Segment Editor
+    paint(labels(edited), seed=7)
+    edited.case.save()
+    edited.open("case-2")
+    assert not areAlike(contentsOf(labels(edited)), saved)
+    assert messages.messages == []
+
+
 def test_a_result_goes_with_its_case_whichever_module_opens_the_next(desk, scene):
     desk.openResult("case-2")
     desk.open("case-1")

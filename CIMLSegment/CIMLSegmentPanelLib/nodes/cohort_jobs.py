@@ -25,6 +25,7 @@ from CIMLSegmentPanelLib.nodes.training_nodes import TrainingNodes
 from MultimodalSlicerLib.cohort_files import CohortFiles
 from MultimodalSlicerLib.cohort_report import CohortReport, inspect_arguments, read_report
 from MultimodalSlicerLib.open_case import openCaseOf
+from MultimodalSlicerLib.segment_nodes import setShown
 
 
 class CohortJobs:
@@ -132,6 +133,9 @@ class CohortJobs:
     def openResult(self, name: str) -> slicer.vtkMRMLSegmentationNode:
         """Load a segmented case with its result in place of the case before.
 
+        Labels that it has are loaded, too, so that who edits them begins with them; they are not
+        shown over the result.
+
         Raises:
             ValueError: If it has no result yet, or a file cannot be read.
         """
@@ -142,8 +146,13 @@ class CohortJobs:
         if cases is None or case is None or case.state != SEGMENTED:
             raise ValueError(_("{name} has no result that could be opened.").format(name=name))
         result = read_result(Path(case.folder))
-        place = cases.files.label_place(case.found)
-        images = self.case.open(name, cases.files.images(case.found), place=place)
+        files, place = cases.files, cases.files.label_place(case.found)
+        images = self.case.open(
+            name, files.images(case.found), files.label(case.found), place=place
+        )
+        labels = self.case.loader.segmentation()
+        if labels is not None:
+            setShown(labels, False)
         node = self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{name} segmentation")
         addResult(node, result, images)
         self.case.addResult(node)
