@@ -323,6 +323,9 @@ def disturbances(work: Path, seed: int) -> Numbers:
         "noise of 0.2 on all": noisy,
         "intensities of all bent": bent,
         "upper half cut off": halved,
+        "voxels of twice the size": coarse,
+        "voxels of twice the height": thick,
+        "another site: T2 blurred, noise, bent": other_site,
     }
     base, found = None, {}
     for name, change in changes.items():
@@ -336,6 +339,7 @@ def disturbances(work: Path, seed: int) -> Numbers:
         found[name] = {
             "shift": float(np.median(moved[1::2]) - np.median(moved[::2])),
             "rho": spearman(values, base),
+            "with group": spearman(values, np.arange(len(values)) % 2),
         }
     return found
 
@@ -357,6 +361,35 @@ def noisy(case: PreparedCase) -> PreparedCase:
 
 def bent(case: PreparedCase) -> PreparedCase:
     return with_images(case, {m: 1.7 * np.arctan(v) + 0.3 for m, v in case.images.items()})
+
+
+def thick(case: PreparedCase) -> PreparedCase:
+    """Return a case as if its slices had been twice as thick."""
+    return with_images(case, {m: doubled(v, (2, 1, 1)) for m, v in case.images.items()})
+
+
+def coarse(case: PreparedCase) -> PreparedCase:
+    """Return a case as if its voxels had been twice as large."""
+    return with_images(case, {m: doubled(v, (2, 2, 2)) for m, v in case.images.items()})
+
+
+def doubled(values: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
+    """Average so many voxels, then interpolate linearly to where they were."""
+    padding = [(0, -n % factor) for n, factor in zip(values.shape, factors, strict=True)]
+    whole = np.pad(values, padding, mode="edge")
+    for axis, factor in enumerate(factors):
+        parts = np.stack(np.split(whole, whole.shape[axis] // factor, axis=axis))
+        whole = np.moveaxis(parts.mean(axis=axis + 1), 0, axis)
+    places = [
+        (np.arange(n) + 0.5) / factor - 0.5 for n, factor in zip(values.shape, factors, strict=True)
+    ]
+    grid = np.meshgrid(*places, indexing="ij")
+    return np.asarray(ndimage.map_coordinates(whole, grid, order=1, mode="nearest"))
+
+
+def other_site(case: PreparedCase) -> PreparedCase:
+    """Return a case as if another scanner had made it."""
+    return bent(noisy(blurred(case, ("T2",))))
 
 
 def halved(case: PreparedCase) -> PreparedCase:
@@ -472,9 +505,12 @@ def show_closed_forms(options: argparse.Namespace, work: Path) -> None:
     show_correlations(f"The order of {options.sizes[-1]} synthetic cases (seed {first}):", largest)
     if 36 in options.sizes:
         moved = kept(work / "disturbances.json", lambda: disturbances(work, first))
-        print("\n| every other case | its difference moves by | rho with before |\n|---|---|---|")
+        print(
+            "\n| every other case | its difference moves by | rho with before | rho of the order"
+            " with being such a case |\n|---|---|---|---|"
+        )
         for name, row in moved.items():
-            print(f"| {name} | {row['shift']:+.2f} | {row['rho']:.2f} |")
+            print(f"| {name} | {row['shift']:+.2f} | {row['rho']:.2f} | {row['with group']:+.2f} |")
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def test_pairs_without_signal_do_not_count_and_the_others_do() -> None:
     assert found.pairs == (("a", "b"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d"), ("c", "d"))
     assert found.difference.used == (("a", "b"), ("a", "c"), ("b", "c"))
     assert found.has_signal
-    assert "chance alone" in found.unused["a", "d"]
+    assert "(chance gives up to" in found.unused["a", "d"]
     z = found.difference.z[:, [0, 1, 3]]
     np.testing.assert_allclose(found.difference.values, -z.mean(axis=1), atol=1e-12)
 
