@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk  # noqa: N813
 from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "MDALSelector"))
@@ -344,6 +346,27 @@ def disturbances(work: Path, seed: int) -> Numbers:
     return found
 
 
+def mixed_voxels(work: Path, seed: int) -> Numbers:
+    """Store every other case with voxels of twice the size, and say what the order follows."""
+    whole, mixed = work / f"synthetic-36-{seed}", work / f"mixed-36-{seed}"
+    if not mixed.is_dir():
+        shutil.copytree(whole / "cohort", mixed)
+        for path in (f for case in sorted(mixed.iterdir())[1::2] for f in case.glob("*.nii.gz")):
+            image = sitk.ReadImage(str(path), sitk.sitkFloat32)
+            sitk.WriteImage(sitk.BinShrink(image, [2, 2, 2]), str(path))
+    with (whole / "factors.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    key = np.array([float(row["private_share"]) for row in rows])
+    usual = np.array([row["known fault"] == "" for row in rows])
+    cohort = prepared_cohort(mixed, work / f"mixed-36-{seed}-cache")
+    data = EstimationData(cohort.case_ids, patients(cohort), None, sampled(cohort))
+    values = estimate(data, CONFIG).found["local"].difference.values
+    return {
+        "with voxel size": spearman(values, np.arange(len(values)) % 2),
+        "usual": spearman(values[usual], key[usual]),
+    }
+
+
 def blurred(case: PreparedCase, modalities: Sequence[str]) -> PreparedCase:
     sigma = [3.0 / step for step in reversed(case.grid.spacing_mm)]
     return with_images(
@@ -511,6 +534,9 @@ def show_closed_forms(options: argparse.Namespace, work: Path) -> None:
         )
         for name, row in moved.items():
             print(f"| {name} | {row['shift']:+.2f} | {row['rho']:.2f} | {row['with group']:+.2f} |")
+
+        mixed = kept(work / "mixed.json", lambda: mixed_voxels(work, first))
+        print(f"\nfiles of 3 and 6 mm in turns: {json.dumps(mixed)}")
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def test_an_order_that_follows_content_is_said_to(tmp_path: Path) -> None:
     scores = scored({})
     found = with_acquisition(scores, cohort(scores, tmp_path, site=sites(scores)), None)
     (remark,) = found.diagnostics.remarks
-    assert "explain little" in remark
+    assert " little of the order by modality difference (" in remark
 
 
 def test_small_groups_are_taken_together_and_named(tmp_path: Path) -> None:

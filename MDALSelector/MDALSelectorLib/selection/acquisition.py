@@ -93,9 +93,13 @@ def _with_shares(scores: CohortScores, groups: Groups, remarks: Sequence[str]) -
             )
     if shares and not texts:
         most = max(shares, key=lambda name: shares[name])
+        of_which = f"{shares[most]:.0%}"
+        if len(shares) > 1:
+            of_which = f"at most {of_which}, {most}"
+        verb = "explains" if len(shares) == 1 else "explain"
         texts.append(
-            f"Of the order by modality difference, {joined(sorted(shares))} explain little (at most"
-            f" {shares[most]:.0%}, {most})."
+            f"{joined(sorted(shares))} {verb} little of the order by modality difference"
+            f" ({of_which})."
         )
     return replace(
         scores.diagnostics,
