@@ -25,7 +25,7 @@ from MultimodalImagingLib.images.arrays import (
 )
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
-from MultimodalImagingLib.record.kept_results import CaseMemo, Tensors, computed
+from MultimodalImagingLib.record.kept_results import CaseMemo, CaseQuestion, Tensors, computed
 
 # Blocks along each axis, and what is around the body that still belongs to the picture.
 N_BLOCKS = 5
@@ -69,7 +69,9 @@ def cohort_features(
         return {m: case_features(case, m) for m in modalities if m in case.images}
 
     for row in range(len(cases)):
-        for modality, values in memo("features", row, partial(described, row)).items():
+        for modality, values in memo(
+            CaseQuestion("features", row), partial(described, row)
+        ).items():
             found[modality][row] = values
         reporter.advance()
     return found
@@ -237,7 +239,7 @@ def pair_scores(
 
     scores = np.full((len(cases), len(pairs)), np.nan)
     for row in range(len(cases)):
-        scores[row] = memo("voxels", row, partial(compared, row))["nmi"]
+        scores[row] = memo(CaseQuestion("voxels", row), partial(compared, row))["nmi"]
         reporter.advance()
     return scores
 

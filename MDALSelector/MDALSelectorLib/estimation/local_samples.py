@@ -20,7 +20,7 @@ from MDALSelectorLib.estimation.pair_estimate import ModalityPair
 from MultimodalImagingLib.images.arrays import Float32Array, MaskArray, bounding_box
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
-from MultimodalImagingLib.record.kept_results import CaseMemo, Tensors, computed
+from MultimodalImagingLib.record.kept_results import CaseMemo, CaseQuestion, Tensors, computed
 
 # Real root of g^4 = g + 1: its powers give the three-dimensional sequence of places that leaves
 # the smallest gaps (Roberts, The unreasonable effectiveness of quasirandom sequences, 2018).
@@ -95,8 +95,8 @@ def sample_cohort(
         return _case_samples(cases[row], kinds, blurs=blurs[row], n_places=n_places)
 
     for row, blur in enumerate(blurs):
-        settings = [n_places, dict(blur)]
-        found = memo("positions", row, partial(sampled, row), settings=settings)
+        question = CaseQuestion("positions", row, settings=[n_places, dict(blur)])
+        found = memo(question, partial(sampled, row))
         for modality, of_case in found.items():
             values[modality][row] = of_case
         reporter.advance()

@@ -20,7 +20,7 @@ from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
-from MultimodalImagingLib.record.kept_results import CaseMemo, Tensors, computed
+from MultimodalImagingLib.record.kept_results import CaseMemo, CaseQuestion, Tensors, computed
 
 Table = Mapping[Pair, Float64Array]
 
@@ -100,14 +100,15 @@ def measure_alignment(
     edges, comparisons = CaseEdges(cases, pairs, N_NEIGHBORS), Comparisons(pairs)
     found: list[Tensors] = []
     for row in range(len(patient_ids)):
-        found.append(memo("alignment", row, partial(edges.measured, row)))
+        found.append(memo(CaseQuestion("alignment", row), partial(edges.measured, row)))
         comparisons.note_own(row, found[-1]["own"])
-        others = [
+        others = tuple(
             other
             for other in range(max(row - N_NEIGHBORS, 0), row)
             if patient_ids[other] != patient_ids[row]
-        ]
-        agreements = memo("neighbors", row, partial(edges.compared, row, others), others=others)
+        )
+        question = CaseQuestion("neighbors", row, others=others)
+        agreements = memo(question, partial(edges.compared, row, others))
         comparisons.note_others(row, others, agreements["agreement"])
         reporter.advance()
     return _measures(_names(cases), pairs, found, comparisons)

@@ -6,7 +6,7 @@ preparation, by other code or other versions of packages, is computed anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import MDALSelectorLib
 from MDALSelectorLib.selection.config import PACKAGES
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
 from MultimodalImagingLib.record.checksums import json_checksum
-from MultimodalImagingLib.record.kept_results import KeptResults, Tensors
+from MultimodalImagingLib.record.kept_results import CaseQuestion, KeptResults, Tensors
 from MultimodalImagingLib.version import current_versions, source_checksum
 
 
@@ -28,25 +28,17 @@ class CohortMemo:
         self._case_ids = prepared.case_ids
         self._keys = [prepared.key(case) for case in prepared.cases]
 
-    def __call__(
-        self,
-        what: str,
-        row: int,
-        make: Callable[[], Tensors],
-        *,
-        settings: object = None,
-        others: Sequence[int] = (),
-    ) -> Tensors:
+    def __call__(self, question: CaseQuestion, make: Callable[[], Tensors]) -> Tensors:
         """Return what was computed of a case earlier, or compute it and keep it.
 
         Raises:
             CrossModalError: If it cannot be kept.
         """
-        if what not in self._kept:
-            self._kept[what] = KeptResults(self._folder / what)
-        name, results = self._case_ids[row], self._kept[what]
-        cases = [self._keys[index] for index in (row, *others)]
-        key = json_checksum([what, settings, cases, computing_code()])
+        what = question.what
+        results = self._kept.setdefault(what, KeptResults(self._folder / what))
+        name = self._case_ids[question.row]
+        cases = [self._keys[index] for index in (question.row, *question.others)]
+        key = json_checksum([what, question.settings, cases, computing_code()])
         kept = results.load(name, key)
         if kept is not None:
             return kept[1]

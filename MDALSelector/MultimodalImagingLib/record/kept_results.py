@@ -7,9 +7,10 @@ result of another key takes the place of the older one, so there are never more 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,37 +27,28 @@ from MultimodalImagingLib.record.tensor_file import (
 Tensors = Mapping[str, npt.NDArray[Any]]
 
 
-class CaseMemo(Protocol):
-    """Keeps what is computed of the cases of a cohort."""
+@dataclass(frozen=True)
+class CaseQuestion:
+    """What is computed of a case.
 
-    def __call__(
-        self,
-        what: str,
-        row: int,
-        make: Callable[[], Tensors],
-        *,
-        settings: object = None,
-        others: Sequence[int] = (),
-    ) -> Tensors:
-        """Return what was computed of a case earlier, or compute it and keep it.
+    Attributes:
+        what: Name of what is computed.
+        row: The case.
+        settings: What else it depends on; JSON-able.
+        others: Other cases that it depends on.
+    """
 
-        Args:
-            what: Name of what is computed.
-            row: The case.
-            make: Computes it.
-            settings: What else it depends on; JSON-able.
-            others: Other cases that it depends on.
-        """
+    what: str
+    row: int
+    settings: object = None
+    others: tuple[int, ...] = ()
 
 
-def computed(
-    what: str,  # noqa: ARG001
-    row: int,  # noqa: ARG001
-    make: Callable[[], Tensors],
-    *,
-    settings: object = None,  # noqa: ARG001
-    others: Sequence[int] = (),  # noqa: ARG001
-) -> Tensors:
+# Returns what was computed earlier, or lets it be computed and keeps it.
+CaseMemo = Callable[[CaseQuestion, Callable[[], Tensors]], Tensors]
+
+
+def computed(_question: CaseQuestion, make: Callable[[], Tensors]) -> Tensors:
     """Keep nothing, compute it each time: the simplest `CaseMemo`."""
     return make()
 
