@@ -8,10 +8,11 @@ user renames or changes it: it is the user's own then, and saved elsewhere.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import slicer
+
+from MultimodalImagingLib.cohorts.saved_copies import saved_name
 
 CASE_ATTRIBUTE = "CrossModal.Case"
 MODALITY_ATTRIBUTE = "CrossModal.Modality"
@@ -19,8 +20,6 @@ NAME_ATTRIBUTE = "CrossModal.Name"  # the node's name as it was given; the user 
 LABEL_FILE_ATTRIBUTE = "CrossModal.LabelFile"
 FILE_ATTRIBUTE = "CrossModal.File"
 _SELF_ROLE = "CrossModal.Self"  # a copy that the user makes of a node refers to the node itself
-# As `qSlicerCoreIOManager::fileNameRegularExpression` has it.
-_NOT_SAVED_CHARACTERS = re.compile(r"[^A-Za-z0-9 \-_.()$!~#'%^{}]")
 
 
 def markAsOpened(node: slicer.vtkMRMLNode, caseID: str) -> None:
@@ -77,7 +76,7 @@ def nameAfterFile(node: slicer.vtkMRMLVolumeNode, otherwise: str) -> None:
     """
     storage = node.GetStorageNode()
     name = "" if storage is None else storage.GetFileNameWithoutExtension()
-    isKept = bool(name) and _savedName(name) == name
+    isKept = bool(name) and saved_name(name) == name
     giveName(node, name if isKept else otherwise)
     node.SetSaveWithScene(isKept)
 
@@ -143,8 +142,3 @@ def _isFile(storage: slicer.vtkMRMLStorageNode, file: Path) -> bool:
 
 def _isNamedAsGiven(node: slicer.vtkMRMLNode) -> bool:
     return bool(node.GetName() == node.GetAttribute(NAME_ATTRIBUTE))
-
-
-def _savedName(name: str) -> str:
-    """What Slicer's Save makes of a name (`qSlicerCoreIOManager::forceFileNameValidCharacters`)."""
-    return _NOT_SAVED_CHARACTERS.sub("", name).strip()

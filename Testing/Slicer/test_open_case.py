@@ -180,7 +180,7 @@ def test_parts_of_a_file_are_not_offered(scene, tmp_path):
     assert save_rows(scene) == []
 
 
-@pytest.mark.parametrize("case", ["case 1", "a+b", "Ä-1", "100%", " x"])
+@pytest.mark.parametrize("case", ["case 1", "a+b", "a+", "Ä-1", "100%", " x"])
 def test_labels_of_any_case_are_found_again_after_save(scene, cohort, tmp_path, case):
     from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
     from MultimodalSlicerLib.open_case import openCaseOf

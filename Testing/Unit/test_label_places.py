@@ -13,10 +13,12 @@ from MultimodalImagingLib.cohorts.labelled_cases import (
     label_place,
     label_that_counts,
 )
+from MultimodalImagingLib.cohorts.saved_copies import saved_name
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord
 
 NAMES = ["STS_019", "case 1", "a+b", "a%2Bb", "50%", "Ärzte", " x", "x ", "a,b", "[1]", "a.b"]
+NAMES += ["a", "a+", "aÄ", "a]", "a%2B", "+"]
 
 
 @pytest.fixture
@@ -45,7 +47,9 @@ def test_a_label_in_its_place_is_that_of_its_case_and_of_no_other(
 
 def test_places_are_named_like_their_cases_and_differ(record: CohortRecord) -> None:
     assert label_place("STS_019", record).name == "STS_019.seg.nrrd"
-    assert len({label_place(name, record) for name in NAMES}) == len(NAMES)
+    places = [label_place(name, record).name for name in NAMES]
+    assert len({saved_name(place) for place in places}) == len(NAMES)
+    assert [saved_name(place) for place in places] == places
 
 
 def test_labels_of_earlier_versions_and_of_other_disks_are_found(record: CohortRecord) -> None:

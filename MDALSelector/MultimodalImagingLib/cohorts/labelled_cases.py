@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +10,7 @@ from urllib.parse import quote, unquote
 
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
 from MultimodalImagingLib.cohorts.label_folder import label_maps_in
+from MultimodalImagingLib.cohorts.saved_copies import saved_name
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
@@ -21,16 +21,13 @@ _SEGMENTATION = ".seg.nrrd"
 _SUFFIXES = (".nii.gz", ".nii", _SEGMENTATION, ".nrrd", ".mha")
 
 
-# Slicer's Save leaves all others out of names (`qSlicerCoreIOManager::fileNameRegularExpression`).
-_SAVED_NAME = re.compile(r"[A-Za-z0-9\-_.()$!~#'^{}]([A-Za-z0-9 \-_.()$!~#'^{}]*\S)?")
-
-
 def label_place(case_id: str, record: CohortRecord) -> Path:
     """Return the file that labels of a case are saved in when they are made here.
 
     It is named like the case; characters that Slicer's Save would leave out are written as `%2B`.
     """
-    name = case_id if _SAVED_NAME.fullmatch(case_id) else quote(case_id, safe="()$!#'^{}")
+    is_kept = saved_name(case_id) == case_id and "%" not in case_id
+    name = case_id if is_kept else quote(case_id, safe="()$!#'^{}")
     return record.labels / f"{name}{_SEGMENTATION}"
 
 

@@ -17,9 +17,14 @@ from MultimodalImagingLib.cohorts.folders import stem
 from MultimodalImagingLib.cohorts.modality_patterns import PatternMatch, normalized_name
 from MultimodalImagingLib.jobs.texts import listed
 
-# What Slicer's Save leaves out of names (`qSlicerCoreIOManager::fileNameRegularExpression`).
+# As `qSlicerCoreIOManager::fileNameRegularExpression` has it.
 _LEFT_OUT = re.compile(r"[^A-Za-z0-9 \-_.()$!~#'%^{}]")
 _Matcher = Callable[[Sequence[FoundFile]], Sequence[tuple[FoundFile, PatternMatch]]]
+
+
+def saved_name(name: str) -> str:
+    """What Slicer's Save makes of a name (`qSlicerCoreIOManager::forceFileNameValidCharacters`)."""
+    return _LEFT_OUT.sub("", name).strip()
 
 
 def without_saved_copies(
@@ -55,7 +60,7 @@ def without_saved_copies(
 
 def _modality_in(file: FoundFile, case_id: str) -> str:
     """Return the modality in the name of what may be a copy; empty for all other files."""
-    case = re.escape(_LEFT_OUT.sub("", case_id).strip())
+    case = re.escape(saved_name(case_id))
     found = re.fullmatch(rf"{case} (.+?)(_\d+)?", stem(file.path))
     return found.group(1) if found else ""
 
