@@ -29,9 +29,9 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "MDALSelector"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "Helpers"))
 
 from gaussian_toys import CORRELATIONS, make_toy, patients
-from vector_views import VectorViews
+from vector_views import TRAINING, VectorViews
 
-from MDALSelectorLib.estimation.config import ESTIMATORS, ContrastiveConfig, EstimationConfig
+from MDALSelectorLib.estimation.config import ESTIMATORS, EstimationConfig
 from MDALSelectorLib.estimation.cross_fitting import spearman
 from MDALSelectorLib.estimation.estimate import Estimation, estimate
 from MDALSelectorLib.estimation.estimation_data import EstimationData
@@ -45,15 +45,6 @@ from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.preparation.preprocessing import default_spec, prepare_cohort
 from MultimodalImagingLib.version import current_versions
 
-# Vectors are one view each; the networks of volumes see more of every case and step.
-TRAINING = ContrastiveConfig(
-    max_steps=300,
-    evaluate_every=5,
-    patience=8,
-    batch_cases=1024,
-    views_per_case=1,
-    learning_rate=1e-2,
-)
 INFORMATION = float(-0.5 * np.log1p(-(CORRELATIONS**2)).sum())
 Numbers = dict[str, Any]
 

@@ -10,10 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from MDALSelectorLib.estimation.config import ContrastiveConfig
 from MDALSelectorLib.estimation.cross_fitting import IntArray
 from MDALSelectorLib.estimation.gaussian import whiten
 from MDALSelectorLib.estimation.pair_estimate import has_modality
 from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
+
+# Vectors are one view each; the networks of volumes see more of every case and step.
+TRAINING = ContrastiveConfig(
+    max_steps=300,
+    evaluate_every=5,
+    patience=8,
+    batch_cases=1024,
+    views_per_case=1,
+    learning_rate=1e-2,
+)
 
 
 class VectorEncoder(nn.Module):

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
+import vector_views
 from gaussian_toys import N_LIFTED, lift, make_toy, patients
 from vector_views import VectorViews
 
@@ -33,15 +34,7 @@ from MultimodalImagingLib.jobs.progress import NullReporter
 
 PAIR = ("a", "b")
 CPU = torch.device("cpu")
-TRAINING = ContrastiveConfig(
-    max_steps=300,
-    evaluate_every=5,
-    patience=8,
-    batch_cases=1024,
-    views_per_case=1,
-    learning_rate=1e-2,
-    n_reliability_splits=0,
-)
+TRAINING = replace(vector_views.TRAINING, n_reliability_splits=0)
 SHORT = replace(TRAINING, max_steps=15)
 
 
