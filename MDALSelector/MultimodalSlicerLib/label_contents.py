@@ -17,7 +17,7 @@ from vtk.util import numpy_support
 
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.atomic_files import atomic_path, explained_writing
-from MultimodalSlicerLib.volume_nodes import removeNode
+from MultimodalSlicerLib.segment_nodes import segmentationFromFile
 
 _TOLERANCE_MM = 1e-3
 
@@ -67,30 +67,26 @@ def readContents(scene: slicer.vtkMRMLScene, file: Path) -> tuple[SegmentContent
     Raises:
         CrossModalError: If the file cannot be read.
     """
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-    storage = scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
-    try:
-        storage.SetFileName(str(file))
-        if not storage.ReadData(node):
+    with segmentationFromFile(scene, file) as node:
+        if node is None:
             text = _("The labels in {file} cannot be read. Check the file.")
             raise CrossModalError(text.format(file=file))
         return contentsOf(node)
-    finally:
-        removeNode(node)
-        if storage.GetScene() is scene:
-            scene.RemoveNode(storage)
 
 
-def writeLabels(node: slicer.vtkMRMLSegmentationNode, file: Path) -> None:
+def writeLabels(node: slicer.vtkMRMLSegmentationNode, file: Path) -> tuple[SegmentContent, ...]:
     """Write labels to a `.seg.nrrd` file that is whole and read again, or else not touched.
 
     Afterwards the node knows that this is its file, and that it holds nothing else.
+
+    Returns:
+        What it holds.
 
     Raises:
         CrossModalError: If the file cannot be written, or does not hold the labels. What was there
             before is then unchanged, and so is the node.
     """
-    scene = node.GetScene()
+    scene, contents = node.GetScene(), contentsOf(node)
     advice = _(
         "The labels are still in the scene. Free space or get permission to write there, or save"
         " them elsewhere with Slicer's Save."
@@ -100,7 +96,7 @@ def writeLabels(node: slicer.vtkMRMLSegmentationNode, file: Path) -> None:
         with explained_writing(str(file), advice), atomic_path(file) as temporary:
             storage.SetFileName(str(temporary))
             isWritten = storage.WriteData(node) and temporary.is_file()
-            if not isWritten or not areAlike(contentsOf(node), readContents(scene, temporary)):
+            if not isWritten or not areAlike(contents, readContents(scene, temporary)):
                 text = _("{file} cannot be written: it would not hold the labels. {advice}")
                 raise CrossModalError(text.format(file=file, advice=advice))
     except BaseException:
@@ -111,6 +107,7 @@ def writeLabels(node: slicer.vtkMRMLSegmentationNode, file: Path) -> None:
     node.SetAndObserveStorageNodeID(storage.GetID())
     if former is not None:
         scene.RemoveNode(former)
+    return contents
 
 
 def _content(node: slicer.vtkMRMLSegmentationNode, segmentID: str, name: str) -> SegmentContent:

@@ -105,7 +105,7 @@ class OpenCase:
         isNew = self.loader.segmentation() is None
         node = self.loader.segmentationForEditing()
         if isNew:
-            self._known.note(node)
+            self._known.note(node, contentsOf(node))
         return node
 
     def hasUnsavedChanges(self) -> bool:
@@ -137,8 +137,7 @@ class OpenCase:
             )
             raise ValueError(text.format(case=self.loader.caseID))
         self._checkNotOthers(node, file)
-        writeLabels(node, file)
-        self._known.note(node)
+        self._known.note(node, writeLabels(node, file))
         return file
 
     def saveCopy(self, folder: Path) -> Path:
@@ -175,7 +174,7 @@ class OpenCase:
         """Know and follow what is open now."""
         labels = self.loader.segmentation()
         if not self._known.isAbout(labels):
-            self._known.note(labels)
+            self._known.note(labels, () if labels is None else contentsOf(labels))
         self._images.follow(self.loader.volumes().values())
 
     def _leaveViews(self) -> None:
@@ -219,10 +218,11 @@ class _Known:
         self._node: slicer.vtkMRMLSegmentationNode | None = None
         self._storedAt = 0
 
-    def note(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
-        """Take labels as they are now for known."""
-        self._node = node
-        self.contents = () if node is None else contentsOf(node)
+    def note(
+        self, node: slicer.vtkMRMLSegmentationNode | None, contents: tuple[SegmentContent, ...]
+    ) -> None:
+        """Take labels as they are now, with what they hold, for known."""
+        self._node, self.contents = node, contents
         self._storedAt = 0 if node is None else _storedAt(node)
 
     def isAbout(self, node: slicer.vtkMRMLSegmentationNode | None) -> bool:

@@ -5,7 +5,9 @@ Must not import Qt. Nothing here looks at `slicer.mrmlScene`: a node knows its s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import slicer
@@ -13,7 +15,7 @@ from slicer.i18n import tr as _
 from vtk.util import numpy_support
 
 from MultimodalImagingLib.images.geometry import Volume, is_same_grid
-from MultimodalSlicerLib.volume_nodes import gridFromNode
+from MultimodalSlicerLib.volume_nodes import gridFromNode, removeNode
 
 LABEL_COLORS = (
     *((0.90, 0.62, 0.00), (0.34, 0.71, 0.91), (0.00, 0.62, 0.45), (0.94, 0.89, 0.26)),
@@ -54,6 +56,22 @@ def importLabelMap(
             segment = segments.GetNthSegment(index)
             segment.SetName(f"Label {segment.GetLabelValue()}")
             segment.SetColor(*LABEL_COLORS[index % len(LABEL_COLORS)])
+
+
+@contextmanager
+def segmentationFromFile(
+    scene: slicer.vtkMRMLScene, file: Path
+) -> Iterator[slicer.vtkMRMLSegmentationNode | None]:
+    """Read a `.seg.nrrd` file into a node that is gone afterwards; `None` if it cannot be read."""
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    storage = scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
+    try:
+        storage.SetFileName(str(file))
+        yield node if storage.ReadData(node) else None
+    finally:
+        removeNode(node)
+        if storage.GetScene() is scene:
+            scene.RemoveNode(storage)
 
 
 def segmentVolumesMl(segmentation: slicer.vtkMRMLSegmentationNode) -> dict[str, float]:

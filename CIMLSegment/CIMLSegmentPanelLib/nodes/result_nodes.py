@@ -24,7 +24,7 @@ from CIMLSegmentPanelLib.nodes.result_facts import (
     ResultFacts,
     isResult,
 )
-from MultimodalSlicerLib.segment_nodes import segmentVolumesMl
+from MultimodalSlicerLib.segment_nodes import segmentationFromFile, segmentVolumesMl
 from MultimodalSlicerLib.table_nodes import setColumns
 from MultimodalSlicerLib.volume_nodes import placeBeside, removeNode
 
@@ -91,19 +91,13 @@ def _imageRoles(node: slicer.vtkMRMLSegmentationNode) -> list[str]:
 
 def _readSegmentation(scene: slicer.vtkMRMLScene, path: Path) -> slicer.vtkSegmentation:
     """Read the segments without leaving a node, so that the scene's file has its own copy."""
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-    storage = scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
-    try:
-        storage.SetFileName(str(path))
-        if not storage.ReadData(node):
+    with segmentationFromFile(scene, path) as node:
+        if node is None:
             text = _("The segmentation {path} cannot be read. Segment the case again.")
             raise ValueError(text.format(path=path))
         segmentation = slicer.vtkSegmentation()
         segmentation.DeepCopy(node.GetSegmentation())
         return segmentation
-    finally:
-        scene.RemoveNode(storage)
-        removeNode(node)
 
 
 def _setReference(
