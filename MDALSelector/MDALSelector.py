@@ -193,7 +193,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
     def onCloseCaseButton(self) -> None:
         """Remove the open case and bring the former layout back."""
         if mayLeave(self.logic.case):
-            self.logic.closeCase()
+            self.logic.case.close()
             self.updateButtons()
 
     def onSegmentEditorButton(self) -> None:
@@ -218,7 +218,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         path = qt.QFileDialog.getSaveFileName(None, title, "cases.csv", kinds)
         if path:
             with slicer.util.tryWithErrorDisplay(_("The table cannot be written.")):
-                self.logic.export(Path(path))
+                write_case_table(Path(path), self.logic.rows())
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeRemoved(self, _caller: object, _event: object, node: slicer.vtkMRMLNode) -> None:
@@ -346,11 +346,11 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         self.getParameterNode().retrospectRun = str(files.latest_retrospect() or "")
         if self.ranking.facts.cohort != self._reportedPath:
             self.ranking.remove()
-            run = self._files().latest_run()
+            run = files.latest_run()
             if run is not None:
                 self.openRun(run)
         elif self.ranking.run:
-            self.ranking.update(with_states(self.ranking.rows(), self._files().states()))
+            self.ranking.update(with_states(self.ranking.rows(), files.states()))
         return self._report
 
     def forgetCohort(self) -> None:
@@ -404,14 +404,6 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         """Draw the ranking and return the chart; `None` if there is nothing to draw."""
         return self.ranking.draw(self.ranking.rows(), selected)
 
-    def export(self, path: Path) -> None:
-        """Write the list of cases with their states as CSV.
-
-        Raises:
-            CrossModalError: If the file cannot be written.
-        """
-        write_case_table(path, self.rows())
-
     def openCase(self, caseID: str) -> None:
         """Open the images of a case in one linked view each, with the labels as outline.
 
@@ -425,10 +417,6 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         chooseInSegmentEditor(segmentation, next(iter(volumes.values())))
         focus = labelCenter(segmentation)
         self.layout.show(dict(list(volumes.items())[:MAX_VIEWS]), focus=focus)
-
-    def closeCase(self) -> None:
-        """Remove the open case and bring the former layout back."""
-        self.case.close()
 
     def openSegmentEditor(self) -> None:
         """Edit the labels of the open case in Segment Editor, over the first image.

@@ -492,14 +492,29 @@ def test_suggested_cases_come_first_with_state_bar_and_reason(panel, show_run):
     assert "4 nats too little" in index.toolTip()
 
 
+def number(text):
+    """Read a number of the list, which writes a true minus sign as the report does."""
+    assert "-" not in text
+    return float(text.replace("\N{MINUS SIGN}", "-"))
+
+
+def test_differences_below_zero_have_a_true_minus_sign(panel, show_run):
+    show_run(20)
+    texts = [row[3] for row in row_texts(panel) if row[3]]
+    values = [round(row.modality_difference or 0.0, 2) for row in panel.cases.rows]
+    below = sum(value < 0.0 for value in values)
+    assert below > 1
+    assert sum(text.startswith("\N{MINUS SIGN}") for text in texts) == below
+
+
 def test_clicking_a_title_sorts_numbers_as_numbers_and_unknown_ones_last(panel, show_run, drive):
     show_run(20)
     view = panel.ui.casesTableView
     view.sortByColumn(3, 0)
-    values = [float(row[3]) for row in row_texts(panel) if row[3]]
+    values = [number(row[3]) for row in row_texts(panel) if row[3]]
     assert values == sorted(values)
     view.sortByColumn(3, 1)
-    values = [float(row[3]) for row in row_texts(panel) if row[3]]
+    values = [number(row[3]) for row in row_texts(panel) if row[3]]
     assert values == sorted(values, reverse=True)
     assert row_texts(panel)[-1][3] == ""
     view.sortByColumn(0, 0)

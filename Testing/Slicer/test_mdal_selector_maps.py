@@ -34,7 +34,7 @@ def panel(scene, load_module, messages, cohort, wait_until, tmp_path):
     panel.onInspected(Inspected(cohort))
     wait_until(lambda: len(panel.cases.visibleCases()) == N_CASES)
     yield panel
-    panel.logic.closeCase()
+    panel.logic.case.close()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from MDALSelectorPanelLib.nodes.case_maps import CaseMaps, pairsTitle
 from MultimodalImagingLib.images.arrays import Float32Array
 from MultimodalImagingLib.images.geometry import Grid, Volume
+from MultimodalImagingLib.jobs.texts import decimals
 from MultimodalSlicerLib.map_display import (
     COMPOSITE,
     Color,
@@ -179,7 +180,7 @@ def _description(maps: CaseMaps, pairs: tuple[Pair, ...]) -> str:
             "How much {first} and {second} tell about each other at each position (local PMI),"
             " minus the cohort's median of {median} nats."
         )
-        median = f"{maps.mediansNats[pairs[0]]:.2f}"
+        median = decimals(maps.mediansNats[pairs[0]])
         text = text.format(first=pairs[0][0], second=pairs[0][1], median=median)
     else:
         text = _(

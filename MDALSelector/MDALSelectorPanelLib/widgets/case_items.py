@@ -11,6 +11,7 @@ from slicer.i18n import translate
 from MDALSelectorLib.selection.case_selection import MEASURES, usual_range
 from MDALSelectorPanelLib.nodes.case_rows import STATE_COLORS, CaseRow
 from MDALSelectorPanelLib.nodes.ranking_nodes import stateText
+from MultimodalImagingLib.jobs.texts import decimals
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalWidgetsLib.tables import SORT_ROLE, bar, dot, textItem
 
@@ -48,8 +49,8 @@ class CaseItems:
         value = row.modality_difference
         if value is None:
             return textItem("", sortValue=-LAST)
-        pmi = "\n".join(f"{pair}: {nats:.2f} nats" for pair, nats in row.pmi.items())
-        item = textItem(f"{value:.2f}", sortValue=value, toolTip=pmi)
+        pmi = "\n".join(f"{pair}: {decimals(nats)} nats" for pair, nats in row.pmi.items())
+        item = textItem(decimals(value), sortValue=value, toolTip=pmi)
         width = self._high - self._low
         fraction = (value - self._low) / width if width > 0 else 1.0
         item.setData(bar(fraction), qt.Qt.DecorationRole)
@@ -84,7 +85,7 @@ def setState(items: Sequence[qt.QStandardItem], row: CaseRow) -> None:
 
 def _measureItem(value: float | None) -> qt.QStandardItem:
     return textItem(
-        "" if value is None else f"{value:.2f}", sortValue=-LAST if value is None else value
+        "" if value is None else decimals(value), sortValue=-LAST if value is None else value
     )
 
 
