@@ -302,6 +302,16 @@ def test_labels_that_someone_else_wrote_meanwhile_are_not_replaced(edited, messa
     assert other.read_bytes() == theirs
 
 
+def test_labels_that_someone_else_wrote_just_alike_may_be_saved(edited, tmp_path):
+    import shutil
+
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    shutil.copy(edited.case.saveCopy(folder), edited.labelPath("case-2"))
+    assert edited.case.save() == edited.labelPath("case-2")
+    assert not edited.case.hasUnsavedChanges()
+
+
 def test_labels_saved_with_slicers_save_in_between_may_be_saved_again(edited, scene, messages):
     save(scene)
     paint(labels(edited), seed=1)
@@ -343,6 +353,17 @@ def test_labels_that_cannot_be_saved_when_the_scene_is_closed_are_kept_elsewhere
     file = Path(where.partition(" are in ")[2].partition(" now.")[0])
     assert areAlike(readContents(scene, file), before)
     file.unlink()
+
+
+def test_labels_that_are_kept_elsewhere_replace_none_that_are_kept_there(edited, tmp_path):
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    first = edited.case.saveCopy(folder)
+    kept = first.read_bytes()
+    paint(labels(edited), seed=1)
+    second = edited.case.saveCopy(folder)
+    assert first.read_bytes() == kept
+    assert second.read_bytes() != kept
 
 
 def test_escape_does_not_lose_labels_when_the_scene_is_closed(edited, scene, messages):
