@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from labelled_toy import toy_cohort
 from phantoms import save_nifti
 
 from MDALSelectorLib.__main__ import main
+from MDALSelectorLib.estimation import features, local_samples
+from MDALSelectorLib.pairing import case_edges
 from MDALSelectorLib.retrospect.sites import sites_of
 from MDALSelectorLib.strategies.stratified_random import draw_from_sites
 from MultimodalImagingLib.cohorts.cohort import find_cohort
@@ -71,6 +74,12 @@ def test_every_site_has_its_share_of_a_draw_and_every_case_the_same_chance() -> 
 def test_a_draw_of_all_cases_from_one_site_is_all_cases() -> None:
     found = draw_from_sites(["a"] * 5, 5, generator=np.random.default_rng(0))
     assert found.tolist() == list(range(5))
+
+
+def test_a_site_comes_before_the_scanners_of_it(manifest: Path) -> None:
+    scanners = with_column(manifest, "a_scanner", {n: "ABC"[n % 3] for n in range(N_CASES)})
+    both = with_column(scanners, "site", {n: "DE"[n % 2] for n in range(N_CASES)})
+    assert sites_of(find_cohort(both)).grouping == "site"
 
 
 @pytest.mark.parametrize("name", ["site", "Scanner_ID", "Centre"])
@@ -144,6 +153,34 @@ def test_cases_that_an_earlier_selection_held_back_are_named(
     record = open_record(find_cohort(manifest).root, folder=tmp_path / "record")
     record.change_states({"case02": CaseState.CHECK_PAIRING}, seen_revision=0)
     assert "case02: An earlier selection held it back" in notes(run(manifest, tmp_path))
+
+
+def test_what_a_selection_measured_of_a_case_is_not_measured_again(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("--estimator", "local")
+    places = ("--output", str(tmp_path / "selection"), "--record", str(tmp_path / "record"))
+    assert main(["select", str(manifest), "--budget", "3", *places, *words]) == 0
+    measured: Counter[str] = Counter()
+
+    def count(module: ModuleType, name: str) -> None:
+        whole = getattr(module, name)
+
+        def counted(*arguments: object, **options: object) -> object:
+            measured[f"{module.__name__}.{name}"] += 1
+            return whole(*arguments, **options)
+
+        monkeypatch.setattr(module, name, counted)
+
+    count(features, "case_features")
+    count(features, "normalized_mutual_information")
+    count(local_samples, "case_features")
+    count(case_edges, "best_shift")
+    kept = run(manifest, tmp_path, *words)
+    assert not measured
+    anew = run(manifest, tmp_path / "other", *words)
+    assert len(measured) == 4
+    assert kept["outcomes"] == anew["outcomes"]
 
 
 def test_an_empty_label_leaves_its_case_out_by_name_and_the_others_go_on(

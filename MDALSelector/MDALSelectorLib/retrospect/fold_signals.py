@@ -15,12 +15,15 @@ from MDALSelectorLib.estimation.local_samples import LocalSamples
 from MDALSelectorLib.estimation.pair_estimate import mean_over_pairs, modality_difference
 from MDALSelectorLib.retrospect.config import RetrospectConfig
 from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort
+from MDALSelectorLib.retrospect.sites import Sites
+from MDALSelectorLib.selection.case_memo import CohortMemo
 from MDALSelectorLib.selection.scoring import position_samples
 from MDALSelectorLib.selection_job import score_column
 from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, SCORE, VOXEL_NMI, Pool
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.record.cohort_record import CohortRecord
 
 # A pool is smaller than its cohort; what `select` ranks must not be out of reach here.
 MIN_PAIR_CASES = 20
@@ -50,24 +53,39 @@ class Signals:
 
 
 def cohort_signals(
-    labelled: LabelledCohort, cohort: Cohort, config: RetrospectConfig, reporter: Reporter
+    labelled: LabelledCohort,
+    cohort: Cohort,
+    config: RetrospectConfig,
+    record: CohortRecord,
+    reporter: Reporter,
+    *,
+    sites: Sites,
 ) -> Signals:
-    """Describe every case by itself; no label is looked at."""
-    prepared, rows = labelled.prepared, [case.row for case in labelled.cases]
-    modalities = prepared.modalities
-    features = cohort_features(prepared, modalities, reporter=reporter)
+    """Describe every case by itself; no label is looked at.
+
+    Args:
+        labelled: The cases that take part.
+        cohort: Their cohort, which has the user's own scores.
+        config: Which estimator, and whose scores.
+        record: What a selection measured of a case is taken from it, and kept in it.
+        reporter: Notified of every case.
+        sites: Where the cases come from.
+    """
+    cases = labelled.prepared.taken([case.row for case in labelled.cases])
+    modalities, memo = cases.modalities, CohortMemo(cases, record.cache)
+    features = cohort_features(cases, modalities, reporter=reporter, memo=memo)
     settings = EstimationConfig(estimator=config.estimator)
-    samples = position_samples(prepared, settings, reporter)
     score = None
     if config.score_column is not None:
         score = score_column(cohort, labelled.case_ids, config.score_column)
     return Signals(
         case_ids=labelled.case_ids,
         patient_ids=labelled.patient_ids,
-        features={m: values.astype(np.float64)[rows] for m, values in features.items()},
-        samples=None if samples is None else samples.taken(rows),
-        pair_nmi=pair_scores(prepared.taken(rows), modalities, reporter=reporter),
+        features={m: values.astype(np.float64) for m, values in features.items()},
+        samples=position_samples(cases, settings, reporter, memo=memo),
+        pair_nmi=pair_scores(cases, modalities, reporter=reporter, memo=memo),
         score=score,
+        sites=sites.of(labelled.case_ids),
     )
 
 

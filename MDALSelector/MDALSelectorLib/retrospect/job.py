@@ -6,15 +6,16 @@ command goes on where it was stopped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 from MDALSelectorLib.retrospect.config import MIN_CASES, RetrospectConfig
 from MDALSelectorLib.retrospect.evaluation import Evaluation
 from MDALSelectorLib.retrospect.fold_plan import FoldPlan, outer_folds, plan_fold
 from MDALSelectorLib.retrospect.fold_record import plan_content, plan_from_content
-from MDALSelectorLib.retrospect.fold_signals import cohort_signals
+from MDALSelectorLib.retrospect.fold_signals import Signals, cohort_signals
 from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort, read_labelled_cohort
 from MDALSelectorLib.retrospect.linear_run import linear_dice
 from MDALSelectorLib.retrospect.nnunet_export import write_nnunet_splits
@@ -82,7 +83,8 @@ def run_retrospect(whole: Cohort, config: RetrospectConfig, reporter: Reporter) 
         sites = sites_of(cohort)
         log = TrainingLog(run, _key(labelled, config, sites))
         to_check = cases_to_check(labelled, cohort, record, log, told)
-        plans = _plans(labelled, cohort, config, log, told, sites=sites)
+        describe = partial(cohort_signals, labelled, cohort, config, record, told, sites=sites)
+        plans = _plans(labelled, config, log, told, describe)
         results = _results(plans, labelled, config, log, told)
         found = _retrospective(results, labelled, config, to_check=to_check, sites=sites)
         write_retrospective(run, found)
@@ -153,19 +155,16 @@ def settings_of(config: RetrospectConfig) -> dict[str, object]:
 
 def _plans(
     labelled: LabelledCohort,
-    cohort: Cohort,
     config: RetrospectConfig,
     log: TrainingLog,
     reporter: Reporter,
-    *,
-    sites: Sites,
+    describe: Callable[[], Signals],
 ) -> list[FoldPlan]:
     folds = outer_folds(labelled.patient_ids, config)
     names = [f"plan/{partition}/{fold}" for partition, fold, _, _ in folds]
     signals = None
     if any(log.get(name) is None for name in names):
-        signals = cohort_signals(labelled, cohort, config, reporter)
-        signals = replace(signals, sites=sites.of(labelled.case_ids))
+        signals = describe()
     else:
         reporter.info("The choices of an earlier start are used: cases and settings are the same.")
     reporter.stage("Choose cases", len(folds))

@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from MDALSelectorLib.estimation.config import EstimationConfig
-from MDALSelectorLib.estimation.contrastive_estimator import contrastive_settings
 from MDALSelectorLib.estimation.contrastive_training import MAX_WORKERS, run_jobs
+from MDALSelectorLib.estimation.fold_jobs import chosen_device
 from MDALSelectorLib.retrospect.coarse_cases import CoarseCase, HeldOutCase, coarse_case
 from MDALSelectorLib.retrospect.config import SHARE_OF_DRAWS
 from MDALSelectorLib.retrospect.fold_plan import FoldPlan, Training
@@ -138,8 +137,7 @@ class _Trainer:
         self, cohort: LabelledCohort, config: NetworkConfig, reporter: Reporter, *, seed: int
     ) -> None:
         self._cohort, self._config, self._reporter, self._seed = cohort, config, reporter, seed
-        estimation = EstimationConfig(device=config.device)
-        self._device = contrastive_settings(estimation).device
+        self._device = chosen_device(config.device)
         self._at_once = config.at_once or (1 if self._device.type == "cpu" else GPU_AT_ONCE)
         self._cases = [self._coarse(index) for index in range(len(cohort.cases))]
 
