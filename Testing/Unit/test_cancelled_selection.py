@@ -65,7 +65,7 @@ LAST_WORK = {
     "choice": (selection_job, "make_selection"),
     "embeddings": (run_writing, "write_embeddings"),
     "ranking": (run_writing, "write_selection"),
-    "picture": (thumbnails, "case_strip"),
+    "picture": (thumbnails, "mapped_strip"),
     "maps": (pmi_maps, "local_pmi_maps"),
     "report": (run_writing, "write_report"),
 }

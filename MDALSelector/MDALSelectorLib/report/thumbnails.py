@@ -81,8 +81,9 @@ def write_thumbnails(
     folder = run / THUMBNAILS_NAME
     folder.mkdir(parents=True, exist_ok=True)
     for case in cases:
-        strip = case_strip(case, kinds=kinds)
-        if disagreement is not None:
+        if disagreement is None:
+            strip = case_strip(case, kinds=kinds)
+        else:
             strip = mapped_strip(case, disagreement(case), kinds=kinds)
         image = sitk.GetImageFromArray(strip)
         with atomic_path(folder / names[case.case_id]) as temporary:
