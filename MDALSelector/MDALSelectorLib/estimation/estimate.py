@@ -171,10 +171,10 @@ def estimate(
         UsageError: If the data for the chosen estimator are not given.
     """
     run = _Run(data, config, reporter or NullReporter(), memo)
-    names = _estimators(config, data)
+    n_modalities = len({modality for pair in run.too_few for modality in pair})
     found: dict[str, Found] = {}
-    for name in names:
-        why_not = _why_left_out(name, found, config, n_modalities=len(data.available))
+    for name in _estimators(config, data):
+        why_not = _why_left_out(name, found, config, n_modalities=n_modalities)
         if why_not:
             run.reporter.info(why_not)
         else:

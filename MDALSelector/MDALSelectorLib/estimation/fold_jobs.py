@@ -31,9 +31,9 @@ class FoldJob:
     fold: int | None = None
     third: int | None = None
 
-    def chance(self, labels: Mapping[str, IntArray]) -> Mapping[str, IntArray]:
-        """Return the labels to exchange within, if this is a fold of the first repeat."""
-        return labels if self.third is None and self.repeat == 0 else {}
+    def chance(self, exchanges: Mapping[str, ResultT]) -> Mapping[str, ResultT]:
+        """Return what to exchange patients by, if this is a fold of the first repeat."""
+        return exchanges if self.third is None and self.repeat == 0 else {}
 
     def half_of(self, cases: IntArray, plan: CrossFitPlan) -> IntArray:
         """Return which of the two models of the other thirds this one is for each case."""

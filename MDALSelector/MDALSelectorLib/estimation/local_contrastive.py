@@ -225,10 +225,9 @@ class _Trainer:
         of_case = scored.case_scores(pair, critic)
         if job.third is not None:
             return _Scores(of_case, np.empty(0), {})
-        partners = self._partners if job.repeat == 0 else {}
         null = {
             name: [scored.case_bounds(pair, critic, partner=p, n_blocks=1) for p in draws]
-            for name, draws in partners.items()
+            for name, draws in job.chance(self._partners).items()
         }
         return _Scores(of_case, scored.case_bounds(pair, critic), null)
 
