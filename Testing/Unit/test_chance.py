@@ -160,6 +160,14 @@ def test_groupings_that_say_nothing_new_are_left_out() -> None:
     assert len(labels_to_exchange_within(many, plan())) == 1 + MAX_GROUPINGS
 
 
+def test_several_cases_of_a_patient_are_no_group_to_exchange_within() -> None:
+    patients = [f"p{i // 3}" for i in range(N)]
+    folds = plan(patients=patients)
+    assert list(labels_to_exchange_within({"site": patients}, folds)) == [ANYONE]
+    joined = [f"site-{i // 30}" for i in range(N)]
+    assert list(labels_to_exchange_within({"site": joined}, folds)) == [ANYONE, "site"]
+
+
 def test_groups_of_other_cases_are_refused() -> None:
     with pytest.raises(ValueError, match="a group for each of 60 cases"):
         EstimationData(NAMES, NAMES, groups={"site": SITES[:5]})

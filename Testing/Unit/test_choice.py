@@ -15,11 +15,19 @@ from MDALSelectorLib.estimation.choice import (
     Found,
     best_estimator,
     cpu_seconds,
+    floor_of_chance,
     judge,
     networks_can_change,
 )
 from MDALSelectorLib.estimation.config import EstimationConfig
-from MDALSelectorLib.estimation.limits import ANYONE, NEAR_CEILING, ceiling_nats, limit_words
+from MDALSelectorLib.estimation.limits import (
+    ANYONE,
+    BOUND_BLOCK,
+    NEAR_CEILING,
+    ceiling_nats,
+    is_near_ceiling,
+    limit_words,
+)
 from MDALSelectorLib.estimation.pair_estimate import PairEstimate
 
 PAIR = ("a", "b")
@@ -93,6 +101,22 @@ def test_the_floor_is_the_largest_of_all_exchanges() -> None:
     assert more.worth < of.worth
 
 
+def test_the_floor_is_what_nineteen_of_twenty_exchanges_stay_below() -> None:
+    of = found(r12=0.7, bound=0.5).estimates[0]
+    exchanged = replace(of, null_bounds={ANYONE: np.linspace(0.0, 1.0, 101)})
+    assert floor_of_chance(exchanged) == (pytest.approx(0.95), ANYONE)
+
+
+def test_strangers_that_fit_worse_than_nothing_add_nothing_to_the_worth() -> None:
+    assert found(r12=0.7, bound=0.5, chance=-2.0).worth == found(r12=0.7, bound=0.5).worth
+
+
+def test_the_ceiling_is_that_of_the_block_that_a_bound_is_computed_on() -> None:
+    assert ceiling_nats(10, 5) == pytest.approx(np.log(2))
+    assert ceiling_nats(9, 5) is None
+    assert ceiling_nats(100_000, 5) == pytest.approx(np.log(BOUND_BLOCK))
+
+
 def test_a_bound_of_whole_cases_near_its_ceiling_decides_nothing() -> None:
     # The vectors share far more than 40 held-out cases can show, and the positions little but
     # enough: what is known to differ is how well the orders repeat.
@@ -161,6 +185,42 @@ def test_a_pair_without_an_estimate_is_named_with_the_reason() -> None:
     assert "3 cases" in result.unused[PAIR]
     assert "at enough places" in result.unused["a", "c"]
     assert result.bound_nats is None
+
+
+def test_the_worth_is_that_of_the_pairs_that_count_alone() -> None:
+    one = found(r12=0.7, bound=0.5).estimates[0]
+    weak = replace(one, pair=("a", "c"), repeat_bounds=np.array([0.05]))
+    both = judge(
+        [one, weak],
+        too_few={},
+        pairs=[PAIR, ("a", "c")],
+        n_cases=N,
+        config=EstimationConfig(),
+    )
+    assert both.difference.used == (PAIR,)
+    assert both.worth == found(r12=0.7, bound=0.5).worth
+    assert both.bound_nats == pytest.approx(0.5)
+
+
+def test_the_pair_with_the_most_cases_sets_the_ceiling() -> None:
+    one, few = found(r12=0.7, bound=2.5).estimates[0], np.arange(N // 4)
+    rare = replace(
+        one,
+        pair=("a", "c"),
+        case_index=few,
+        repeat_pmi=one.repeat_pmi[:, few],
+        half_pmi=one.half_pmi[:, :, few],
+    )
+    config = EstimationConfig()
+    both = judge([one, rare], too_few={}, pairs=[PAIR, rare.pair], n_cases=N, config=config)
+    assert is_near_ceiling(2.5, ceiling_nats(len(few), config.cross_fit.n_folds))
+    assert not both.is_saturated
+
+
+def test_an_order_without_a_signal_keeps_no_network_from_training() -> None:
+    strangers = found(r12=0.95, bound=0.5, chance=0.6)
+    known = replace(strangers.difference, r12_disjoint=0.95)
+    assert networks_can_change({"local": replace(strangers, difference=known)})
 
 
 def test_networks_of_positions_are_trained_on_a_cpu_only_if_they_take_minutes() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,8 @@ import torch
 from textured_cases import KINDS, ball, prepared, texture, textured_case
 
 from MDALSelectorLib.estimation import local_contrastive
-from MDALSelectorLib.estimation.bank_critic import fit_bank_critic
+from MDALSelectorLib.estimation.bank_critic import BankCritic, fit_bank_critic
+from MDALSelectorLib.estimation.chance import Groups
 from MDALSelectorLib.estimation.choice import floor_of_chance
 from MDALSelectorLib.estimation.config import (
     ContrastiveConfig,
@@ -77,6 +78,7 @@ def run(
     config: LocalContrastiveConfig = QUICK,
     pairs: Sequence[tuple[str, str]] = (PAIR,),
     patients: Sequence[str] | None = None,
+    groups: Groups | None = None,
     reporter: Reporter | None = None,
     device: torch.device = CPU,
 ) -> LocalEstimates:
@@ -85,7 +87,7 @@ def run(
     plan = plan_cross_fit(owners, config=CrossFitConfig(n_folds=2, n_repeats=2), seed=0)
     settings = LocalContrastiveSettings(config, NormalizationConfig(), device)
     return local_contrastive_estimates(
-        patches, pairs, plan=plan, settings=settings, reporter=reporter
+        patches, pairs, plan=plan, settings=settings, groups=groups, reporter=reporter
     )
 
 
@@ -164,6 +166,28 @@ def test_modalities_of_different_patients_have_no_signal(cases: list[PreparedCas
     ]
     (estimate,) = run(cut(strangers), config=CONFIG).estimates
     assert estimate.bound_nats < max(0.1, floor_of_chance(estimate)[0]) + 0.05
+
+
+@pytest.mark.parametrize("content", [0.0, 1.0])
+def test_only_what_is_shared_beyond_the_site_is_a_signal_where_sites_are_known(
+    content: float,
+) -> None:
+    generator, site = np.random.default_rng(4), np.arange(24) % 3
+    common = content * generator.normal(size=(24, 40))
+    values = {}
+    for modality in PAIR:
+        number = 2.0 * site[:, None] + common + 0.2 * generator.normal(size=common.shape)
+        shown = number[..., None, None, None, None] + np.zeros((2, 7, 7, 7))
+        values[modality] = [case.astype(np.float16) for case in shown]
+    patches = LocalPatches(dict.fromkeys(PAIR, np.ones(common.shape, dtype=bool)), values)
+    config = replace(QUICK, training=replace(QUICK.training, max_steps=30))
+    groups = {"site": [f"site-{s}" for s in site]}
+    (known,) = run(patches, config=config, groups=groups).estimates
+    unknown = replace(known, null_bounds={ANYONE: known.null_bounds[ANYONE]})
+    assert known.bound_nats > max(0.1, floor_of_chance(unknown)[0])
+    floor, grouping = floor_of_chance(known)
+    assert grouping == "site"
+    assert (known.bound_nats > floor + 0.1) is (content > 0)
 
 
 def test_the_score_of_a_case_is_the_mean_of_its_map_and_low_where_nothing_fits(
@@ -248,6 +272,9 @@ def test_the_encoders_of_a_case_never_saw_its_patient(patches: LocalPatches) -> 
     other = 1 - fold
     one, two = (c.encoders[other]["a"].state_dict() for c in (before, after))
     assert any(not torch.equal(one[name], two[name]) for name in one)
+    for part in fields(BankCritic):
+        one, two = (getattr(c.critics[fold][PAIR], part.name) for c in (before, after))
+        np.testing.assert_array_equal(one, two)
     assert before.fold_of_case[0] == before.fold_of_case[1]
 
 
