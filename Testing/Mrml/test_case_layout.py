@@ -11,6 +11,7 @@ import vtk  # noqa: E402
 
 from MultimodalImagingLib.images.geometry import Grid, Volume  # noqa: E402
 from MultimodalSlicerLib.case_layout import MAX_VIEWS, CaseLayout, layoutXML  # noqa: E402
+from MultimodalSlicerLib.slice_views import bringInside  # noqa: E402
 from MultimodalSlicerLib.volume_nodes import addVolume  # noqa: E402
 
 CONVENTIONAL = slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView
@@ -175,3 +176,17 @@ def test_views_are_arranged_as_square_as_possible(n, rows):
     names = [str(index) for index in range(n)]
     root = ET.fromstring(layoutXML(names, names))
     assert [len(list(row.iter("view"))) for row in root.findall("item")] == rows
+
+
+def test_a_view_of_an_image_without_voxels_stays_where_it_is(scene):
+    view = slicer.vtkMRMLSliceNode()
+    view.SetLayoutName("Red")
+    view = scene.AddNode(view)
+    composite = slicer.vtkMRMLSliceCompositeNode()
+    composite.SetLayoutName("Red")
+    empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+    scene.AddNode(composite).SetBackgroundVolumeID(empty.GetID())
+    view.JumpSliceByOffsetting(1.0, 2.0, 3.0)
+    before = (view.GetFieldOfView(), view.GetSliceOffset())
+    bringInside(scene)
+    assert (view.GetFieldOfView(), view.GetSliceOffset()) == before

@@ -395,6 +395,21 @@ def test_closing_slicer_asks(edited, messages, answer, isClosed):
     assert edited.labelPath("case-2").exists() == (answer == "Save")
 
 
+def test_nobody_asks_once_the_panels_are_gone(edited, scene, messages):
+    import qt
+    import slicer
+
+    from MultimodalWidgetsLib.leaving import endGuard
+
+    endGuard()
+    event = qt.QCloseEvent()
+    slicer.app.sendEvent(slicer.util.mainWindow(), event)
+    slicer.util.mainWindow().show()
+    scene.Clear(0)
+    assert event.isAccepted()
+    assert messages.messages == []
+
+
 def test_a_scene_that_is_added_does_not_make_changes_saved(edited, scene, tmp_path):
     import slicer
 
