@@ -6,8 +6,9 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,9 +18,15 @@ from phantoms import save_nifti
 from MDALSelectorLib.__main__ import main
 from MDALSelectorLib.estimation import features, local_samples
 from MDALSelectorLib.pairing import case_edges
+from MDALSelectorLib.retrospect import pairing_check
+from MDALSelectorLib.retrospect.labelled_cohort import read_labelled_cohort
 from MDALSelectorLib.retrospect.sites import sites_of
+from MDALSelectorLib.retrospect.training_log import TrainingLog
+from MDALSelectorLib.selection_job import prepare_for_selection
 from MDALSelectorLib.strategies.stratified_random import draw_from_sites
 from MultimodalImagingLib.cohorts.cohort import find_cohort
+from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
 from MultimodalImagingLib.record.cohort_record import CaseState, open_record
 
 N_CASES = 12
@@ -145,6 +152,29 @@ def test_cases_that_do_not_belong_together_are_named_and_take_part(
     without = run(manifest, other, "--leave-out", "case04")
     assert without["n_cases"] == N_CASES - 1
     assert "flagged no case" in notes(without)
+
+
+def test_the_check_sees_the_cases_that_take_part_and_says_what_it_and_the_cohort_know(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohort = replace(find_cohort(manifest), duplicates={"case01": "It occurs twice."})
+    record = open_record(cohort.root, folder=tmp_path / "record")
+    prepared = prepare_for_selection(cohort, None, record, NullReporter())
+    whole = read_labelled_cohort(prepared, values=(), seed=0, reporter=NullReporter())
+    labelled = replace(whole, cases=(*whole.cases[:2], *whole.cases[3:]))
+    asked: list[object] = []
+
+    def measured(cases: PreparedCohort, patient_ids: tuple[str, ...], *_: object, **__: object):
+        asked.append((cases.case_ids, tuple(patient_ids)))
+
+    flag = SimpleNamespace(reason="T2 lies off.")
+    monkeypatch.setattr(pairing_check, "measure_alignment", measured)
+    monkeypatch.setattr(pairing_check, "pairing_flags", lambda _: {"case05": (flag,)})
+    log = TrainingLog(tmp_path, "")
+    for _ in range(2):  # the second time from the log
+        found = pairing_check.cases_to_check(labelled, cohort, record, log, NullReporter())
+        assert found == {"case01": ["It occurs twice."], "case05": ["T2 lies off."]}
+    assert asked == [(labelled.case_ids, labelled.patient_ids)]
 
 
 def test_cases_that_an_earlier_selection_held_back_are_named(

@@ -107,6 +107,28 @@ def test_a_benefit_needs_an_interval_above_zero_and_more_than_luck() -> None:
         assert about_benefit(compared, luck).startswith("No benefit over random draws was shown")
 
 
+def test_seeds_of_a_strategy_count_as_their_mean_and_not_as_so_many_trials() -> None:
+    results = simulated(2)._results
+    noise = np.random.default_rng(0)
+    seeded, single = [], []
+    for result in results:
+        row = result.rows("MaxMD", 0)[0]
+        plan, chosen = result.plan, result.plan.trainings[row]
+        spread = 0.1 * noise.normal(size=(3, len(plan.test)))
+        more = tuple(replace(chosen, draw=draw) for draw in (1, 2))
+        dice = np.vstack([result.dice, result.dice[row] + spread[1:]])
+        dice[row] += spread[0]
+        seeded.append(FoldResult(replace(plan, trainings=plan.trainings + more), dice))
+        mean = result.dice.copy()
+        mean[row] += spread.mean(axis=0)
+        single.append(FoldResult(plan, mean))
+    case_ids = [f"c{index:02d}" for index in range(N_CASES)]
+    found, expected = (outcome(Evaluation(r, case_ids, seed=0), "MaxMD") for r in (seeded, single))
+    for name in ("dice", "difference", "low", "high", "spread_of_cases", "spread_of_choices"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), abs=1e-9), name
+    assert found.n_folds == len(results)
+
+
 def test_the_median_draw_lies_inside_its_band_and_below_all_labels_of_good_cases() -> None:
     band = simulated(1).random_band(0)
     assert band.low < band.median < band.high

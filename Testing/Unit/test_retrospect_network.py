@@ -13,7 +13,11 @@ from labelled_toy import toy_cohort
 
 from MDALSelectorLib.__main__ import main
 from MDALSelectorLib.retrospect import network_run
-from MDALSelectorLib.retrospect.coarse_cases import HeldOutCase, coarse_case, draw_patches
+from MDALSelectorLib.retrospect.coarse_cases import (
+    HeldOutCase,
+    coarse_case,
+    draw_patches,
+)
 from MDALSelectorLib.retrospect.config import RetrospectConfig
 from MDALSelectorLib.retrospect.fold_plan import FULL, FoldPlan, Training
 from MDALSelectorLib.retrospect.job import run_retrospect
@@ -112,6 +116,30 @@ def test_a_case_is_averaged_to_the_spacing_of_the_network(labelled: LabelledCoho
     np.testing.assert_array_equal(unchanged.target.numpy()[body] > 0, case.is_target)
 
 
+def test_where_a_modality_has_voxels_is_told_by_a_channel(labelled: LabelledCohort) -> None:
+    case, prepared = labelled.cases[0], labelled.prepared
+    arrays = prepared[case.row]
+    first = prepared.modalities[0]
+    seen = arrays.coverage[first].copy()
+    seen[len(seen) // 2 :] = False
+    partly = replace(arrays, coverage={**arrays.coverage, first: seen})
+    fine = coarse_case(case, partly, prepared.modalities, spacing_mm=0.5).images
+    np.testing.assert_array_equal(fine[2].numpy(), seen[bounding_box(arrays.body)])
+
+
+def test_coarse_voxels_are_means_of_fine_ones(labelled: LabelledCohort) -> None:
+    case, prepared = labelled.cases[0], labelled.prepared
+    arrays = prepared[case.row]
+    fine = coarse_case(case, arrays, prepared.modalities, spacing_mm=0.5)
+    halves = [n // 2 for n in fine.target.shape]
+    assert [2 * n for n in halves] == list(fine.target.shape)
+    spacing = 2 * arrays.grid.spacing_mm[0]
+    coarse = coarse_case(case, arrays, prepared.modalities, spacing_mm=spacing)
+    k, j, i = halves
+    means = fine.images.reshape(-1, k, 2, j, 2, i, 2).mean(dim=(2, 4, 6))
+    torch.testing.assert_close(coarse.images, means)
+
+
 def test_a_missing_modality_is_zero_in_its_image_and_in_the_channel_that_says_so(
     labelled: LabelledCohort,
 ) -> None:
@@ -201,6 +229,31 @@ def test_every_set_is_trained_once_per_seed_and_random_draws_once(done: Path) ->
     per_fold = [name for name in names if name.startswith("network/0/0/")]
     # all labels and two strategies with two seeds each, and three random draws
     assert len(per_fold) == 2 * 3 + 3
+
+
+def test_cases_held_out_are_tested_and_every_training_has_its_cases_and_its_own_chance(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[NetworkJob] = []
+
+    def trained_jobs(own, config, **options):
+        jobs.extend(own if config.n_steps == SMALL.n_steps else ())
+        return own
+
+    def shares(own, case: HeldOutCase):
+        """Return the number of training cases, and fail for a case that was trained on."""
+        for one in own:
+            assert all(case.coarse is not seen for seen in one.cases)
+        return np.array([len(one.cases) / 100 for one in own])
+
+    monkeypatch.setattr(network_run, "train_networks", trained_jobs)
+    monkeypatch.setattr(network_run, "dice_of_networks", shares)
+    run = run_retrospect(cohort, config(tmp_path), NullReporter())
+    assert len(jobs) == len(trained(run)) == len({one.seed for one in jobs})
+    found = {(o["strategy"], o["dice"]) for o in outcomes(run)}
+    assert found == {("Random", 0.03), ("KCenter", 0.03), ("TypiClust", 0.03)}
+    bands = json.loads((run / JSON_NAME).read_text(encoding="utf-8"))["bands"]
+    assert bands[0]["full"] == pytest.approx(0.06)  # of 12 cases in two folds
 
 
 def test_a_run_that_was_stopped_goes_on_and_ends_as_if_it_had_not_been(

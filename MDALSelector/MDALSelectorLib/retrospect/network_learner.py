@@ -135,7 +135,11 @@ def train_networks(
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: _rate(n, config.n_steps))
     generators = [np.random.default_rng([*job.seed, 1]) for job in jobs]
-    losses = vmap(lambda own, *patches: _loss(functional_call(network, own, patches[:1]), *patches))
+    losses = vmap(
+        lambda own, images, target, body: patch_loss(
+            functional_call(network, own, (images,)), target, body
+        )
+    )
     for _ in range(config.n_steps):
         on_step()
         drawn = [draw_patches(j.cases, config, g) for j, g in zip(jobs, generators, strict=True)]
@@ -184,7 +188,14 @@ def _rate(step: int, n_steps: int) -> float:
     return float(min(1.0, done / WARM_UP) * 0.5 * (1.0 + np.cos(np.pi * min(1.0, falling))))
 
 
-def _loss(log_odds: Tensor, _images: Tensor, target: Tensor, body: Tensor) -> Tensor:
+def patch_loss(log_odds: Tensor, target: Tensor, body: Tensor) -> Tensor:
+    """Return the mean cross-entropy within the body plus one minus the soft Dice of a batch.
+
+    Args:
+        log_odds: Of every voxel, `(n, edge, edge, edge)`.
+        target: Share of each voxel that belongs to the target, same shape.
+        body: Share of each voxel that is body, same shape; nothing is predicted outside.
+    """
     entropy = F.binary_cross_entropy_with_logits(log_odds, target, reduction="none")
     mean_entropy = (entropy * body).sum() / body.sum().clamp(min=1.0)
     predicted = log_odds.sigmoid() * body
