@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -257,6 +258,23 @@ def test_a_result_of_a_cohort_that_was_left_meanwhile_is_not_shown(panel, tmp_pa
     panel.ui.cohortPathLineEdit.currentPath = "/data/other"
     panel.retrospect.onDone(Done())
     assert panel._parameterNode.retrospectRun == ""
+
+
+def test_a_run_that_ends_in_the_folder_of_the_one_before_is_shown_anew(
+    panel, know, cohort, wait_until, tmp_path
+):
+    folder = result(tmp_path / "record" / "runs" / "001-retrospect", ("20%",))
+    know(cohort)
+    wait_until(lambda: len(shown(panel)) == len(DIFFERENCES))
+    shutil.rmtree(folder)
+    result(folder, ("20%",), {"CSCS": 0.02})
+
+    class Done:
+        arguments = ("MDALSelectorLib", "retrospect", str(cohort))
+        result = {"run": str(folder)}  # noqa: RUF012
+
+    panel.retrospect.onDone(Done())
+    wait_until(lambda: [row[0] for row in shown(panel)] == ["CSCS"])
 
 
 # --- results that come back --------------------------------------------------------------------
