@@ -233,6 +233,14 @@ def joined_patients(cohort: Path) -> SelectionConfig:
     return CONFIG
 
 
+def named_sites(cohort: Path) -> SelectionConfig:
+    """Tell patients of two sites apart, within which they are exchanged, too."""
+    rows = [f"case{number:02d}\t{'north' if number % 2 else 'south'}" for number in range(N_CASES)]
+    text = "\n".join(["participant_id\tsite", *rows, ""])
+    (cohort / "participants.tsv").write_text(text, encoding="utf-8")
+    return CONFIG
+
+
 def another(**changes: object) -> Callable[[Path], SelectionConfig]:
     return lambda _: replace(CONFIG, **changes)  # type: ignore[arg-type]
 
@@ -266,6 +274,18 @@ def test_what_has_changed_is_computed_anew(
     select(own, fresh, config=config)
     assert content(old) == content(fresh)
     assert content(fresh) != content(undisturbed)
+
+
+def test_estimators_run_again_where_sites_become_known_and_nothing_else_does(
+    cohort: Path, undisturbed: Path, tmp_path: Path, finished: Counter[str]
+) -> None:
+    own, old = tmp_path / "cohort", tmp_path / "old"
+    shutil.copytree(cohort, own)
+    shutil.copytree(undisturbed, old)
+    select(own, old, config=named_sites(own))
+    assert finished == {"local": 1}
+    select(own, old)
+    assert finished == {"local": 1}
 
 
 def test_measures_of_other_code_are_computed_anew(
