@@ -161,9 +161,11 @@ def test_files_whose_names_save_would_change_are_not_offered_at_all(scene, cohor
 
     path = tmp_path / f"{name}.nii.gz"
     shutil.copy(cohort / "case-1" / "ct.nii.gz", path)
-    openCaseOf(scene).open("case+1", {"CT": ImageFile(path)})
+    [node] = openCaseOf(scene).open("case+1", {"CT": ImageFile(path)}).values()
     assert save_rows(scene) == []
     assert openCaseOf(scene).loader.volumes()["CT"].GetName() == "case+1 CT"
+    node.SetName("mine")  # it is the user's own from now on
+    assert [row.node.GetID() for row in save_rows(scene)] == [node.GetID()]
 
 
 def test_parts_of_a_file_are_not_offered(scene, tmp_path):
