@@ -16,7 +16,6 @@ from MDALSelectorLib.estimation.chance import Groups, exchanged, labels_to_excha
 from MDALSelectorLib.estimation.config import GaussianConfig
 from MDALSelectorLib.estimation.cross_fitting import CrossFitPlan, IntArray, Split
 from MDALSelectorLib.estimation.gaussian import CanonicalCritic, canonical_critics, whiten
-from MDALSelectorLib.estimation.limits import ANYONE
 from MDALSelectorLib.estimation.pair_estimate import (
     ModalityPair,
     PairEstimate,
@@ -113,24 +112,12 @@ def shuffled_bounds(
             generator = np.random.default_rng([int(plan.seeds[0, 0]), 2])
             shuffled = []
             for _ in range(config.n_shuffles):
-                if name == ANYONE:
-                    partner = _shuffled_within_folds(plan, cases, generator)
-                else:
-                    partner = _exchanged_within(plan, cases, labels, generator)
+                partner = _exchanged_within(plan, cases, labels, generator)
                 shuffled.append(repeat_scores(folds, pair, cases, config, partner=partner)[1])
                 reporter.advance()
             found[name] = np.array(shuffled)
         bounds[pair] = found
     return bounds
-
-
-def _shuffled_within_folds(
-    plan: CrossFitPlan, cases: IntArray, generator: np.random.Generator
-) -> IntArray:
-    partner = cases.copy()
-    for members in _fold_members(plan, cases):
-        partner[members] = cases[generator.permutation(members)]
-    return partner
 
 
 def _exchanged_within(
