@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,19 +32,25 @@ from MDALSelectorPanelLib.widgets.map_section import MapSection
 from MDALSelectorPanelLib.widgets.ranking_notes import RankingNotes
 from MDALSelectorPanelLib.widgets.retrospect_section import RetrospectSection
 from MDALSelectorPanelLib.widgets.within_choice import WithinChoice
+from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.cohort_record import CaseState
-from MultimodalSlicerLib.case_layout import MAX_VIEWS, CaseLayout
-from MultimodalSlicerLib.case_loader import CaseLoader, labelCenter
+from MultimodalSlicerLib.case_layout import CaseLayout
+from MultimodalSlicerLib.case_loader import CaseLoader
+from MultimodalSlicerLib.case_opening import openForLabeling
+from MultimodalSlicerLib.case_results import ChosenCase, newest_result
 from MultimodalSlicerLib.cohort_files import CohortFiles
 from MultimodalSlicerLib.cohort_report import CohortReport, read_report
 from MultimodalSlicerLib.open_case import openCaseOf
-from MultimodalSlicerLib.segment_editor import chooseInSegmentEditor, openSegmentEditor
+from MultimodalSlicerLib.segment_editor import openSegmentEditor
 from MultimodalSlicerLib.selection_parameters import (
     MDALSelectorParameterNode,
+    acceptPairing,
+    chosenResults,
     inspectArguments,
     selectArguments,
 )
 from MultimodalWidgetsLib.background_process import BackgroundProcess
+from MultimodalWidgetsLib.case_menu import CaseCalls, CaseMenu
 from MultimodalWidgetsLib.case_plot import CasePlot
 from MultimodalWidgetsLib.leaving import mayLeave
 from MultimodalWidgetsLib.module_base import ModuleTest, ModuleWidget
@@ -97,6 +104,11 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.retrospect.jobs.cleanup()
         self.logic.case.aboutToClose.remove(self.logic.overlay.remove)
         super().cleanup()
+
+    def enter(self) -> None:
+        """Show what has become of the cases while another module was shown."""
+        super().enter()
+        self.showStates(self.logic.newStates(self.cases.rows))
 
     def sceneParameters(self) -> MDALSelectorParameterNode:
         """Return the parameters of the scene."""
@@ -201,11 +213,32 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         with slicer.util.tryWithErrorDisplay(_("Segment Editor cannot be opened.")):
             self.logic.openSegmentEditor()
 
-    def onAcceptPairingButton(self) -> None:
+    def onAcceptPairing(self, caseID: str = "") -> None:
         """Let the next selection suggest a case whose modalities seemed not to fit."""
         with slicer.util.tryWithErrorDisplay(_("The state cannot be kept.")):
-            self.cases.updateRow(self.logic.acceptPairing(self.cases.currentCase()))
+            self.cases.updateRow(self.logic.acceptPairing(caseID or self.cases.currentCase()))
             self.updateButtons()
+
+    def onStateChanged(self, caseID: str, state: CaseState) -> None:
+        """Show that a case was skipped, or is not any more."""
+        self.showStates({caseID: state})
+
+    def showStates(self, states: Mapping[str, CaseState]) -> None:
+        """Show that cases have another state now."""
+        if not states:
+            return
+        self.logic.noteStates(states)
+        for row in with_states(self.cases.rows, states):
+            if row.case_id in states:
+                self.cases.updateRow(row)
+        self.updateButtons()
+
+    def onOpenResult(self, case: ChosenCase) -> None:
+        """Open a case with its result in CIMLSegment."""
+        with slicer.util.tryWithErrorDisplay(_("The result cannot be opened.")):
+            slicer.util.selectModule("CIMLSegment")
+            panel = slicer.util.getModuleWidget("CIMLSegment")
+            panel.cohort.openResult(case.found, case.files, case.result)
 
     def onOpenReportButton(self) -> None:
         """Open the report in the web browser."""
@@ -261,6 +294,9 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
             _("Open: {case}").format(case=case) if case else _("No case is open.")
         )
 
+    def _chosenCase(self) -> ChosenCase | None:
+        return self.logic.chosenCase(self.cases.row(self.cases.currentCase()))
+
     def _connect(self) -> None:
         handlers = {
             "manifestButton": self.onManifestButton,
@@ -271,7 +307,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
             "loadCaseButton": self.onLoadCase,
             "closeCaseButton": self.onCloseCaseButton,
             "segmentEditorButton": self.onSegmentEditorButton,
-            "acceptPairingButton": self.onAcceptPairingButton,
+            "acceptPairingButton": self.onAcceptPairing,
             "leastFitButton": self.logic.overlay.jumpToLeastFit,
             "retrospectButton": self.retrospect.onStartButton,
             "useStrategyButton": self.retrospect.onUseStrategyButton,
@@ -282,6 +318,10 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.connectPanel(handlers)
         self.cohort.corrected.connect(self.onNamesCorrected)
         self.cases.currentChanged.connect(self.onCaseSelected)
+        calls = CaseCalls(
+            self.onLoadCase, self.onOpenResult, self.onAcceptPairing, self.onStateChanged
+        )
+        self.menu = CaseMenu(self.ui.casesTableView, self._chosenCase, calls)
         self.cases.activated.connect(self.onLoadCase)
         self.cases.filled.connect(self.onCasesFilled)
         self.plot.picked.connect(self.cases.selectCase)
@@ -410,13 +450,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         Raises:
             ValueError: If the case or its files are unknown or cannot be read.
         """
-        row, files = self._row(caseID), self._files()
-        images, label, place = files.images(row), files.label(row), files.label_place(row)
-        volumes = self.case.open(row.case_id, images, label, place=place)
-        segmentation = self.case.segmentationForEditing()
-        chooseInSegmentEditor(segmentation, next(iter(volumes.values())))
-        focus = labelCenter(segmentation)
-        self.layout.show(dict(list(volumes.items())[:MAX_VIEWS]), focus=focus)
+        openForLabeling(self.case, self._row(caseID), self._files())
 
     def openSegmentEditor(self) -> None:
         """Edit the labels of the open case in Segment Editor, over the first image.
@@ -435,12 +469,32 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             ValueError: If there is no such case.
             CohortError: If the record cannot be written.
         """
-        changed = replace(self._row(caseID), state=CaseState.UNLABELLED)
-        self._files().change_states({caseID: changed.state})
-        parameters = self.getParameterNode()
-        parameters.acceptedCases = sorted({*parameters.acceptedCases, caseID})
-        self.ranking.update(with_states(self.ranking.rows(), {caseID: changed.state}))
-        return changed
+        row = self._row(caseID)
+        acceptPairing(slicer.mrmlScene, self._files(), caseID)
+        self.noteStates({caseID: CaseState.UNLABELLED})
+        return replace(row, state=CaseState.UNLABELLED)
+
+    def noteStates(self, states: Mapping[str, CaseState]) -> None:
+        """Keep with the ranking, if there is one, that cases have another state now."""
+        if self.ranking.run:
+            self.ranking.update(with_states(self.ranking.rows(), states))
+
+    def newStates(self, rows: Sequence[CaseRow]) -> dict[str, CaseState]:
+        """Return the states that the record has given to cases since their rows were made."""
+        states: Mapping[str, CaseState] = {}
+        if self._report is not None:
+            with suppress(CrossModalError):  # the menu of a case says it, and so does Inspect
+                states = self._files().states()
+        now = ((row, states.get(row.case_id, row.state)) for row in rows)
+        return {row.case_id: state for row, state in now if state is not row.state}
+
+    def chosenCase(self, row: CaseRow | None) -> ChosenCase | None:
+        """Return what is known of the case of a row; `None` without one."""
+        if row is None:
+            return None
+        files = self._files()
+        result = newest_result(row.case_id, files, chosenResults(slicer.mrmlScene, files))
+        return ChosenCase(row, row.state, files, result)
 
     def isInspected(self, path: str) -> bool:
         """Tell whether a cohort is the one that was inspected last."""

@@ -12,11 +12,12 @@ from MultimodalImagingLib.cohorts.labelled_cases import (
     label_place,
     label_that_counts,
 )
-from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.record.cohort_record import (
     CaseState,
     CohortRecord,
+    StateEntry,
     default_record_folder,
     open_record,
 )
@@ -79,6 +80,39 @@ class CohortFiles:
             UsageError: If the record cannot be created.
         """
         self.open_record().change_states(changes)
+
+    def state_entry(self, case_id: str) -> StateEntry | None:
+        """Return what the record says about a case now; `None` if it says nothing.
+
+        Raises:
+            CohortError: If the record cannot be read.
+        """
+        return self.record.read_states().entries.get(case_id)
+
+    def skip(self, case_id: str, reason: str) -> None:
+        """Note that a case is not to be labeled, and why.
+
+        Raises:
+            CohortError: If another process is writing.
+            UsageError: If the record cannot be created.
+        """
+        self.open_record().change_states({case_id: CaseState.SKIPPED}, note=reason)
+
+    def undo_skip(self, case_id: str) -> CaseState:
+        """Give a skipped case the state back that it had before, and return that one.
+
+        Raises:
+            CohortError: If another process is writing, or if the case is not skipped any more.
+            UsageError: If the record cannot be created.
+        """
+        record = self.open_record()
+        states = record.read_states()
+        entry = states.entries.get(case_id)
+        if entry is None or entry.state is not CaseState.SKIPPED:
+            msg = f"Case {case_id} is not skipped any more: it is '{states.of(case_id)}' now."
+            raise CohortError(msg)
+        record.change_states({case_id: entry.former}, seen_revision=states.revision)
+        return entry.former
 
     def open_record(self) -> CohortRecord:
         """Return the record, which is created if needed.

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
+import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
@@ -15,12 +16,17 @@ from MDALSelectorLib.estimation.config import ESTIMATORS
 from MDALSelectorLib.retrospect.config import DEFAULT_BUDGETS, LEARNERS
 from MDALSelectorLib.selection.config import LABELLED_RULES
 from MDALSelectorLib.strategies import STRATEGIES
+from MultimodalImagingLib.record.cohort_record import CaseState
+from MultimodalSlicerLib.cohort_files import CohortFiles
 from MultimodalSlicerLib.cohort_report import inspect_arguments, modality_options
 
 if TYPE_CHECKING:
     from slicer_types import WrappedParameters
 else:
     WrappedParameters = object
+
+
+SELECTOR, SEGMENTER = "MDALSelector", "CIMLSegment"
 
 
 class BudgetUnit(enum.Enum):
@@ -178,6 +184,32 @@ class MDALSelectorParameterNode(WrappedParameters):
     learner: Learner
     retrospectDraws: Annotated[int, WithinRange(2, 1000)] = 40
     retrospectRun: str
+
+
+def selectorParameters(scene: slicer.vtkMRMLScene) -> MDALSelectorParameterNode | None:
+    """Return what the user chose in MDALSelector; `None` if it was never opened in the scene."""
+    node = scene.GetSingletonNode(SELECTOR, "vtkMRMLScriptedModuleNode")
+    return None if node is None else MDALSelectorParameterNode(node)
+
+
+def chosenResults(scene: slicer.vtkMRMLScene, files: CohortFiles) -> str:
+    """Return the folder that was chosen in CIMLSegment for results of a cohort; may be empty."""
+    node = scene.GetSingletonNode(SEGMENTER, "vtkMRMLScriptedModuleNode")
+    if node is None or node.GetParameter("cohortPath") != files.path:
+        return ""
+    return str(node.GetParameter("batchPath"))
+
+
+def acceptPairing(scene: slicer.vtkMRMLScene, files: CohortFiles, caseID: str) -> None:
+    """Note that the modalities of a case belong together: a selection may suggest it.
+
+    Raises:
+        CohortError: If the record cannot be written.
+    """
+    files.change_states({caseID: CaseState.UNLABELLED})
+    parameters = selectorParameters(scene)
+    if parameters is not None:
+        parameters.acceptedCases = sorted({*parameters.acceptedCases, caseID})
 
 
 def inspectArguments(parameters: MDALSelectorParameterNode) -> list[str]:

@@ -67,6 +67,38 @@ def press(widget: Any, name: str, modifiers: int = 0) -> None:
     slicer.app.processEvents()
 
 
+def menu(table: Any, row: int, column: int = 0, *, key: bool = False) -> Any:
+    """Open the menu of a row by right click, or of the current row by the menu key; return it."""
+    _check(table)
+    index = table.currentIndex() if key else table.model().index(row, column)
+    table.scrollTo(index)
+    slicer.app.processEvents()
+    center = table.visualRect(index).center()
+    place, reason = qt.QPoint(center.x(), center.y()), qt.QContextMenuEvent.Keyboard
+    target = table if key else table.viewport()
+    if not key:
+        button, point = qt.Qt.RightButton, qt.QPointF(center.x(), center.y())
+        for kind in (qt.QEvent.MouseButtonPress, qt.QEvent.MouseButtonRelease):
+            held = button if kind == qt.QEvent.MouseButtonPress else qt.Qt.NoButton
+            _send(target, _mouse_event(kind, point, target, button, held))
+        reason = qt.QContextMenuEvent.Mouse
+    _send(target, qt.QContextMenuEvent(reason, place, target.mapToGlobal(place)))
+    slicer.app.processEvents()
+    found = slicer.app.activePopupWidget()
+    assert found is not None, "No menu was shown."
+    return found
+
+
+def choose_entry(shown: Any, text: str) -> None:
+    """Click an entry of a menu that is shown."""
+    action = next(action for action in shown.actions() if action.text == text)
+    if not action.enabled:
+        msg = f"The entry {text!r} cannot be chosen: {action.toolTip}"
+        raise AssertionError(msg)
+    center = shown.actionGeometry(action).center()
+    click(shown, (center.x(), center.y()))
+
+
 def choose(box: Any, text: str) -> None:
     """Choose an entry of a combo box with the keys a user would press."""
     _check(box)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
@@ -52,6 +55,34 @@ def test_states_are_kept_in_the_record(tmp_path: Path) -> None:
     files.change_states({"A": CaseState.SKIPPED})
     assert files.states() == {"A": CaseState.SKIPPED}
     assert files.record.folder == tmp_path / "record"
+
+
+def test_a_skipped_case_keeps_its_reason_and_gets_its_state_back(tmp_path: Path) -> None:
+    files = CohortFiles(str(tmp_path))
+    files.change_states({"A": CaseState.SUGGESTED})
+    files.skip("A", "PET is cut off")
+    entry = files.state_entry("A")
+    assert entry is not None
+    assert (entry.state, entry.note, entry.former) == (
+        CaseState.SKIPPED,
+        "PET is cut off",
+        CaseState.SUGGESTED,
+    )
+    files.skip("A", "again")
+    assert files.undo_skip("A") is CaseState.SUGGESTED
+    files.skip("B", "")
+    assert files.undo_skip("B") is CaseState.UNLABELLED
+    with pytest.raises(CohortError, match="B is not skipped any more"):
+        files.undo_skip("B")
+
+
+def test_a_note_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    files = CohortFiles(str(tmp_path))
+    files.skip("A", "why")
+    path = files.record.folder / "cases.json"
+    path.write_text(path.read_text().replace('"why"', "7"))
+    with pytest.raises(CohortError, match="the note 7 is no text"):
+        files.states()
 
 
 def test_without_a_folder_of_its_own_the_record_lies_in_the_cohort(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from CIMLSegmentPanelLib.nodes.cohort_cases import (
+    LABELLED,
     SEGMENTED,
     CohortCases,
     default_model_folder,
@@ -22,10 +23,14 @@ from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
     nameCorrections,
 )
 from CIMLSegmentPanelLib.nodes.training_nodes import TrainingNodes
-from MultimodalSlicerLib.cohort_files import CohortFiles
+from MultimodalImagingLib.record.cohort_record import CaseState
+from MultimodalSlicerLib.case_opening import openForLabeling
+from MultimodalSlicerLib.case_results import ChosenCase
+from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
 from MultimodalSlicerLib.cohort_report import CohortReport, inspect_arguments, read_report
 from MultimodalSlicerLib.open_case import openCaseOf
 from MultimodalSlicerLib.segment_nodes import setShown
+from MultimodalSlicerLib.selection_parameters import acceptPairing
 
 
 class CohortJobs:
@@ -133,23 +138,37 @@ class CohortJobs:
     def openResult(self, name: str) -> slicer.vtkMRMLSegmentationNode:
         """Load a segmented case with its result in place of the case before.
 
-        Labels that it has are loaded, too, so that who edits them begins with them; they are not
-        shown over the result.
-
         Raises:
             ValueError: If it has no result yet, or a file cannot be read.
         """
-        from CIMLSegmentLib.results.segmentation_result import read_result
-
         cases = self.cases
         case = None if cases is None else cases.cases.get(name)
         if cases is None or case is None or case.state != SEGMENTED:
             raise ValueError(_("{name} has no result that could be opened.").format(name=name))
-        result = read_result(Path(case.folder))
-        files, place = cases.files, cases.files.label_place(case.found)
-        images = self.case.open(
-            name, files.images(case.found), files.label(case.found), place=place
-        )
+        return self.openFolder(case.found, cases.files, Path(case.folder))
+
+    def openFolder(
+        self, case: FoundCase, files: CohortFiles, folder: Path
+    ) -> slicer.vtkMRMLSegmentationNode:
+        """Load a case with a result in place of the case before.
+
+        Labels that it has are loaded, too, so that who edits them begins with them; they are not
+        shown over the result.
+
+        Args:
+            case: The case.
+            files: Its cohort.
+            folder: The result.
+
+        Raises:
+            ValueError: If a file cannot be read.
+            CrossModalError: If the folder holds no result.
+        """
+        from CIMLSegmentLib.results.segmentation_result import read_result
+
+        name, result = case.case_id, read_result(folder)
+        place = files.label_place(case)
+        images = self.case.open(name, files.images(case), files.label(case), place=place)
         labels = self.case.loader.segmentation()
         if labels is not None:
             setShown(labels, False)
@@ -157,6 +176,35 @@ class CohortJobs:
         addResult(node, result, images)
         self.case.addResult(node)
         return node
+
+    def openCase(self, name: str) -> None:
+        """Open the images and labels of a case in place of the case before.
+
+        Raises:
+            ValueError: If there is no such case, or a file cannot be read.
+        """
+        cases = self._inspected()
+        if name not in cases.cases:
+            raise ValueError(_("No case is chosen. Choose one in the table."))
+        openForLabeling(self.case, cases.cases[name].found, cases.files)
+
+    def chosenCase(self, name: str) -> ChosenCase | None:
+        """Return what is known of a case; `None` if there is no such case."""
+        cases = self.cases
+        if cases is None or name not in cases.cases:
+            return None
+        case = cases.cases[name]
+        state = CaseState.LABELLED if case.state == LABELLED else CaseState.UNLABELLED
+        result = Path(case.folder) if case.folder else None
+        return ChosenCase(case.found, state, cases.files, result)
+
+    def acceptPairing(self, name: str) -> None:
+        """Note that the modalities of a case belong together.
+
+        Raises:
+            CohortError: If the record cannot be written.
+        """
+        acceptPairing(self._scene, self._inspected().files, name)
 
     def problems(self, parameters: CIMLSegmentParameterNode, *, hasModel: bool) -> dict[str, str]:
         """Say for every button why it cannot be pressed now; empty if it can."""

@@ -14,17 +14,15 @@ from CIMLSegmentLib.results.map_kinds import MAP_KINDS
 from CIMLSegmentLib.results.map_kinds import MapKind as KindOfMap
 from CIMLSegmentLib.task.task_io import preset_names
 from MultimodalSlicerLib.selection_parameters import (
-    MDALSelectorParameterNode,
     deviceText,
     memberName,
+    selectorParameters,
 )
 
 if TYPE_CHECKING:
     from slicer_types import WrappedParameters
 else:
     WrappedParameters = object
-
-SELECTOR = "MDALSelector"
 
 # Concrete classes, as Slicer asks one of each for its name; images of all kinds derive from the
 # first. Choosing a sequence shows why it cannot be used.
@@ -159,7 +157,7 @@ class CIMLSegmentParameterNode(WrappedParameters):
 
 def adoptCohort(parameters: CIMLSegmentParameterNode) -> None:
     """Choose the cohort of MDALSelector and its record if none is chosen yet."""
-    other = _selectorParameters(parameters.parameterNode.GetScene())
+    other = selectorParameters(parameters.parameterNode.GetScene())
     if other is not None and other.cohortPath and not parameters.cohortPath:
         with slicer.util.NodeModify(parameters):
             parameters.cohortPath, parameters.recordPath = other.cohortPath, other.recordPath
@@ -167,12 +165,7 @@ def adoptCohort(parameters: CIMLSegmentParameterNode) -> None:
 
 def nameCorrections(parameters: CIMLSegmentParameterNode) -> list[str]:
     """Return how the names of the chosen cohort were corrected in MDALSelector."""
-    other = _selectorParameters(parameters.parameterNode.GetScene())
+    other = selectorParameters(parameters.parameterNode.GetScene())
     if other is None or other.cohortPath != parameters.cohortPath:
         return []
     return list(other.corrections)
-
-
-def _selectorParameters(scene: slicer.vtkMRMLScene) -> MDALSelectorParameterNode | None:
-    node = scene.GetSingletonNode(SELECTOR, "vtkMRMLScriptedModuleNode")
-    return None if node is None else MDALSelectorParameterNode(node)

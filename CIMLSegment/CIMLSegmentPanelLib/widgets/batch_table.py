@@ -48,6 +48,11 @@ class BatchTable:
         for index in changed:
             self._table.setRow(index, self._rows[index])
 
+    def currentCase(self) -> str:
+        """Return the case of the current row; empty if there is none."""
+        index = self._view.currentIndex()
+        return self._table.text(index.row(), 0) if index.isValid() else ""
+
     def texts(self) -> list[tuple[str, ...]]:
         """Return what is shown, in the order that is shown."""
         rows = range(self._table.rowCount())

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -18,7 +19,10 @@ from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
 from CIMLSegmentPanelLib.nodes.training_nodes import curvePoint
 from CIMLSegmentPanelLib.widgets.batch_table import BatchTable
 from CIMLSegmentPanelLib.widgets.portions import Portions
+from MultimodalSlicerLib.case_results import ChosenCase
+from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
 from MultimodalWidgetsLib.background_process import BackgroundProcess
+from MultimodalWidgetsLib.case_menu import CaseCalls, CaseMenu
 from MultimodalWidgetsLib.case_plot import CasePlot
 from MultimodalWidgetsLib.job_section import JobSection
 from MultimodalWidgetsLib.leaving import mayLeave
@@ -56,7 +60,13 @@ class CohortPanel:
         self.plot = CasePlot(ui.curveWidget.layout(), "CIMLSegmentPlot")
         self.table = BatchTable(ui.batchView)
         self._search = Portions()
-        self.table.activated.connect(self.onOpenResult)
+        calls = CaseCalls(
+            self.onOpenCase,
+            lambda case: self.onOpenResult(case.found.case_id),
+            self._onAcceptPairing,
+        )
+        self.menu = CaseMenu(ui.batchView, self._chosenCase, calls, prefersResult=True)
+        self.table.activated.connect(lambda _name: self.menu.openChosen())
         for section in (self.training, self.batch):
             section.changed.connect(self.changed.emit)
         self.show()
@@ -163,11 +173,34 @@ class CohortPanel:
 
     def onOpenResult(self, name: str) -> None:
         """Load a segmented case."""
+        self._openResult(lambda: self.work.openResult(name))
+
+    def openResult(self, case: FoundCase, files: CohortFiles, folder: Path) -> None:
+        """Load a case with a result, whichever cohort the panel knows."""
+        self._openResult(lambda: self.work.openFolder(case, files, folder))
+
+    def _openResult(self, load: Callable[[], slicer.vtkMRMLSegmentationNode]) -> None:
         if not mayLeave(self.work.case):
             return
         message = _("The result cannot be opened.")
         with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
-            self.resultOpened.emit(self.work.openResult(name))
+            self.resultOpened.emit(load())
+
+    def onOpenCase(self, name: str) -> None:
+        """Open the images and labels of a case in place of the case before."""
+        if mayLeave(self.work.case):
+            message = _("The case cannot be opened.")
+            with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
+                self.work.openCase(name)
+                qt.QTimer.singleShot(0, self.work.case.layout.settle)
+            self.changed.emit()
+
+    def _onAcceptPairing(self, name: str) -> None:
+        with slicer.util.tryWithErrorDisplay(_("The state cannot be kept.")):
+            self.work.acceptPairing(name)
+
+    def _chosenCase(self) -> ChosenCase | None:
+        return self.work.chosenCase(self.table.currentCase())
 
     def problems(
         self, parameters: CIMLSegmentParameterNode, *, hasModel: bool, setupProblem: str

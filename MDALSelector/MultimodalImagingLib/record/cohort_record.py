@@ -47,11 +47,15 @@ class StateEntry:
         state: The state.
         by: Login name of the user who set it.
         at: UTC time in ISO 8601.
+        note: Why, in words, or what the label began as; may be empty.
+        former: The state before this one.
     """
 
     state: CaseState
     by: str
     at: str
+    note: str = ""
+    former: CaseState = CaseState.UNLABELLED
 
 
 @dataclass(frozen=True)
@@ -132,13 +136,18 @@ class CohortRecord:
             raise CohortError(msg) from error
 
     def change_states(
-        self, changes: Mapping[str, CaseState], *, seen_revision: int | None = None
+        self,
+        changes: Mapping[str, CaseState],
+        *,
+        seen_revision: int | None = None,
+        note: str = "",
     ) -> CaseStates:
         """Set states and keep all others.
 
         Args:
             changes: New state per case.
             seen_revision: The revision on which the user decided; `None` to accept any.
+            note: Why, in words.
 
         Returns:
             The states as they are now.
@@ -155,7 +164,11 @@ class CohortRecord:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             entries = dict(current.entries)
             for case_id, state in changes.items():
-                entries[case_id] = StateEntry(CaseState(state), user_name(), now)
+                new, before = CaseState(state), current.entries.get(case_id)
+                former = current.of(case_id)
+                if before is not None and before.state is new:
+                    former = before.former
+                entries[case_id] = StateEntry(new, user_name(), now, note, former)
             states = CaseStates(entries, current.revision + 1)
             cases = {case_id: asdict(entry) for case_id, entry in entries.items()}
             content = {"format": FORMAT_VERSION, "revision": states.revision, "cases": cases}
@@ -228,8 +241,15 @@ def _parse_states(content: dict[str, object]) -> CaseStates:
     if not isinstance(cases, dict) or not isinstance(revision, int):
         msg = "`cases` or `revision` is missing"
         raise TypeError(msg)
-    entries = {
-        same_name(case_id): StateEntry(CaseState(item["state"]), item["by"], item["at"])
-        for case_id, item in cases.items()
-    }
+    entries = {same_name(case_id): _parse_entry(item) for case_id, item in cases.items()}
     return CaseStates(entries, revision)
+
+
+def _parse_entry(item: Mapping[str, str]) -> StateEntry:
+    """Read one entry; one of an older version has neither note nor former state."""
+    former = CaseState(item.get("former", CaseState.UNLABELLED))
+    note = item.get("note", "")
+    if not isinstance(note, str):
+        msg = f"the note {note!r} is no text"
+        raise TypeError(msg)
+    return StateEntry(CaseState(item["state"]), item["by"], item["at"], note, former)

@@ -99,13 +99,28 @@ def _unanswered(name: str) -> Callable[..., None]:
 
 
 class QMenu(QtWidgets.QMenu):
-    """Menu that cannot be waited for."""
+    """Menu that can be shown, but not waited for."""
 
-    exec = exec_ = popup = _unanswered("QMenu.exec")
+    exec = exec_ = _unanswered("QMenu.exec")
 
 
 class QInputDialog(QtWidgets.QInputDialog):
-    """Input dialog that cannot be waited for."""
+    """Input dialog that gives the prepared text, or is closed with the key Escape."""
+
+    def exec(self) -> int:
+        """Record the question and return the answer."""
+        if record.interactive:
+            return super().exec()
+        record.messages.append(self.labelText())
+        prepared = record.answer(ESCAPE)
+        if prepared == ESCAPE:
+            self.reject()
+        else:
+            self.setTextValue(prepared)
+            self.accept()
+        return self.result()
+
+    exec_ = exec
 
 
 class QTimer(QtCore.QTimer):
