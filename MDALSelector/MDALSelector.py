@@ -180,10 +180,9 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         showText(self.ui.reasonLabel, "")
         self.updateButtons()
 
-    def onCasesFilled(self) -> None:
-        """Say how many cases there are."""
-        counts = (len(self.cases.visibleCases()), len(self.cases.rows))
-        self.ui.countLabel.text = _("{shown} of {all} cases").format(shown=counts[0], all=counts[1])
+    def onCasesCounted(self, nShown: int, nCases: int) -> None:
+        """Say how many cases there are, and how many of them are shown."""
+        self.ui.countLabel.text = _("{shown} of {all} cases").format(shown=nShown, all=nCases)
 
     def onCaseSelected(self, caseID: str) -> None:
         """Mark a case in table and plot, and say why it has its rank."""
@@ -323,7 +322,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         )
         self.menu = CaseMenu(self.ui.casesTableView, self._chosenCase, calls)
         self.cases.activated.connect(self.onLoadCase)
-        self.cases.filled.connect(self.onCasesFilled)
+        self.cases.counted.connect(self.onCasesCounted)
         self.plot.picked.connect(self.cases.selectCase)
         for section in (self.maps, self.retrospect):
             section.changed.connect(self.updateButtons)

@@ -545,6 +545,34 @@ def test_the_state_filter_shows_one_state(panel, show_run, drive):
     assert len(panel.cases.visibleCases()) == 20
 
 
+def test_the_count_is_that_of_the_rows_that_are_shown(panel, show_run, drive):
+    import slicer
+
+    def is_true():
+        shown, total = len(panel.cases.visibleCases()), len(panel.cases.rows)
+        return panel.ui.countLabel.text == f"{shown} of {total} cases"
+
+    assert panel.ui.countLabel.text == "0 of 0 cases"
+    show_run(20)
+    assert panel.ui.countLabel.text == "20 of 20 cases"
+    drive.type_text(panel.ui.filterLineEdit, "case-000")
+    assert panel.ui.countLabel.text == "9 of 20 cases"
+    drive.choose(panel.ui.stateFilterComboBox, "suggested")
+    assert is_true()
+    panel.ui.filterLineEdit.text = ""
+    assert panel.ui.countLabel.text == "4 of 20 cases"
+    drive.choose(panel.ui.stateFilterComboBox, "check pairing")
+    assert panel.ui.countLabel.text == "1 of 20 cases"
+    panel.cases.selectCase(panel.cases.visibleCases()[0])
+    drive.click(panel.ui.acceptPairingButton)
+    assert panel.ui.countLabel.text == "0 of 20 cases"
+    drive.choose(panel.ui.stateFilterComboBox, "all states")
+    show_run(15)
+    assert panel.ui.countLabel.text == "15 of 15 cases"
+    slicer.mrmlScene.Clear(0)
+    assert panel.ui.countLabel.text == "0 of 0 cases"
+
+
 def test_the_state_is_written_and_not_told_by_color_alone(panel, show_run):
     import qt
 

@@ -42,11 +42,13 @@ class CaseTable:
         currentChanged: Emits the ID of the case whose row became the current one.
         activated: Emits the ID of the case whose row was double-clicked.
         filled: Emitted when all rows are there.
+        counted: Emits how many rows pass the filters, and how many there are.
     """
 
     def __init__(self, ui: UiForm) -> None:
         """Take the widgets of the `.ui` file."""
-        self.currentChanged, self.activated, self.filled = Signal(), Signal(), Signal()
+        self.currentChanged, self.activated = Signal(), Signal()
+        self.filled, self.counted = Signal(), Signal()
         self._view: qt.QTableView = ui.casesTableView
         self._filterEdit, self._stateFilter = ui.filterLineEdit, ui.stateFilterComboBox
         self._rows: dict[str, CaseRow] = {}
@@ -84,6 +86,7 @@ class CaseTable:
         if index is not None:
             columns = range(self._model.columnCount())
             setState([self._model.item(index, column) for column in columns], row)
+            self._count()
 
     def currentCase(self) -> str:
         """Return the case of the current row; empty if there is none."""
@@ -140,6 +143,7 @@ class CaseTable:
         text = re.escape(self._filterEdit.text)
         self._proxy.setFilterRegularExpression(f"(?i)^(?=.*{text}).*{state}")
         self._planPictures()
+        self._count()
 
     def _onFilled(self, model: qt.QStandardItemModel) -> None:
         current = self.currentCase()
@@ -156,7 +160,11 @@ class CaseTable:
         view.verticalHeader().setDefaultSectionSize(height)
         self.selectCase(current)
         self._planPictures()
+        self._count()
         self.filled.emit()
+
+    def _count(self) -> None:
+        self.counted.emit(len(self.visibleCases()), len(self._rows))
 
     def _onCurrentRow(self, current: qt.QModelIndex, _previous: qt.QModelIndex) -> None:
         if current.isValid():
