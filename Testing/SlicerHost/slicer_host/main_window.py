@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QDockWidget, QMainWindow, QScrollArea, QToolBar, QWidget
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDockWidget,
+    QLayout,
+    QMainWindow,
+    QScrollArea,
+    QSizePolicy,
+    QSpacerItem,
+    QToolBar,
+    QVBoxLayout,
+    QWidget,
+)
 
 
 class qSlicerModuleSelectorToolBar(QToolBar):
@@ -42,29 +53,66 @@ class qSlicerModuleSelectorToolBar(QToolBar):
         return self._current
 
 
-class ModulePanel(QScrollArea):
-    """Holds the panel of the selected module, with enter and exit."""
+class ModulePanel(QWidget):
+    """Holds the panel of the selected module, with enter and exit.
+
+    As in the application, a panel never gets narrower than its size hint, and never scrolls
+    sideways.
+    """
 
     def __init__(self, manager: Any) -> None:
         super().__init__()
         self._manager = manager
         self._shown: Any = None
-        self.setWidgetResizable(True)
-        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self._contents = QWidget()
+        inner = QVBoxLayout(self._contents)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSizeConstraint(QLayout.SizeConstraint.SetMinAndMaxSize)
+        policy = QSizePolicy.Policy
+        inner.addItem(QSpacerItem(0, 0, policy.Minimum, policy.MinimumExpanding))
+        self._area = QScrollArea()
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._area.setWidgetResizable(True)
+        self._area.setFrameShape(QScrollArea.Shape.NoFrame)
+        self._area.setWidget(self._contents)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSizeConstraint(QLayout.SizeConstraint.SetMinimumSize)
+        outer.addWidget(self._area)
 
     def setModule(self, name: str) -> None:
         widget = self._manager.module(name).widgetRepresentation()
         if widget is self._shown:
             return
         if self._shown is not None:
-            self.takeWidget()
             self._shown.exit()
+            self._shown.removeEventFilter(self)
+            self._contents.layout().removeWidget(self._shown)
             self._shown.hide()
+            self._shown.setParent(None)
         self._shown = widget
         if widget is not None:
-            self.setWidget(widget)
-            widget.show()
-            widget.enter()
+            self._add(widget)
+
+    def _add(self, widget: QWidget) -> None:
+        widget.layout().setContentsMargins(0, 0, 0, 0)
+        self._contents.layout().insertWidget(0, widget, 1)
+        vertical = widget.sizePolicy().verticalPolicy()
+        widget.setSizePolicy(QSizePolicy.Policy.Minimum, vertical)
+        widget.show()
+        widget.installEventFilter(self)
+        self.updateGeometry()
+        widget.enter()
+
+    def eventFilter(self, _watched: Any, event: Any) -> bool:
+        if event.type() == QEvent.Type.Resize:
+            self.updateGeometry()
+        return False
+
+    def minimumSizeHint(self) -> QSize:
+        bar = self._area.horizontalScrollBar().sizeHint().width()
+        width = self._contents.minimumSizeHint().width() + bar
+        return QSize(width, super().minimumSizeHint().height())
 
 
 class qSlicerMainWindow(QMainWindow):

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from slicer_host.stand_ins.folding import Folding, arrow_style
 
 UNLIMITED = 16777215
-COLLAPSED = 14  # pixels that a collapsed group box is higher than its title
+COLLAPSED = 14  # pixels that a collapsed box is higher than its title
 
 
 def _split(arguments: tuple[Any, ...]) -> tuple[str, QWidget | None]:
@@ -41,12 +41,22 @@ class ctkCollapsibleButton(Folding, QAbstractButton):
         self.setText(text)
         self.setCheckable(True)
         self.setChecked(True)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.setContentsMargins(0, self._headerHeight(), 0, 0)
+        self.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred)
+        self.setContentsMargins(0, self._header().height(), 0, 0)
         self.toggled.connect(lambda checked: self._collapse(not checked))
 
-    def _headerHeight(self) -> int:
-        return self.fontMetrics().height() + 8
+    def _header(self) -> QSize:
+        """Size of the header, computed as CTK does."""
+        style, option = self.style(), QStyleOptionButton()
+        option.initFrom(self)
+        metric = QStyle.PixelMetric
+        names = (metric.PM_IndicatorWidth, metric.PM_CheckBoxLabelSpacing)
+        width = sum(style.pixelMetric(name, option, self) for name in names)
+        height = style.pixelMetric(metric.PM_IndicatorHeight, option, self)
+        text = self.fontMetrics().size(Qt.TextFlag.TextShowMnemonic, self.text() or "XXXX")
+        size = QSize(width + text.width(), max(height, text.height()))
+        kind = QStyle.ContentsType.CT_PushButton
+        return style.sizeFromContents(kind, option, size, self)
 
     def collapsed(self) -> bool:
         return self._collapsed
@@ -68,24 +78,23 @@ class ctkCollapsibleButton(Folding, QAbstractButton):
         self.contentsCollapsed.emit(collapsed)
 
     def hitButton(self, position: Any) -> bool:
-        return bool(position.y() <= self._headerHeight())
+        return bool(position.y() <= self._header().height())
 
     def sizeHint(self) -> QSize:
-        header = QSize(self.fontMetrics().horizontalAdvance(self.text()) + 40, self._headerHeight())
-        if self._collapsed:
-            return header
-        return super().sizeHint().expandedTo(header)
+        folded = self._header() + QSize(0, COLLAPSED)
+        return folded if self._collapsed else super().sizeHint().expandedTo(folded)
 
     def minimumSizeHint(self) -> QSize:
+        header = self._header()
         if self._collapsed:
-            return QSize(0, self._headerHeight())
-        return super().minimumSizeHint()
+            return header + QSize(0, COLLAPSED)
+        return super().minimumSizeHint().expandedTo(header)
 
     def paintEvent(self, _event: Any) -> None:
         painter = QPainter(self)
         option = QStyleOptionButton()
         option.initFrom(self)
-        height = self._headerHeight()
+        height = self._header().height()
         option.rect = QRect(0, 0, self.width(), height)
         option.state |= QStyle.StateFlag.State_Raised
         style = self.style()
