@@ -196,8 +196,10 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         """Open a case in place of the one before."""
         if not mayLeave(self.logic.case):
             return
+        case = caseID or self.cases.currentCase()
         with slicer.util.tryWithErrorDisplay(_("The case cannot be opened."), waitCursor=True):
-            self.logic.openCase(caseID or self.cases.currentCase())
+            self.ui.currentCaseLabel.text = _("Opening {case}...").format(case=case)
+            self.logic.openCase(case)
             qt.QTimer.singleShot(0, self.logic.layout.settle)
         self.updateButtons()
 

@@ -7,13 +7,15 @@ saved; everything else in the scene is left alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
 
+from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.stored_image import ImageFile
-from MultimodalImagingLib.images.volume_io import read_volume
+from MultimodalImagingLib.images.volume_io import read_stored_volume, read_volume
 from MultimodalSlicerLib.cohort_nodes import (
     CASE_ATTRIBUTE,
     FILE_ATTRIBUTE,
@@ -25,9 +27,16 @@ from MultimodalSlicerLib.cohort_nodes import (
     placeLabel,
     setLabelFile,
 )
-from MultimodalSlicerLib.segment_nodes import importLabelMap, showOutline
+from MultimodalSlicerLib.patience import Breathe, inThread, noBreath
+from MultimodalSlicerLib.segment_nodes import (
+    PreparedLabels,
+    importLabelMap,
+    prepareLabels,
+    showOutline,
+)
 from MultimodalSlicerLib.volume_nodes import (
     addVolume,
+    markAsRead,
     nodesOf,
     placeInFolder,
     removeNode,
@@ -38,10 +47,15 @@ CT_WINDOW_HU = (-160.0, 240.0)
 
 
 class CaseLoader:
-    """Knows the nodes of the case of a cohort that is open in a scene."""
+    """Knows the nodes of the case of a cohort that is open in a scene.
+
+    Attributes:
+        breathe: Handles events, but none of the user's; called while files are read.
+    """
 
     def __init__(self, scene: slicer.vtkMRMLScene) -> None:
         self._scene = scene
+        self.breathe: Breathe = noBreath
 
     @property
     def caseID(self) -> str:
@@ -88,11 +102,17 @@ class CaseLoader:
         try:
             for modality, file in images.items():
                 added.append(self._addImage(caseID, modality, file))
+                self.breathe()
             if label is not None:
                 added.append(self._addLabel(caseID, label, added))
+                self.breathe()
+            if any(node.GetScene() is not self._scene for node in added):
+                text = _("The scene was closed while case {case} was opened. Open it again.")
+                raise ValueError(text.format(case=caseID))
         except BaseException:
             for node in added:
-                removeNode(node)
+                if node.GetScene() is self._scene:
+                    removeNode(node)
             raise
         beforeClosing()
         self.close()
@@ -136,10 +156,16 @@ class CaseLoader:
         self, caseID: str, modality: str, file: ImageFile
     ) -> slicer.vtkMRMLScalarVolumeNode:
         name = f"{caseID} {modality}"
-        if file.component is None:
-            node = _loadVolume(file.path, name)
-        else:  # Slicer would make a sequence of all parts of the file
-            node = addVolume(self._scene, read_volume(file), name)
+        try:
+            volume = inThread(partial(read_stored_volume, file), self.breathe)
+        except CohortError:
+            if file.component is not None:
+                raise
+            node = _loadVolume(file.path, name)  # Slicer may know more formats
+        else:
+            node = addVolume(self._scene, volume, name)
+            if file.component is None:
+                markAsRead(node, file.path)
         node.SetAttribute(MODALITY_ATTRIBUTE, modality)
         node.SetAttribute(FILE_ATTRIBUTE, str(file.path))
         _showAsUsual(node, modality)
@@ -151,9 +177,9 @@ class CaseLoader:
         if file.path.name.lower().endswith(".seg.nrrd"):
             node = _loadSegmentation(file.path, f"{caseID} labels")
         else:
-            labelMap = read_volume(file)
+            labels = inThread(partial(_readLabels, file), self.breathe)
             node = self._newSegmentation(caseID)
-            importLabelMap(labelMap, node, volumes)
+            importLabelMap(labels, node, volumes)
         showOutline(node)
         return node
 
@@ -203,6 +229,10 @@ def _checkFiles(caseID: str, images: Mapping[str, ImageFile], label: ImageFile |
             " but these are gone: {files}. Inspect the cohort again."
         )
         raise ValueError(text.format(case=caseID, files=", ".join(absent)))
+
+
+def _readLabels(file: ImageFile) -> PreparedLabels:
+    return prepareLabels(read_volume(file))
 
 
 def _loadVolume(path: Path, name: str) -> slicer.vtkMRMLScalarVolumeNode:

@@ -41,6 +41,7 @@ class OpenCase:
         layout: Its views, side by side.
         aboutToClose: Called before the nodes of a case go.
         sceneCloses: Called before the scene is closed, while labels have unsaved changes.
+        isOpening: Whether a case is being opened just now, with events handled meanwhile.
     """
 
     def __init__(self, scene: slicer.vtkMRMLScene) -> None:
@@ -49,6 +50,7 @@ class OpenCase:
         self.layout = CaseLayout(scene, VIEW_PREFIX)
         self.aboutToClose: list[Callable[[], None]] = []
         self.sceneCloses: Callable[[], None] = lambda: None
+        self.isOpening = False
         self._known = _Known()
         self._results: dict[str, tuple[SegmentContent, ...]] = {}
         events = (slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, "ModifiedEvent")
@@ -78,11 +80,19 @@ class OpenCase:
             The images by modality.
 
         Raises:
-            ValueError: If a file is absent or cannot be read. The scene is then unchanged.
+            ValueError: If a file is absent or cannot be read, or if a case is being opened already.
+                The scene is then unchanged.
         """
-        volumes = self.loader.open(
-            caseID, images, label, place=place, beforeClosing=self._leaveViews
-        )
+        if self.isOpening:
+            text = _("Another case is being opened. Open {case} when that one is there.")
+            raise ValueError(text.format(case=caseID))
+        self.isOpening = True
+        try:
+            volumes = self.loader.open(
+                caseID, images, label, place=place, beforeClosing=self._leaveViews
+            )
+        finally:
+            self.isOpening = False
         self._takeOver()
         return volumes
 

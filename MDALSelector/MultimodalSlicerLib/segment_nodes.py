@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import slicer
 from slicer.i18n import tr as _
 from vtk.util import numpy_support
 
-from MultimodalImagingLib.images.geometry import Volume, is_same_grid
+from MultimodalImagingLib.images.geometry import Grid, Volume, is_same_grid
 from MultimodalSlicerLib.volume_nodes import gridFromNode, removeNode
 
 LABEL_COLORS = (
@@ -23,8 +25,45 @@ LABEL_COLORS = (
 )
 
 
+@dataclass(frozen=True)
+class PreparedLabels:
+    """A label map cut to the box of its labels; made without a scene, so in any thread.
+
+    Attributes:
+        voxels: Labels in the box, indexed [k, j, i]; empty if there is none.
+        start: Index of its first voxel in the label map, (k, j, i).
+        grid: Grid of the label map.
+    """
+
+    voxels: npt.NDArray[np.integer]
+    start: tuple[int, int, int]
+    grid: Grid
+
+
+def prepareLabels(labelMap: Volume) -> PreparedLabels:
+    """Cut a label map to the box of its labels.
+
+    Raises:
+        ValueError: If the labels are not integers.
+    """
+    array = labelMap.array
+    if array.dtype.kind not in "bui":
+        text = _("Expected integer labels, got values of type {type}.")
+        raise ValueError(text.format(type=array.dtype))
+    start = [0, 0, 0]
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        filled = np.flatnonzero(array.any(axis=others))
+        start[axis], end = (int(filled[0]), int(filled[-1]) + 1) if filled.size else (0, 0)
+        array = array[(slice(None),) * axis + (slice(start[axis], end),)]
+    largest = int(array.max()) if array.size else 0
+    kind = np.uint8 if largest < 256 else np.int16
+    k, j, i = start
+    return PreparedLabels(np.ascontiguousarray(array.astype(kind)), (k, j, i), labelMap.grid)
+
+
 def importLabelMap(
-    labelMap: Volume,
+    labelMap: Volume | PreparedLabels,
     segmentation: slicer.vtkMRMLSegmentationNode,
     images: Sequence[slicer.vtkMRMLScalarVolumeNode] = (),
 ) -> None:
@@ -38,20 +77,17 @@ def importLabelMap(
     Raises:
         ValueError: If the labels are not integers. The scene is then unchanged.
     """
-    if labelMap.array.dtype.kind not in "bui":
-        text = _("Expected integer labels, got values of type {type}.")
-        raise ValueError(text.format(type=labelMap.array.dtype))
-    image = _orientedImage(labelMap)
+    prepared = labelMap if isinstance(labelMap, PreparedLabels) else prepareLabels(labelMap)
     segments = segmentation.GetSegmentation()
     with slicer.util.NodeModify(segmentation):
         segments.RemoveAllSegments()
         segmentation.CreateDefaultDisplayNodes()
         for node in images:
-            if is_same_grid(gridFromNode(node), labelMap.grid):
+            if is_same_grid(gridFromNode(node), prepared.grid):
                 segmentation.SetReferenceImageGeometryParameterFromVolumeNode(node)
                 break
-        if labelMap.array.any():
-            _importImage(image, segmentation)
+        if prepared.voxels.size:
+            _importImage(_orientedImage(prepared), segmentation)
         for index in range(segments.GetNumberOfSegments()):
             segment = segments.GetNthSegment(index)
             segment.SetName(f"Label {segment.GetLabelValue()}")
@@ -108,16 +144,14 @@ def showOutline(segmentation: slicer.vtkMRMLSegmentationNode) -> None:
         display.SetOpacity2DOutline(1.0)
 
 
-def _orientedImage(labelMap: Volume) -> slicer.vtkOrientedImageData:
-    largest = int(labelMap.array.max())
-    kind = np.uint8 if largest < 256 else np.int16
-    scalars = numpy_support.numpy_to_vtk(labelMap.array.astype(kind).ravel(), deep=True)
+def _orientedImage(labels: PreparedLabels) -> slicer.vtkOrientedImageData:
+    scalars = numpy_support.numpy_to_vtk(labels.voxels.ravel(), deep=True)
     image = slicer.vtkOrientedImageData()
-    image.SetDimensions(*labelMap.grid.size)
+    ends = zip(labels.start, labels.voxels.shape, strict=True)
+    k, j, i = ((start, start + length - 1) for start, length in ends)
+    image.SetExtent(*i, *j, *k)
     image.GetPointData().SetScalars(scalars)
-    image.SetGeometryFromImageToWorldMatrix(
-        slicer.util.vtkMatrixFromArray(labelMap.grid.affine_ras)
-    )
+    image.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(labels.grid.affine_ras))
     return image
 
 

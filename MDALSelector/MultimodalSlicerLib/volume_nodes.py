@@ -6,8 +6,10 @@ Must not import Qt. Nothing here looks at `slicer.mrmlScene`: a node knows its s
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,6 +101,22 @@ def setVolume(node: slicer.vtkMRMLScalarVolumeNode, volume: Volume) -> None:
     with slicer.util.NodeModify(node):
         node.SetIJKToRASMatrix(matrix)
         slicer.util.updateVolumeFromArray(node, _forVTK(volume.array))
+
+
+def markAsRead(node: slicer.vtkMRMLScalarVolumeNode, file: Path) -> None:
+    """Tell a node the file that its voxels were read from, as if the scene had read it itself.
+
+    A storage node knows when its file was read or written, and cannot be told: it writes one voxel
+    to a file that goes, then is given the file.
+    """
+    storage = node.GetScene().AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
+    voxel = slicer.vtkMRMLScalarVolumeNode()
+    slicer.util.updateVolumeFromArray(voxel, np.zeros((1, 1, 1), dtype=np.uint8))
+    with tempfile.TemporaryDirectory() as folder:
+        storage.SetFileName(str(Path(folder) / "voxel.nrrd"))
+        storage.WriteData(voxel)
+    storage.SetFileName(str(file))
+    node.SetAndObserveStorageNodeID(storage.GetID())
 
 
 def styleOverlay(node: slicer.vtkMRMLScalarVolumeNode, style: OverlayStyle) -> None:

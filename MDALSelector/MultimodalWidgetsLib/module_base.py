@@ -13,10 +13,11 @@ import vtk
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
+from MultimodalSlicerLib.open_case import openCaseOf
 from MultimodalWidgetsLib.job_section import JobSection
 from MultimodalWidgetsLib.leaving import endGuard, guardLeaving
 from MultimodalWidgetsLib.setup_section import SetupSection
-from MultimodalWidgetsLib.widget_additions import followPath
+from MultimodalWidgetsLib.widget_additions import followPath, handleEvents
 
 if TYPE_CHECKING:
     from slicer_types import UiForm, WrappedParameters
@@ -121,6 +122,7 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
         self.ui = slicer.util.childWidgetVariables(widget)
         widget.setMRMLScene(slicer.mrmlScene)
         guardLeaving()
+        openCaseOf(slicer.mrmlScene).loader.breathe = handleEvents
         self.jobs = JobSection(self.ui)
         requirements = Path(self.resourcePath(f"{self.moduleName}-requirements.txt"))
         self.setupSection = SetupSection(

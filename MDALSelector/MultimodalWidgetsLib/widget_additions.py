@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import qt
+import slicer
 
 PATH_SIGNALS = ("currentPathChanged(QString)", "validInputChanged(bool)")
 
@@ -29,6 +30,11 @@ def rememberPath(edit: Any) -> None:
     wasBlocked = edit.blockSignals(True)
     edit.addCurrentPathToHistory()
     edit.blockSignals(wasBlocked)
+
+
+def handleEvents() -> None:
+    """Draw what has changed and let jobs go on; clicks and keys wait."""
+    slicer.app.processEvents(qt.QEventLoop.ExcludeUserInputEvents)
 
 
 def showText(label: qt.QLabel, text: str) -> None:

@@ -1,6 +1,6 @@
 """Measure the panels in the host: standstill of the window, imports, what is left behind.
 
-    python Testing/Benchmarks/benchmark_panels.py WORK [--parts imports,tables,jobs,scenes]
+    python Testing/Benchmarks/benchmark_panels.py WORK [--parts imports,tables,cases,jobs,scenes]
         [--patient FOLDER] [--report FILE]
 
 WORK receives a synthetic cohort, its record, a model that is trained through the panel, and
@@ -25,7 +25,7 @@ FOLDERS = (
 )
 sys.path[:0] = [str(ROOT / name) for name in FOLDERS]
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-PARTS = ("imports", "tables", "jobs", "scenes")
+PARTS = ("imports", "tables", "cases", "jobs", "scenes")
 
 from panel_bench import Figure, Figures, PanelBench  # noqa: E402
 
@@ -61,6 +61,7 @@ def measure_imports(figures: Figures) -> None:
 
 def measure_in_host(figures: Figures, options: argparse.Namespace, parts: list[str]) -> None:
     """Everything that needs the panels."""
+    from panel_cases import measure_cases
     from panel_jobs import measure_jobs
     from panel_scenes import measure_scenes
     from panel_tables import measure_tables
@@ -68,6 +69,8 @@ def measure_in_host(figures: Figures, options: argparse.Namespace, parts: list[s
     bench = PanelBench(options.work.resolve(), figures)
     if "tables" in parts:
         measure_tables(bench)
+    if "cases" in parts:
+        measure_cases(bench)
     if "jobs" in parts:
         measure_jobs(bench, options.patient)
     if "scenes" in parts:

@@ -138,6 +138,7 @@ class PanelBench:
         found = [longest_standstill(action, is_over, timeout=timeout) for _ in range(repeats)]
         best = min(found, key=lambda item: item.wall_s)
         note = f"{1000 * min(item.cpu_s for item in found):.0f} ms computed"
+        note = "; ".join([note, *best.calls(3)])
         self.figures.add(Figure(part, name, 1000 * best.wall_s, limit_ms, "ms", note))
 
     def cohort(self) -> Path:

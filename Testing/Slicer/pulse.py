@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import itertools
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -22,10 +24,45 @@ class Standstill:
     Attributes:
         wall_s: On the clock, which other programs stretch.
         cpu_s: What the main thread computed in one turn; waiting for a disk is not in it.
+        stack: The calls of the main thread at `Watchdog.limit_s` after the longest turn began, the
+            innermost first; empty if it did not last as long.
     """
 
     wall_s: float
     cpu_s: float
+    stack: str = ""
+
+    def calls(self, count: int) -> list[str]:
+        """Return the innermost calls of the product in the stack."""
+        lines = (line.strip() for line in self.stack.splitlines())
+        return [line.removeprefix("File ") for line in lines if "Lib/" in line][:count]
+
+
+class Watchdog:
+    """A thread that notes what the main thread is doing when it has not fed it for a while.
+
+    It is a thread of the interpreter that needs no lock, so that it also sees calls into libraries.
+    """
+
+    limit_s = 0.3
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed by stop
+        self._read = 0
+
+    def feed(self) -> str:
+        """Begin to wait anew; return the calls that were noted since the last time."""
+        faulthandler.cancel_dump_traceback_later()
+        self._file.seek(self._read)
+        noted = self._file.read()
+        self._read += len(noted.encode())
+        faulthandler.dump_traceback_later(self.limit_s, file=self._file)
+        return _main_thread(noted)
+
+    def stop(self) -> None:
+        """Wait no more."""
+        faulthandler.cancel_dump_traceback_later()
+        self._file.close()
 
 
 class Pulse:
@@ -38,6 +75,7 @@ class Pulse:
             phase: Says at a beat what goes on; pauses are distinguished by it.
         """
         self._phase = phase
+        self._watchdog = Watchdog()
         self._beats = [self._now()]
         self._timer = qt.QTimer()
         self._timer.setInterval(0)
@@ -52,14 +90,17 @@ class Pulse:
         for earlier, later in itertools.pairwise(self._beats):
             known = found.get(later[2], Standstill(0.0, 0.0))
             wall, cpu = later[0] - earlier[0], later[1] - earlier[1]
-            found[later[2]] = Standstill(max(wall, known.wall_s), max(cpu, known.cpu_s))
+            stack = later[3] if wall > known.wall_s else known.stack
+            found[later[2]] = Standstill(max(wall, known.wall_s), max(cpu, known.cpu_s), stack)
+        self._watchdog.stop()
         return found
 
     def _beat(self) -> None:
         self._beats.append(self._now())
 
-    def _now(self) -> tuple[float, float, str]:
-        return time.perf_counter(), time.thread_time(), self._phase()
+    def _now(self) -> tuple[float, float, str, str]:
+        now = time.perf_counter(), time.thread_time(), self._phase()
+        return *now, self._watchdog.feed()
 
 
 class Sleeper:
@@ -106,3 +147,8 @@ def longest_standstill(
     while time.perf_counter() < settle:
         slicer.app.processEvents()
     return pulse.stop()[""]
+
+
+def _main_thread(noted: str) -> str:
+    """Return the part of a dump of all threads that is about the main one: the last."""
+    return noted.rpartition("(most recent call first):")[2].strip()

@@ -43,6 +43,7 @@ __all__ = [
     "read_grid",
     "read_layers",
     "read_position",
+    "read_stored_volume",
     "read_volume",
     "volume_from_image",
     "write_volume",
@@ -110,6 +111,16 @@ def read_volume(
             f" ({100 * n_replaced / array.size:.0f} %) around the body; they count as background."
         )
     return Volume(finite, position.grid)
+
+
+def read_stored_volume(file: ImageFile) -> Volume:
+    """Read an image as it is stored, NaN and infinities too: to be looked at, not computed with.
+
+    Raises:
+        CohortError: If the file is missing, damaged, truncated, or not one 3-D scalar image.
+    """
+    stored, position = _opened(file)
+    return Volume(stored.voxels(file.component or 0), position.grid)
 
 
 def read_layers(file: ImageFile) -> tuple[list[VoxelArray], Grid]:

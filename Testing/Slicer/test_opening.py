@@ -1,0 +1,184 @@
+"""Cases are opened without holding up the window, as Slicer itself would read their files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk  # noqa: N813
+
+from MultimodalImagingLib.images.stored_image import ImageFile
+
+TYPES = (np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)
+SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+
+
+@pytest.fixture
+def loader(scene):
+    from MultimodalSlicerLib.case_loader import CaseLoader
+
+    return CaseLoader(scene)
+
+
+def write_image(path, array, *, spacing=(1.0, 1.0, 1.0), origin=(0.0, 0.0, 0.0), direction=None):
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(spacing)
+    image.SetOrigin(origin)
+    if direction is not None:
+        image.SetDirection(np.asarray(direction, dtype=float).ravel().tolist())
+    sitk.WriteImage(image, str(path))
+    return path
+
+
+def rotation(seed):
+    """A random rotation, every other one with an axis turned round."""
+    matrix, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
+    return matrix
+
+
+def matrix_of(node):
+    import slicer
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("seed", range(4))
+def test_an_image_is_the_one_that_slicer_reads(loader, tmp_path, suffix, seed):
+    import slicer
+
+    generator = np.random.default_rng(seed)
+    kind = TYPES[seed % len(TYPES)]
+    array = generator.integers(0, 200, size=(4, 5, 6)).astype(kind)
+    path = write_image(
+        tmp_path / f"a{suffix}",
+        array,
+        spacing=(0.7, 1.3, 2.9),
+        origin=tuple(generator.normal(scale=80.0, size=3).tolist()),
+        direction=rotation(seed),
+    )
+    opened = loader.open("case", {"T1": ImageFile(path)})["T1"]
+    reference = slicer.util.loadVolume(str(path), {"show": False})
+    np.testing.assert_array_equal(
+        slicer.util.arrayFromVolume(opened), slicer.util.arrayFromVolume(reference)
+    )
+    assert slicer.util.arrayFromVolume(opened).dtype == slicer.util.arrayFromVolume(reference).dtype
+    np.testing.assert_allclose(matrix_of(opened), matrix_of(reference), atol=1e-4)
+    for ours, theirs in ((opened.GetDisplayNode(), reference.GetDisplayNode()),):
+        assert ours.GetColorNodeID() == theirs.GetColorNodeID()
+        assert ours.GetWindowLevelMin() == pytest.approx(theirs.GetWindowLevelMin())
+        assert ours.GetWindowLevelMax() == pytest.approx(theirs.GetWindowLevelMax())
+        assert ours.GetInterpolate() == theirs.GetInterpolate()
+
+
+def test_values_that_are_no_numbers_are_shown_as_they_are(loader, tmp_path):
+    import slicer
+
+    array = np.ones((4, 4, 4), dtype=np.float32)
+    array[0, 0, 0] = np.nan
+    path = write_image(tmp_path / "a.nii.gz", array)
+    opened = loader.open("case", {"PET": ImageFile(path)})["PET"]
+    assert np.isnan(slicer.util.arrayFromVolume(opened)[0, 0, 0])
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_image_counts_as_stored_in_its_file(loader, tmp_path, suffix):
+    path = write_image(tmp_path / f"a{suffix}", np.ones((4, 4, 4), dtype=np.int16))
+    before = path.read_bytes()
+    opened = loader.open("case", {"T1": ImageFile(path)})["T1"]
+    assert opened.GetStorageNode().GetFileName() == str(path)
+    assert not opened.GetModifiedSinceRead()
+    assert path.read_bytes() == before
+    opened.Modified()
+    opened.GetImageData().Modified()
+    assert opened.GetModifiedSinceRead()
+
+
+@pytest.mark.parametrize("kind", ["image", "label"])
+def test_events_are_handled_while_a_file_is_read(loader, tmp_path, monkeypatch, kind):
+    import time
+
+    from MultimodalSlicerLib import case_loader
+
+    name = {"image": "read_stored_volume", "label": "read_volume"}[kind]
+    read = getattr(case_loader, name)
+
+    def read_slowly(file):
+        time.sleep(0.3)
+        return read(file)
+
+    monkeypatch.setattr(case_loader, name, read_slowly)
+    breaths = []
+    loader.breathe = lambda: breaths.append(time.perf_counter())
+    image = write_image(tmp_path / "a.nii.gz", np.ones((4, 4, 4), dtype=np.int16))
+    label = write_image(tmp_path / "l.nii.gz", np.ones((4, 4, 4), dtype=np.uint8))
+    loader.open("case", {"T1": ImageFile(image)}, ImageFile(label))
+    assert len(breaths) >= 10
+    assert loader.segmentation().GetSegmentation().GetNumberOfSegments() == 1
+
+
+def test_a_scene_that_is_closed_while_a_case_is_opened_stays_empty(loader, scene, tmp_path):
+    path = write_image(tmp_path / "a.nii.gz", np.ones((4, 4, 4), dtype=np.int16))
+    cleared = []
+
+    def close_scene():
+        if not cleared and scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 2:
+            cleared.append(True)
+            scene.Clear(0)
+
+    loader.breathe = close_scene
+    with pytest.raises(ValueError, match="closed while"):
+        loader.open("case", {"T1": ImageFile(path), "T2": ImageFile(path), "T3": ImageFile(path)})
+    assert cleared
+    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+    assert loader.caseID == ""
+
+
+def test_a_second_case_is_not_opened_while_one_is(scene, tmp_path):
+    from MultimodalSlicerLib.open_case import openCaseOf
+
+    path = write_image(tmp_path / "a.nii.gz", np.ones((4, 4, 4), dtype=np.int16))
+    case, said = openCaseOf(scene), []
+
+    def open_another():
+        try:
+            case.open("other", {"T1": ImageFile(path)})
+        except ValueError as error:
+            said.append(str(error))
+
+    former = case.loader.breathe
+    case.loader.breathe = open_another
+    try:
+        case.open("case", {"T1": ImageFile(path)})
+    finally:
+        case.loader.breathe = former
+    assert said
+    assert "when that one is there" in said[0]
+    assert case.loader.caseID == "case"
+    case.close()
+
+
+def test_labels_that_fill_a_corner_keep_their_place(scene):
+    """The map is cut to the box of its labels; the world does not change."""
+    import slicer
+
+    from MultimodalImagingLib.images.geometry import Grid, Volume
+    from MultimodalSlicerLib.segment_nodes import importLabelMap
+
+    array = np.zeros((7, 8, 9), dtype=np.int32)
+    array[5:7, 1:3, 6:9] = 300  # does not fit 8 bits
+    array[0, 0, 0] = 2
+    direction = tuple(rotation(1).ravel().tolist())
+    grid = Grid((9, 8, 7), (0.5, 2.0, 3.0), (10.0, -20.0, 30.0), direction)
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    importLabelMap(Volume(array, grid), node)
+    reference = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode")
+    slicer.util.updateVolumeFromArray(reference, array)
+    reference.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(grid.affine_ras))
+    ids = node.GetSegmentation().GetSegmentIDs()
+    assert [node.GetSegmentation().GetSegment(i).GetName() for i in ids] == ["Label 2", "Label 300"]
+    for segment, value in zip(ids, (2, 300), strict=True):
+        found = slicer.util.arrayFromSegmentBinaryLabelmap(node, segment, reference)
+        np.testing.assert_array_equal(found != 0, array == value)
