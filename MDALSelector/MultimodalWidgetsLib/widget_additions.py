@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import qt
-import slicer
 
 PATH_SIGNALS = ("currentPathChanged(QString)", "validInputChanged(bool)")
 
@@ -34,7 +33,7 @@ def rememberPath(edit: Any) -> None:
 
 def handleEvents() -> None:
     """Draw what has changed and let jobs go on; clicks and keys wait."""
-    slicer.app.processEvents(qt.QEventLoop.ExcludeUserInputEvents)
+    qt.QApplication.processEvents(qt.QEventLoop.ExcludeUserInputEvents)
 
 
 def showText(label: qt.QLabel, text: str) -> None:

@@ -28,7 +28,7 @@ def measure_cases(bench: PanelBench) -> None:
     bench.standstill(part, "opening it", lambda: panel.onLoadCase(next(names)))
     bench.standstill(part, "closing it", panel.onCloseCaseButton, repeats=1)
     part = f"label of {' x '.join(map(str, LABEL_SIZE))} voxels"
-    bench.standstill(part, "opening its case", lambda: panel.onLoadCase("chest"), repeats=1)
+    bench.standstill(part, "opening its case", lambda: panel.onLoadCase("brain-3"), repeats=1)
     case = panel.logic.case
     node = case.loader.segmentation()
 
@@ -43,7 +43,7 @@ def measure_cases(bench: PanelBench) -> None:
 
 
 def full_size_cohort(folder: Path) -> Path:
-    """Write two brains of four modalities and a chest with large labels, once."""
+    """Write two brains of four modalities and a case with large labels, once."""
     if folder.is_dir():
         return folder
     making = folder.with_name("full-size-in-the-making")
@@ -52,9 +52,9 @@ def full_size_cohort(folder: Path) -> Path:
         for name in NAMES:
             _write(making, f"brain-{number}", name.lower(), _image(generator, SIZE[::-1]))
         _write(making, f"brain-{number}", "seg", _labels(SIZE[::-1]))
-    _write(making, "chest", "ct", _image(generator, LABEL_SIZE))
-    _write(making, "chest", "t1", _image(generator, LABEL_SIZE))
-    _write(making, "chest", "seg", _labels(LABEL_SIZE))
+    _write(making, "brain-3", "ct", _image(generator, LABEL_SIZE))
+    _write(making, "brain-3", "t1", _image(generator, LABEL_SIZE))
+    _write(making, "brain-3", "seg", _labels(LABEL_SIZE))
     return making.rename(folder)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.images.stored_image import ImageFile
 
+MODULE = Path(__file__).parents[2] / "MDALSelector" / "MDALSelector.py"
 TYPES = (np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 
@@ -182,3 +185,36 @@ def test_labels_that_fill_a_corner_keep_their_place(scene):
     for segment, value in zip(ids, (2, 300), strict=True):
         found = slicer.util.arrayFromSegmentBinaryLabelmap(node, segment, reference)
         np.testing.assert_array_equal(found != 0, array == value)
+
+
+def test_the_panel_is_drawn_while_a_case_is_opened(load_module, scene, tmp_path, monkeypatch):
+    """A double click opens a case; timers run meanwhile, and the panel says what it does."""
+    import time
+
+    import qt
+    from runs import Inspected
+
+    from MultimodalSlicerLib import case_loader
+
+    for name in ("t1", "t2"):
+        (tmp_path / "cohort" / "p1").mkdir(parents=True, exist_ok=True)
+        write_image(tmp_path / "cohort" / "p1" / f"p1_{name}.nii.gz", np.ones((9, 9, 9), np.int16))
+    panel = load_module(MODULE)
+    panel.ui.cohortPathLineEdit.currentPath = str(tmp_path / "cohort")
+    panel.onInspected(Inspected(tmp_path / "cohort"))
+    read, texts = case_loader.read_stored_volume, []
+
+    def read_slowly(file):
+        time.sleep(0.2)
+        return read(file)
+
+    monkeypatch.setattr(case_loader, "read_stored_volume", read_slowly)
+    timer = qt.QTimer()
+    timer.setInterval(5)
+    timer.connect("timeout()", lambda: texts.append(panel.ui.currentCaseLabel.text))
+    timer.start()
+    panel.onLoadCase("p1")
+    timer.stop()
+    assert "Opening p1..." in texts
+    assert panel.ui.currentCaseLabel.text == "Open: p1"
+    panel.onCloseCaseButton()
