@@ -33,6 +33,7 @@ from CIMLSegmentPanelLib.widgets.result_section import ResultSection
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalSlicerLib.slice_views import bringInside
 from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
+from MultimodalWidgetsLib.job_needs import JobNeeds
 from MultimodalWidgetsLib.module_base import ModuleTest, ModuleWidget
 from MultimodalWidgetsLib.widget_additions import rememberPath, showText
 
@@ -326,7 +327,8 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
             raise ValueError(self.verdict(parameters).problem)
         run = self._runs.prepare(parameters, self.model)
         title = _("Segment {case}").format(case=run.case)
-        job = BackgroundProcess(run.arguments, title=title, owner=MODULE)
+        needs = JobNeeds(isShort=True, device=parameters.device.value)
+        job = BackgroundProcess(run.arguments, title=title, owner=MODULE, needs=needs)
         self._running[job] = run
         return job
 

@@ -52,6 +52,8 @@ from MultimodalSlicerLib.selection_parameters import (
 from MultimodalWidgetsLib.background_process import BackgroundProcess
 from MultimodalWidgetsLib.case_menu import CaseCalls, CaseMenu
 from MultimodalWidgetsLib.case_plot import CasePlot
+from MultimodalWidgetsLib.job_needs import QUICK_LOOK, JobNeeds
+from MultimodalWidgetsLib.job_section import JobSection
 from MultimodalWidgetsLib.leaving import mayLeave
 from MultimodalWidgetsLib.module_base import ModuleTest, ModuleWidget
 from MultimodalWidgetsLib.widget_additions import rememberPath, showText
@@ -88,6 +90,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.loadPanel()
         self.logic = MDALSelectorLogic()
         self.cohort = CohortSection(self.ui)
+        self.inspection = JobSection(self.ui, "inspect")
         self.cases = CaseTable(self.ui)
         self.plot = CasePlot(self.ui.plotCollapsibleButton.layout(), f"{MODULE}Plot")
         logic = self.logic
@@ -101,6 +104,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
 
     def cleanup(self) -> None:
         """Let go of everything before the panel is deleted."""
+        self.inspection.cleanup()
         self.retrospect.jobs.cleanup()
         self.logic.case.aboutToClose.remove(self.logic.overlay.remove)
         super().cleanup()
@@ -133,7 +137,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
             rememberPath(self.ui.cohortPathLineEdit)
             job = self.logic.inspection(self.logic.getParameterNode())
             job.stateChanged.connect(self.cohort.followInspection)
-            self.jobs.submit(job, self.onInspected)
+            self.inspection.submit(job, self.onInspected)
 
     def onInspected(self, job: BackgroundProcess) -> None:
         """Show the cohort."""
@@ -286,6 +290,9 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         busy = _("A job is running. Wait, or press Cancel.") if self.jobs.isBusy else ""
         missing = self.setupSection.problem
         problems = self.logic.problems(parameters, row, busy=busy, missing=missing)
+        if self.inspection.isBusy:
+            text = _("The cohort is being inspected. Wait, or press Cancel.")
+            problems |= dict.fromkeys(("inspectButton", "resetNamesButton"), text)
         problems["leastFitButton"] = self.maps.problem
         problems["offeredStrategyButton"] = self.notes.problem(parameters)
         problems |= self.retrospect.problems(parameters, missing=missing)
@@ -326,7 +333,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.cases.activated.connect(self.onLoadCase)
         self.cases.counted.connect(self.onCasesCounted)
         self.plot.picked.connect(self.cases.selectCase)
-        for section in (self.maps, self.retrospect):
+        for section in (self.inspection, self.maps, self.retrospect):
             section.changed.connect(self.updateButtons)
         self.logic.case.aboutToClose.append(self.logic.overlay.remove)
         scene = slicer.mrmlScene
@@ -369,7 +376,8 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
     def inspection(self, parameters: MDALSelectorParameterNode) -> BackgroundProcess:
         """Return the job that inspects the cohort."""
         title = _("Inspect {cohort}").format(cohort=Path(parameters.cohortPath).name)
-        return BackgroundProcess(inspectArguments(parameters), title=title, owner=MODULE)
+        arguments = inspectArguments(parameters)
+        return BackgroundProcess(arguments, title=title, owner=MODULE, needs=QUICK_LOOK)
 
     def finishInspection(self, job: BackgroundProcess) -> CohortReport:
         """Understand what was found, and bring the ranking of the cohort up to date.
@@ -402,7 +410,9 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
     def selection(self, parameters: MDALSelectorParameterNode) -> BackgroundProcess:
         """Return the job that ranks the cohort."""
         title = _("Select from {cohort}").format(cohort=Path(parameters.cohortPath).name)
-        return BackgroundProcess(selectArguments(parameters), title=title, owner=MODULE)
+        needs = JobNeeds(device=parameters.device.value or "auto")
+        arguments = selectArguments(parameters)
+        return BackgroundProcess(arguments, title=title, owner=MODULE, needs=needs)
 
     def finishSelection(self, job: BackgroundProcess) -> None:
         """Put the ranking of a finished run into the scene.
@@ -521,8 +531,8 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         isDoubtful = row is not None and row.state is CaseState.CHECK_PAIRING
         noDoubt = "" if isDoubtful else _("Only for cases in the state 'check pairing'.")
         return {
-            "inspectButton": busy or noCohort,
-            "resetNamesButton": busy or noCohort,
+            "inspectButton": noCohort,
+            "resetNamesButton": noCohort,
             "startButton": busy or missing or noCohort or noReport,
             "loadCaseButton": noCase,
             "closeCaseButton": noOpen,

@@ -15,6 +15,9 @@ from MDALSelectorLib.synthetic_cohort import write_cohort
 
 pytest_plugins = ["situation_table"]
 
+# The tiny jobs of tests teach nobody how quick a computer is; child processes inherit this.
+os.environ["CROSSMODAL_SPEEDS"] = os.devnull
+
 # Started first, longest before shorter, so that no worker has one of them left at the end.
 LONGEST_FILES = (
     "Testing/Slicer/test_ciml_segment.py",

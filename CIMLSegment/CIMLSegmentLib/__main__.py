@@ -12,6 +12,7 @@ from CIMLSegmentLib.commands.report import add_report_arguments, run_report
 from CIMLSegmentLib.commands.segment import add_segment_arguments, run_segment
 from CIMLSegmentLib.commands.train import add_train_arguments, run_train
 from MultimodalImagingLib.jobs.command_line import add_command, run_command_line
+from MultimodalImagingLib.record.speeds_file import SpeedsFile
 
 COMMANDS = {
     "train": ("train a network on the labeled cases of a cohort", add_train_arguments, run_train),
@@ -44,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0, 1, 2 or 130."""
-    return run_command_line(build_parser(), arguments)
+    return run_command_line(build_parser(), arguments, speeds=SpeedsFile())
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from CIMLSegmentLib.inference.segmentation_job import Outcome, SegmentationJob, 
 from CIMLSegmentLib.model.model import TrainedModel, load_model
 from MultimodalImagingLib.cohorts.cases import files_of_cases
 from MultimodalImagingLib.errors import CrossModalError, UsageError
-from MultimodalImagingLib.jobs.command_line import TerminalReporter
+from MultimodalImagingLib.jobs.terminal import TerminalReporter
 from MultimodalImagingLib.record.ownership import check_apart
 
 

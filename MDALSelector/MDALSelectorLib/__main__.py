@@ -15,6 +15,7 @@ from MDALSelectorLib.commands.select import (
     run_select,
 )
 from MultimodalImagingLib.jobs.command_line import add_command, run_command_line
+from MultimodalImagingLib.record.speeds_file import SpeedsFile
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -57,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0, 1, 2 or 130."""
-    return run_command_line(build_parser(), arguments)
+    return run_command_line(build_parser(), arguments, speeds=SpeedsFile())
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from MDALSelectorLib.selection.config import (
     SelectionRequest,
     configuration_of,
 )
+from MDALSelectorLib.selection.job_stages import selection_plan
 from MDALSelectorLib.selection.run_folder import LOG_NAME, check_run_folder
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
 from MDALSelectorLib.selection.selecting import make_selection
@@ -35,7 +36,9 @@ from MultimodalImagingLib.cohorts.cases import Cohort, Problem
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.arrays import Float64Array
-from MultimodalImagingLib.jobs.progress import LoggingReporter, Reporter
+from MultimodalImagingLib.jobs.job_log import LoggingReporter
+from MultimodalImagingLib.jobs.job_plan import PlannedStage
+from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.preparation.preprocessing import (
     PreparedCohort,
     default_spec,
@@ -46,13 +49,20 @@ from MultimodalImagingLib.record.ownership import check_apart, is_free
 from MultimodalImagingLib.version import current_versions
 
 
-def run_selection(cohort: Cohort, config: SelectionConfig, reporter: Reporter) -> Path:
+def run_selection(
+    cohort: Cohort,
+    config: SelectionConfig,
+    reporter: Reporter,
+    *,
+    later: tuple[PlannedStage, ...] = (),
+) -> Path:
     """Rank the cases of a cohort and write everything about it into a run folder.
 
     Args:
         cohort: The cohort.
         config: What is asked for.
         reporter: Notified of stages, steps and problems.
+        later: Stages that follow in the same job.
 
     Returns:
         The run folder: `selection.csv`, `selection.json`, `embeddings.safetensors`, `thumbnails/`,
@@ -72,6 +82,7 @@ def run_selection(cohort: Cohort, config: SelectionConfig, reporter: Reporter) -
         run_reporter.info(f"The record of the cohort is {record.folder}.")
         labelled = _cases_not_to_label(cohort, record, config, run_reporter)
         check_some_unlabelled(len(cohort.cases), len(labelled))
+        run_reporter.plan(selection_plan(cohort, config, later=later))
         prepared = prepare_for_selection(cohort, config.spacing_mm, record, run_reporter)
         estimated = load_or_estimate_scores(
             prepared, config, record, run_reporter, groups=acquisition_groups(cohort)

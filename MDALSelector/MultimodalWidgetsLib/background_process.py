@@ -27,6 +27,7 @@ from MultimodalWidgetsLib.job_events import (
     Result,
     parse_line,
 )
+from MultimodalWidgetsLib.job_needs import JobNeeds
 from MultimodalWidgetsLib.process_tree import ProcessID, kill, process_tree, terminate
 from MultimodalWidgetsLib.signal import Signal
 
@@ -60,6 +61,7 @@ class BackgroundProcess:
         arguments: Package and arguments, as after `python -m`.
         title: What the user calls the job.
         owner: Name of the module that started it.
+        needs: What it needs, which decides on what it waits for.
         state: What it does now.
         progress: Last progress; `None` before the first.
         result: Content of the result event; `None` before.
@@ -72,10 +74,13 @@ class BackgroundProcess:
         resulted: Emits the job whenever a result event came; the last one stays in `result`.
     """
 
-    def __init__(self, arguments: Sequence[str], *, title: str, owner: str) -> None:
+    def __init__(
+        self, arguments: Sequence[str], *, title: str, owner: str, needs: JobNeeds | None = None
+    ) -> None:
         self.arguments = tuple(arguments)
         self.title = title
         self.owner = owner
+        self.needs = JobNeeds() if needs is None else needs
         self.state = JobState.WAITING
         self.progress: Progress | None = None
         self.result: dict[str, object] | None = None
@@ -90,6 +95,11 @@ class BackgroundProcess:
         self._isPlanned = False
         self._exit: tuple[int, bool] | None = None
         self._tree: list[ProcessID] = []
+
+    @property
+    def isRunning(self) -> bool:
+        """Whether its processes run, also while they are being ended."""
+        return self.state in (JobState.RUNNING, JobState.CANCELLING)
 
     def start(self) -> None:
         """Start the child; a job that cannot be started has failed."""

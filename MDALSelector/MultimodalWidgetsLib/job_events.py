@@ -21,13 +21,22 @@ class Progress:
         stage: What it does now.
         done: Finished steps.
         total: All steps, 0 if unknown.
-        eta_s: Remaining time of the stage, s; `None` if unknown.
+        eta_s: Remaining time of the job, s; `None` if unknown.
+        step: Number of the stage, from 1; 0 if unknown.
+        n_steps: Number of stages; 0 if unknown.
+        share: Share of the job that is done, 0 to 1; `None` if unknown.
+        part: What the running step consists of, and how much of it is done, such as
+            `("window", 3, 20)`; `None` if it says nothing.
     """
 
     stage: str
     done: int
     total: int
     eta_s: float | None
+    step: int = 0
+    n_steps: int = 0
+    share: float | None = None
+    part: tuple[str, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,12 +130,29 @@ def _parse_event(content: dict[str, object]) -> Event:
 
 
 def _parse_progress(content: dict[str, object]) -> Progress:
-    eta_s = content.get("eta_s")
-    if not isinstance(eta_s, int | float | None):
-        msg = f"Expected seconds, got {eta_s!r}."
+    part = content.get("part")
+    what, n_done, n_all = part if isinstance(part, list) else ("", 0, 0)
+    return Progress(
+        stage=str(content["stage"]),
+        done=_whole(content["done"]),
+        total=_whole(content["total"]),
+        eta_s=_number(content.get("eta_s")),
+        step=_whole(content.get("step") or 0),
+        n_steps=_whole(content.get("n_steps") or 0),
+        share=_number(content.get("share")),
+        part=(str(what), _whole(n_done), _whole(n_all)) if what else None,
+    )
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int):
+        msg = f"Expected whole steps, got {value!r}."
         raise TypeError(msg)
-    done, total = content["done"], content["total"]
-    if not (isinstance(done, int) and isinstance(total, int)):
-        msg = f"Expected whole steps, got {done!r} of {total!r}."
+    return value
+
+
+def _number(value: object) -> float | None:
+    if not isinstance(value, int | float | None):
+        msg = f"Expected a number, got {value!r}."
         raise TypeError(msg)
-    return Progress(str(content["stage"]), done, total, eta_s)
+    return value

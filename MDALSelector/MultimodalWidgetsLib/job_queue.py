@@ -1,4 +1,4 @@
-"""The jobs of both modules: one runs, the others wait in line; closing Slicer asks.
+"""The jobs of both modules: a long and a short one run, the others wait; closing Slicer asks.
 
 The queue belongs to the application: it outlives the panels, so jobs go on while other modules are
 shown.
@@ -11,14 +11,17 @@ import slicer
 from slicer.i18n import tr as _
 
 from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
+from MultimodalWidgetsLib.job_needs import Hindrance
 from MultimodalWidgetsLib.signal import Signal
 
 
 class JobQueue:
-    """Runs jobs one after the other, in the order in which they came.
+    """Runs jobs in two lines, long and short ones, each in the order in which they came.
+
+    Two jobs never share the GPU, and none starts beside another one without memory for it.
 
     Attributes:
-        jobs: Those that are not over; the first one runs.
+        jobs: Those that are not over, in the order in which they came.
         changed: Emitted when a job comes, goes or moves up.
     """
 
@@ -28,12 +31,23 @@ class JobQueue:
         self._closeGuard: _CloseGuard | None = None
 
     def submit(self, job: BackgroundProcess) -> None:
-        """Start a job, or let it wait until those before it are over."""
+        """Start a job, or let it wait until those that hinder it are over."""
         self.jobs.append(job)
         job.stateChanged.connect(self._onStateChanged)
         self._guard()
         self.changed.emit()
         self._startNext()
+
+    def hindrance(self, job: BackgroundProcess) -> tuple[BackgroundProcess, Hindrance] | None:
+        """Return the first job that a waiting one has to wait for, and why; `None` if it starts."""
+        place = self.jobs.index(job)
+        for number, other in enumerate(self.jobs):
+            isBefore = number < place and other.needs.isShort == job.needs.isShort
+            if other is not job and (isBefore or other.isRunning):
+                why = job.needs.hindrance(other.needs)
+                if why is not None:
+                    return other, why
+        return None
 
     def killAll(self) -> None:
         """End all jobs at once."""
@@ -41,8 +55,9 @@ class JobQueue:
             job.killNow()
 
     def _startNext(self) -> None:
-        if self.jobs and self.jobs[0].state is JobState.WAITING:
-            self.jobs[0].start()
+        for job in sorted(self.jobs, key=lambda job: not job.needs.isShort):
+            if job.state is JobState.WAITING and self.hindrance(job) is None:
+                job.start()
 
     def _onStateChanged(self, job: BackgroundProcess) -> None:
         if job.state.isOver and job in self.jobs:

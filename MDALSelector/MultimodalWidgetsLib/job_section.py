@@ -1,7 +1,8 @@
-"""Progress, remaining time, Cancel and log of the jobs of one panel."""
+"""Progress, remaining time, Cancel and log of the jobs of one section of a panel."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +10,18 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from MultimodalImagingLib.jobs.texts import rounded_duration
 from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
 from MultimodalWidgetsLib.job_events import Message, Progress
+from MultimodalWidgetsLib.job_needs import Hindrance
 from MultimodalWidgetsLib.job_queue import jobQueue
 from MultimodalWidgetsLib.signal import Signal
-from MultimodalWidgetsLib.widget_additions import showText
 
 if TYPE_CHECKING:
     from slicer_types import UiForm
+
+BAR_STEPS = 1000
+TICK_MS = 1000
 
 
 class JobSection:
@@ -34,7 +39,12 @@ class JobSection:
         self._progressBar: qt.QProgressBar = _named(ui, prefix, "ProgressBar")
         self._statusLabel: qt.QLabel = _named(ui, prefix, "StatusLabel")
         self._cancelButton: qt.QPushButton = _named(ui, prefix, "CancelButton")
-        self._logEdit: qt.QPlainTextEdit = _named(ui, prefix, "LogTextEdit")
+        self._logEdit: qt.QPlainTextEdit | None = _named(ui, prefix, "LogTextEdit")
+        self._progressBar.setRange(0, BAR_STEPS)
+        self._progressAt = 0.0
+        self._timer = qt.QTimer()
+        self._timer.setInterval(TICK_MS)
+        self._timer.connect("timeout()", self._showProgress)
         self._onDone: Callable[[BackgroundProcess], None] | None = None
         self._cancelButton.connect("clicked()", self.cancel)
         jobQueue().changed.connect(self._showStatus)
@@ -54,7 +64,8 @@ class JobSection:
         """
         self.release()
         self.job, self._onDone = job, onDone
-        self._logEdit.clear()
+        if self._logEdit is not None:
+            self._logEdit.clear()
         job.stateChanged.connect(self._onStateChanged)
         job.progressed.connect(self._onProgress)
         job.messaged.connect(self._onMessage)
@@ -78,6 +89,7 @@ class JobSection:
 
     def cleanup(self) -> None:
         """Let go of everything when the panel is closed."""
+        self._timer.stop()
         self.release()
         jobQueue().changed.disconnect(self._showStatus)
 
@@ -91,67 +103,114 @@ class JobSection:
         elif job.state is JobState.DONE and self._onDone is not None:
             self._onDone(job)
 
-    def _onProgress(self, _job: BackgroundProcess, progress: Progress) -> None:
-        self._progressBar.setRange(0, max(progress.total, 0))
-        self._progressBar.setValue(progress.done)
-        showText(self._statusLabel, progressText(progress))
+    def _onProgress(self, _job: BackgroundProcess, _progress: Progress) -> None:
+        self._progressAt = time.monotonic()
+        self._showProgress()
+
+    def _showProgress(self) -> None:
+        """Show how far the job is; the time left runs down between two of its messages, too."""
+        progress = None if self.job is None else self.job.progress
+        if self.job is None or self.job.state is not JobState.RUNNING or progress is None:
+            return
+        share = progress.done / max(progress.total, 1) if progress.share is None else progress.share
+        self._progressBar.setRange(0, BAR_STEPS)
+        self._progressBar.setValue(round(BAR_STEPS * share))
+        passed_s = time.monotonic() - self._progressAt
+        self._statusLabel.setText(progressText(progress, passed_s=passed_s))
 
     def _onMessage(self, _job: BackgroundProcess, message: Message) -> None:
         forms = {"warning": _("Warning: {text}"), "error": _("Error: {text}")}
         text = forms.get(message.level, "{text}").format(text=message.text)
-        self._logEdit.appendPlainText(text)
+        self._log(text)
 
     def _onLogged(self, _job: BackgroundProcess, line: str) -> None:
-        self._logEdit.appendPlainText(line)
+        self._log(line)
+
+    def _log(self, line: str) -> None:
+        if self._logEdit is not None:
+            self._logEdit.appendPlainText(line)
 
     def _showStatus(self) -> None:
+        """Show the state; bar and text keep their room, so that nothing moves below them."""
         state = None if self.job is None else self.job.state
         isSilent = self.job is None or self.job.progress is None
         isCancellable = state in (JobState.WAITING, JobState.RUNNING)
         self._cancelButton.setEnabled(isCancellable)
         self._cancelButton.toolTip = _("Stop the job.") if isCancellable else _("No job runs.")
-        self._progressBar.setVisible(self.isBusy)
-        if state is JobState.RUNNING and isSilent:
-            self._progressBar.setRange(0, 0)
-        elif state is None or state.isOver or state is JobState.WAITING:
-            self._progressBar.setRange(0, 1)
-            self._progressBar.setValue(1 if state is JobState.DONE else 0)
+        self._progressBar.setEnabled(self.isBusy)
+        isUnknown = state is JobState.RUNNING and isSilent
+        self._progressBar.setRange(0, 0 if isUnknown else BAR_STEPS)
+        if state is None or state.isOver or state is JobState.WAITING:
+            self._progressBar.setValue(BAR_STEPS if state is JobState.DONE else 0)
         if state is not JobState.RUNNING or isSilent:
-            showText(self._statusLabel, "" if self.job is None else statusText(self.job))
+            self._statusLabel.setText("" if self.job is None else statusText(self.job))
+        if state is JobState.RUNNING:
+            self._timer.start()
+        else:
+            self._timer.stop()
 
 
 def _named(ui: UiForm, prefix: str, kind: str) -> Any:
+    """Return a widget of the section; `None` if the panel has none of that kind."""
     name = f"{prefix}{kind}"
-    return getattr(ui, name[0].lower() + name[1:])
+    return getattr(ui, name[0].lower() + name[1:], None)
 
 
-def progressText(progress: Progress) -> str:
-    """Say how far a stage is, and how long it takes still."""
-    stage = progress.stage[:1].upper() + progress.stage[1:]
-    text = stage
-    if progress.total > 0:
-        text = _("{stage}: {done} of {total}").format(
-            stage=stage, done=progress.done, total=progress.total
-        )
-    if progress.eta_s is None or progress.done >= progress.total:
-        return text
-    return _("{progress}, {time} left").format(progress=text, time=durationText(progress.eta_s))
+def progressText(progress: Progress, *, passed_s: float = 0.0) -> str:
+    """Say which step of how many runs, how far it is, and how long the job takes still.
+
+    Args:
+        progress: What the job told.
+        passed_s: How long ago that was, s.
+    """
+    stage = progress.stage
+    words = {
+        "place": _placeText(progress),
+        "stage": stage[:1].lower() + stage[1:],
+        "count": _countText(progress),
+        "time": _timeText(progress, passed_s),
+    }
+    if words["count"]:
+        return _("{place} · {stage} · {count} · {time}").format(**words)
+    return _("{place} · {stage} · {time}").format(**words)
 
 
-def durationText(seconds: float) -> str:
-    """Return a duration in words."""
-    if seconds < 60:
-        return _("{n} s").format(n=max(1, round(seconds)))
-    if seconds < 3600:
-        return _("{n} min").format(n=round(seconds / 60))
-    return _("{n} h {m} min").format(n=int(seconds // 3600), m=int(seconds % 3600 // 60))
+def _placeText(progress: Progress) -> str:
+    if progress.n_steps:
+        return _("Step {n} of {all}").format(n=progress.step, all=progress.n_steps)
+    return _("Step {n}").format(n=max(progress.step, 1))
+
+
+def _countText(progress: Progress) -> str:
+    """Count the steps of a stage, and the parts of the one that runs; empty for a single step."""
+    count = _("{done} of {all}").format(done=progress.done, all=progress.total)
+    if progress.part is not None:
+        what, done, total = progress.part
+        form = _("{count}, {what} {done} of {all}")
+        return form.format(count=count, what=what, done=done, all=total)
+    return count if progress.total > 1 else ""
+
+
+def _timeText(progress: Progress, passed_s: float) -> str:
+    if progress.eta_s is None:
+        return _("time not known yet")
+    hours, minutes, seconds = rounded_duration(max(progress.eta_s - passed_s, 0.0))
+    forms = {
+        (True, True, False): _("about {h} h {m} min left"),
+        (True, False, False): _("about {h} h left"),
+        (False, True, True): _("about {m} min {s} s left"),
+        (False, True, False): _("about {m} min left"),
+        (False, False, True): _("about {s} s left"),
+        (False, False, False): _("a few seconds left"),
+    }
+    form = forms[bool(hours), bool(minutes), bool(seconds)]
+    return form.format(h=hours, m=minutes, s=seconds)
 
 
 def statusText(job: BackgroundProcess) -> str:
     """Say what a job does or how it ended."""
     if job.state is JobState.WAITING:
-        first = jobQueue().jobs[0].title if jobQueue().jobs else ""
-        return _("Waiting for: {title}").format(title=first)
+        return waitingText(job)
     return {
         JobState.RUNNING: _("Starting…"),
         JobState.CANCELLING: _("Cancelling…"),
@@ -159,3 +218,17 @@ def statusText(job: BackgroundProcess) -> str:
         JobState.FAILED: _("Failed: {reason}").format(reason=job.errorMessage),
         JobState.CANCELLED: _("Cancelled."),
     }[job.state]
+
+
+def waitingText(job: BackgroundProcess) -> str:
+    """Say what a job waits for, and why."""
+    hindrance = jobQueue().hindrance(job)
+    if hindrance is None:
+        return _("Starting…")
+    other, why = hindrance
+    forms = {
+        Hindrance.LINE: _("Waiting for: {title}"),
+        Hindrance.GPU: _("Waiting for the GPU, which this job uses: {title}"),
+        Hindrance.MEMORY: _("Waiting for memory until this job is over: {title}"),
+    }
+    return forms[why].format(title=other.title)

@@ -16,7 +16,8 @@ from MultimodalSlicerLib.python_requirements import (
     missingSentence,
     readRequirements,
 )
-from MultimodalWidgetsLib.background_process import BackgroundProcess
+from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
+from MultimodalWidgetsLib.job_needs import JobNeeds
 from MultimodalWidgetsLib.signal import Signal
 
 if TYPE_CHECKING:
@@ -86,9 +87,23 @@ class SetupSection:
     def check(self) -> None:
         """Check in a child process whether PyTorch really works."""
         job = BackgroundProcess(
-            ["MultimodalSlicerLib.torch_check"], title=_("Check PyTorch"), owner=self._owner
+            ["MultimodalSlicerLib.torch_check"],
+            title=_("Check PyTorch"),
+            owner=self._owner,
+            needs=JobNeeds(isShort=True, memoryMB=1000),
         )
+        job.stateChanged.connect(self._onState)
         self._submit(job, self._onChecked)
+
+    def _onState(self, job: BackgroundProcess) -> None:
+        """Say beside the button how the check goes."""
+        texts = {
+            JobState.RUNNING: _("Checking PyTorch…"),
+            JobState.FAILED: _("The check failed: {reason}").format(reason=job.errorMessage),
+            JobState.CANCELLED: _("The check was cancelled."),
+        }
+        if job.state in texts:
+            self._ui.requirementsLabel.setText(texts[job.state])
 
     def _onChecked(self, job: BackgroundProcess) -> None:
         found = (job.result or {}).get("devices")

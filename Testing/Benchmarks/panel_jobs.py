@@ -43,7 +43,7 @@ def measure_selection(bench: PanelBench, cohort: Path) -> None:
     panel = bench.show("MDALSelector")
     panel.ui.recordPathLineEdit.currentPath = str(bench.work / "record")
     panel.ui.cohortPathLineEdit.currentPath = str(cohort)
-    watch(bench, "inspect", panel.ui.inspectButton, lambda: panel.jobs)
+    watch(bench, "inspect", panel.ui.inspectButton, lambda: panel.inspection)
     panel.ui.estimatorComboBox.setCurrentText("Gaussian (closed form)")
     panel._parameterNode.budget = 5  # percent: most cases are labeled
     watch(bench, "select", panel.ui.startButton, lambda: panel.jobs)
@@ -56,7 +56,7 @@ def measure_training(bench: PanelBench, cohort: Path) -> Path:
     ui.cohortPathLineEdit.currentPath = str(cohort)
     panel._parameterNode.recordPath = str(bench.work / "record")
     ui.inspectButton.click()
-    bench.wait(lambda: not panel.cohort.training.isBusy)
+    bench.wait(lambda: not panel.cohort.inspection.isBusy)
     ui.taskComboBox.currentIndex = 0
     ui.stepsSpinBox.value = TRAINING_STEPS
     watch(bench, "train", ui.trainButton, lambda: panel.cohort.training)

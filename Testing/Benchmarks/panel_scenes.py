@@ -20,7 +20,7 @@ def measure_scenes(bench: PanelBench) -> None:
     panel.ui.recordPathLineEdit.currentPath = str(bench.work / "record")
     panel.ui.cohortPathLineEdit.currentPath = str(cohort)
     panel.ui.inspectButton.click()
-    bench.wait(lambda: not panel.jobs.isBusy)
+    bench.wait(lambda: not panel.inspection.isBusy)
     bench.wait(lambda: bool(panel.cases.visibleCases()))
     names = panel.cases.visibleCases()
 
@@ -45,7 +45,7 @@ def measure_results(bench: PanelBench, cohort: Any) -> None:
     panel = bench.show("CIMLSegment")
     panel.ui.batchPathLineEdit.currentPath = str(bench.work / "scene-results")
     panel.ui.inspectButton.click()
-    bench.wait(lambda: not panel.cohort.training.isBusy)
+    bench.wait(lambda: not panel.cohort.inspection.isBusy)
     bench.wait(lambda: not panel.cohort.work._isSearching)
     if panel.ui.batchButton.enabled:
         panel.ui.batchButton.click()

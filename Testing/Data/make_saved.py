@@ -183,7 +183,7 @@ def write_scene(work: Path) -> None:
     panel = studio.show("MDALSelector")
     panel.ui.cohortPathLineEdit.currentPath = str(work / "cohort")
     panel.ui.inspectButton.click()
-    studio.wait(lambda: not panel.jobs.isBusy)
+    studio.wait(lambda: not panel.inspection.isBusy)
     studio.wait(lambda: len(panel.cases.visibleCases()) == N_CASES)
     panel.cases.selectCase(panel.cases.rows[0].case_id)
     panel.onLoadCase()

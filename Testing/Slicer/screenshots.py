@@ -43,7 +43,7 @@ def take_cohort(studio: Studio, work: Path) -> None:
         ui.cohortPathLineEdit.currentPath = str(path)
         ui.recordPathLineEdit.currentPath = str(work / "record")
         ui.inspectButton.click()
-        studio.wait(lambda: not panel.jobs.isBusy)
+        studio.wait(lambda: not panel.inspection.isBusy)
         ui.cohortTabs.currentIndex = tab
         studio.picture(name)
 
@@ -97,7 +97,7 @@ def take_retrospect(studio: Studio, work: Path) -> None:
     ui.cohortPathLineEdit.currentPath = str(training_cohort(work))
     ui.recordPathLineEdit.currentPath = str(work / "retrospect-record")
     ui.inspectButton.click()
-    studio.wait(lambda: not panel.jobs.isBusy)
+    studio.wait(lambda: not panel.inspection.isBusy)
     studio.open_sections("retrospect")
     if ui.retrospectView.isHidden():
         ui.budgetsLineEdit.text, ui.drawsSpinBox.value = "25%,50%", 8
@@ -214,7 +214,7 @@ def take_training(studio: Studio, work: Path, cohort: Path) -> None:
     ui.cohortPathLineEdit.currentPath = str(cohort)
     panel._parameterNode.recordPath = str(work / "record")
     ui.inspectButton.click()
-    studio.wait(lambda: not panel.cohort.training.isBusy)
+    studio.wait(lambda: not panel.cohort.inspection.isBusy)
     ui.taskComboBox.currentIndex = 0
     ui.stepsSpinBox.value = TRAINING_STEPS
     ui.trainButton.click()

@@ -316,6 +316,84 @@ def test_two_jobs_wait_in_line_and_run_in_order(make_job, queue, wait_until):
     assert order == [(f"job{n}", state) for n in range(3) for state in ("running", "done")]
 
 
+@pytest.fixture
+def needs(host, monkeypatch):
+    """Return what a job needs, on a computer with a GPU and as much memory as the test says."""
+    from MultimodalWidgetsLib import job_needs
+
+    monkeypatch.setattr(job_needs, "hasGPU", lambda: True)
+
+    def needs(*, free_mb=100_000, **values):
+        monkeypatch.setattr(job_needs, "freeMemoryMB", lambda: free_mb)
+        return job_needs.JobNeeds(**values)
+
+    return needs
+
+
+LASTING = "say(event='info', message='runs'); time.sleep(600)"
+
+
+def submit_both(make_job, queue, first, second):
+    """Submit a job that lasts, and another one; return both."""
+    jobs = [make_job(LASTING), make_job("")]
+    for job, needs in zip(jobs, (first, second), strict=True):
+        job.needs = needs
+        queue.submit(job)
+    return jobs
+
+
+def test_a_short_job_runs_beside_a_long_one(make_job, queue, needs, wait_until):
+    long, short = submit_both(make_job, queue, needs(), needs(isShort=True))
+    wait_until(lambda: short.state.isOver, PATIENCE_S)
+    assert (long.state.value, short.state.value) == ("running", "done")
+
+
+def test_two_short_jobs_wait_in_line(make_job, queue, needs):
+    short = needs(isShort=True)
+    jobs = submit_both(make_job, queue, short, short)
+    assert [job.state.value for job in jobs] == ["running", "waiting"]
+
+
+@pytest.mark.parametrize(
+    ("devices", "free_mb", "reason"),
+    [
+        (("cuda", "auto"), 100_000, "GPU"),
+        (("cuda", "cpu"), 100_000, None),
+        (("cpu", ""), 100_000, None),
+        (("cpu", "cpu"), 300, "memory"),
+        (("cpu", "cpu"), None, None),
+    ],
+)
+def test_a_short_job_waits_where_it_would_share_the_gpu_or_lacks_memory(
+    make_job, queue, needs, devices, free_mb, reason
+):
+    wants = [needs(isShort=n == 1, device=d, free_mb=free_mb) for n, d in enumerate(devices)]
+    _, short = submit_both(make_job, queue, *wants)
+    assert short.state.value == ("waiting" if reason else "running")
+    hindrance = queue.hindrance(short)
+    assert (hindrance[1].value if hindrance else None) == reason
+
+
+def test_without_another_job_one_starts_however_little_memory_there_is(make_job, run, needs):
+    job = make_job("")
+    job.needs = needs(free_mb=1)
+    assert run(job) == "done"
+
+
+def test_a_short_job_that_waited_for_the_gpu_goes_before_long_ones(
+    make_job, queue, needs, wait_until
+):
+    first, second, short = make_job(LASTING), make_job(LASTING), make_job("")
+    for job, is_short in ((first, False), (second, False), (short, True)):
+        job.needs = needs(isShort=is_short, device="cuda")
+        queue.submit(job)
+    assert queue.hindrance(short)[0] is first
+    first.cancel()
+    wait_until(lambda: short.state.isOver, PATIENCE_S)
+    assert short.state.value == "done"
+    wait_until(lambda: second.isRunning, PATIENCE_S)
+
+
 def test_a_line_that_comes_late_does_not_end_a_job_again(make_job, run, host):
     job = make_job("print('x')")
     events = recorded(job)

@@ -763,7 +763,7 @@ def cohort(panel, tmp_path):
 @pytest.fixture
 def inspected(panel, cohort, drive, wait_until):
     drive.click(panel.ui.inspectButton)
-    wait_until(lambda: not panel.cohort.training.isBusy, 60.0)
+    wait_until(lambda: not panel.cohort.inspection.isBusy, 60.0)
     wait_until(lambda: len(panel.cohort.table.texts()) == 3)
     return cohort
 
@@ -784,7 +784,7 @@ def test_a_cohort_is_inspected_and_its_cases_are_listed(panel, inspected):
 def test_a_cohort_that_is_not_there_is_said(panel, drive, wait_until, messages, tmp_path):
     panel.ui.cohortPathLineEdit.currentPath = str(tmp_path / "nothing")
     drive.click(panel.ui.inspectButton)
-    wait_until(lambda: not panel.cohort.training.isBusy, 60.0)
+    wait_until(lambda: not panel.cohort.inspection.isBusy, 60.0)
     assert len(messages.messages) == 1
     assert "nothing" in messages.messages[0]
     assert not panel.ui.trainButton.enabled
@@ -805,7 +805,7 @@ def test_the_cohort_of_the_selector_is_taken_over_with_its_corrected_names(
     assert panel.ui.cohortPathLineEdit.currentPath == str(cohort)
     assert panel.ui.recordPathLineEdit.currentPath == str(tmp_path / "other record")
     drive.click(panel.ui.inspectButton)
-    wait_until(lambda: not panel.cohort.training.isBusy, 60.0)
+    wait_until(lambda: not panel.cohort.inspection.isBusy, 60.0)
     assert "Modalities: MYCT, PET." in panel.ui.trainSummaryLabel.text
     arguments, _output = panel.cohort.work.training(panel._parameterNode)
     assert arguments[-2:] == ["--modality", "ct=MYCT"]

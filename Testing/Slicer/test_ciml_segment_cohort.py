@@ -59,7 +59,7 @@ def inspected(panel, phantoms, drive, wait_until, messages, tmp_path):
     panel._parameterNode.recordPath = str(tmp_path / "record")
     drive.browse(panel.ui.cohortPathLineEdit, str(phantoms), messages)
     drive.click(panel.ui.inspectButton)
-    wait_until(lambda: not panel.cohort.training.isBusy, 120.0)
+    wait_until(lambda: not panel.cohort.inspection.isBusy, 120.0)
     wait_until(lambda: len(panel.cohort.table.texts()) == N_CASES)
     return phantoms
 

@@ -51,7 +51,7 @@ def inspect(panel, drive, wait_until):
     def inspect(path):
         panel.ui.cohortPathLineEdit.currentPath = str(path)
         drive.click(panel.ui.inspectButton)
-        wait_until(lambda: not panel.jobs.isBusy, 60.0)
+        wait_until(lambda: not panel.inspection.isBusy, 60.0)
         if panel.cohort.report is not None:
             n_cases = panel.cohort.report.n_cases
             wait_until(lambda: len(panel.cases.visibleCases()) == n_cases)
@@ -242,7 +242,8 @@ def test_inspecting_shows_cases_names_geometry_and_problems(panel, inspect, smal
     times = "\N{MULTIPLICATION SIGN}"
     assert f"22{times}24{times}20, 4{times}4{times}5 mm, LPS" in panel.cohort._geometry.text(0, 3)
     assert panel.ui.cohortTabs.tabText(2) == "Problems (0)"
-    assert panel.ui.statusLabel.text == "Done."
+    assert panel.ui.inspectStatusLabel.text == "Done."
+    assert panel.ui.statusLabel.text == ""
 
 
 def test_a_folder_is_chosen_with_the_browse_button(panel, drive, messages, small_cohort):
@@ -264,8 +265,8 @@ def test_a_folder_that_is_no_cohort_is_told_and_the_panel_stays_usable(
 ):
     (tmp_path / "empty").mkdir()
     inspect(tmp_path / "empty")
-    assert panel.ui.statusLabel.text.startswith("Failed: ")
-    assert panel.ui.statusLabel.text.endswith(panel.ui.cohortSummaryLabel.text)
+    assert panel.ui.inspectStatusLabel.text.startswith("Failed: ")
+    assert panel.ui.inspectStatusLabel.text.endswith(panel.ui.cohortSummaryLabel.text)
     assert len(messages.messages) == 1
     assert panel.ui.inspectButton.enabled
     assert not panel.ui.startButton.enabled
@@ -289,7 +290,7 @@ def test_a_corrected_name_counts_when_the_cohort_is_inspected_again(
     inspect(small_cohort)
     assert panel.cohort.report.modalities == ("CTA", "PET")
     drive.click(panel.ui.resetNamesButton)
-    wait_until(lambda: not panel.jobs.isBusy, 30.0)
+    wait_until(lambda: not panel.inspection.isBusy, 30.0)
     assert panel.cohort.report.modalities == ("CT", "PET")
     assert list(panel._parameterNode.corrections) == []
 
@@ -318,6 +319,7 @@ def test_a_selection_runs_from_the_folder_to_the_highlighted_list(
     wait_until(is_over, 120.0)
     assert panel.ui.statusLabel.text == "Done."
     assert any(" of 12" in text for text in seen)
+    assert any(text.startswith("Step 2 of ") for text in seen)
     wait_until(lambda: panel.cases.rows[0].rank == 1)
     assert [row.state.value for row in panel.cases.rows[:3]] == ["suggested"] * 3
     assert [row.rank for row in panel.cases.rows] == list(range(1, 13))
@@ -369,11 +371,16 @@ def test_cancel_ends_a_job_at_once_and_the_panel_stays_usable(
     from MultimodalImagingLib.record.cohort_record import CohortRecord
 
     know(small_cohort)
+    ui = panel.ui
+    section, cancel, label = {
+        "inspectButton": (panel.inspection, ui.inspectCancelButton, ui.inspectStatusLabel),
+        "startButton": (panel.jobs, ui.cancelButton, ui.statusLabel),
+    }[button]
     drive.click(getattr(panel.ui, button))
-    drive.click(panel.ui.cancelButton)
-    assert panel.ui.statusLabel.text in {"Cancelling…", "Cancelled."}
-    wait_until(lambda: not panel.jobs.isBusy, 2.5)
-    assert panel.ui.statusLabel.text == "Cancelled."
+    drive.click(cancel)
+    assert label.text in {"Cancelling…", "Cancelled."}
+    wait_until(lambda: not section.isBusy, 2.5)
+    assert label.text == "Cancelled."
     assert getattr(panel.ui, button).enabled
     CohortRecord(Path(panel._parameterNode.recordPath)).read_states()
 
@@ -400,25 +407,32 @@ def test_a_job_goes_on_while_another_module_is_shown(
     panel.ui.cohortPathLineEdit.currentPath = str(small_cohort)
     drive.click(panel.ui.inspectButton)
     slicer.util.selectModule("Data")
-    wait_until(lambda: not panel.jobs.isBusy, 60.0)
+    wait_until(lambda: not panel.inspection.isBusy, 60.0)
     slicer.util.selectModule("MDALSelector")
     assert "3 cases" in panel.ui.cohortSummaryLabel.text
     assert panel.ui.startButton.enabled
     assert panel._parameterNode.cohortPath == str(small_cohort)
 
 
-def test_a_second_job_waits_in_line_and_says_for_what(panel, drive, wait_until, small_cohort):
+def test_a_selection_waits_for_another_long_job_and_says_so_while_an_inspection_does_not(
+    panel, inspect, drive, wait_until, small_cohort
+):
     from MultimodalWidgetsLib.background_process import BackgroundProcess
     from MultimodalWidgetsLib.job_queue import jobQueue
 
-    other = BackgroundProcess(["timeit", "-n1", "-r1", "-s", "import time", "time.sleep(1)"],
+    other = BackgroundProcess(["timeit", "-n1", "-r1", "-s", "import time", "time.sleep(600)"],
                               title="Train", owner="CIMLSegment")  # fmt: skip
     jobQueue().submit(other)
-    panel.ui.cohortPathLineEdit.currentPath = str(small_cohort)
-    drive.click(panel.ui.inspectButton)
+    inspect(small_cohort)
+    assert panel.ui.inspectStatusLabel.text == "Done."
+    drive.click(panel.ui.startButton)
     assert panel.ui.statusLabel.text == "Waiting for: Train"
-    wait_until(lambda: not panel.jobs.isBusy, 60.0)
-    assert panel.ui.statusLabel.text == "Done."
+    assert panel.ui.inspectButton.enabled
+    drive.click(panel.ui.cancelButton)  # the one that waits, alone
+    assert panel.ui.statusLabel.text == "Cancelled."
+    assert other.isRunning
+    other.cancel()
+    wait_until(lambda: not jobQueue().jobs, 10.0)
 
 
 def test_a_result_that_names_no_run_is_told(panel, messages, finished):

@@ -36,7 +36,7 @@ def rank(panel, wait_until, messages):
 
         drive.browse(panel.ui.cohortPathLineEdit, str(folder), messages)
         drive.click(panel.ui.inspectButton)
-        wait_until(lambda: not panel.jobs.isBusy, 120.0)
+        wait_until(lambda: not panel.inspection.isBusy, 120.0)
         drive.choose(panel.ui.estimatorComboBox, "Gaussian (closed form)")
         drive.click(panel.ui.startButton)
         wait_until(lambda: not panel.jobs.isBusy, 300.0)

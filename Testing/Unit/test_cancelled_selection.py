@@ -30,6 +30,7 @@ from MDALSelectorLib.selection.config import SelectionConfig
 from MDALSelectorLib.selection_job import run_selection
 from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.errors import CancelledError
+from MultimodalImagingLib.jobs.job_plan import JobPlan
 from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.preparation import preprocessing
 
@@ -81,6 +82,10 @@ class Stopping(NullReporter):
         self.stages: dict[str, int] = {}
         self.open: str | None = None
         self.done: Counter[str] = Counter()
+        self.planned: dict[str, int] = {}
+
+    def plan(self, plan: JobPlan) -> None:
+        self.planned = {stage.name: stage.n_steps for stage in plan.stages}
 
     def stage(self, name: str, total: int) -> None:
         self.stages[name], self.open = total, name
@@ -182,9 +187,14 @@ def test_an_estimator_that_had_finished_does_not_run_again(
     assert_computed_once(cohort, tmp_path, config, finished, after="PMI by chance")
 
 
-def test_every_step_that_is_announced_is_made(cohort: Path, tmp_path: Path) -> None:
+def test_every_step_that_is_planned_and_announced_is_made(cohort: Path, tmp_path: Path) -> None:
     reporter = select(cohort, tmp_path)
     assert dict(reporter.done) == reporter.stages
+    assert list(reporter.planned) == list(reporter.stages)
+    shown = {"Draw cases"}  # those to check come on top of the budget
+    assert {n: t for n, t in reporter.planned.items() if n not in shown} == {
+        n: t for n, t in reporter.stages.items() if n not in shown
+    }
 
 
 def test_everything_that_takes_time_is_a_step_of_a_stage(

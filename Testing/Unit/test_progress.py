@@ -13,16 +13,17 @@ import pytest
 from rich.console import Console
 
 from MultimodalImagingLib.errors import CancelledError
-from MultimodalImagingLib.jobs.command_line import TerminalReporter
+from MultimodalImagingLib.jobs.job_clock import JobClock
+from MultimodalImagingLib.jobs.job_log import LoggingReporter
+from MultimodalImagingLib.jobs.job_plan import JobPlan, PlannedStage
 from MultimodalImagingLib.jobs.progress import (
     JsonLinesReporter,
-    LoggingReporter,
     NullReporter,
     Reporter,
-    StageClock,
     cancel_on_signals,
     check_cancelled,
 )
+from MultimodalImagingLib.jobs.terminal import TerminalReporter
 
 SOURCE = Path(__file__).parents[2] / "MDALSelector"
 
@@ -62,20 +63,6 @@ def terminal(*, is_terminal: bool) -> tuple[Console, io.StringIO]:
     return Console(file=stream, force_terminal=is_terminal, width=100), stream
 
 
-def test_remaining_time_is_the_mean_time_per_step_times_the_steps_left() -> None:
-    clock = Clock()
-    stage = StageClock(clock)
-    stage.begin("Read", 10)
-    assert stage.eta_s is None
-    clock.now += 6.0
-    stage.done = 3
-    assert stage.eta_s == pytest.approx(14.0)
-    stage.done = 12  # more than announced
-    assert stage.eta_s == 0.0
-    with pytest.raises(ValueError, match="at least 0, got -1"):
-        stage.begin("Read", -1)
-
-
 def test_progress_is_one_json_object_per_line_with_the_agreed_keys() -> None:
     clock, stream = Clock(), io.StringIO()
     reporter = JsonLinesReporter(stream, clock=clock)
@@ -86,10 +73,10 @@ def test_progress_is_one_json_object_per_line_with_the_agreed_keys() -> None:
     reporter.error("no")
     reporter.info("yes")
     reporter.result({"run": "RUN", "n_cases": 3})
-    stage = {"event": "progress", "stage": "Prepare images", "total": 4}
+    stage = {"event": "progress", "stage": "Prepare images", "total": 4, "step": 1, "n_steps": None}
     assert events_of(stream) == [
-        {**stage, "done": 0, "eta_s": None},
-        {**stage, "done": 1, "eta_s": 6.0},
+        {**stage, "done": 0, "eta_s": None, "share": 0.0},
+        {**stage, "done": 1, "eta_s": 6.0, "share": 0.25},
         {"event": "warning", "message": "Zeile\nzwei β"},
         {"event": "error", "message": "no"},
         {"event": "info", "message": "yes"},
@@ -131,10 +118,10 @@ def test_without_a_terminal_there_are_plain_lines_only() -> None:
         reporter.error("failed")
         reporter.result({"output": "RUN", "bound": 0.5})
     assert stream.getvalue().splitlines() == [
-        "Read: 30 steps",
-        "Read: 10 of 30, 20 s left",
-        "Read: 20 of 30, 10 s left",
-        "Read: 30 of 30, done in 30 s",
+        "Step 1 · read · 0 of 30 · time not known yet",
+        "Step 1 · read · 10 of 30 · about 20 s left",
+        "Step 1 · read · 20 of 30 · about 10 s left",
+        "Step 1 · read · 30 of 30 · a few seconds left",
         "Warning: [bold]look[/bold]",
         "Error: failed",
         "output: RUN",
@@ -153,19 +140,49 @@ def test_a_line_within_a_stage_ends_after_eight_values() -> None:
     assert second == f"{first}, and 3 more"
 
 
-def test_a_terminal_gets_a_bar_that_is_taken_away() -> None:
+def test_a_terminal_gets_one_bar_over_all_stages_and_its_cursor_back() -> None:
     console, stream = terminal(is_terminal=True)
     with TerminalReporter(console) as reporter:
+        reporter.plan(JobPlan("job", (PlannedStage("Read", 2, 1.0), PlannedStage("Train", 5, 1.0))))
         reporter.stage("Read", 2)
         reporter.advance(2)
         reporter.info("note")
         reporter.stage("Train", 5)
+        reporter.part("window", 1, 4)
         reporter.advance(5)
     text = stream.getvalue()
-    assert "Read" in text
-    assert "2/2" in text
-    assert "5/5" in text
-    assert text.rstrip().endswith("\x1b[?25h") or "\x1b[?25h" in text  # the cursor is back
+    assert "Step 1 of 2 · read · 0 of 2" in text
+    assert "Step 2 of 2 · train · 0 of 5" in text
+    assert "Step 2 of 2 · train · 5 of 5" in text
+    assert text.count("\x1b[?25l") == 1  # one bar
+    assert "\x1b[?25h" in text  # the cursor is back
+
+
+def test_programs_are_told_the_place_the_share_and_the_time_of_the_whole_job() -> None:
+    clock, stream = Clock(), io.StringIO()
+    stages = (PlannedStage("Read", 2, 9.0), PlannedStage("Segment", 2, 9.0))
+    plan = JobPlan("job", stages)
+    job = JobClock({plan.key("Read"): 1.0, plan.key("Segment"): 4.0}, clock)
+    reporter = JsonLinesReporter(stream, job=job, min_interval_s=0.0, clock=clock)
+    reporter.plan(plan)
+    reporter.stage("Read", 2)
+    clock.now += 1.0
+    reporter.advance()
+    reporter.kept()
+    reporter.stage("Segment", 2)
+    clock.now += 2.0
+    reporter.part("window", 1, 2)
+    seen = [
+        (e["step"], e["n_steps"], e["done"], e["eta_s"], e["share"], e.get("part"))
+        for e in events_of(stream)
+    ]
+    assert seen == [
+        (1, 2, 0, 10.0, 0.0, None),
+        (1, 2, 1, 9.0, 0.1, None),
+        (1, 2, 2, 8.0, 0.2, None),
+        (2, 2, 0, 8.0, 0.2, None),
+        (2, 2, 0, 6.0, 0.4, ["window", 1, 2]),
+    ]
 
 
 def test_a_result_within_a_stage_is_one_line_and_leaves_the_bar() -> None:
@@ -177,7 +194,7 @@ def test_a_result_within_a_stage_is_one_line_and_leaves_the_bar() -> None:
         reporter.advance(2)
     text = stream.getvalue()
     assert "step: 2, loss: 0.1235" in text
-    assert "4/4" in text
+    assert "4 of 4" in text
 
 
 def test_the_log_holds_stage_times_and_messages_and_passes_all_on(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
 from MultimodalWidgetsLib.background_process import BackgroundProcess
 from MultimodalWidgetsLib.case_menu import CaseCalls, CaseMenu
 from MultimodalWidgetsLib.case_plot import CasePlot
+from MultimodalWidgetsLib.job_needs import QUICK_LOOK, JobNeeds
 from MultimodalWidgetsLib.job_section import JobSection
 from MultimodalWidgetsLib.leaving import mayLeave
 from MultimodalWidgetsLib.signal import Signal
@@ -40,7 +41,8 @@ class CohortPanel:
         changed: Emitted when buttons have to be looked at again.
         modelChosen: Emits the folder of a model that shall be used.
         resultOpened: Emits the segmentation of a case that was opened.
-        training: Shows the inspection and the training.
+        inspection: Shows the inspection.
+        training: Shows the training.
         batch: Shows the batch.
     """
 
@@ -56,6 +58,7 @@ class CohortPanel:
         """
         self.changed, self.modelChosen, self.resultOpened = Signal(), Signal(), Signal()
         self._ui, self.work, self._parameters = ui, work, parameters
+        self.inspection = JobSection(ui, "inspect")
         self.training, self.batch = JobSection(ui, "train"), JobSection(ui, "batch")
         self.plot = CasePlot(ui.curveWidget.layout(), "CIMLSegmentPlot")
         self.table = BatchTable(ui.batchView)
@@ -67,13 +70,14 @@ class CohortPanel:
         )
         self.menu = CaseMenu(ui.batchView, self._chosenCase, calls, prefersResult=True)
         self.table.activated.connect(lambda _name: self.menu.openChosen())
-        for section in (self.training, self.batch):
+        for section in (self.inspection, self.training, self.batch):
             section.changed.connect(self.changed.emit)
         self.show()
 
     def cleanup(self) -> None:
         """Let go of the jobs; they go on."""
         self._search.stop()
+        self.inspection.cleanup()
         self.training.cleanup()
         self.batch.cleanup()
 
@@ -114,8 +118,9 @@ class CohortPanel:
         """Find the cases of the cohort."""
         with slicer.util.tryWithErrorDisplay(_("The cohort could not be inspected.")):
             rememberPath(self._ui.cohortPathLineEdit)
-            job = self._job(self.work.inspection(self._parameters()), _("Inspect {name}"))
-            self.training.submit(job, self.onInspected)
+            arguments = self.work.inspection(self._parameters())
+            job = self._job(arguments, _("Inspect {name}"), QUICK_LOOK)
+            self.inspection.submit(job, self.onInspected)
 
     def onInspected(self, job: BackgroundProcess) -> None:
         """Show the cases."""
@@ -136,7 +141,7 @@ class CohortPanel:
             self.work.curve.clear()
             self._showCurve(None)
             self.showSummary(self._parameters())
-            job = self._job(arguments, _("Train on {name}"))
+            job = self._job(arguments, _("Train on {name}"), self._needs())
             job.resulted.connect(self.onTrainingEvent)
             job.stateChanged.connect(lambda job: self.onTrainingState(job, output))
             self.training.submit(job, lambda _job: None)
@@ -161,7 +166,8 @@ class CohortPanel:
     def onBatchButton(self) -> None:
         """Segment all unlabeled cases."""
         with slicer.util.tryWithErrorDisplay(_("The cases cannot be segmented.")):
-            job = self._job(self.work.batch(self._parameters()), _("Segment the cases of {name}"))
+            arguments = self.work.batch(self._parameters())
+            job = self._job(arguments, _("Segment the cases of {name}"), self._needs())
             job.resulted.connect(self.onBatchEvent)
             self.batch.submit(job, self.onBatchEvent)
 
@@ -208,10 +214,11 @@ class CohortPanel:
         """Say for every button why it cannot be pressed now; empty if it can."""
         problems = self.work.problems(parameters, hasModel=hasModel)
         busy = _("A job is running. Wait, or press Cancel.")
-        training, batch = (busy if job.isBusy else "" for job in (self.training, self.batch))
+        sections = (self.inspection, self.training, self.batch)
+        inspection, training, batch = (busy if job.isBusy else "" for job in sections)
         return {
             **problems,
-            "inspectButton": training or problems["inspectButton"],
+            "inspectButton": inspection or problems["inspectButton"],
             "trainButton": setupProblem or training or problems["trainButton"],
             "batchButton": setupProblem or batch or problems["batchButton"],
         }
@@ -221,6 +228,10 @@ class CohortPanel:
         self._ui.curveWidget.setVisible(chart is not None)
         self.plot.show(chart)
 
-    def _job(self, arguments: list[str], title: str) -> BackgroundProcess:
+    def _needs(self) -> JobNeeds:
+        return JobNeeds(device=self._parameters().device.value)
+
+    def _job(self, arguments: list[str], title: str, needs: JobNeeds) -> BackgroundProcess:
         name = Path(self._parameters().cohortPath).name
-        return BackgroundProcess(arguments, title=title.format(name=name), owner="CIMLSegment")
+        title = title.format(name=name)
+        return BackgroundProcess(arguments, title=title, owner="CIMLSegment", needs=needs)

@@ -165,10 +165,12 @@ def _network_config(options: argparse.Namespace) -> NetworkConfig | None:
 
 def run_retrospect_command(options: argparse.Namespace, reporter: Reporter) -> int:
     """Run the `retrospect` command; returns the exit code 0."""
+    rows = tuple(parse_pattern(text) for text in options.modality)
+    reporter.stage("Find cases", 1)
+    cohort = find_cohort(options.cohort, patterns=patterns_for(options.cohort, rows))
+    reporter.advance()
     from MDALSelectorLib.retrospect.job import run_retrospect
 
-    rows = tuple(parse_pattern(text) for text in options.modality)
-    cohort = find_cohort(options.cohort, patterns=patterns_for(options.cohort, rows))
     run = run_retrospect(cohort, config_from_options(options), reporter)
     reporter.result({"run": str(run), "report": str(run / "retrospect.html")})
     return 0

@@ -114,15 +114,18 @@ def config_from_options(options: argparse.Namespace) -> SelectionConfig:
 
 def run_select(options: argparse.Namespace, reporter: Reporter) -> int:
     """Run the `select` command; returns the exit code 0."""
-    from MDALSelectorLib.retrospect.while_labelling import evidence_while_labelling
-    from MDALSelectorLib.selection_job import run_selection
-
     config = config_from_options(options)
     rows = tuple(parse_pattern(text) for text in options.modality)
     reporter.stage("Find cases", 1)
     cohort = find_cohort(options.cohort, patterns=patterns_for(options.cohort, rows))
     reporter.advance()
-    run = run_selection(cohort, config, reporter)
+    from MDALSelectorLib.retrospect.while_labelling import (
+        evidence_stages,
+        evidence_while_labelling,
+    )
+    from MDALSelectorLib.selection_job import run_selection
+
+    run = run_selection(cohort, config, reporter, later=evidence_stages(cohort, config))
     evidence = evidence_while_labelling(cohort, config, reporter)
     result: dict[str, object] = {"run": str(run), "report": str(run / "report.html")}
     if evidence is not None:

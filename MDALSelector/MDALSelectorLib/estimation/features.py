@@ -25,7 +25,13 @@ from MultimodalImagingLib.images.arrays import (
 )
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
-from MultimodalImagingLib.record.kept_results import CaseMemo, CaseQuestion, Tensors, computed
+from MultimodalImagingLib.record.kept_results import (
+    CaseMemo,
+    CaseQuestion,
+    ReportedMemo,
+    Tensors,
+    computed,
+)
 
 # Blocks along each axis, and what is around the body that still belongs to the picture.
 N_BLOCKS = 5
@@ -62,6 +68,7 @@ def cohort_features(
     """
     reporter = reporter or NullReporter()
     reporter.stage("Describe images", len(cases))
+    steps = ReportedMemo(memo, reporter)
     found = {m: np.full((len(cases), N_FEATURES), np.nan, dtype=np.float32) for m in modalities}
 
     def described(row: int) -> Tensors:
@@ -69,11 +76,10 @@ def cohort_features(
         return {m: case_features(case, m) for m in modalities if m in case.images}
 
     for row in range(len(cases)):
-        for modality, values in memo(
-            CaseQuestion("features", row), partial(described, row)
-        ).items():
+        question = CaseQuestion("features", row)
+        for modality, values in steps(question, partial(described, row)).items():
             found[modality][row] = values
-        reporter.advance()
+        steps.end_step()
     return found
 
 
@@ -231,6 +237,7 @@ def pair_scores(
     """
     reporter = reporter or NullReporter()
     reporter.stage("Compare voxels", len(cases))
+    steps = ReportedMemo(memo, reporter)
     pairs = list(combinations(modalities, 2))
 
     def compared(row: int) -> Tensors:
@@ -239,8 +246,8 @@ def pair_scores(
 
     scores = np.full((len(cases), len(pairs)), np.nan)
     for row in range(len(cases)):
-        scores[row] = memo(CaseQuestion("voxels", row), partial(compared, row))["nmi"]
-        reporter.advance()
+        scores[row] = steps(CaseQuestion("voxels", row), partial(compared, row))["nmi"]
+        steps.end_step()
     return scores
 
 

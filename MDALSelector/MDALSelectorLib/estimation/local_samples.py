@@ -20,7 +20,13 @@ from MDALSelectorLib.estimation.pair_estimate import ModalityPair
 from MultimodalImagingLib.images.arrays import Float32Array, MaskArray, bounding_box
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
-from MultimodalImagingLib.record.kept_results import CaseMemo, CaseQuestion, Tensors, computed
+from MultimodalImagingLib.record.kept_results import (
+    CaseMemo,
+    CaseQuestion,
+    ReportedMemo,
+    Tensors,
+    computed,
+)
 
 # Real root of g^4 = g + 1: its powers give the three-dimensional sequence of places that leaves
 # the smallest gaps (Roberts, The unreasonable effectiveness of quasirandom sequences, 2018).
@@ -88,6 +94,7 @@ def sample_cohort(
     """
     reporter = reporter or NullReporter()
     reporter.stage("Describe positions", len(blurs))
+    steps = ReportedMemo(memo, reporter)
     shape = (len(blurs), n_places)
     values = {m: np.full((*shape, N_FEATURES), np.nan, dtype=np.float32) for m in kinds}
 
@@ -96,10 +103,10 @@ def sample_cohort(
 
     for row, blur in enumerate(blurs):
         question = CaseQuestion("positions", row, settings=[n_places, dict(blur)])
-        found = memo(question, partial(sampled, row))
+        found = steps(question, partial(sampled, row))
         for modality, of_case in found.items():
             values[modality][row] = of_case
-        reporter.advance()
+        steps.end_step()
     return LocalSamples(values)
 
 

@@ -26,7 +26,9 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     ModalityPattern,
 )
 from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.jobs.job_plan import JobPlan, PlannedStage
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
+from MultimodalImagingLib.preparation.workload import stored_megavoxels
 
 
 @dataclass(frozen=True)
@@ -186,15 +188,18 @@ def inspect_cohort(
     Args:
         path: Folder or CSV manifest.
         options: How thoroughly; `None` for headers only and the cohort's own pattern table.
-        reporter: Receives progress when voxels are read.
+        reporter: Receives progress.
 
     Raises:
         CohortError: If nothing usable is there; the text lists all problems.
         UsageError: If the cohort's own pattern table cannot be used.
     """
     chosen = InspectionOptions() if options is None else options
-    cohort = find_cohort(path, patterns=patterns_for(path, chosen.modality_rows))
     teller = reporter or NullReporter()
+    teller.stage("Find cases", 1)
+    cohort = find_cohort(path, patterns=patterns_for(path, chosen.modality_rows))
+    teller.advance()
+    teller.plan(_plan(cohort, is_deep=chosen.is_deep))
     survey = _survey(cohort, teller, is_deep=chosen.is_deep)
     found = _read_images(cohort, teller) if chosen.is_deep else []
     found += label_problems(cohort.cases, survey, with_empty=chosen.is_deep)
@@ -209,6 +214,15 @@ def inspect_cohort(
     )
 
 
+def _plan(cohort: Cohort, *, is_deep: bool) -> JobPlan:
+    """Return what is read after the headers."""
+    n_labels = len(_read_labels(cohort, is_deep=is_deep))
+    stages = (PlannedStage("Read label values", n_labels, 0.1),) if n_labels else ()
+    size = stored_megavoxels(cohort) if is_deep else 0.0
+    voxels = PlannedStage("Read all voxels", len(cohort.cases), 0.03, size)
+    return JobPlan("inspect", (*stages, *((voxels,) if is_deep else ())))
+
+
 def _read_images(cohort: Cohort, reporter: Reporter) -> list[Problem]:
     reporter.stage("Read all voxels", len(cohort.cases))
     problems: list[Problem] = []
@@ -219,11 +233,15 @@ def _read_images(cohort: Cohort, reporter: Reporter) -> list[Problem]:
 
 
 def _survey(cohort: Cohort, reporter: Reporter, *, is_deep: bool) -> LabelSurvey:
-    """Read label maps: all, or as many as take seconds, evenly over the cases."""
+    chosen = _read_labels(cohort, is_deep=is_deep)
+    return survey_labels(chosen, reporter) if chosen else LabelSurvey((), {})
+
+
+def _read_labels(cohort: Cohort, *, is_deep: bool) -> dict[str, ImageFile]:
+    """Return the label maps to read: all, or as many as take seconds, evenly over the cases."""
     files = {case.case_id: case.label for case in cohort.cases if case.label is not None}
     step = 1 if is_deep else -(-len(files) // MOST_LABELS_READ)
-    chosen = dict(list(files.items())[:: max(step, 1)])
-    return survey_labels(chosen, reporter) if chosen else LabelSurvey((), {})
+    return dict(list(files.items())[:: max(step, 1)])
 
 
 def _pattern_uses(cohort: Cohort) -> tuple[PatternUse, ...]:

@@ -20,7 +20,13 @@ from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
-from MultimodalImagingLib.record.kept_results import CaseMemo, CaseQuestion, Tensors, computed
+from MultimodalImagingLib.record.kept_results import (
+    CaseMemo,
+    CaseQuestion,
+    ReportedMemo,
+    Tensors,
+    computed,
+)
 
 Table = Mapping[Pair, Float64Array]
 
@@ -96,11 +102,12 @@ def measure_alignment(
     """
     reporter = reporter or NullReporter()
     reporter.stage("Check pairing", len(patient_ids))
+    steps = ReportedMemo(memo, reporter)
     pairs = list(combinations(modalities, 2))
     edges, comparisons = CaseEdges(cases, pairs, N_NEIGHBORS), Comparisons(pairs)
     found: list[Tensors] = []
     for row in range(len(patient_ids)):
-        found.append(memo(CaseQuestion("alignment", row), partial(edges.measured, row)))
+        found.append(steps(CaseQuestion("alignment", row), partial(edges.measured, row)))
         comparisons.note_own(row, found[-1]["own"])
         others = tuple(
             other
@@ -108,9 +115,9 @@ def measure_alignment(
             if patient_ids[other] != patient_ids[row]
         )
         question = CaseQuestion("neighbors", row, others=others)
-        agreements = memo(question, partial(edges.compared, row, others))
+        agreements = steps(question, partial(edges.compared, row, others))
         comparisons.note_others(row, others, agreements["agreement"])
-        reporter.advance()
+        steps.end_step()
     return _measures(_names(cases), pairs, found, comparisons)
 
 

@@ -16,6 +16,7 @@ from MDALSelectorLib.retrospect.evaluation import Evaluation
 from MDALSelectorLib.retrospect.fold_plan import FoldPlan, outer_folds, plan_fold
 from MDALSelectorLib.retrospect.fold_record import plan_content, plan_from_content
 from MDALSelectorLib.retrospect.fold_signals import Signals, cohort_signals
+from MDALSelectorLib.retrospect.job_stages import TRAIN_AND_TEST, retrospect_plan
 from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort, read_labelled_cohort
 from MDALSelectorLib.retrospect.linear_run import linear_dice
 from MDALSelectorLib.retrospect.nnunet_export import write_nnunet_splits
@@ -46,7 +47,8 @@ from MDALSelectorLib.selection_job import prepare_for_selection
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.jobs.progress import LoggingReporter, Reporter
+from MultimodalImagingLib.jobs.job_log import LoggingReporter
+from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.checksums import json_checksum
 from MultimodalImagingLib.record.cohort_record import CohortRecord, open_record
 from MultimodalImagingLib.record.ownership import check_apart
@@ -75,6 +77,7 @@ def run_retrospect(whole: Cohort, config: RetrospectConfig, reporter: Reporter) 
     cohort = _with_labels(whole, config, record, reporter)
     run = _run_folder(config, whole, record)
     with LoggingReporter(reporter, run / JOB_LOG_NAME) as told:
+        told.plan(retrospect_plan(cohort, config))
         prepared = prepare_for_selection(cohort, config.spacing_mm, record, told)
         labelled = read_labelled_cohort(
             prepared, values=config.label_values, seed=config.seed, reporter=told
@@ -170,12 +173,12 @@ def _plans(
     reporter.stage("Choose cases", len(folds))
     plans = []
     for name, (partition, fold, pool, test) in zip(names, folds, strict=True):
-        place = (partition, fold)
-        if log.get(name) is None and signals is not None:
+        place, is_kept = (partition, fold), log.get(name) is not None
+        if not is_kept and signals is not None:
             made = plan_fold(signals, config, place=place, pool=pool, test=test)
             log.put(name, plan_content(made, labelled.case_ids))
         plans.append(plan_from_content(log.get(name) or {}, place, labelled.case_ids))
-        reporter.advance()
+        (reporter.kept if is_kept else reporter.advance)()
     return plans
 
 
@@ -189,13 +192,13 @@ def _results(
     if config.network is not None:
         from MDALSelectorLib.retrospect.network_run import network_results  # loads torch
 
-        return network_results(plans, labelled, config.network, log, reporter, seed=config.seed)
+        return network_results(plans, labelled, config, log, reporter)
     n_trainings = sum(len({t.cases for t in plan.trainings}) for plan in plans)
     reporter.info(
         f"{n_trainings} trainings of the {config.learner} learner in {len(plans)} outer folds. The"
         " remaining time is known after the first test cases."
     )
-    reporter.stage("Train and test", sum(len(plan.test) for plan in plans))
+    reporter.stage(TRAIN_AND_TEST, sum(len(plan.test) for plan in plans))
     return [
         FoldResult(plan, linear_dice(plan, labelled, log, reporter, seed=config.seed))
         for plan in plans

@@ -48,7 +48,8 @@ def linear_dice(
         expansion, models = _trained(plan, cohort, sets, reporter, seed=seed)
     columns = []
     for index, name in zip(plan.test, names, strict=True):
-        if log.get(name) is None and expansion is not None:
+        is_kept = log.get(name) is not None
+        if not is_kept and expansion is not None:
             case = cohort.cases[index]
             dice = dice_of_models(
                 expansion,
@@ -59,7 +60,7 @@ def linear_dice(
             )
             log.put(name, [round(float(value), 6) for value in dice])
         columns.append(log.get(name))
-        reporter.advance()
+        (reporter.kept if is_kept else reporter.advance)()
     by_set = dict(zip(sets, np.asarray(columns, dtype=np.float64).T, strict=True))
     return np.stack([by_set[training.cases] for training in plan.trainings])
 

@@ -18,8 +18,9 @@ import torch
 from MDALSelectorLib.estimation.contrastive_training import MAX_WORKERS, run_jobs
 from MDALSelectorLib.estimation.fold_jobs import chosen_device
 from MDALSelectorLib.retrospect.coarse_cases import CoarseCase, HeldOutCase, coarse_case
-from MDALSelectorLib.retrospect.config import SHARE_OF_DRAWS
+from MDALSelectorLib.retrospect.config import SHARE_OF_DRAWS, RetrospectConfig
 from MDALSelectorLib.retrospect.fold_plan import FoldPlan, Training
+from MDALSelectorLib.retrospect.job_stages import TRAIN_AND_TEST, measured_plan
 from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort
 from MDALSelectorLib.retrospect.network_config import NetworkConfig
 from MDALSelectorLib.retrospect.network_learner import (
@@ -30,6 +31,7 @@ from MDALSelectorLib.retrospect.network_learner import (
 )
 from MDALSelectorLib.retrospect.outcomes import FoldResult
 from MDALSelectorLib.retrospect.training_log import TrainingLog
+from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.arrays import Float64Array, bounding_box
 from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.jobs.progress import Reporter, check_cancelled
@@ -57,11 +59,9 @@ class NetworkTraining:
 def network_results(
     plans: Sequence[FoldPlan],
     cohort: LabelledCohort,
-    config: NetworkConfig,
+    config: RetrospectConfig,
     log: TrainingLog,
     reporter: Reporter,
-    *,
-    seed: int,
 ) -> list[FoldResult]:
     """Return the Dice of all trainings of all outer folds.
 
@@ -74,18 +74,22 @@ def network_results(
         config: Network, seeds, device.
         log: Where finished trainings are kept.
         reporter: Notified of every training; its `advance` may raise `CancelledError`.
-        seed: Seed of everything random.
 
     Raises:
-        UsageError: If the device does not exist here.
+        UsageError: If the device does not exist here, or no network is asked for.
     """
-    seeded = [with_seeds(plan, n_seeds=config.n_seeds) for plan in plans]
+    network = config.network
+    if network is None:
+        msg = "Expected settings of the network, got none. Choose the learner 'network'."
+        raise UsageError(msg)
+    seeded = [with_seeds(plan, n_seeds=network.n_seeds) for plan in plans]
     n_all = sum(len(trainings_of(plan)) for plan in seeded)
     n_open = sum(len(open_trainings(plan, cohort.case_ids, log)) for plan in seeded)
     if n_open:
-        trainer = _Trainer(cohort, config, reporter, seed=seed)
-        trainer.tell_time(seeded[0], n_open, n_all)
-        reporter.stage("Train and test", n_open)
+        trainer = _Trainer(cohort, network, reporter, seed=config.seed)
+        total_s = trainer.tell_time(seeded[0], n_open, n_all)
+        reporter.plan(measured_plan(config, n_open, total_s / n_open))
+        reporter.stage(TRAIN_AND_TEST, n_open)
         for plan in seeded:
             trainer.train_fold(plan, log)
     return [result_of(plan, cohort.case_ids, log) for plan in seeded]
@@ -141,14 +145,13 @@ class _Trainer:
         self._at_once = config.at_once or (1 if self._device.type == "cpu" else GPU_AT_ONCE)
         self._cases = [self._coarse(index) for index in range(len(cohort.cases))]
 
-    def tell_time(self, plan: FoldPlan, n_open: int, n_all: int) -> None:
-        """Time a few steps and say how long the trainings that are left will take."""
+    def tell_time(self, plan: FoldPlan, n_open: int, n_all: int) -> float:
+        """Time a few steps, say how long the trainings that are left will take; returns it, s."""
         try:
             (_, per_chunk_s), *_ = run_jobs(self._seconds_per_chunk, [plan], device=self._device)
         except torch.cuda.OutOfMemoryError:
             self._need_less_memory()
-            self.tell_time(plan, n_open, n_all)
-            return
+            return self.tell_time(plan, n_open, n_all)
         n_parallel = self._at_once
         if self._device.type == "cpu":
             n_parallel *= min(core_count(), MAX_WORKERS, n_open)
@@ -159,6 +162,7 @@ class _Trainer:
             f"{n_open} trainings of the network, about {minutes // 60}:{minutes % 60:02d} h on"
             f" {self._device}.{done}{SHORTER if total_s > LONG_S else ''}"
         )
+        return total_s
 
     def train_fold(self, plan: FoldPlan, log: TrainingLog) -> None:
         """Train and test what the log does not hold; less at a time if memory is short."""

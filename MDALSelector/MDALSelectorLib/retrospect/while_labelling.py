@@ -30,6 +30,7 @@ from MDALSelectorLib.strategies import Pool
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.jobs.job_plan import PlannedStage
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
 from MultimodalImagingLib.record.cohort_record import open_record
@@ -48,6 +49,15 @@ class LabelEvidence:
 
     text: str
     offered: str | None = None
+
+
+def evidence_stages(cohort: Cohort, config: SelectionConfig) -> tuple[PlannedStage, ...]:
+    """Return the stages of `evidence_while_labelling`; none if the labels say nothing."""
+    n = len(labelled_cases(cohort, open_record(cohort.root, folder=config.record), None))
+    if not MIN_CASES <= n < len(cohort.cases):
+        return ()
+    n_tests = n * SETTINGS.n_partitions
+    return PlannedStage("Read labels", n, 0.1), PlannedStage("Ask the labels", n_tests, 0.1)
 
 
 def evidence_while_labelling(

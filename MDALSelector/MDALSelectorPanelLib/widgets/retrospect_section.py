@@ -21,6 +21,7 @@ from MultimodalSlicerLib.selection_parameters import (
     retrospectArguments,
 )
 from MultimodalWidgetsLib.background_process import BackgroundProcess
+from MultimodalWidgetsLib.job_needs import JobNeeds
 from MultimodalWidgetsLib.job_section import JobSection
 from MultimodalWidgetsLib.signal import Signal
 from MultimodalWidgetsLib.tables import PlainTable
@@ -117,7 +118,10 @@ class RetrospectSection:
             parameters = self._parameters()
             title = _("Replay budgets on {cohort}")
             title = title.format(cohort=Path(parameters.cohortPath).name)
-            job = BackgroundProcess(retrospectArguments(parameters), title=title, owner=self._owner)
+            isNetwork = parameters.learner.value == "network"
+            needs = JobNeeds(device=(parameters.device.value or "auto") if isNetwork else "")
+            arguments = retrospectArguments(parameters)
+            job = BackgroundProcess(arguments, title=title, owner=self._owner, needs=needs)
             self.jobs.submit(job, self.onDone)
 
     def onDone(self, job: BackgroundProcess) -> None:

@@ -1,17 +1,15 @@
-"""What the command lines share: options, progress on a terminal, exit codes, explained errors."""
+"""What the command lines share: options, times of earlier jobs, exit codes, explained errors."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import errno
-import json
 import os
 import sys
-import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from MultimodalImagingLib.errors import CancelledError, CrossModalError
 from MultimodalImagingLib.jobs.environment import (
@@ -19,17 +17,14 @@ from MultimodalImagingLib.jobs.environment import (
     make_streams_safe,
     provide_user_name,
 )
+from MultimodalImagingLib.jobs.job_clock import JobClock
+from MultimodalImagingLib.jobs.job_plan import Speeds
 from MultimodalImagingLib.jobs.progress import (
     JsonLinesReporter,
     Reporter,
-    StageClock,
     cancel_on_signals,
-    check_cancelled,
 )
-
-if TYPE_CHECKING:  # rich is for terminals only
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
+from MultimodalImagingLib.jobs.terminal import TerminalReporter
 
 _ADVICE = {
     errno.ENOSPC: "Free space or choose a folder on another disk",
@@ -39,6 +34,16 @@ _ADVICE = {
 }
 
 Command = Callable[[argparse.Namespace, Reporter], int]
+
+
+class KeptSpeeds(Protocol):
+    """Keeps how quick this computer is, from one job to the next."""
+
+    def read(self) -> Speeds:
+        """Return what is known; nothing if nothing can be read."""
+
+    def learn(self, measured: Speeds) -> None:
+        """Keep what a job measured; a job does not fail where that is not possible."""
 
 
 def add_command(
@@ -83,13 +88,17 @@ def add_modality_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def run_command_line(
-    parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None
+    parser: argparse.ArgumentParser,
+    arguments: Sequence[str] | None = None,
+    *,
+    speeds: KeptSpeeds | None = None,
 ) -> int:
     """Parse the arguments and run the command that the sub-parser names with `command=`.
 
     Args:
         parser: Its sub-parsers set the default `command`, a `Command`; no argument has that name.
         arguments: Command line without the program's name; `None` for that of the process.
+        speeds: Where the times of earlier jobs are kept; `None` to learn nothing.
 
     Returns:
         Exit code: 0 done, 1 the job failed, 2 wrong usage or unusable input, 130 cancelled.
@@ -99,11 +108,12 @@ def run_command_line(
     provide_user_name()
     options = parser.parse_args(arguments)
     with contextlib.ExitStack() as stack:
+        job = stack.enter_context(_followed_job(speeds))
         is_for_program = getattr(options, "events", False)
         reporter: Reporter = (
-            JsonLinesReporter(sys.stdout)
+            JsonLinesReporter(sys.stdout, job=job)
             if is_for_program
-            else stack.enter_context(TerminalReporter())
+            else stack.enter_context(TerminalReporter(job=job))
         )
         try:
             with cancel_on_signals():
@@ -127,6 +137,17 @@ def run_command_line(
         return int(code)
 
 
+@contextlib.contextmanager
+def _followed_job(speeds: KeptSpeeds | None) -> Iterator[JobClock]:
+    """Follow a job with what earlier ones took; learn from what was finished, however it ends."""
+    job = JobClock(None if speeds is None else speeds.read())
+    try:
+        yield job
+    finally:
+        if speeds is not None:
+            speeds.learn(job.measured())
+
+
 def explained(error: OSError) -> str:
     """Return one sentence on what the system refused, with the file if it is known."""
     reason = error.strerror or type(error).__name__
@@ -146,125 +167,4 @@ def _unexpected(error: Exception) -> str:
     return (
         f"Unexpected error ({name}: {error}); see the lines above, and please report them with the"
         " command that you ran."
-    )
-
-
-# Without a terminal a line is written at most this often, s.
-PLAIN_INTERVAL_S = 10.0
-# A training reports a value per message; a line on the terminal ends before those.
-MOST_ENTRIES = 8
-
-
-class TerminalReporter:
-    """A bar with the remaining time per stage, on standard error; use it in a `with` statement."""
-
-    def __init__(
-        self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        from rich.console import Console
-
-        self._console = Console(stderr=True) if console is None else console
-        self._clock = clock
-        self._stage = StageClock(clock)
-        self._written_at = 0.0
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> TerminalReporter:
-        """Return this reporter."""
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        """Give the terminal back."""
-        self.close()
-
-    def close(self) -> None:
-        """Remove the moving bar; its last state stays on the screen."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-
-    def stage(self, name: str, total: int) -> None:
-        """Begin a stage."""
-        self.close()
-        self._stage.begin(name, total)
-        self._written_at = self._clock()
-        if self._console.is_terminal:
-            self._bar = _new_bar(self._console)
-            self._task = self._bar.add_task(name, total=total)
-            self._bar.start()
-        else:
-            self._print(f"{name}: {total} steps")
-
-    def advance(self, n: int = 1) -> None:
-        """Count steps, show them, stop if cancelled."""
-        self._stage.done += n
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self._stage.done)
-        elif (
-            self._stage.done == self._stage.total
-            or self._clock() - self._written_at >= PLAIN_INTERVAL_S
-        ):
-            self._print_line()
-        check_cancelled()
-
-    def info(self, text: str) -> None:
-        """Print a line."""
-        self._print(text)
-
-    def warning(self, text: str) -> None:
-        """Print a line that begins with `Warning`."""
-        self._print(f"Warning: {text}", style="yellow")
-
-    def error(self, text: str) -> None:
-        """Print a line that begins with `Error`."""
-        self.close()
-        self._print(f"Error: {text}", style="bold red")
-
-    def result(self, content: Mapping[str, object]) -> None:
-        """Print one line per entry; while a stage goes on, one line with the first entries."""
-        entries = [f"{key}: {_text(value)}" for key, value in content.items()]
-        if self._stage.done < self._stage.total:
-            n_more = len(entries) - MOST_ENTRIES
-            more = [f"and {n_more} more"] if n_more > 0 else []
-            self._print(", ".join(entries[:MOST_ENTRIES] + more))
-            return
-        self.close()
-        for entry in entries:
-            self._print(entry)
-
-    def _print_line(self) -> None:
-        self._written_at = self._clock()
-        text = f"{self._stage.name}: {self._stage.done} of {self._stage.total}"
-        if self._stage.done >= self._stage.total:
-            text += f", done in {self._stage.elapsed_s:.0f} s"
-        elif self._stage.eta_s is not None:
-            text += f", {self._stage.eta_s:.0f} s left"
-        self._print(text)
-
-    def _print(self, text: str, *, style: str | None = None) -> None:
-        self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _new_bar(console: Console) -> Progress:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=console,
     )

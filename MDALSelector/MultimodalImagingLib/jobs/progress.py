@@ -9,21 +9,31 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Protocol, TextIO
 
 from MultimodalImagingLib.errors import CancelledError
+from MultimodalImagingLib.jobs.job_clock import JobClock
+from MultimodalImagingLib.jobs.job_plan import JobPlan
 
 
 class Reporter(Protocol):
     """Receives what a job reports. `advance` is where a cancelled job stops."""
 
+    def plan(self, plan: JobPlan) -> None:
+        """Tell the stages that follow, as soon as they are known; a later plan replaces it."""
+
     def stage(self, name: str, total: int) -> None:
-        """Begin a stage of `total` steps; the previous one ends."""
+        """Begin a stage of `total` steps, or go back to one that takes turns with the last."""
 
     def advance(self, n: int = 1) -> None:
         """Report `n` finished steps; raises `CancelledError` if the user asked to stop."""
+
+    def kept(self, n: int = 1) -> None:
+        """Report `n` steps whose result is kept from before; else as `advance`."""
+
+    def part(self, what: str, done: int, total: int) -> None:
+        """Report how far the running step is, in parts such as windows; else as `advance`."""
 
     def info(self, text: str) -> None:
         """Tell something that needs no action."""
@@ -38,53 +48,24 @@ class Reporter(Protocol):
         """Hand over what came out; JSON-able."""
 
 
-class StageClock:
-    """Counts the steps of a stage and estimates the remaining time."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._start = clock()
-        self.name = ""
-        self.total = 0
-        self.done = 0
-
-    def begin(self, name: str, total: int) -> None:
-        """Start counting anew.
-
-        Raises:
-            ValueError: If `total` is negative.
-        """
-        if total < 0:
-            msg = f"Expected a number of steps of at least 0, got {total}."
-            raise ValueError(msg)
-        self.name, self.total, self.done = name, total, 0
-        self._start = self._clock()
-
-    @property
-    def counts(self) -> dict[str, object]:
-        """The stage and its steps, as events name them."""
-        return {"stage": self.name, "done": self.done, "total": self.total}
-
-    @property
-    def elapsed_s(self) -> float:
-        """Time since the stage began, s."""
-        return self._clock() - self._start
-
-    @property
-    def eta_s(self) -> float | None:
-        """Remaining time at the speed so far, s; `None` before the first step."""
-        if self.done == 0:
-            return None
-        return self.elapsed_s / self.done * max(self.total - self.done, 0)
-
-
 class NullReporter:
     """Reports nothing; cancels like the others."""
+
+    def plan(self, plan: JobPlan) -> None:
+        """Ignore."""
 
     def stage(self, name: str, total: int) -> None:
         """Ignore."""
 
     def advance(self, n: int = 1) -> None:  # noqa: ARG002
+        """Stop if cancelled."""
+        check_cancelled()
+
+    def kept(self, n: int = 1) -> None:
+        """Count like steps that were computed."""
+        self.advance(n)
+
+    def part(self, what: str, done: int, total: int) -> None:  # noqa: ARG002
         """Stop if cancelled."""
         check_cancelled()
 
@@ -108,6 +89,7 @@ class JsonLinesReporter:
         self,
         stream: TextIO | None = None,
         *,
+        job: JobClock | None = None,
         min_interval_s: float = 0.1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -115,6 +97,7 @@ class JsonLinesReporter:
 
         Args:
             stream: Where to; `None` for standard output.
+            job: Follows the job; `None` for one that knows no earlier job.
             min_interval_s: Progress is not written more often than this, s; the first and the last
                 step of a stage always are.
             clock: Time in s; for tests.
@@ -122,20 +105,35 @@ class JsonLinesReporter:
         self._stream = sys.stdout if stream is None else stream
         self._min_interval_s = min_interval_s
         self._clock = clock
-        self._stage = StageClock(clock)
+        self._job = JobClock(clock=clock) if job is None else job
         self._written_at = 0.0
+
+    def plan(self, plan: JobPlan) -> None:
+        """Follow a plan, and say how long it will take."""
+        self._job.plan(plan)
+        if self._job.stage:
+            self._write_progress()
 
     def stage(self, name: str, total: int) -> None:
         """Begin a stage."""
-        self._stage.begin(name, total)
+        self._job.begin(name, total)
         self._write_progress()
 
     def advance(self, n: int = 1) -> None:
         """Count and report steps; stop if cancelled."""
-        self._stage.done += n
-        is_due = self._clock() - self._written_at >= self._min_interval_s
-        if is_due or self._stage.done >= self._stage.total:
-            self._write_progress()
+        self._job.advance(n)
+        self._write_when_due()
+
+    def kept(self, n: int = 1) -> None:
+        """Count and report steps whose result is kept; stop if cancelled."""
+        self._job.advance(n, kept=True)
+        self._write_when_due()
+
+    def part(self, what: str, done: int, total: int) -> None:
+        """Report how far the running step is; stop if cancelled."""
+        self._job.within(done / max(total, 1))
+        if self._is_due():
+            self._write_progress(part=[what, done, total])
         check_cancelled()
 
     def info(self, text: str) -> None:
@@ -154,11 +152,28 @@ class JsonLinesReporter:
         """Write a result event, whose other keys are those of `content`."""
         self._write({"event": "result", **content})
 
-    def _write_progress(self) -> None:
+    def _is_due(self) -> bool:
+        return self._clock() - self._written_at >= self._min_interval_s
+
+    def _write_when_due(self) -> None:
+        done, total = self._job.counts
+        if self._is_due() or done >= total:
+            self._write_progress()
+        check_cancelled()
+
+    def _write_progress(self, **more: object) -> None:
         self._written_at = self._clock()
-        eta_s = self._stage.eta_s
-        rest = {"eta_s": None if eta_s is None else round(eta_s, 1)}
-        self._write({"event": "progress", **self._stage.counts, **rest})
+        (done, total), left_s = self._job.counts, self._job.left_s
+        content = {
+            "stage": self._job.stage,
+            "done": done,
+            "total": total,
+            "eta_s": None if left_s is None else round(left_s, 1),
+            "step": self._job.place,
+            "n_steps": self._job.n_stages,
+            "share": round(self._job.share, 4),
+        }
+        self._write({"event": "progress", **content, **more})
 
     def _write(self, event: Mapping[str, object]) -> None:
         try:
@@ -208,80 +223,3 @@ def _request_cancel(_number: int, _frame: FrameType | None) -> None:
     if _cancel_requested.is_set():
         check_cancelled()
     _cancel_requested.set()
-
-
-class LoggingReporter:
-    """Passes everything on to another reporter and writes it to a log file; use it in a `with`.
-
-    Steps are not logged, only the time of every stage. Texts are written as they come: whoever
-    reports names cases and files, never patients.
-    """
-
-    def __init__(
-        self, inner: Reporter, path: Path, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._inner = inner
-        self._clock = clock
-        self._start = clock()
-        self._stage = StageClock(clock)
-        self._file: TextIO = path.open("w", encoding="utf-8")
-
-    def __enter__(self) -> LoggingReporter:
-        """Return this reporter."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _traceback: object
-    ) -> None:
-        """Write why the job ended early, if it did, and close the file."""
-        if kind is not None:
-            self._write("failed", {"error": kind.__name__, "message": str(error)})
-        self.close()
-
-    def close(self) -> None:
-        """Write the time of the last stage and close the file."""
-        if not self._file.closed:
-            self._end_stage()
-            self._file.close()
-
-    def stage(self, name: str, total: int) -> None:
-        """Log the time of the previous stage and begin a new one."""
-        self._end_stage()
-        self._stage.begin(name, total)
-        self._inner.stage(name, total)
-
-    def advance(self, n: int = 1) -> None:
-        """Pass on."""
-        self._stage.done += n
-        self._inner.advance(n)
-
-    def info(self, text: str) -> None:
-        """Log and pass on."""
-        self._write("info", {"message": text})
-        self._inner.info(text)
-
-    def warning(self, text: str) -> None:
-        """Log and pass on."""
-        self._write("warning", {"message": text})
-        self._inner.warning(text)
-
-    def error(self, text: str) -> None:
-        """Log and pass on."""
-        self._write("error", {"message": text})
-        self._inner.error(text)
-
-    def result(self, content: Mapping[str, object]) -> None:
-        """Log and pass on."""
-        self._write("result", content)
-        self._inner.result(content)
-
-    def _end_stage(self) -> None:
-        if self._stage.name:
-            duration_s = round(self._stage.elapsed_s, 3)
-            self._write("stage", {**self._stage.counts, "duration_s": duration_s})
-            self._stage.name = ""
-
-    def _write(self, event: str, content: Mapping[str, object]) -> None:
-        head = {"time_s": round(self._clock() - self._start, 3), "event": event}
-        self._file.write(json.dumps({**head, **content}, ensure_ascii=False) + "\n")
-        self._file.flush()

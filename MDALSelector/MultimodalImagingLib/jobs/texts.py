@@ -31,6 +31,25 @@ def decimals(value: float, digits: int = 2) -> str:
     return f"{round(float(value), digits) + 0.0:.{digits}f}".replace("-", MINUS)
 
 
+# Up to so many seconds, a duration is told in multiples of so many.
+_ROUNDING_S = ((60, 5), (300, 10), (1200, 60), (7200, 300), (36000, 600))
+_FEW_S = 5
+
+
+def rounded_duration(seconds: float) -> tuple[int, int, int]:
+    """Round a duration as one would say it; returns hours, minutes and seconds, 0 for a few s."""
+    unit = next((unit for limit, unit in _ROUNDING_S if seconds < limit), 3600)
+    rounded = 0 if seconds <= _FEW_S else round(seconds / unit) * unit
+    return rounded // 3600, rounded % 3600 // 60, rounded % 60
+
+
+def duration_words(seconds: float) -> str:
+    """Write a duration as one would say it: `about 1 min 40 s`, `a few seconds`."""
+    numbers = zip(rounded_duration(seconds), ("h", "min", "s"), strict=True)
+    words = [f"{number} {unit}" for number, unit in numbers if number]
+    return f"about {' '.join(words)}" if words else "a few seconds"
+
+
 def render_page(
     template: Path, values: Mapping[str, object], *, filters: Mapping[str, Callable[..., object]]
 ) -> str:

@@ -115,6 +115,7 @@ class _Outcome:
     header: CachedHeader | None
     problems: tuple[Problem, ...]
     note: str | None = None
+    is_kept: bool = False
 
 
 def default_spec(cohort: Cohort) -> PreprocessingSpec:
@@ -161,9 +162,10 @@ def prepare_cohort(
     try:
         jobs = [pool.submit(_outcome, case, spec, cache, checksums) for case in cohort.cases]
         for job in as_completed(jobs):
-            if note := job.result().note:
-                reporter.info(note)
-            reporter.advance()
+            outcome = job.result()
+            if outcome.note:
+                reporter.info(outcome.note)
+            (reporter.kept if outcome.is_kept else reporter.advance)()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         checksums.save()
@@ -189,7 +191,7 @@ def _outcome(
     try:
         header = read_header(path, key, root=root)
         if not any(problem.severity == "error" for problem in header.problems):
-            return _Outcome(header, header.problems)
+            return _Outcome(header, header.problems, is_kept=True)
     except CacheMissError as miss:
         if miss.is_damaged:
             note = f"Case {case.case_id}: the prepared file was damaged ({miss}) and is made again."

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_files import remove_unfinished_files
 from MultimodalImagingLib.record.checksums import array_checksum, json_checksum
 from MultimodalImagingLib.record.tensor_file import (
@@ -51,6 +52,31 @@ CaseMemo = Callable[[CaseQuestion, Callable[[], Tensors]], Tensors]
 def computed(_question: CaseQuestion, make: Callable[[], Tensors]) -> Tensors:
     """Keep nothing, compute it each time: the simplest `CaseMemo`."""
     return make()
+
+
+class ReportedMemo:
+    """Passes the questions of a stage on to a memo, and reports steps as computed or as kept."""
+
+    def __init__(self, memo: CaseMemo, reporter: Reporter) -> None:
+        self._memo, self._reporter = memo, reporter
+        self._is_computed = False
+
+    def __call__(self, question: CaseQuestion, make: Callable[[], Tensors]) -> Tensors:
+        """Ask the memo."""
+
+        def noted() -> Tensors:
+            self._is_computed = True
+            return make()
+
+        return self._memo(question, noted)
+
+    def end_step(self) -> None:
+        """Report a step of the stage; raises `CancelledError` if the user asked to stop."""
+        if self._is_computed:
+            self._reporter.advance()
+        else:
+            self._reporter.kept()
+        self._is_computed = False
 
 
 FORMAT_VERSION = 1
