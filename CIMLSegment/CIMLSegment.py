@@ -29,12 +29,14 @@ from CIMLSegmentPanelLib.nodes.segmentation_runs import Run, SegmentationRuns
 from CIMLSegmentPanelLib.widgets.cohort_panel import CohortPanel
 from CIMLSegmentPanelLib.widgets.contribution_section import ContributionSection
 from CIMLSegmentPanelLib.widgets.input_section import InputSection
+from CIMLSegmentPanelLib.widgets.last_choices import CHOICES, recallChoices
 from CIMLSegmentPanelLib.widgets.result_section import ResultSection
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalSlicerLib.slice_views import bringInside
 from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
 from MultimodalWidgetsLib.job_needs import JobNeeds
 from MultimodalWidgetsLib.module_base import ModuleTest, ModuleWidget
+from MultimodalWidgetsLib.remembered import remember
 from MultimodalWidgetsLib.widget_additions import rememberPath, showText
 
 MODULE = "CIMLSegment"
@@ -70,6 +72,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
     def __init__(self, parent: object = None) -> None:
         super().__init__(parent)
         self._newVolumes: list[str] = []
+        self.hints: dict[str, str] = {}
 
     def setup(self) -> None:
         """Load the panel and connect it."""
@@ -99,14 +102,38 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
         self.cohort.follow(parameters)
         self.updateButtons()
 
+    def recallChoices(self, parameters: CIMLSegmentParameterNode) -> None:
+        """Take over cohort, model, folders and device of the last time."""
+        self.hints = recallChoices(parameters)
+        self.cohort.hints = self.hints
+
+    def onPathChosen(self, name: str) -> None:
+        """Remember a path that the user chose, and say no more that the last one is gone."""
+        parameters = self.logic.getParameterNode()
+        self.hints.pop(name, None)
+        if name == "outputPath" or (name == "modelPath" and self.logic.model is not None):
+            remember(CHOICES[name], getattr(parameters, name))
+        if name in ("recordPath", "batchPath") and self.logic.work.isInspected(parameters):
+            self.cohort.rememberCohort()
+        self.onParametersChanged()
+
+    def onDeviceChosen(self, _index: int) -> None:
+        """Remember the device."""
+        remember(CHOICES["device"], self.logic.getParameterNode().device.value)
+
     def showModel(self) -> None:
         """Show the rows of another model, and choose volumes by name where none is chosen."""
         parameters = self._parameterNode
-        if parameters is None or not self.logic.openModel(parameters.modelPath):
+        if parameters is None:
+            return
+        isOther = self.logic.openModel(parameters.modelPath)
+        gone = (self.hints.get(name, "") for name in ("modelPath", "outputPath"))
+        sentences = (self.logic.modelText(), *gone)
+        showText(self.ui.modelSummaryLabel, "\n".join(filter(None, sentences)))
+        if not isOther:
             return
         model = self.logic.model
         self.inputs.showTask(None if model is None else model.task)
-        showText(self.ui.modelSummaryLabel, self.logic.modelText())
         if model is not None:
             self.logic.match(parameters, replaces=False)
 
@@ -232,8 +259,11 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
             "trainButton": self.cohort.onTrainButton,
             "useModelButton": self.cohort.onUseModelButton,
             "batchButton": self.cohort.onBatchButton,
+            "recentButton": self.cohort.recent.show,
+            "showResultsButton": self.cohort.onShowResultsButton,
         }
         self.connectPanel(handlers)
+        self.ui.deviceComboBox.connect("activated(int)", self.onDeviceChosen)
         self.contributions.changed.connect(self.onMapShown)
         self.results.changed.connect(self.updateButtons)
         self.cohort.changed.connect(self.updateButtons)

@@ -43,6 +43,7 @@ from MultimodalSlicerLib.cohort_report import CohortReport, read_report
 from MultimodalSlicerLib.open_case import openCaseOf
 from MultimodalSlicerLib.segment_editor import openSegmentEditor
 from MultimodalSlicerLib.selection_parameters import (
+    Device,
     MDALSelectorParameterNode,
     acceptPairing,
     chosenResults,
@@ -56,9 +57,18 @@ from MultimodalWidgetsLib.job_needs import QUICK_LOOK, JobNeeds
 from MultimodalWidgetsLib.job_section import JobSection
 from MultimodalWidgetsLib.leaving import mayLeave
 from MultimodalWidgetsLib.module_base import ModuleTest, ModuleWidget
+from MultimodalWidgetsLib.recent_cohorts import RecentCohorts
+from MultimodalWidgetsLib.remembered import (
+    RecentCohort,
+    recallCohort,
+    recalled,
+    remember,
+    rememberCohort,
+)
 from MultimodalWidgetsLib.widget_additions import rememberPath, showText
 
 MODULE = "MDALSelector"
+DEVICE = "MDALSelector/Device"
 
 
 class MDALSelector(ScriptedLoadableModule):
@@ -98,6 +108,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.retrospect = RetrospectSection(self.ui, logic.getParameterNode, MODULE)
         self.within = WithinChoice(self.ui.withinComboBox, logic.getParameterNode)
         self.notes = RankingNotes(self.ui, logic.ranking, logic.getParameterNode)
+        self.recent = RecentCohorts(self.ui.recentButton, self.onRecentChosen)
         self._connect()
         self.initializeParameterNode()
         self.showRanking()
@@ -124,6 +135,31 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.within.follow(self.cohort.report, parameters.within)
         self.updateButtons()
 
+    def recallChoices(self, parameters: MDALSelectorParameterNode) -> None:
+        """Take over cohort and device of the last time."""
+        self.cohort.giveHint(recallCohort(parameters))
+        device = recalled(DEVICE)
+        if parameters.device is Device.AUTO and device in {item.value for item in Device}:
+            parameters.device = Device(device)
+
+    def onPathChosen(self, name: str) -> None:
+        """Say no more that the cohort of last time is gone; keep the record with the cohort."""
+        self.cohort.giveHint("")
+        parameters = self.logic.getParameterNode()
+        if name == "recordPath" and self.logic.isInspected(parameters.cohortPath):
+            rememberCohort(parameters.cohortPath, parameters.recordPath)
+
+    def onRecentChosen(self, cohort: RecentCohort) -> None:
+        """Choose a cohort that was inspected before, with its record."""
+        parameters = self.logic.getParameterNode()
+        with slicer.util.NodeModify(parameters):
+            parameters.cohortPath, parameters.recordPath = cohort.path, cohort.record
+        self.cohort.giveHint("")
+
+    def onDeviceChosen(self, _index: int) -> None:
+        """Remember the device."""
+        remember(DEVICE, self.logic.getParameterNode().device.value)
+
     def onManifestButton(self) -> None:
         """Choose a CSV manifest in place of a folder."""
         title, kinds = _("Choose a CSV manifest"), _("Manifests (*.csv)")
@@ -144,6 +180,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         with slicer.util.tryWithErrorDisplay(_("The cohort cannot be shown.")):
             report = self.logic.finishInspection(job)
             parameters = self.logic.getParameterNode()
+            rememberCohort(job.arguments[2], parameters.recordPath)
             self.cohort.show(report, corrections=parameters.corrections)
             self.within.follow(report, parameters.within)
             self.showRanking()
@@ -293,6 +330,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         if self.inspection.isBusy:
             text = _("The cohort is being inspected. Wait, or press Cancel.")
             problems |= dict.fromkeys(("inspectButton", "resetNamesButton"), text)
+        problems["recentButton"] = self.recent.problem
         problems["leastFitButton"] = self.maps.problem
         problems["offeredStrategyButton"] = self.notes.problem(parameters)
         problems |= self.retrospect.problems(parameters, missing=missing)
@@ -307,6 +345,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
 
     def _connect(self) -> None:
         handlers = {
+            "recentButton": self.recent.show,
             "manifestButton": self.onManifestButton,
             "inspectButton": self.onInspectButton,
             "resetNamesButton": self.onResetNamesButton,
@@ -332,6 +371,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.menu = CaseMenu(self.ui.casesTableView, self._chosenCase, calls)
         self.cases.activated.connect(self.onLoadCase)
         self.cases.counted.connect(self.onCasesCounted)
+        self.ui.deviceComboBox.connect("activated(int)", self.onDeviceChosen)
         self.plot.picked.connect(self.cases.selectCase)
         for section in (self.inspection, self.maps, self.retrospect):
             section.changed.connect(self.updateButtons)

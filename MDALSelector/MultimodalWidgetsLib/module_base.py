@@ -16,6 +16,7 @@ from slicer.util import VTKObservationMixin
 from MultimodalSlicerLib.open_case import openCaseOf
 from MultimodalWidgetsLib.job_section import JobSection
 from MultimodalWidgetsLib.leaving import endGuard, guardLeaving
+from MultimodalWidgetsLib.remembered import keepOwn, takesOver
 from MultimodalWidgetsLib.setup_section import SetupSection
 from MultimodalWidgetsLib.widget_additions import followPath, handleEvents
 
@@ -52,6 +53,14 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
         """Return the parameters of the scene."""
         raise NotImplementedError
 
+    def recallChoices(self, parameters: Parameters) -> None:
+        """Take over what the user chose last, where nothing is chosen."""
+        raise NotImplementedError
+
+    def onPathChosen(self, name: str) -> None:
+        """Remember a path that the user chose."""
+        raise NotImplementedError
+
     def showParameters(self, parameters: Parameters) -> None:
         """Show what is not bound by itself."""
         raise NotImplementedError
@@ -84,8 +93,11 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
         self.setParameterNode(None)
 
     def initializeParameterNode(self) -> None:
-        """Use the parameters of the scene."""
-        self.setParameterNode(self.sceneParameters())
+        """Use the parameters of the scene; a new one begins with the choices of the last time."""
+        parameters = self.sceneParameters()
+        if takesOver(parameters.parameterNode):
+            self.recallChoices(parameters)
+        self.setParameterNode(parameters)
 
     def setParameterNode(self, parameterNode: Parameters | None) -> None:
         """Show and follow other parameters, or none."""
@@ -111,8 +123,16 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
 
     def onPathChanged(self, name: str, path: str) -> None:
         """Keep what was typed, chosen or emptied."""
-        if self._parameterNode is not None:
+        if self._parameterNode is not None and getattr(self._parameterNode, name) != path:
             setattr(self._parameterNode, name, path)
+            self.onPathChosen(name)
+
+    def onSceneImported(self, caller: object, event: object) -> None:
+        """Show a scene that was read; what is empty in its parameters stays empty."""
+        node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
+        if node is not None:
+            keepOwn(node)
+        self.onSceneChanged(caller, event)
 
     def loadPanel(self) -> None:
         """Load the `.ui` file, and make the sections that every panel has."""
@@ -141,7 +161,7 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
-        self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneImported)
 
     def showProblems(self, problems: Mapping[str, str]) -> None:
         """Enable the buttons without a problem; the tool tip of the others says why not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import qt
@@ -40,6 +41,37 @@ def showText(label: qt.QLabel, text: str) -> None:
     """Show a text; an empty one takes no room."""
     label.setText(text)
     label.setVisible(bool(text))
+
+
+class PathLabel(qt.QObject):
+    """Shows a path in a label: the middle is left out where it is too long; the tool tip is whole.
+
+    The label needs no width of its own.
+    """
+
+    def __init__(self, label: qt.QLabel) -> None:
+        qt.QObject.__init__(self, label)
+        self._label, self._text = label, ""
+        label.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Preferred)
+        label.installEventFilter(self)
+
+    def show(self, path: Path | None) -> None:
+        """Show another path, or none."""
+        self._text = "" if path is None else str(path)
+        self._label.toolTip = self._text
+        self._fit()
+
+    def eventFilter(self, _watched: qt.QObject, event: qt.QEvent) -> bool:
+        """Fit the text anew when the label is resized."""
+        if event.type() == qt.QEvent.Resize:
+            self._fit()
+        return False
+
+    def _fit(self) -> None:
+        metrics = self._label.fontMetrics()
+        text = metrics.elidedText(self._text, qt.Qt.ElideMiddle, self._label.width)
+        if self._label.text != text:
+            self._label.setText(text)
 
 
 def fitColumns(view: qt.QTableView, columns: Sequence[int]) -> None:

@@ -27,6 +27,25 @@ def slicer_python(host, tmp_path_factory):
         os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
+@pytest.fixture(autouse=True)
+def last_choices(host):
+    """Begin as on the first day: nothing is remembered; afterwards, what was before is again."""
+    import slicer
+
+    def own():
+        return [key for key in settings.allKeys() if key.startswith("CrossModal/")]
+
+    settings = slicer.app.settings()
+    before = {key: settings.value(key) for key in own()}
+    for key in own():
+        settings.remove(key)
+    yield
+    for key in own():
+        settings.remove(key)
+    for key, value in before.items():
+        settings.setValue(key, value)
+
+
 @pytest.fixture
 def wait_until(host):
     """Handle events until a condition holds, on a busy computer too."""

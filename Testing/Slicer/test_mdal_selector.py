@@ -923,7 +923,7 @@ def test_a_saved_scene_brings_list_plot_states_and_case_back(ranked, drive, wait
 
     slicer.mrmlScene.Clear(0)
     wait_until(lambda: ranked.cases.rows == [])
-    assert ranked._parameterNode.cohortPath == ""
+    assert not ranked.logic.isInspected(ranked._parameterNode.cohortPath)
     assert not ranked.ui.plotHintLabel.isHidden()
 
     slicer.util.loadScene(str(tmp_path / "scene.mrb"))

@@ -123,6 +123,13 @@ class CohortJobs:
             return Path(parameters.batchPath)
         return default_result_folder(self._inspected().files, Path(parameters.modelPath))
 
+    def resultPlace(self, parameters: CIMLSegmentParameterNode) -> Path | None:
+        """Return where the results of the chosen model lie, or will; `None` if nothing says."""
+        if parameters.batchPath:
+            return Path(parameters.batchPath)
+        isKnown = bool(parameters.modelPath) and self.isInspected(parameters)
+        return self.resultFolder(parameters) if isKnown else None
+
     def takeEvent(self, content: Mapping[str, object]) -> bool:
         """Take over a finished or failed case; return whether anything changed."""
         if self.cases is None:
@@ -217,6 +224,7 @@ class CohortJobs:
             "trainButton": notKnown or self._trainingProblem(parameters),
             "useModelButton": "" if self.trained else _("Train a model first."),
             "batchButton": noModel or notKnown or self._batchProblem(),
+            "showResultsButton": self._placeProblem(parameters),
         }
 
     def forgetScene(self) -> None:
@@ -248,6 +256,12 @@ class CohortJobs:
         if parameters.taskPreset is TaskPreset.FILE and not parameters.taskPath:
             return _("Choose the task file.")
         return ""
+
+    def _placeProblem(self, parameters: CIMLSegmentParameterNode) -> str:
+        place = self.resultPlace(parameters)
+        if place is None:
+            return _("Choose a model and inspect a cohort first.")
+        return "" if place.is_dir() else _("There is no result yet.")
 
     def _batchProblem(self) -> str:
         if self._isSearching:

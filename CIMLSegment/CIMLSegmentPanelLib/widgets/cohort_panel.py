@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,13 +22,15 @@ from CIMLSegmentPanelLib.widgets.portions import Portions
 from MultimodalSlicerLib.case_results import ChosenCase
 from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
 from MultimodalWidgetsLib.background_process import BackgroundProcess
-from MultimodalWidgetsLib.case_menu import CaseCalls, CaseMenu
+from MultimodalWidgetsLib.case_menu import CaseCalls, CaseMenu, showFolder
 from MultimodalWidgetsLib.case_plot import CasePlot
 from MultimodalWidgetsLib.job_needs import QUICK_LOOK, JobNeeds
 from MultimodalWidgetsLib.job_section import JobSection
 from MultimodalWidgetsLib.leaving import mayLeave
+from MultimodalWidgetsLib.recent_cohorts import RecentCohorts
+from MultimodalWidgetsLib.remembered import RecentCohort, rememberCohort
 from MultimodalWidgetsLib.signal import Signal
-from MultimodalWidgetsLib.widget_additions import rememberPath
+from MultimodalWidgetsLib.widget_additions import PathLabel, rememberPath
 
 if TYPE_CHECKING:
     from slicer_types import UiForm
@@ -44,6 +46,8 @@ class CohortPanel:
         inspection: Shows the inspection.
         training: Shows the training.
         batch: Shows the batch.
+        recent: Offers the cohorts that were inspected last.
+        hints: Why a path of the last time was not taken over, by parameter.
     """
 
     def __init__(
@@ -62,6 +66,9 @@ class CohortPanel:
         self.training, self.batch = JobSection(ui, "train"), JobSection(ui, "batch")
         self.plot = CasePlot(ui.curveWidget.layout(), "CIMLSegmentPlot")
         self.table = BatchTable(ui.batchView)
+        self.recent = RecentCohorts(ui.recentButton, self.onRecentChosen)
+        self.hints: Mapping[str, str] = {}
+        self._place = PathLabel(ui.resultsLabel)
         self._search = Portions()
         calls = CaseCalls(
             self.onOpenCase,
@@ -108,8 +115,13 @@ class CohortPanel:
     def showSummary(self, parameters: CIMLSegmentParameterNode) -> None:
         """Say what there is to train on and to segment."""
         text = self.work.summary(parameters)
+        if not parameters.cohortPath:
+            text = self.hints.get("cohortPath", text)
         where = _("Choose the folder of a cohort in Train and press Inspect there.")
-        self._ui.batchSummaryLabel.setText(text if self.work.isInspected(parameters) else where)
+        batch = text if self.work.isInspected(parameters) else where
+        gone = self.hints.get("batchPath", "")
+        self._ui.batchSummaryLabel.setText(f"{batch}\n{gone}" if gone else batch)
+        self._place.show(self.work.resultPlace(parameters))
         trained = _("The model is in {folder}.").format(folder=self.work.trained)
         sentences = (text, trained) if self.work.trained else (text,)
         self._ui.trainSummaryLabel.setText(" ".join(sentences))
@@ -126,8 +138,25 @@ class CohortPanel:
         """Show the cases."""
         with slicer.util.tryWithErrorDisplay(_("The cohort cannot be shown.")):
             self.work.finishInspection(job.result or {}, self._parameters())
+            self.rememberCohort()
             self.show()
             self.changed.emit()
+
+    def rememberCohort(self) -> None:
+        """Put the cohort first in the list of recent ones, with its folders."""
+        chosen = self._parameters()
+        rememberCohort(chosen.cohortPath, chosen.recordPath, chosen.batchPath)
+
+    def onRecentChosen(self, cohort: RecentCohort) -> None:
+        """Choose a cohort that was inspected before, with its folders."""
+        chosen = self._parameters()
+        with slicer.util.NodeModify(chosen):
+            chosen.cohortPath, chosen.recordPath = cohort.path, cohort.record
+            chosen.batchPath = cohort.results
+
+    def onShowResultsButton(self) -> None:
+        """Show the folder of the results in the file manager."""
+        showFolder(self.work.resultPlace(self._parameters()))
 
     def _onSearched(self) -> None:
         self.showCases()
@@ -218,6 +247,7 @@ class CohortPanel:
         inspection, training, batch = (busy if job.isBusy else "" for job in sections)
         return {
             **problems,
+            "recentButton": self.recent.problem,
             "inspectButton": inspection or problems["inspectButton"],
             "trainButton": setupProblem or training or problems["trainButton"],
             "batchButton": setupProblem or batch or problems["batchButton"],

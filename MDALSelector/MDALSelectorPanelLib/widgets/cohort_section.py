@@ -25,12 +25,14 @@ class CohortSection:
     Attributes:
         corrected: Emits the corrections `PATTERN=NAME` after the user changed one.
         report: What is shown; `None` before the first.
+        hint: What to say in place of the usual advice before the first; may be empty.
     """
 
     def __init__(self, ui: UiForm) -> None:
         """Take the widgets of the `.ui` file."""
         self.corrected = Signal()
         self.report: CohortReport | None = None
+        self.hint = ""
         self._ui = ui
         self._corrections: list[str] = []
         self._geometry = PlainTable(ui.geometryView)
@@ -46,7 +48,7 @@ class CohortSection:
         """Show a cohort, or none; the corrections are those that it was read with."""
         self.report, self._corrections = report, list(corrections)
         modalities = () if report is None else report.modalities
-        self._ui.cohortSummaryLabel.setText(_summary(report))
+        self._ui.cohortSummaryLabel.setText(self._summary())
         self._fillNames(() if report is None else report.name_parts)
         titles = [_("Case"), _("Grids"), _("Overlap"), *modalities]
         self._geometry.setRows(titles, () if report is None else report.geometry)
@@ -58,7 +60,16 @@ class CohortSection:
     def followInspection(self, job: BackgroundProcess) -> None:
         """Say beside the button how an inspection goes, and why it failed."""
         texts = {JobState.RUNNING: _("Looking at the files…"), JobState.FAILED: job.errorMessage}
-        self._ui.cohortSummaryLabel.setText(texts.get(job.state) or _summary(self.report))
+        self._ui.cohortSummaryLabel.setText(texts.get(job.state) or self._summary())
+
+    def giveHint(self, hint: str) -> None:
+        """Say something in place of the usual advice, or say that again."""
+        self.hint = hint
+        if self.report is None:
+            self._ui.cohortSummaryLabel.setText(self._summary())
+
+    def _summary(self) -> str:
+        return (self.hint if self.report is None else "") or _summary(self.report)
 
     def _fillNames(self, parts: Sequence[NamePart]) -> None:
         table = self._ui.namesTable
