@@ -16,6 +16,7 @@ from slicer.i18n import tr as _
 
 from MultimodalSlicerLib.cohort_nodes import titleOf
 from MultimodalSlicerLib.node_observer import NodeObserver
+from MultimodalSlicerLib.patience import Breathe, noBreath
 from MultimodalSlicerLib.slice_views import (
     centerOf,
     fitSlice,
@@ -72,11 +73,13 @@ class CaseLayout:
 
     Attributes:
         prefix: Beginning of the names of the views.
+        breathe: Handles events, but none of the user's; called between views that are made.
     """
 
     def __init__(self, scene: slicer.vtkMRMLScene, prefix: str) -> None:
         self._scene = scene
         self.prefix = prefix
+        self.breathe: Breathe = noBreath
         self._former: int | None = None
         self._views: dict[str, _View] = {}
         self._place: _Place | None = None
@@ -204,14 +207,21 @@ class CaseLayout:
         return image is not None and composite.GetBackgroundVolumeID() == image.GetID()
 
     def _arrange(self, labels: tuple[str, ...]) -> None:
+        """Show the views; those that do not exist yet are made one after the other."""
         node = self._layoutNode()
         if not self.isShown:
             self._former = node.GetViewArrangement()
-        layoutID = LAYOUT_ID + len(labels)
-        xml = layoutXML([self._viewName(index) for index in range(len(labels))], labels)
-        if not node.AddLayoutDescription(layoutID, xml):
-            node.SetLayoutDescription(layoutID, xml)
-        node.SetViewArrangement(layoutID)
+        names = [self._viewName(index) for index in range(len(labels))]
+        isMade = [
+            _byLayoutName(self._scene, "vtkMRMLSliceNode", name) is not None for name in names
+        ]
+        for count in [*(n for n in range(1, len(names)) if not isMade[n - 1]), len(names)]:
+            layoutID = LAYOUT_ID + count
+            xml = layoutXML(names[:count], labels[:count])
+            if not node.AddLayoutDescription(layoutID, xml):
+                node.SetLayoutDescription(layoutID, xml)
+            node.SetViewArrangement(layoutID)
+            self.breathe()
 
     def _fill(
         self,

@@ -6,14 +6,17 @@ saved; everything else in the scene is left alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.images.geometry import Volume
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.volume_io import read_stored_volume, read_volume
 from MultimodalSlicerLib.cohort_nodes import (
@@ -44,6 +47,9 @@ from MultimodalSlicerLib.volume_nodes import (
 )
 
 CT_WINDOW_HU = (-160.0, 240.0)
+MAX_COUNTED_VOXELS = 2**24  # above, the window is taken from a sample
+N_SAMPLED_VOXELS = 2**21
+SLICER_PERCENTILES = (0.1, 99.9)  # of the voxels: where Slicer's automatic window begins and ends
 
 
 class CaseLoader:
@@ -125,7 +131,9 @@ class CaseLoader:
         nodes = self._ownNodes()
         folders = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) for node in nodes}
         for node in nodes:
-            removeNode(node)
+            if node.GetScene() is self._scene:  # events are handled in between
+                removeNode(node)
+            self.breathe()
         for folder in folders:
             isOurs = bool(folder) and hierarchy.GetItemAttribute(folder, CASE_ATTRIBUTE)
             if isOurs and hierarchy.GetNumberOfItemChildren(folder) == 0:
@@ -157,13 +165,14 @@ class CaseLoader:
     ) -> slicer.vtkMRMLScalarVolumeNode:
         name = f"{caseID} {modality}"
         try:
-            volume = inThread(partial(read_stored_volume, file), self.breathe)
+            volume, window = inThread(partial(_readImage, file, modality), self.breathe)
         except CohortError:
             if file.component is not None:
                 raise
             node = _loadVolume(file.path, name)  # Slicer may know more formats
         else:
-            node = addVolume(self._scene, volume, name)
+            self.breathe()
+            node = addVolume(self._scene, volume, name, window)
             if file.component is None:
                 markAsRead(node, file.path)
         node.SetAttribute(MODALITY_ATTRIBUTE, modality)
@@ -229,6 +238,26 @@ def _checkFiles(caseID: str, images: Mapping[str, ImageFile], label: ImageFile |
             " but these are gone: {files}. Inspect the cohort again."
         )
         raise ValueError(text.format(case=caseID, files=", ".join(absent)))
+
+
+def _readImage(file: ImageFile, modality: str) -> tuple[Volume, tuple[float, float] | None]:
+    """Read an image, and the window that it is shown with unless its display is to choose one."""
+    stored = read_stored_volume(file)
+    volume = Volume(np.ascontiguousarray(stored.array), stored.grid)
+    if modality == "CT":
+        return volume, CT_WINDOW_HU
+    return volume, _sampledWindow(volume) if volume.array.size > MAX_COUNTED_VOXELS else None
+
+
+def _sampledWindow(volume: Volume) -> tuple[float, float] | None:
+    """Return the window that Slicer would choose, from every n-th voxel along every axis."""
+    step = math.ceil((volume.array.size / N_SAMPLED_VOXELS) ** (1 / 3))
+    sample = volume.array[::step, ::step, ::step]
+    finite = sample[np.isfinite(sample)]
+    if not finite.size:
+        return None
+    low, high = np.percentile(finite.astype(np.float64), SLICER_PERCENTILES).tolist()
+    return low, high
 
 
 def _readLabels(file: ImageFile) -> PreparedLabels:

@@ -6,6 +6,7 @@ Must not import Qt. Nothing here looks at `slicer.mrmlScene`: a node knows its s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from slicer.i18n import tr as _
 from vtk.util import numpy_support
 
 from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.images.nrrd_encoding import compress_nrrd
 from MultimodalImagingLib.record.atomic_files import atomic_path, explained_writing
+from MultimodalSlicerLib.patience import Breathe, inThread, noBreath
 from MultimodalSlicerLib.segment_nodes import segmentationFromFile
 
 _TOLERANCE_MM = 1e-3
@@ -45,13 +48,16 @@ class SegmentContent:
         )
 
 
-def contentsOf(node: slicer.vtkMRMLSegmentationNode) -> tuple[SegmentContent, ...]:
+def contentsOf(
+    node: slicer.vtkMRMLSegmentationNode, breathe: Breathe = noBreath
+) -> tuple[SegmentContent, ...]:
     """Return what the segments of a node are now, in their order."""
     segmentation = node.GetSegmentation()
-    return tuple(
-        _content(node, segmentID, segmentation.GetSegment(segmentID).GetName())
-        for segmentID in segmentation.GetSegmentIDs()
-    )
+    contents = []
+    for segmentID in segmentation.GetSegmentIDs():
+        contents.append(_content(node, segmentID, segmentation.GetSegment(segmentID).GetName()))
+        breathe()
+    return tuple(contents)
 
 
 def areAlike(one: tuple[SegmentContent, ...], other: tuple[SegmentContent, ...]) -> bool:
@@ -61,7 +67,9 @@ def areAlike(one: tuple[SegmentContent, ...], other: tuple[SegmentContent, ...])
     )
 
 
-def readContents(scene: slicer.vtkMRMLScene, file: Path) -> tuple[SegmentContent, ...]:
+def readContents(
+    scene: slicer.vtkMRMLScene, file: Path, breathe: Breathe = noBreath
+) -> tuple[SegmentContent, ...]:
     """Return what a `.seg.nrrd` file holds; the scene stays as it is.
 
     Raises:
@@ -71,13 +79,21 @@ def readContents(scene: slicer.vtkMRMLScene, file: Path) -> tuple[SegmentContent
         if node is None:
             text = _("The labels in {file} cannot be read. Check the file.")
             raise CrossModalError(text.format(file=file))
-        return contentsOf(node)
+        breathe()
+        return contentsOf(node, breathe)
 
 
-def writeLabels(node: slicer.vtkMRMLSegmentationNode, file: Path) -> tuple[SegmentContent, ...]:
+def writeLabels(
+    node: slicer.vtkMRMLSegmentationNode, file: Path, breathe: Breathe = noBreath
+) -> tuple[SegmentContent, ...]:
     """Write labels to a `.seg.nrrd` file that is whole and read again, or else not touched.
 
     Afterwards the node knows that this is its file, and that it holds nothing else.
+
+    Args:
+        node: The labels.
+        file: The file.
+        breathe: Handles events, but none of the user's, so that the labels stay as they are.
 
     Returns:
         What it holds.
@@ -86,7 +102,7 @@ def writeLabels(node: slicer.vtkMRMLSegmentationNode, file: Path) -> tuple[Segme
         CrossModalError: If the file cannot be written, or does not hold the labels. What was there
             before is then unchanged, and so is the node.
     """
-    scene, contents = node.GetScene(), contentsOf(node)
+    scene, contents = node.GetScene(), contentsOf(node, breathe)
     advice = _(
         "The labels are still in the scene. Free space or get permission to write there, or save"
         " them elsewhere with Slicer's Save."
@@ -94,9 +110,8 @@ def writeLabels(node: slicer.vtkMRMLSegmentationNode, file: Path) -> tuple[Segme
     storage = scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
     try:
         with explained_writing(str(file), advice), atomic_path(file) as temporary:
-            storage.SetFileName(str(temporary))
-            isWritten = storage.WriteData(node) and temporary.is_file()
-            if not isWritten or not areAlike(contents, readContents(scene, temporary)):
+            isWritten = _write(storage, node, temporary, breathe)
+            if not isWritten or not areAlike(contents, readContents(scene, temporary, breathe)):
                 text = _("{file} cannot be written: it would not hold the labels. {advice}")
                 raise CrossModalError(text.format(file=file, advice=advice))
     except BaseException:
@@ -108,6 +123,27 @@ def writeLabels(node: slicer.vtkMRMLSegmentationNode, file: Path) -> tuple[Segme
     if former is not None:
         scene.RemoveNode(former)
     return contents
+
+
+def _write(
+    storage: slicer.vtkMRMLSegmentationStorageNode,
+    node: slicer.vtkMRMLSegmentationNode,
+    file: Path,
+    breathe: Breathe,
+) -> bool:
+    """Write labels, compressed in a thread; return whether that worked."""
+    plain = file.with_name(f"{file.name.removesuffix('.seg.nrrd')}-plain.seg.nrrd")
+    try:
+        storage.SetUseCompression(False)
+        storage.SetFileName(str(plain))
+        if not storage.WriteData(node) or not plain.is_file():
+            return False
+        breathe()
+        inThread(partial(compress_nrrd, plain, file), breathe)
+        return True
+    finally:
+        storage.SetUseCompression(True)
+        plain.unlink(missing_ok=True)
 
 
 def _content(node: slicer.vtkMRMLSegmentationNode, segmentID: str, name: str) -> SegmentContent:

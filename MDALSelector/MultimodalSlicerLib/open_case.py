@@ -27,6 +27,7 @@ from MultimodalSlicerLib.label_contents import (
     writeLabels,
 )
 from MultimodalSlicerLib.node_observer import NodeObserver
+from MultimodalSlicerLib.patience import Breathe, noBreath
 from MultimodalSlicerLib.volume_nodes import removeNode
 
 VIEW_PREFIX = "CrossModal"
@@ -51,6 +52,7 @@ class OpenCase:
         self.aboutToClose: list[Callable[[], None]] = []
         self.sceneCloses: Callable[[], None] = lambda: None
         self.isOpening = False
+        self._breathe: Breathe = noBreath
         self._known = _Known()
         self._results: dict[str, tuple[SegmentContent, ...]] = {}
         events = (slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, "ModifiedEvent")
@@ -59,6 +61,10 @@ class OpenCase:
         scene.AddObserver(scene.EndCloseEvent, self._onSceneChanged)
         scene.AddObserver(scene.EndImportEvent, self._onSceneChanged)
         self._takeOver()
+
+    def handleEventsBy(self, breathe: Breathe) -> None:
+        """Set what handles events, but none of the user's, while files are read or written."""
+        self.loader.breathe = self.layout.breathe = self._breathe = breathe
 
     def open(
         self,
@@ -147,7 +153,7 @@ class OpenCase:
             )
             raise ValueError(text.format(case=self.loader.caseID))
         self._checkNotOthers(node, file)
-        self._known.note(node, writeLabels(node, file))
+        self._known.note(node, writeLabels(node, file, self._breathe))
         return file
 
     def saveCopy(self, folder: Path) -> Path:
@@ -164,7 +170,7 @@ class OpenCase:
         numbers = (f"-{number}" if number else "" for number in count())
         files = (folder / f"{name}{number}.seg.nrrd" for number in numbers)
         file = next(file for file in files if not file.exists())
-        writeLabels(node, file)
+        writeLabels(node, file, self._breathe)
         return file
 
     def _checkNotOthers(self, node: slicer.vtkMRMLSegmentationNode, file: Path) -> None:

@@ -86,10 +86,25 @@ def gridFromNode(node: slicer.vtkMRMLVolumeNode) -> Grid:
 
 
 def addVolume(
-    scene: slicer.vtkMRMLScene, volume: Volume, name: str
+    scene: slicer.vtkMRMLScene,
+    volume: Volume,
+    name: str,
+    window: tuple[float, float] | None = None,
 ) -> slicer.vtkMRMLScalarVolumeNode:
-    """Put a volume into the scene, with the usual display."""
+    """Put a volume into the scene, with the usual display.
+
+    Args:
+        scene: The scene.
+        volume: The volume.
+        name: Name of the node.
+        window: Lowest and highest value that are told apart; `None` lets the display count all
+            voxels to choose them, which takes its time with large volumes.
+    """
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    if window is not None:
+        node.CreateDefaultDisplayNodes()
+        node.GetDisplayNode().AutoWindowLevelOff()
+        node.GetDisplayNode().SetWindowLevelMinMax(*window)
     setVolume(node, volume)
     node.CreateDefaultDisplayNodes()
     return node

@@ -142,7 +142,7 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
         self.ui = slicer.util.childWidgetVariables(widget)
         widget.setMRMLScene(slicer.mrmlScene)
         guardLeaving()
-        openCaseOf(slicer.mrmlScene).loader.breathe = handleEvents
+        openCaseOf(slicer.mrmlScene).handleEventsBy(handleEvents)
         self.jobs = JobSection(self.ui)
         requirements = Path(self.resourcePath(f"{self.moduleName}-requirements.txt"))
         self.setupSection = SetupSection(

@@ -3,12 +3,17 @@
     python Testing/Benchmarks/benchmark_panels.py WORK [--parts imports,tables,cases,jobs,scenes]
         [--patient FOLDER] [--report FILE]
 
+In the application, where views are drawn as a user has them (`scenes` is for the host only):
+
+    Slicer --no-splash --python-script Testing/Benchmarks/benchmark_panels.py WORK --parts cases
+
 WORK receives a synthetic cohort, its record, a model that is trained through the panel, and
 results. Every figure is printed with its limit; the exit code says whether all are kept.
 
 A standstill is the longest time between two turns of the event loop: on the clock, and as computed
-by the main thread, in which what other programs on a busy machine do does not count. The host draws
-views only when a picture is asked for, so that the time to draw them is in no figure.
+by the main thread, in which what other programs on a busy machine do does not count. A longer one
+than 0.3 s names the calls that it was in by then. The host draws views only when a picture is asked
+for, so that the time to draw them is in none of its figures.
 """
 
 from __future__ import annotations

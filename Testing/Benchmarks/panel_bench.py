@@ -70,7 +70,7 @@ class Figures:
 
 
 class PanelBench:
-    """Both panels in one host.
+    """Both panels in one host, or in the application.
 
     Attributes:
         work: Receives everything that is written.
@@ -81,10 +81,12 @@ class PanelBench:
 
     def __init__(self, work: Path, figures: Figures) -> None:
         from slicer_host import host as hosting
+        from slicer_host import in_application
 
         work.mkdir(parents=True, exist_ok=True)
         self.work, self.figures = work, figures
-        self.host = hosting.start()
+        is_real = in_application.is_real_application()
+        self.host = in_application.RealApplication() if is_real else hosting.start()
         self.host.load(
             ROOT / "MDALSelector" / "MDALSelector.py", ROOT / "CIMLSegment" / "CIMLSegment.py"
         )

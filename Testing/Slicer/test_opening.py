@@ -141,6 +141,7 @@ def test_a_scene_that_is_closed_while_a_case_is_opened_stays_empty(loader, scene
 
 def test_a_second_case_is_not_opened_while_one_is(scene, tmp_path):
     from MultimodalSlicerLib.open_case import openCaseOf
+    from MultimodalSlicerLib.patience import noBreath
 
     path = write_image(tmp_path / "a.nii.gz", np.ones((4, 4, 4), dtype=np.int16))
     case, said = openCaseOf(scene), []
@@ -151,12 +152,11 @@ def test_a_second_case_is_not_opened_while_one_is(scene, tmp_path):
         except ValueError as error:
             said.append(str(error))
 
-    former = case.loader.breathe
-    case.loader.breathe = open_another
+    case.handleEventsBy(open_another)
     try:
         case.open("case", {"T1": ImageFile(path)})
     finally:
-        case.loader.breathe = former
+        case.handleEventsBy(noBreath)
     assert said
     assert "when that one is there" in said[0]
     assert case.loader.caseID == "case"
@@ -218,3 +218,34 @@ def test_the_panel_is_drawn_while_a_case_is_opened(load_module, scene, tmp_path,
     assert "Opening p1..." in texts
     assert panel.ui.currentCaseLabel.text == "Open: p1"
     panel.onCloseCaseButton()
+
+
+@pytest.mark.parametrize("modality", ["T1", "CT"])
+def test_the_window_of_a_large_image_comes_from_a_sample(loader, tmp_path, monkeypatch, modality):
+    """As Slicer would choose it, without counting all voxels; CT has its own."""
+    import slicer
+
+    from MultimodalSlicerLib import case_loader
+
+    array = np.random.default_rng(0).normal(300.0, 40.0, size=(40, 50, 60)).astype(np.float32)
+    array[:20] = 0.0
+    array[0, 0, :3] = np.nan
+    path = write_image(tmp_path / "a.nii.gz", array)
+    monkeypatch.setattr(case_loader, "MAX_COUNTED_VOXELS", 1000)
+    display = loader.open("case", {modality: ImageFile(path)})[modality].GetDisplayNode()
+    window = (display.GetWindowLevelMin(), display.GetWindowLevelMax())
+    assert not display.GetAutoWindowLevel()
+    if modality == "CT":
+        assert window == case_loader.CT_WINDOW_HU
+        return
+    reference = slicer.util.loadVolume(str(path), {"show": False}).GetDisplayNode()
+    usual = (reference.GetWindowLevelMin(), reference.GetWindowLevelMax())
+    assert window == pytest.approx(usual, abs=5.0)
+
+
+def test_an_image_without_a_number_is_opened(loader, tmp_path, monkeypatch):
+    from MultimodalSlicerLib import case_loader
+
+    path = write_image(tmp_path / "a.nii.gz", np.full((9, 9, 9), np.nan, dtype=np.float32))
+    monkeypatch.setattr(case_loader, "MAX_COUNTED_VOXELS", 10)
+    assert list(loader.open("case", {"PET": ImageFile(path)})) == ["PET"]
