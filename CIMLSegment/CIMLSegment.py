@@ -20,7 +20,12 @@ from CIMLSegmentPanelLib.nodes.input_checks import InputVerdict, judgeVolumes
 from CIMLSegmentPanelLib.nodes.input_matching import fillVolumes
 from CIMLSegmentPanelLib.nodes.map_browser import MapBrowser
 from CIMLSegmentPanelLib.nodes.model_summary import ModelSummary, millimeters, read_model_summary
-from CIMLSegmentPanelLib.nodes.result_facts import MAP_ATTRIBUTE, RESULT_ATTRIBUTE, isResult
+from CIMLSegmentPanelLib.nodes.result_facts import (
+    MAP_ATTRIBUTE,
+    RESULT_ATTRIBUTE,
+    TABLE_ATTRIBUTE,
+    isResult,
+)
 from CIMLSegmentPanelLib.nodes.result_nodes import removeResult
 from CIMLSegmentPanelLib.nodes.result_segments import jumpToSegments, showOverOwnImages
 from CIMLSegmentPanelLib.nodes.run_files import ResultFolders
@@ -160,10 +165,19 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeRemoved(self, _caller: object, _event: object, node: slicer.vtkMRMLNode) -> None:
-        """Remove what belongs to a result that is about to go."""
-        if isResult(node) and not slicer.mrmlScene.IsClosing():
+        """Remove what belongs to a result that is about to go, and what shows a map that goes."""
+        super().onNodeRemoved(_caller, _event, node)
+        if slicer.mrmlScene.IsClosing():
+            return
+        if isResult(node):
             self.logic.forgetResult(node)
             self.onMapShown()
+        elif node.GetAttribute(MAP_ATTRIBUTE) or node.GetAttribute(TABLE_ATTRIBUTE):
+            qt.QTimer.singleShot(0, self.contributions.onNodesDeleted)
+
+    def showHelpers(self) -> None:
+        """Draw the course of the training anew, or show none without its table."""
+        self.cohort.showCurve()
 
     def onSegmentButton(self) -> None:
         """Segment the chosen volumes."""
@@ -212,6 +226,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
         if self.parent.isEntered:
             self.initializeParameterNode()
             self.showResult()
+        qt.QTimer.singleShot(0, self.logic.work.curve.tidy)  # once the scene is read
 
     def updateButtons(self) -> None:
         """Enable what can be done now; the tool tip of the others says why not."""
@@ -272,7 +287,6 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
         self.logic.work.case.aboutToClose.append(self.onCaseCloses)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)
-        self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self.onNodeRemoved)
 
 
 class CIMLSegmentLogic(ScriptedLoadableModuleLogic):

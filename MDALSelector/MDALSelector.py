@@ -216,7 +216,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         pictures = self.logic.ranking.pictureFolder
         self.cases.setRows(self.logic.rows(), pictureFolder=pictures)
         self.plot.show(self.logic.draw())
-        showText(self.ui.plotHintLabel, self.logic.ranking.plotHint())
+        showText(self.ui.plotHintLabel, self.logic.plotHint())
         self.notes.show()
         showText(self.ui.reasonLabel, "")
         self.updateButtons()
@@ -297,9 +297,18 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeRemoved(self, _caller: object, _event: object, node: slicer.vtkMRMLNode) -> None:
-        """Look a moment later whether a map was deleted by hand."""
+        """Look a moment later at what the panel lacks without a node that somebody deletes."""
+        super().onNodeRemoved(_caller, _event, node)
         if node.GetAttribute(MAP_ATTRIBUTE) and not slicer.mrmlScene.IsClosing():
             qt.QTimer.singleShot(0, self.updateButtons)
+
+    def showHelpers(self) -> None:
+        """Draw the plot anew; without its table there is no ranking to be shown any more."""
+        ranked = self.logic.ranking.rows()
+        if bool(ranked) == any(row.rank for row in self.cases.rows):
+            self.plot.show(self.logic.draw(self.cases.currentCase()))
+        else:
+            self.showRanking()
 
     def onSceneStartClose(self, _caller: object, _event: object) -> None:
         """Let go of a scene that is about to be closed."""
@@ -314,6 +323,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         if self.parent.isEntered:
             self.initializeParameterNode()
         self.showRanking()
+        qt.QTimer.singleShot(0, self.logic.ranking.tidy)  # once the scene is read
 
     def updateButtons(self) -> None:
         """Enable what can be done now; the tool tip of the others says why not."""
@@ -376,8 +386,6 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         for section in (self.inspection, self.maps, self.retrospect):
             section.changed.connect(self.updateButtons)
         self.logic.case.aboutToClose.append(self.logic.overlay.remove)
-        scene = slicer.mrmlScene
-        self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self.onNodeRemoved)
 
 
 class MDALSelectorLogic(ScriptedLoadableModuleLogic):
@@ -494,6 +502,11 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
     def draw(self, selected: str = "") -> slicer.vtkMRMLPlotChartNode | None:
         """Draw the ranking and return the chart; `None` if there is nothing to draw."""
         return self.ranking.draw(self.ranking.rows(), selected)
+
+    def plotHint(self) -> str:
+        """Say what the plot does not show; empty if it shows all."""
+        hasRun = self._report is not None and self._files().latest_run() is not None
+        return self.ranking.plotHint(hasRun=hasRun)
 
     def openCase(self, caseID: str) -> None:
         """Open the images of a case in one linked view each, with the labels as outline.

@@ -212,6 +212,8 @@ class CaseLayout:
         if not self.isShown:
             self._former = node.GetViewArrangement()
         names = [self._viewName(index) for index in range(len(labels))]
+        if self._removeHalfViews(names):  # they are made when the layout changes
+            node.SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
         isMade = [
             _byLayoutName(self._scene, "vtkMRMLSliceNode", name) is not None for name in names
         ]
@@ -222,6 +224,18 @@ class CaseLayout:
                 node.SetLayoutDescription(layoutID, xml)
             node.SetViewArrangement(layoutID)
             self.breathe()
+
+    def _removeHalfViews(self, names: Sequence[str]) -> bool:
+        """Remove what is left of views of which somebody deleted a node; tell whether any lack."""
+        lacks = False
+        for name in names:
+            kinds = ("vtkMRMLSliceNode", "vtkMRMLSliceCompositeNode")
+            nodes = [_byLayoutName(self._scene, kind, name) for kind in kinds]
+            if None in nodes:
+                lacks = True
+                for node in filter(None, nodes):
+                    self._scene.RemoveNode(node)
+        return lacks
 
     def _fill(
         self,

@@ -1,4 +1,4 @@
-"""How maps are shown over images: helper nodes that stay hidden, color tables, legends.
+"""How maps are shown over images: color tables, legends, views.
 
 Must not import Qt.
 """
@@ -9,17 +9,11 @@ from collections.abc import Sequence
 
 import slicer
 
-from MultimodalSlicerLib.volume_nodes import nodesOf
+from MultimodalSlicerLib.volume_nodes import hideHelper, nodesOf
 
 COMPOSITE, SLICE = "vtkMRMLSliceCompositeNode", "vtkMRMLSliceNode"
 LEGEND_POSITION, LEGEND_SIZE, LEGEND_FONT = (0.97, 0.5), (0.12, 0.5), 14
 Color = tuple[float, float, float, float]
-
-
-def hideHelper(node: slicer.vtkMRMLNode) -> None:
-    """Keep a node that is made anew at any time out of the lists of nodes and out of files."""
-    node.SetHideFromEditors(True)
-    node.SetSaveWithScene(False)
 
 
 def colorTable(

@@ -1,6 +1,6 @@
-"""Tables and scatter plots of the scene: written from columns, read back after the scene was saved.
+"""Tables and scatter plots of the scene, written from columns.
 
-Must not import Qt. Nodes are found again by their role, an attribute that the scene's file keeps.
+Must not import Qt. A plot is drawn from what the scene keeps; its own nodes are not saved.
 """
 
 from __future__ import annotations
@@ -12,9 +12,15 @@ from typing import Any
 import slicer
 import vtk
 
-from MultimodalSlicerLib.volume_nodes import nodesOf
+from MultimodalSlicerLib.helper_nodes import (
+    addHelper,
+    findNode,
+    findNodes,
+    findOrAddNode,
+    removeHelper,
+)
 
-ROLE_ATTRIBUTE = "CrossModal.Role"
+CHART, TABLE, SERIES = "vtkMRMLPlotChartNode", "vtkMRMLTableNode", "vtkMRMLPlotSeriesNode"
 MARKER_SIZE = 9.0
 Point = tuple[str, float, float]  # label, x, y
 
@@ -34,23 +40,6 @@ class SeriesStyle:
     marker: int = slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle
     size: float = MARKER_SIZE
     line: int = slicer.vtkMRMLPlotSeriesNode.LineStyleNone
-
-
-def findNode(scene: slicer.vtkMRMLScene, className: str, role: str) -> slicer.vtkMRMLNode | None:
-    """Return the node of a class that has a role; `None` if there is none."""
-    nodes = nodesOf(scene, className)
-    return next((node for node in nodes if node.GetAttribute(ROLE_ATTRIBUTE) == role), None)
-
-
-def findOrAddNode(
-    scene: slicer.vtkMRMLScene, className: str, role: str, *, name: str
-) -> slicer.vtkMRMLNode:
-    """Return the node of a class that has a role, made if there is none."""
-    node = findNode(scene, className, role)
-    if node is None:
-        node = scene.AddNewNodeByClass(className, scene.GenerateUniqueName(name))
-        node.SetAttribute(ROLE_ATTRIBUTE, role)
-    return node
 
 
 def setColumns(
@@ -86,7 +75,7 @@ def columnsOf(node: slicer.vtkMRMLTableNode) -> dict[str, list[str | float | int
 
 @dataclass(frozen=True)
 class ScatterPlot:
-    """A chart of the scene with the table of its points; found again after the scene was saved.
+    """A chart of the scene with its series and the table of its points.
 
     Attributes:
         scene: The scene.
@@ -98,17 +87,18 @@ class ScatterPlot:
     chartRole: str
     pointsRole: str
 
+    @property
+    def seriesRole(self) -> str:
+        """Role of the series."""
+        return f"{self.chartRole} series"
+
     def chart(self) -> slicer.vtkMRMLPlotChartNode | None:
         """Return the chart; `None` if there is none."""
-        return findNode(self.scene, "vtkMRMLPlotChartNode", self.chartRole)
+        return findNode(self.scene, CHART, self.chartRole)
 
     def remove(self) -> None:
-        """Remove the chart, its series and its points from the scene."""
-        chart, table = self.chart(), findNode(self.scene, "vtkMRMLTableNode", self.pointsRole)
-        series = () if chart is None else seriesByName(chart).values()
-        for node in (*series, chart, table):
-            if node is not None:
-                self.scene.RemoveNode(node)
+        """Remove the chart, its series and its points from the scene, however many there are."""
+        self._remove()
 
     def draw(
         self, groups: Mapping[str, Sequence[Point]], styles: Mapping[str, SeriesStyle]
@@ -119,22 +109,30 @@ class ScatterPlot:
             groups: Points per name of a group, in the order of drawing.
             styles: Style per name of a group.
         """
-        roles = {"vtkMRMLPlotChartNode": self.chartRole, "vtkMRMLTableNode": self.pointsRole}
-        chart, table = (
-            findOrAddNode(self.scene, kind, role, name=role) for kind, role in roles.items()
-        )
+        chart = findOrAddNode(self.scene, CHART, self.chartRole, name=self.chartRole)
+        table = findOrAddNode(self.scene, TABLE, self.pointsRole, name=self.pointsRole)
         drawn = {name: points for name, points in groups.items() if points}
-        existing = seriesByName(chart)
+        existing, used = seriesByName(chart), []
         with slicer.util.NodeModify(chart):
             chart.RemoveAllPlotSeriesNodeIDs()
             setColumns(table, _pointColumns(drawn))
             for name in drawn:
-                series = existing.pop(name, None) or _addSeries(chart, name)
+                series = existing.get(name) or self._addSeries(name)
                 _setSeries(series, table, styles[name])
                 chart.AddAndObservePlotSeriesNodeID(series.GetID())
-        for series in existing.values():
-            self.scene.RemoveNode(series)
+                used.append(series)
+        self._remove(but=(chart, table, *used))
         return chart
+
+    def _remove(self, but: Sequence[slicer.vtkMRMLNode] = ()) -> None:
+        roles = {CHART: self.chartRole, TABLE: self.pointsRole, SERIES: self.seriesRole}
+        own = [node for kind, role in roles.items() for node in findNodes(self.scene, kind, role)]
+        for node in own:
+            if node not in but:
+                removeHelper(node)
+
+    def _addSeries(self, name: str) -> slicer.vtkMRMLPlotSeriesNode:
+        return addHelper(self.scene, SERIES, self.seriesRole, name=name)
 
 
 def pointLabels(series: slicer.vtkMRMLPlotSeriesNode, indexes: Sequence[int]) -> list[str]:
@@ -191,10 +189,6 @@ def _pointColumns(groups: Mapping[str, Sequence[Point]]) -> dict[str, list[str |
 
 def _titles(group: str) -> tuple[str, str, str]:
     return f"{group}: case", f"{group}: x", f"{group}: y"
-
-
-def _addSeries(chart: slicer.vtkMRMLPlotChartNode, name: str) -> slicer.vtkMRMLPlotSeriesNode:
-    return chart.GetScene().AddNewNodeByClass("vtkMRMLPlotSeriesNode", name)
 
 
 def _setSeries(

@@ -90,6 +90,8 @@ def addVolume(
     volume: Volume,
     name: str,
     window: tuple[float, float] | None = None,
+    *,
+    isHelper: bool = False,
 ) -> slicer.vtkMRMLScalarVolumeNode:
     """Put a volume into the scene, with the usual display.
 
@@ -99,15 +101,29 @@ def addVolume(
         name: Name of the node.
         window: Lowest and highest value that are told apart; `None` lets the display count all
             voxels to choose them, which takes its time with large volumes.
+        isHelper: Whether it is hidden from the first moment on; see `hideHelper`.
     """
-    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node = scene.CreateNodeByClass("vtkMRMLScalarVolumeNode")
+    node.UnRegister(None)
+    node.SetName(name)
+    if isHelper:
+        hideHelper(node)
+    scene.AddNode(node)
     if window is not None:
         node.CreateDefaultDisplayNodes()
         node.GetDisplayNode().AutoWindowLevelOff()
         node.GetDisplayNode().SetWindowLevelMinMax(*window)
     setVolume(node, volume)
     node.CreateDefaultDisplayNodes()
+    if isHelper:
+        hideHelper(node.GetDisplayNode())
     return node
+
+
+def hideHelper(node: slicer.vtkMRMLNode) -> None:
+    """Keep a node that is made anew at any time out of the lists of nodes and out of files."""
+    node.SetHideFromEditors(True)
+    node.SetSaveWithScene(False)
 
 
 def setVolume(node: slicer.vtkMRMLScalarVolumeNode, volume: Volume) -> None:
@@ -135,8 +151,9 @@ def markAsRead(node: slicer.vtkMRMLScalarVolumeNode, file: Path) -> None:
 
 
 def styleOverlay(node: slicer.vtkMRMLScalarVolumeNode, style: OverlayStyle) -> None:
-    """Set color table, scale and threshold of an overlay."""
-    display = node.GetDisplayNode()
+    """Set color table, scale and threshold of an overlay; its display is made if it is gone."""
+    node.CreateDefaultDisplayNodes()
+    display = node.GetScalarVolumeDisplayNode()
     with slicer.util.NodeModify(display):
         display.SetAndObserveColorNodeID(style.colorNodeID)
         display.AutoWindowLevelOff()

@@ -8,7 +8,9 @@ import qt
 import slicer
 import vtk
 
+from MultimodalSlicerLib.helper_nodes import ROLE_ATTRIBUTE, roleOf
 from MultimodalSlicerLib.table_nodes import pointLabels
+from MultimodalSlicerLib.volume_nodes import hideHelper
 from MultimodalWidgetsLib.signal import Signal
 
 
@@ -47,6 +49,10 @@ class CasePlot:
             node.SetLayoutName(self._name)
             node.SetInteractionMode(slicer.vtkMRMLPlotViewNode.InteractionModeSelectPoints)
             node = slicer.mrmlScene.AddNode(node)
+        if roleOf(node) != self._name:  # new, or as new after the scene was closed
+            node.SetName(self._name)
+            node.SetAttribute(ROLE_ATTRIBUTE, self._name)
+            hideHelper(node)
         return node
 
     def _onSelected(self, seriesIDs: vtk.vtkStringArray, selections: vtk.vtkCollection) -> None:

@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+import qt
 import slicer
 import vtk
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
+from MultimodalSlicerLib.helper_nodes import removeEmptyFolder, roleOf
 from MultimodalSlicerLib.open_case import openCaseOf
 from MultimodalWidgetsLib.job_section import JobSection
 from MultimodalWidgetsLib.leaving import endGuard, guardLeaving
@@ -72,6 +74,35 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
     def onSceneChanged(self, _caller: object, _event: object) -> None:
         """Show what a scene that was closed or read brought."""
         raise NotImplementedError
+
+    def showHelpers(self) -> None:
+        """Show what was drawn with nodes that the user deleted, or that it is gone."""
+        raise NotImplementedError
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeRemoved(self, _caller: object, _event: object, node: slicer.vtkMRMLNode) -> None:
+        """Look a moment later at what the panel lacks without a node that somebody deletes."""
+        if slicer.mrmlScene.IsClosing():
+            return
+        if node.IsA("vtkMRMLScriptedModuleNode") and node.GetSingletonTag() == self.moduleName:
+            qt.QTimer.singleShot(0, partial(self._bringBack, node))
+        elif roleOf(node):
+            qt.QTimer.singleShot(0, self._afterRemoval)
+
+    def _afterRemoval(self) -> None:
+        removeEmptyFolder(slicer.mrmlScene)
+        self.showHelpers()
+
+    def _bringBack(self, node: slicer.vtkMRMLNode) -> None:
+        """Keep what the user chose: the parameters are deleted with the scene only."""
+        scene = slicer.mrmlScene
+        present = scene.GetSingletonNode(self.moduleName, node.GetClassName())
+        if present is None:
+            scene.AddNode(node)
+        else:  # somebody has asked for the parameters meanwhile
+            present.Copy(node)
+        if self._parameterNode is not None:
+            self.initializeParameterNode()
 
     def onSceneStartClose(self, _caller: object, _event: object) -> None:
         """Let go of the parameters of a scene that is about to be closed."""
@@ -159,6 +190,7 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
         self.jobs.changed.connect(self.updateButtons)
         self.setupSection.changed.connect(self.updateButtons)
         scene = slicer.mrmlScene
+        self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self.onNodeRemoved)
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneImported)

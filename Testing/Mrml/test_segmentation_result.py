@@ -90,7 +90,7 @@ def test_the_reference_geometry_is_the_primary_image(result, images):
     assert np.allclose(found, GRID.affine_ras, atol=1e-4)
 
 
-def test_segmentation_and_tables_lie_beside_the_primary_image(scene, images, folder):
+def test_segmentation_and_folder_of_tables_lie_beside_the_primary_image(scene, images, folder):
     hierarchy = subjectHierarchy(scene)
     study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "study")
     for image in images.values():
@@ -99,7 +99,9 @@ def test_segmentation_and_tables_lie_beside_the_primary_image(scene, images, fol
     addResult(node, read_result(folder), images)
     for index in range(scene.GetNumberOfNodesByClass("vtkMRMLTableNode")):
         table = scene.GetNthNodeByClass(index, "vtkMRMLTableNode")
-        assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(table)) == study
+        folder = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(table))
+        assert hierarchy.GetItemName(folder) == "result maps and tables"
+        assert hierarchy.GetItemParent(folder) == study
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == study
     mapNode(node, INFORMATION)
     item = hierarchy.GetItemByDataNode(mapNodes(node)[0])

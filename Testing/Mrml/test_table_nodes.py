@@ -8,12 +8,11 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 
+from MultimodalSlicerLib.helper_nodes import findNode, findOrAddNode  # noqa: E402
 from MultimodalSlicerLib.table_nodes import (  # noqa: E402
     ScatterPlot,
     SeriesStyle,
     columnsOf,
-    findNode,
-    findOrAddNode,
     pointLabels,
     seriesByName,
     setColumns,
@@ -38,7 +37,7 @@ GROUPS = {
 
 @pytest.fixture
 def table(scene):
-    return findOrAddNode(scene, "vtkMRMLTableNode", "ranking", name="Ranking")
+    return findOrAddNode(scene, "vtkMRMLTableNode", "ranking", name="Ranking", isSaved=True)
 
 
 @pytest.fixture
@@ -136,12 +135,11 @@ def test_a_removed_plot_takes_its_series_and_points_along(scene):
     assert scene.GetNumberOfNodes() == before
 
 
-def test_table_and_chart_are_in_a_saved_scene(scene, table, chart, tmp_path):
+def test_a_saved_scene_has_the_table_and_nothing_of_the_plot(scene, table, chart, tmp_path):
     setColumns(table, COLUMNS)
     path = tmp_path / "scene.mrml"
-    for node in (table, seriesByName(chart)["suggested"].GetTableNode()):
-        node.AddDefaultStorageNode(str(tmp_path / f"{node.GetID()}.tsv"))
-        assert node.GetStorageNode().WriteData(node)
+    table.AddDefaultStorageNode(str(tmp_path / "ranking.tsv"))
+    assert table.GetStorageNode().WriteData(table)
     scene.SetURL(str(path))
     assert scene.Commit()
 
@@ -150,7 +148,18 @@ def test_table_and_chart_are_in_a_saved_scene(scene, table, chart, tmp_path):
     assert again.Connect()
     back = findNode(again, "vtkMRMLTableNode", "ranking")
     assert repr(columnsOf(back)) == repr(columnsOf(table))
-    series = seriesByName(findNode(again, "vtkMRMLPlotChartNode", "scatter"))
-    assert list(series) == ["unlabelled", "suggested"]
-    assert pointLabels(series["suggested"], [0]) == ["D"]
-    assert series["suggested"].GetMarkerStyle() == STYLES["suggested"].marker
+    assert again.GetNumberOfNodesByClass("vtkMRMLTableNode") == 1
+    for kind in ("vtkMRMLPlotChartNode", "vtkMRMLPlotSeriesNode"):
+        assert again.GetNumberOfNodesByClass(kind) == 0
+
+
+@pytest.mark.parametrize("kind", ["Chart", "Series", "Points"])
+def test_a_plot_is_whole_again_after_any_of_its_nodes_was_deleted(scene, plot, chart, kind):
+    before = scene.GetNumberOfNodes()
+    series = seriesByName(chart)["suggested"]
+    gone = {"Chart": chart, "Series": series, "Points": series.GetTableNode()}[kind]
+    scene.RemoveNode(gone)
+    again = seriesByName(plot.draw(GROUPS, STYLES))
+    assert list(again) == ["unlabelled", "suggested"]
+    assert pointLabels(again["suggested"], [0]) == ["D"]
+    assert scene.GetNumberOfNodes() == before

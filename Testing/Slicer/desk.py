@@ -116,7 +116,8 @@ class Desk:
             parameters.batchPath = str(results)
         self.segmenter.cohort.onInspected(job)
         if results is not None:
-            self._wait(lambda: not {self.stateOf(case) for case in SEGMENTED} & {"unlabelled"})
+            known = self.segmenter.cohort.work.cases
+            self._wait(lambda: not known.unlabelled)
         slicer.util.selectModule("MDALSelector")
         self._wait(lambda: len(self.selector.cases.visibleCases()) == len(CASES))
 

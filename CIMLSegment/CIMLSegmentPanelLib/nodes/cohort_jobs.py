@@ -228,10 +228,11 @@ class CohortJobs:
         }
 
     def forgetScene(self) -> None:
-        """Forget what belonged to another scene."""
+        """Forget what belonged to another scene, and take over the training of a new one."""
         self.trained = ""
         self.cases, self._report, self._searched = None, None, None
         self._isSearching = False
+        self.curve.takeOver()
 
     def _inspected(self) -> CohortCases:
         """The cases, where there must be some.

@@ -41,7 +41,7 @@ def restoreViewState(scene: slicer.vtkMRMLScene, text: str) -> None:
             _setPlace(node, *state["places"][node.GetID()])
     for identity, segments in state["segments"].items():
         node = scene.GetNodeByID(identity)
-        if node is not None and node.GetDisplayNode() is not None:
+        if node is not None:
             setSegmentsState(node, segments)
     layout, arrangement = _layoutNode(scene), state["arrangement"]
     if layout is not None and arrangement is not None and layout.IsLayoutDescription(arrangement):
@@ -55,6 +55,7 @@ def formerArrangement(text: str) -> int:
 
 def segmentsState(segmentation: slicer.vtkMRMLSegmentationNode) -> dict[str, Any]:
     """Note how a segmentation is drawn in slice views."""
+    segmentation.CreateDefaultDisplayNodes()
     display = segmentation.GetDisplayNode()
     segments = segmentation.GetSegmentation().GetSegmentIDs()
     return {
@@ -69,6 +70,7 @@ def segmentsState(segmentation: slicer.vtkMRMLSegmentationNode) -> dict[str, Any
 
 def setSegmentsState(segmentation: slicer.vtkMRMLSegmentationNode, state: dict[str, Any]) -> None:
     """Draw a segmentation as it was noted."""
+    segmentation.CreateDefaultDisplayNodes()
     display = segmentation.GetDisplayNode()
     with slicer.util.NodeModify(display):
         display.SetVisibility(state["visible"])

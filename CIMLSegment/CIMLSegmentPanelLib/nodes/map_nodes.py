@@ -11,9 +11,10 @@ from slicer.i18n import tr as _
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKey
 from CIMLSegmentPanelLib.nodes.result_facts import MAP_ATTRIBUTE, MAP_ROLE, resultFacts
+from CIMLSegmentPanelLib.nodes.result_folder import addToResult, nodesOfResult, removeFromResult
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.volume_io import read_volume
-from MultimodalSlicerLib.volume_nodes import addVolume, placeInFolder, removeNode, subjectHierarchy
+from MultimodalSlicerLib.volume_nodes import addVolume
 
 
 def mapNode(node: slicer.vtkMRMLSegmentationNode, key: MapKey) -> slicer.vtkMRMLScalarVolumeNode:
@@ -42,9 +43,7 @@ def mapNode(node: slicer.vtkMRMLSegmentationNode, key: MapKey) -> slicer.vtkMRML
 
 def mapNodes(node: slicer.vtkMRMLSegmentationNode) -> list[slicer.vtkMRMLScalarVolumeNode]:
     """Return the maps of a result that are in the scene."""
-    count = node.GetNumberOfNodeReferences(MAP_ROLE)
-    found = [node.GetNthNodeReference(MAP_ROLE, index) for index in range(count)]
-    return [item for item in found if item is not None]
+    return nodesOfResult(node, MAP_ROLE)
 
 
 def keyOf(node: slicer.vtkMRMLScalarVolumeNode) -> MapKey:
@@ -68,13 +67,7 @@ def mapTop(node: slicer.vtkMRMLSegmentationNode, key: MapKey) -> float:
 
 def removeMaps(node: slicer.vtkMRMLSegmentationNode) -> None:
     """Remove the maps of a result from the scene; they can be read again."""
-    hierarchy = subjectHierarchy(node.GetScene())
-    folder = _mapFolder(node)
-    for item in mapNodes(node):
-        removeNode(item)
-    node.RemoveNodeReferenceIDs(MAP_ROLE)
-    if folder and hierarchy.GetNumberOfItemChildren(folder) == 0:
-        hierarchy.RemoveItem(folder)
+    removeFromResult(node, (MAP_ROLE,))
 
 
 def _keyText(key: MapKey) -> str:
@@ -89,21 +82,5 @@ def _addMap(
     scene = node.GetScene()
     volume = addVolume(scene, read_volume(ImageFile(path)), scene.GenerateUniqueName(title))
     volume.SetAttribute(MAP_ATTRIBUTE, _keyText(key))
-    placeInFolder(volume, _mapFolder(node) or _newMapFolder(node))
-    node.AddNodeReferenceID(MAP_ROLE, volume.GetID())
+    addToResult(node, MAP_ROLE, volume)
     return volume
-
-
-def _mapFolder(node: slicer.vtkMRMLSegmentationNode) -> int:
-    """Item of the folder that holds the maps of a result; 0 if none is in the scene."""
-    hierarchy = subjectHierarchy(node.GetScene())
-    parents = (hierarchy.GetItemParent(hierarchy.GetItemByDataNode(m)) for m in mapNodes(node))
-    return next((item for item in parents if hierarchy.GetItemAttribute(item, MAP_ATTRIBUTE)), 0)
-
-
-def _newMapFolder(node: slicer.vtkMRMLSegmentationNode) -> int:
-    hierarchy = subjectHierarchy(node.GetScene())
-    parent = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node))
-    folder = hierarchy.CreateFolderItem(parent, f"{node.GetName()} maps")
-    hierarchy.SetItemAttribute(folder, MAP_ATTRIBUTE, "1")
-    return int(folder)

@@ -62,11 +62,18 @@ class MapOverlay:
         self._scene = scene
         self._layout = openCaseOf(scene).layout
         self.former = ""
+        self._nodes: tuple[slicer.vtkMRMLScalarVolumeNode | None, ...] = ()
+
+    @property
+    def isBroken(self) -> bool:
+        """Whether the map that is shown, or an image that it is shown with, was deleted."""
+        return any(node is not None and node.GetScene() is None for node in self._nodes)
 
     def show(self, overlay: Overlay, style: OverlayStyle, *, opacity: float) -> None:
         """Show a map in place of the one before; the slices go to the middle of its region."""
         if not self.former:
             self.former = viewState(self._scene, overlay.segmentation)
+        self._nodes = (overlay.volume, overlay.image, overlay.primary)
         styleOverlay(overlay.volume, style)
         _showOutline(overlay.segmentation, overlay.segmentID)
         center = overlay.segmentation.GetSegmentCenterRAS(overlay.segmentID)
@@ -79,6 +86,7 @@ class MapOverlay:
 
     def restore(self) -> None:
         """Show again what was shown before the first map."""
+        self._nodes = ()
         if not self.former:
             return
         removeLegends(self._scene, LEGEND_ATTRIBUTE)

@@ -20,7 +20,7 @@ from MultimodalSlicerLib.table_nodes import columnsOf
 from MultimodalSlicerLib.volume_nodes import nodesOf
 
 RESULT_ATTRIBUTE = "CIMLSegment.Result"
-MAP_ATTRIBUTE = "CIMLSegment.Map"
+MAP_ATTRIBUTE, TABLE_ATTRIBUTE = "CIMLSegment.Map", "CIMLSegment.Table"
 IMAGE_ROLE, TABLE_ROLE, MAP_ROLE = "CIMLSegment.Image", "CIMLSegment.Table", "CIMLSegment.Maps"
 CONTRIBUTION_COLUMNS = ("region", "primary", "auxiliary", "information (nats)", "share")
 
@@ -91,11 +91,13 @@ def resultImages(
 
 
 def resultContributions(node: slicer.vtkMRMLSegmentationNode) -> list[Contribution]:
-    """Return the modality contributions; empty if the user removed their table."""
-    table = node.GetNthNodeReference(TABLE_ROLE, 0)
-    if table is None:
+    """Return the modality contributions; empty if there are none, or their table was deleted."""
+    count = node.GetNumberOfNodeReferences(TABLE_ROLE)
+    tables = [node.GetNthNodeReference(TABLE_ROLE, index) for index in range(count)]
+    found = [columnsOf(table) for table in tables if table is not None]
+    columns = next((item for item in found if set(CONTRIBUTION_COLUMNS) <= set(item)), None)
+    if columns is None:
         return []
-    columns = columnsOf(table)
     rows = zip(*(columns[name] for name in CONTRIBUTION_COLUMNS), strict=True)
     return [
         Contribution(region, primary, auxiliary, nats, None if math.isnan(share) else share)

@@ -15,18 +15,20 @@ from typing import TYPE_CHECKING
 import slicer
 from slicer.i18n import tr as _
 
-from CIMLSegmentPanelLib.nodes.map_nodes import removeMaps
 from CIMLSegmentPanelLib.nodes.result_facts import (
     CONTRIBUTION_COLUMNS,
     IMAGE_ROLE,
+    MAP_ROLE,
     RESULT_ATTRIBUTE,
+    TABLE_ATTRIBUTE,
     TABLE_ROLE,
     ResultFacts,
     isResult,
 )
+from CIMLSegmentPanelLib.nodes.result_folder import addToResult, removeFromResult
 from MultimodalSlicerLib.segment_nodes import segmentationFromFile, segmentVolumesMl
 from MultimodalSlicerLib.table_nodes import setColumns
-from MultimodalSlicerLib.volume_nodes import placeBeside, removeNode
+from MultimodalSlicerLib.volume_nodes import placeBeside
 
 if TYPE_CHECKING:
     from CIMLSegmentLib.results.segmentation_result import StoredResult
@@ -69,15 +71,9 @@ def removeResult(node: slicer.vtkMRMLSegmentationNode) -> None:
     """Remove what belongs to a result, but not its segmentation."""
     if not isResult(node):
         return
-    removeMaps(node)
-    count = node.GetNumberOfNodeReferences(TABLE_ROLE)
-    tables = [node.GetNthNodeReference(TABLE_ROLE, index) for index in range(count)]
-    for table in tables:
-        if table is not None:
-            removeNode(table)
+    removeFromResult(node, (MAP_ROLE, TABLE_ROLE))
     for role in _imageRoles(node):
         node.RemoveNodeReferenceIDs(role)
-    node.RemoveNodeReferenceIDs(TABLE_ROLE)
     node.RemoveAttribute(RESULT_ATTRIBUTE)
 
 
@@ -162,8 +158,7 @@ def _addTable(
     name: str,
     columns: Mapping[str, Sequence[str | float]],
 ) -> None:
-    scene = target.GetScene()
-    table = scene.AddNewNodeByClass("vtkMRMLTableNode", scene.GenerateUniqueName(name))
+    table = target.GetScene().AddNewNodeByClass("vtkMRMLTableNode", name)
+    table.SetAttribute(TABLE_ATTRIBUTE, "1")
     setColumns(table, columns)
-    target.AddNodeReferenceID(TABLE_ROLE, table.GetID())
-    placeBeside(table, target)
+    addToResult(target, TABLE_ROLE, table)

@@ -1,19 +1,30 @@
-"""The course of a training in the scene: a table and a plot that are saved with it.
+"""The course of a training in the scene: a table that is saved with it, and a plot.
 
 Must not import Qt.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import slicer
 from slicer.i18n import tr as _
 
-from MultimodalSlicerLib.table_nodes import Point, ScatterPlot, SeriesStyle
+from MultimodalSlicerLib.helper_nodes import findNode, findOrAddNode, keepLatest, removeHelper
+from MultimodalSlicerLib.table_nodes import (
+    TABLE,
+    Point,
+    ScatterPlot,
+    SeriesStyle,
+    columnsOf,
+    setColumns,
+)
 
-POINTS_ROLE, CHART_ROLE = "CIML training", "CIML training plot"
+COURSE_ROLE = "CIML training course"
+POINTS_ROLE, CHART_ROLE = "CIML training points", "CIML training plot"
+COLUMNS = ("step", "loss", "validation Dice")
 _NO_LINE = slicer.vtkMRMLPlotSeriesNode.LineStyleNone
 _SOLID = slicer.vtkMRMLPlotSeriesNode.LineStyleSolid
 _CIRCLE = slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle
@@ -57,16 +68,41 @@ class TrainingNodes:
 
     def __init__(self, scene: slicer.vtkMRMLScene) -> None:
         self.plot = ScatterPlot(scene, CHART_ROLE, POINTS_ROLE)
+        self._scene = scene
         self._points: list[CurvePoint] = []
+        self.takeOver()
 
     def clear(self) -> None:
         """Begin anew."""
         self._points = []
         self.plot.remove()
+        course = findNode(self._scene, TABLE, COURSE_ROLE)
+        if course is not None:
+            removeHelper(course)
 
-    def add(self, point: CurvePoint) -> slicer.vtkMRMLPlotChartNode:
-        """Draw one more point and return the chart."""
+    def takeOver(self) -> None:
+        """Know the course that a scene brought, the one of the scene that was read last."""
+        course = findNode(self._scene, TABLE, COURSE_ROLE)
+        self._points = [] if course is None else _pointsFrom(course)
+
+    def tidy(self) -> None:
+        """Keep one course, the latest, in the folder of the modules."""
+        keepLatest(self._scene, TABLE, COURSE_ROLE)
+
+    def add(self, point: CurvePoint) -> None:
+        """Keep one more point."""
         self._points.append(point)
+        course = findOrAddNode(self._scene, TABLE, COURSE_ROLE, name=COURSE_ROLE, isSaved=True)
+        values = zip(
+            *((p.step, _number(p.loss), _number(p.dice)) for p in self._points), strict=True
+        )
+        setColumns(course, dict(zip(COLUMNS, map(list, values), strict=True)))
+
+    def draw(self) -> slicer.vtkMRMLPlotChartNode | None:
+        """Draw the course and return the chart; `None` if the scene has no course."""
+        if not self._points or findNode(self._scene, TABLE, COURSE_ROLE) is None:
+            self.plot.remove()
+            return None
         groups = self._groups()
         chart = self.plot.draw(groups, self._styles(groups))
         chart.SetXAxisTitle(_("step"))
@@ -83,3 +119,20 @@ class TrainingNodes:
         losses = [(str(p.step), float(p.step), p.loss) for p in self._points if p.loss is not None]
         dices = [(str(p.step), float(p.step), p.dice) for p in self._points if p.dice is not None]
         return {_("loss"): losses, _("validation Dice"): dices}
+
+
+def _pointsFrom(course: slicer.vtkMRMLTableNode) -> list[CurvePoint]:
+    """Read points back; none from a table that is no course of a training."""
+    columns = columnsOf(course)
+    if not set(COLUMNS) <= set(columns):
+        return []
+    rows = zip(*(columns[title] for title in COLUMNS), strict=True)
+    return [CurvePoint(int(step), _optional(loss), _optional(dice)) for step, loss, dice in rows]
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _optional(value: float) -> float | None:
+    return None if math.isnan(value) else value

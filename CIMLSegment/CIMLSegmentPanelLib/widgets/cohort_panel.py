@@ -91,7 +91,7 @@ class CohortPanel:
     def show(self) -> None:
         """Show what is known of the cohort, and the course of the training."""
         self.showCases()
-        self._showCurve(self.work.curve.plot.chart())
+        self.showCurve()
         self.follow(self._parameters())
 
     def showCases(self) -> None:
@@ -168,7 +168,7 @@ class CohortPanel:
             arguments, output = self.work.training(self._parameters())
             self.work.trained = ""
             self.work.curve.clear()
-            self._showCurve(None)
+            self.showCurve()
             self.showSummary(self._parameters())
             job = self._job(arguments, _("Train on {name}"), self._needs())
             job.resulted.connect(self.onTrainingEvent)
@@ -179,7 +179,8 @@ class CohortPanel:
         """Draw one more point of the curve."""
         point = curvePoint(job.result or {})
         if point is not None:
-            self._showCurve(self.work.curve.add(point))
+            self.work.curve.add(point)
+            self.showCurve()
 
     def onTrainingState(self, job: BackgroundProcess, output: Path) -> None:
         """Offer the best model when the training is over, also if it was cancelled."""
@@ -253,8 +254,9 @@ class CohortPanel:
             "batchButton": setupProblem or batch or problems["batchButton"],
         }
 
-    def _showCurve(self, chart: slicer.vtkMRMLPlotChartNode | None) -> None:
+    def showCurve(self) -> None:
         """Show the course of a training; without one there is no gap in the panel."""
+        chart = self.work.curve.draw()
         self._ui.curveWidget.setVisible(chart is not None)
         self.plot.show(chart)
 

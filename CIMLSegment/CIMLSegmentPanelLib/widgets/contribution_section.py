@@ -10,7 +10,12 @@ import slicer
 from slicer.i18n import tr as _
 
 from CIMLSegmentPanelLib.nodes.map_browser import Cell, MapBrowser, MapView, mapHint, mapView
-from CIMLSegmentPanelLib.nodes.result_facts import isResult, resultContributions, resultFacts
+from CIMLSegmentPanelLib.nodes.result_facts import (
+    ResultFacts,
+    isResult,
+    resultContributions,
+    resultFacts,
+)
 from CIMLSegmentPanelLib.nodes.result_segments import segmentRows
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
 from CIMLSegmentPanelLib.widgets.share_matrix import ShareMatrix
@@ -57,8 +62,14 @@ class ContributionSection:
         missing = () if facts is None else facts.missing
         self.matrix.show(contributions, titles=titles, missing=missing)
         self._markShown(node)
-        self._ui.contributionsHintLabel.setVisible(not contributions)
+        showText(self._ui.contributionsHintLabel, "" if contributions else _whyNone(facts))
         self._ui.shareTable.setVisible(bool(contributions))
+
+    def onNodesDeleted(self) -> None:
+        """Show what is left after somebody deleted maps, tables or images."""
+        if self._browser.overlay.isBroken:
+            self.onRemoveOverlayButton()
+        self.show(self._result())
 
     def follow(self, parameters: CIMLSegmentParameterNode) -> None:
         """Follow opacity, threshold and kind of the map."""
@@ -126,3 +137,15 @@ class ContributionSection:
         parameters = self._parameters()
         if parameters is not None and parameters.isSideBySide:
             self._browser.restyle(mapView(parameters))
+
+
+def _whyNone(facts: ResultFacts | None) -> str:
+    """Say why there is no matrix, and what to do."""
+    if facts is None:
+        return _("Segment a case to see what each modality contributed.")
+    if any(key.auxiliary for _name, _top, key in facts.files):
+        return _(
+            "The table of contributions was removed from the scene. Segment the case again, or"
+            " open its result again, to see them."
+        )
+    return _("No other modality took part in this result, so there is nothing to compare.")

@@ -17,7 +17,6 @@ from MultimodalSlicerLib.map_display import (
     COMPOSITE,
     Color,
     colorTable,
-    hideHelper,
     jumpSlices,
     removeLegends,
     showLegend,
@@ -26,6 +25,7 @@ from MultimodalSlicerLib.map_display import (
 from MultimodalSlicerLib.volume_nodes import (
     OverlayStyle,
     addVolume,
+    hideHelper,
     layersOf,
     nodesOf,
     removeNode,
@@ -132,13 +132,11 @@ class PMIOverlay:
         self, shown: Volume, name: str, image: slicer.vtkMRMLScalarVolumeNode
     ) -> slicer.vtkMRMLScalarVolumeNode:
         top = _top()
-        node = addVolume(self._scene, shown, name)
+        node = addVolume(self._scene, shown, name, isHelper=True)
         node.SetAttribute(MAP_ATTRIBUTE, "1")
         node.SetAndObserveTransformNodeID(image.GetTransformNodeID())
         table = colorTable(self._scene, TABLE_NAME, tableColors(top))
         styleOverlay(node, OverlayStyle(-top, top, -math.inf, table.GetID()))
-        for helper in (node, node.GetDisplayNode()):
-            hideHelper(helper)
         return node
 
 

@@ -1,4 +1,4 @@
-"""The ranking in the scene: a table and a scatter plot that are saved with it and found again.
+"""The ranking in the scene: a table that is saved with it and found again, and a scatter plot.
 
 Must not import Qt.
 """
@@ -21,13 +21,18 @@ from MDALSelectorPanelLib.nodes.case_rows import (
     rows_from_columns,
 )
 from MultimodalImagingLib.record.cohort_record import CaseState
+from MultimodalSlicerLib.helper_nodes import (
+    findNode,
+    findOrAddNode,
+    keepLatest,
+    removeHelper,
+)
 from MultimodalSlicerLib.table_nodes import (
+    TABLE,
     Point,
     ScatterPlot,
     SeriesStyle,
     columnsOf,
-    findNode,
-    findOrAddNode,
     setColumns,
 )
 
@@ -126,7 +131,7 @@ class RankingNodes:
     @property
     def facts(self) -> RunFacts:
         """What is known of the run; all empty if there is none."""
-        node = findNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE)
+        node = findNode(self._scene, TABLE, TABLE_ROLE)
         if node is None:
             return RunFacts()
         return RunFacts(**{f.name: node.GetAttribute(attribute(f)) or "" for f in fields(RunFacts)})
@@ -160,7 +165,7 @@ class RankingNodes:
         Raises:
             ValueError: If the table of the scene is not a ranking.
         """
-        node = findNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE)
+        node = findNode(self._scene, TABLE, TABLE_ROLE)
         if node is None:
             return []
         key = (node.GetID(), node.GetMTime(), node.GetTable().GetMTime())
@@ -170,7 +175,7 @@ class RankingNodes:
 
     def write(self, rows: Sequence[CaseRow], facts: RunFacts) -> None:
         """Replace the ranking of the scene."""
-        node = findOrAddNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE, name="MDAL ranking")
+        node = findOrAddNode(self._scene, TABLE, TABLE_ROLE, name=TABLE_ROLE, isSaved=True)
         setColumns(node, columns_from_rows(rows))
         for field in fields(RunFacts):
             node.SetAttribute(attribute(field), getattr(facts, field.name))
@@ -182,9 +187,13 @@ class RankingNodes:
     def remove(self) -> None:
         """Remove the ranking and its plot from the scene."""
         self.plot.remove()
-        node = findNode(self._scene, "vtkMRMLTableNode", TABLE_ROLE)
+        node = findNode(self._scene, TABLE, TABLE_ROLE)
         if node is not None:
-            self._scene.RemoveNode(node)
+            removeHelper(node)
+
+    def tidy(self) -> None:
+        """Keep one ranking, that of the scene that was read last, in the folder of the modules."""
+        keepLatest(self._scene, TABLE, TABLE_ROLE)
 
     def draw(
         self, rows: Sequence[CaseRow], selected: str = ""
@@ -209,10 +218,18 @@ class RankingNodes:
             _setRange(chart, rows)
         return chart
 
-    def plotHint(self) -> str:
-        """Say what the plot does not show; empty if it shows all."""
+    def plotHint(self, *, hasRun: bool) -> str:
+        """Say what the plot does not show; empty if it shows all.
+
+        Args:
+            hasRun: Whether the cohort that was inspected has a ranking on disk.
+        """
+        if self.plot.chart() is None and self.run:
+            return _("No case of this ranking has a modality difference that could be drawn.")
+        if self.plot.chart() is None and hasRun:
+            return _("The ranking is not in the scene any more. Press Inspect to see it again.")
         if self.plot.chart() is None:
-            return _("The plot appears after a selection.")
+            return _("There is no ranking to draw yet. Press Start under Selection.")
         outliers = _outliers(self.rows())
         text = _("Not shown, as their difference is far from the others: {cases}.")
         return text.format(cases=", ".join(row.case_id for row in outliers)) if outliers else ""
