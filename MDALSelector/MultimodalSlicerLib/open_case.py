@@ -42,6 +42,7 @@ class OpenCase:
         layout: Its views, side by side.
         aboutToClose: Called before the nodes of a case go.
         sceneCloses: Called before the scene is closed, while labels have unsaved changes.
+        breathe: Handles events, but none of the user's; set by `handleEventsBy`.
         isOpening: Whether a case is being opened just now, with events handled meanwhile.
     """
 
@@ -52,7 +53,7 @@ class OpenCase:
         self.aboutToClose: list[Callable[[], None]] = []
         self.sceneCloses: Callable[[], None] = lambda: None
         self.isOpening = False
-        self._breathe: Breathe = noBreath
+        self.breathe: Breathe = noBreath
         self._known = _Known()
         self._results: dict[str, tuple[SegmentContent, ...]] = {}
         events = (slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, "ModifiedEvent")
@@ -64,7 +65,7 @@ class OpenCase:
 
     def handleEventsBy(self, breathe: Breathe) -> None:
         """Set what handles events, but none of the user's, while files are read or written."""
-        self.loader.breathe = self.layout.breathe = self._breathe = breathe
+        self.loader.breathe = self.layout.breathe = self.breathe = breathe
 
     def open(
         self,
@@ -153,7 +154,7 @@ class OpenCase:
             )
             raise ValueError(text.format(case=self.loader.caseID))
         self._checkNotOthers(node, file)
-        self._known.note(node, writeLabels(node, file, self._breathe))
+        self._known.note(node, writeLabels(node, file, self.breathe))
         return file
 
     def saveCopy(self, folder: Path) -> Path:
@@ -170,7 +171,7 @@ class OpenCase:
         numbers = (f"-{number}" if number else "" for number in count())
         files = (folder / f"{name}{number}.seg.nrrd" for number in numbers)
         file = next(file for file in files if not file.exists())
-        writeLabels(node, file, self._breathe)
+        writeLabels(node, file, self.breathe)
         return file
 
     def _checkNotOthers(self, node: slicer.vtkMRMLSegmentationNode, file: Path) -> None:

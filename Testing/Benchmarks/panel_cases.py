@@ -40,6 +40,45 @@ def measure_cases(bench: PanelBench) -> None:
     bench.standstill(part, "asking whether it is saved", case.hasUnsavedChanges, repeats=1)
     bench.standstill(part, "saving it", case.save, repeats=1)
     panel.onCloseCaseButton()
+    measure_result(bench, cohort)
+
+
+def measure_result(bench: PanelBench, cohort: Path) -> None:
+    """Open a result of full size, show its maps, also beside the primary image."""
+    import example_result as example
+    from runs import Inspected
+
+    from MultimodalImagingLib.images.geometry import Grid
+
+    results = bench.work / "full-size-results"
+    if not results.is_dir():
+        on = Grid(SIZE, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), example.IDENTITY)
+        example.write_example(results, on, task_name="brats", case="brain-1")
+    panel = bench.show("CIMLSegment")
+    parameters = panel._parameterNode
+    parameters.modelPath = str(example.write_model_json(bench.work / "model-json", "brats"))
+    parameters.recordPath = str(bench.work / "record-of-full-size")
+    parameters.cohortPath, parameters.batchPath = str(cohort), str(results)
+    panel.cohort.onInspected(Inspected(cohort))
+    cases = panel.logic.work.cases
+    found, folder = cases.cases["brain-1"].found, results / "brain-1"
+    part = f"result of {' x '.join(map(str, SIZE))} voxels"
+    bench.standstill(
+        part, "opening it", lambda: panel.cohort.openResult(found, cases.files, folder)
+    )
+    table = panel.ui.shareTable
+    texts = [(row, column) for row in range(table.rowCount) for column in range(3)]
+    cells = iter([at for at in texts if table.item(*at).text().endswith("%")])
+    matrix = panel.contributions.matrix
+    bench.standstill(part, "showing a map", lambda: matrix._onClicked(*next(cells)))
+    values = iter([True, False, True])
+
+    def toggle() -> None:
+        parameters.isSideBySide = next(values)
+
+    bench.standstill(part, "showing it side by side, and not", toggle)
+    bench.standstill(part, "taking it away", panel.contributions.onRemoveOverlayButton, repeats=1)
+    panel.logic.work.case.close()
 
 
 def full_size_cohort(folder: Path) -> Path:

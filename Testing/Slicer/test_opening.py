@@ -141,7 +141,6 @@ def test_a_scene_that_is_closed_while_a_case_is_opened_stays_empty(loader, scene
 
 def test_a_second_case_is_not_opened_while_one_is(scene, tmp_path):
     from MultimodalSlicerLib.open_case import openCaseOf
-    from MultimodalSlicerLib.patience import noBreath
 
     path = write_image(tmp_path / "a.nii.gz", np.ones((4, 4, 4), dtype=np.int16))
     case, said = openCaseOf(scene), []
@@ -152,11 +151,12 @@ def test_a_second_case_is_not_opened_while_one_is(scene, tmp_path):
         except ValueError as error:
             said.append(str(error))
 
+    former = case.breathe
     case.handleEventsBy(open_another)
     try:
         case.open("case", {"T1": ImageFile(path)})
     finally:
-        case.handleEventsBy(noBreath)
+        case.handleEventsBy(former)
     assert said
     assert "when that one is there" in said[0]
     assert case.loader.caseID == "case"
@@ -249,3 +249,24 @@ def test_an_image_without_a_number_is_opened(loader, tmp_path, monkeypatch):
     path = write_image(tmp_path / "a.nii.gz", np.full((9, 9, 9), np.nan, dtype=np.float32))
     monkeypatch.setattr(case_loader, "MAX_COUNTED_VOXELS", 10)
     assert list(loader.open("case", {"PET": ImageFile(path)})) == ["PET"]
+
+
+def test_events_are_handled_while_labels_are_saved(scene, tmp_path):
+    """Between the segments, before and after the file is written, and while it is compressed."""
+    from MultimodalImagingLib.images.geometry import Grid, Volume
+    from MultimodalSlicerLib.label_contents import areAlike, contentsOf, readContents, writeLabels
+    from MultimodalSlicerLib.segment_nodes import importLabelMap
+
+    array = np.zeros((20, 30, 40), dtype=np.uint8)
+    array[5:10], array[12:15] = 1, 2
+    grid = Grid((40, 30, 20), (1.0, 1.0, 1.0), (0.0,) * 3, tuple(np.eye(3).ravel().tolist()))
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    importLabelMap(Volume(array, grid), node)
+    breaths, file = [], tmp_path / "case.seg.nrrd"
+    writeLabels(node, file, lambda: breaths.append(sorted(p.name for p in tmp_path.iterdir())))
+    assert len(breaths) >= 6
+    assert any("plain" in name for names in breaths for name in names)
+    assert [path.name for path in tmp_path.iterdir()] == ["case.seg.nrrd"]
+    assert areAlike(readContents(scene, file), contentsOf(node))
+    assert b"encoding: gzip" in file.read_bytes()[:2000]
+    assert not node.GetModifiedSinceRead()

@@ -180,8 +180,11 @@ class CohortJobs:
         if labels is not None:
             setShown(labels, False)
         node = self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{name} segmentation")
+        self.case.breathe()
         addResult(node, result, images)
+        self.case.breathe()
         self.case.addResult(node)
+        self.case.breathe()
         return node
 
     def openCase(self, name: str) -> None:

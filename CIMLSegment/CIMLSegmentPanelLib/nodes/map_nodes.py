@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import slicer
@@ -14,6 +15,8 @@ from CIMLSegmentPanelLib.nodes.result_facts import MAP_ATTRIBUTE, MAP_ROLE, resu
 from CIMLSegmentPanelLib.nodes.result_folder import addToResult, nodesOfResult, removeFromResult
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.volume_io import read_volume
+from MultimodalSlicerLib.open_case import openCaseOf
+from MultimodalSlicerLib.patience import inThread
 from MultimodalSlicerLib.volume_nodes import addVolume
 
 
@@ -80,7 +83,12 @@ def _addMap(
     region = node.GetSegmentation().GetSegment(key.region or "")
     title = key.title(region.GetName() if region else "")
     scene = node.GetScene()
-    volume = addVolume(scene, read_volume(ImageFile(path)), scene.GenerateUniqueName(title))
+    read = inThread(partial(read_volume, ImageFile(path)), openCaseOf(scene).breathe)
+    if node.GetScene() is not scene:
+        text = _("The result was removed while its map '{title}' was read. Open it again.")
+        raise ValueError(text.format(title=title))
+    window = (0.0, scaleTop(node, key.kind))
+    volume = addVolume(scene, read, scene.GenerateUniqueName(title), window)
     volume.SetAttribute(MAP_ATTRIBUTE, _keyText(key))
     addToResult(node, MAP_ROLE, volume)
     return volume

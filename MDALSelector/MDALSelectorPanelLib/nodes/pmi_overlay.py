@@ -132,7 +132,7 @@ class PMIOverlay:
         self, shown: Volume, name: str, image: slicer.vtkMRMLScalarVolumeNode
     ) -> slicer.vtkMRMLScalarVolumeNode:
         top = _top()
-        node = addVolume(self._scene, shown, name, isHelper=True)
+        node = addVolume(self._scene, shown, name, (-top, top), isHelper=True)
         node.SetAttribute(MAP_ATTRIBUTE, "1")
         node.SetAndObserveTransformNodeID(image.GetTransformNodeID())
         table = colorTable(self._scene, TABLE_NAME, tableColors(top))
