@@ -27,7 +27,11 @@ from CIMLSegmentPanelLib.nodes.result_facts import (
     isResult,
 )
 from CIMLSegmentPanelLib.nodes.result_nodes import removeResult
-from CIMLSegmentPanelLib.nodes.result_segments import jumpToSegments, showOverOwnImages
+from CIMLSegmentPanelLib.nodes.result_segments import (
+    jumpToSegments,
+    offerResult,
+    showOverOwnImages,
+)
 from CIMLSegmentPanelLib.nodes.run_files import ResultFolders
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode, adoptCohort
 from CIMLSegmentPanelLib.nodes.segmentation_runs import Run, SegmentationRuns
@@ -191,7 +195,9 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
     def onSegmented(self, job: BackgroundProcess) -> None:
         """Show the segments."""
         with slicer.util.tryWithErrorDisplay(_("The result cannot be shown."), waitCursor=True):
-            self.onResult(self.logic.finishSegmentation(job))
+            node = self.logic.finishSegmentation(job)
+            offerResult(node)
+            self.onResult(node)
 
     def onResult(self, node: slicer.vtkMRMLSegmentationNode) -> None:
         """Show a result that is new in the scene."""

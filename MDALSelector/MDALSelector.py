@@ -36,14 +36,16 @@ from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_layout import CaseLayout
 from MultimodalSlicerLib.case_loader import CaseLoader
-from MultimodalSlicerLib.case_opening import openForLabeling
+from MultimodalSlicerLib.case_opening import beginWithResult, openForLabeling
 from MultimodalSlicerLib.case_results import ChosenCase, newest_result
 from MultimodalSlicerLib.cohort_files import CohortFiles
 from MultimodalSlicerLib.cohort_report import CohortReport, read_report
+from MultimodalSlicerLib.drafts import DRAFT_ATTRIBUTE, beginsFreely, isDraft
 from MultimodalSlicerLib.open_case import openCaseOf
 from MultimodalSlicerLib.segment_editor import openSegmentEditor
 from MultimodalSlicerLib.selection_parameters import (
     Device,
+    LabelStart,
     MDALSelectorParameterNode,
     acceptPairing,
     chosenResults,
@@ -255,6 +257,20 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         with slicer.util.tryWithErrorDisplay(_("Segment Editor cannot be opened.")):
             self.logic.openSegmentEditor()
 
+    def onLabelStartChosen(self, _index: int) -> None:
+        """Begin the labels of the open case otherwise, if nobody has made any."""
+        message = _("The labels cannot begin with the result.")
+        with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
+            self.logic.changeStart()
+            self.updateButtons()
+
+    def onSaveLabelButton(self) -> None:
+        """Save the labels of the open case, also a draft that is right as it is."""
+        with slicer.util.tryWithErrorDisplay(_("The labels were not saved."), waitCursor=True):
+            self.logic.case.save()
+            self.showStates(self.logic.newStates(self.cases.rows))
+            self.updateButtons()
+
     def onAcceptPairing(self, caseID: str = "") -> None:
         """Let the next selection suggest a case whose modalities seemed not to fit."""
         with slicer.util.tryWithErrorDisplay(_("The state cannot be kept.")):
@@ -345,10 +361,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         problems["offeredStrategyButton"] = self.notes.problem(parameters)
         problems |= self.retrospect.problems(parameters, missing=missing)
         self.showProblems(problems)
-        case = self.logic.loader.caseID
-        self.ui.currentCaseLabel.text = (
-            _("Open: {case}").format(case=case) if case else _("No case is open.")
-        )
+        self.ui.currentCaseLabel.text = self.logic.openText()
 
     def _chosenCase(self) -> ChosenCase | None:
         return self.logic.chosenCase(self.cases.row(self.cases.currentCase()))
@@ -364,6 +377,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
             "loadCaseButton": self.onLoadCase,
             "closeCaseButton": self.onCloseCaseButton,
             "segmentEditorButton": self.onSegmentEditorButton,
+            "saveLabelButton": self.onSaveLabelButton,
             "acceptPairingButton": self.onAcceptPairing,
             "leastFitButton": self.logic.overlay.jumpToLeastFit,
             "retrospectButton": self.retrospect.onStartButton,
@@ -381,6 +395,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.menu = CaseMenu(self.ui.casesTableView, self._chosenCase, calls)
         self.cases.activated.connect(self.onLoadCase)
         self.cases.counted.connect(self.onCasesCounted)
+        self.ui.labelStartComboBox.connect("activated(int)", self.onLabelStartChosen)
         self.ui.deviceComboBox.connect("activated(int)", self.onDeviceChosen)
         self.plot.picked.connect(self.cases.selectCase)
         for section in (self.inspection, self.maps, self.retrospect):
@@ -514,7 +529,49 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         Raises:
             ValueError: If the case or its files are unknown or cannot be read.
         """
-        openForLabeling(self.case, self._row(caseID), self._files())
+        row = self._row(caseID)
+        openForLabeling(self.case, row, self._files(), self._start(row))
+
+    def changeStart(self) -> None:
+        """Let the labels of the open case begin as is chosen now, if nobody has made any.
+
+        Raises:
+            CrossModalError: If the result cannot be read.
+        """
+        labels = self.loader.segmentation()
+        row = next((row for row in self.rows() if row.case_id == self.loader.caseID), None)
+        if row is None or labels is None or not beginsFreely(labels):
+            return
+        result = self._start(row)
+        if result is None:
+            self.case.beginEmpty()
+        elif not isDraft(labels):
+            beginWithResult(self.case, result)
+
+    def openText(self) -> str:
+        """Say which case is open, and whether its labels are a draft."""
+        labels, caseID = self.loader.segmentation(), self.loader.caseID
+        if not caseID:
+            return _("No case is open.")
+        if labels is None or not isDraft(labels):
+            return _("Open: {case}").format(case=caseID)
+        text = _("Open: {case}. Its labels are a draft of {model} until you edit or save them.")
+        return text.format(case=caseID, model=labels.GetAttribute(DRAFT_ATTRIBUTE))
+
+    def _start(self, row: CaseRow) -> Path | None:
+        if self.getParameterNode().labelStart is LabelStart.EMPTY:
+            return None
+        return self._result(row)
+
+    def _result(self, row: CaseRow) -> Path | None:
+        files = self._files()
+        images = (str(image.path) for image in files.images(row).values())
+        offered = next(
+            (self.case.offered[file] for file in images if file in self.case.offered), None
+        )
+        if offered is not None and offered.is_dir():
+            return offered
+        return newest_result(row.case_id, files, chosenResults(slicer.mrmlScene, files))
 
     def openSegmentEditor(self) -> None:
         """Edit the labels of the open case in Segment Editor, over the first image.
@@ -556,9 +613,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         """Return what is known of the case of a row; `None` without one."""
         if row is None:
             return None
-        files = self._files()
-        result = newest_result(row.case_id, files, chosenResults(slicer.mrmlScene, files))
-        return ChosenCase(row, row.state, files, result)
+        return ChosenCase(row, row.state, self._files(), self._result(row))
 
     def isInspected(self, path: str) -> bool:
         """Tell whether a cohort is the one that was inspected last."""
@@ -590,10 +645,16 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             "loadCaseButton": noCase,
             "closeCaseButton": noOpen,
             "segmentEditorButton": noOpen,
+            "saveLabelButton": noOpen or self._nothingToSave(),
             "acceptPairingButton": noCase or noDoubt,
             "openReportButton": noRun,
             "exportButton": noReport if noRun else "",
         }
+
+    def _nothingToSave(self) -> str:
+        labels = self.loader.segmentation()
+        isEmpty = labels is None or not labels.GetSegmentation().GetNumberOfSegments()
+        return _("The case has no labels yet. Open it in Segment Editor.") if isEmpty else ""
 
     def _row(self, caseID: str) -> CaseRow:
         row = next((row for row in self.rows() if row.case_id == caseID), None)

@@ -5,6 +5,9 @@ Must not import Qt.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from MultimodalSlicerLib.case_layout import MAX_VIEWS
 from MultimodalSlicerLib.case_loader import labelCenter
 from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
@@ -12,20 +15,53 @@ from MultimodalSlicerLib.open_case import OpenCase
 from MultimodalSlicerLib.segment_editor import chooseInSegmentEditor
 
 
-def openForLabeling(opened: OpenCase, case: FoundCase, files: CohortFiles) -> None:
+def openForLabeling(
+    opened: OpenCase, case: FoundCase, files: CohortFiles, result: Path | None = None
+) -> None:
     """Open the images of a case in one linked view each, with the labels as outline.
 
     Args:
         opened: The case that is open; it makes room.
         case: The case.
         files: Its cohort.
+        result: What its labels begin as if nobody has made any; `None` to begin empty.
 
     Raises:
         ValueError: If its files are unknown or cannot be read.
+        CrossModalError: If the result cannot be read. The case is open then, without labels.
     """
     images, label, place = files.images(case), files.label(case), files.label_place(case)
     volumes = opened.open(case.case_id, images, label, place=place)
-    segmentation = opened.segmentationForEditing()
-    chooseInSegmentEditor(segmentation, next(iter(volumes.values())))
-    focus = labelCenter(segmentation)
-    opened.layout.show(dict(list(volumes.items())[:MAX_VIEWS]), focus=focus)
+    try:
+        if result is not None and label is None:
+            beginWithResult(opened, result)
+    finally:
+        segmentation = opened.segmentationForEditing()
+        chooseInSegmentEditor(segmentation, next(iter(volumes.values())))
+        focus = labelCenter(segmentation)
+        opened.layout.show(dict(list(volumes.items())[:MAX_VIEWS]), focus=focus)
+
+
+def beginWithResult(opened: OpenCase, folder: Path) -> None:
+    """Make the labels of the open case a draft of a result.
+
+    Args:
+        opened: The case.
+        folder: The result.
+
+    Raises:
+        ValueError: If no case is open, or the segmentation cannot be read.
+        CrossModalError: If the folder holds no result.
+    """
+    from CIMLSegmentLib.results.segmentation_result import read_result
+
+    result = read_result(folder)
+    opened.beginWithResult(
+        result.segmentation, modelName(result.model, result.task.name), result.primary
+    )
+
+
+def modelName(model: Mapping[str, object], task: str) -> str:
+    """Name the model of a result, for example `pet-ct 1c0ffee5-400`; at least by its task."""
+    identity = f"{str(model.get('model_id', ''))[:8]}-{model.get('step', '')}".strip("-")
+    return f"{task} {identity}".strip()

@@ -19,6 +19,16 @@ from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalSlicerLib.case_layout import CaseLayout
 from MultimodalSlicerLib.case_loader import CaseLoader
 from MultimodalSlicerLib.cohort_nodes import labelFile, letGoOfFileIfChanged
+from MultimodalSlicerLib.drafts import (
+    DraftWatch,
+    becomeLabels,
+    beginsFreely,
+    fillFromResult,
+    isDraft,
+    makeEmpty,
+    markAsEmpty,
+    noteSaved,
+)
 from MultimodalSlicerLib.label_contents import (
     SegmentContent,
     areAlike,
@@ -43,6 +53,7 @@ class OpenCase:
         aboutToClose: Called before the nodes of a case go.
         sceneCloses: Called before the scene is closed, while labels have unsaved changes.
         breathe: Handles events, but none of the user's; set by `handleEventsBy`.
+        offered: Results of single cases that were segmented in this scene, by their image files.
         isOpening: Whether a case is being opened just now, with events handled meanwhile.
     """
 
@@ -54,7 +65,9 @@ class OpenCase:
         self.sceneCloses: Callable[[], None] = lambda: None
         self.isOpening = False
         self.breathe: Breathe = noBreath
+        self.offered: dict[str, Path] = {}
         self._known = _Known()
+        self._drafts = DraftWatch()
         self._results: dict[str, tuple[SegmentContent, ...]] = {}
         events = (slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, "ModifiedEvent")
         self._images = NodeObserver(events, self._onImageChanged)
@@ -122,8 +135,40 @@ class OpenCase:
         isNew = self.loader.segmentation() is None
         node = self.loader.segmentationForEditing()
         if isNew:
-            self._known.note(node, contentsOf(node))
+            markAsEmpty(node)
+            self._takeForKnown(node)
         return node
+
+    def beginWithResult(self, file: Path, model: str, primary: str) -> None:
+        """Make the labels a draft, as long as nobody has made any.
+
+        Args:
+            file: The segmentation of a result of the case.
+            model: Name of its model.
+            primary: Modality whose grid it has.
+
+        Raises:
+            ValueError: If no case is open, or if the file cannot be read.
+        """
+        node = self.segmentationForEditing()
+        if not beginsFreely(node):
+            return
+        image = self.loader.volumes().get(primary)
+        if image is not None:
+            node.SetReferenceImageGeometryParameterFromVolumeNode(image)
+        fillFromResult(node, file, model)
+        self._takeForKnown(node)
+
+    def beginEmpty(self) -> None:
+        """Make the labels empty, if they are a draft that nobody has edited."""
+        node = self.loader.segmentation()
+        if node is not None and isDraft(node):
+            makeEmpty(node)
+            self._takeForKnown(node)
+
+    def _takeForKnown(self, node: slicer.vtkMRMLSegmentationNode) -> None:
+        self._known.note(node, contentsOf(node))
+        self._drafts.follow(node, self._known.contents)
 
     def hasUnsavedChanges(self) -> bool:
         """Tell whether the labels differ from those that were opened and from those on disk."""
@@ -155,6 +200,9 @@ class OpenCase:
             raise ValueError(text.format(case=self.loader.caseID))
         self._checkNotOthers(node, file)
         self._known.note(node, writeLabels(node, file, self.breathe))
+        if isDraft(node):
+            becomeLabels(node)
+        noteSaved(node, file)
         return file
 
     def saveCopy(self, folder: Path) -> Path:
@@ -193,8 +241,17 @@ class OpenCase:
         if not self._known.isAbout(labels):
             self._known.note(labels, () if labels is None else contentsOf(labels))
         self._images.follow(self.loader.volumes().values())
+        self._drafts.follow(labels, self._known.contents)
+
+    def _noteIfSaved(self) -> None:
+        """Note in the record that Slicer's Save has written the labels."""
+        node = self.loader.segmentation()
+        file = None if node is None else labelFile(node)
+        if node is not None and file is not None and self._known.wasSavedSince(node, file):
+            noteSaved(node, file)
 
     def _leaveViews(self) -> None:
+        self._noteIfSaved()
         for call in tuple(self.aboutToClose):
             call()
         self.layout.restore()
@@ -215,6 +272,8 @@ class OpenCase:
     def _onSceneStartClose(self, _caller: object, _event: object) -> None:
         if self.hasUnsavedChanges():
             self.sceneCloses()
+        self._noteIfSaved()
+        self.offered.clear()
         self.layout.restore()
 
     def _onSceneChanged(self, _caller: object, _event: object) -> None:

@@ -137,6 +137,18 @@ class Learner(enum.Enum):
         return texts.get(self.value, str(self.value))
 
 
+class LabelStart(enum.Enum):
+    """What the labels of a case begin as where nobody has made any."""
+
+    RESULT = "result"
+    EMPTY = "empty"
+
+    def label(self) -> str:
+        """Return the text of the combo box."""
+        isResult = self is LabelStart.RESULT
+        return _("Start from the model's result") if isResult else _("Start empty")
+
+
 @parameterNodeWrapper
 class MDALSelectorParameterNode(WrappedParameters):
     """Everything that the user chose.
@@ -156,6 +168,7 @@ class MDALSelectorParameterNode(WrappedParameters):
         scoreColumn: Column of the manifest for the strategy Score.
         within: Grouping within which the modality difference is compared; empty for none.
         acceptedCases: Cases whose pairing the user confirmed.
+        labelStart: What labels begin as where a case has a result, and none of a reader.
         showsMap: Whether the local PMI map of the open case is shown.
         mapOpacity: Of the map over the image.
         retrospectBudgets: Budgets that a retrospective run replays, with commas between them.
@@ -178,6 +191,7 @@ class MDALSelectorParameterNode(WrappedParameters):
     scoreColumn: str
     within: str
     acceptedCases: list[str]
+    labelStart: LabelStart
     showsMap: bool
     mapOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.6
     retrospectBudgets: str = ",".join(DEFAULT_BUDGETS)

@@ -98,11 +98,20 @@ class Desk:
                 if name.endswith("CollapsibleButton"):
                     getattr(panel.ui, name).collapsed = False
 
-    def know(self, results: Path | None = None) -> None:
-        """Show the cohort in both panels as after an inspection, without its job."""
+    def know(self, results: Path | None = None, *, drafts: bool = False) -> None:
+        """Show the cohort in both panels as after an inspection, without its job.
+
+        Args:
+            results: Folder of results, if there are some.
+            drafts: Whether labels begin with them.
+        """
         import slicer
 
+        from MultimodalSlicerLib.selection_parameters import LabelStart
+
         self.results = results
+        start = LabelStart.RESULT if drafts else LabelStart.EMPTY
+        self.selector.logic.getParameterNode().labelStart = start
 
         job = Done(_inspected(self.cohort), self.cohort)
         slicer.util.selectModule("MDALSelector")

@@ -6,15 +6,20 @@ Must not import Qt.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import slicer
 import vtk
 from slicer.i18n import tr as _
 
 from CIMLSegmentPanelLib.nodes.result_facts import resultFacts, resultImages, resultNodes
+from MultimodalSlicerLib.case_opening import beginWithResult
+from MultimodalSlicerLib.cohort_nodes import sourceFile
+from MultimodalSlicerLib.drafts import beginsFreely, isDraft
 from MultimodalSlicerLib.map_display import COMPOSITE, jumpSlices
+from MultimodalSlicerLib.open_case import OpenCase, openCaseOf
 from MultimodalSlicerLib.segment_editor import openSegmentEditor
-from MultimodalSlicerLib.segment_nodes import segmentVolumesMl
+from MultimodalSlicerLib.segment_nodes import segmentVolumesMl, setShown
 from MultimodalSlicerLib.volume_nodes import nodesOf
 
 
@@ -83,14 +88,49 @@ def toggle3D(node: slicer.vtkMRMLSegmentationNode) -> None:
 def editSegments(node: slicer.vtkMRMLSegmentationNode) -> None:
     """Edit the segments in Segment Editor, over the primary image.
 
+    Of the open case of a cohort, its labels are edited: a draft of this result where nobody has
+    made any. The result stays as it is.
+
     Raises:
-        ValueError: If the image is gone.
+        ValueError: If the image is gone, or the files of the result cannot be read.
     """
     images = resultImages(node)
     image = images.get(resultFacts(node).primary) or next(iter(images.values()), None)
     if image is None:
         raise ValueError(_("The images of this result are not in the scene any more."))
-    openSegmentEditor(node, image, images.values())
+    labels = _labelsOfCase(node)
+    if labels is not None:
+        setShown(node, False)
+    openSegmentEditor(labels or node, image, images.values())
+
+
+def offerResult(node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Let the labels of the open case begin with a result, if it is one of that case."""
+    opened = openCaseOf(node.GetScene())
+    if _isOfOpenCase(node, opened):
+        images = map(sourceFile, opened.loader.volumes().values())
+        opened.offered |= dict.fromkeys(images, Path(resultFacts(node).folder))
+
+
+def _labelsOfCase(
+    node: slicer.vtkMRMLSegmentationNode,
+) -> slicer.vtkMRMLSegmentationNode | None:
+    """Return the labels of the open case that a result is of; `None` if it is of none."""
+    opened, folder = openCaseOf(node.GetScene()), Path(resultFacts(node).folder)
+    if not _isOfOpenCase(node, opened):
+        return None
+    labels = opened.loader.segmentation()
+    if beginsFreely(labels) and not isDraft(labels) and folder.is_dir():
+        beginWithResult(opened, folder)
+    labels = opened.loader.segmentation()
+    isEmpty = labels is None or labels.GetSegmentation().GetNumberOfSegments() == 0
+    return None if isEmpty else labels
+
+
+def _isOfOpenCase(node: slicer.vtkMRMLSegmentationNode, opened: OpenCase) -> bool:
+    own = list(opened.loader.volumes().values())
+    images = list(resultImages(node).values())
+    return bool(images) and all(image in own for image in images)
 
 
 def showOverOwnImages(node: slicer.vtkMRMLSegmentationNode) -> None:

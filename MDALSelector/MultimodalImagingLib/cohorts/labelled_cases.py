@@ -31,6 +31,12 @@ def label_place(case_id: str, record: CohortRecord) -> Path:
     return record.labels / f"{name}{_SEGMENTATION}"
 
 
+def record_of_label(file: Path) -> CohortRecord | None:
+    """Return the record that a label file lies in, as `label_place` gives it; `None` if in none."""
+    record = CohortRecord(file.parent.parent)
+    return record if record.labels == file.parent else None
+
+
 def label_that_counts(
     case_id: str, label: ImageFile | None, record: CohortRecord, *, as_segmentation: bool = False
 ) -> ImageFile | None:

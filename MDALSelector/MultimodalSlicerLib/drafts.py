@@ -1,0 +1,176 @@
+"""Drafts: labels of a case that begin as a copy of a model's result. Must not import Qt.
+
+A draft is no label. It is called so in its name and attributes, looks different, and Slicer's Save
+does not offer it, until somebody edits or saves it: then it becomes the labels of the case. Its
+segments say for ever, also in the file, which model they began with.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from MultimodalImagingLib.cohorts.labelled_cases import record_of_label
+from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.record.cohort_record import CaseState
+from MultimodalSlicerLib.cohort_nodes import (
+    CASE_ATTRIBUTE,
+    giveName,
+    labelFile,
+    placeLabel,
+    setLabelFile,
+)
+from MultimodalSlicerLib.label_contents import SegmentContent, areAlike, contentsOf
+from MultimodalSlicerLib.node_observer import NodeObserver
+from MultimodalSlicerLib.segment_nodes import segmentationFromFile, showOutline
+
+DRAFT_ATTRIBUTE = "CrossModal.Draft"  # of labels that nobody has edited or saved: the model
+BEGAN_ATTRIBUTE = "CrossModal.BeganAsDraft"  # of the labels that came of it; the tag of segments
+_FILL_OPACITY = 0.2
+logger = logging.getLogger(__name__)
+
+
+def isDraft(node: slicer.vtkMRMLSegmentationNode | None) -> bool:
+    """Tell whether labels are a draft still."""
+    return node is not None and bool(node.GetAttribute(DRAFT_ATTRIBUTE))
+
+
+def beginsFreely(node: slicer.vtkMRMLSegmentationNode | None) -> bool:
+    """Tell whether labels may begin as a draft, or empty: nobody has made any yet."""
+    if node is None or isDraft(node):
+        return True
+    file = labelFile(node)
+    isEmpty = node.GetSegmentation().GetNumberOfSegments() == 0
+    return isEmpty and (file is None or not file.exists())
+
+
+def origin(node: slicer.vtkMRMLSegmentationNode) -> str:
+    """Say what labels began as, for the record; empty if that is not known."""
+    models = [_tag(segment) for segment in _segments(node)]
+    model = next(filter(None, models), node.GetAttribute(BEGAN_ATTRIBUTE))
+    if model is None:
+        return ""
+    return f"Began as a draft of the model {model}." if model else "Began empty."
+
+
+def markAsEmpty(node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Note that labels begin without segments."""
+    node.SetAttribute(BEGAN_ATTRIBUTE, "")
+
+
+def fillFromResult(node: slicer.vtkMRMLSegmentationNode, file: Path, model: str) -> None:
+    """Make empty labels of a case a draft.
+
+    Args:
+        node: The labels; their reference geometry stays.
+        file: The segmentation of the result.
+        model: Name of the model.
+
+    Raises:
+        ValueError: If the file cannot be read. The labels are then unchanged.
+    """
+    with segmentationFromFile(node.GetScene(), file) as copy:
+        if copy is None:
+            text = _("The result {file} cannot be read. Start empty, or segment the case again.")
+            raise ValueError(text.format(file=file))
+        place = labelFile(node)
+        with slicer.util.NodeModify(node):
+            node.GetSegmentation().DeepCopy(copy.GetSegmentation())
+            for segment in _segments(node):
+                segment.SetTag(BEGAN_ATTRIBUTE, model)
+            placeLabel(node, None)
+            setLabelFile(node, place)
+            node.SetAttribute(DRAFT_ATTRIBUTE, model)
+            node.SetAttribute(BEGAN_ATTRIBUTE, model)
+            text = _("{case} draft of {model}")
+            giveName(node, text.format(case=node.GetAttribute(CASE_ATTRIBUTE), model=model))
+            node.SetSaveWithScene(False)
+    showOutline(node)
+    with slicer.util.NodeModify(node.GetDisplayNode()):
+        node.GetDisplayNode().SetVisibility2DFill(True)
+        node.GetDisplayNode().SetOpacity2DFill(_FILL_OPACITY)
+
+
+def makeEmpty(node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Take the segments out of a draft that nobody has edited."""
+    node.GetSegmentation().RemoveAllSegments()
+    becomeLabels(node)
+    markAsEmpty(node)
+
+
+def becomeLabels(node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Make a draft the labels of its case: they have their name, their place and their looks."""
+    node.RemoveAttribute(DRAFT_ATTRIBUTE)
+    place = labelFile(node)
+    if place is None:
+        giveName(node, f"{node.GetAttribute(CASE_ATTRIBUTE)} labels")
+    else:
+        placeLabel(node, place)
+    node.SetSaveWithScene(True)
+    showOutline(node)
+
+
+def noteSaved(node: slicer.vtkMRMLSegmentationNode, file: Path) -> None:
+    """Note in the record of the cohort that a case is labeled, and what the labels began as.
+
+    The labels are saved whatever becomes of this: a file in the record counts without it.
+
+    Args:
+        node: The labels.
+        file: Where they were saved.
+    """
+    caseID, record = node.GetAttribute(CASE_ATTRIBUTE), record_of_label(file)
+    if record is None:
+        return
+    try:
+        entry = record.read_states().entries.get(caseID)
+        isNoted = entry is not None and entry.state is CaseState.LABELLED
+        note = origin(node) or (entry.note if entry is not None and isNoted else "")
+        if entry is None or not isNoted or entry.note != note:
+            record.change_states({caseID: CaseState.LABELLED}, note=note)
+    except (CrossModalError, OSError) as error:
+        logger.warning("The record does not say what the labels of %s began as: %s", caseID, error)
+
+
+class DraftWatch:
+    """Makes a draft the labels of its case as soon as somebody edits it."""
+
+    def __init__(self) -> None:
+        segmentation = slicer.vtkSegmentation
+        events = (
+            segmentation.SourceRepresentationModified,
+            segmentation.SegmentAdded,
+            segmentation.SegmentRemoved,
+            segmentation.SegmentModified,
+        )
+        self._observer = NodeObserver(events, self._onChanged)
+        self._contents: tuple[SegmentContent, ...] = ()
+
+    def follow(
+        self,
+        node: slicer.vtkMRMLSegmentationNode | None,
+        contents: tuple[SegmentContent, ...],
+    ) -> None:
+        """Watch labels, or none, that hold this now."""
+        watched = node if isDraft(node) else None
+        self._contents = contents if watched is not None else ()
+        self._observer.follow(() if watched is None else (watched,))
+
+    def _onChanged(self, node: slicer.vtkMRMLSegmentationNode, _event: object) -> None:
+        if isDraft(node) and not areAlike(contentsOf(node), self._contents):
+            becomeLabels(node)
+
+
+def _tag(segment: slicer.vtkSegment) -> str:
+    value = vtk.reference("")
+    return str(value) if segment.GetTag(BEGAN_ATTRIBUTE, value) else ""
+
+
+def _segments(node: slicer.vtkMRMLSegmentationNode) -> Sequence[slicer.vtkSegment]:
+    segmentation = node.GetSegmentation()
+    return [segmentation.GetSegment(identity) for identity in segmentation.GetSegmentIDs()]
