@@ -41,6 +41,7 @@ from CIMLSegmentPanelLib.widgets.input_section import InputSection
 from CIMLSegmentPanelLib.widgets.last_choices import CHOICES, recallChoices
 from CIMLSegmentPanelLib.widgets.result_section import ResultSection
 from MultimodalImagingLib.errors import CrossModalError
+from MultimodalSlicerLib.plurals import byNumber
 from MultimodalSlicerLib.slice_views import bringInside
 from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
 from MultimodalWidgetsLib.job_needs import JobNeeds
@@ -342,7 +343,11 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
             sentences.append(_("Voxel size: {size}.").format(size=size))
         if self.model.dice is not None:
             dice, count = f"{self.model.dice:.2f}", self.model.n_validation_cases
-            sentences.append(_("Validation Dice {dice} in {n} cases.").format(dice=dice, n=count))
+            one, more = (
+                _("Validation Dice {dice} in {n} case."),
+                _("Validation Dice {dice} in {n} cases."),
+            )
+            sentences.append(byNumber(count, one, more).format(dice=dice, n=count))
         return " ".join(sentences)
 
     def match(

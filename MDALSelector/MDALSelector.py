@@ -42,6 +42,7 @@ from MultimodalSlicerLib.cohort_files import CohortFiles
 from MultimodalSlicerLib.cohort_report import CohortReport, read_report
 from MultimodalSlicerLib.drafts import DRAFT_ATTRIBUTE, beginsFreely, isDraft
 from MultimodalSlicerLib.open_case import openCaseOf
+from MultimodalSlicerLib.plurals import byNumber
 from MultimodalSlicerLib.segment_editor import openSegmentEditor
 from MultimodalSlicerLib.selection_parameters import (
     Device,
@@ -174,7 +175,6 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         with slicer.util.tryWithErrorDisplay(_("The cohort could not be inspected.")):
             rememberPath(self.ui.cohortPathLineEdit)
             job = self.logic.inspection(self.logic.getParameterNode())
-            job.stateChanged.connect(self.cohort.followInspection)
             self.inspection.submit(job, self.onInspected)
 
     def onInspected(self, job: BackgroundProcess) -> None:
@@ -225,7 +225,8 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
 
     def onCasesCounted(self, nShown: int, nCases: int) -> None:
         """Say how many cases there are, and how many of them are shown."""
-        self.ui.countLabel.text = _("{shown} of {all} cases").format(shown=nShown, all=nCases)
+        text = byNumber(nCases, _("{shown} of {all} case"), _("{shown} of {all} cases"))
+        self.ui.countLabel.text = text.format(shown=nShown, all=nCases)
 
     def onCaseSelected(self, caseID: str) -> None:
         """Mark a case in table and plot, and say why it has its rank."""

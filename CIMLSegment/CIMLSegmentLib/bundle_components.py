@@ -11,6 +11,7 @@ from CIMLSegmentLib.model.model import TrainedModel, load_model
 from MultimodalImagingLib.cohorts.cases import files_of_cases
 from MultimodalImagingLib.errors import CrossModalError, UsageError
 from MultimodalImagingLib.jobs.terminal import TerminalReporter
+from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.record.ownership import check_apart
 
 
@@ -62,6 +63,7 @@ class BundleSegmenter:
         with TerminalReporter() as reporter:
             outcome = segment_cases(cases, lambda: self.model, self.job, reporter=reporter)
         if outcome.failed:
-            msg = f"{len(outcome.failed)} cases were not segmented: {'; '.join(outcome.failed)}."
+            cases_were = counted(len(outcome.failed), "case", "was", "were")
+            msg = f"{cases_were} not segmented: {'; '.join(outcome.failed)}."
             raise CrossModalError(msg)
         return outcome

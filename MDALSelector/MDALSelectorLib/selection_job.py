@@ -39,6 +39,7 @@ from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.job_log import LoggingReporter
 from MultimodalImagingLib.jobs.job_plan import PlannedStage
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.preparation.preprocessing import (
     PreparedCohort,
     default_spec,
@@ -122,7 +123,10 @@ def _cases_not_to_label(
             " they had none. Give --labelled files to leave labeled cases out."
         )
         return frozenset(known)
-    reporter.info(f"{len(in_files)} cases have a label file and count as labeled.")
+    reporter.info(
+        f"{counted(len(in_files), 'case', 'has', 'have')} a label file and"
+        f" {'counts' if len(in_files) == 1 else 'count'} as labeled."
+    )
     return frozenset(known | in_files)
 
 
@@ -151,7 +155,9 @@ def prepare_for_selection(
     remarks = [problem for problem in prepared.problems if problem.severity == "info"]
     _warn_of(prepared.problems, reporter)
     if remarks:
-        rest = f" The same holds in {len(remarks) - 1} more cases." if remarks[1:] else ""
+        rest = (
+            f" The same holds in {counted(len(remarks) - 1, 'more case')}." if remarks[1:] else ""
+        )
         reporter.info(f"{remarks[0]}{rest}")
     if not prepared.cases:
         raise CohortError(_nothing_prepared(cohort, prepared))
@@ -168,7 +174,8 @@ def _nothing_prepared(cohort: Cohort, prepared: PreparedCohort) -> str:
     errors = [str(problem) for problem in prepared.problems if problem.severity == "error"]
     rest = f" ({len(errors) - 1} more like this above.)" if errors[1:] else ""
     return (
-        f"None of the {len(cohort.cases)} cases of {cohort.root.name} can be used, so there is"
+        f"None of the {counted(len(cohort.cases), 'case')} of {cohort.root.name} can be used,"
+        " so there is"
         f" nothing to rank. {errors[0] if errors else ''}{rest}"
     )
 

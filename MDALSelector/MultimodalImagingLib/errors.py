@@ -2,9 +2,17 @@
 
 
 class CrossModalError(Exception):
-    """A job failed for a reason that the message explains."""
+    """A job failed for a reason that the message explains.
+
+    Attributes:
+        details: More for those who want to know; it is in the log, not in the message.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "", *, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
 
 
 class UsageError(CrossModalError):

@@ -17,13 +17,20 @@ BAR_SIZE = (40, 10)
 BAR_COLOR = (86, 140, 200)
 TRACK_ALPHA = 70
 DOT_SIZE = 12
+LEAST_WRAPPED = 280  # pixels
 
 
 class PlainTable:
     """Shows rows of texts."""
 
-    def __init__(self, view: qt.QTableView) -> None:
-        self._view = view
+    def __init__(self, view: qt.QTableView, *, wrapped: int | None = None) -> None:
+        """Take the view.
+
+        Args:
+            view: The view.
+            wrapped: Column of long texts, which are broken into lines; `None` if there is none.
+        """
+        self._view, self._wrapped = view, wrapped
         self._filler: ModelFiller[Sequence[str]] | None = None
         self._proxy = qt.QSortFilterProxyModel(view)
         self._proxy.sortRole = SORT_ROLE
@@ -67,6 +74,16 @@ class PlainTable:
         self._view.horizontalHeader().setSortIndicator(-1, qt.Qt.AscendingOrder)
         self._proxy.sort(-1)
         self._view.resizeColumnsToContents()
+        if self._wrapped is not None:
+            self._wrap(self._wrapped)
+
+    def _wrap(self, column: int) -> None:
+        """Let a column have the width that those before it leave, and its rows their height."""
+        before = sum(self._view.columnWidth(index) for index in range(column))
+        room = self._view.viewport().width - before
+        width = min(self._view.columnWidth(column), max(room, LEAST_WRAPPED))
+        self._view.setColumnWidth(column, width)
+        self._view.resizeRowsToContents()
 
 
 class ModelFiller(Generic[Row]):

@@ -133,7 +133,7 @@ def test_maps_are_made_on_demand_once_and_on_the_grid_of_the_primary(scene, resu
     assert is_same_grid(gridFromNode(volume), GRID)
     made = next(m for m in example.make_result(GRID, TASK).maps if m.key.kind == "information")
     assert np.allclose(slicer.util.arrayFromVolume(volume), made.volume.array, rtol=1e-3)
-    assert volume.GetName() == "Information CT \N{RIGHTWARDS ARROW} PET"
+    assert volume.GetName() == "Information CT to PET"
 
 
 def test_all_maps_of_a_kind_share_one_scale(result):
@@ -246,7 +246,7 @@ def test_a_saved_scene_knows_its_results_again(scene, result, tmp_path):
     assert resultFacts(node) == resultFacts(result)
     assert set(resultImages(node)) == set(TASK.modalities)
     assert [item.GetName() for item in mapNodes(node)] == [
-        "Attention T1 \N{RIGHTWARDS ARROW} PET (Gross tumor volume)"
+        "Attention T1 to PET (Gross tumor volume)"
     ]
 
 

@@ -309,7 +309,7 @@ SITUATIONS = (
         small_cohort,
         (*SELECT, "--labelled", "files"),
         exit_code=2,
-        says=("All 12 cases are labeled",),
+        says=(r"Every case is labeled \(12 cases",),
         silent_about=("flagged", "accept"),
     ),
 )

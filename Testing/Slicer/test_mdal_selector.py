@@ -266,7 +266,7 @@ def test_a_folder_that_is_no_cohort_is_told_and_the_panel_stays_usable(
     (tmp_path / "empty").mkdir()
     inspect(tmp_path / "empty")
     assert panel.ui.inspectStatusLabel.text.startswith("Failed: ")
-    assert panel.ui.inspectStatusLabel.text.endswith(panel.ui.cohortSummaryLabel.text)
+    assert panel.ui.cohortSummaryLabel.text.startswith("Choose the folder")  # said once
     assert len(messages.messages) == 1
     assert panel.ui.inspectButton.enabled
     assert not panel.ui.startButton.enabled

@@ -44,8 +44,8 @@ def test_a_varying_finite_image_is_good() -> None:
 @pytest.mark.parametrize(
     ("array", "found"),
     [
-        (spoiled(np.nan), "1 voxels with NaN or infinity"),
-        (spoiled(-np.inf), "1 voxels with NaN or infinity"),
+        (spoiled(np.nan), "1 voxel with NaN or infinity"),
+        (spoiled(-np.inf), "1 voxel with NaN or infinity"),
         (np.full(GRID.array_shape, 3.5), "the same value 3.5 in all voxels"),
     ],
 )
@@ -101,13 +101,13 @@ def test_all_files_of_a_case_are_read_and_all_faults_named(tmp_path: Path) -> No
     assert [(p.severity, str(p)) for p in problems] == [
         (
             "error",
-            "Case a: Expected finite values in pet.nii.gz, found 1 voxels with NaN or infinity"
+            "Case a: Expected finite values in pet.nii.gz, found 1 voxel with NaN or infinity"
             " inside the image. Set them to 0 if nothing was measured there, or get the file"
             " again.",
         ),
         (
             "error",
-            "Case a: Expected finite values in t1.nrrd, found 1 voxels with NaN or infinity inside"
+            "Case a: Expected finite values in t1.nrrd, found 1 voxel with NaN or infinity inside"
             " the image. Set them to 0 if nothing was measured there, or get the file again.",
         ),
         (

@@ -415,13 +415,17 @@ def test_two_manifests_are_refused(tmp_path: Path) -> None:
         find_cohort(tmp_path)
 
 
-def test_a_folder_without_a_cohort_is_refused_with_all_that_was_looked_for(tmp_path: Path) -> None:
+def test_an_empty_folder_is_refused_in_short_and_all_that_is_understood_is_in_the_details(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(CohortError) as raised:
         find_cohort(tmp_path)
-    message = str(raised.value)
+    assert str(raised.value) == (
+        f"Expected a cohort in {tmp_path}, found none. There is no image in it. Give a folder that"
+        " holds a folder of images (.nii.gz, .nii, .nrrd, .nhdr, .mha, .mhd) for every case."
+    )
     for word in ("imagesTr/<case>_0000", "4-D images", "sub-*", "one per case", "column `case`"):
-        assert word in message
-    assert message.endswith("Give a folder with images (.nii.gz, .nii, .nrrd, .nhdr, .mha, .mhd).")
+        assert word in raised.value.details
 
 
 def test_the_refusal_says_what_is_there_instead(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
+from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
 from MultimodalImagingLib.record.ownership import check_apart
 
@@ -132,7 +133,8 @@ def reference_labels(
     labels = {case.case_id: case.label for case in cohort.cases if case.label is not None}
     if not labels:
         msg = (
-            f"Expected label maps in {path}, found {len(cohort.cases)} cases without any. Name the"
+            f"Expected label maps in {path}, found {counted(len(cohort.cases), 'case')}"
+            " without any. Name the"
             " label files with --modality PATTERN=label, or give a folder of label maps that are"
             " named like the cases."
         )

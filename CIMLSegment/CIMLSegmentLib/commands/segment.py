@@ -19,6 +19,7 @@ from MultimodalImagingLib.cohorts.cases import Case, files_of_cases
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders, tidy_up
 from MultimodalImagingLib.record.ownership import check_apart, check_beside, check_outside
 
@@ -93,7 +94,7 @@ def _unseen(cases: tuple[Case, ...], model: Path, reporter: Reporter) -> tuple[C
     facts = read_model_files(model)[1].facts
     seen = {*facts.training_cases, *facts.validation_cases}
     unseen = tuple(case for case in cases if case.case_id not in seen)
-    reporter.info(f"{len(unseen)} of {len(cases)} cases are new to the model.")
+    reporter.info(f"{len(unseen)} of {counted(len(cases), 'case', 'is', 'are')} new to the model.")
     return unseen
 
 

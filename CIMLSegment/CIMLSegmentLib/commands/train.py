@@ -24,6 +24,7 @@ from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.preparation.intensity import modality_kind
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
@@ -121,7 +122,9 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     task = _task(options, cohort)
     record = open_record(cohort.root, folder=options.record)
     cases = labelled_cases(cohort, record, options.labels, reporter)
-    reporter.info(f"{len(cases)} of {len(cohort.cases)} cases have a label map.")
+    reporter.info(
+        f"{len(cases)} of {counted(len(cohort.cases), 'case', 'has', 'have')} a label map."
+    )
     if options.suggested_by is not None:
         cases = known_to_run(cases, options.suggested_by, reporter)
     _tell_of_places(cases, cohort, task, reporter)
@@ -174,7 +177,7 @@ def known_to_run(cases: Sequence[Case], run: Path, reporter: Reporter) -> tuple[
     missing = sorted({same_name(name) for name in suggested} - {case.case_id for case in kept})
     if not kept:
         msg = (
-            f"None of the {len(suggested)} cases that {run} suggests has a label map:"
+            f"None of the {counted(len(suggested), 'case')} that {run} suggests has a label map:"
             f" {', '.join(missing)}. Label them, for example in the module MDALSelector of 3D"
             " Slicer, or give the folder of their label maps with --labels."
         )

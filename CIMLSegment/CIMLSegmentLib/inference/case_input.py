@@ -17,6 +17,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import ModalityPattern, pars
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.environment import same_name
+from MultimodalImagingLib.jobs.texts import counted
 
 Cases = tuple[tuple[Case, ...], tuple[Problem, ...]]
 
@@ -92,7 +93,7 @@ def chosen_cases(cases: Sequence[Case], wanted: Sequence[str]) -> tuple[Case, ..
     if unknown:
         msg = (
             f"The cohort has no case {' and no case '.join(unknown)}. Choose among its"
-            f" {len(known)} cases, {min(known)} to {max(known)}."
+            f" {counted(len(known), 'case')}, {min(known)} to {max(known)}."
         )
         raise CohortError(msg)
     return tuple(known[case_id] for case_id in sorted(names)) if names else tuple(cases)

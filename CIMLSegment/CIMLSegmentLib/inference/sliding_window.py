@@ -24,6 +24,7 @@ from CIMLSegmentLib.network.network import CIMLNet, MessageKey
 from CIMLSegmentLib.results.map_kinds import MapKey
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.jobs.progress import Reporter, check_cancelled
+from MultimodalImagingLib.jobs.texts import counted
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,8 @@ class WindowPredictor:
         if self.batch_size > 1:
             self.batch_size //= 2
             self.reporter.warning(
-                f"Memory ran out on {self.device}; continuing with {self.batch_size} windows at a"
+                f"Memory ran out on {self.device}; continuing with"
+                f" {counted(self.batch_size, 'window')} at a"
                 " time."
             )
         elif self.device.type != "cpu":

@@ -203,8 +203,8 @@ def _nothing_to_compare(folder: Path, results: list[str], references: list[str])
             f"Expected results of `ciml-segmenter segment` in {folder}, found none. Check the path."
         )
     return (
-        f"None of the {len(results)} results in {folder} (such as {min(results)}) belongs to one of"
-        f" the {len(references)} reference labels"
+        f"No result of {len(results)} in {folder} (such as {min(results)}) belongs to one of the"
+        f" reference labels, of which there are {len(references)}"
         + (f" (such as {min(references)})" if references else "")
         + ". Check that both are of the same cohort; names of cases have to agree."
     )

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from CIMLSegmentLib.results.evaluation import Evaluation, RegionSummary
 from CIMLSegmentLib.results.scores import RegionScore
+from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
 from MultimodalImagingLib.record.json_entry import (
     JsonEntry,
@@ -66,7 +67,7 @@ def check_evaluation_files(folder: Path) -> None:
 
 def summary_table(evaluation: Evaluation) -> Table:
     """Return the summary as a table for a terminal."""
-    table = Table(title=f"{_n_scored(evaluation)} cases, task {evaluation.task.name}")
+    table = Table(title=f"{counted(_n_scored(evaluation), 'case')}, task {evaluation.task.name}")
     table.add_column("region")
     names = ("Dice mean ± SD", "Dice median", "HD95 mean, mm", "HD95 median, mm", "DSCagg")
     for name in names:
@@ -89,12 +90,14 @@ def remarks(evaluation: Evaluation) -> list[str]:
     if evaluation.missing:
         how = "count as empty predictions" if evaluation.counts_missing else "do not count"
         texts.append(
-            f"{len(evaluation.missing)} cases with a reference have no result and {how}:"
+            f"No result although there is a reference:"
+            f" {counted(len(evaluation.missing), 'case')}, {how}:"
             f" {', '.join(evaluation.missing)}."
         )
     if evaluation.without_reference:
         texts.append(
-            f"{len(evaluation.without_reference)} results have no reference and are not scored:"
+            "Not scored, as there is no reference:"
+            f" {counted(len(evaluation.without_reference), 'result')},"
             f" {', '.join(evaluation.without_reference)}."
         )
     return texts

@@ -73,10 +73,13 @@ class MapKey:
     region: str | None = None
 
     def title(self, region_title: str = "") -> str:
-        """Return the name for the user, for example `Attention CT → PET (Lesion)`."""
+        """Return the name for the user, for example `Attention CT to PET (Lesion)`.
+
+        No arrow: the fonts of Slicer's views lack it.
+        """
         parts = [MAP_KINDS[self.kind].title]
         if self.auxiliary:
-            parts.append(f"{self.auxiliary} \N{RIGHTWARDS ARROW} {self.primary}")
+            parts.append(f"{self.auxiliary} to {self.primary}")
         if self.region:
             parts.append(f"({region_title or self.region})")
         return " ".join(parts)

@@ -118,10 +118,11 @@ def check_regions(scheme: LabelScheme, cases: Sequence[CaseLabels]) -> None:
     if not empty:
         return
     names = ", ".join(f"{region.name} ({region.title})" for region in empty)
-    found = "; ".join(scheme.lines) or f"nothing: all {len(cases)} label maps are empty"
+    found = "; ".join(scheme.lines) or "nothing: every label map is empty"
     msg = (
         f"Expected voxels of every region of the task {scheme.task.name!r} in the label maps, found"
-        f" none of {names} in any of {len(cases)} cases, so there is nothing to learn for it. Found"
+        f" none of {names} in any of {counted(len(cases), 'case')}, so there is nothing to"
+        " learn for it. Found"
         f' are {found}. If a value means it, say so, for example {OPTION} "VALUE={empty[-1].name}";'
         " else label a case that has it, or use a task without it."
     )

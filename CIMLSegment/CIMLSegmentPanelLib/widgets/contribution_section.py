@@ -19,6 +19,7 @@ from CIMLSegmentPanelLib.nodes.result_facts import (
 from CIMLSegmentPanelLib.nodes.result_segments import segmentRows
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
 from CIMLSegmentPanelLib.widgets.share_matrix import ShareMatrix
+from MultimodalSlicerLib.plurals import byNumber
 from MultimodalWidgetsLib.signal import Signal
 from MultimodalWidgetsLib.widget_additions import showText
 
@@ -110,7 +111,8 @@ class ContributionSection:
         """Read all maps, so that they are saved with the scene."""
         with slicer.util.tryWithErrorDisplay(_("The maps cannot be read."), waitCursor=True):
             count = self._browser.loadAll(self._result())
-            showText(self._ui.overlayLabel, _("{n} maps are in the scene.").format(n=count))
+            text = byNumber(count, _("{n} map is in the scene."), _("{n} maps are in the scene."))
+            showText(self._ui.overlayLabel, text.format(n=count))
             self.changed.emit()
 
     def onDeleteMapsButton(self) -> None:

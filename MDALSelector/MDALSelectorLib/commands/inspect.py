@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from MDALSelectorLib.inspection.cohort_inspection import InspectionOptions, inspect_cohort
+from MultimodalImagingLib.cohorts.layouts.detection import LAYOUTS
 from MultimodalImagingLib.cohorts.modality_patterns import (
     FILE_NAME,
     parse_pattern,
@@ -21,6 +22,7 @@ from MultimodalImagingLib.record.cohort_record import open_record
 
 def add_inspect_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the `inspect` command to its parser."""
+    parser.epilog = LAYOUTS
     parser.add_argument("cohort", type=Path, help="folder of the cohort, or a CSV manifest")
     add_modality_argument(parser)
     parser.add_argument(

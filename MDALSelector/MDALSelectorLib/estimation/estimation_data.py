@@ -15,6 +15,7 @@ from MDALSelectorLib.estimation.local_samples import LocalSamples
 from MDALSelectorLib.estimation.pair_estimate import ModalityPair, has_modality, joint_cases
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
+from MultimodalImagingLib.jobs.texts import counted
 
 if TYPE_CHECKING:
     from MDALSelectorLib.estimation.case_embeddings import ViewSource
@@ -92,11 +93,12 @@ class EstimationData:
     def _why(self, pair: ModalityPair, cases: list[int], config: EstimationConfig) -> str | None:
         both = f"{pair[0]} and {pair[1]}"
         if len(cases) < config.min_cases:
-            return f"{len(cases)} cases have both {both}; at least {config.min_cases} are needed."
+            counts = counted(len(cases), "case", "has", "have")
+            return f"{counts} both {both}; at least {config.min_cases} are needed."
         n_patients = len({self.patient_ids[case] for case in cases})
         if n_patients < 2 * config.cross_fit.n_folds:
             return (
-                f"{n_patients} patients have both {both}; at least"
+                f"{counted(n_patients, 'patient', 'has', 'have')} both {both}; at least"
                 f" {2 * config.cross_fit.n_folds} are needed, two in each fold."
             )
         return None

@@ -69,7 +69,8 @@ def _facts(report: InspectionReport) -> str:
     cohort = report.cohort
     n_patients = len({case.patient_id for case in cohort.cases})
     lines = [
-        f"Cohort {cohort.root.resolve().name}, layout: {cohort.layout}, {n_patients} patients."
+        f"Cohort {cohort.root.resolve().name}, layout: {cohort.layout},"
+        f" {counted(n_patients, 'patient')}."
     ]
     if cohort.naming:
         lines.append(cohort.naming)
@@ -77,7 +78,7 @@ def _facts(report: InspectionReport) -> str:
         lines.append(_visits(report))
         lines += [] if "patient" in cohort.naming else [RULE]
     if report.groupings:
-        names = joined([f"{name} ({n} groups)" for name, n in report.groupings.items()])
+        names = joined([f"{name} ({counted(n, 'group')})" for name, n in report.groupings.items()])
         lines.append(f"Cases differ in {names}; `select --within` compares within such groups.")
     return "\n".join(lines)
 

@@ -141,7 +141,8 @@ def least_agreement_texts(selection: CaseSelection) -> dict[str, str]:
         name: (
             "Where they agree least: in the worst twentieth of the body, its modalities fit less"
             f" well than in {sum(other > value for other in measured.values())} of the"
-            f" {len(measured) - 1} other cases ({number(value, 1)} nats per position; half of the"
+            f" {counted(len(measured) - 1, 'other case')} ({number(value, 1)} nats per"
+            " position; half of the"
             f" cases have more than {number(median, 1)})."
         )
         for name, value in measured.items()

@@ -22,6 +22,7 @@ from MDALSelectorLib.strategies import STRATEGIES, make_strategy
 from MDALSelectorLib.strategies.pool import Pool
 from MDALSelectorLib.strategies.stratified_random import draw_from_sites
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.jobs.texts import counted
 
 FULL = "all labels"
 
@@ -190,7 +191,8 @@ def _check_budgets(config: RetrospectConfig, *, smallest_pool: int) -> None:
         cleaned = text.strip()
         if cleaned.isdigit() and int(cleaned) > smallest_pool:
             msg = (
-                f"Expected a budget of at most {smallest_pool} cases, as many as the pool of an"
+                f"Expected a budget of at most {counted(smallest_pool, 'case')}, as many as"
+                " the pool of an"
                 f" outer fold has, got {cleaned}. Give a smaller one or more --folds."
             )
             raise UsageError(msg)
@@ -198,7 +200,8 @@ def _check_budgets(config: RetrospectConfig, *, smallest_pool: int) -> None:
     if any(later <= earlier for earlier, later in pairwise(counts)):
         msg = (
             f"Expected budgets that grow, got {', '.join(config.budgets)}, which are"
-            f" {', '.join(map(str, counts))} of {smallest_pool} cases. Order them, and leave out"
+            f" {', '.join(map(str, counts))} of {counted(smallest_pool, 'case')}. Order them,"
+            " and leave out"
             " those that are the same."
         )
         raise UsageError(msg)

@@ -49,6 +49,7 @@ from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.job_log import LoggingReporter
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.record.checksums import json_checksum
 from MultimodalImagingLib.record.cohort_record import CohortRecord, open_record
 from MultimodalImagingLib.record.ownership import check_apart
@@ -116,7 +117,8 @@ def _with_labels(
         n = len(cases)
         msg = (
             f"Expected at least {MIN_CASES} cases with a label, found {n or 'none'} among the"
-            f" {len(cohort.cases)} cases of {cohort.root.name}. A retrospective needs labels: add"
+            f" {counted(len(cohort.cases), 'case')} of {cohort.root.name}. A retrospective"
+            " needs labels: add"
             " them, or give their folder with --labels."
         )
         raise UsageError(msg)
@@ -195,7 +197,8 @@ def _results(
         return network_results(plans, labelled, config, log, reporter)
     n_trainings = sum(len({t.cases for t in plan.trainings}) for plan in plans)
     reporter.info(
-        f"{n_trainings} trainings of the {config.learner} learner in {len(plans)} outer folds. The"
+        f"{counted(n_trainings, 'training')} of the {config.learner} learner in {len(plans)}"
+        " outer folds. The"
         " remaining time is known after the first test cases."
     )
     reporter.stage(TRAIN_AND_TEST, sum(len(plan.test) for plan in plans))

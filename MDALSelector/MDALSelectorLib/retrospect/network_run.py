@@ -159,7 +159,8 @@ class _Trainer:
         minutes = max(1, round(total_s / 60))
         done = f" {n_all - n_open} of {n_all} are finished already." if n_open < n_all else ""
         self._reporter.info(
-            f"{n_open} trainings of the network, about {minutes // 60}:{minutes % 60:02d} h on"
+            f"{counted(n_open, 'training')} of the network, about"
+            f" {minutes // 60}:{minutes % 60:02d} h on"
             f" {self._device}.{done}{SHORTER if total_s > LONG_S else ''}"
         )
         return total_s

@@ -18,7 +18,7 @@ from MDALSelectorLib.retrospect.outcomes import FoldResult, Outcome
 from MDALSelectorLib.retrospect.pairing_check import note_on_pairing
 from MDALSelectorLib.retrospect.retrospective import luck_of_the_best
 from MDALSelectorLib.retrospect.sites import Sites
-from MultimodalImagingLib.jobs.texts import joined, listed
+from MultimodalImagingLib.jobs.texts import counted, joined, listed
 
 PROXY = (
     "The learner is a proxy: ridge regression on fixed local features, trained in milliseconds. A"
@@ -126,7 +126,7 @@ def _estimators(results: Sequence[FoldResult]) -> str:
     counts = Counter(result.plan.estimator for result in results)
     if len(counts) == 1:
         return f"{next(iter(counts))} estimator"
-    parts = [f"{name} estimator in {n} folds" for name, n in sorted(counts.items())]
+    parts = [f"{name} estimator in {counted(n, 'fold')}" for name, n in sorted(counts.items())]
     return joined(parts)
 
 

@@ -21,7 +21,7 @@ from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.arrays import Float64Array
-from MultimodalImagingLib.jobs.texts import joined
+from MultimodalImagingLib.jobs.texts import counted, joined
 
 # A share of the rank variance that the user should know of, if chance gives it so rarely.
 LARGE_SHARE = 0.2
@@ -122,9 +122,14 @@ def _standardized_within(
         rows = (merged == label) & np.isfinite(values)
         if rows.any():
             changed[rows] = robust_z(values[rows])
-    listed = f" {len(small)} groups of fewer than {MIN_GROUP} cases were taken together as one"
+    small_were = (
+        f"of fewer than {MIN_GROUP} cases {verb} taken together" for verb in ("was", "were")
+    )
+    listed = f" {counted(len(small), 'group', *small_were)} as one"
     rest = f"{listed} ({', '.join(small[:5])})." if small else ""
     n_own = len(sizes) - len(small)
-    remark = f"The modality difference was compared within {name} ({n_own} groups).{rest}"
+    remark = (
+        f"The modality difference was compared within {name} ({counted(n_own, 'group')}).{rest}"
+    )
     measures = {**scores.measures, MODALITY_DIFFERENCE: changed}
     return replace(scores, measures=measures), remark

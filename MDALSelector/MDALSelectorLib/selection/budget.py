@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, NOT_RANKABLE, Flag
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.jobs.texts import counted
 
 _CASES = re.compile(r"[0-9]+")
 _PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%")
@@ -55,10 +56,10 @@ def parse_budget(text: str, *, n_cases: int) -> Budget:
         )
         raise UsageError(msg)
     if share is None:
-        return Budget(count, f"{count} of {n_cases} cases")
+        return Budget(count, f"{count} of {counted(n_cases, 'case')}")
     rounded = "" if exact == count else ", rounded up"
-    noun = "case" if count == 1 else "cases"
-    return Budget(count, f"{share[1]}% of {n_cases} cases{rounded}: {count} {noun}")
+    cases = counted(n_cases, "case")
+    return Budget(count, f"{share[1]}% of {cases}{rounded}: {counted(count, 'case')}")
 
 
 def _hint(text: str) -> str:
@@ -80,7 +81,8 @@ def check_some_unlabelled(n_cases: int, n_labelled: int) -> None:
     """
     if n_cases and n_labelled == n_cases:
         msg = (
-            f"All {n_cases} cases are labeled, so there is none to suggest. Add cases to continue,"
+            f"Every case is labeled ({counted(n_cases, 'case')}), so there is none to suggest."
+            " Add cases to continue,"
             " or train with the labels that there are."
         )
         raise UsageError(msg)
@@ -110,11 +112,12 @@ def check_candidates(
         return
     n_labelled = n_cases - len(open_cases)
     check_some_unlabelled(n_cases, n_labelled)
-    parts = [f"{n_labelled} are labeled"] if n_labelled else []
+    parts = [f"{n_labelled} {'is' if n_labelled == 1 else 'are'} labeled"] if n_labelled else []
     advice = []
     if to_check:
         seen = _reason(flags, to_check[0], CHECK_PAIRING).rstrip(".")
-        flagged = f"{len(to_check)} have images that may not belong together"
+        have = "has" if len(to_check) == 1 else "have"
+        flagged = f"{len(to_check)} {have} images that may not belong together"
         parts.append(f"{flagged}, such as {to_check[0]}: {seen}")
         advice.append(f"look at those and accept what is right (--accept {to_check[0]})")
     if unranked:
@@ -123,8 +126,9 @@ def check_candidates(
         advice.append("choose a strategy that needs no pair of modalities (TypiClust, Random)")
     if n_left:
         advice.insert(0, f"give a budget of at most {n_left}")
-    found = f"{n_left} of {n_cases} cases can be suggested ({'; '.join(parts)})"
-    lead = f"A budget of {budget} cases is too large" if n_left else "There is no case to suggest"
+    found = f"{n_left} of {counted(n_cases, 'case')} can be suggested ({'; '.join(parts)})"
+    large = f"A budget of {counted(budget, 'case')} is too large"
+    lead = large if n_left else "There is no case to suggest"
     text = ", or ".join(advice) or "give a smaller budget"
     msg = f"{lead}: {found}. {text[0].upper()}{text[1:]}."
     raise UsageError(msg)

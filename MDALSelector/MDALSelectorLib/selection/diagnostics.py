@@ -132,8 +132,14 @@ MODERATE_REPEATABILITY = 0.4
 
 _LEADS: dict[TrustLevel, str] = {
     "good": "The ranking rests on a clear signal.",
-    "moderate": "Trust the ranking with caution.",
-    "low": "Trust the ranking only a little.",
+    "moderate": (
+        "Trust the ranking with caution: look at the pictures of its first cases before you label"
+        " them."
+    ),
+    "low": (
+        "Trust the ranking only a little: look at the pictures of its first cases before you label"
+        " them, or choose the strategy TypiClust, which goes by similarity alone."
+    ),
     "none": "There is too little cross-modal signal to rank by.",
 }
 _LEAD_UNSCORED = "Cases cannot be ranked by modality difference."

@@ -12,6 +12,7 @@ from MDALSelectorLib.strategies.base import Strategy, capped_order, farthest_fir
 from MDALSelectorLib.strategies.clusters import groups_of_pool, typicality
 from MDALSelectorLib.strategies.pool import IntArray, Pick, Pool
 from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
 N_NEIGHBORS = 20
@@ -34,7 +35,7 @@ class RandomSampling(Strategy):
 
     def _walk(self, pool: Pool, budget: int, generator: np.random.Generator) -> list[Pick]:  # noqa: ARG002
         drawn = generator.permutation(np.flatnonzero(pool.candidates))
-        reason = f"drawn at random from {len(drawn)} cases"
+        reason = f"drawn at random from {counted(len(drawn), 'case')}"
         return [Pick(row, reason) for row in capped_order(pool, drawn, cap=self.max_per_patient)]
 
 

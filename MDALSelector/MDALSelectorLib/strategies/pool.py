@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
+from MultimodalImagingLib.jobs.texts import counted
 
 IntArray = npt.NDArray[np.intp]
 
@@ -115,7 +116,7 @@ def check_budget(pool: Pool, budget: int) -> None:
     n_labelled = int(np.asarray(pool.labelled, dtype=bool).sum())
     held_back = pool.n_cases - n_candidates - n_labelled
     found = (
-        f"{n_candidates} of {pool.n_cases} cases can be suggested ({n_labelled} are labeled,"
+        f"{n_candidates} of {counted(pool.n_cases, 'case')} can be suggested ({n_labelled} labeled,"
         f" {held_back} must be checked first or cannot be ranked)"
     )
     if n_candidates == 0:
@@ -127,7 +128,7 @@ def check_budget(pool: Pool, budget: int) -> None:
         raise UsageError(msg)
     if budget > n_candidates:
         msg = (
-            f"A budget of {budget} cases is too large: {found}. Give a budget of at most"
+            f"A budget of {counted(budget, 'case')} is too large: {found}. Give a budget of at most"
             f" {n_candidates}."
         )
         raise UsageError(msg)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from slicer_types import UiForm
 
 ROW_HEIGHT = 24
+LEFT = qt.Qt.AlignLeft | qt.Qt.AlignVCenter
 PICTURE_HEIGHT = 40
 MAX_PICTURE_WIDTH = 260
 
@@ -155,6 +156,7 @@ class CaseTable:
         view.setColumnHidden(PICTURE, self._pictures is None)  # leaves a gap if done before
         modalities = dict.fromkeys(name for row in self.rows for name in row.files)
         self._model.horizontalHeaderItem(PICTURE).setToolTip(", ".join(modalities))
+        self._model.horizontalHeaderItem(PICTURE).setTextAlignment(LEFT)  # seen without scrolling
         self._model.horizontalHeaderItem(RANK).setToolTip(_("Rank: 1 is to be labeled first."))
         height = ROW_HEIGHT if self._pictures is None else PICTURE_HEIGHT + 4
         view.verticalHeader().setDefaultSectionSize(height)

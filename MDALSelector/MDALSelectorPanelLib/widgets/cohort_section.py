@@ -9,7 +9,6 @@ import qt
 from slicer.i18n import tr as _
 
 from MultimodalSlicerLib.cohort_report import CohortReport, NamePart, with_correction
-from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
 from MultimodalWidgetsLib.signal import Signal
 from MultimodalWidgetsLib.tables import PlainTable
 
@@ -36,7 +35,7 @@ class CohortSection:
         self._ui = ui
         self._corrections: list[str] = []
         self._geometry = PlainTable(ui.geometryView)
-        self._problems = PlainTable(ui.problemsView)
+        self._problems = PlainTable(ui.problemsView, wrapped=1)
         titles = [_("Part of the name"), _("Modality"), _("Files"), _("Example")]
         ui.namesTable.setColumnCount(len(titles))
         ui.namesTable.setHorizontalHeaderLabels(titles)
@@ -52,15 +51,11 @@ class CohortSection:
         self._fillNames(() if report is None else report.name_parts)
         titles = [_("Case"), _("Grids"), _("Overlap"), *modalities]
         self._geometry.setRows(titles, () if report is None else report.geometry)
-        titles = [_("Severity"), _("Case"), _("File"), _("Problem")]
-        self._problems.setRows(titles, () if report is None else report.problems)
+        titles = [_("Severity"), _("Problem"), _("Case"), _("File")]
+        problems = () if report is None else report.problems
+        self._problems.setRows(titles, [(row[0], row[3], *row[1:3]) for row in problems])
         count = 0 if report is None else len(report.problems)
         self._ui.cohortTabs.setTabText(2, _("Problems ({n})").format(n=count))
-
-    def followInspection(self, job: BackgroundProcess) -> None:
-        """Say beside the button how an inspection goes, and why it failed."""
-        texts = {JobState.RUNNING: _("Looking at the files…"), JobState.FAILED: job.errorMessage}
-        self._ui.cohortSummaryLabel.setText(texts.get(job.state) or self._summary())
 
     def giveHint(self, hint: str) -> None:
         """Say something in place of the usual advice, or say that again."""

@@ -8,6 +8,7 @@ import qt
 from slicer.i18n import tr as _
 
 from MultimodalSlicerLib.cohort_report import CohortReport
+from MultimodalSlicerLib.plurals import byNumber
 from MultimodalSlicerLib.selection_parameters import MDALSelectorParameterNode
 
 
@@ -43,8 +44,9 @@ class WithinChoice:
         self._box.clear()
         self._box.addItem(_("all cases"))
         for name in self._names[1:]:
-            counted = _("{name} ({n} groups)").format(name=name, n=groupings.get(name))
-            self._box.addItem(counted if name in groupings else name)
+            n = groupings.get(name, 0)
+            text = byNumber(n, _("{name} ({n} group)"), _("{name} ({n} groups)"))
+            self._box.addItem(text.format(name=name, n=n) if name in groupings else name)
         self._box.setCurrentIndex(self._names.index(current))
 
     def _onActivated(self, index: int) -> None:

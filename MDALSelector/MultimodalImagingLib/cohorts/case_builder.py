@@ -31,6 +31,7 @@ from MultimodalImagingLib.images.position import Position
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.volume_io import read_position
 from MultimodalImagingLib.jobs.environment import same_name
+from MultimodalImagingLib.jobs.texts import counted
 
 
 def build_cases(listing: Listing, patterns: ModalityPatterns) -> Cohort:
@@ -198,7 +199,8 @@ def _further_images(modality: str, used: FoundFile, others: Sequence[FoundFile])
 def _unknown(folder: str, files: Sequence[FoundFile]) -> Problem:
     example = exact_pattern(folder)
     message = (
-        f"{len(files)} files in the folder {folder} of cases are not used, for example"
+        f"{counted(len(files), 'file', 'is', 'are')} not used in the folder {folder} of cases,"
+        " for example"
         f" {files[0].path.name} of {files[0].case_id}: no pattern says what they are. Add a pattern"
         f" such as `{example}=NAME`, `{example}=label` or `{example}=ignore`."
     )

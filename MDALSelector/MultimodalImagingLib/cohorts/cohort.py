@@ -24,6 +24,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
 )
 from MultimodalImagingLib.cohorts.place_problems import place_problems
 from MultimodalImagingLib.errors import CohortError, UsageError
+from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.record.cohort_record import FOLDER_NAME, default_record_folder
 
 # With one modality left, unknown names in half of the cases may well be the others.
@@ -120,8 +121,8 @@ def _left_out_sentence(cohort: Cohort) -> str:
     if not lost and not unknown:
         return ""
     total = len({match.file.case_id for match in matches})
-    parts = [f"{m} ({n - used[m]} of {total} cases)" for m, n in lost.items()]
-    parts += [f"files named `{shape}` ({n} of {total} cases)" for shape, n in unknown]
+    parts = [f"{m} ({n - used[m]} of {counted(total, 'case')})" for m, n in lost.items()]
+    parts += [f"files named `{shape}` ({n} of {counted(total, 'case')})" for shape, n in unknown]
     rest = ", ".join(sorted(name for name in used if name not in lost)) or "what is left"
     return (
         f"Not used although most cases have it: {', '.join(parts)}; the cohort goes on with {rest}"

@@ -17,6 +17,7 @@ from MultimodalImagingLib.images.arrays import mask_values
 from MultimodalImagingLib.images.geometry import Volume
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.volume_io import read_volume
+from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.record.checksums import file_checksum
 
 _PIECE = 1 << 14
@@ -149,7 +150,7 @@ def check_volume(volume: Volume) -> str | None:
     array = volume.array
     n_bad = int(array.size - np.isfinite(array).sum())
     if n_bad:
-        return f"{n_bad} voxels with NaN or infinity"
+        return f"{counted(n_bad, 'voxel')} with NaN or infinity"
     low, high = float(array.min()), float(array.max())
     return f"the same value {low:g} in all voxels" if low == high else mask_values(array)
 

@@ -19,7 +19,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     ModalityPatterns,
     normalized_name,
 )
-from MultimodalImagingLib.jobs.texts import listed
+from MultimodalImagingLib.jobs.texts import counted, listed
 
 # What label maps have at the end of their names in addition to the case.
 _LABEL_END = re.compile(
@@ -207,9 +207,10 @@ def _label_of_folder(
 
 
 def _matched_by_part(labels: Mapping[str, Path], cases: Sequence[str]) -> Problem:
+    maps_have = counted(len(cases), "label map", "has", "have")
     message = (
-        f"{len(cases)} label maps have a part of their names in common with the case only, for"
-        f" example {labels[cases[0]].name} with {cases[0]}. Check that they belong together."
+        f"{maps_have} only a part of the name in common with the case, for example"
+        f" {labels[cases[0]].name} with {cases[0]}. Check that they belong together."
     )
     return Problem("info", message, None, labels[cases[0]])
 

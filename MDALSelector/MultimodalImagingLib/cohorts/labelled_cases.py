@@ -14,7 +14,7 @@ from MultimodalImagingLib.cohorts.saved_copies import saved_name
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
-from MultimodalImagingLib.jobs.texts import listed
+from MultimodalImagingLib.jobs.texts import counted, listed
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord
 
 _SEGMENTATION = ".seg.nrrd"
@@ -121,7 +121,8 @@ def _labels_of_folder(folder: Path, cohort: Cohort, reporter: Reporter) -> dict[
         tell(str(problem))
     if found.unused:
         reporter.warning(
-            f"{len(found.unused)} files in {folder} belong to no case, or a closer name was found:"
+            f"{counted(len(found.unused), 'file', 'belongs', 'belong')} to no case in"
+            f" {folder}, or a closer name was found:"
             f" {listed([path.name for path in found.unused])}."
         )
     if not found.labels:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813
 
-from MultimodalImagingLib.jobs.texts import joined
+from MultimodalImagingLib.jobs.texts import counted, joined
 
 # One name per type of numbers, for all libraries.
 VoxelArray = npt.NDArray[np.generic]  # numbers of any type
@@ -67,7 +67,7 @@ def with_finite_background(
         msg = "NaN or infinity in every voxel"
         raise EnclosedNonFiniteError(msg)
     if n_enclosed := int((is_bad & ~_reaches_rim(is_bad)).sum()):
-        msg = f"{n_enclosed} voxels with NaN or infinity inside the image"
+        msg = f"{counted(n_enclosed, 'voxel')} with NaN or infinity inside the image"
         raise EnclosedNonFiniteError(msg)
     air = min(0.0, float(array[~is_bad].min())) if background is None else background
     return np.where(is_bad, np.asarray(air, dtype=array.dtype), array), n_bad

@@ -30,6 +30,7 @@ from MultimodalImagingLib.images.stored_image import (
     open_image,
     unreadable,
 )
+from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.record.atomic_files import atomic_path, writing_error
 
 __all__ = [
@@ -107,7 +108,7 @@ def read_volume(
         raise CohortError(msg) from error
     if n_replaced and remarks is not None:
         remarks.append(
-            f"{file.path.name} holds NaN or infinities in {n_replaced} voxels"
+            f"{file.path.name} holds NaN or infinities in {counted(n_replaced, 'voxel')}"
             f" ({100 * n_replaced / array.size:.0f} %) around the body; they count as background."
         )
     return Volume(finite, position.grid)
@@ -175,7 +176,7 @@ def _check_axes(stored: StoredImage, file: ImageFile, shape: str, n_images: int)
     if file.component is None and n_images > 1:
         raise unreadable(file.path, f"a {len(size)}-D image of {shape} voxels", _SPLIT_ADVICE)
     if file.component is not None and not 0 <= file.component < n_images:
-        raise unreadable(file.path, f"{n_images} images, not number {file.component}")
+        raise unreadable(file.path, f"{counted(n_images, 'image')}, not number {file.component}")
 
 
 def _check_label_axes(stored: StoredImage, file: ImageFile, shape: str, n_images: int) -> None:

@@ -119,6 +119,8 @@ def run_command_line(
             with cancel_on_signals():
                 code = options.command(options, reporter)
         except CrossModalError as error:
+            if error.details and is_for_program:  # its log; for a terminal there is --help
+                sys.stderr.write(f"{error.details}\n")
             reporter.error(str(error))
             return error.exit_code
         except BrokenPipeError:  # the reader of the output has read enough

@@ -21,9 +21,16 @@ def joined(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def counted(n: int, noun: str) -> str:
-    """Count things: `1 case`, `2 cases`."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+def counted(n: int, noun: str, one: str = "", more: str = "") -> str:
+    """Count things: `1 case`, `2 cases`; with what agrees with the number after them.
+
+    Args:
+        n: The number.
+        noun: The thing, in the singular.
+        one: What follows if it is one, for example `has`.
+        more: What follows otherwise, for example `have`.
+    """
+    return f"{n} {noun} {one}".rstrip() if n == 1 else f"{n} {noun}s {more}".rstrip()
 
 
 def decimals(value: float, digits: int = 2) -> str:

@@ -18,7 +18,7 @@ from MultimodalImagingLib.cohorts.folders import (
 )
 from MultimodalImagingLib.cohorts.label_folder import label_maps_in
 from MultimodalImagingLib.cohorts.modality_patterns import LABEL, ModalityPatterns
-from MultimodalImagingLib.jobs.texts import listed
+from MultimodalImagingLib.jobs.texts import counted, listed
 
 _LEVELS = 4
 _MOST_FOLDERS = 2_000
@@ -78,24 +78,26 @@ def _images_below(folder: Path) -> tuple[int, list[Path]]:
 
 
 def _found(folder: Path, n_labels: int, unused: tuple[Path, ...]) -> Problem:
-    message = f"Label maps of {n_labels} cases were found in the folder {folder.name}."
+    message = f"Label maps of {counted(n_labels, 'case')} were found in the folder {folder.name}."
     if unused:
         names = listed([path.name for path in unused])
-        message += f" {len(unused)} files in it belong to no case: {names}."
+        files_belong = counted(len(unused), "file", "in it belongs", "in it belong")
+        message += f" {files_belong} to no case: {names}."
     return Problem("info", message, None, folder)
 
 
 def _results(folder: Path, n_results: int) -> Problem:
     message = (
-        f"The folder {folder.name} holds {n_results} results of `ciml-segmenter segment`; they are"
-        " neither cases nor labels."
+        f"The folder {folder.name} holds {counted(n_results, 'result')} of `ciml-segmenter"
+        " segment`, neither cases nor labels."
     )
     return Problem("info", message, None, folder)
 
 
 def _unused(folder: Path, files: list[Path]) -> Problem:
+    files_were = counted(len(files), "file", f"in {folder.name}/ was", f"in {folder.name}/ were")
     message = (
-        f"{len(files)} files in {folder.name}/ were not used, for example"
+        f"{files_were} not used, for example"
         f" {files[0].relative_to(folder.parent).as_posix()}. If they are label maps of these cases,"
         f" choose them with `--labels {folder.name}` of `ciml-segmenter train`."
     )
@@ -104,7 +106,8 @@ def _unused(folder: Path, files: list[Path]) -> Problem:
 
 def _loose(files: list[Path]) -> Problem:
     message = (
-        f"{len(files)} files directly in the cohort's folder belong to no case and were not used:"
+        f"{counted(len(files), 'file', 'belongs', 'belong')} to no case, directly in the cohort's"
+        " folder, and not used:"
         f" {listed([path.name for path in files])}."
     )
     return Problem("info", message, None, files[0])

@@ -10,6 +10,7 @@ from pathlib import Path
 from MultimodalImagingLib.cohorts.cases import Fit, FolderLayout, FoundFile, Listing, Problem
 from MultimodalImagingLib.cohorts.folders import images_in, is_folder, list_folder, stem, subfolders
 from MultimodalImagingLib.cohorts.modality_patterns import LABEL, ModalityPatterns
+from MultimodalImagingLib.jobs.texts import counted
 
 DATA_TYPES = ("anat", "ct", "dwi", "perf", "pet", "swi")
 _MASK = re.compile(
@@ -68,8 +69,9 @@ def list_cases(root: Path, patterns: ModalityPatterns) -> Listing:
 
 
 def _unused_derivatives(root: Path, files: list[FoundFile]) -> Problem:
+    files_were = counted(len(files), "file", "in derivatives/ was", "in derivatives/ were")
     message = (
-        f"{len(files)} files in derivatives/ were not used, for example"
+        f"{files_were} not used, for example"
         f" {files[0].path.relative_to(root).as_posix()}. If they are label maps, choose them with"
         " `--labels derivatives` of `ciml-segmenter train`, or let their names end with `_mask`."
     )

@@ -18,6 +18,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.stored_image import image_suffix
 from MultimodalImagingLib.images.volume_io import n_components
+from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.record.json_entry import json_value
 
 _FILE_NAME = "dataset.json"
@@ -183,7 +184,7 @@ def _label_files(
         files += [FoundFile(case, path, is_label=True) for case, path in found.labels.items()]
         problems += found.problems
         if n_unused := len(found.unused):
-            others = f" (and {n_unused - 1} others the same)" if n_unused > 1 else ""
+            others = f" (and {counted(n_unused - 1, 'other')} the same)" if n_unused > 1 else ""
             message = (
                 f"The label map {label_folder}/{found.unused[0].name} has no image in"
                 f" {image_folder}{others}; it is not used. Add the image, or give both the name of"
@@ -220,7 +221,8 @@ def _components(path: Path, description: _Description, problems: list[Problem]) 
     try:
         n_found = n_components(path)
         message = (
-            f"Expected {len(modalities)} images ({', '.join(modalities)}, by {_FILE_NAME}) in"
+            f"Expected {counted(len(modalities), 'image')} ({', '.join(modalities)}, by"
+            f" {_FILE_NAME}) in"
             f" {path.name}, found {n_found}. Correct the file or {_FILE_NAME}."
         )
     except CohortError as error:

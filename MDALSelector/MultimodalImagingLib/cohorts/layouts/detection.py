@@ -25,6 +25,8 @@ from MultimodalImagingLib.jobs.texts import listed
 
 # Of equally sure ones the first counts, unless both are declared.
 FOLDER_LAYOUTS = (NNUNET, DECATHLON, bids.LAYOUT, case_folders.LAYOUT, flat_files.LAYOUT)
+_LOOKED_FOR = (*(layout.looked_for for layout in FOLDER_LAYOUTS), csv_manifest.LOOKED_FOR)
+LAYOUTS = f"Cohorts that are understood: {'; '.join(_LOOKED_FOR)}."
 
 
 def list_cohort(path: Path, patterns: ModalityPatterns) -> Listing:
@@ -51,7 +53,7 @@ def list_cohort(path: Path, patterns: ModalityPatterns) -> Listing:
             raise CohortError(_ambiguous(path, [f"the manifest {m.name}" for m in manifests]))
         return csv_manifest.list_cases(manifests[0])
     if layout is None:
-        raise CohortError(_nothing_found(path, patterns))
+        raise CohortError(_nothing_found(path, patterns), details=LAYOUTS)
     listing = layout.list_cases(path, patterns)
     listing = with_labels_beside(listing, patterns)
     unused = [_unused_manifest(manifest) for manifest in manifests]
@@ -107,17 +109,14 @@ def _ambiguous(path: Path, found: list[str]) -> str:
 
 
 def _nothing_found(path: Path, patterns: ModalityPatterns) -> str:
-    looked_for = [*(layout.looked_for for layout in FOLDER_LAYOUTS), csv_manifest.LOOKED_FOR]
     below = [
         folder.relative_to(path).as_posix()
         for folder in folders_to_search(path)
         if not is_label_folder(folder, patterns)
         and any(layout.fit(folder, patterns) >= Fit.INFERRED for layout in FOLDER_LAYOUTS)
     ]
-    return (
-        f"Expected a cohort in {path}, found none. Looked for: {'; '.join(looked_for)}."
-        f" {hint(path, below, is_one_case=bool(case_folders.one_case(path, patterns)))}"
-    )
+    is_one_case = bool(case_folders.one_case(path, patterns))
+    return f"Expected a cohort in {path}, found none. {hint(path, below, is_one_case=is_one_case)}"
 
 
 _CHANNEL = re.compile(r"_\d{4}$")
@@ -167,7 +166,8 @@ def hint(path: Path, cohorts: Sequence[str], *, is_one_case: bool) -> str:
         return "There are DICOM files: load them in Slicer, or convert them to .nii.gz first."
     return (
         unread_hint(path, files)
-        or "Give a folder with images (.nii.gz, .nii, .nrrd, .nhdr, .mha, .mhd)."
+        or "There is no image in it. Give a folder that holds a folder of images (.nii.gz, .nii,"
+        " .nrrd, .nhdr, .mha, .mhd) for every case."
     )
 
 
