@@ -26,6 +26,25 @@ from slicer_host.save_dialog import save, save_rows
 
 STEPS = int(os.environ.get("CROSSMODAL_MONKEY_STEPS", "160"))
 MANY = 3000
+# Not clicked at random: they start jobs, open dialogs, or leave the case, which has actions here.
+JOBS = (
+    "inspect",
+    "start",
+    "retrospect",
+    "train",
+    "batch",
+    "segment",
+    "install",
+    "check",
+    "resetNames",
+)
+DIALOGS = ("manifest", "recent", "export", "openReport", "retrospectPage", "showResults")
+LEAVING = ("loadCase", "closeCase", "useModel", "useStrategy")
+KEYS = ("Escape", "Down", "Up", "Home", "End", "PageDown", "Space", "Tab")
+HELPERS = (
+    *("vtkMRMLTableNode", "vtkMRMLPlotSeriesNode", "vtkMRMLPlotChartNode"),
+    *("vtkMRMLColorLegendDisplayNode", "vtkMRMLTextNode", "vtkMRMLColorTableNode"),
+)
 LAYOUTS = ("FourUpView", "ConventionalView", "OneUpRedSliceView", "ThreeOverThreeView")
 MODULES = ("MDALSelector", "CIMLSegment", "SegmentEditor")
 
@@ -48,6 +67,8 @@ class Monkey:
             self.delete_result: 1, self.change_view: 4, self.change_layout: 2,
             self.change_module: 3, self.show_map: 3, self.remove_map: 1, self.look_at_save: 1,
             self.slicers_save: 2, self.own_save: 1, self.edit_labels: 2, self.close_scene: 0.3,
+            self.click_button: 6, self.choose_entry: 2, self.press_key: 4, self.click_row: 3,
+            self.delete_helper: 2,
         }  # fmt: skip
 
     def act(self):
@@ -81,6 +102,7 @@ class Monkey:
 
     def close_scene(self):
         if self._leave(lambda: self.scene.Clear(0), mayStay=False):
+            self.desk.selector.ui.stateFilterComboBox.currentIndex = 0
             self.desk.know(self.desk.results)
 
     def _leave(self, action, *, mayStay=True):
@@ -214,6 +236,65 @@ class Monkey:
     def remove_map(self):
         self.desk.segmenter.contributions.onRemoveOverlayButton()
 
+    # --- mouse and keys ---
+
+    def click_button(self):
+        import drive
+
+        avoided = [f"{name}Button" for name in (*JOBS, *DIALOGS, *LEAVING)]
+        kinds = ("Button", "CheckBox")
+        found = [w for name, w in self._widgets(*kinds) if name not in avoided]
+        if found:
+            drive.click(self.random.choice(found))
+
+    def choose_entry(self):
+        import drive
+
+        found = [w for _name, w in self._widgets("ComboBox") if w.count]
+        if found:
+            box = self.random.choice(found)
+            drive.press(box, self.random.choice(["Down", "Up"]))
+
+    def press_key(self):
+        import drive
+
+        found = [w for _name, w in self._widgets("View", "Table", "Button", "LineEdit", "SpinBox")]
+        if found:
+            widget = self.random.choice(found)
+            isButton = hasattr(widget, "click")
+            keys = [key for key in KEYS if not isButton or key != "Space"]  # a space clicks it
+            drive.press(widget, self.random.choice(keys))
+
+    def click_row(self):
+        import drive
+
+        found = [w for _name, w in self._widgets("View", "Table") if w.model().rowCount()]
+        if found:
+            table = self.random.choice(found)
+            row = self.random.randrange(table.model().rowCount())
+            columns = [c for c in range(table.model().columnCount()) if not table.isColumnHidden(c)]
+            drive.click_cell(table, row, self.random.choice(columns))
+
+    def delete_helper(self):
+        found = [node for kind in HELPERS for node in self._all(kind) if _isOurs(node)]
+        if found:
+            self._delete(self.random.choice(found))
+
+    def _widgets(self, *kinds):
+        """Return name and widget of what a user can reach in one of the panels."""
+        import slicer
+
+        panel = self.random.choice([self.desk.selector, self.desk.segmenter])
+        slicer.util.selectModule(panel.moduleName)
+        slicer.app.processEvents()
+        names = sorted(name for name in dir(panel.ui) if name.endswith(kinds))
+        widgets = [(name, getattr(panel.ui, name)) for name in names]
+        return [(name, w) for name, w in widgets if w.visible and w.enabled]
+
+    def _all(self, kind):
+        count = self.scene.GetNumberOfNodesByClass(kind)
+        return [self.scene.GetNthNodeByClass(index, kind) for index in range(count)]
+
     def _any(self, kind):
         count = self.scene.GetNumberOfNodesByClass(kind)
         return self.scene.GetNthNodeByClass(self.random.randrange(count), kind) if count else None
@@ -221,6 +302,11 @@ class Monkey:
     def _delete(self, node):
         if node is not None:
             self.scene.RemoveNode(node)
+
+
+def _isOurs(node):
+    names = node.GetAttributeNames() or ()
+    return any(name.startswith(("CrossModal", "MDALSelector", "CIMLSegment")) for name in names)
 
 
 @pytest.fixture(scope="module")
