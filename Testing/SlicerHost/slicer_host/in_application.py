@@ -35,6 +35,7 @@ class RealApplication:
         self.modules = SimpleNamespace(module=slicer.app.moduleManager().module)
         errors.install_hook()
         record_messages()
+        self._answering = answer_boxes()
 
     def load(self, *paths: Path) -> None:
         """Load modules that are not loaded yet from their `.py` files."""
@@ -88,6 +89,37 @@ def record_messages() -> None:
     names = ("getExistingDirectory", "getOpenFileName", "getSaveFileName")
     qt.QFileDialog = SimpleNamespace(**dict.fromkeys(names, _file))
     qt.QDesktopServices = SimpleNamespace(openUrl=_open)
+
+
+def answer_boxes() -> Any:
+    """Answer message boxes that are waited for, as the host does; return what must be kept."""
+    import qt
+
+    timer = qt.QTimer()
+    timer.setInterval(10)
+    timer.connect("timeout()", _answer_box)
+    timer.start()
+    return timer
+
+
+def _answer_box() -> None:
+    import qt
+    import slicer
+
+    box = slicer.app.activeModalWidget()
+    if box is None or box.className() != "QMessageBox" or not box.visible:
+        return
+    texts = (box.text, box.informativeText, box.detailedText)
+    record.messages.append("\n".join(texts).strip())
+    prepared = record.answer(None)
+    if prepared == "Escape":
+        for kind in (qt.QEvent.KeyPress, qt.QEvent.KeyRelease):
+            qt.QCoreApplication.sendEvent(
+                box, qt.QKeyEvent(kind, qt.Qt.Key_Escape, qt.Qt.NoModifier)
+            )
+        return
+    button = box.defaultButton() if prepared is None else box.button(prepared)
+    (button or box.buttons()[0]).click()
 
 
 def _display(_level: int, text: str, _testing: Any, *_: Any, **keywords: Any) -> Any:
