@@ -279,6 +279,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
             "deleteMapsButton": self.contributions.onDeleteMapsButton,
             "inspectButton": self.cohort.onInspectButton,
             "trainButton": self.cohort.onTrainButton,
+            "estimateButton": self.cohort.onEstimateButton,
             "useModelButton": self.cohort.onUseModelButton,
             "batchButton": self.cohort.onBatchButton,
             "recentButton": self.cohort.recent.show,

@@ -20,7 +20,10 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 VOXELS_AT_A_TIME = 4 * 96**3
 N_SAMPLES = 10
 _LARGEST_WIDTH = 4096
-_LARGEST_PATCH = 320**3  # voxels; what nobody trains with, and a damaged description may claim
+# Sides of cubes that patches have as many voxels as: below the first, patches hold too little for
+# two levels; the second is usual; beyond the third nobody trains, but a damaged file may claim it.
+SMALLEST_SIDE, LARGEST_PATCH, MOST_SIDE = 16, 96, 320
+_LARGEST_PATCH = MOST_SIDE**3  # voxels
 
 
 def _one_of(what: str, choices: Sequence[str]) -> Must:

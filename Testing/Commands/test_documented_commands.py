@@ -117,6 +117,13 @@ EXAMPLES = (
     ),
     Example(
         (
+            *(CIML, "train", "{cohort}", "--task", "brats", "--output", "{new}", *CPU, *SMALL),
+            *("--batch-size", "1", "--estimate"),
+        ),
+        is_slow=True,
+    ),
+    Example(
+        (
             *(CIML, "segment", "{cohort}", "--case", "case00", "--model", "{model}", *CPU),
             *("--output", "{new}", "--overwrite", *MODALITY, "--attention", "--gradcam"),
             *("--uncertainty", "2", "--mirror", "--overlap", "0.25", "--batch-size", "1"),

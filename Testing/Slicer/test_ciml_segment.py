@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -870,6 +871,47 @@ def test_jobs_on_a_cohort_that_cannot_be_started_say_why(
         assert message in messages.messages[0]
     assert not panel.cohort.training.isBusy
     assert not panel.cohort.batch.isBusy
+
+
+def test_the_time_of_a_training_is_told_before_it_begins(
+    panel, inspected, drive, wait_until, messages
+):
+    ui = panel.ui
+    assert ui.estimateButton.enabled
+    ui.stepsSpinBox.setValue(40)
+    ui.patchSpinBox.setValue(16)
+    drive.click(ui.estimateButton)
+    assert not ui.trainButton.enabled
+    wait_until(lambda: not panel.cohort.training.isBusy, 240.0)
+    assert messages.messages == []
+    assert ui.trainStatusLabel.text == "Done."
+    assert re.search(
+        r" 40 steps: (a few seconds|about .*) on this CPU\.$", ui.trainSummaryLabel.text
+    )
+    assert not panel.cohort.work.trained
+    ui.stepsSpinBox.setValue(41)  # another training
+    assert "on this" not in ui.trainSummaryLabel.text
+
+
+def test_length_and_patch_are_chosen_in_words_and_numbers(panel, inspected, drive, tmp_path):
+    from CIMLSegmentPanelLib.nodes.command_lines import trainArguments
+
+    ui, parameters = panel.ui, panel._parameterNode
+    assert (ui.lengthComboBox.currentText, ui.patchComboBox.currentText) == (
+        "Standard",
+        "Medium (fits 8 GB)",
+    )
+    drive.choose(ui.lengthComboBox, "Quick try")
+    drive.choose(ui.patchComboBox, "Small (fits 4 GB)")
+    assert (ui.stepsSpinBox.value, ui.patchSpinBox.value) == (500, 64)
+    arguments = trainArguments(parameters, output=tmp_path)
+    assert arguments[arguments.index("--steps") + 1] == "500"
+    assert arguments[arguments.index("--largest-patch") + 1] == "64"
+    ui.stepsSpinBox.setValue(501)
+    assert ui.lengthComboBox.currentText == "As written beside"
+    drive.choose(ui.lengthComboBox, "Overnight")
+    drive.choose(ui.lengthComboBox, "As written beside")  # changes nothing
+    assert ui.stepsSpinBox.value == 20000
 
 
 def test_a_training_can_be_cancelled(panel, inspected, drive, wait_until, messages):

@@ -312,7 +312,7 @@ def test_the_command_speaks_json_lines(
     assert events[-1]["event"] == "result"
     assert Path(events[-1]["evaluation"]).parent == tmp_path / "new"
     stages = [event["stage"] for event in events if event["event"] == "progress"]
-    assert list(dict.fromkeys(stages)) == ["Read label values", "evaluate"]
+    assert list(dict.fromkeys(stages)) == ["Read label values", "Evaluate cases"]
 
 
 def test_one_case_has_no_deviation_and_a_locked_folder_is_said(

@@ -59,7 +59,15 @@ def test_a_cohort_is_segmented_case_by_case(
     finished = [e["case"] for e in events if e["event"] == "result" and "case" in e]
     assert finished == ["a", "b", "c"]
     assert events[-1]["done"] == ["a", "b", "c"]
-    assert {e["stage"] for e in events if e["event"] == "progress"} >= {"segment", "write"}
+    progress = [e for e in events if e["event"] == "progress"]
+    assert {e["stage"] for e in progress} == {"Find cases", "Segment cases"}
+    counts = [(e["done"], e["total"]) for e in progress if e["stage"] == "Segment cases"]
+    assert counts[0] == (0, 3)  # cases, not windows
+    assert counts[-1] == (3, 3)
+    assert {e["n_steps"] for e in progress[2:]} == {2}
+    assert {e["part"][0] for e in progress if "part" in e} == {"window"}
+    shares = [e["share"] for e in progress]
+    assert shares == sorted(shares)
     stored = read_result(tmp_path / "out" / "a")
     assert [m.key.kind for m in stored.maps] == ["attention", "information"]
     assert stored.volumes_ml["lesion"] > 0

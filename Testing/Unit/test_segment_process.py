@@ -67,7 +67,7 @@ def test_sigterm_cancels_within_seconds_of_computing_and_leaves_whole_files(tmp_
     assert process.stdout is not None
     for line in process.stdout:
         event = json.loads(line)
-        if event["event"] == "progress" and event["stage"] == "segment":
+        if event["event"] == "progress" and "part" in event:
             break
     time.sleep(0.3)  # now it is inside the network
     before = sum(psutil.Process(process.pid).cpu_times()[:2])

@@ -35,6 +35,10 @@ class Recorder(NullReporter):
     def __init__(self, *, cancel_at=None):
         self.warnings, self.results, self.done = [], [], 0
         self.cancel_at = cancel_at
+        self.open = ""
+
+    def stage(self, name, total):
+        self.open = name
 
     def warning(self, text):
         self.warnings.append(text)
@@ -43,7 +47,7 @@ class Recorder(NullReporter):
         self.results.append(dict(content))
 
     def advance(self, n=1):
-        self.done += n
+        self.done += n if self.open == "Train" else 0
         if self.cancel_at is not None and self.done >= self.cancel_at:
             msg = "Stopped."
             raise CancelledError(msg)

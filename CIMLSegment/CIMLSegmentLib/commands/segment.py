@@ -60,7 +60,9 @@ def run_segment(options: argparse.Namespace, reporter: Reporter) -> int:
         CrossModalError: If nothing could be segmented.
     """
     config = settings_from_options(InferenceConfig, options)
+    reporter.stage("Find cases", 1)
     cases = _cases(options, reporter)
+    reporter.advance()
     if options.unseen:
         cases = _unseen(cases, options.model, reporter)
     check_outside(options.output, options.model, holds="a model")

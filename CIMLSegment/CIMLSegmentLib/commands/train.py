@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from CIMLSegmentLib.commands.evaluate import add_label_values_argument
-from CIMLSegmentLib.config import KINDS, TrainingConfig, TrainingJob
+from CIMLSegmentLib.config import KINDS, LARGEST_PATCH, SMALLEST_SIDE, TrainingConfig, TrainingJob
 from CIMLSegmentLib.inference.case_input import modality_rows
 from CIMLSegmentLib.settings import add_options, settings_from_options
 from CIMLSegmentLib.task.label_values import parse_label_values
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task, preset_names
-from CIMLSegmentLib.training.network_plan import LARGEST_PATCH, training_spacing
+from CIMLSegmentLib.training.network_plan import training_spacing
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
@@ -35,8 +35,6 @@ from MultimodalImagingLib.record.selection_file import cases_labelled_before, su
 
 if TYPE_CHECKING:
     from CIMLSegmentLib.training.training_cases import TrainingSet
-
-SMALLEST_SIDE = 16  # below that, patches hold too little for two levels
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +62,12 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add_label_values_argument(parser)
     parser.add_argument("--record", type=Path, help="folder of the cohort's record")
     parser.add_argument("--resume", action="store_true", help="resume an earlier training")
+    parser.add_argument(
+        "--estimate",
+        action="store_true",
+        help="only make about ten steps and say how long the whole training would take; the"
+        " prepared cases are kept, a model is not written",
+    )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
     parser.add_argument("--spacing", type=float, metavar="MM", help="working spacing, mm")
     add_modality_argument(parser)
@@ -101,24 +105,9 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     """Run the `train` command; returns the exit code 0."""
-    from CIMLSegmentLib.inference.devices import keep_freed_memory  # torch: only when it is needed
-    from CIMLSegmentLib.training.train import train
-    from CIMLSegmentLib.training.training_cases import PreparationJob, prepare_training_set
-
-    keep_freed_memory()
     settings = read_settings(options.settings, ("network", "training"))
     check_can_hold_folders(options.output)
-    cohort = find_cohort(
-        options.cohort, patterns=patterns_for(options.cohort, modality_rows(options))
-    )
-    check_apart(options.output, cohort.files)
-    if options.record is not None:
-        check_apart(options.record, cohort.files, option="--record")
-    if cohort.left_out:
-        reporter.warning(cohort.left_out)
-    for problem in cohort.problems:
-        if problem.severity != "info":
-            reporter.warning(str(problem))
+    cohort = _cohort(options, reporter)
     task = _task(options, cohort)
     record = open_record(cohort.root, folder=options.record)
     cases = labelled_cases(cohort, record, options.labels, reporter)
@@ -128,32 +117,76 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     if options.suggested_by is not None:
         cases = known_to_run(cases, options.suggested_by, reporter)
     _tell_of_places(cases, cohort, task, reporter)
-    job = PreparationJob(
+    from CIMLSegmentLib.inference.devices import keep_freed_memory  # torch: only when it is needed
+    from CIMLSegmentLib.training.job_stages import expected_plan
+    from CIMLSegmentLib.training.training_cases import PreparationJob, prepare_training_set
+
+    keep_freed_memory()
+    reporter.plan(expected_plan(cohort, len(cases), _expected_config(options), options.device))
+    preparation = PreparationJob(
         task,
         _spec(options, cases or cohort.cases, task),
         cohort.root,
         record.cache,
         parse_label_values(options.label_values, task),
     )
-    prepared = prepare_training_set(cases, job, reporter=reporter)
+    prepared = prepare_training_set(cases, preparation, reporter=reporter)
+    job = _training_job(options, prepared, settings)
+    run = _estimated if options.estimate else _trained
+    reporter.result(run(options, prepared, task, job, reporter))
+    return 0
+
+
+def _cohort(options: argparse.Namespace, reporter: Reporter) -> Cohort:
+    """Find the cohort, and tell what is wrong with it."""
+    reporter.stage("Find cases", 1)
+    patterns = patterns_for(options.cohort, modality_rows(options))
+    cohort = find_cohort(options.cohort, patterns=patterns)
+    reporter.advance()
+    check_apart(options.output, cohort.files)
+    if options.record is not None:
+        check_apart(options.record, cohort.files, option="--record")
+    if cohort.left_out:
+        reporter.warning(cohort.left_out)
+    for problem in cohort.problems:
+        if problem.severity != "info":
+            reporter.warning(str(problem))
+    return cohort
+
+
+def _estimated(
+    _options: argparse.Namespace,
+    prepared: TrainingSet,
+    task: Task,
+    job: TrainingJob,
+    reporter: Reporter,
+) -> dict[str, object]:
+    """Say how long the training would take; returns the result of the command."""
+    from CIMLSegmentLib.training.estimate import estimate_training
+
+    return estimate_training(prepared, task, job, reporter).to_json()
+
+
+def _trained(
+    options: argparse.Namespace,
+    prepared: TrainingSet,
+    task: Task,
+    job: TrainingJob,
+    reporter: Reporter,
+) -> dict[str, object]:
+    """Train; returns the result of the command."""
+    from CIMLSegmentLib.training.train import train
+
     result = train(
-        prepared,
-        task,
-        _training_job(options, prepared, settings),
-        output=options.output,
-        reporter=reporter,
-        resume=options.resume,
+        prepared, task, job, output=options.output, reporter=reporter, resume=options.resume
     )
     metrics = {name: round(value, 4) for name, value in result.metrics.items()}
-    reporter.result(
-        {
-            "model": str(result.folder),
-            "best_step": result.best_step,
-            "stopped_early": result.stopped_early,
-            **metrics,
-        }
-    )
-    return 0
+    return {
+        "model": str(result.folder),
+        "best_step": result.best_step,
+        "stopped_early": result.stopped_early,
+        **metrics,
+    }
 
 
 def _tell_of_places(cases: Sequence[Case], cohort: Cohort, task: Task, reporter: Reporter) -> None:
@@ -211,6 +244,13 @@ def _spec(options: argparse.Namespace, cases: Sequence[Case], task: Task) -> Pre
         raise UsageError(msg)
     spacing_mm = training_spacing(cases, task) if given is None else (given,) * 3
     return PreprocessingSpec(spacing_mm, dict(task.modalities))
+
+
+def _expected_config(options: argparse.Namespace) -> TrainingConfig:
+    """Return the settings as far as they are known before the cases are prepared."""
+    return settings_from_options(
+        TrainingConfig, options, patch_size=(min(options.largest_patch, LARGEST_PATCH),) * 3
+    )
 
 
 def _training_job(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from CIMLSegmentLib.config import InferenceConfig
+from CIMLSegmentLib.inference.case_progress import STAGE, CaseProgress, segmentation_plan
 from CIMLSegmentLib.inference.segment_case import segment_case
 from CIMLSegmentLib.model.model import TrainedModel
 from CIMLSegmentLib.results.result_io import (
@@ -79,6 +80,9 @@ def segment_cases(
     """
     done: dict[str, Path] = {}
     todo, kept, failed = _planned(cases, job, reporter)
+    reporter.plan(segmentation_plan(todo, job.config))
+    reporter.stage(STAGE, len(cases))
+    reporter.kept(len(cases) - len(todo))
     model = load() if todo else None
     for number, case in enumerate(todo, start=1):
         reporter.info(f"Case {case.case_id} ({number} of {len(todo)})")
@@ -91,6 +95,7 @@ def segment_cases(
                 raise
             failed[case.case_id] = str(error)
             reporter.error(f"Case {case.case_id} was not segmented. {error}")
+        reporter.advance()
     return Outcome(done, tuple(kept), failed)
 
 
@@ -121,9 +126,7 @@ def _planned(
 
 
 def _segment(case: Case, model: TrainedModel, job: SegmentationJob, reporter: Reporter) -> Path:
-    result = segment_case(case, model, job.config, reporter=reporter)
-    reporter.stage("write", 1)
+    result = segment_case(case, model, job.config, reporter=CaseProgress(reporter))
     folder = write_result(result, job.output, overwrite=job.overwrite)
-    reporter.advance()
     reporter.result({"case": case.case_id, "folder": str(folder)})
     return folder

@@ -19,6 +19,7 @@ from CIMLSegmentLib.task.label_values import OPTION, parse_label_values
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.errors import CohortError, CrossModalError
 from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.jobs.job_plan import JobPlan, PlannedStage
 from MultimodalImagingLib.jobs.progress import Reporter
 
 
@@ -128,10 +129,13 @@ def evaluate_results(
         _check_same_task(results[case_id], task)
     wanted = [*scored, *(missing if count_missing else ())]
     used = {case_id: references[case_id] for case_id in wanted}
+    read = PlannedStage("Read label values", len(used), 0.5)
+    compare = PlannedStage("Evaluate cases", len(scored), 3.0)
+    reporter.plan(JobPlan("evaluate", (read, compare)))
     maps = reference_maps(used, results[scored[0]], label_values, reporter)
     scores: list[RegionScore] = []
     warnings = _empty_region_warnings(maps)
-    reporter.stage("evaluate", len(scored))
+    reporter.stage(compare.name, len(scored))
     for case_id in scored:
         scores += case_scores(results[case_id], maps.read(case_id), warnings)
         reporter.advance()

@@ -17,6 +17,7 @@ from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.jobs.job_plan import JobPlan, PlannedStage
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.jobs.texts import render_page
 from MultimodalImagingLib.record.atomic_files import write_text
@@ -115,8 +116,11 @@ def write_segmentation_report(
     results = _results(request)
     evaluation = read_evaluation(request.folder)
     pictured = {result.case_id for result in results[:MOST_PICTURED]}
+    draw = PlannedStage("Draw results", len(results), 2.0)
+    read = PlannedStage("Read label values", len(pictured), 0.5)
+    reporter.plan(JobPlan("report", (read, draw)))
     maps = _references(request, [r for r in results if r.case_id in pictured], reporter)
-    reporter.stage("draw", len(results))
+    reporter.stage(draw.name, len(results))
     views = []
     for result in results:
         view = _view(result, evaluation)

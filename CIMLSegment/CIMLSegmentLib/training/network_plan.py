@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from CIMLSegmentLib.config import NetworkConfig
+from CIMLSegmentLib.config import LARGEST_PATCH, NetworkConfig
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.training.training_cases import TrainingSet
 from MultimodalImagingLib.cohorts.cases import Case
@@ -20,7 +20,6 @@ BASE_FEATURES = 8
 MOST_FEATURES = 16
 MOST_LEVELS = 6
 MESSAGE_LEVELS = 3  # never the finest: it costs most and filters least
-LARGEST_PATCH = 96
 # An axis is halved while this many voxels remain, and not while it is twice as coarse as another.
 _FEWEST_POSITIONS = 4
 _ANISOTROPY = 2.0

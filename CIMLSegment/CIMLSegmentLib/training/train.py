@@ -58,17 +58,9 @@ def train(
         CrossModalError: If training fails.
         CancelledError: If the user asked to stop; the best model so far is kept.
     """
-    _check_job(task, job)
+    check_training_job(task, job)
     config = job.training
-    split = split_by_patient(
-        cases.cases, share=config.validation_share, seed=config.seed, chosen=job.validation_cases
-    )
-    data = TrainingData(
-        cases.subset(split.training).cases,
-        cases.subset(split.validation).cases,
-        _description(cases.subset(split.training), task, job, split),
-        output,
-    )
+    data, split = training_data(cases, task, job, output)
     with joined_processes(job.device) as processes:
         processes.check_batch(config.batch_size, config.accumulation)
         job = replace(job, n_workers=_n_workers(job, processes))
@@ -78,6 +70,21 @@ def train(
             run.start(resume=claim.has_state)
             run.loop()
             return _result(run, output, split)
+
+
+def training_data(
+    cases: TrainingSet, task: Task, job: TrainingJob, output: Path
+) -> tuple[TrainingData, Split]:
+    """Split the cases, and return them with the description of the model to be."""
+    share, chosen = job.training.validation_share, job.validation_cases
+    split = split_by_patient(cases.cases, share=share, seed=job.training.seed, chosen=chosen)
+    data = TrainingData(
+        cases.subset(split.training).cases,
+        cases.subset(split.validation).cases,
+        _description(cases.subset(split.training), task, job, split),
+        output,
+    )
+    return data, split
 
 
 def _result(run: TrainingRun, output: Path, split: Split) -> TrainingResult:
@@ -92,7 +99,12 @@ def _result(run: TrainingRun, output: Path, split: Split) -> TrainingResult:
     )
 
 
-def _check_job(task: Task, job: TrainingJob) -> None:
+def check_training_job(task: Task, job: TrainingJob) -> None:
+    """Refuse settings that do not fit each other.
+
+    Raises:
+        UsageError: If they do not.
+    """
     patch, network = job.training.patch_size, job.network
     stride = network.total_stride
     if network.spatial_dims != 3 or len(patch) != 3:

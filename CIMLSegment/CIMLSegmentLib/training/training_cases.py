@@ -144,11 +144,12 @@ def _prepare(
         tasks = {pool.submit(_prepared, case, maps, job, known): case.case_id for case in cases}
         for finished in as_completed(tasks):
             try:
-                found.append(finished.result())
+                case, is_kept = finished.result()
+                found.append(case)
             except CohortError as error:
-                case_id = tasks[finished]
+                case_id, is_kept = tasks[finished], False
                 faults[case_id] = str(error).removeprefix(f"Case {case_id}: ")
-            reporter.advance()
+            (reporter.kept if is_kept else reporter.advance)()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     known.save()
@@ -169,14 +170,15 @@ def _nothing_usable(refused: Mapping[str, str], job: PreparationJob) -> str:
 
 def _prepared(
     case: Case, maps: LabelMaps, job: PreparationJob, known: FileChecksums
-) -> TrainingCase:
+) -> tuple[TrainingCase, bool]:
+    """Return a prepared case, and whether an earlier training had prepared it."""
     key = _key(case, maps, job, known)
     slug = re.sub(r"[^A-Za-z0-9._-]+", "_", case.case_id)[:60]
     path = job.cache / f"training-{slug}-{key[:16]}.safetensors"
     try:
-        return read_training_case(path, key=key)
+        return read_training_case(path, key=key), True
     except NotPreparedError:
-        return _make(case, maps, job, path, key)
+        return _make(case, maps, job, path, key), False
 
 
 def _make(case: Case, maps: LabelMaps, job: PreparationJob, path: Path, key: str) -> TrainingCase:

@@ -17,6 +17,7 @@ from CIMLSegmentLib.model.model_description import ModelDescription
 from CIMLSegmentLib.network.baselines import Baseline, build_any
 from CIMLSegmentLib.network.network import CIMLNet
 from CIMLSegmentLib.training.dataset import Batch, PatchSource, batches
+from CIMLSegmentLib.training.job_stages import TRAIN, VALIDATE, n_validations, training_plan
 from CIMLSegmentLib.training.losses import CIMLLoss
 from CIMLSegmentLib.training.optimization import (
     choose_precision,
@@ -121,7 +122,12 @@ class TrainingRun:
             CrossModalError: If training fails.
         """
         config = self.job.training
-        self.reporter.stage("Train", config.n_steps)
+        self.reporter.plan(training_plan(self.job, self._own_cases, self._n_modalities))
+        n_validated = n_validations(config, self.progress.step)
+        if n_validated:  # of the training that is resumed
+            self.reporter.stage(VALIDATE, n_validations(config) * len(self._own_cases))
+            self.reporter.kept(n_validated * len(self._own_cases))
+        self.reporter.stage(TRAIN, config.n_steps)
         steps = range(self.progress.step, config.n_steps if not self.has_converged else 0)
         numbers = self.processes.share(config.batch_size)
         ready = batches(self.source, steps, numbers, n_workers=self.job.n_workers or 0)
@@ -135,8 +141,17 @@ class TrainingRun:
             raise
         self.processes.wait()
 
+    def steps(self, n: int) -> Iterator[int]:
+        """Make so many steps, without validation and without writing anything; yields each."""
+        numbers = self.processes.share(self.job.training.batch_size)
+        self._wrapped = self.processes.wrap(self.network)
+        with stopping_within_steps(self.network):
+            for batch in batches(self.source, range(n), numbers, n_workers=0):
+                self._step(batch)
+                yield self.progress.step
+
     def _make_steps(self, ready: Iterator[Batch]) -> None:
-        self.reporter.advance(self.progress.step)
+        self.reporter.kept(self.progress.step)
         for batch in ready:
             self._step(batch)
             self._after_step()
@@ -148,6 +163,16 @@ class TrainingRun:
         """Return the best network on the CPU; in other processes than the first, the last one."""
         is_first = self.processes.is_first
         return read_best(self.data.folder, self.network) if is_first else self.network
+
+    @property
+    def _own_cases(self) -> list[TrainingCase]:
+        """The cases that this process validates with."""
+        cases = self.data.validation
+        return [cases[index] for index in self.processes.share(len(cases))]
+
+    @property
+    def _n_modalities(self) -> int:
+        return len(self.data.description.task.modalities)
 
     @property
     def _state_folder(self) -> Path:
@@ -240,8 +265,11 @@ class TrainingRun:
         if not self.data.validation:
             self._keep({})
             return
-        plan = validation_plan(self.job.training.patch_size, self.processes.device)
-        metrics = validate_cases(self.network, self.data.validation, plan, self.processes)
+        config, cases = self.job.training, self.data.validation
+        plan = validation_plan(config.patch_size, self.processes.device)
+        self.reporter.stage(VALIDATE, n_validations(config) * len(self._own_cases))
+        metrics = validate_cases(self.network, cases, plan, self.processes, self.reporter)
+        self.reporter.stage(TRAIN, config.n_steps)
         self.network.to(self.processes.device)  # memory may have run out on the GPU
         if self.processes.is_first:
             self.log.write(self.progress.step, metrics)

@@ -20,7 +20,7 @@ from CIMLSegmentLib.task.regions import merge_regions, region_logits, region_mas
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.training.training_case import TrainingCase
 from MultimodalImagingLib.images.arrays import Float32Array
-from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 
 # Half the overlap of a final segmentation: validation only has to rank states.
 _OVERLAP = 0.25
@@ -44,8 +44,16 @@ def validate_cases(
     cases: Sequence[TrainingCase],
     plan: WindowPlan,
     processes: Processes,
+    reporter: Reporter | None = None,
 ) -> dict[str, float]:
     """Return means over cases, each process doing a part of them.
+
+    Args:
+        network: The network.
+        cases: All cases.
+        plan: Windows and device.
+        processes: Which part is that of this process.
+        reporter: Notified of every case of this process.
 
     Returns:
         `dice <region>` and `hd95_mm <region>` over the cases that have the region's primary, and
@@ -59,6 +67,7 @@ def validate_cases(
             if region in score.dice:
                 values = (score.dice[region], score.hd95_mm[region], 1.0)
                 sums[row] += torch.tensor(values, dtype=torch.float64)
+        (reporter or NullReporter()).advance()
     return _named_metrics(regions, processes.sum(sums))
 
 

@@ -41,6 +41,8 @@ class CohortJobs:
         curve: The course of the training.
         case: The case that is open, which the other module may have opened.
         trained: Folder of the model that was trained last; empty before.
+        estimate: How long the training that was asked about would take, a sentence with the
+            command that it is about; empty before.
     """
 
     def __init__(self, scene: slicer.vtkMRMLScene) -> None:
@@ -49,6 +51,7 @@ class CohortJobs:
         self.curve = TrainingNodes(scene)
         self.case = openCaseOf(scene)
         self.trained = ""
+        self.estimate: tuple[str, list[str]] = ("", [])
         self._report: CohortReport | None = None
         self._searched: Path | None = None
         self._isSearching = False
@@ -111,6 +114,13 @@ class CohortJobs:
         files = self._inspected().files
         output = Path(parameters.trainedModelPath or default_model_folder(files, name))
         return trainArguments(parameters, output=output), output
+
+    def estimated(self, parameters: CIMLSegmentParameterNode) -> str:
+        """Say how long the training would take; empty if nobody asked about one like this."""
+        sentence, arguments = self.estimate
+        if not sentence or not self.isInspected(parameters):
+            return ""
+        return sentence if self.training(parameters)[0] == arguments else ""
 
     def batch(self, parameters: CIMLSegmentParameterNode) -> list[str]:
         """Return the command that segments all unlabeled cases."""
@@ -225,6 +235,7 @@ class CohortJobs:
         return {
             "inspectButton": noPath,
             "trainButton": notKnown or self._trainingProblem(parameters),
+            "estimateButton": notKnown or self._trainingProblem(parameters),
             "useModelButton": "" if self.trained else _("Train a model first."),
             "batchButton": noModel or notKnown or self._batchProblem(),
             "showResultsButton": self._placeProblem(parameters),
@@ -232,7 +243,7 @@ class CohortJobs:
 
     def forgetScene(self) -> None:
         """Forget what belonged to another scene, and take over the training of a new one."""
-        self.trained = ""
+        self.trained, self.estimate = "", ("", [])
         self.cases, self._report, self._searched = None, None, None
         self._isSearching = False
         self.curve.takeOver()

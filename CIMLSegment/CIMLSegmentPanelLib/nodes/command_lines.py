@@ -69,6 +69,7 @@ def trainArguments(parameters: CIMLSegmentParameterNode, *, output: Path) -> lis
         "--output": str(output),
         "--steps": str(parameters.trainingSteps),
         "--validate-every": str(interval),
+        "--largest-patch": str(parameters.largestPatch),
         "--device": parameters.device.value,
         "--primary": parameters.primary.strip(),
         "--record": parameters.recordPath,

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import Minimum, WithinRange, parameterNodeWrapper
 
+from CIMLSegmentLib.config import LARGEST_PATCH, MOST_SIDE, SMALLEST_SIDE
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS
 from CIMLSegmentLib.results.map_kinds import MapKind as KindOfMap
 from CIMLSegmentLib.task.task_io import preset_names
@@ -118,6 +119,7 @@ class CIMLSegmentParameterNode(WrappedParameters):
         primary: Primary modality where the task leaves it open.
         labelValues: What the values of the label maps are; empty for what the data say.
         trainingSteps: Most optimizer steps.
+        largestPatch: Side of the cube that patches have as many voxels as, at most.
         trainedModelPath: Folder that receives the trained model.
         batchPath: Folder that receives the results of a cohort.
     """
@@ -151,6 +153,7 @@ class CIMLSegmentParameterNode(WrappedParameters):
     primary: str
     labelValues: str
     trainingSteps: Annotated[int, Minimum(1)] = 5000
+    largestPatch: Annotated[int, WithinRange(SMALLEST_SIDE, MOST_SIDE)] = LARGEST_PATCH
     trainedModelPath: str
     batchPath: str
 

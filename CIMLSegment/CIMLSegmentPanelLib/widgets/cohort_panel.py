@@ -19,6 +19,7 @@ from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
 from CIMLSegmentPanelLib.nodes.training_nodes import curvePoint
 from CIMLSegmentPanelLib.widgets.batch_table import BatchTable
 from CIMLSegmentPanelLib.widgets.portions import Portions
+from CIMLSegmentPanelLib.widgets.training_choice import TrainingChoice
 from MultimodalSlicerLib.case_results import ChosenCase
 from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
 from MultimodalWidgetsLib.background_process import BackgroundProcess
@@ -70,6 +71,7 @@ class CohortPanel:
         self.hints: Mapping[str, str] = {}
         self._place = PathLabel(ui.resultsLabel)
         self._search = Portions()
+        self._choice = TrainingChoice(ui, parameters)
         calls = CaseCalls(
             self.onOpenCase,
             lambda case: self.onOpenResult(case.found.case_id),
@@ -106,6 +108,7 @@ class CohortPanel:
         steps = self.work.search(parameters)
         if steps is not None:
             self._search.start(steps, self._onSearched)
+        self._choice.follow(parameters)
         isFile = parameters.taskPreset is TaskPreset.FILE
         isOpen = isFile or parameters.taskPreset.value == "single-target"
         for name, isVisible in (("taskPath", isFile), ("primary", isOpen)):
@@ -123,7 +126,9 @@ class CohortPanel:
         self._ui.batchSummaryLabel.setText(f"{batch}\n{gone}" if gone else batch)
         self._place.show(self.work.resultPlace(parameters))
         trained = _("The model is in {folder}.").format(folder=self.work.trained)
-        sentences = (text, trained) if self.work.trained else (text,)
+        sentences = [text, trained] if self.work.trained else [text]
+        estimate = self.work.estimated(parameters)
+        sentences += [_("{estimate}.").format(estimate=estimate)] if estimate else []
         self._ui.trainSummaryLabel.setText(" ".join(sentences))
 
     def onInspectButton(self) -> None:
@@ -174,6 +179,20 @@ class CohortPanel:
             job.resulted.connect(self.onTrainingEvent)
             job.stateChanged.connect(lambda job: self.onTrainingState(job, output))
             self.training.submit(job, lambda _job: None)
+
+    def onEstimateButton(self) -> None:
+        """Make a few steps and say how long the training would take."""
+        with slicer.util.tryWithErrorDisplay(_("The time cannot be estimated.")):
+            arguments, _output = self.work.training(self._parameters())
+            title = _("Estimate a training on {name}")
+            job = self._job([*arguments, "--estimate"], title, self._needs())
+            self.training.submit(job, self.onEstimated)
+
+    def onEstimated(self, job: BackgroundProcess) -> None:
+        """Show how long it would take."""
+        sentence = str((job.result or {}).get("estimate", ""))
+        self.work.estimate = (sentence, [text for text in job.arguments if text != "--estimate"])
+        self.showSummary(self._parameters())
 
     def onTrainingEvent(self, job: BackgroundProcess) -> None:
         """Draw one more point of the curve."""
@@ -251,6 +270,7 @@ class CohortPanel:
             "recentButton": self.recent.problem,
             "inspectButton": inspection or problems["inspectButton"],
             "trainButton": setupProblem or training or problems["trainButton"],
+            "estimateButton": setupProblem or training or problems["estimateButton"],
             "batchButton": setupProblem or batch or problems["batchButton"],
         }
 
