@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from phantoms import phantom, plain_cohort, save_nifti
+from stopping import Stopping
 
 from MDALSelectorLib import selection_job
 from MDALSelectorLib.estimation import estimate, features, local_samples
@@ -30,8 +31,6 @@ from MDALSelectorLib.selection.config import SelectionConfig
 from MDALSelectorLib.selection_job import run_selection
 from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.errors import CancelledError
-from MultimodalImagingLib.jobs.job_plan import JobPlan
-from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.preparation import preprocessing
 
 KINDS = ("T1", "T2", "FLAIR")
@@ -72,29 +71,6 @@ LAST_WORK = {
 }
 # These begin a stage of their own.
 ESTIMATORS = {"local", "Gaussian", "chance"}
-
-
-class Stopping(NullReporter):
-    """Notes stages and steps, and cancels after a given step of a stage."""
-
-    def __init__(self, stop: tuple[str, int] | None = None) -> None:
-        self.stop = stop
-        self.stages: dict[str, int] = {}
-        self.open: str | None = None
-        self.done: Counter[str] = Counter()
-        self.planned: dict[str, int] = {}
-
-    def plan(self, plan: JobPlan) -> None:
-        self.planned = {stage.name: stage.n_steps for stage in plan.stages}
-
-    def stage(self, name: str, total: int) -> None:
-        self.stages[name], self.open = total, name
-
-    def advance(self, n: int = 1) -> None:
-        assert self.open is not None
-        self.done[self.open] += n
-        if (self.open, self.done[self.open]) == self.stop:
-            raise CancelledError
 
 
 @pytest.fixture(scope="module")

@@ -201,6 +201,20 @@ def test_the_place_of_a_stage_is_that_of_the_plan_and_stages_that_take_turns_sha
     assert seen[-1][3] == 0.0
 
 
+def test_what_was_done_before_the_plan_was_told_is_not_taken_for_the_whole_job() -> None:
+    clock = Clock()
+    plan = JobPlan("job", (PlannedStage("Find", 1, 1.0), PlannedStage("Read", 10, 1.0)))
+    job = JobClock({plan.key("Read"): 3.0}, clock)
+    job.begin("Find", 1)
+    clock.now += 10.0
+    job.advance()
+    clock.now += 10.0  # libraries are loaded
+    assert (job.share, job.left_s) == (0.0, None)
+    job.plan(plan)
+    assert job.share == pytest.approx(20 / 50)
+    assert job.left_s == pytest.approx(30.0)
+
+
 def test_a_stage_that_nobody_planned_finds_its_place() -> None:
     job = JobClock(None, Clock())
     job.plan(JobPlan("job", (PlannedStage("A", 1, 1.0), PlannedStage("B", 1, 1.0))))

@@ -85,7 +85,7 @@ def test_what_our_reporter_writes_is_understood() -> None:
     assert (events[0].stage, events[0].done, events[0].total) == ("Read images", 0, 2)
     assert (events[0].eta_s, events[0].step, events[0].n_steps) == (None, 1, 0)
     assert isinstance(events[2], Progress)
-    assert (events[2].done, events[2].eta_s) == (2, 0.0)
+    assert (events[2].done, events[2].eta_s) == (2, None)
     assert events[3:6] == [
         Message("info", "Fine."),
         Message("warning", "Look at case ü."),

@@ -75,8 +75,8 @@ def test_progress_is_one_json_object_per_line_with_the_agreed_keys() -> None:
     reporter.result({"run": "RUN", "n_cases": 3})
     stage = {"event": "progress", "stage": "Prepare images", "total": 4, "step": 1, "n_steps": None}
     assert events_of(stream) == [
-        {**stage, "done": 0, "eta_s": None, "share": 0.0},
-        {**stage, "done": 1, "eta_s": 6.0, "share": 0.25},
+        {**stage, "done": 0, "eta_s": None, "share": None},
+        {**stage, "done": 1, "eta_s": 6.0, "share": None},
         {"event": "warning", "message": "Zeile\nzwei β"},
         {"event": "error", "message": "no"},
         {"event": "info", "message": "yes"},
@@ -121,7 +121,7 @@ def test_without_a_terminal_there_are_plain_lines_only() -> None:
         "Step 1 · read · 0 of 30 · time not known yet",
         "Step 1 · read · 10 of 30 · about 20 s left",
         "Step 1 · read · 20 of 30 · about 10 s left",
-        "Step 1 · read · 30 of 30 · a few seconds left",
+        "Step 1 · read · 30 of 30 · time not known yet",
         "Warning: [bold]look[/bold]",
         "Error: failed",
         "output: RUN",

@@ -66,11 +66,26 @@ def test_a_cohort_is_segmented_case_by_case(
     assert counts[-1] == (3, 3)
     assert {e["n_steps"] for e in progress[2:]} == {2}
     assert {e["part"][0] for e in progress if "part" in e} == {"window"}
-    shares = [e["share"] for e in progress]
+    shares = [e["share"] for e in progress if e["share"] is not None]
     assert shares == sorted(shares)
     stored = read_result(tmp_path / "out" / "a")
     assert [m.key.kind for m in stored.maps] == ["attention", "information"]
     assert stored.volumes_ml["lesion"] > 0
+
+
+def test_a_batch_that_is_started_again_counts_the_cases_that_it_has_and_keeps_them(
+    cohort: Path, tmp_path: Path, loaded: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(cohort, "--case", "a", "--output", tmp_path / "out") == 0
+    before = (tmp_path / "out" / "a" / "result.json").read_bytes()
+    events_of(capsys)
+    assert run(cohort, "--output", tmp_path / "out") == 0
+    events = events_of(capsys)
+    assert (events[-1]["kept"], events[-1]["done"]) == (["a"], ["b", "c"])
+    assert (tmp_path / "out" / "a" / "result.json").read_bytes() == before
+    progress = [e for e in events if e.get("stage") == "Segment cases"]
+    assert next(e["done"] for e in progress if "part" in e) == 1
+    assert (progress[-1]["done"], progress[-1]["total"]) == (3, 3)
 
 
 def test_one_case_comes_from_its_folder(cohort: Path, tmp_path: Path, loaded: list[Path]) -> None:

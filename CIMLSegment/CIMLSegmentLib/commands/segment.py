@@ -14,6 +14,7 @@ from CIMLSegmentLib.inference.case_input import (
     chosen_cases,
     modality_rows,
 )
+from CIMLSegmentLib.inference.case_progress import segmentation_plan
 from CIMLSegmentLib.settings import add_options, settings_from_options
 from MultimodalImagingLib.cohorts.cases import Case, files_of_cases
 from MultimodalImagingLib.errors import UsageError
@@ -68,6 +69,7 @@ def run_segment(options: argparse.Namespace, reporter: Reporter) -> int:
     check_outside(options.output, options.model, holds="a model")
     check_can_hold_folders(options.output)
     tidy_up(options.output)
+    reporter.plan(segmentation_plan(cases, config))  # loading torch takes seconds
     from CIMLSegmentLib.inference.devices import joined_processes, keep_freed_memory
     from CIMLSegmentLib.inference.segmentation_job import SegmentationJob, segment_cases
     from CIMLSegmentLib.model.model import load_model

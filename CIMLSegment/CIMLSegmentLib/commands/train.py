@@ -15,6 +15,7 @@ from CIMLSegmentLib.settings import add_options, settings_from_options
 from CIMLSegmentLib.task.label_values import parse_label_values
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task, preset_names
+from CIMLSegmentLib.training.job_stages import expected_plan
 from CIMLSegmentLib.training.network_plan import training_spacing
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
@@ -117,12 +118,11 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     if options.suggested_by is not None:
         cases = known_to_run(cases, options.suggested_by, reporter)
     _tell_of_places(cases, cohort, task, reporter)
+    reporter.plan(expected_plan(cohort, len(cases), _expected_config(options), options.device))
     from CIMLSegmentLib.inference.devices import keep_freed_memory  # torch: only when it is needed
-    from CIMLSegmentLib.training.job_stages import expected_plan
     from CIMLSegmentLib.training.training_cases import PreparationJob, prepare_training_set
 
     keep_freed_memory()
-    reporter.plan(expected_plan(cohort, len(cases), _expected_config(options), options.device))
     preparation = PreparationJob(
         task,
         _spec(options, cases or cohort.cases, task),

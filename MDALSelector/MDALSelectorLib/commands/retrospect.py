@@ -12,6 +12,7 @@ from MDALSelectorLib.retrospect.config import (
     LEARNERS,
     RetrospectConfig,
 )
+from MDALSelectorLib.retrospect.job_stages import retrospect_plan
 from MDALSelectorLib.retrospect.network_config import NetworkConfig
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
@@ -169,9 +170,11 @@ def run_retrospect_command(options: argparse.Namespace, reporter: Reporter) -> i
     reporter.stage("Find cases", 1)
     cohort = find_cohort(options.cohort, patterns=patterns_for(options.cohort, rows))
     reporter.advance()
+    config = config_from_options(options)
+    reporter.plan(retrospect_plan(cohort, config))  # loading what follows takes seconds
     from MDALSelectorLib.retrospect.job import run_retrospect
 
-    run = run_retrospect(cohort, config_from_options(options), reporter)
+    run = run_retrospect(cohort, config, reporter)
     reporter.result({"run": str(run), "report": str(run / "retrospect.html")})
     return 0
 

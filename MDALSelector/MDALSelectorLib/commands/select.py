@@ -8,7 +8,9 @@ from pathlib import Path
 
 from MDALSelectorLib.estimation.config import ESTIMATORS, EstimationConfig, EstimatorName
 from MDALSelectorLib.pairing.config import PairingConfig
+from MDALSelectorLib.retrospect.job_stages import evidence_stages
 from MDALSelectorLib.selection.config import LABELLED_RULES, SelectionConfig
+from MDALSelectorLib.selection.job_stages import selection_plan
 from MDALSelectorLib.strategies import DEFAULT_STRATEGY, STRATEGIES
 from MDALSelectorLib.strategies.base import StrategyOptions
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
@@ -17,6 +19,7 @@ from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.json_entry import ConfigT, changed_config, read_settings
+from MultimodalImagingLib.record.ownership import check_apart
 
 
 def add_select_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,13 +122,14 @@ def run_select(options: argparse.Namespace, reporter: Reporter) -> int:
     reporter.stage("Find cases", 1)
     cohort = find_cohort(options.cohort, patterns=patterns_for(options.cohort, rows))
     reporter.advance()
-    from MDALSelectorLib.retrospect.while_labelling import (
-        evidence_stages,
-        evidence_while_labelling,
-    )
+    if config.record is not None:
+        check_apart(config.record, cohort.files, option="--record")
+    later = evidence_stages(cohort, config)
+    reporter.plan(selection_plan(cohort, config, later=later))  # loading what follows takes seconds
+    from MDALSelectorLib.retrospect.while_labelling import evidence_while_labelling
     from MDALSelectorLib.selection_job import run_selection
 
-    run = run_selection(cohort, config, reporter, later=evidence_stages(cohort, config))
+    run = run_selection(cohort, config, reporter, later=later)
     evidence = evidence_while_labelling(cohort, config, reporter)
     result: dict[str, object] = {"run": str(run), "report": str(run / "report.html")}
     if evidence is not None:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from MDALSelectorLib.retrospect.config import COMPARED, RetrospectConfig
+from MDALSelectorLib.retrospect.config import COMPARED, MIN_CASES, RetrospectConfig
+from MDALSelectorLib.selection.config import SelectionConfig
 from MDALSelectorLib.selection.job_stages import measuring_stages
 from MultimodalImagingLib.cohorts.cases import Cohort
+from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.jobs.job_plan import JobPlan, PlannedStage
+from MultimodalImagingLib.record.cohort_record import open_record
 
+# How the labels are asked while a cohort is being labeled.
+EVIDENCE_SETTINGS = RetrospectConfig(budgets=("50%",), n_draws=20, n_folds=5, n_partitions=2)
 KIND = "retrospect"
 TRAIN_AND_TEST = "Train and test"
+
+
+def evidence_stages(cohort: Cohort, config: SelectionConfig) -> tuple[PlannedStage, ...]:
+    """Return the stages that ask the labels after a selection; none if they say nothing."""
+    n = len(labelled_cases(cohort, open_record(cohort.root, folder=config.record), None))
+    if not MIN_CASES <= n < len(cohort.cases):
+        return ()
+    n_tests = n * EVIDENCE_SETTINGS.n_partitions
+    return PlannedStage("Read labels", n, 0.1), PlannedStage("Ask the labels", n_tests, 0.1)
 
 
 def retrospect_plan(cohort: Cohort, config: RetrospectConfig) -> JobPlan:

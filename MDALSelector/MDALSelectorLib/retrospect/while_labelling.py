@@ -14,9 +14,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from MDALSelectorLib.inspection.acquisition_groups import acquisition_groups
-from MDALSelectorLib.retrospect.config import MIN_CASES, RANDOM, RetrospectConfig
+from MDALSelectorLib.retrospect.config import MIN_CASES, RANDOM
 from MDALSelectorLib.retrospect.evaluation import Evaluation
 from MDALSelectorLib.retrospect.fold_plan import FoldPlan, choices, outer_folds
+from MDALSelectorLib.retrospect.job_stages import EVIDENCE_SETTINGS
 from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort, read_labelled_cohort
 from MDALSelectorLib.retrospect.linear_run import linear_dice
 from MDALSelectorLib.retrospect.outcomes import FoldResult, Outcome
@@ -30,12 +31,9 @@ from MDALSelectorLib.strategies import Pool
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.jobs.job_plan import PlannedStage
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
 from MultimodalImagingLib.record.cohort_record import open_record
-
-SETTINGS = RetrospectConfig(budgets=("50%",), n_draws=20, n_folds=5, n_partitions=2)
 
 
 @dataclass(frozen=True)
@@ -49,15 +47,6 @@ class LabelEvidence:
 
     text: str
     offered: str | None = None
-
-
-def evidence_stages(cohort: Cohort, config: SelectionConfig) -> tuple[PlannedStage, ...]:
-    """Return the stages of `evidence_while_labelling`; none if the labels say nothing."""
-    n = len(labelled_cases(cohort, open_record(cohort.root, folder=config.record), None))
-    if not MIN_CASES <= n < len(cohort.cases):
-        return ()
-    n_tests = n * SETTINGS.n_partitions
-    return PlannedStage("Read labels", n, 0.1), PlannedStage("Ask the labels", n_tests, 0.1)
 
 
 def evidence_while_labelling(
@@ -108,8 +97,10 @@ def evidence_from_labels(
     if len(prepared) < MIN_CASES:
         return None
     try:
-        labelled = read_labelled_cohort(prepared, values=(), seed=SETTINGS.seed, reporter=reporter)
-        folds = outer_folds(labelled.patient_ids, SETTINGS)
+        labelled = read_labelled_cohort(
+            prepared, values=(), seed=EVIDENCE_SETTINGS.seed, reporter=reporter
+        )
+        folds = outer_folds(labelled.patient_ids, EVIDENCE_SETTINGS)
     except UsageError as error:
         return LabelEvidence(f"The labels say nothing about the choice of a strategy yet: {error}")
     plans = [
@@ -120,10 +111,12 @@ def evidence_from_labels(
     with TemporaryDirectory() as folder:  # too quick to be worth keeping
         log = TrainingLog(Path(folder), "")
         results = [
-            FoldResult(plan, linear_dice(plan, labelled, log, reporter, seed=SETTINGS.seed))
+            FoldResult(
+                plan, linear_dice(plan, labelled, log, reporter, seed=EVIDENCE_SETTINGS.seed)
+            )
             for plan in plans
         ]
-    evaluation = Evaluation(results, labelled.patient_ids, seed=SETTINGS.seed)
+    evaluation = Evaluation(results, labelled.patient_ids, seed=EVIDENCE_SETTINGS.seed)
     names = dict.fromkeys(training.strategy for training in plans[0].trainings[1:])
     found = [evaluation.outcome(name, 0) for name in names]
     return advice(
@@ -185,5 +178,5 @@ def _plan(
         labelled=np.zeros(len(rows), dtype=bool),
         utilities={name: values[rows] for name, values in scores.measures.items()},
     )
-    trainings = choices(described, pool, SETTINGS, place=place)
+    trainings = choices(described, pool, EVIDENCE_SETTINGS, place=place)
     return FoldPlan(*place, pool, test, trainings, scores.diagnostics.estimator, True)

@@ -94,13 +94,14 @@ class JobClock:
 
     @property
     def share(self) -> float:
-        """Share of the job that is done, 0 to 1; never falls."""
+        """Share of the job that is done, 0 to 1; never falls; 0 until the plan is told."""
         return min(self._share, _MOST_SHARE)
 
     @property
     def left_s(self) -> float | None:
         """Remaining time of the job, s; `None` as long as nothing sensible can be said."""
-        return None if self._is_guess() else self._left_s()
+        is_unknown = self._plan is None and not any(stage.n_open for stage in self._stages)
+        return None if is_unknown or self._is_guess() else self._left_s()
 
     def plan(self, plan: JobPlan) -> None:
         """Follow a plan from now on; what was done before it counts."""
@@ -117,7 +118,9 @@ class JobClock:
         for planned in plan.stages:
             place += 0 if planned.joins else 1
             stages.append(self._planned(plan, planned, place))
+        is_first = self._plan is None
         self._plan, self._stages = plan, stages
+        self._move(self._last - self._start if is_first else 0.0)
 
     def begin(self, name: str, n_steps: int) -> None:
         """Go on to a stage, or back to one that takes turns with the one before.
@@ -214,7 +217,7 @@ class JobClock:
 
     def _move(self, work_s: float) -> None:
         """Go on by work that took, or would have taken, so many seconds."""
-        left_s = self._left_s()
+        left_s = None if self._plan is None else self._left_s()
         if left_s is not None and work_s > 0:
             self._share += (1 - self._share) * work_s / (work_s + left_s)
 

@@ -171,7 +171,7 @@ class JsonLinesReporter:
             "eta_s": None if left_s is None else round(left_s, 1),
             "step": self._job.place,
             "n_steps": self._job.n_stages,
-            "share": round(self._job.share, 4),
+            "share": None if self._job.n_stages is None else round(self._job.share, 4),
         }
         self._write({"event": "progress", **content, **more})
 
