@@ -79,7 +79,7 @@ def test_label_files_of_no_case_are_told_and_none_at_all_is_refused(
     arguments += ["--output", str(tmp_path / "model"), "--steps", "0", "--labels"]
     assert main([*arguments, str(tmp_path / "mine")]) == 2
     output = " ".join(capsys.readouterr().err.split())
-    assert "1 files in" in output
+    assert "1 file belongs to no case in" in output
     assert "x1.nii.gz" in output
     assert "1 of 3 cases have a label map" in output
     (tmp_path / "mine" / "c_seg.nii.gz").unlink()
