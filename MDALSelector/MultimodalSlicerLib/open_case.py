@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from MultimodalImagingLib.errors import CrossModalError
@@ -71,6 +72,7 @@ class OpenCase:
         self._results: dict[str, tuple[SegmentContent, ...]] = {}
         events = (slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, "ModifiedEvent")
         self._images = NodeObserver(events, self._onImageChanged)
+        scene.AddObserver(scene.NodeAboutToBeRemovedEvent, self._onNodeRemoved)
         scene.AddObserver(scene.StartCloseEvent, self._onSceneStartClose)
         scene.AddObserver(scene.EndCloseEvent, self._onSceneChanged)
         scene.AddObserver(scene.EndImportEvent, self._onSceneChanged)
@@ -167,7 +169,7 @@ class OpenCase:
             self._takeForKnown(node)
 
     def _takeForKnown(self, node: slicer.vtkMRMLSegmentationNode) -> None:
-        self._known.note(node, contentsOf(node))
+        self._known.note(node, contentsOf(node), isStored=False)
         self._drafts.follow(node, self._known.contents)
 
     def hasUnsavedChanges(self) -> bool:
@@ -227,7 +229,7 @@ class OpenCase:
         if not file.is_file() or self._known.wasSavedSince(node, file):
             return
         there = readContents(self._scene, file)
-        if areAlike(there, self._known.contents) or areAlike(there, contentsOf(node)):
+        if any(areAlike(there, known) for known in (self._known.stored, contentsOf(node))):
             return
         text = _(
             "The labels of {case} in {file} were changed by someone else since they were opened."
@@ -269,6 +271,13 @@ class OpenCase:
         if image.GetScene() is self._scene:
             letGoOfFileIfChanged(image)
 
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _onNodeRemoved(
+        self, _caller: object, _event: object, node: slicer.vtkMRMLNode | None
+    ) -> None:
+        if node is not None:
+            self._known.noteRemoval(node)
+
     def _onSceneStartClose(self, _caller: object, _event: object) -> None:
         if self.hasUnsavedChanges():
             self.sceneCloses()
@@ -287,19 +296,34 @@ class _Known:
 
     Attributes:
         contents: What they held.
+        stored: What their file holds, as far as this window has seen it; labels that are begun anew
+            after a deletion in the scene may replace it.
     """
 
     def __init__(self) -> None:
         self.contents: tuple[SegmentContent, ...] = ()
+        self.stored: tuple[SegmentContent, ...] = ()
         self._node: slicer.vtkMRMLSegmentationNode | None = None
         self._storedAt = 0
 
     def note(
-        self, node: slicer.vtkMRMLSegmentationNode | None, contents: tuple[SegmentContent, ...]
+        self,
+        node: slicer.vtkMRMLSegmentationNode | None,
+        contents: tuple[SegmentContent, ...],
+        *,
+        isStored: bool = True,
     ) -> None:
         """Take labels as they are now, with what they hold, for known."""
         self._node, self.contents = node, contents
         self._storedAt = 0 if node is None else _storedAt(node)
+        if isStored:
+            self.stored = contents
+
+    def noteRemoval(self, node: slicer.vtkMRMLNode) -> None:
+        """Remember what Slicer's Save wrote of labels that are about to be removed."""
+        file = labelFile(node) if node is self._node else None
+        if file is not None and self.wasSavedSince(node, file):
+            self.stored = contentsOf(node)
 
     def isAbout(self, node: slicer.vtkMRMLSegmentationNode | None) -> bool:
         """Tell whether these are the labels that are known."""

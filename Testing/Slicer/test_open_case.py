@@ -304,6 +304,38 @@ def test_labels_that_someone_else_wrote_meanwhile_are_not_replaced(edited, messa
     assert other.read_bytes() == theirs
 
 
+@pytest.mark.parametrize("savedBy", ["the panel", "Slicer's Save"])
+@pytest.mark.parametrize("isChanged", [False, True])
+def test_labels_begun_anew_after_a_deletion_may_replace_the_own_ones(
+    edited, scene, messages, tmp_path, savedBy, isChanged
+):
+    """Who deletes the labels in the scene and draws others saves them; those of others stay."""
+    import shutil
+
+    from MultimodalSlicerLib.label_contents import areAlike, contentsOf, readContents
+
+    shutil.copy(edited.case.save(), tmp_path / "others.seg.nrrd")
+    paint(labels(edited), seed=1)
+    edited.case.save() if savedBy == "the panel" else save(scene)
+    file = edited.labelPath("case-2")
+    scene.RemoveNode(labels(edited))
+    if isChanged:
+        shutil.copy(tmp_path / "others.seg.nrrd", file)
+    edited.selector.logic.openSegmentEditor()
+    node = labels(edited)
+    [image, *_] = edited.case.loader.volumes().values()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(image)
+    paint(node, seed=3)
+    drawn, before = contentsOf(node), file.read_bytes()
+    edited.open("case-3")
+    if isChanged:
+        assert "changed by someone else" in messages.messages[1]
+        assert file.read_bytes() == before
+    else:
+        assert len(messages.messages) == 1
+        assert areAlike(readContents(scene, file), drawn)
+
+
 def test_labels_that_someone_else_wrote_just_alike_may_be_saved(edited, tmp_path):
     import shutil
 

@@ -59,7 +59,7 @@ class Monkey:
     def __init__(self, desk, scene, messages, seed):
         self.desk, self.scene, self.messages = desk, scene, messages
         self.random = random.Random(seed)
-        self.done = deque(maxlen=12)
+        self.done = deque(maxlen=40)
         self._saved = {}  # contents per case
         self._actions = {
             self.open_case: 5, self.open_result: 4, self.close_case: 1, self.paint_labels: 6,
@@ -118,7 +118,9 @@ class Monkey:
         case, contents = owner.loader.caseID, contentsOf(node) if node is not None else ()
         self.messages.clear()
         self.messages.answers.append(answer)
+        self.done.append(f"({case or 'nothing'} open, unsaved {isUnsaved}, answer {int(answer)})")
         action()
+        self.done.append(f"(now {owner.loader.caseID or 'nothing'} open)")
         asked = [text for text in self.messages.messages if "unsaved changes" in text]
         assert self.messages.messages == asked
         assert len(asked) == isUnsaved, self.messages.messages
