@@ -74,6 +74,7 @@ class CIMLSegment(ScriptedLoadableModule):
 class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
     """Connects the panel to the logic; computes nothing."""
 
+    restingTable = "shareTable"
     paths = (
         *("modelPath", "outputPath", "cohortPath", "recordPath"),
         *("taskPath", "trainedModelPath", "batchPath"),

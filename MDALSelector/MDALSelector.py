@@ -96,6 +96,7 @@ class MDALSelector(ScriptedLoadableModule):
 class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
     """Connects the panel to the logic; computes nothing."""
 
+    restingTable = "casesTableView"
     paths = ("cohortPath", "recordPath")
 
     def setup(self) -> None:

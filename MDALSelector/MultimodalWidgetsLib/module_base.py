@@ -20,6 +20,7 @@ from MultimodalWidgetsLib.job_section import JobSection
 from MultimodalWidgetsLib.leaving import endGuard, guardLeaving
 from MultimodalWidgetsLib.remembered import keepOwn, takesOver
 from MultimodalWidgetsLib.setup_section import SetupSection
+from MultimodalWidgetsLib.user_place import PanelPlace, disableKeepingFocus
 from MultimodalWidgetsLib.widget_additions import followPath, handleEvents
 
 if TYPE_CHECKING:
@@ -34,12 +35,15 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
 
     Attributes:
         paths: Parameters that are shown in a path field named after them.
+        restingTable: Gets the focus of a button that cannot be pressed any more.
         ui: The widgets of the `.ui` file by name.
+        place: How far the panel is scrolled.
         jobs: The job that the panel shows.
         setupSection: What has to be installed.
     """
 
     paths: ClassVar[tuple[str, ...]] = ()
+    restingTable: ClassVar[str]
     ui: UiForm
     jobs: JobSection
     setupSection: SetupSection
@@ -50,6 +54,7 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
         self._parameterNode: Parameters | None = None
         self._parameterNodeGuiTag: int | None = None
         self._toolTips: dict[str, str] = {}
+        self.place = PanelPlace(self.parent)
 
     def sceneParameters(self) -> Parameters:
         """Return the parameters of the scene."""
@@ -118,9 +123,11 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
     def enter(self) -> None:
         """Follow the parameters while the panel is shown."""
         self.initializeParameterNode()
+        self.place.bringBack()
 
     def exit(self) -> None:
         """Stop following the parameters while another module is shown."""
+        self.place.keep()
         self.setParameterNode(None)
 
     def initializeParameterNode(self) -> None:
@@ -199,8 +206,15 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
         """Enable the buttons without a problem; the tool tip of the others says why not."""
         for name, problem in problems.items():
             button = getattr(self.ui, name)
-            button.setEnabled(not problem)
+            if problem:
+                disableKeepingFocus(button, self._resting())
+            else:
+                button.setEnabled(True)
             button.toolTip = problem or self._toolTips[name]
+
+    def _resting(self) -> qt.QWidget:
+        table = getattr(self.ui, self.restingTable)
+        return table if table.visible else self.parent
 
 
 class ModuleTest(ScriptedLoadableModuleTest):

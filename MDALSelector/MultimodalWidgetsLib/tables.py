@@ -68,6 +68,8 @@ class PlainTable:
         return int(self._proxy.rowCount())
 
     def _onFilled(self, model: qt.QStandardItemModel) -> None:
+        index, bar = self._view.currentIndex(), self._view.verticalScrollBar()
+        current, value = self.text(index.row(), 0) if index.isValid() else "", bar.value
         self._model, self._filler = model, None
         self._proxy.setSourceModel(model)
         # As given, until a header is clicked.
@@ -76,6 +78,10 @@ class PlainTable:
         self._view.resizeColumnsToContents()
         if self._wrapped is not None:
             self._wrap(self._wrapped)
+        texts = [self.text(row, 0) for row in range(self.rowCount())] if current else []
+        if current in texts:  # rows that were there before stay where they are
+            self._view.setCurrentIndex(self._proxy.index(texts.index(current), 0))
+            bar.setValue(value)
 
     def _wrap(self, column: int) -> None:
         """Let a column have the width that those before it leave, and its rows their height."""

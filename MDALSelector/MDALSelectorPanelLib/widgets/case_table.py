@@ -147,7 +147,8 @@ class CaseTable:
         self._count()
 
     def _onFilled(self, model: qt.QStandardItemModel) -> None:
-        current = self.currentCase()
+        current, bar = self.currentCase(), self._view.verticalScrollBar()
+        isSame, value = self._sourceRow.keys() == self._rows.keys(), bar.value
         self._model, self._filler = model, None
         self._sourceRow = {caseID: index for index, caseID in enumerate(self._rows)}
         self._proxy.setSourceModel(model)
@@ -161,6 +162,8 @@ class CaseTable:
         height = ROW_HEIGHT if self._pictures is None else PICTURE_HEIGHT + 4
         view.verticalHeader().setDefaultSectionSize(height)
         self.selectCase(current)
+        if isSame:  # the same cases as before: what was looked at stays where it is
+            bar.setValue(value)
         self._planPictures()
         self._count()
         self.filled.emit()
