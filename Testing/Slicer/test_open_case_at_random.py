@@ -26,7 +26,7 @@ from slicer_host.save_dialog import save, save_rows
 
 STEPS = int(os.environ.get("CROSSMODAL_MONKEY_STEPS", "160"))
 MANY = 3000
-# Not clicked at random: they start jobs, open dialogs, or leave the case, which has actions here.
+# Not clicked at random: they start jobs, open dialogs, save or leave the case, which has actions here.
 JOBS = (
     "inspect",
     "start",
@@ -39,7 +39,7 @@ JOBS = (
     "resetNames",
 )
 DIALOGS = ("manifest", "recent", "export", "openReport", "retrospectPage", "showResults")
-LEAVING = ("loadCase", "closeCase", "useModel", "useStrategy")
+LEAVING = ("saveLabel", "loadCase", "closeCase", "useModel", "useStrategy")
 KEYS = ("Escape", "Down", "Up", "Home", "End", "PageDown", "Space", "Tab")
 HELPERS = (
     *("vtkMRMLTableNode", "vtkMRMLPlotSeriesNode", "vtkMRMLPlotChartNode"),
