@@ -26,7 +26,8 @@ from slicer_host.save_dialog import save, save_rows
 
 STEPS = int(os.environ.get("CROSSMODAL_MONKEY_STEPS", "160"))
 MANY = 3000
-# Not clicked at random: they start jobs, open dialogs, save or leave the case, which has actions here.
+# Not clicked at random: they start jobs, open dialogs, save or leave the case (actions of their
+# own here).
 JOBS = (
     "inspect",
     "start",
