@@ -1,6 +1,7 @@
-"""Takes the pictures of both panels, on the synthetic cohort, in the host.
+"""Takes the pictures of both panels, on the synthetic cohort, in host or application.
 
     python Testing/Slicer/screenshots.py WORK [OUT] [--modules MDALSelector,CIMLSegment]
+    Slicer --no-splash --testing --python-script Testing/Slicer/screenshots.py WORK [OUT]
 
 WORK receives the cohorts, their record and a model, which is trained if it is not there yet (half
 an hour on two cores); pictures go to OUT (default: Resources/Screenshots).
@@ -141,7 +142,8 @@ def trained_model(work: Path, cohort: Path) -> Path:
     if not (folder / "model.json").is_file():
         options = ["--task", "brats", "--output", str(folder), "--steps", str(TRAINING_STEPS)]
         options += ["--validate-every", "50", "--record", str(work / "record")]
-        command = [sys.executable, "-m", "CIMLSegmentLib", "train", str(cohort), *options]
+        python = shutil.which("PythonSlicer") or sys.executable
+        command = [python, "-m", "CIMLSegmentLib", "train", str(cohort), *options]
         paths = os.pathsep.join(str(ROOT / name) for name in ("MDALSelector", "CIMLSegment"))
         subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, check=True)
     return folder

@@ -1,4 +1,4 @@
-"""The host with a panel in it, and a camera."""
+"""The host, or the application, with a panel in it; and a camera."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ FOLDERS = ("Testing/SlicerHost", "Testing/Slicer", "MDALSelector", "CIMLSegment"
 sys.path[:0] = [str(ROOT / name) for name in FOLDERS]
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 SIZE = (1366, 768)
+STYLES = {False: "Light Slicer", True: "Dark Slicer"}
 
 
 class Studio:
@@ -21,19 +22,27 @@ class Studio:
 
     Attributes:
         folder: Receives the pictures.
-        host: The host.
+        host: The host, or the application.
+        isReal: Whether it is the application.
         panel: The panel that is shown.
     """
 
     def __init__(self, folder: Path) -> None:
         from slicer_host import host as hosting
+        from slicer_host import in_application
 
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.host = hosting.start()
+        self.isReal = in_application.is_real_application()
+        self.host = in_application.RealApplication() if self.isReal else hosting.start()
         modules = ("MDALSelector", "CIMLSegment")
         self.host.load(*(ROOT / name / f"{name}.py" for name in modules))
         self.host.complete()
+        if self.isReal:
+            import slicer
+
+            probe = slicer.util.findChild(self.host.window, "DataProbeCollapsibleWidget")
+            probe.collapsed = True
         self.host.window.resize(*SIZE)
         self._module = ""
         self.panel: Any = None
@@ -65,15 +74,28 @@ class Studio:
 
     def picture(self, name: str, *, whole_panel: bool = False) -> None:
         """Save the window, or the panel at its full length."""
-        from slicer_host.screenshot import grab
-
         self.pause()
         path = self.folder / f"{self._module}-{name}.png"
-        grab(self.panel.parent if whole_panel else self.host.window).save(str(path))
+        self._grab(self.panel.parent if whole_panel else self.host.window).save(str(path))
         print(path, flush=True)
+
+    def _grab(self, widget: Any) -> Any:
+        if self.isReal:
+            import ctk
+
+            return ctk.ctkWidgetsUtils.grabWidget(widget)
+        from slicer_host.screenshot import grab
+
+        return grab(widget)
 
     def dark(self, *, is_dark: bool) -> None:
         """Change the theme."""
+        if self.isReal:
+            import slicer
+
+            slicer.app.setStyle(STYLES[is_dark])
+            slicer.app.setPalette(slicer.app.style().standardPalette())
+            return
         from slicer_host import theme
 
         theme.apply(self.host.application, dark=is_dark)
@@ -88,12 +110,12 @@ class Studio:
 
     def scroll_to(self, name: str) -> None:
         """Scroll the panel until a widget is seen at its top."""
-        from PySide6.QtWidgets import QScrollArea
+        import qt
 
-        widget = getattr(self.panel.ui, name)._raw
+        widget = getattr(self.panel.ui, name)
         area = widget.parentWidget()
-        while not isinstance(area, QScrollArea):
+        while not hasattr(area, "ensureWidgetVisible"):
             area = area.parentWidget()
         self.pause(0.1)
-        place = widget.mapTo(area.widget(), widget.rect().topLeft())
+        place = widget.mapTo(area.widget(), qt.QPoint(0, 0))
         area.verticalScrollBar().setValue(place.y() - 8)
