@@ -31,7 +31,7 @@ from MultimodalSlicerLib.segment_nodes import segmentationFromFile, showOutline
 
 DRAFT_ATTRIBUTE = "CrossModal.Draft"  # of labels that nobody has edited or saved: the model
 BEGAN_ATTRIBUTE = "CrossModal.BeganAsDraft"  # of the labels that came of it; the tag of segments
-_FILL_OPACITY = 0.2
+LABEL_THICKNESS, DRAFT_THICKNESS = 1, 3  # of outlines, pixels
 logger = logging.getLogger(__name__)
 
 
@@ -91,9 +91,7 @@ def fillFromResult(node: slicer.vtkMRMLSegmentationNode, file: Path, model: str)
             giveName(node, text.format(case=node.GetAttribute(CASE_ATTRIBUTE), model=model))
             node.SetSaveWithScene(False)
     showOutline(node)
-    with slicer.util.NodeModify(node.GetDisplayNode()):
-        node.GetDisplayNode().SetVisibility2DFill(True)
-        node.GetDisplayNode().SetOpacity2DFill(_FILL_OPACITY)
+    node.GetDisplayNode().SetSliceIntersectionThickness(DRAFT_THICKNESS)
 
 
 def makeEmpty(node: slicer.vtkMRMLSegmentationNode) -> None:
@@ -113,6 +111,7 @@ def becomeLabels(node: slicer.vtkMRMLSegmentationNode) -> None:
         placeLabel(node, place)
     node.SetSaveWithScene(True)
     showOutline(node)
+    node.GetDisplayNode().SetSliceIntersectionThickness(LABEL_THICKNESS)
 
 
 def noteSaved(node: slicer.vtkMRMLSegmentationNode, file: Path) -> None:

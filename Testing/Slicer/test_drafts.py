@@ -73,7 +73,7 @@ def test_segment_editor_opens_on_a_copy_of_the_result(desk, drive, scene):
     assert labels(desk).GetSegmentation().GetNumberOfSegments()
     assert labels(desk).GetName().startswith("case-2 draft of pet-ct")
     assert labels(desk).GetAttribute("CrossModal.Draft").startswith("pet-ct")
-    assert labels(desk).GetDisplayNode().GetVisibility2DFill()  # labels are outlines
+    assert labels(desk).GetDisplayNode().GetSliceIntersectionThickness() > 1  # labels: 1
     assert "draft" in desk.selector.ui.currentCaseLabel.text
     drive.click(desk.selector.ui.segmentEditorButton)
     assert edited_in_editor() is labels(desk)
@@ -122,7 +122,7 @@ def test_a_draft_that_is_edited_becomes_the_labels(desk, scene, messages, way):
         segmentation.AddEmptySegment("other", "other")
     assert node.GetAttribute("CrossModal.Draft") is None
     assert node.GetName() == "case-2"
-    assert not node.GetDisplayNode().GetVisibility2DFill()
+    assert node.GetDisplayNode().GetSliceIntersectionThickness() == 1
     assert desk.case.hasUnsavedChanges()
     [row] = [row for row in save_rows(scene) if row.node is node]
     assert row.isChecked
