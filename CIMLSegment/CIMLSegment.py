@@ -192,7 +192,8 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
             rememberPath(self.ui.modelPathLineEdit)
             job = self.logic.segmentation(self.logic.getParameterNode())
             job.stateChanged.connect(self.logic.onJobState)
-            self.jobs.submit(job, self.onSegmented)
+            about = [self.logic.getParameterNode().modelPath]
+            self.jobs.submit(job, self.onSegmented, about=about)
 
     def onSegmented(self, job: BackgroundProcess) -> None:
         """Show the segments."""
@@ -230,6 +231,8 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
         """Show what a scene that was closed or read brought."""
         self.logic.forgetScene()
         self.results.forget()
+        self.jobs.forget()
+        self.cohort.forgetJobs()
         self.cohort.show()
         if self.parent.isEntered:
             self.initializeParameterNode()
@@ -240,6 +243,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
         """Enable what can be done now; the tool tip of the others says why not."""
         if self._parameterNode is None:
             return
+        self.jobs.follow([self._parameterNode.modelPath])
         verdict = self.logic.verdict(self._parameterNode)
         self.inputs.showNotes(verdict.notes)
         self.ui.verdictLabel.text = verdict.problem or verdict.sentence

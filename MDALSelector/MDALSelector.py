@@ -176,7 +176,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         with slicer.util.tryWithErrorDisplay(_("The cohort could not be inspected.")):
             rememberPath(self.ui.cohortPathLineEdit)
             job = self.logic.inspection(self.logic.getParameterNode())
-            self.inspection.submit(job, self.onInspected)
+            self.inspection.submit(job, self.onInspected, about=job.arguments[2:3])
 
     def onInspected(self, job: BackgroundProcess) -> None:
         """Show the cohort."""
@@ -201,7 +201,8 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
     def onStartButton(self) -> None:
         """Rank the cohort."""
         with slicer.util.tryWithErrorDisplay(_("The selection could not be started.")):
-            self.jobs.submit(self.logic.selection(self.logic.getParameterNode()), self.onSelected)
+            job = self.logic.selection(self.logic.getParameterNode())
+            self.jobs.submit(job, self.onSelected, about=job.arguments[2:3])
 
     def onSelected(self, job: BackgroundProcess) -> None:
         """Show the ranking, unless the scene has changed to another cohort meanwhile."""
@@ -333,6 +334,8 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         super().onSceneStartClose(_caller, _event)
         self.plot.show(None)
         self.maps.forget()
+        for jobs in (self.inspection, self.jobs, self.retrospect.jobs):
+            jobs.forget()
 
     def onSceneChanged(self, _caller: object, _event: object) -> None:
         """Show what a scene that was closed or read brought."""
@@ -348,6 +351,8 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         if self._parameterNode is None:
             return
         parameters = self._parameterNode
+        for jobs in (self.inspection, self.jobs, self.retrospect.jobs):
+            jobs.follow([parameters.cohortPath])
         self.maps.follow(parameters)
         isInspected = self.logic.isInspected(parameters.cohortPath)
         self.retrospect.follow(parameters, self.logic.nLabelled if isInspected else None)
@@ -456,7 +461,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         """
         self._report, self._reportedPath = read_report(job.result or {}), job.arguments[2]
         files = self._files()
-        self.nLabelled = sum(files.label(case) is not None for case in self._report.cases)
+        self.nLabelled = files.n_labelled(self._report.cases)
         self.getParameterNode().retrospectRun = str(files.latest_retrospect() or "")
         if self.ranking.facts.cohort != self._reportedPath:
             self.ranking.remove()
@@ -514,7 +519,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         ranked = self.ranking.rows()
         if ranked or self._report is None:
             return ranked
-        return rows_from_found(self._report.cases, self._files().states())
+        return rows_from_found(self._report.cases, self._states(self._report))
 
     def draw(self, selected: str = "") -> slicer.vtkMRMLPlotChartNode | None:
         """Draw the ranking and return the chart; `None` if there is nothing to draw."""
@@ -607,9 +612,14 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         states: Mapping[str, CaseState] = {}
         if self._report is not None:
             with suppress(CrossModalError):  # the menu of a case says it, and so does Inspect
-                states = self._files().states()
+                states = self._states(self._report)
         now = ((row, states.get(row.case_id, row.state)) for row in rows)
         return {row.case_id: state for row, state in now if state is not row.state}
+
+    def _states(self, report: CohortReport) -> Mapping[str, CaseState]:
+        """Return the states of the record; a ranking knows by itself which labels counted."""
+        files = self._files()
+        return files.states() if self.ranking.run else files.case_states(report.cases)
 
     def chosenCase(self, row: CaseRow | None) -> ChosenCase | None:
         """Return what is known of the case of a row; `None` without one."""

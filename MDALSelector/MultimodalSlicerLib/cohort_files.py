@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,6 +71,28 @@ class CohortFiles:
         """
         entries = self.record.read_states().entries
         return {case_id: entry.state for case_id, entry in entries.items()}
+
+    def case_states(self, cases: Iterable[FoundCase]) -> dict[str, CaseState]:
+        """Return the states of the record, and `LABELLED` for cases of which only a label tells.
+
+        Raises:
+            CohortError: If the record cannot be read.
+        """
+        states = self.states()
+        for case in cases:
+            state = states.get(case.case_id, CaseState.UNLABELLED)
+            if state is CaseState.UNLABELLED and self.is_labelled(case, state):
+                states[case.case_id] = CaseState.LABELLED
+        return states
+
+    def n_labelled(self, cases: Iterable[FoundCase]) -> int:
+        """Count the cases that need no label any more.
+
+        Raises:
+            CohortError: If the record cannot be read.
+        """
+        states = self.states()
+        return sum(self.is_labelled(case, states.get(case.case_id)) for case in cases)
 
     def change_states(self, changes: Mapping[str, CaseState]) -> None:
         """Keep new states in the record, which is created if needed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import qt
@@ -46,6 +46,7 @@ class JobSection:
         self._timer.setInterval(TICK_MS)
         self._timer.connect("timeout()", self._showProgress)
         self._onDone: Callable[[BackgroundProcess], None] | None = None
+        self._about: Sequence[str] = ()
         self._cancelButton.connect("clicked()", self.cancel)
         jobQueue().changed.connect(self._showStatus)
         self._showStatus()
@@ -55,15 +56,21 @@ class JobSection:
         """Whether the job that is shown waits or runs."""
         return self.job is not None and not self.job.state.isOver
 
-    def submit(self, job: BackgroundProcess, onDone: Callable[[BackgroundProcess], None]) -> None:
+    def submit(
+        self,
+        job: BackgroundProcess,
+        onDone: Callable[[BackgroundProcess], None],
+        about: Sequence[str] = (),
+    ) -> None:
         """Put a job into the queue and show it.
 
         Args:
             job: The job.
             onDone: Called when it is done; not if it failed or was cancelled.
+            about: What the job is about, for example its cohort; see `follow`.
         """
         self.release()
-        self.job, self._onDone = job, onDone
+        self.job, self._onDone, self._about = job, onDone, about
         if self._logEdit is not None:
             self._logEdit.clear()
         job.stateChanged.connect(self._onStateChanged)
@@ -77,6 +84,21 @@ class JobSection:
         """Cancel the job that is shown."""
         if self.job is not None and self.isBusy:
             self.job.cancel()
+
+    def follow(self, about: Sequence[str]) -> None:
+        """Say no more how a job ended that was about something else than what is chosen now."""
+        if self._about and tuple(self._about) != tuple(about):
+            self.forget()
+
+    def forget(self) -> None:
+        """Say no more how a job ended; one that goes on is shown until it is over."""
+        if self.isBusy:
+            return
+        self.release()
+        self._about = ()
+        if self._logEdit is not None:
+            self._logEdit.clear()
+        self._showStatus()
 
     def release(self) -> None:
         """Stop showing the job; it goes on."""
@@ -97,11 +119,12 @@ class JobSection:
         self._showStatus()
         if not job.state.isOver:
             return
+        onDone = self._onDone  # the job may be about what is not chosen any more, and forgotten
         self.changed.emit()
         if job.state is JobState.FAILED:
             slicer.util.errorDisplay(job.errorMessage, detailedText=job.report())
-        elif job.state is JobState.DONE and self._onDone is not None:
-            self._onDone(job)
+        elif job.state is JobState.DONE and onDone is not None:
+            onDone(job)
 
     def _onProgress(self, _job: BackgroundProcess, _progress: Progress) -> None:
         self._progressAt = time.monotonic()

@@ -771,7 +771,7 @@ def inspected(panel, cohort, drive, wait_until):
 
 def test_a_cohort_is_inspected_and_its_cases_are_listed(panel, inspected):
     text = panel.ui.trainSummaryLabel.text
-    assert text.startswith("Labeled cases: 1. To be segmented: 2. Modalities: ")
+    assert text.startswith("Labeled cases: 1. Unlabeled cases: 2. Modalities: ")
     states = {name: state for name, state, _ in panel.cohort.table.texts()}
     assert states == {
         "case-0001": "labeled",

@@ -93,7 +93,11 @@ class CohortJobs:
         cases, report = self.cases, self._report
         if cases is None or report is None or not self.isInspected(parameters):
             return _("Choose the folder of a cohort and press Inspect.")
-        text = _("Labeled cases: {labelled}. To be segmented: {unlabelled}. Modalities: {names}.")
+        text = _("Labeled cases: {labelled}. Unlabeled cases: {unlabelled}. Modalities: {names}.")
+        if parameters.modelPath or parameters.batchPath:
+            text = _(
+                "Labeled cases: {labelled}. To be segmented: {unlabelled}. Modalities: {names}."
+            )
         return text.format(
             labelled=cases.n_labelled,
             unlabelled=len(cases.unlabelled),

@@ -96,6 +96,11 @@ class CohortPanel:
         self.showCurve()
         self.follow(self._parameters())
 
+    def forgetJobs(self) -> None:
+        """Say no more how jobs of a scene that was closed ended."""
+        for jobs in (self.inspection, self.training, self.batch):
+            jobs.forget()
+
     def showCases(self) -> None:
         """Show the cases and what became of them."""
         cases = () if self.work.cases is None else tuple(self.work.cases.cases.values())
@@ -104,6 +109,9 @@ class CohortPanel:
 
     def follow(self, parameters: CIMLSegmentParameterNode) -> None:
         """Show what follows from the chosen cohort, model and task."""
+        for jobs in (self.inspection, self.training):
+            jobs.follow([parameters.cohortPath])
+        self.batch.follow([parameters.cohortPath, parameters.modelPath])
         self.showSummary(parameters)
         steps = self.work.search(parameters)
         if steps is not None:
@@ -137,7 +145,8 @@ class CohortPanel:
             rememberPath(self._ui.cohortPathLineEdit)
             arguments = self.work.inspection(self._parameters())
             job = self._job(arguments, _("Inspect {name}"), QUICK_LOOK)
-            self.inspection.submit(job, self.onInspected)
+            about = [self._parameters().cohortPath]
+            self.inspection.submit(job, self.onInspected, about=about)
 
     def onInspected(self, job: BackgroundProcess) -> None:
         """Show the cases."""
@@ -178,7 +187,8 @@ class CohortPanel:
             job = self._job(arguments, _("Train on {name}"), self._needs())
             job.resulted.connect(self.onTrainingEvent)
             job.stateChanged.connect(lambda job: self.onTrainingState(job, output))
-            self.training.submit(job, lambda _job: None)
+            about = [self._parameters().cohortPath]
+            self.training.submit(job, lambda _job: None, about=about)
 
     def onEstimateButton(self) -> None:
         """Make a few steps and say how long the training would take."""
@@ -218,7 +228,8 @@ class CohortPanel:
             arguments = self.work.batch(self._parameters())
             job = self._job(arguments, _("Segment the cases of {name}"), self._needs())
             job.resulted.connect(self.onBatchEvent)
-            self.batch.submit(job, self.onBatchEvent)
+            about = [self._parameters().cohortPath, self._parameters().modelPath]
+            self.batch.submit(job, self.onBatchEvent, about=about)
 
     def onBatchEvent(self, job: BackgroundProcess) -> None:
         """Show a case that is finished."""

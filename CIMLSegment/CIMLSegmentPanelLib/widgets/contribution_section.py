@@ -63,6 +63,8 @@ class ContributionSection:
         missing = () if facts is None else facts.missing
         self.matrix.show(contributions, titles=titles, missing=missing)
         self._markShown(node)
+        if self._browser.shown is None:
+            showText(self._ui.overlayLabel, "")
         showText(self._ui.contributionsHintLabel, "" if contributions else _whyNone(facts))
         self._ui.shareTable.setVisible(bool(contributions))
 

@@ -79,6 +79,7 @@ class MapSection:
     def forget(self) -> None:
         """Forget what was shown in a scene that is about to be closed."""
         self._hide()
+        self._use(caseMaps("", ""))
         self._case = None
 
     def _show(self, image: slicer.vtkMRMLScalarVolumeNode, opacity: float) -> None:

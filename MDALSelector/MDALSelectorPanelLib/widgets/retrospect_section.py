@@ -122,7 +122,7 @@ class RetrospectSection:
             needs = JobNeeds(device=(parameters.device.value or "auto") if isNetwork else "")
             arguments = retrospectArguments(parameters)
             job = BackgroundProcess(arguments, title=title, owner=self._owner, needs=needs)
-            self.jobs.submit(job, self.onDone)
+            self.jobs.submit(job, self.onDone, about=job.arguments[2:3])
 
     def onDone(self, job: BackgroundProcess) -> None:
         """Show what came out, unless the scene has changed to another cohort meanwhile."""
