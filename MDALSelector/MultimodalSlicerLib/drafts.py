@@ -55,7 +55,9 @@ def origin(node: slicer.vtkMRMLSegmentationNode) -> str:
     model = next(filter(None, models), node.GetAttribute(BEGAN_ATTRIBUTE))
     if model is None:
         return ""
-    return f"Began as a draft of the model {model}." if model else "Began empty."
+    if not model:
+        return _("Began empty.")
+    return _("Began as a draft of the model {model}.").format(model=model)
 
 
 def markAsEmpty(node: slicer.vtkMRMLSegmentationNode) -> None:
