@@ -86,6 +86,21 @@ def test_reasons_start_with_what_is_in_the_way() -> None:
     )
 
 
+def test_what_a_flag_says_is_not_said_again() -> None:
+    less = "CT and PET share 21.2 nats less than the cohort's median"
+    flags = (Flag("check pairing", f"{less}, far less than any usual case. Look at both."),)
+    assert case_reason(["", less, "alone in its group"], flags, labelled=False) == (
+        f"Check the pairing: {less}, far less than any usual case. Look at both."
+        " Alone in its group."
+    )
+
+
+def test_advice_stands_in_the_first_sentence_where_trust_is_low() -> None:
+    for r12, words in ((0.5, "with caution: look at"), (0.3, "only a little: look at")):
+        trust = judge_trust(diagnostics(r12_disjoint=r12), n_cases=250)
+        assert words in trust.sentence.partition(". ")[0]
+
+
 def test_names_of_modalities_at_the_start_keep_their_spelling() -> None:
     assert case_reason(["dDWI and T1 share less"], (), labelled=False) == "dDWI and T1 share less."
     assert case_reason(["drawn at random"], (), labelled=False) == "Drawn at random."

@@ -48,7 +48,8 @@ class TrainingEstimate:
     def sentence(self) -> str:
         """The estimate in words: `5,000 steps: about 3 h 20 min on this CPU`."""
         where = "this CPU" if self.device == "cpu" else "this GPU"
-        return f"{self.n_steps:,} steps: {duration_words(self.total_s)} on {where}"
+        noun = "step" if self.n_steps == 1 else "steps"
+        return f"{self.n_steps:,} {noun}: {duration_words(self.total_s)} on {where}"
 
     def to_json(self) -> dict[str, object]:
         """Return everything as plain values."""

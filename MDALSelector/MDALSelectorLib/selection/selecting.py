@@ -211,14 +211,15 @@ def case_reason(parts: Sequence[str], flags: Sequence[Flag], *, labelled: bool) 
     """Join the parts to one text that starts with what keeps the case from being labeled.
 
     Args:
-        parts: What the strategy and the pairs say; empty ones are left out.
+        parts: What the strategy and the pairs say; empty ones are left out, and what a flag says.
         flags: Flags of the case.
         labelled: Whether the case has its label already.
     """
     heads = [_sentence("already labeled")] if labelled else []
     for kind, head in ((CHECK_PAIRING, "check the pairing"), (NOT_RANKABLE, "not ranked")):
         heads += [_sentence(f"{head}: {flag.reason}") for flag in flags if flag.kind == kind]
-    joined = "; ".join(part for part in parts if part)
+    said = " ".join(heads)
+    joined = "; ".join(part for part in parts if part and part not in said)
     return " ".join([*heads, *([_sentence(joined)] if joined else [])])
 
 
