@@ -138,6 +138,18 @@ def test_nothing_is_said_of_a_computer_that_is_not_known_until_it_has_shown_its_
     assert seen[4].left_s == pytest.approx(172.0, rel=0.1)
 
 
+def test_what_was_done_before_the_plan_does_not_show_how_quick_a_computer_is() -> None:
+    clock = Clock()
+    job = JobClock(None, clock)
+    job.begin("Find", 1)
+    clock.now += 1.0
+    job.advance()
+    job.plan(JobPlan("job", (PlannedStage("Train", 100, 20.0),)))
+    assert job.left_s is None
+    clock.now += 5.0
+    assert job.left_s == pytest.approx(2000.0)
+
+
 def test_after_five_seconds_without_a_step_there_is_a_time() -> None:
     clock = Clock()
     job = JobClock(None, clock)

@@ -61,6 +61,8 @@ def _uses_positions(config: SelectionConfig) -> bool:
 def _estimating_stages(cohort: Cohort, config: SelectionConfig) -> tuple[PlannedStage, ...]:
     """Return the stages of the estimators that run, with steps as those announce them."""
     of, folds = config.estimation, config.estimation.cross_fit
+    if len(cohort.cases) < of.min_cases:
+        return ()
     n_pairs = comb(len(cohort.modalities), 2)
     size = len(cohort.cases) * n_pairs / 100
     n_halves = min(of.gaussian.n_reliability_splits, folds.n_repeats)

@@ -225,7 +225,9 @@ class JobClock:
         """Tell whether neither this job nor an earlier one has shown how quick this computer is."""
         if any(stage.is_learned for stage in self._stages if stage.n_open):
             return False
-        is_measured = any(stage.computed or stage.part for stage in self._stages)
+        is_planned = self._plan is not None
+        known = [s for s in self._stages if s.planned_s is not None or not is_planned]
+        is_measured = any(stage.computed or stage.part for stage in known)
         return not is_measured and self._clock() - self._start < _PATIENCE_S
 
     def _left_s(self) -> float | None:
