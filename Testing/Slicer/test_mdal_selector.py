@@ -272,6 +272,25 @@ def test_a_folder_that_is_no_cohort_is_told_and_the_panel_stays_usable(
     assert not panel.ui.startButton.enabled
 
 
+def test_problems_are_whole_in_as_many_lines_as_they_need(panel, know, small_cohort, tmp_path):
+    import shutil
+
+    cohort = shutil.copytree(small_cohort, tmp_path / "cohort")
+    (cohort / "case-0003" / "ct.nii.gz").write_bytes(b"x")
+    know(cohort)
+    view = panel.ui.problemsView
+    model = view.model()
+    assert [model.headerData(n, qt_horizontal()) for n in range(2)] == ["Severity", "Problem"]
+    assert "ends after 1 byte." in model.data(model.index(0, 1))
+    assert view.rowHeight(0) > 2 * view.fontMetrics().height()
+
+
+def qt_horizontal():
+    import qt
+
+    return qt.Qt.Horizontal
+
+
 def test_a_report_that_makes_no_sense_is_told(panel, messages, finished):
     with pytest.raises(ValueError, match="Inspect it again"):
         panel.onInspected(finished({"summary": "?"}))

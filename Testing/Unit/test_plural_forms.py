@@ -18,6 +18,7 @@ NOUNS = (
     *("cases", "files", "folders", "images", "maps", "masks", "labels", "modalities", "groups"),
     *("pairs", "patients", "sites", "folds", "trainings", "windows", "voxels", "values", "models"),
     *("problems", "results", "segments", "regions", "volumes", "others", "steps", "draws"),
+    "bytes",
 )
 IS_COUNT = re.compile(r"^(?:len|sum)\(|^n$|(?:^|\.)n_[a-z_]+$|^count$")
 AFTER_NUMBER = re.compile(rf"^ (?:[a-z]+ ){{0,2}}?(?:{'|'.join(NOUNS)})\b")

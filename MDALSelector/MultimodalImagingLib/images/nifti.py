@@ -19,6 +19,7 @@ import numpy as np
 
 from MultimodalImagingLib.images.arrays import Float64Array, VoxelArray
 from MultimodalImagingLib.images.file_contents import Payload, decompressing
+from MultimodalImagingLib.jobs.texts import counted
 
 _GZIP = b"\x1f\x8b"
 _READ_BYTES = 4096
@@ -111,7 +112,9 @@ def read_nifti_header(path: Path) -> NiftiHeader:
         if n_header in _FIELDS and len(data) >= n_header:
             return _parse(data, order, is_compressed=is_compressed)
     if len(data) < min(_FIELDS):
-        msg = "an empty file" if not data else f"a file that ends after {len(data)} bytes"
+        msg = (
+            "an empty file" if not data else f"a file that ends after {counted(len(data), 'byte')}"
+        )
         raise ValueError(msg)
     msg = "content that does not begin with a NIfTI header"
     raise ValueError(msg)
