@@ -68,10 +68,12 @@ from MultimodalWidgetsLib.remembered import (
     remember,
     rememberCohort,
 )
+from MultimodalWidgetsLib.room import reserveLines
 from MultimodalWidgetsLib.widget_additions import rememberPath, showText
 
 MODULE = "MDALSelector"
 DEVICE = "MDALSelector/Device"
+LINES = {"strategyHintLabel": 3, "reasonLabel": 4, "plotHintLabel": 2, "currentCaseLabel": 2}
 
 
 class MDALSelector(ScriptedLoadableModule):
@@ -102,11 +104,13 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
     def setup(self) -> None:
         """Load the panel and connect it."""
         self.loadPanel()
+        for name, lines in LINES.items():
+            reserveLines(lines, getattr(self.ui, name))
         self.logic = MDALSelectorLogic()
         self.cohort = CohortSection(self.ui)
         self.inspection = JobSection(self.ui, "inspect")
         self.cases = CaseTable(self.ui)
-        self.plot = CasePlot(self.ui.plotCollapsibleButton.layout(), f"{MODULE}Plot")
+        self.plot = CasePlot(self.ui.plotCollapsibleButton.layout(), f"{MODULE}Plot", legendLines=2)
         logic = self.logic
         self.maps = MapSection(self.ui, logic.overlay, logic.loader, logic.ranking)
         self.retrospect = RetrospectSection(self.ui, logic.getParameterNode, MODULE)
@@ -212,7 +216,6 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
             return
         with slicer.util.tryWithErrorDisplay(_("The ranking cannot be shown.")):
             self.logic.finishSelection(job)
-            self.ui.cohortCollapsibleButton.collapsed = True
             self.showRanking()
 
     def showRanking(self) -> None:
@@ -235,7 +238,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.cases.selectCase(caseID)
         row = self.cases.row(caseID)
         showText(self.ui.reasonLabel, "" if row is None else row.explanation)
-        self.logic.draw(caseID)
+        self.plot.show(self.logic.draw(caseID))
         self.updateButtons()
 
     def onLoadCase(self, caseID: str = "") -> None:

@@ -11,7 +11,11 @@ import vtk
 from MultimodalSlicerLib.helper_nodes import ROLE_ATTRIBUTE, roleOf
 from MultimodalSlicerLib.table_nodes import pointLabels
 from MultimodalSlicerLib.volume_nodes import hideHelper
+from MultimodalWidgetsLib.plot_look import ThemeColors, legendText
+from MultimodalWidgetsLib.room import keepRoom, reserveLines
 from MultimodalWidgetsLib.signal import Signal
+
+HEIGHT = 230
 
 
 class CasePlot:
@@ -20,24 +24,47 @@ class CasePlot:
     Attributes:
         picked: Emits the label of the point that was picked.
         view: The widget.
+        legend: Says below it which sign is what; `None` if there is no legend.
     """
 
-    def __init__(self, layout: qt.QLayout, name: str) -> None:
+    def __init__(
+        self, layout: qt.QLayout, name: str, *, height: int = HEIGHT, legendLines: int = 0
+    ) -> None:
+        """Make a view.
+
+        Args:
+            layout: Receives the view, and a legend below it, where it hides no point.
+            name: Name of the view's node.
+            height: Least height of the view, pixels.
+            legendLines: Lines of the legend; 0 for none.
+        """
         self.picked = Signal()
         self._name = name
         self.view = slicer.qMRMLPlotView()
-        self.view.setMinimumHeight(230)
+        self.view.setMinimumHeight(height)
         self.view.setMRMLScene(slicer.mrmlScene)
         self.view.setMRMLPlotViewNode(self._viewNode())
         self.view.connect("dataSelected(vtkStringArray*,vtkCollection*)", self._onSelected)
+        keepRoom(self.view)
         layout.addWidget(self.view)
+        self.colors = ThemeColors(self.view)
+        self.legend = qt.QLabel() if legendLines else None
+        if self.legend is not None:
+            self.legend.setWordWrap(True)
+            layout.addWidget(self.legend)
+            reserveLines(legendLines, self.legend)
 
     def show(self, chart: slicer.vtkMRMLPlotChartNode | None) -> None:
         """Show a chart; without one the view is hidden."""
         node = self._viewNode()
         self.view.setMRMLPlotViewNode(node)
+        self.colors.apply()
         self.view.setVisible(chart is not None)
+        if chart is not None:
+            chart.SetLegendVisibility(False)
         node.SetPlotChartNodeID(None if chart is None else chart.GetID())
+        if self.legend is not None:
+            self.legend.setText("" if chart is None else legendText(chart))
 
     def _viewNode(self) -> slicer.vtkMRMLPlotViewNode:
         """The view's node is a singleton, so that a scene that is read does not bring a second."""

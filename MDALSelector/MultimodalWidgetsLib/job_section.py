@@ -15,6 +15,7 @@ from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
 from MultimodalWidgetsLib.job_events import Message, Progress
 from MultimodalWidgetsLib.job_needs import Hindrance
 from MultimodalWidgetsLib.job_queue import jobQueue
+from MultimodalWidgetsLib.room import keepRoom, reserveLines
 from MultimodalWidgetsLib.signal import Signal
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 BAR_STEPS = 1000
 TICK_MS = 1000
+STATUS_LINES = 2
 
 
 class JobSection:
@@ -47,6 +49,8 @@ class JobSection:
         self._timer.connect("timeout()", self._showProgress)
         self._onDone: Callable[[BackgroundProcess], None] | None = None
         self._about: Sequence[str] = ()
+        keepRoom(self._progressBar)
+        reserveLines(STATUS_LINES, self._statusLabel)
         self._cancelButton.connect("clicked()", self.cancel)
         jobQueue().changed.connect(self._showStatus)
         self._showStatus()

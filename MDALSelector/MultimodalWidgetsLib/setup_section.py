@@ -18,6 +18,7 @@ from MultimodalSlicerLib.python_requirements import (
 )
 from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
 from MultimodalWidgetsLib.job_needs import JobNeeds
+from MultimodalWidgetsLib.room import reserveLines
 from MultimodalWidgetsLib.signal import Signal
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class SetupSection:
         self.problem = ""
         self._ui, self._requirements = ui, readRequirements(requirements)
         self._owner, self._submit = owner, submit
+        reserveLines(2, ui.requirementsLabel)
         ui.installButton.connect("clicked()", self.install)
         ui.checkButton.connect("clicked()", self.check)
         self.refresh()

@@ -115,7 +115,7 @@ class ModelFiller(Generic[Row]):
     def start(self, titles: Sequence[str]) -> None:
         """Make the first rows now, and the others a moment later."""
         model = qt.QStandardItemModel(len(self._rows), len(titles))
-        model.setHorizontalHeaderLabels(list(titles))
+        setTitles(model, titles)
         self._addPortion(model)
 
     def stop(self) -> None:
@@ -138,13 +138,25 @@ class ModelFiller(Generic[Row]):
 def textItem(
     text: str, *, sortValue: float | str | None = None, toolTip: str = ""
 ) -> qt.QStandardItem:
-    """Make a cell that cannot be edited; it sorts by its text if no value is given."""
+    """Make a cell that cannot be edited.
+
+    Args:
+        text: What it shows.
+        sortValue: What it sorts by; its text if none is given.
+        toolTip: Its tool tip; the text if none is given, as a narrow column cuts it.
+    """
     item = qt.QStandardItem(text)
     item.setEditable(False)
     item.setData(text.lower() if sortValue is None else sortValue, SORT_ROLE)
-    if toolTip:
-        item.setToolTip(toolTip)
+    item.setToolTip(toolTip or text)
     return item
+
+
+def setTitles(table: qt.QStandardItemModel | qt.QTableWidget, titles: Sequence[str]) -> None:
+    """Give columns their titles, which a narrow column cuts, also as tool tips."""
+    table.setHorizontalHeaderLabels(list(titles))
+    for column, title in enumerate(titles):
+        table.horizontalHeaderItem(column).setToolTip(title)
 
 
 def bar(fraction: float) -> qt.QPixmap:
@@ -174,7 +186,7 @@ def dot(color: tuple[float, float, float]) -> qt.QPixmap:
 
 
 def _items(row: Sequence[str]) -> list[qt.QStandardItem]:
-    return [textItem(text, toolTip=text) for text in row]
+    return [textItem(text) for text in row]
 
 
 def _transparent(width: int, height: int) -> qt.QPixmap:

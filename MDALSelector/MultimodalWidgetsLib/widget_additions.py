@@ -74,6 +74,13 @@ class PathLabel(qt.QObject):
             self._label.setText(text)
 
 
+def showChoice(selector: qt.QWidget, toolTip: str) -> None:
+    """Add to the tool tip of a selector of nodes the name that is chosen: it may be cut off."""
+    node = selector.currentNode()
+    name = "" if node is None else node.GetName() or ""
+    selector.toolTip = "\n".join(text for text in (toolTip, name) if text)
+
+
 def fitColumns(view: qt.QTableView, columns: Sequence[int]) -> None:
     """Make columns as wide as what is in them; the last one takes what is left, if there is."""
     header = view.horizontalHeader()
@@ -82,10 +89,3 @@ def fitColumns(view: qt.QTableView, columns: Sequence[int]) -> None:
         view.resizeColumnToContents(column)
     width = sum(header.sectionSize(column) for column in columns)
     header.setStretchLastSection(width < view.viewport().width)
-
-
-def fitHeight(table: qt.QTableWidget) -> None:
-    """Make a table as high as its rows: a small one should be seen whole."""
-    table.resizeRowsToContents()
-    heights = sum(table.rowHeight(row) for row in range(table.rowCount))
-    table.setFixedHeight(heights + table.horizontalHeader().sizeHint.height() + 6)

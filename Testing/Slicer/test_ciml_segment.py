@@ -148,8 +148,8 @@ def test_an_empty_panel_says_what_to_do_next(panel):
     assert "Choose the folder of a cohort" in ui.trainSummaryLabel.text
     assert "in Train and press Inspect" in ui.batchSummaryLabel.text
     assert not ui.contributionsHintLabel.isHidden()
-    assert ui.segmentsTable.isHidden()
-    assert ui.shareTable.isHidden()
+    assert ui.segmentsTable.rowCount == 0
+    assert not ui.shareTable.visible
     assert all(selector(panel, index).isHidden() for index in range(1, 9))
 
 
@@ -206,7 +206,7 @@ def test_a_volume_that_the_person_removed_stays_removed(panel, volumes, model):
     addVolume(slicer.mrmlScene, example.image("T1", example.grid()), "T2 of another day")
     slicer.app.processEvents()
     assert selector(panel, 2).currentNode() is None
-    assert panel.ui.inputNote2.text == "Without CT the result may be worse."
+    assert panel.ui.inputNotesLabel.text == "Without CT the result may be worse."
     assert panel.ui.segmentButton.enabled
 
 
@@ -230,7 +230,7 @@ def test_of_two_candidates_none_is_chosen(panel, volumes, model, drive):
     panel.ui.modelPathLineEdit.currentPath = str(model)
     assert selector(panel, 1).currentNode() is None
     assert not panel.ui.segmentButton.enabled
-    assert "'Patient PET', 'Patient PET late'" in panel.ui.inputNote1.text
+    assert "'Patient PET', 'Patient PET late'" in panel.ui.inputNotesLabel.text
 
 
 def test_volumes_without_telling_names_are_left_to_the_person(panel, model, drive):
@@ -244,8 +244,9 @@ def test_volumes_without_telling_names_are_left_to_the_person(panel, model, driv
     panel.ui.modelPathLineEdit.currentPath = str(model)
     drive.click(panel.ui.matchButton)
     assert [selector(panel, index).currentNode() for index in (1, 2, 3)] == [None] * 3
-    assert panel.ui.inputNote1.text == "No volume is named like PET. Choose one."
-    assert panel.ui.inputNote2.text.endswith("Choose one, or go on without it.")
+    notes = panel.ui.inputNotesLabel.text.split("\n")
+    assert notes[0] == "No volume is named like PET. Choose one."
+    assert notes[1].endswith("Choose one, or go on without it.")
     assert tool_tip(panel.ui.segmentButton).startswith("Choose the volume of PET")
     choose_volume(panel, 1, nodes[0])
     assert panel.ui.segmentButton.enabled
@@ -274,7 +275,7 @@ def test_what_cannot_be_segmented_is_said_and_nothing_happens(panel, volumes, mo
         before = census_of_scene()
         assert not panel.ui.segmentButton.enabled
         assert text in tool_tip(panel.ui.segmentButton)
-        assert text in panel.ui.inputNote2.text
+        assert text in panel.ui.inputNotesLabel.text
         with pytest.raises(ValueError, match=text):
             panel.logic.segmentation(panel._parameterNode)
         assert census_of_scene() == before
@@ -701,7 +702,7 @@ def test_a_result_is_forgotten_with_its_segmentation(panel, segmented, drive, sc
     assert left == before
     assert not folder.exists()
     assert not panel.ui.removeOverlayButton.enabled
-    assert panel.ui.shareTable.isHidden()
+    assert not panel.ui.shareTable.visible
 
 
 def test_a_saved_scene_comes_back_with_matrix_and_overlay(panel, segmented, drive, tmp_path):
@@ -713,7 +714,7 @@ def test_a_saved_scene_comes_back_with_matrix_and_overlay(panel, segmented, driv
     path = tmp_path / "scene.mrb"
     assert slicer.util.saveScene(str(path))
     slicer.mrmlScene.Clear(0)
-    assert panel.ui.shareTable.isHidden()
+    assert not panel.ui.shareTable.visible
     slicer.util.loadScene(str(path))
     slicer.app.processEvents()
     assert [panel.ui.shareTable.item(row, 0).text() for row in range(2)] == texts
@@ -815,15 +816,19 @@ def test_the_cohort_of_the_selector_is_taken_over_with_its_corrected_names(
     assert not panel.ui.trainButton.enabled
 
 
-def test_the_fields_of_a_task_are_shown_when_it_needs_them(panel, drive):
+def test_the_fields_of_a_task_can_be_used_when_it_needs_them(panel, drive):
     from CIMLSegmentPanelLib.nodes.segmentation_parameters import TaskPreset
 
-    assert panel.ui.taskPathLineEdit.isHidden()
+    path, primary = panel.ui.taskPathLineEdit, panel.ui.primaryLineEdit
+    assert not path.enabled
+    assert tool_tip(path) == tool_tip(primary) == "The chosen task needs none."
     drive.choose(panel.ui.taskComboBox, TaskPreset.FILE.label())
-    assert not panel.ui.taskPathLineEdit.isHidden()
+    assert path.enabled
+    assert primary.enabled
     drive.choose(panel.ui.taskComboBox, TaskPreset.SINGLE_TARGET.label())
-    assert panel.ui.taskPathLineEdit.isHidden()
-    assert not panel.ui.primaryLineEdit.isHidden()
+    assert not path.enabled
+    assert primary.enabled
+    assert tool_tip(primary) != "The chosen task needs none."
 
 
 def test_what_label_values_are_reaches_the_training(panel, inspected, tmp_path):
@@ -932,13 +937,23 @@ def test_the_course_of_a_training_is_drawn_while_it_runs(panel, scene):
             job.result = content
             panel.cohort.onTrainingEvent(job)
     slicer.app.processEvents()
-    chart = panel.cohort.work.curve.plot.chart()
-    assert chart.GetNumberOfPlotSeriesNodes() == 2
-    series = {chart.GetNthPlotSeriesNode(index).GetName() for index in range(2)}
-    assert series == {"loss", "validation Dice"}
-    table = chart.GetNthPlotSeriesNode(0).GetTableNode().GetTable()
-    assert table.GetNumberOfRows() == 3
-    assert panel.cohort.plot.view.visible
+    curve, section = panel.cohort.work.curve, panel.cohort
+    for plot, name, view in (
+        (curve.loss, "loss", section.lossPlot.view),
+        (curve.dice, "validation Dice", section.dicePlot.view),
+    ):
+        chart = plot.chart()
+        assert chart.GetNumberOfPlotSeriesNodes() == 1  # each on an axis of its own
+        assert chart.GetNthPlotSeriesNode(0).GetName() == chart.GetYAxisTitle() == name
+        table = chart.GetNthPlotSeriesNode(0).GetTableNode().GetTable()
+        assert table.GetNumberOfRows() == 3
+        assert view.visible
+        assert view.chart().GetNumberOfPlots() == 1
+    assert curve.dice.chart().GetYAxisRange() == (0.0, 1.0)
+    curve.clear()
+    panel.cohort.show()
+    assert not section.lossPlot.view.visible
+    assert panel.ui.curveHintLabel.visible
 
 
 def test_the_best_model_is_offered_also_after_a_cancel(panel, inspected, drive, tmp_path):

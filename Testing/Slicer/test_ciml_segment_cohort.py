@@ -83,8 +83,9 @@ def states(panel):
 
 def points(panel, name):
     """Steps at which the curve has a point."""
-    chart = panel.cohort.work.curve.plot.chart()
-    series = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
+    curve = panel.cohort.work.curve
+    charts = [plot.chart() for plot in (curve.loss, curve.dice)]
+    series = [chart.GetNthPlotSeriesNode(0) for chart in charts if chart is not None]
     node = next((node for node in series if node.GetName() == name), None)
     if node is None:
         return set()
@@ -134,7 +135,7 @@ def test_a_cancelled_training_leaves_its_best_model(
 ):
     train(300)  # validated every 15 steps
     assert tool_tip(panel.ui.useModelButton) == "Train a model first."
-    wait_until(lambda: bool(panel.cohort.work.curve.plot.chart()), 300.0)
+    wait_until(lambda: bool(panel.cohort.work.curve.loss.chart()), 300.0)
     folder = Path(panel._parameterNode.recordPath) / "models" / "pet-ct"
     wait_until((folder / "model.json").is_file, 600.0)
     drive.click(panel.ui.trainCancelButton)

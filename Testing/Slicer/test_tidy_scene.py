@@ -130,7 +130,7 @@ class Work:
     def whole(self):
         """Both plots show what there is."""
         for panel in (self.selector, self.segmenter):
-            plot = panel.plot if panel is self.selector else panel.cohort.plot
+            plot = panel.plot if panel is self.selector else panel.cohort.lossPlot
             assert not plot.view.isHidden()
             assert plot.view.chart().GetNumberOfPlots() > 0
 
@@ -198,7 +198,7 @@ def test_every_node_may_be_deleted_in_every_state(work, scene, state):
         chosen = work.desk.selector.logic.getParameterNode().cohortPath
         scene.RemoveNode(node)
         work.settle()
-        for plot in (work.selector.plot, work.segmenter.cohort.plot):
+        for plot in (work.selector.plot, work.segmenter.cohort.lossPlot):
             assert plot.view.isHidden() or plot.view.chart().GetNumberOfPlots() > 0, kind
         hint = work.selector.ui.plotHintLabel
         assert bool(work.selector.logic.ranking.plot.chart()) or hint.text, kind
@@ -340,7 +340,7 @@ def test_a_deleted_table_of_contributions_says_what_to_do(work, scene):
     node = work.segmenter._parameterNode.result
     scene.RemoveNode(node.GetNthNodeReference("CIMLSegment.Table", 0))
     work.settle()
-    assert ui.shareTable.isHidden()
+    assert not ui.shareTable.visible
     assert "open its result again" in ui.contributionsHintLabel.text
     work.result()
     assert not ui.shareTable.isHidden()

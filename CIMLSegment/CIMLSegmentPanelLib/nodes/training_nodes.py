@@ -6,7 +6,7 @@ Must not import Qt.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import slicer
@@ -24,15 +24,14 @@ from MultimodalSlicerLib.table_nodes import (
 
 COURSE_ROLE = "CIML training course"
 POINTS_ROLE, CHART_ROLE = "CIML training points", "CIML training plot"
+DICE_POINTS_ROLE, DICE_CHART_ROLE = "CIML training Dice points", "CIML training Dice plot"
 COLUMNS = ("step", "loss", "validation Dice")
 _NO_LINE = slicer.vtkMRMLPlotSeriesNode.LineStyleNone
 _SOLID = slicer.vtkMRMLPlotSeriesNode.LineStyleSolid
 _CIRCLE = slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle
 _DIAMOND = slicer.vtkMRMLPlotSeriesNode.MarkerStyleDiamond
-STYLES = (
-    SeriesStyle((0.84, 0.37, 0.0), _CIRCLE, size=5.0, line=_SOLID),
-    SeriesStyle((0.0, 0.45, 0.70), _DIAMOND, size=9.0, line=_SOLID),
-)
+LOSS_STYLE = SeriesStyle((0.84, 0.37, 0.0), _CIRCLE, size=5.0, line=_SOLID)
+DICE_STYLE = SeriesStyle((0.20, 0.60, 0.85), _DIAMOND, size=9.0, line=_SOLID)
 
 
 @dataclass(frozen=True)
@@ -60,14 +59,16 @@ def curvePoint(content: Mapping[str, object]) -> CurvePoint | None:
 
 
 class TrainingNodes:
-    """Writes the course of one training at a time.
+    """Writes the course of one training at a time: loss and Dice have a plot each.
 
     Attributes:
-        plot: The plot of the course.
+        loss: The plot of the loss.
+        dice: The plot of the validation Dice.
     """
 
     def __init__(self, scene: slicer.vtkMRMLScene) -> None:
-        self.plot = ScatterPlot(scene, CHART_ROLE, POINTS_ROLE)
+        self.loss = ScatterPlot(scene, CHART_ROLE, POINTS_ROLE)
+        self.dice = ScatterPlot(scene, DICE_CHART_ROLE, DICE_POINTS_ROLE)
         self._scene = scene
         self._points: list[CurvePoint] = []
         self.takeOver()
@@ -75,7 +76,7 @@ class TrainingNodes:
     def clear(self) -> None:
         """Begin anew."""
         self._points = []
-        self.plot.remove()
+        self._removePlots()
         course = findNode(self._scene, TABLE, COURSE_ROLE)
         if course is not None:
             removeHelper(course)
@@ -98,27 +99,40 @@ class TrainingNodes:
         )
         setColumns(course, dict(zip(COLUMNS, map(list, values), strict=True)))
 
-    def draw(self) -> slicer.vtkMRMLPlotChartNode | None:
-        """Draw the course and return the chart; `None` if the scene has no course."""
+    def draw(self) -> tuple[slicer.vtkMRMLPlotChartNode | None, slicer.vtkMRMLPlotChartNode | None]:
+        """Draw the course; return the charts of loss and Dice, `None` for what it has not."""
         if not self._points or findNode(self._scene, TABLE, COURSE_ROLE) is None:
-            self.plot.remove()
-            return None
-        groups = self._groups()
-        chart = self.plot.draw(groups, self._styles(groups))
-        chart.SetXAxisTitle(_("step"))
-        chart.SetYAxisTitle(_("loss, validation Dice"))
-        return chart
+            self._removePlots()
+            return None, None
+        losses = [(p.step, p.loss) for p in self._points if p.loss is not None]
+        dices = [(p.step, p.dice) for p in self._points if p.dice is not None]
+        charts = (
+            _draw(self.loss, _("loss"), losses, LOSS_STYLE),
+            _draw(self.dice, _("validation Dice"), dices, DICE_STYLE),
+        )
+        if charts[1] is not None:
+            charts[1].SetYAxisRangeAuto(False)
+            charts[1].SetYAxisRange(0.0, 1.0)
+        return charts
 
-    def _styles(self, groups: Mapping[str, list[Point]]) -> dict[str, SeriesStyle]:
-        """The plot's view complains about a line through a single point."""
-        isLine = max(map(len, groups.values())) > 1
-        styles = STYLES if isLine else [replace(style, line=_NO_LINE) for style in STYLES]
-        return dict(zip(groups, styles, strict=True))
+    def _removePlots(self) -> None:
+        self.loss.remove()
+        self.dice.remove()
 
-    def _groups(self) -> dict[str, list[Point]]:
-        losses = [(str(p.step), float(p.step), p.loss) for p in self._points if p.loss is not None]
-        dices = [(str(p.step), float(p.step), p.dice) for p in self._points if p.dice is not None]
-        return {_("loss"): losses, _("validation Dice"): dices}
+
+def _draw(
+    plot: ScatterPlot, name: str, values: Sequence[tuple[int, float]], style: SeriesStyle
+) -> slicer.vtkMRMLPlotChartNode | None:
+    """Draw a curve; the plot's view complains about a line through a single point."""
+    if not values:
+        plot.remove()
+        return None
+    points: list[Point] = [(str(step), float(step), value) for step, value in values]
+    shown = style if len(points) > 1 else replace(style, line=_NO_LINE)
+    chart = plot.draw({name: points}, {name: shown})
+    chart.SetXAxisTitle(_("step"))
+    chart.SetYAxisTitle(name)
+    return chart
 
 
 def _pointsFrom(course: slicer.vtkMRMLTableNode) -> list[CurvePoint]:

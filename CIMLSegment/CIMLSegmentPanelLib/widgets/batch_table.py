@@ -39,7 +39,6 @@ class BatchTable:
         """
         ordered = sorted(cases, key=lambda case: case.state == LABELLED)
         before, self._rows = self._rows, [_texts(case) for case in ordered]
-        self._view.setVisible(bool(cases))
         isSame = [row[0] for row in before] == [row[0] for row in self._rows]
         changed = [n for n, row in enumerate(self._rows) if isSame and row != before[n]]
         if not (isSame and self._table.isFilled) or len(changed) > PORTION:

@@ -30,11 +30,15 @@ from MultimodalWidgetsLib.job_section import JobSection
 from MultimodalWidgetsLib.leaving import mayLeave
 from MultimodalWidgetsLib.recent_cohorts import RecentCohorts
 from MultimodalWidgetsLib.remembered import RecentCohort, rememberCohort
+from MultimodalWidgetsLib.room import keepRoom, reserveLines
 from MultimodalWidgetsLib.signal import Signal
 from MultimodalWidgetsLib.widget_additions import PathLabel, rememberPath
 
 if TYPE_CHECKING:
     from slicer_types import UiForm
+
+
+CURVE_HEIGHT = 160  # pixels
 
 
 class CohortPanel:
@@ -64,8 +68,15 @@ class CohortPanel:
         self.changed, self.modelChosen, self.resultOpened = Signal(), Signal(), Signal()
         self._ui, self.work, self._parameters = ui, work, parameters
         self.inspection = JobSection(ui, "inspect")
+        fields = {"taskPath": ui.taskPathLineEdit, "primary": ui.primaryLineEdit}
+        self._toolTips = {name: field.toolTip for name, field in fields.items()}
+        keepRoom(ui.curveWidget)
+        for label in (ui.trainSummaryLabel, ui.batchSummaryLabel):
+            reserveLines(3, label)
         self.training, self.batch = JobSection(ui, "train"), JobSection(ui, "batch")
-        self.plot = CasePlot(ui.curveWidget.layout(), "CIMLSegmentPlot")
+        layout = ui.curveWidget.layout()
+        self.lossPlot = CasePlot(layout, "CIMLSegmentPlot", height=CURVE_HEIGHT)
+        self.dicePlot = CasePlot(layout, "CIMLSegmentDicePlot", height=CURVE_HEIGHT)
         self.table = BatchTable(ui.batchView)
         self.recent = RecentCohorts(ui.recentButton, self.onRecentChosen)
         self.hints: Mapping[str, str] = {}
@@ -119,9 +130,10 @@ class CohortPanel:
         self._choice.follow(parameters)
         isFile = parameters.taskPreset is TaskPreset.FILE
         isOpen = isFile or parameters.taskPreset.value == "single-target"
-        for name, isVisible in (("taskPath", isFile), ("primary", isOpen)):
-            getattr(self._ui, f"{name}Label").setVisible(isVisible)
-            getattr(self._ui, f"{name}LineEdit").setVisible(isVisible)
+        for name, isUsed in (("taskPath", isFile), ("primary", isOpen)):
+            field, unused = getattr(self._ui, f"{name}LineEdit"), _("The chosen task needs none.")
+            field.setEnabled(isUsed)
+            field.toolTip = self._toolTips[name] if isUsed else unused
 
     def showSummary(self, parameters: CIMLSegmentParameterNode) -> None:
         """Say what there is to train on and to segment."""
@@ -286,10 +298,11 @@ class CohortPanel:
         }
 
     def showCurve(self) -> None:
-        """Show the course of a training; without one there is no gap in the panel."""
-        chart = self.work.curve.draw()
-        self._ui.curveWidget.setVisible(chart is not None)
-        self.plot.show(chart)
+        """Show the course of a training."""
+        charts = self.work.curve.draw()
+        self._ui.curveStack.setCurrentIndex(int(charts != (None, None)))
+        for plot, chart in zip((self.lossPlot, self.dicePlot), charts, strict=True):
+            plot.show(chart)
 
     def _needs(self) -> JobNeeds:
         return JobNeeds(device=self._parameters().device.value)

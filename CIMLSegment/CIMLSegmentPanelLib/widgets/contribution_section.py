@@ -20,6 +20,7 @@ from CIMLSegmentPanelLib.nodes.result_segments import segmentRows
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
 from CIMLSegmentPanelLib.widgets.share_matrix import ShareMatrix
 from MultimodalSlicerLib.plurals import byNumber
+from MultimodalWidgetsLib.room import keepRoom, reserveLines
 from MultimodalWidgetsLib.signal import Signal
 from MultimodalWidgetsLib.widget_additions import showText
 
@@ -53,6 +54,10 @@ class ContributionSection:
         self.matrix.picked.connect(self.onCellPicked)
         self._ui, self._browser, self._parameters = ui, browser, parameters
         self._shownView: MapView | None = None
+        self._choiceTip = ui.mapKindComboBox.toolTip
+        keepRoom(ui.sharePage)
+        reserveLines(4, ui.mapHintLabel)
+        reserveLines(2, ui.overlayLabel)
         showText(ui.overlayLabel, "")
 
     def show(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
@@ -65,8 +70,8 @@ class ContributionSection:
         self._markShown(node)
         if self._browser.shown is None:
             showText(self._ui.overlayLabel, "")
-        showText(self._ui.contributionsHintLabel, "" if contributions else _whyNone(facts))
-        self._ui.shareTable.setVisible(bool(contributions))
+        self._ui.contributionsHintLabel.setText(_whyNone(facts))
+        self._ui.contributionsStack.setCurrentIndex(int(bool(contributions)))
 
     def onNodesDeleted(self) -> None:
         """Show what is left after somebody deleted maps, tables or images."""
@@ -78,6 +83,8 @@ class ContributionSection:
         """Follow opacity, threshold and kind of the map."""
         view = mapView(parameters)
         self._ui.mapHintLabel.text = mapHint(parameters)
+        choice = self._ui.mapKindComboBox
+        choice.toolTip = "\n".join((self._choiceTip, choice.currentText))
         if self._browser.shown is None or view == self._shownView:
             return
         self._shownView = view

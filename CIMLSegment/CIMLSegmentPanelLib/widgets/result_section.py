@@ -18,13 +18,16 @@ from CIMLSegmentPanelLib.nodes.result_segments import (
     toggle3D,
 )
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
+from MultimodalWidgetsLib.room import reserveLines, reserveRows
 from MultimodalWidgetsLib.signal import Signal
-from MultimodalWidgetsLib.widget_additions import fitHeight, showText
+from MultimodalWidgetsLib.tables import setTitles
+from MultimodalWidgetsLib.widget_additions import showChoice, showText
 
 if TYPE_CHECKING:
     from slicer_types import UiForm
 
 NOTHING_YET = "nothing yet"
+SEGMENT_ROWS = 4
 
 
 class ResultSection:
@@ -40,7 +43,11 @@ class ResultSection:
         """Take the widgets of the `.ui` file and a function that returns what is chosen now."""
         self.changed = Signal()
         self._ui, self._parameters = ui, parameters
+        self._selectors = {box: box.toolTip for box in (ui.resultSelector, ui.targetSelector)}
         self._shown: slicer.vtkMRMLSegmentationNode | str | None = NOTHING_YET
+        reserveLines(2, ui.warningsLabel)
+        showSegments(ui.segmentsTable, ())
+        reserveRows(ui.segmentsTable, SEGMENT_ROWS)
 
     def forget(self) -> None:
         """Show the result anew next time."""
@@ -58,12 +65,12 @@ class ResultSection:
 
     def measure(self) -> None:
         """Show the segments as they are now."""
-        rows = segmentRows(self._result())
-        showSegments(self._ui.segmentsTable, rows)
-        self._ui.segmentsTable.setVisible(bool(rows))
+        showSegments(self._ui.segmentsTable, segmentRows(self._result()))
 
     def follow(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
-        """Say what the button for 3-D would do."""
+        """Say what the button for 3-D would do, and in tool tips which nodes are chosen."""
+        for selector, toolTip in self._selectors.items():
+            showChoice(selector, toolTip)
         self._ui.show3DButton.text = _("Hide 3D") if isShown3D(node) else _("Show 3D")
 
     def onShow3DButton(self) -> None:
@@ -85,23 +92,23 @@ class ResultSection:
 
 
 def showSegments(table: qt.QTableWidget, rows: Sequence[SegmentRow]) -> None:
-    """Fill a table with segments; it is as high as they need."""
+    """Fill a table with segments."""
     table.clear()
     table.setColumnCount(3)
     table.setRowCount(len(rows))
-    table.setHorizontalHeaderLabels([_("Segment"), _("Volume (ml)"), _("Terminology")])
+    setTitles(table, [_("Segment"), _("Volume (ml)"), _("Terminology")])
     for index, row in enumerate(rows):
         for column, item in enumerate(_segmentItems(row)):
             item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
             table.setItem(index, column, item)
     table.resizeColumnsToContents()
-    fitHeight(table)
 
 
 def _segmentItems(row: SegmentRow) -> list[qt.QTableWidgetItem]:
     swatch = qt.QPixmap(14, 14)
     swatch.fill(qt.QColor(*(round(255 * part) for part in row.color)))
     name = qt.QTableWidgetItem(qt.QIcon(swatch), row.name)
+    name.setToolTip(row.name)
     volume = qt.QTableWidgetItem(f"{row.volumeMl:.1f}" if row.volumeMl else _("not found"))
     volume.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
     code = qt.QTableWidgetItem(row.code)

@@ -12,11 +12,12 @@ from CIMLSegmentLib.results.map_kinds import MAP_KINDS
 from CIMLSegmentLib.results.map_pictures import color_of
 from CIMLSegmentLib.results.segmentation_result import Contribution
 from CIMLSegmentPanelLib.nodes.map_browser import Cell
+from MultimodalWidgetsLib.room import reserveRows
 from MultimodalWidgetsLib.signal import Signal
-from MultimodalWidgetsLib.tables import dot
-from MultimodalWidgetsLib.widget_additions import fitHeight
+from MultimodalWidgetsLib.tables import dot, setTitles
 
 COLORS_OF_SHARES = MAP_KINDS["information"].colors
+SHARE_ROWS = 3
 Column = tuple[str, str]  # region, primary
 
 
@@ -32,6 +33,9 @@ class ShareMatrix:
         self._table = table
         self._columns: list[Column] = []
         self._auxiliaries: list[str] = []
+        table.setColumnCount(1)
+        table.setHorizontalHeaderLabels([" \n "])
+        reserveRows(table, SHARE_ROWS)
         table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
         table.connect("cellClicked(int,int)", self._onClicked)
         table.connect("cellActivated(int,int)", self._onClicked)
@@ -60,7 +64,7 @@ class ShareMatrix:
             _("{region}\nin {primary}").format(region=titles.get(region, region), primary=primary)
             for region, primary in self._columns
         ]
-        table.setHorizontalHeaderLabels(heads)
+        setTitles(table, heads)
         table.setVerticalHeaderLabels(
             [_("{name} (missing)").format(name=n) if n in missing else n for n in self._auxiliaries]
         )
@@ -69,7 +73,6 @@ class ShareMatrix:
             for column, (region, primary) in enumerate(self._columns):
                 item = _cell(cells.get((region, primary, auxiliary)), titles.get(region, region))
                 table.setItem(row, column, item)
-        fitHeight(table)
 
     def mark(self, cell: Cell | None) -> None:
         """Mark the cell whose map is shown, or none, without changing its color."""

@@ -35,11 +35,11 @@ class CaseItems:
         rank = LAST if row.rank is None else row.rank
         items = [
             textItem("" if row.rank is None else str(row.rank), sortValue=rank),
-            textItem(row.case_id, toolTip=row.reason),
+            textItem(row.case_id, toolTip="\n".join((row.case_id, row.reason)).strip()),
             textItem("", sortValue=0),
             self._differenceItem(row),
             textItem("", sortValue=rank),
-            textItem(_flagKinds(row), sortValue=-len(row.flags), toolTip="\n".join(row.flags)),
+            textItem(_flagKinds(row), sortValue=-len(row.flags), toolTip=_flagsTip(row)),
             *(_measureItem(row.measures.get(measure.title)) for measure in MEASURES[1:]),
         ]
         setState(items, row)
@@ -50,7 +50,8 @@ class CaseItems:
         if value is None:
             return textItem("", sortValue=-LAST)
         pmi = "\n".join(f"{pair}: {decimals(nats)} nats" for pair, nats in row.pmi.items())
-        item = textItem(decimals(value), sortValue=value, toolTip=pmi)
+        text = decimals(value)
+        item = textItem(text, sortValue=value, toolTip="\n".join((text, pmi)).strip())
         width = self._high - self._low
         fraction = (value - self._low) / width if width > 0 else 1.0
         item.setData(bar(fraction), qt.Qt.DecorationRole)
@@ -74,6 +75,7 @@ def setState(items: Sequence[qt.QStandardItem], row: CaseRow) -> None:
     """Show the state of a row in its cells."""
     text = stateText(row.state)
     items[STATE].setText(text)
+    items[STATE].setToolTip(text)
     items[STATE].setData(list(CaseState).index(row.state), SORT_ROLE)
     items[STATE].setData(dot(STATE_COLORS[row.state]), qt.Qt.DecorationRole)
     searched = " ".join((row.case_id, *row.flags, f"[{text}]"))
@@ -91,6 +93,12 @@ def _measureItem(value: float | None) -> qt.QStandardItem:
 
 def _flagKinds(row: CaseRow) -> str:
     return ", ".join(flag.partition(":")[0] for flag in row.flags)
+
+
+def _flagsTip(row: CaseRow) -> str:
+    """All kinds, as a narrow column cuts them, and then what was seen."""
+    kinds = (_flagKinds(row),) if len(row.flags) > 1 else ()
+    return "\n".join((*kinds, *row.flags))
 
 
 def _highlight() -> qt.QBrush:

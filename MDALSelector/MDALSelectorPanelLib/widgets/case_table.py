@@ -24,7 +24,7 @@ from MDALSelectorPanelLib.widgets.case_items import (
 )
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalWidgetsLib.signal import Signal
-from MultimodalWidgetsLib.tables import SORT_ROLE, ModelFiller, dot
+from MultimodalWidgetsLib.tables import SORT_ROLE, ModelFiller, dot, setTitles
 from MultimodalWidgetsLib.widget_additions import fitColumns
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class CaseTable:
         return [self._caseAt(self._proxy.index(row, CASE)) for row in rows]
 
     def _setUpModels(self) -> None:
-        self._model.setHorizontalHeaderLabels(columnTitles())
+        setTitles(self._model, columnTitles())
         self._proxy.sortRole = SORT_ROLE
         self._proxy.filterRole = SEARCH_ROLE
         self._proxy.filterKeyColumn = CASE

@@ -9,8 +9,9 @@ import qt
 from slicer.i18n import tr as _
 
 from MultimodalSlicerLib.cohort_report import CohortReport, NamePart, with_correction
+from MultimodalWidgetsLib.room import reserveLines
 from MultimodalWidgetsLib.signal import Signal
-from MultimodalWidgetsLib.tables import PlainTable
+from MultimodalWidgetsLib.tables import PlainTable, setTitles
 
 if TYPE_CHECKING:
     from slicer_types import UiForm
@@ -34,11 +35,12 @@ class CohortSection:
         self.hint = ""
         self._ui = ui
         self._corrections: list[str] = []
+        reserveLines(4, ui.cohortSummaryLabel)
         self._geometry = PlainTable(ui.geometryView)
         self._problems = PlainTable(ui.problemsView, wrapped=1)
         titles = [_("Part of the name"), _("Modality"), _("Files"), _("Example")]
         ui.namesTable.setColumnCount(len(titles))
-        ui.namesTable.setHorizontalHeaderLabels(titles)
+        setTitles(ui.namesTable, titles)
         ui.namesTable.horizontalHeader().setStretchLastSection(True)
         ui.namesTable.connect("cellChanged(int,int)", self._onCellChanged)
         self.show(None)
@@ -97,11 +99,14 @@ def _summary(report: CohortReport | None) -> str:
 def _nameItems(part: NamePart) -> list[qt.QTableWidgetItem]:
     texts = (part.part, part.target, str(part.n_files), part.example)
     items = [qt.QTableWidgetItem(text) for text in texts]
+    for item, text in zip(items, texts, strict=True):
+        item.setToolTip(text)
     for item in (items[FILES], items[EXAMPLE]):
         item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
-    items[TARGET].setToolTip(
-        _("The modality of files with this part in their name; `label` and `ignore` are possible.")
+    hint = _(
+        "The modality of files with this part in their name; `label` and `ignore` are possible."
     )
     if not part.is_used:
-        items[TARGET].setToolTip(_("These files are not used. Write what they are."))
+        hint = _("These files are not used. Write what they are.")
+    items[TARGET].setToolTip("\n".join((part.target, hint)))
     return items

@@ -14,6 +14,7 @@ from MDALSelectorPanelLib.nodes.ranking_nodes import RankingNodes
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalSlicerLib.case_loader import CaseLoader
 from MultimodalSlicerLib.selection_parameters import MDALSelectorParameterNode
+from MultimodalWidgetsLib.room import reserveLines
 from MultimodalWidgetsLib.signal import Signal
 from MultimodalWidgetsLib.widget_additions import showText
 
@@ -42,6 +43,7 @@ class MapSection:
         self.changed = Signal()
         self._overlay, self._loader, self._ranking = overlay, loader, ranking
         self._label, self._choice = ui.mapLabel, ui.mapComboBox
+        reserveLines(3, ui.mapLabel)
         widgets = (ui.showMapCheckBox, ui.mapComboBox, ui.mapOpacitySlider)
         self._toolTips = {widget: widget.toolTip for widget in widgets}
         self._case: tuple[str, str] | None = None
@@ -62,6 +64,7 @@ class MapSection:
         if case != self._case:
             self._case = case
             self._use(caseMaps(*case))
+        self._tellChoice()
         image = next(iter(self._loader.volumes().values()), None)
         if image is None or self._maps.problem or not parameters.showsMap:
             self._hide()
@@ -106,3 +109,9 @@ class MapSection:
             widget.setEnabled(not maps.problem)
             widget.toolTip = maps.problem or toolTip
         showText(self._label, maps.problem if maps.caseID else "")
+
+    def _tellChoice(self) -> None:
+        """Add to the tool tip what is chosen: a narrow panel cuts it off."""
+        if not self._maps.problem:
+            tip = self._toolTips[self._choice]
+            self._choice.toolTip = "\n".join((tip, self._choice.currentText))

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from MDALSelectorPanelLib.nodes.ranking_nodes import RankingNodes
 from MultimodalSlicerLib.selection_parameters import MDALSelectorParameterNode, Strategy
+from MultimodalWidgetsLib.room import keepRoom, reserveLines
 from MultimodalWidgetsLib.widget_additions import showText
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class RankingNotes:
             parameters: Returns what the user chose in the present scene.
         """
         self._ui, self._ranking, self._parameters = ui, ranking, parameters
+        reserveLines(3, ui.trustLabel, ui.evidenceLabel)
+        keepRoom(ui.offeredStrategyButton)
 
     def show(self) -> None:
         """Show trust in one sentence, and all of it as tool tip; and the rest."""

@@ -23,6 +23,7 @@ from MultimodalSlicerLib.selection_parameters import (
 from MultimodalWidgetsLib.background_process import BackgroundProcess
 from MultimodalWidgetsLib.job_needs import JobNeeds
 from MultimodalWidgetsLib.job_section import JobSection
+from MultimodalWidgetsLib.room import keepRoom, reserveLines
 from MultimodalWidgetsLib.signal import Signal
 from MultimodalWidgetsLib.tables import PlainTable
 from MultimodalWidgetsLib.widget_additions import showText
@@ -54,6 +55,10 @@ class RetrospectSection:
         self._ui, self._parameters, self._owner = ui, parameters, owner
         self._run: str | None = None
         self._result, self._labelProblem = RetrospectResult(), ""
+        reserveLines(4, ui.retrospectHintLabel)
+        reserveLines(4, ui.verdictLabel)
+        reserveLines(1, ui.usedStrategyLabel)
+        keepRoom(ui.retrospectTableLabel, ui.retrospectView, ui.retrospectResult)
         self._table = PlainTable(ui.retrospectView)
         ui.retrospectView.setSortingEnabled(False)  # the best at the main budget comes first
         ui.retrospectView.horizontalHeader().setStretchLastSection(False)
@@ -145,6 +150,7 @@ class RetrospectSection:
 
     def _show(self, result: RetrospectResult) -> None:
         self._result = result
+        self._ui.retrospectStack.setCurrentIndex(int(bool(result.rows)))
         showText(self._ui.verdictLabel, result.sentence)
         self._ui.verdictLabel.toolTip = "\n".join(result.notes)
         self._table.setRows(result.titles, result.rows)

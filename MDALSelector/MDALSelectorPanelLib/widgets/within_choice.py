@@ -26,6 +26,7 @@ class WithinChoice:
         """
         self._box, self._names, self._parameters = box, [""], parameters
         self._offered: tuple[object, ...] = ()
+        self._toolTip = box.toolTip
         box.connect("activated(int)", self._onActivated)
 
     def follow(self, report: CohortReport | None, current: str) -> None:
@@ -48,6 +49,7 @@ class WithinChoice:
             text = byNumber(n, _("{name} ({n} group)"), _("{name} ({n} groups)"))
             self._box.addItem(text.format(name=name, n=n) if name in groupings else name)
         self._box.setCurrentIndex(self._names.index(current))
+        self._box.toolTip = "\n".join((self._toolTip, self._box.currentText))
 
     def _onActivated(self, index: int) -> None:
         self._parameters().within = self._names[index]

@@ -37,9 +37,7 @@ class qMRMLNodeComboBox(QWidget):
         self._observation = Observation(self)
         self._shown: dict[str, Any] = {}
         self._box = QComboBox(self)
-        self._box.setMinimumContentsLength(8)
-        policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        self._box.setSizeAdjustPolicy(policy)
+        self._box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._box)
@@ -48,6 +46,12 @@ class qMRMLNodeComboBox(QWidget):
         self._box.currentIndexChanged.connect(self._onIndexChanged)
         self._box.activated.connect(self._onActivated)
         self.setEnabled(False)
+
+    def sizeAdjustPolicy(self) -> Any:
+        return self._box.sizeAdjustPolicy()
+
+    def setSizeAdjustPolicy(self, policy: int) -> None:
+        self._box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy(policy))
 
     def mrmlScene(self) -> Any:
         return self._scene

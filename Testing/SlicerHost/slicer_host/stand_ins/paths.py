@@ -7,7 +7,14 @@ import re
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Signal
-from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
 
 from slicer_host import dialogs
 from slicer_host.errors import RefusalError
@@ -37,14 +44,21 @@ class ctkPathLineEdit(QWidget):
         layout.addWidget(self._box, 1)
         layout.addWidget(self._browse)
         self.setFocusProxy(self._box)
-        self._box.setMinimumContentsLength(8)
+        # As CTK does by its own size hint: the path itself asks for no room.
         policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         self._box.setSizeAdjustPolicy(policy)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._browse.clicked.connect(lambda: self.browse())
         self._box.editTextChanged.connect(self._onEdited)
 
     def comboBox(self) -> QComboBox:
         return self._box
+
+    def minimumContentsLength(self) -> int:
+        return self._box.minimumContentsLength()
+
+    def setMinimumContentsLength(self, length: int) -> None:
+        self._box.setMinimumContentsLength(length)
 
     def currentPath(self) -> str:
         return self._box.currentText()

@@ -30,6 +30,7 @@ class qMRMLPlotView(WithScene, Picture):
         self._view.SetRenderWindow(self._window)
         self._chart = vtk.vtkChartXY()
         self._view.GetScene().AddItem(self._chart)
+        self._chart.GetBackgroundBrush().SetColor(255, 253, 246, 255)
         style = vtk.vtkContextInteractorStyle()
         style.SetScene(self._view.GetScene())
         self._interactor.SetInteractorStyle(style)
@@ -41,6 +42,9 @@ class qMRMLPlotView(WithScene, Picture):
 
     def chart(self) -> Any:
         return self._chart
+
+    def scene(self) -> Any:
+        return self._view.GetScene()
 
     def mrmlPlotViewNode(self) -> Any:
         return self._node

@@ -1,0 +1,259 @@
+"""Finds what is squashed, overlaps, sticks out or is cut off in a panel, and what moves.
+
+For the host and for the application alike: only names of PythonQt are used.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import ctk
+import qt
+import slicer
+
+# Widgets whose parts Qt and CTK lay out themselves.
+WHOLE = (
+    *("QComboBox", "QAbstractSpinBox", "QAbstractItemView", "QTabBar", "QPlainTextEdit"),
+    *(
+        "ctkPathLineEdit",
+        "ctkSliderWidget",
+        "qMRMLNodeComboBox",
+        "qMRMLPlotView",
+        "QAbstractSlider",
+    ),
+)
+COMBO_EXTRA = 22  # pixels of a combo box that are not for its text, at least
+CELL_EXTRA = 8  # the same of a cell of a table
+SLACK = 2  # pixels; a form that wraps its rows lets fields be that much too narrow
+MAX_ROWS = 12  # of a table whose cells are looked at
+Place = tuple[int, int]
+
+
+def show_at(panel: Any, width: int) -> None:
+    """Give the dock of the panel a width in pixels, and let everything settle."""
+    module_panel(panel).setFixedWidth(width)
+    settle()
+
+
+def module_panel(panel: Any) -> Any:
+    """Return the widget of the application that panels are shown in."""
+    widget = panel.parent
+    while not widget.inherits("QScrollArea"):
+        widget = widget.parentWidget()
+    return widget.parentWidget()
+
+
+def narrowest(panel: Any) -> int:
+    """Return the smallest width in pixels that the application lets the panel have."""
+    settle()
+    return int(module_panel(panel).minimumSizeHint.width())
+
+
+def set_font(panel: Any, point_size: float) -> None:
+    """Use a font of another size everywhere, as after a start of the application with it."""
+    font = qt.QApplication.font()
+    font.setPointSizeF(point_size)
+    qt.QApplication.setFont(font)
+    settle()
+    fresh = ctk.ctkCollapsibleButton("X")
+    height = fresh.contentsMargins().top()  # the section takes it when it is made
+    for widget in descendants(panel.parent, visible_only=False):
+        if widget.className() == "ctkCollapsibleButton":
+            widget.setContentsMargins(0, height, 0, 0)
+        elif widget.inherits("QComboBox"):  # keeps its least size at a change of the font
+            slicer.app.sendEvent(widget, qt.QEvent(qt.QEvent.StyleChange))
+    settle()
+
+
+def settle() -> None:
+    """Let all layouts get their sizes."""
+    for _round in range(6):
+        slicer.app.processEvents()
+
+
+def descendants(widget: Any, *, visible_only: bool = True) -> Iterator[Any]:
+    """Yield the widgets in a widget; those that are laid out as a whole without their parts."""
+    for child in children(widget, visible_only=visible_only):
+        yield child
+        if not any(child.inherits(name) for name in WHOLE):
+            yield from descendants(child, visible_only=visible_only)
+
+
+def children(widget: Any, *, visible_only: bool = True) -> list[Any]:
+    """Return the widgets whose parent a widget is."""
+    found = (child for child in widget.children() if child.isWidgetType())
+    shown = (c for c in found if not c.isWindow() and (c.visible or not visible_only))
+    return [c for c in shown if not c.objectName.startswith("qt_scrollarea_")]
+
+
+def faults(panel: Any) -> list[str]:
+    """Return what a user would see amiss, one sentence each."""
+    root, found = panel.parent, []
+    for widget in [root, *descendants(root)]:
+        found += [*squashed(widget), *cut_off(widget)]
+        if not any(widget.inherits(name) for name in WHOLE):
+            found += [*overlaps(widget), *outside(widget)]
+    area = root.parentWidget().parentWidget()
+    if root.width > area.width:
+        found.append(f"The panel is {root.width} px wide, its place {area.width} px.")
+    return found
+
+
+def name_of(widget: Any) -> str:
+    """Return a name by which a widget is found in the sources."""
+    parent = widget.parentWidget()
+    own = widget.objectName or widget.className()
+    return own if widget.objectName or parent is None else f"{name_of(parent)}/{own}"
+
+
+def squashed(widget: Any) -> list[str]:
+    """Tell whether a widget is smaller than it needs to be."""
+    need = required(widget)
+    found = []
+    for side, has, needs in (
+        ("wide", widget.width, need[0]),
+        ("high", widget.height, need[1]),
+    ):
+        if has < needs - SLACK:
+            found.append(f"{name_of(widget)} is {has} of {needs} px {side}.")
+    return found
+
+
+def required(widget: Any) -> Place:
+    """Return the least width and height of a widget, in pixels, at its present width."""
+    hint, least = widget.minimumSizeHint, widget.minimumSize
+    width = least.width() or hint.width()
+    height = least.height() or hint.height()
+    if widget.inherits("QLabel") and widget.wordWrap:
+        width = 0  # see `cut_off`
+        height = max(least.height(), widget.heightForWidth(widget.width) if widget.text else 0)
+    elif widget.hasHeightForWidth():
+        height = 0  # its parts are looked at
+    policy = widget.sizePolicy
+    ignored = qt.QSizePolicy.Ignored
+    if policy.horizontalPolicy() == ignored:
+        width = least.width()
+    if policy.verticalPolicy() == ignored:
+        height = least.height()
+    return min(width, widget.maximumWidth), min(height, widget.maximumHeight)
+
+
+def overlaps(widget: Any) -> list[str]:
+    """Tell which widgets in a widget lie over each other."""
+    parts = [part for part in children(widget) if part.width > 0 and part.height > 0]
+    return [
+        f"{name_of(first)} and {name_of(second)} overlap."
+        for index, first in enumerate(parts)
+        for second in parts[index + 1 :]
+        if first.geometry.intersects(second.geometry)
+    ]
+
+
+def outside(widget: Any) -> list[str]:
+    """Tell which widgets stick out of the widget that they are in; those that scroll may."""
+    parent = widget.parentWidget()
+    scrolls = parent is not None and parent.inherits("QScrollArea")
+    found = []
+    for part in children(widget):
+        box = part.geometry
+        isOut = box.left() < 0 or box.right() >= widget.width
+        if not scrolls:
+            isOut = isOut or box.top() < 0 or box.bottom() >= widget.height
+        if isOut:
+            found.append(f"{name_of(part)} sticks out of {name_of(widget)}.")
+    return found
+
+
+def cut_off(widget: Any) -> list[str]:
+    """Tell which texts of a widget cannot be read whole, not in a tool tip either."""
+    if widget.inherits("QLabel"):
+        texts = cut_words(widget)
+    elif widget.inherits("QComboBox"):
+        texts = cut_choice(widget, widget)
+    elif widget.inherits("qMRMLNodeComboBox"):
+        texts = cut_choice(widget.findChild("QComboBox"), widget)
+    elif widget.inherits("QTableView"):
+        texts = [*cut_titles(widget), *cut_cells(widget)]
+    else:
+        texts = []
+    return [f"{name_of(widget)} cuts {text!r} off." for text in texts]
+
+
+def cut_words(label: Any) -> list[str]:
+    """Return the words that are wider than a label that wraps its text."""
+    if not label.wordWrap:
+        return []
+    metrics = label.fontMetrics()
+    words = [part for word in label.text.split() for part in re.split(r"(?<=[/-])", word)]
+    cut = [word for word in words if metrics.horizontalAdvance(word) > label.width]
+    return [word for word in cut if word not in plain(label.toolTip)]
+
+
+def cut_choice(box: Any, widget: Any) -> list[str]:
+    """Return the text of a combo box if it does not fit."""
+    text = box.currentText
+    room = box.width - COMBO_EXTRA
+    fits = box.fontMetrics().horizontalAdvance(text) <= room
+    told = plain(widget.toolTip) + plain(box.toolTip)
+    return [] if fits or box.isEditable() or text in told else [text]
+
+
+def cut_titles(table: Any) -> list[str]:
+    """Return the titles of columns that do not fit."""
+    header, model, found = table.horizontalHeader(), table.model(), []
+    if model is None or not header.visible:
+        return []
+    for column in range(model.columnCount()):
+        title = str(model.headerData(column, qt.Qt.Horizontal) or "")
+        told = str(model.headerData(column, qt.Qt.Horizontal, qt.Qt.ToolTipRole) or "")
+        isWhole = header.isSectionHidden(column) or title in plain(told)
+        metrics = header.fontMetrics()
+        need = max(metrics.horizontalAdvance(line) for line in title.split("\n")) + CELL_EXTRA
+        if not isWhole and header.sectionSize(column) < need:
+            found.append(title)
+    return found
+
+
+def cut_cells(table: Any) -> list[str]:
+    """Return the texts of cells that do not fit."""
+    model, found = table.model(), []
+    if model is None:
+        return []
+    metrics = table.fontMetrics()
+    for row in range(min(model.rowCount(), MAX_ROWS)):
+        for column in range(model.columnCount()):
+            index = model.index(row, column)
+            text = str(model.data(index) or "")
+            told = plain(str(model.data(index, qt.Qt.ToolTipRole) or ""))
+            need = metrics.horizontalAdvance(text) + CELL_EXTRA
+            isWhole = table.isColumnHidden(column) or need <= table.columnWidth(column)
+            if not isWhole and text not in told:
+                found.append(text)
+    return found
+
+
+def plain(tool_tip: str) -> str:
+    """Return a tool tip without markup."""
+    return html.unescape(re.sub(r"<[^>]*>", "", tool_tip.replace("<br>", "\n")))
+
+
+def places(panel: Any) -> dict[str, Place]:
+    """Return top and left of the visible widgets that have a name, in the panel."""
+    root, found = panel.parent, {}
+    for widget in descendants(root):
+        if widget.objectName and not widget.objectName.startswith("qt_"):
+            corner = widget.mapTo(root, qt.QPoint(0, 0))
+            found[widget.objectName] = (corner.y(), corner.x())
+    return found
+
+
+def moved(before: dict[str, Place], after: dict[str, Place]) -> list[str]:
+    """Return the widgets that were seen before and are now elsewhere, or are not seen."""
+    return [
+        f"{name}: {place[0]} to {after[name][0]}"
+        for name, place in before.items()
+        if name in after and after[name] != place
+    ]
