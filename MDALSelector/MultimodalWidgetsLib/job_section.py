@@ -15,7 +15,7 @@ from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
 from MultimodalWidgetsLib.job_events import Message, Progress
 from MultimodalWidgetsLib.job_needs import Hindrance
 from MultimodalWidgetsLib.job_queue import jobQueue
-from MultimodalWidgetsLib.room import keepRoom, reserveLines
+from MultimodalWidgetsLib.room import reserveLines
 from MultimodalWidgetsLib.signal import Signal
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ class JobSection:
         self._timer.connect("timeout()", self._showProgress)
         self._onDone: Callable[[BackgroundProcess], None] | None = None
         self._about: Sequence[str] = ()
-        keepRoom(self._progressBar)
         reserveLines(STATUS_LINES, self._statusLabel)
         self._cancelButton.connect("clicked()", self.cancel)
         jobQueue().changed.connect(self._showStatus)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 TABLE_ROLE, POINTS_ROLE, CHART_ROLE = "MDAL ranking", "MDAL points", "MDAL plot"
 RANGE_MARGIN = 0.05  # of the range, above and below the points
 SELECTED_STYLE = SeriesStyle(
-    (0.85, 0.0, 0.0), slicer.vtkMRMLPlotSeriesNode.MarkerStyleCross, size=18.0
+    (0.93, 0.16, 0.16), slicer.vtkMRMLPlotSeriesNode.MarkerStyleCross, size=18.0
 )
 MARKERS = {
     CaseState.SUGGESTED: slicer.vtkMRMLPlotSeriesNode.MarkerStyleDiamond,
