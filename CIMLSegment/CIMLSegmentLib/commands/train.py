@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from CIMLSegmentLib.settings import add_options, settings_from_options
 from CIMLSegmentLib.task.label_values import parse_label_values
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task, preset_names
-from CIMLSegmentLib.training.job_stages import expected_plan
+from CIMLSegmentLib.training.job_stages import N_PROBED, expected_plan
 from CIMLSegmentLib.training.network_plan import training_spacing
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
@@ -248,9 +249,11 @@ def _spec(options: argparse.Namespace, cases: Sequence[Case], task: Task) -> Pre
 
 def _expected_config(options: argparse.Namespace) -> TrainingConfig:
     """Return the settings as far as they are known before the cases are prepared."""
-    return settings_from_options(
-        TrainingConfig, options, patch_size=(min(options.largest_patch, LARGEST_PATCH),) * 3
-    )
+    side = min(options.largest_patch, LARGEST_PATCH)
+    config = settings_from_options(TrainingConfig, options, patch_size=(side,) * 3)
+    if options.estimate:
+        return replace(config, n_steps=N_PROBED, validation_interval=N_PROBED)
+    return config
 
 
 def _training_job(

@@ -13,7 +13,13 @@ import torch
 from CIMLSegmentLib.config import TrainingJob
 from CIMLSegmentLib.inference.devices import Processes, choose_device
 from CIMLSegmentLib.task.task import Task
-from CIMLSegmentLib.training.job_stages import TRAIN, VALIDATE, n_validations, training_plan
+from CIMLSegmentLib.training.job_stages import (
+    N_PROBED,
+    TRAIN,
+    VALIDATE,
+    n_validations,
+    training_plan,
+)
 from CIMLSegmentLib.training.train import check_training_job, training_data
 from CIMLSegmentLib.training.training_cases import TrainingSet
 from CIMLSegmentLib.training.training_run import TrainingRun
@@ -23,7 +29,7 @@ from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.jobs.texts import duration_words
 
 # The first steps set things up; then ten are made, fewer where they are slow.
-_WARM_UP, _N_STEPS, _FEWEST_STEPS, _LONG_ENOUGH_S = 1, 10, 3, 20.0
+_WARM_UP, _FEWEST_STEPS, _LONG_ENOUGH_S = 1, 3, 20.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ def estimate_training(
         data, _ = training_data(cases, task, job, Path(folder))
         reporter.plan(_plan(job, len(task.modalities), cases))
         run = TrainingRun(data, replace(job, n_workers=0), Processes(0, 1, device), NullReporter())
-        reporter.stage(TRAIN, _WARM_UP + _N_STEPS)
+        reporter.stage(TRAIN, N_PROBED)
         step_s = _timed_steps(run, device, reporter)
         validated_s = 0.0
         if data.validation:
@@ -113,7 +119,7 @@ def _timed_steps(run: TrainingRun, device: torch.device, reporter: Reporter) -> 
 
 def _steps(run: TrainingRun, device: torch.device) -> Iterator[float]:
     start = time.monotonic()
-    for _ in run.steps(_WARM_UP + _N_STEPS):
+    for _ in run.steps(N_PROBED):
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         now = time.monotonic()
@@ -124,7 +130,7 @@ def _steps(run: TrainingRun, device: torch.device) -> Iterator[float]:
 def _plan(job: TrainingJob, n_modalities: int, cases: TrainingSet) -> JobPlan:
     """Return the plan of the training with the steps that are made here, so that it learns."""
     whole = training_plan(job, cases.cases, n_modalities)
-    n_steps = {TRAIN: _WARM_UP + _N_STEPS, VALIDATE: 1}
+    n_steps = {TRAIN: N_PROBED, VALIDATE: 1}
     return replace(
         whole, stages=tuple(replace(of, n_steps=n_steps[of.name]) for of in whole.stages)
     )

@@ -19,8 +19,9 @@ from MultimodalImagingLib.preparation.workload import stored_megavoxels
 
 KIND = "train"
 TRAIN, VALIDATE = "Train", "Validate"
+N_PROBED = 11  # steps of an estimate: one that sets things up, and ten
 _MEGA = 1e6
-_TRAIN_S, _VALIDATE_S = 0.1, 0.05
+_TRAIN_S, _VALIDATE_S = 0.5, 0.1
 
 
 def n_validations(config: TrainingConfig, n_steps: int | None = None) -> int:
