@@ -37,6 +37,19 @@ def handleEvents() -> None:
     qt.QApplication.processEvents(qt.QEventLoop.ExcludeUserInputEvents)
 
 
+def setNoneDisplay(selector: Any, text: str) -> None:
+    """Name the empty entry of a `qMRMLNodeComboBox`; what is chosen stays chosen.
+
+    The entry is made anew, and where it was the chosen one, the first node would be.
+    """
+    if selector.noneDisplay == text:
+        return
+    chosen, wasBlocked = selector.currentNodeID, selector.blockSignals(True)
+    selector.noneDisplay = text
+    selector.setCurrentNodeID(chosen)
+    selector.blockSignals(wasBlocked)
+
+
 def showText(label: qt.QLabel, text: str) -> None:
     """Show a text; an empty one takes no room."""
     label.setText(text)

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentPanelLib.nodes.input_matching import MAX_INPUTS
 from MultimodalWidgetsLib.room import reserveLines
-from MultimodalWidgetsLib.widget_additions import showChoice
+from MultimodalWidgetsLib.widget_additions import setNoneDisplay, showChoice
 
 if TYPE_CHECKING:
     from slicer_types import UiForm
@@ -56,4 +56,4 @@ class InputSection:
             if modality == task.subtasks[0].primary
             else _("The volume that shows {modality}.")
         ).format(modality=modality)
-        selector.noneDisplay = _("Choose a volume") if isPrimary else _("None")
+        setNoneDisplay(selector, _("Choose a volume") if isPrimary else _("None"))

@@ -93,8 +93,16 @@ class qMRMLNodeComboBox(QWidget):
         """Show what was changed."""
         if self._scene is not None:
             self._refuseActions()
-            self._box.setItemText(0, self.noneDisplay())
             self._refresh()
+            self._renameEmpty()
+
+    def _renameEmpty(self) -> None:
+        """Make the empty entry anew: where it was the current one, the first node is then."""
+        if self._box.itemText(0) == self.noneDisplay():
+            return
+        self._box.setItemText(0, self.noneDisplay())
+        if self._box.currentIndex() == 0 and self._box.count() > 1:
+            self._box.setCurrentIndex(1)
 
     def addAttribute(self, kind: str, name: str, value: Any = None) -> None:
         self._attributes.append((kind, name, value))
