@@ -181,6 +181,45 @@ def test_volumes_are_matched_by_name_when_a_model_is_chosen(panel, volumes, mode
     assert panel.ui.segmentButton.enabled
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)])
+def test_volumes_are_matched_in_whatever_order_they_were_loaded(panel, scene, tmp_path, order):
+    """Also with several primaries, whose empty entries have another name than those of others."""
+    import example_result as example
+
+    from MultimodalSlicerLib.volume_nodes import addVolume
+
+    names = ("FLAIR", "T1C", "T1", "T2")
+    for name in (names[index] for index in order):
+        addVolume(scene, example.image("T1", example.grid()), f"case-1 {name}")
+    panel.ui.modelPathLineEdit.currentPath = str(
+        example.write_model_json(tmp_path / "model", "brats")
+    )
+    chosen = {
+        getattr(panel.ui, f"inputLabel{n}").text.partition(" (")[0]: selector(panel, n)
+        .currentNode()
+        .GetName()
+        for n in (1, 2, 3, 4)
+    }
+    assert chosen == {
+        "FLAIR": "case-1 FLAIR",
+        "T1c": "case-1 T1C",
+        "T1": "case-1 T1",
+        "T2": "case-1 T2",
+    }
+
+
+def test_no_volume_is_chosen_for_a_modality_that_none_shows(panel, scene, tmp_path):
+    import example_result as example
+
+    from MultimodalSlicerLib.volume_nodes import addVolume
+
+    addVolume(scene, example.image("T1", example.grid()), "scout")
+    panel.ui.modelPathLineEdit.currentPath = str(
+        example.write_model_json(tmp_path / "model", "brats")
+    )
+    assert [selector(panel, n).currentNode() for n in (1, 2, 3, 4)] == [None] * 4
+
+
 def test_a_volume_that_is_loaded_later_is_matched_too(panel, model):
     import example_result as example
     import slicer

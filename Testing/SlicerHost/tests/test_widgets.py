@@ -35,6 +35,8 @@ def test_selector_follows_the_scene(combo, scene, make_volume):
     scene.RemoveNode(first)
     combo.noneDisplay = "Choose"
     assert names(combo) == ["Choose", "C", "labels"]
+    assert combo.currentNode().GetName() == "C"  # the entry that was chosen has been made anew
+    combo.setCurrentNode(None)
     second.SetAttribute("Modality", "PET")
     combo.addAttribute("vtkMRMLScalarVolumeNode", "Modality", "PET")
     assert names(combo) == ["Choose", "C"]
