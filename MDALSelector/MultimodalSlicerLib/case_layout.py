@@ -124,8 +124,10 @@ class CaseLayout:
         self._arrange(tuple(volumes))
         names = [self._viewName(index) for index in range(len(volumes))]
         sliceNodes = [self._existing("vtkMRMLSliceNode", name) for name in names]
+        above, opacity = overlay or (None, 0.0)
         for sliceNode, (label, volume) in zip(sliceNodes, volumes.items(), strict=True):
-            self._fill(sliceNode, volume, label, overlay if sliceNode is sliceNodes[0] else None)
+            self._fill(sliceNode, volume, label, above if sliceNode is sliceNodes[0] else None)
+            self._setOpacity(sliceNode, opacity)
         self._place = _Place(orientation, focus)
         self.follow()
         self.settle()
@@ -242,10 +244,9 @@ class CaseLayout:
         sliceNode: slicer.vtkMRMLSliceNode,
         volume: slicer.vtkMRMLVolumeNode,
         label: str,
-        overlay: tuple[slicer.vtkMRMLVolumeNode, float] | None,
+        overlay: slicer.vtkMRMLVolumeNode | None,
     ) -> None:
-        above, opacity = overlay or (None, 0.0)
-        identity = None if above is None else above.GetID()
+        identity = None if overlay is None else overlay.GetID()
         name = sliceNode.GetLayoutName()
         self._views[name] = _View(volume.GetID(), volume.GetName(), identity, label)
         composite = self._existing("vtkMRMLSliceCompositeNode", name)
@@ -253,11 +254,18 @@ class CaseLayout:
             composite.SetLinkedControl(1)
             composite.SetHotLinkedControl(1)
             composite.SetForegroundVolumeID(identity)
-            composite.SetForegroundOpacity(opacity)
             composite.SetCompositing(composite.Alpha)
             composite.SetLabelVolumeID(None)
             composite.SetBackgroundVolumeID(volume.GetID())
         sliceNode.SetViewGroup(VIEW_GROUP)  # a saved scene does not keep it
+
+    def _setOpacity(self, sliceNode: slicer.vtkMRMLSliceNode, opacity: float) -> None:
+        """Set the opacity of the foreground, which must be the same in all views.
+
+        The views are linked: the slider of each tells its own to the others.
+        """
+        composite = self._existing("vtkMRMLSliceCompositeNode", sliceNode.GetLayoutName())
+        composite.SetForegroundOpacity(opacity)
 
     def _viewName(self, index: int) -> str:
         return f"{self.prefix}{index + 1}"

@@ -620,6 +620,10 @@ def test_side_by_side_shows_auxiliary_and_primary_and_goes_back(panel, segmented
     assert first.GetForegroundVolumeID() is not None
     assert second.GetBackgroundVolumeID() == volumes["PET"].GetID()
     assert second.GetForegroundVolumeID() is None
+    for opacity in (panel.ui.opacitySlider.value, 0.3):
+        panel.ui.opacitySlider.value = opacity
+        slicer.app.processEvents()
+        assert first.GetForegroundOpacity() == pytest.approx(opacity)  # linked views have one
     drive.click(panel.ui.removeOverlayButton)
     assert manager.layout == layout
     restored = json.loads(shown_state())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 import qt
@@ -19,6 +20,7 @@ from MultimodalWidgetsLib.tables import dot, setTitles
 COLORS_OF_SHARES = MAP_KINDS["information"].colors
 SHARE_ROWS = 3
 Column = tuple[str, str]  # region, primary
+HEAD_WIDTH = 9  # letters per line of a title: three columns fit a narrow panel
 
 
 class ShareMatrix:
@@ -34,7 +36,7 @@ class ShareMatrix:
         self._columns: list[Column] = []
         self._auxiliaries: list[str] = []
         table.setColumnCount(1)
-        table.setHorizontalHeaderLabels([" \n "])
+        table.setHorizontalHeaderLabels([" \n \n "])
         reserveRows(table, SHARE_ROWS)
         table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
         table.connect("cellClicked(int,int)", self._onClicked)
@@ -61,7 +63,10 @@ class ShareMatrix:
         table.setRowCount(len(self._auxiliaries))
         table.setColumnCount(len(self._columns))
         heads = [
-            _("{region}\nin {primary}").format(region=titles.get(region, region), primary=primary)
+            _("{region}\nin {primary}").format(
+                region=fill(titles.get(region, region), HEAD_WIDTH, break_long_words=False),
+                primary=primary,
+            )
             for region, primary in self._columns
         ]
         setTitles(table, heads)

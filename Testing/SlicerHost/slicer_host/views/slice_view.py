@@ -60,12 +60,15 @@ class qMRMLSliceWidget(ViewWidget):
     The slider of the bar begins at 0. When the view gets its first image, the slider moves to the
     end of the image's range that is nearest to that, and tells it with the next events
     (`Qt::QueuedConnection` in `qMRMLSliceControllerWidget`), whatever offset was set meanwhile.
+    The slider for the foreground's opacity follows the view, and tells it to all linked views.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(qMRMLSliceView(), parent)
         self._connection: Any = None
         self._hasRange = False
+        self._opacity = 0.0
+        self._composite: Any = None
         self._logic = slicer.vtkMRMLSliceLogic()
         self._logic.SetMRMLApplicationLogic(APPLICATION["logic"])
         self._observation.add(self._logic, "ModifiedEvent", "_onLogic")
@@ -94,6 +97,7 @@ class qMRMLSliceWidget(ViewWidget):
         self._logic.SetMRMLScene(scene)
 
     def _onLogic(self, *_: Any) -> None:
+        self._followComposite()
         connection = self._logic.GetImageDataConnection()
         if connection is not self._connection:
             self._connection = connection
@@ -103,6 +107,34 @@ class qMRMLSliceWidget(ViewWidget):
             queued = Qt.ConnectionType.QueuedConnection
             QMetaObject.invokeMethod(self, "_tellSlider", queued)
         self._view.scheduleRender()
+
+    def _followComposite(self) -> None:
+        composite = self._logic.GetSliceCompositeNode()
+        if composite is not self._composite:
+            self._composite = composite
+            if composite is not None:
+                self._observation.add(composite, "ModifiedEvent", "_tellOpacity")
+
+    def _tellOpacity(self, *_: Any) -> None:
+        """Give linked views of the group the opacity of this one, when it has changed."""
+        composite = self._composite
+        scene = None if composite is None else composite.GetScene()
+        if scene is None or composite.GetForegroundOpacity() == self._opacity:
+            return
+        self._opacity = composite.GetForegroundOpacity()
+        if not composite.GetLinkedControl():
+            return
+        for index in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode")):
+            other = scene.GetNthNodeByClass(index, "vtkMRMLSliceCompositeNode")
+            if other.GetLinkedControl() and self._isInGroup(other, scene):
+                other.SetForegroundOpacity(self._opacity)
+
+    def _isInGroup(self, composite: Any, scene: Any) -> bool:
+        nodes = scene.GetNodesByClass("vtkMRMLSliceNode")
+        nodes.UnRegister(None)
+        found = (nodes.GetItemAsObject(i) for i in range(nodes.GetNumberOfItems()))
+        views = [n for n in found if n.GetLayoutName() == composite.GetLayoutName()]
+        return any(view.GetViewGroup() == self._node.GetViewGroup() for view in views)
 
     def _range(self) -> tuple[float, float] | None:
         """Offsets of the first and the last slice of the lowest volume; `None` without one."""
