@@ -197,8 +197,8 @@ def progressText(progress: Progress, *, passed_s: float = 0.0) -> str:
         "time": _timeText(progress, passed_s),
     }
     if words["count"]:
-        return _("{place} · {stage} · {count} · {time}").format(**words)
-    return _("{place} · {stage} · {time}").format(**words)
+        return _("{place} · {time} · {stage} · {count}").format(**words)
+    return _("{place} · {time} · {stage}").format(**words)
 
 
 def _placeText(progress: Progress) -> str:

@@ -148,10 +148,10 @@ def _progress_words(job: JobClock, part: str) -> str:
     """Say which step of how many runs, how far it is, and how long the job will still take."""
     (done, total), n_stages, left_s = job.counts, job.n_stages, job.left_s
     of_all = "" if n_stages is None else f" of {n_stages}"
-    words = [f"Step {job.place}{of_all}", f"{job.stage[:1].lower()}{job.stage[1:]}"]
-    words += [f"{done} of {total}{part}"] if total > 1 or part else []
     left = "time not known yet" if left_s is None else f"{duration_words(left_s)} left"
-    return SEPARATOR.join([*words, left])
+    words = [f"Step {job.place}{of_all}", left, f"{job.stage[:1].lower()}{job.stage[1:]}"]
+    words += [f"{done} of {total}{part}"] if total > 1 or part else []
+    return SEPARATOR.join(words)
 
 
 def _new_bar(console: Console) -> Progress:
