@@ -222,6 +222,7 @@ def take_training(studio: Studio, work: Path, cohort: Path) -> None:
     ui.trainButton.click()
     job, points = panel.cohort.training.job, panel.cohort.work.curve
     studio.wait(lambda: job.state.isOver or len(points._points) >= 8)
+    studio.scroll_to("trainButton")
     studio.picture("training")
     ui.trainCancelButton.click()
     studio.wait(lambda: not panel.cohort.training.isBusy)

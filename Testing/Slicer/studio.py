@@ -14,6 +14,7 @@ FOLDERS = ("Testing/SlicerHost", "Testing/Slicer", "MDALSelector", "CIMLSegment"
 sys.path[:0] = [str(ROOT / name) for name in FOLDERS]
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 SIZE = (1366, 768)
+PANEL_WIDTH = 440  # pixels, as a user would draw it
 STYLES = {False: "Light Slicer", True: "Dark Slicer"}
 
 
@@ -43,6 +44,7 @@ class Studio:
 
             probe = slicer.util.findChild(self.host.window, "DataProbeCollapsibleWidget")
             probe.collapsed = True
+            slicer.util.findChild(self.host.window, "PanelDockWidget").setMinimumWidth(PANEL_WIDTH)
         self.host.window.resize(*SIZE)
         self._module = ""
         self.panel: Any = None
