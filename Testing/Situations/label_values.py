@@ -341,7 +341,7 @@ SITUATIONS = (
         EVALUATE,
         "No reference has a voxel of region ET",
     ),
-    _asked("all-empty", partial(cohort, change=NOTHING), TRAIN_BRATS, "label maps are empty"),
+    _asked("all-empty", partial(cohort, change=NOTHING), TRAIN_BRATS, "every label map is empty"),
     _asked("binary-for-many-labels", partial(cohort, change=BINARY), TRAIN_BRATS, "none of ET"),
     _asked("negative", partial(cohort, change=NOT_ANNOTATED), TRAIN_BRATS, "-1 in 4 cases"),
     _situation(

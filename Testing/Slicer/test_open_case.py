@@ -630,6 +630,7 @@ def test_a_map_that_is_deleted_is_no_longer_in_the_header(desk, scene):
     import slicer
 
     desk.openResult("case-2")
+    before = [view.GetLayoutLabel() for view, *_ in shown_views(scene)]
     desk.segmenter._parameterNode.isSideBySide = True
     node = desk.segmenter._parameterNode.result
     desk.segmenter.contributions.onCellPicked(
@@ -640,7 +641,7 @@ def test_a_map_that_is_deleted_is_no_longer_in_the_header(desk, scene):
     [volume] = [image for image in images if image.GetAttribute("CIMLSegment.Map")]
     scene.RemoveNode(volume)
     slicer.app.processEvents()
-    assert [view.GetLayoutLabel() for view, *_ in shown_views(scene)] == ["CT", "PET"]
+    assert [view.GetLayoutLabel() for view, *_ in shown_views(scene)] == before
 
 
 @pytest.mark.parametrize("change", ["delete", "rename", "replace", "empty", "swap"])

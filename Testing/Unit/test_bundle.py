@@ -161,7 +161,7 @@ def test_a_case_that_fails_makes_the_bundle_fail(
     monkeypatch.setattr(bundle_components, "segment_cases", lambda *_, **__: failed)
     cohort, output = str(tmp_path / "cohort"), str(tmp_path / "out")
     segmenter = BundleSegmenter(load_model(model), InferenceConfig(), cohort, output)
-    with pytest.raises(CrossModalError, match="1 cases were not segmented: b1"):
+    with pytest.raises(CrossModalError, match="1 case was not segmented: b1"):
         segmenter.run()
     with pytest.raises(UsageError, match="Expected a folder of images"):
         BundleSegmenter(load_model(model), InferenceConfig(), "", output)

@@ -115,7 +115,8 @@ def test_the_same_seed_ranks_as_it_did_and_states_are_kept(
     assert labelled == LABELLED
     after = json.loads((record(saved) / "cases.json").read_text(encoding="utf-8"))["cases"]
     kept = LABELLED | {name for name, state in DECIDED.items() if state != "check pairing"}
-    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+    for name in kept:  # later versions keep more of a case, and nothing else of these
+        assert before[name].items() <= after[name].items()
     assert all(before[name]["state"] == state for name, state in DECIDED.items())
 
 

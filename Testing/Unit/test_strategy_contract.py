@@ -125,7 +125,7 @@ def test_the_ranking_holds_every_case_once_in_the_stated_order(name: str) -> Non
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_larger_budget_than_the_pool_is_refused_with_the_numbers(name: str) -> None:
-    with pytest.raises(UsageError, match=r"budget of 34 .* 33 of 40 cases .*\(3 are labeled, 4"):
+    with pytest.raises(UsageError, match=r"budget of 34 .* 33 of 40 cases .*\(3 labeled, 4"):
         chosen(name, make_pool(), 34)
 
 
