@@ -107,7 +107,11 @@ def _answer_box() -> None:
     import slicer
 
     box = slicer.app.activeModalWidget()
-    if box is None or box.className() != "QMessageBox" or not box.visible:
+    if box is None or not box.visible:
+        return
+    if box.className() == "QInputDialog":
+        _answer_question(box)
+    if box.className() != "QMessageBox":
         return
     texts = (box.text, box.informativeText, box.detailedText)
     record.messages.append("\n".join(texts).strip())
@@ -120,6 +124,17 @@ def _answer_box() -> None:
         return
     button = box.defaultButton() if prepared is None else box.button(prepared)
     (button or box.buttons()[0]).click()
+
+
+def _answer_question(dialog: Any) -> None:
+    """Give the prepared text, or close the dialog."""
+    record.messages.append(dialog.labelText())
+    prepared = record.answer("Escape")
+    if prepared == "Escape":
+        dialog.reject()
+        return
+    dialog.setTextValue(prepared)
+    dialog.accept()
 
 
 def _display(_level: int, text: str, _testing: Any, *_: Any, **keywords: Any) -> Any:
