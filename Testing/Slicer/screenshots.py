@@ -105,6 +105,7 @@ def take_retrospect(studio: Studio, work: Path) -> None:
         ui.retrospectButton.click()
         studio.wait(lambda: not panel.retrospect.jobs.isBusy)
     ui.retrospectView.selectRow(0)
+    studio.scroll_to("retrospectButton")
     studio.picture("retrospect")
 
 
@@ -219,9 +220,10 @@ def take_training(studio: Studio, work: Path, cohort: Path) -> None:
     studio.wait(lambda: not panel.cohort.inspection.isBusy)
     ui.taskComboBox.currentIndex = 0
     ui.stepsSpinBox.value = TRAINING_STEPS
+    ui.patchSpinBox.value = 32
     ui.trainButton.click()
     job, points = panel.cohort.training.job, panel.cohort.work.curve
-    studio.wait(lambda: job.state.isOver or len(points._points) >= 8)
+    studio.wait(lambda: job.state.isOver or len(points._points) >= 4)
     studio.scroll_to("trainButton")
     studio.picture("training")
     ui.trainCancelButton.click()
