@@ -166,5 +166,16 @@ def _machine() -> str:
     when = time.strftime("%Y-%m-%d")
     version = platform.python_version()
     return (
-        f"{when}, {os.cpu_count()} cores{load}, Python {version}; see the script for what counts."
+        f"{when}, {os.cpu_count()} cores{load}, Python {version}, in {_place()}; see the script for"
+        " what counts."
     )
+
+
+def _place() -> str:
+    from slicer_host import in_application
+
+    if not in_application.is_real_application():
+        return "the host"
+    import slicer
+
+    return f"3D Slicer {slicer.app.applicationVersion}"

@@ -9,10 +9,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import qt
 import slicer
 
+ROOT = Path(__file__).resolve().parents[2]
 NAP_S = 0.01
 SETTLE_S = 0.15  # for what the end sets off, such as the loading of pictures
 
@@ -34,7 +36,7 @@ class Standstill:
 
     def calls(self, count: int) -> list[str]:
         """Return the innermost calls of the product in the stack."""
-        lines = (line.strip() for line in self.stack.splitlines())
+        lines = (line.strip().replace(f"{ROOT}/", "") for line in self.stack.splitlines())
         return [line.removeprefix("File ") for line in lines if "Lib/" in line][:count]
 
 
