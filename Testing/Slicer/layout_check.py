@@ -58,7 +58,8 @@ def set_font(panel: Any, point_size: float) -> None:
     font.setPointSizeF(point_size)
     qt.QApplication.setFont(font)
     settle()
-    fresh = ctk.ctkCollapsibleButton("X")
+    fresh = ctk.ctkCollapsibleButton()
+    fresh.text = "X"
     height = fresh.contentsMargins().top()  # the section takes it when it is made
     for widget in descendants(panel.parent, visible_only=False):
         if widget.className() == "ctkCollapsibleButton":

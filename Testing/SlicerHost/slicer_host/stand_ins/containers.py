@@ -33,12 +33,10 @@ class ctkCollapsibleButton(Folding, QAbstractButton):
 
     contentsCollapsed = Signal(bool)
 
-    def __init__(self, *arguments: Any) -> None:
-        text, parent = _split(arguments)
-        super().__init__(parent)
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)  # PythonQt offers no text here
         self._collapsed = False
         self._maximum = UNLIMITED
-        self.setText(text)
         self.setCheckable(True)
         self.setChecked(True)
         self.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Preferred)
