@@ -6,7 +6,8 @@ from typing import Any
 
 import qt
 
-TRIES, PAUSE_MS = 20, 25  # a panel that is shown again gets its height a moment later
+TRIES, PAUSE_MS = 40, 25  # a panel that is shown again gets its height a moment later
+STEADY = 4  # times that the place must hold: the height may change once more
 
 
 class PanelPlace:
@@ -15,6 +16,7 @@ class PanelPlace:
     def __init__(self, panel: qt.QWidget) -> None:
         """Follow the widget of a module."""
         self._panel, self._value, self._triesLeft = panel, 0, 0
+        self._held = 0
 
     def keep(self) -> None:
         """Note the place, before the panel goes."""
@@ -25,7 +27,7 @@ class PanelPlace:
 
     def bringBack(self) -> None:
         """Scroll to the place that was noted, once the panel has its height."""
-        self._triesLeft = TRIES if self._value else 0
+        self._triesLeft, self._held = TRIES if self._value else 0, 0
         qt.QTimer.singleShot(0, self._scroll)
 
     def _scroll(self) -> None:
@@ -33,8 +35,9 @@ class PanelPlace:
         if bar is None or not self._triesLeft:
             return
         self._triesLeft -= 1
+        self._held = self._held + 1 if bar.value == self._value else 0
         bar.setValue(self._value)
-        if bar.value == self._value:
+        if self._held >= STEADY:
             self._triesLeft = 0
         else:
             qt.QTimer.singleShot(PAUSE_MS, self._scroll)
