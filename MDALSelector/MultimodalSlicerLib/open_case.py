@@ -17,6 +17,7 @@ from slicer.i18n import tr as _
 
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.record.checksums import file_state
 from MultimodalSlicerLib.case_layout import CaseLayout
 from MultimodalSlicerLib.case_loader import CaseLoader
 from MultimodalSlicerLib.cohort_nodes import labelFile, letGoOfFileIfChanged
@@ -228,6 +229,8 @@ class OpenCase:
         """Refuse to replace labels that another person or program has written meanwhile."""
         if not file.is_file() or self._known.wasSavedSince(node, file):
             return
+        if self._known.isLeftBehind(file):
+            return
         there = readContents(self._scene, file)
         if any(areAlike(there, known) for known in (self._known.stored, contentsOf(node))):
             return
@@ -305,6 +308,7 @@ class _Known:
         self.stored: tuple[SegmentContent, ...] = ()
         self._node: slicer.vtkMRMLSegmentationNode | None = None
         self._storedAt = 0
+        self._leftBehind: list[int] = []
 
     def note(
         self,
@@ -320,10 +324,17 @@ class _Known:
             self.stored = contents
 
     def noteRemoval(self, node: slicer.vtkMRMLNode) -> None:
-        """Remember what Slicer's Save wrote of labels that are about to be removed."""
+        """Remember the file that Slicer's Save wrote of labels that are about to be removed.
+
+        Slicer has taken the segments out of them by then.
+        """
         file = labelFile(node) if node is self._node else None
-        if file is not None and self.wasSavedSince(node, file):
-            self.stored = contentsOf(node)
+        if file is not None and file.is_file() and self.wasSavedSince(node, file):
+            self._leftBehind, self.stored = file_state(file), ()
+
+    def isLeftBehind(self, file: Path) -> bool:
+        """Tell whether a file is as Slicer's Save wrote it of labels that were then removed."""
+        return file_state(file) == self._leftBehind
 
     def isAbout(self, node: slicer.vtkMRMLSegmentationNode | None) -> bool:
         """Tell whether these are the labels that are known."""

@@ -98,12 +98,8 @@ def _observe_hierarchy(scene: Any) -> None:
             _add_item(scene, node)
 
     def removed(_scene: Any, _event: str, node: Any) -> None:
-        if scene.IsClosing() or node is None or node.IsA("vtkMRMLSubjectHierarchyNode"):
-            return
-        hierarchy = _hierarchy(scene)
-        item = hierarchy.GetItemByDataNode(node)
-        if item:
-            hierarchy.RemoveItem(item, False, False)
+        if node is not None and not scene.IsClosing():
+            _take_away(scene, node)
 
     def imported(*_: Any) -> None:
         slicer.vtkMRMLSubjectHierarchyNode.ResolveSubjectHierarchy(scene)
@@ -122,6 +118,18 @@ def _observe_hierarchy(scene: Any) -> None:
 
 def _hierarchy(scene: Any) -> Any:
     return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+
+
+def _take_away(scene: Any, node: Any) -> None:
+    """Remove the item of a node that is about to go; segments go with their items."""
+    if node.IsA("vtkMRMLSubjectHierarchyNode"):
+        return
+    if node.IsA("vtkMRMLSegmentationNode"):
+        node.GetSegmentation().RemoveAllSegments()
+    hierarchy = _hierarchy(scene)
+    item = hierarchy.GetItemByDataNode(node)
+    if item:
+        hierarchy.RemoveItem(item, False, False)
 
 
 def _add_item(scene: Any, node: Any) -> None:
