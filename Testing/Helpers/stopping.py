@@ -1,8 +1,12 @@
-"""A reporter that cancels a job at a given step, and notes what was planned and done."""
+"""Cancels a job at a given step, notes what was planned and done, and counts finished work."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
+from types import ModuleType
+
+import pytest
 
 from MultimodalImagingLib.errors import CancelledError
 from MultimodalImagingLib.jobs.job_plan import JobPlan
@@ -30,3 +34,27 @@ class Stopping(NullReporter):
         self.done[self.open] += n
         if (self.open, self.done[self.open]) == self.stop:
             raise CancelledError
+
+
+def count_work(
+    monkeypatch: pytest.MonkeyPatch, work: Mapping[str, tuple[ModuleType, str]]
+) -> Counter[str]:
+    """Count how often each kind of work is finished from now on.
+
+    Args:
+        monkeypatch: Takes the counting away at the end of the test.
+        work: Per kind the module that calls a function, and the name of that function there.
+    """
+    counts: Counter[str] = Counter()
+
+    def counted(kind: str, function: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **kwargs: object) -> object:
+            result = function(*args, **kwargs)
+            counts[kind] += 1
+            return result
+
+        return call
+
+    for kind, (module, name) in work.items():
+        monkeypatch.setattr(module, name, counted(kind, getattr(module, name)))
+    return counts

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from labelled_toy import toy_cohort
-from stopping import Stopping
+from stopping import Stopping, count_work
 
 from MDALSelectorLib.estimation import features
 from MDALSelectorLib.pairing import case_edges
@@ -50,19 +49,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def finished(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each kind of work was finished."""
-    counts: Counter[str] = Counter()
-
-    def counted(name: str, work: Callable[..., object]) -> Callable[..., object]:
-        def call(*args: object, **kwargs: object) -> object:
-            result = work(*args, **kwargs)
-            counts[name] += 1
-            return result
-
-        return call
-
-    for name, (module, attribute) in WORK.items():
-        monkeypatch.setattr(module, attribute, counted(name, getattr(module, attribute)))
-    return counts
+    return count_work(monkeypatch, WORK)
 
 
 def replay(cohort: Path, folder: Path, stop: tuple[str, int] | None = None) -> Stopping:

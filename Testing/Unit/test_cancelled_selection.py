@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from phantoms import phantom, plain_cohort, save_nifti
-from stopping import Stopping
+from stopping import Stopping, count_work
 
 from MDALSelectorLib import selection_job
 from MDALSelectorLib.estimation import estimate, features, local_samples
@@ -92,19 +92,7 @@ def undisturbed(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def finished(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each kind of work was finished."""
-    counts: Counter[str] = Counter()
-
-    def counted(name: str, work: Callable[..., object]) -> Callable[..., object]:
-        def call(*args: object, **kwargs: object) -> object:
-            result = work(*args, **kwargs)
-            counts[name] += 1
-            return result
-
-        return call
-
-    for name, (module, attribute) in WORK.items():
-        monkeypatch.setattr(module, attribute, counted(name, getattr(module, attribute)))
-    return counts
+    return count_work(monkeypatch, WORK)
 
 
 def select(
