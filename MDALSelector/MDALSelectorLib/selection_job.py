@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from MDALSelectorLib.case_flags import CHECK_PAIRING, Flag
+from MDALSelectorLib.case_flags import CHECK_PAIRING, SKIPPED, with_flags
 from MDALSelectorLib.inspection.acquisition_groups import acquisition_groups
 from MDALSelectorLib.report.run_writing import write_run
 from MDALSelectorLib.selection.acquisition import with_acquisition
@@ -88,7 +88,7 @@ def run_selection(
         estimated = load_or_estimate_scores(
             prepared, config, record, run_reporter, groups=acquisition_groups(cohort)
         )
-        scores = _with_knowledge(estimated, cohort, config, labelled)
+        scores = _with_knowledge(estimated, cohort, config, labelled, _skipped(record))
         request = SelectionRequest(budget, config.strategy, config.estimation.seed, config.options)
         run_reporter.stage("Choose cases", 1)
         selection = replace(
@@ -181,29 +181,33 @@ def _nothing_prepared(cohort: Cohort, prepared: PreparedCohort) -> str:
 
 
 def _with_knowledge(
-    scores: CohortScores, cohort: Cohort, config: SelectionConfig, labelled: frozenset[str]
+    scores: CohortScores,
+    cohort: Cohort,
+    config: SelectionConfig,
+    labelled: frozenset[str],
+    skipped: Mapping[str, str],
 ) -> CohortScores:
     """Add what the user knows to what was estimated."""
     names = frozenset(scores.case_ids)
     column = config.score_column
     own = {} if column is None else {SCORE: score_column(cohort, scores.case_ids, column)}
     scores = with_acquisition(scores, cohort, config.within)
+    flags = with_flags(scores.flags, CHECK_PAIRING, cohort.duplicates)
+    skips = {case: reason for case, reason in skipped.items() if case in names}
     return replace(
         scores,
         labelled=labelled & names,
         accepted=frozenset(config.accepted) & names,
         measures={**scores.measures, **own},
-        flags=_with_duplicates(scores.flags, cohort.duplicates),
+        flags=with_flags(flags, SKIPPED, skips),
     )
 
 
-def _with_duplicates(
-    flags: Mapping[str, tuple[Flag, ...]], duplicates: Mapping[str, str]
-) -> dict[str, tuple[Flag, ...]]:
-    found = dict(flags)
-    for case_id, reason in duplicates.items():
-        found[case_id] = (Flag(CHECK_PAIRING, reason), *found.get(case_id, ()))
-    return found
+def _skipped(record: CohortRecord) -> dict[str, str]:
+    """Return why cases are not to be labeled, by case."""
+    entries = record.read_states().entries.items()
+    skipped = ((case, entry) for case, entry in entries if entry.state is CaseState.SKIPPED)
+    return {case: entry.note or "no reason was given" for case, entry in skipped}
 
 
 def score_column(cohort: Cohort, case_ids: tuple[str, ...], column: str) -> Float64Array:

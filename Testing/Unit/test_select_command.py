@@ -125,17 +125,22 @@ def test_record_knows_what_is_suggested_and_keeps_what_people_decided(
 ) -> None:
     shutil.copytree(first_run / "record" / "cache", tmp_path / "record" / "cache")
     record = open_record(synthetic_cohort, folder=tmp_path / "record")
-    record.change_states({"case-020": CaseState.LABELLED, "case-021": CaseState.SKIPPED})
+    first = next(row["case"] for row in table(first_run / "run") if row["suggested"] == "yes")
+    record.change_states({"case-020": CaseState.LABELLED})
+    record.change_states({first: CaseState.SKIPPED}, note="PET is cut off")
     select(synthetic_cohort, tmp_path, "--budget", "5", "--output", f"{tmp_path}/run")
     states = record.read_states()
     rows = table(tmp_path / "run")
     assert states.of("case-020") is CaseState.LABELLED
-    assert states.of("case-021") is CaseState.SKIPPED
+    assert states.of(first) is CaseState.SKIPPED
     suggested = [row["case"] for row in rows if row["suggested"] == "yes"]
-    assert "case-020" not in suggested
-    assert all(states.of(case) is CaseState.SUGGESTED for case in set(suggested) - {"case-021"})
+    assert not {"case-020", first} & set(suggested)
+    assert all(states.of(case) is CaseState.SUGGESTED for case in suggested)
     assert rows[-1]["case"] == "case-020"
     assert rows[-1]["labelled"] == "yes"
+    row = next(row for row in rows if row["case"] == first)
+    assert row["flags"].startswith("skipped")
+    assert row["reason"].startswith("Skipped: PET is cut off.")
 
 
 def test_accepted_case_may_be_suggested(

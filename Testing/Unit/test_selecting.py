@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from example_selection import example_scores, example_selection
 
-from MDALSelectorLib.case_flags import Flag
+from MDALSelectorLib.case_flags import Flag, with_flags
 from MDALSelectorLib.estimation.features import principal_components
 from MDALSelectorLib.selection.budget import parse_budget
 from MDALSelectorLib.selection.case_selection import LEAST_AGREEMENT, CaseSelection
@@ -42,6 +42,26 @@ def test_flagged_and_labelled_cases_are_ranked_last_and_never_suggested() -> Non
     ]
     assert [case.state for case in selection.cases[47:]] == ["check pairing"] * 2 + ["labelled"] * 2
     assert {case.case_id for case in selection.to_check} == {"case-019", "case-031"}
+
+
+def test_skipped_cases_are_ranked_last_say_why_and_are_never_suggested() -> None:
+    scores, reasons = example_scores(), {"case-004": "PET is cut off", "case-019": "another study"}
+    flagged = replace(scores, flags=with_flags(scores.flags, "skipped", reasons))
+    suggested = {case.case_id for case in select(flagged, budget="46").suggested}
+    assert len(suggested) == 46
+    assert not suggested & set(reasons)
+    by_name = {case.case_id: case for case in select(flagged, "MaxMD").cases}
+    assert by_name["case-004"].reason.startswith("Skipped: PET is cut off.")
+    assert by_name["case-004"].state == "unlabelled"
+    asked_again = replace(flagged, accepted=frozenset(reasons))  # accepting a pairing is no undoing
+    assert not {c.case_id for c in select(asked_again, budget="46").suggested} & set(reasons)
+
+
+def test_a_budget_beyond_the_cases_that_are_not_skipped_says_so() -> None:
+    scores = example_scores()
+    flagged = replace(scores, flags=with_flags(scores.flags, "skipped", {"case-004": "cut off"}))
+    with pytest.raises(UsageError, match=r"46 of .*2 are labeled; 1 is skipped; 2 have images"):
+        select(flagged, budget="47")
 
 
 def test_a_person_can_accept_a_flagged_case() -> None:

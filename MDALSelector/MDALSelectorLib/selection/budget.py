@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from MDALSelectorLib.case_flags import CHECK_PAIRING, NOT_RANKABLE, Flag
+from MDALSelectorLib.case_flags import CHECK_PAIRING, HOLDING_BACK, NOT_RANKABLE, SKIPPED, Flag
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.texts import counted
 
@@ -103,17 +103,44 @@ def check_candidates(
     Raises:
         UsageError: If there are fewer candidates than that.
     """
-    to_check = [name for name in open_cases if _has(flags, name, CHECK_PAIRING)]
-    unranked = [
-        name for name in open_cases if name not in to_check and _has(flags, name, NOT_RANKABLE)
-    ]
-    n_left = len(open_cases) - len(to_check) - len(unranked)
+    held_back = _held_back(open_cases, flags)
+    n_left = len(open_cases) - sum(map(len, held_back.values()))
     if budget <= n_left:
         return
     n_labelled = n_cases - len(open_cases)
     check_some_unlabelled(n_cases, n_labelled)
-    parts = [f"{n_labelled} {'is' if n_labelled == 1 else 'are'} labeled"] if n_labelled else []
-    advice = []
+    parts, advice = _explained(held_back, flags, strategy)
+    if n_labelled:
+        parts.insert(0, f"{n_labelled} {'is' if n_labelled == 1 else 'are'} labeled")
+    if n_left:
+        advice.insert(0, f"give a budget of at most {n_left}")
+    found = f"{n_left} of {counted(n_cases, 'case')} can be suggested ({'; '.join(parts)})"
+    large = f"A budget of {counted(budget, 'case')} is too large"
+    lead = large if n_left else "There is no case to suggest"
+    text = ", or ".join(advice) or "give a smaller budget"
+    msg = f"{lead}: {found}. {text[0].upper()}{text[1:]}."
+    raise UsageError(msg)
+
+
+def _held_back(open_cases: Sequence[str], flags: _Flags) -> dict[str, list[str]]:
+    """Return the cases that cannot be suggested by the first kind of flag that says so."""
+    found: dict[str, list[str]] = {kind: [] for kind in HOLDING_BACK}
+    for name in open_cases:
+        kind = next((kind for kind in HOLDING_BACK if _has(flags, name, kind)), None)
+        if kind is not None:
+            found[kind].append(name)
+    return found
+
+
+def _explained(
+    held_back: Mapping[str, Sequence[str]], flags: _Flags, strategy: str
+) -> tuple[list[str], list[str]]:
+    """Say why cases cannot be suggested, and what can be done about it."""
+    parts, advice = [], []
+    skipped, to_check, unranked = (held_back[k] for k in (SKIPPED, CHECK_PAIRING, NOT_RANKABLE))
+    if skipped:
+        parts.append(f"{len(skipped)} {'is' if len(skipped) == 1 else 'are'} skipped")
+        advice.append(f"undo a skip (menu of {skipped[0]} in the list of cases)")
     if to_check:
         seen = _reason(flags, to_check[0], CHECK_PAIRING).rstrip(".")
         have = "has" if len(to_check) == 1 else "have"
@@ -124,14 +151,7 @@ def check_candidates(
         seen = _reason(flags, unranked[0], NOT_RANKABLE)
         parts.append(f"{len(unranked)} cannot be ranked by {strategy}: {seen}")
         advice.append("choose a strategy that needs no pair of modalities (TypiClust, Random)")
-    if n_left:
-        advice.insert(0, f"give a budget of at most {n_left}")
-    found = f"{n_left} of {counted(n_cases, 'case')} can be suggested ({'; '.join(parts)})"
-    large = f"A budget of {counted(budget, 'case')} is too large"
-    lead = large if n_left else "There is no case to suggest"
-    text = ", or ".join(advice) or "give a smaller budget"
-    msg = f"{lead}: {found}. {text[0].upper()}{text[1:]}."
-    raise UsageError(msg)
+    return parts, advice
 
 
 def _has(flags: _Flags, name: str, kind: str) -> bool:

@@ -7,7 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from MDALSelectorLib.case_flags import CHECK_PAIRING, NOT_RANKABLE, PAIRING_ACCEPTED, Flag
+from MDALSelectorLib.case_flags import (
+    CHECK_PAIRING,
+    HOLDING_BACK,
+    NOT_RANKABLE,
+    PAIRING_ACCEPTED,
+    SKIPPED,
+    Flag,
+)
 from MDALSelectorLib.estimation.features import principal_components
 from MDALSelectorLib.selection.budget import check_candidates
 from MDALSelectorLib.selection.case_selection import MEASURES, CaseSelection, Fallback, RankedCase
@@ -30,6 +37,8 @@ UNSCORED = (
     "no pair of its modalities was scored, so it has no modality difference; strategies that need"
     " none (TypiClust, KCenter, ALPS, Random) can choose it"
 )
+# What a reason begins with, by the kind of a flag.
+HEADS = {SKIPPED: "skipped", CHECK_PAIRING: "check the pairing", NOT_RANKABLE: "not ranked"}
 # One in half a billion: larger figures are an odd image's, and no reader can believe them.
 MOST_NATS = 20.0
 # Smaller figures are no difference at all.
@@ -118,9 +127,7 @@ def _own_flags(scores: CohortScores, name: str) -> tuple[Flag, ...]:
 
 def _pool(scores: CohortScores, flags: Mapping[str, tuple[Flag, ...]]) -> Pool:
     held_back = {
-        name
-        for name, own in flags.items()
-        if any(flag.kind in (CHECK_PAIRING, NOT_RANKABLE) for flag in own)
+        name for name, own in flags.items() if any(flag.kind in HOLDING_BACK for flag in own)
     }
     return Pool(
         case_ids=scores.case_ids,
@@ -216,7 +223,7 @@ def case_reason(parts: Sequence[str], flags: Sequence[Flag], *, labelled: bool) 
         labelled: Whether the case has its label already.
     """
     heads = [_sentence("already labeled")] if labelled else []
-    for kind, head in ((CHECK_PAIRING, "check the pairing"), (NOT_RANKABLE, "not ranked")):
+    for kind, head in HEADS.items():
         heads += [_sentence(f"{head}: {flag.reason}") for flag in flags if flag.kind == kind]
     said = " ".join(heads)
     joined = "; ".join(part for part in parts if part and part not in said)
