@@ -64,8 +64,11 @@ def set_font(panel: Any, point_size: float) -> None:
     for widget in descendants(panel.parent, visible_only=False):
         if widget.className() == "ctkCollapsibleButton":
             widget.setContentsMargins(0, height, 0, 0)
-        elif widget.inherits("QComboBox"):  # keeps its least size at a change of the font
-            slicer.app.sendEvent(widget, qt.QEvent(qt.QEvent.StyleChange))
+        elif widget.inherits("QComboBox") or widget.inherits("QAbstractSpinBox"):
+            slicer.app.sendEvent(widget, qt.QEvent(qt.QEvent.StyleChange))  # keep their least size
+    settle()
+    for widget in descendants(panel.parent, visible_only=False):
+        widget.updateGeometry()  # some keep what they asked for before
     settle()
 
 
