@@ -103,17 +103,28 @@ def test_the_same_seed_ranks_as_it_did_and_states_are_kept(
     # Version 0.1.0 limited neither features nor critics of odd cases: without limits it comes back.
     monkeypatch.setattr("MDALSelectorLib.estimation.gaussian.MAX_DEVIATIONS", float("inf"))
     monkeypatch.setattr("MDALSelectorLib.estimation.gaussian._FLOOR", -1e9)
-    before = json.loads((record(saved) / "cases.json").read_text(encoding="utf-8"))["cases"]
+    states = record(saved) / "cases.json"
+    saved_states = states.read_text(encoding="utf-8")
+    before = json.loads(saved_states)["cases"]
+    ranked = json.loads(saved_states)  # when it was ranked, no case had been skipped yet
+    del ranked["cases"]["case-21"]
+    states.write_text(json.dumps(ranked), encoding="utf-8")
     options = ("--budget", "4", "--estimator", "gaussian", "--device", "cpu")
-    output = saved / "again"
-    assert selector(["select", str(saved / "cohort"), *options, "--output", str(output)]) == 0
+    command = ["select", str(saved / "cohort"), *options, "--output"]
+    assert selector([*command, str(saved / "again")]) == 0
     columns = {"rank", "case", "suggested", "labelled", "modality difference"}
     columns |= {"PMI FLAIR-T1c (nats)"}
     expected = record(saved) / RUN / "selection.csv"
-    assert_same_table(output / "selection.csv", expected, columns, NATS)
-    labelled = {row["case"] for row in table(output / "selection.csv") if row["labelled"] == "yes"}
-    assert labelled == LABELLED
-    after = json.loads((record(saved) / "cases.json").read_text(encoding="utf-8"))["cases"]
+    assert_same_table(saved / "again" / "selection.csv", expected, columns, NATS)
+
+    states.write_text(saved_states, encoding="utf-8")
+    assert selector([*command, str(saved / "with-states")]) == 0
+    rows = table(saved / "with-states" / "selection.csv")
+    assert {row["case"] for row in rows if row["labelled"] == "yes"} == LABELLED
+    suggested = {row["case"] for row in rows if row["suggested"] == "yes"}
+    assert len(suggested) == 4
+    assert "case-21" not in suggested
+    after = json.loads(states.read_text(encoding="utf-8"))["cases"]
     kept = LABELLED | {name for name, state in DECIDED.items() if state != "check pairing"}
     for name in kept:  # later versions keep more of a case, and nothing else of these
         assert before[name].items() <= after[name].items()
