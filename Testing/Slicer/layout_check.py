@@ -29,6 +29,8 @@ COMBO_EXTRA = 22  # pixels of a combo box that are not for its text, at least
 CELL_EXTRA = 8  # the same of a cell of a table
 SLACK = 2  # pixels; a form that wraps its rows lets fields be that much too narrow
 MAX_ROWS = 12  # of a table whose cells are looked at
+LEAST_CONTRAST = 3.0  # of text and what is behind it, the least of WCAG 2.2 for what is not small
+STYLES = {False: "Light Slicer", True: "Dark Slicer"}
 Place = tuple[int, int]
 
 
@@ -72,6 +74,20 @@ def set_font(panel: Any, point_size: float) -> None:
     settle()
 
 
+def set_theme(host: Any, *, is_dark: bool) -> None:
+    """Give host or application its light or its dark theme."""
+    from slicer_host import in_application
+
+    if in_application.is_real_application():
+        slicer.app.setStyle(STYLES[is_dark])
+        slicer.app.setPalette(slicer.app.style().standardPalette())
+    else:
+        from slicer_host import theme
+
+        theme.apply(host.application, dark=is_dark)
+    settle()
+
+
 def settle() -> None:
     """Let all layouts get their sizes."""
     for _round in range(6):
@@ -97,7 +113,7 @@ def faults(panel: Any) -> list[str]:
     """Return what a user would see amiss, one sentence each."""
     root, found = panel.parent, []
     for widget in [root, *descendants(root)]:
-        found += [*squashed(widget), *cut_off(widget)]
+        found += [*squashed(widget), *cut_off(widget), *unreadable(widget)]
         if not any(widget.inherits(name) for name in WHOLE):
             found += [*overlaps(widget), *outside(widget)]
     area = root.parentWidget().parentWidget()
@@ -237,6 +253,68 @@ def cut_cells(table: Any) -> list[str]:
             if not isWhole and text not in told:
                 found.append(text)
     return found
+
+
+def unreadable(widget: Any) -> list[str]:
+    """Tell whether the text of a widget has hardly another color than what is behind it."""
+    palette = widget.palette
+    if not widget.enabled:
+        return []
+    if widget.inherits("QTableView"):
+        behind = palette.color(qt.QPalette.Base)
+        texts = {
+            text: (color or palette.color(qt.QPalette.Text), over(ground, behind))
+            for text, color, ground in cells(widget)
+        }
+    elif widget.inherits("QLabel") or widget.inherits("QAbstractButton"):
+        ground = palette.color(widget.backgroundRole())
+        texts = {widget.text: (palette.color(widget.foregroundRole()), ground)}
+    else:
+        texts = {}
+    pale = [text for text, colors in texts.items() if text and contrast(*colors) < LEAST_CONTRAST]
+    return [f"{name_of(widget)} shows {text!r} in hardly another color." for text in pale]
+
+
+def cells(table: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield text, color and background of cells; `None` for colors of the theme."""
+    model = table.model()
+    for row in range(min(model.rowCount(), MAX_ROWS) if model is not None else 0):
+        for column in range(model.columnCount()):
+            index = model.index(row, column)
+            roles = (qt.Qt.ForegroundRole, qt.Qt.BackgroundRole)
+            color, ground = (color_of(model.data(index, role)) for role in roles)
+            yield str(model.data(index) or ""), color, ground
+
+
+def color_of(brush: Any) -> Any:
+    """Return the color of a brush or color that a model has given; `None` without one."""
+    made = None if brush is None else qt.QBrush(brush)
+    return None if made is None or made.style() == qt.Qt.NoBrush else made.color()
+
+
+def over(ground: Any, behind: Any) -> Any:
+    """Return the color of a background that may let through what is behind it."""
+    if ground is None:
+        return behind
+    part = ground.alphaF()
+    mixed = [
+        part * getattr(ground, name)() + (1.0 - part) * getattr(behind, name)()
+        for name in ("red", "green", "blue")
+    ]
+    return qt.QColor(*(round(channel) for channel in mixed))
+
+
+def contrast(first: Any, second: Any) -> float:
+    """Return the contrast ratio of two colors, 1 to 21 (WCAG 2.2)."""
+    lights = sorted(luminance(color) for color in (first, second))
+    return float((lights[1] + 0.05) / (lights[0] + 0.05))
+
+
+def luminance(color: Any) -> float:
+    """Return the relative luminance of a color in sRGB, 0 to 1."""
+    channels = (color.redF(), color.greenF(), color.blueF())
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def plain(tool_tip: str) -> str:

@@ -15,7 +15,6 @@ sys.path[:0] = [str(ROOT / name) for name in FOLDERS]
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 SIZE = (1366, 768)
 PANEL_WIDTH = 440  # pixels, as a user would draw it
-STYLES = {False: "Light Slicer", True: "Dark Slicer"}
 
 
 class Studio:
@@ -92,15 +91,9 @@ class Studio:
 
     def dark(self, *, is_dark: bool) -> None:
         """Change the theme."""
-        if self.isReal:
-            import slicer
+        import layout_check
 
-            slicer.app.setStyle(STYLES[is_dark])
-            slicer.app.setPalette(slicer.app.style().standardPalette())
-            return
-        from slicer_host import theme
-
-        theme.apply(self.host.application, dark=is_dark)
+        layout_check.set_theme(self.host, is_dark=is_dark)
 
     def open_sections(self, *names: str) -> None:
         """Open these sections of the panel and close the others."""

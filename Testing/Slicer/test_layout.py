@@ -16,7 +16,8 @@ from test_mdal_selector_retrospect import result as retrospect  # noqa: E402
 NARROW = 340  # pixels, the dock of the panel with its scroll bar, at the usual size of letters
 USUAL = 480
 UNLIMITED = 16777215
-FONTS = (1.0, 1.25, 2.0)
+LOOKS = {"100 %": (1.0, False), "125 %, dark": (1.25, True), "200 %": (2.0, False)}
+WINDOW = (1366, 768)  # pixels, the screen of an old laptop
 LONG = "_follow-up-after-radiotherapy_scanner-B_reconstruction-2"
 REASON = (
     "CT and PET do not seem to belong together: moved by 31 mm to the left, 12 mm to the head and"
@@ -109,6 +110,28 @@ def usual_size(host):
     before = qt.QApplication.font()
     yield before.pointSizeF()
     qt.QApplication.setFont(before)
+
+
+@pytest.fixture
+def small_screen(panel):
+    """The window of the application, as large as a small screen."""
+    window = panel.parent.window()
+    before = window.width, window.height
+    window.resize(*WINDOW)
+    yield window
+    window.resize(*before)
+
+
+@pytest.fixture
+def look_of(host, check, usual_size):
+    """A function that sets theme and letters; the usual ones are there again afterwards."""
+
+    def set_look(panel, scale, *, is_dark):
+        check.set_theme(host, is_dark=is_dark)
+        check.set_font(panel, usual_size * scale)
+
+    yield set_look
+    check.set_theme(host, is_dark=False)
 
 
 @pytest.fixture
@@ -237,9 +260,11 @@ class Finished:
         self.arguments = ("MDALSelectorLib", "select", cohort)
 
 
-def look(check, panel, state, scale):
+def amiss(check, panel, window, state, scale):
     """Return what is amiss in a state, in the narrowest panel and in a usual one."""
     least, found = check.narrowest(panel), []
+    if (window.width, window.height) != WINDOW:
+        found.append(f"{state}: the window is {window.width} by {window.height} px.")
     if least > NARROW * scale:
         found.append(f"{state}: not narrower than {least} px.")
     for width in (least, max(least, USUAL)):
@@ -262,11 +287,14 @@ def jumps(check, panel, states, expected=()):
 
 
 @pytest.mark.parametrize("walk", ["selector_walk", "segment_walk"])
-@pytest.mark.parametrize("scale", FONTS)
-def test_nothing_is_squashed_covered_or_cut_off(request, check, usual_size, walk, scale):
+@pytest.mark.parametrize("look", LOOKS)
+def test_nothing_is_squashed_covered_cut_off_or_pale(
+    request, check, small_screen, look_of, walk, look
+):
     panel, states = request.getfixturevalue(walk)
-    check.set_font(panel, usual_size * scale)
-    found = [text for state in states for text in look(check, panel, state, scale)]
+    scale, is_dark = LOOKS[look]
+    look_of(panel, scale, is_dark=is_dark)
+    found = [text for state in states for text in amiss(check, panel, small_screen, state, scale)]
     assert not found, "\n".join(found)
 
 
@@ -314,3 +342,25 @@ def test_the_check_finds_what_is_amiss(check, bad_layout):
     parts["label"].toolTip = parts["label"].text
     assert check.cut_off(parts["label"]) == []
     assert check.moved({"a": (1, 1), "b": (2, 2)}, {"a": (1, 1), "b": (5, 2)}) == ["b: 2 to 5"]
+
+
+def test_the_check_finds_text_in_hardly_another_color(host, check):
+    import qt
+
+    label, palette = qt.QLabel("pale"), qt.QPalette()
+    for ground, text, isPale in (
+        ("#323232", "#000000", True),
+        ("#323232", "#ffffff", False),
+        ("#efefef", "#ffffff", True),
+    ):
+        palette.setColor(label.backgroundRole(), qt.QColor(ground))
+        palette.setColor(label.foregroundRole(), qt.QColor(text))
+        label.setPalette(palette)
+        assert bool(check.unreadable(label)) is isPale
+    table = qt.QTableWidget(1, 2)
+    for column, color in enumerate(("#ffff00", "#000080")):
+        item = qt.QTableWidgetItem(color)
+        item.setForeground(qt.QBrush(qt.QColor(color)))
+        item.setBackground(qt.QBrush(qt.QColor("#ffffff")))
+        table.setItem(0, column, item)
+    assert [text.split("'")[1] for text in check.unreadable(table)] == ["#ffff00"]
