@@ -57,7 +57,7 @@ class CIMLSegment(ScriptedLoadableModule):
 
     def __init__(self, parent: object) -> None:
         ScriptedLoadableModule.__init__(self, parent)
-        self.parent.title = _("CIML Segment")
+        self.parent.title = _("Multimodal Segmentation (CIML)")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         self.parent.dependencies = ["MDALSelector"]
         self.parent.contributors = ["CrossModal contributors"]
@@ -67,7 +67,8 @@ class CIMLSegment(ScriptedLoadableModule):
         )
         self.parent.acknowledgementText = _(
             "An implementation of the idea of Shen et al., Complementary information mutual"
-            " learning for multimodality medical image segmentation, Neural Networks, 2024."
+            " learning for multimodality medical image segmentation, Neural Networks, 2024,"
+            " https://arxiv.org/abs/2401.02717."
         )
 
 

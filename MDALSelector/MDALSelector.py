@@ -59,7 +59,7 @@ class MDALSelector(ScriptedLoadableModule):
 
     def __init__(self, parent: object) -> None:
         ScriptedLoadableModule.__init__(self, parent)
-        self.parent.title = _("MDAL Selector")
+        self.parent.title = _("Case Selector (MDAL)")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         self.parent.dependencies = []
         self.parent.contributors = ["CrossModal contributors"]
@@ -69,7 +69,8 @@ class MDALSelector(ScriptedLoadableModule):
         )
         self.parent.acknowledgementText = _(
             "The method follows Wang et al., MDAL: Modality-difference-based active learning,"
-            " Computerized Medical Imaging and Graphics, 2025."
+            " Computerized Medical Imaging and Graphics, 2025,"
+            " https://doi.org/10.1016/j.compmedimag.2025.102544."
         )
 
 

@@ -1,4 +1,4 @@
-"""Every command of the README and every option of the programs runs as the text says."""
+"""Every command of README and Docs and every option of the programs runs as the text says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from MultimodalImagingLib.record.selection_file import suggested_cases
 
 MDAL, CIML = "mdal-selector", "ciml-segmenter"
 PARSERS = {MDAL: mdal_parser, CIML: ciml_parser}
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = (ROOT / "README.md", *sorted((ROOT / "Docs").glob("*.md")))
+README = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 CPU = ("--device", "cpu")
 MODALITY = ("--modality", "t1=T1")
 SMALL = ("--steps", "2", "--validate-every", "2", "--features", "4", "--largest-patch", "16")

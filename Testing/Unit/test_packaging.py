@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shutil
 import struct
@@ -193,6 +194,63 @@ def test_pip_installs_every_package_of_the_libraries():
         for path in (ROOT / module / library).rglob("__init__.py")
     }
     assert set(pyproject()["tool"]["setuptools"]["packages"]) == expected
+
+
+def cmake_value(name: str) -> str:
+    text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    return re.search(rf'^set\({name} "([^"]*)"\)$', text, flags=re.MULTILINE)[1]
+
+
+def test_the_catalogue_entry_is_what_the_index_accepts():
+    """Schema 1.0.2 of Slicer's extension catalogue: these keys and no others, three required."""
+    kinds = {"build_dependencies": list, "enabled": bool, "tier": int}
+    texts = ("$schema", "category", "scm_url", "scm_revision", "scm_type", "build_subdirectory")
+    entry = json.loads((ROOT / "Resources" / "CrossModal.json").read_text(encoding="utf-8"))
+    assert set(entry) <= {*kinds, *texts, "dicom_support_rule"}
+    assert {"$schema", "category", "scm_url"} <= set(entry)
+    assert all(type(entry[key]) is kinds.get(key, str) for key in entry)
+    assert entry["$schema"].endswith("/slicer-extension-catalog-entry-schema-v1.0.2.json#")
+    assert entry["scm_type"] in {"git", "local"}
+    assert 1 <= entry["tier"] <= 5
+    assert entry["build_dependencies"] == cmake_value("EXTENSION_DEPENDS").split()
+    repository = entry["scm_url"].removesuffix(".git")
+    assert repository == cmake_value("EXTENSION_HOMEPAGE")
+    assert repository.rsplit("/", 1)[1].startswith("Slicer")
+
+
+def test_icon_and_screenshots_of_the_index_are_files_of_the_project():
+    urls = f"{cmake_value('EXTENSION_ICONURL')} {cmake_value('EXTENSION_SCREENSHOTURLS')}".split()
+    start = "https://raw.githubusercontent.com/SlicerCrossModal/SlicerCrossModal/main/"
+    assert len(urls) >= 2
+    for url in urls:
+        assert url.startswith(start)
+        assert (ROOT / url.removeprefix(start)).is_file(), url
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of the headings of a page, as they are made on the web."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+PAGES = ("README.md", "CONTRIBUTING.md", *(f"Docs/{p.name}" for p in (ROOT / "Docs").glob("*.md")))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_of_a_page_lead_somewhere(name):
+    page = ROOT / name
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if link.startswith("https://"):
+            continue
+        target, _, anchor = link.partition("#")
+        found = (page.parent / target).resolve() if target else page
+        assert found.exists(), link
+        assert not anchor or anchor in anchors(found), link
+
+
+def test_the_readme_leads_to_every_page():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert {name for name in PAGES if name.startswith("Docs/") and f"({name}" not in text} == set()
 
 
 def test_citation_names_the_version_that_is_here():
