@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from job_parts import JobParts
+
 from CIMLSegmentLib.commands.evaluate import reference_labels
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task
 from MultimodalImagingLib.cohorts.cases import Cohort
@@ -95,8 +97,9 @@ def run_main_job(job: Job, settings: Settings) -> None:
         CrossModalError: If the cohort cannot be used.
         subprocess.CalledProcessError: If a command fails.
     """
-    selection = _select(job, settings)
     cohort = find_cohort(job.cohort)
+    parts = JobParts("demonstration", _work(len(cohort.cases), settings), _say)
+    selection = _select(job, settings, parts)
     labels = _labels_to_train_on(selection, cohort, job)
     if not labels:
         _say(
@@ -109,14 +112,18 @@ def run_main_job(job: Job, settings: Settings) -> None:
     task = _task(job, cohort)
     round_folder = _round_folder(job, labels, settings)
     model, results = round_folder / "model", round_folder / "segmentation"
-    _train(job, task, labels, model, selection, settings)
-    _run(
-        "ciml-segmenter",
-        ("segment", job.cohort, "--model", model, "--output", results, "--unseen"),
-        settings.segment,
-    )
-    reference = _evaluate(job, results)
-    _run("ciml-segmenter", ("report", results, "--images", job.cohort), reference)
+    with parts.part("train"):
+        _train(job, task, labels, model, selection, settings)
+    with parts.part("segment"):
+        _run(
+            "ciml-segmenter",
+            ("segment", job.cohort, "--model", model, "--output", results, "--unseen"),
+            settings.segment,
+        )
+    with parts.part("evaluate"):
+        reference = _evaluate(job, results)
+    with parts.part("report"):
+        _run("ciml-segmenter", ("report", results, "--images", job.cohort), reference)
     _end(
         {
             "Which cases to label next": selection / "report.html",
@@ -125,7 +132,18 @@ def run_main_job(job: Job, settings: Settings) -> None:
     )
 
 
-def _select(job: Job, settings: Settings) -> Path:
+def _work(n_cases: int, settings: Settings) -> dict[str, tuple[float, float]]:
+    """Return the work of every command, and the usual seconds per unit on two cores."""
+    words = settings.train
+    n_steps = float(words[words.index("--steps") + 1]) if "--steps" in words else 1000.0
+    per_case = {"inspect": 0.2, "select": 1.5}
+    later = {"segment": 4.0, "evaluate": 0.2, "report": 0.5}
+    work = {name: (float(n_cases), seconds) for name, seconds in (per_case | later).items()}
+    work["train"] = (n_steps, 0.3)
+    return {name: work[name] for name in (*per_case, "train", *later)}
+
+
+def _select(job: Job, settings: Settings, parts: JobParts) -> Path:
     selection = job.folder / "selection"
     try:
         suggested_cases(selection)
@@ -135,12 +153,14 @@ def _select(job: Job, settings: Settings) -> Path:
     if is_done:
         _say(f"The selection of an earlier run is used. To select again, remove {selection}")
         return selection
-    _run("mdal-selector", ("inspect", job.cohort))
-    _run(
-        "mdal-selector",
-        ("select", job.cohort, *settings.select),
-        ("--record", job.folder / "record", "--output", selection),
-    )
+    with parts.part("inspect"):
+        _run("mdal-selector", ("inspect", job.cohort))
+    with parts.part("select"):
+        _run(
+            "mdal-selector",
+            ("select", job.cohort, *settings.select),
+            ("--record", job.folder / "record", "--output", selection),
+        )
     return selection
 
 
