@@ -40,9 +40,13 @@ def test_parts_that_are_left_out_count_as_done(speeds):
     assert said[0].startswith("Part 2 of 3")
 
 
+def fail():
+    msg = "full"
+    raise OSError(msg)
+
+
 def test_nothing_is_learned_of_a_part_that_failed(speeds):
     parts = JobParts("demonstration", WORK, lambda _text: None, speeds)
     with pytest.raises(OSError, match="full"), parts.part("select"):
-        msg = "full"
-        raise OSError(msg)
+        fail()
     assert speeds.read() == {}
