@@ -297,8 +297,8 @@ WEIGHTS = {
         r"has shape \(7,\) instead of",
     ),
     "type": (
-        lambda w: w.update({name: v.half() for name, v in w.items()}),
-        r"torch.float16 instead of torch.float32.* more",
+        lambda w: w.update({name: v.double() for name, v in w.items()}),
+        r"torch.float64 instead of torch.float32.* more",
     ),
     "not finite": (lambda w: next(iter(w.values())).fill_(float("nan")), "not finite"),
 }

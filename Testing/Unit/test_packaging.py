@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from CIMLSegmentLib.model.shipped_models import shipped_models
 from MultimodalImagingLib.version import CROSSMODAL_VERSION
 
 ROOT = Path(__file__).parents[2]
 MODULES = ("MDALSelector", "CIMLSegment")
+MODELS = ROOT / "CIMLSegment" / "Resources" / "Models"
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +195,22 @@ def test_pip_installs_every_package_of_the_libraries():
         )
         for path in (ROOT / module / library).rglob("__init__.py")
     }
-    assert set(pyproject()["tool"]["setuptools"]["packages"]) == expected
+    packages = pyproject()["tool"]["setuptools"]["packages"]
+    assert set(packages) == expected | {"CIMLSegmentLib.Models"}
+
+
+def test_pip_installs_the_models_where_the_library_looks_for_them():
+    models = {model.parent.name for model in MODELS.glob("*/model.json")}
+    tool = pyproject()["tool"]["setuptools"]
+    assert ROOT / tool["package-dir"]["CIMLSegmentLib.Models"] == MODELS
+    packed = {
+        file
+        for pattern in tool["package-data"]["CIMLSegmentLib.Models"]
+        for file in MODELS.glob(pattern)
+    }
+    files = {file for file in MODELS.rglob("*") if file.is_file()}
+    assert packed == files
+    assert set(shipped_models()) == models
 
 
 def cmake_value(name: str) -> str:

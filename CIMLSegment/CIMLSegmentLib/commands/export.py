@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from CIMLSegmentLib.model.shipped_models import MODEL_HELP, model_folder
 from MultimodalImagingLib.jobs.progress import Reporter
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the `export` command to its parser."""
-    parser.add_argument("model", type=Path, help="folder of a trained model")
+    parser.add_argument("model", type=model_folder, help=MODEL_HELP)
     parser.add_argument(
         "--monai-bundle",
         type=Path,

@@ -15,6 +15,7 @@ from CIMLSegmentLib.inference.case_input import (
     modality_rows,
 )
 from CIMLSegmentLib.inference.case_progress import segmentation_plan
+from CIMLSegmentLib.model.shipped_models import MODEL_HELP, model_folder
 from CIMLSegmentLib.settings import add_options, settings_from_options
 from MultimodalImagingLib.cohorts.cases import Case, files_of_cases
 from MultimodalImagingLib.errors import UsageError
@@ -44,7 +45,7 @@ def add_segment_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out the cases that the model was trained or validated with",
     )
-    parser.add_argument("--model", type=Path, required=True, help="folder of a trained model")
+    parser.add_argument("--model", type=model_folder, required=True, help=MODEL_HELP)
     parser.add_argument("--output", type=Path, required=True, help="receives one folder per case")
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     add_modality_argument(parser)

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from CIMLSegmentLib.model.model import TrainedModel, load_model, save_model
-from CIMLSegmentLib.model.model_description import PACKAGES
-from CIMLSegmentLib.model.model_files import DESCRIPTION_NAME, WEIGHTS_NAME
+from CIMLSegmentLib.model.model_description import DESCRIPTION_NAME, PACKAGES, WEIGHTS_NAME
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
 from MultimodalImagingLib.record.atomic_folder import new_folder

@@ -23,6 +23,7 @@ from MultimodalImagingLib.jobs.texts import listed
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
 _MOST_NAMED = 3
+_FORMATS = (torch.float32, torch.float16)
 
 
 @dataclass(frozen=True)
@@ -69,25 +70,26 @@ class TrainedModel:
         }
 
 
-def save_model(folder: Path, model: TrainedModel) -> None:
+def save_model(folder: Path, model: TrainedModel, *, dtype: torch.dtype = torch.float32) -> None:
     """Write a model folder; whenever the process is killed, the folder holds a readable model.
 
     Args:
         folder: Created if it does not exist; an older model in it is replaced.
         model: The model.
+        dtype: Number format of the weights in the file: float32, or float16 for half the size.
 
     Raises:
         CrossModalError: If the folder cannot be written.
     """
     weights = {
-        name: values.detach().to("cpu", torch.float32).contiguous()
+        name: values.detach().to("cpu", dtype).contiguous()
         for name, values in model.network.state_dict().items()
     }
     write_model_files(folder, weights, model.description)
 
 
 def load_model(folder: Path) -> TrainedModel:
-    """Read a model folder; nothing in it is executed.
+    """Read a model folder; nothing in it is executed. The network is float32, whatever the file.
 
     Raises:
         ModelError: If the folder holds no model, or one that is damaged, changed, of an unknown
@@ -123,7 +125,7 @@ def _shape_problems(expected: Mapping[str, Tensor], found: Mapping[str, Tensor])
 
 def _value_problems(found: Mapping[str, Tensor]) -> Iterator[str]:
     for name, values in found.items():
-        if values.dtype != torch.float32:
-            yield f"{name} is {values.dtype} instead of torch.float32"
+        if values.dtype not in _FORMATS:
+            yield f"{name} is {values.dtype} instead of torch.float32 or torch.float16"
         elif not bool(values.isfinite().all()):
             yield f"{name} has values that are not finite"

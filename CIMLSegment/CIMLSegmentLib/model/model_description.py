@@ -20,6 +20,7 @@ from MultimodalImagingLib.record.checksums import json_checksum
 from MultimodalImagingLib.record.json_entry import JsonEntry, config_from_json, config_to_json
 
 FORMAT_VERSION = 1
+WEIGHTS_NAME, DESCRIPTION_NAME = "model.safetensors", "model.json"
 
 _PARTS = ("format_version", "model_id", "task", "network", "training", "preprocessing")
 PACKAGES = ("numpy", "SimpleITK", "torch", "monai", "safetensors")

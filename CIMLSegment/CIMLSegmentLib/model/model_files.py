@@ -12,10 +12,13 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from CIMLSegmentLib.model.model_description import (
+    DESCRIPTION_NAME,
+    WEIGHTS_NAME,
     ModelDescription,
     description_from_json,
     description_to_json,
 )
+from CIMLSegmentLib.model.shipped_models import shipped_models
 from MultimodalImagingLib.errors import CrossModalError, ModelError
 from MultimodalImagingLib.record.atomic_files import write_bytes, write_json
 from MultimodalImagingLib.record.checksums import array_checksum, bytes_checksum, json_checksum
@@ -24,9 +27,6 @@ from MultimodalImagingLib.record.ownership import check_own_files
 from MultimodalImagingLib.record.tensor_file import TensorFileError, header_in, tensor_bytes
 
 LOGGER = logging.getLogger(__name__)
-
-WEIGHTS_NAME = "model.safetensors"
-DESCRIPTION_NAME = "model.json"
 
 _CHECKSUM = "weights_sha256"
 _TENSORS = "tensors_sha256"
@@ -94,7 +94,10 @@ def tensor_checksum(tensors: Mapping[str, Tensor]) -> str:
 
 def _refuse_executables(folder: Path) -> None:
     if not folder.is_dir():
-        msg = f"Expected a model folder, but {folder} is not a folder. Check the path."
+        msg = (
+            f"Expected a model folder, but {folder} is not a folder. Check the path, or give the"
+            f" name of a model that comes with CrossModal: {', '.join(shipped_models())}."
+        )
         raise ModelError(msg)
     found = sorted(
         path.relative_to(folder).as_posix()

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from CIMLSegmentLib.inference.devices import Processes
-from CIMLSegmentLib.model.model_files import DESCRIPTION_NAME, WEIGHTS_NAME, is_description
+from CIMLSegmentLib.model.model_description import DESCRIPTION_NAME, WEIGHTS_NAME
+from CIMLSegmentLib.model.model_files import is_description
 from CIMLSegmentLib.training.losses import LossTerms
 from CIMLSegmentLib.training.training_state import BASELINE_NAME, STATE_FOLDER, STATE_NAME
 from MultimodalImagingLib.errors import UsageError
