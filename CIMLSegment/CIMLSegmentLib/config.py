@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, prod
+from pathlib import Path
 from typing import Annotated
 
 from CIMLSegmentLib.settings import Must, Option, check_settings
@@ -191,6 +192,7 @@ class TrainingJob:
         validation_cases: Cases kept for validation; a share of the patients by default.
         n_workers: Threads that make patches ahead; chosen by the number of cores if `None`.
         state_interval_s: Seconds after which the last state is written again.
+        start: Folder of the model whose weights the training begins with; `None` for new ones.
     """
 
     training: TrainingConfig
@@ -200,6 +202,7 @@ class TrainingJob:
     validation_cases: tuple[str, ...] | None = None
     n_workers: int | None = None
     state_interval_s: float = 60.0
+    start: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,14 @@ EXAMPLES = (
     ),
     Example(
         (
+            *(CIML, "train", "{cohort}", "--task", "brats", "--from", "{model}", *CPU),
+            *("--output", "{new}", "--steps", "2", "--validate-every", "2"),
+            *("--largest-patch", "16", "--batch-size", "1"),
+        ),
+        is_slow=True,
+    ),
+    Example(
+        (
             *(CIML, "segment", "{cohort}", "--case", "case00", "--model", "{model}", *CPU),
             *("--output", "{new}", "--overwrite", *MODALITY, "--attention", "--gradcam"),
             *("--uncertainty", "2", "--mirror", "--overlap", "0.25", "--batch-size", "1"),

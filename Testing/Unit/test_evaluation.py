@@ -14,7 +14,7 @@ import pytest
 from CIMLSegmentLib.__main__ import main
 from CIMLSegmentLib.commands.evaluate import reference_labels
 from CIMLSegmentLib.results.evaluation import Evaluation, evaluate_results
-from CIMLSegmentLib.results.evaluation_files import remarks
+from CIMLSegmentLib.results.evaluation_files import read_evaluation, remarks, write_evaluation
 from CIMLSegmentLib.results.result_io import write_result
 from CIMLSegmentLib.results.segmentation_report import ReportRequest, write_segmentation_report
 from CIMLSegmentLib.results.segmentation_result import SegmentationResult
@@ -162,6 +162,22 @@ def test_results_without_reference_are_listed(
     evaluation = evaluate(tmp_path, references)
     assert evaluation.without_reference == ("extra",)
     assert "extra" in remarks(evaluation)[0]
+
+
+def test_cases_that_the_model_has_seen_are_named_beside_the_scores(
+    tmp_path: Path, references: dict[str, ImageFile]
+) -> None:
+    assert evaluate(tmp_path, references).seen == ()
+    task = load_task("pet-ct")
+    for name in ("c", "extra"):
+        known = SegmentationResult(name, task, "PET", Volume(box(2, 4), GRID), is_seen=True)
+        write_result(known, tmp_path / "results", overwrite=True)
+    evaluation = evaluate(tmp_path, references)
+    assert evaluation.seen == ("c",)
+    text = remarks(evaluation)[-1]
+    assert "1 of 4 cases, so the scores flatter: c. " in text
+    write_evaluation(evaluation, tmp_path)
+    assert read_evaluation(tmp_path)["seen"] == ["c"]
 
 
 def test_a_reference_on_another_grid_is_resampled_and_said(tmp_path: Path) -> None:

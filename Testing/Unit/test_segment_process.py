@@ -129,7 +129,9 @@ def test_unseen_leaves_out_what_the_model_was_trained_or_validated_with(
         write_case(tmp_path / "cohort" / case_id, grid())
     model = write_model(tmp_path / "model", pet_ct(), SMALL, 16)
     description = load_model(model).description
-    facts = replace(description.facts, training_cases=("a", "d"), validation_cases=("b",))
+    facts = replace(
+        description.facts, training_cases=("a",), validation_cases=("b",), seen_before=("d",)
+    )
     network = build_network(description.task, description.network, seed=0)
     save_model(model, TrainedModel(network, replace(description, facts=facts)))
     arguments = ["segment", tmp_path / "cohort", "--model", model, "--output", tmp_path / "out"]
@@ -138,3 +140,7 @@ def test_unseen_leaves_out_what_the_model_was_trained_or_validated_with(
     assert events[-1]["done"] == ["c"]
     assert any("1 of 4 cases are new to the model." in str(e.get("message")) for e in events)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["c"]
+    arguments += ["--case", "c", "--case", "d", "--overwrite", "--device", "cpu"]
+    assert main([*map(str, arguments)]) == 0
+    seen = {name: read_result(tmp_path / "out" / name).is_seen for name in "cd"}
+    assert seen == {"c": False, "d": True}

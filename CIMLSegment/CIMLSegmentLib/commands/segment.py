@@ -43,7 +43,8 @@ def add_segment_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unseen",
         action="store_true",
-        help="leave out the cases that the model was trained or validated with",
+        help="leave out the cases that the model, or one that it started from, was trained or"
+        " validated with",
     )
     parser.add_argument("--model", type=model_folder, required=True, help=MODEL_HELP)
     parser.add_argument("--output", type=Path, required=True, help="receives one folder per case")
@@ -96,8 +97,7 @@ def run_segment(options: argparse.Namespace, reporter: Reporter) -> int:
 def _unseen(cases: tuple[Case, ...], model: Path, reporter: Reporter) -> tuple[Case, ...]:
     from CIMLSegmentLib.model.model_files import read_model_files
 
-    facts = read_model_files(model)[1].facts
-    seen = {*facts.training_cases, *facts.validation_cases}
+    seen = read_model_files(model)[1].facts.seen_cases
     unseen = tuple(case for case in cases if case.case_id not in seen)
     reporter.info(f"{len(unseen)} of {counted(len(cases), 'case', 'is', 'are')} new to the model.")
     return unseen

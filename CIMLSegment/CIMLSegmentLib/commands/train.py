@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from CIMLSegmentLib.commands.evaluate import add_label_values_argument
+from CIMLSegmentLib.commands.start_option import add_start_argument, check_start, read_start
 from CIMLSegmentLib.config import KINDS, LARGEST_PATCH, SMALLEST_SIDE, TrainingConfig, TrainingJob
 from CIMLSegmentLib.inference.case_input import modality_rows
 from CIMLSegmentLib.settings import add_options, settings_from_options
@@ -17,7 +18,13 @@ from CIMLSegmentLib.task.label_values import parse_label_values
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task, preset_names
 from CIMLSegmentLib.training.job_stages import N_PROBED, expected_plan
-from CIMLSegmentLib.training.network_plan import training_spacing
+from CIMLSegmentLib.training.network_plan import (
+    BASE_FEATURES,
+    NetworkPlan,
+    patch_for_network,
+    plan_for_cases,
+    training_spacing,
+)
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
@@ -36,6 +43,7 @@ from MultimodalImagingLib.record.ownership import check_apart
 from MultimodalImagingLib.record.selection_file import cases_labelled_before, suggested_cases
 
 if TYPE_CHECKING:
+    from CIMLSegmentLib.model.model_description import ModelDescription
     from CIMLSegmentLib.training.training_cases import TrainingSet
 
 
@@ -46,6 +54,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         "--task", required=True, help=f"a JSON file, or a preset: {', '.join(preset_names())}"
     )
     parser.add_argument("--output", type=Path, required=True, help="the model folder")
+    add_start_argument(parser)
     parser.add_argument("--primary", metavar="MODALITY", help="for tasks that leave it open")
     parser.add_argument(
         "--labels",
@@ -78,7 +87,11 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser, TrainingConfig)
-    parser.add_argument("--features", type=int, default=8, help="channels at full resolution")
+    parser.add_argument(
+        "--features",
+        type=int,
+        help=f"channels at full resolution (default {BASE_FEATURES}, or those of --from)",
+    )
     parser.add_argument(
         "--largest-patch",
         type=_side,
@@ -108,6 +121,7 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
 def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     """Run the `train` command; returns the exit code 0."""
     settings = read_settings(options.settings, ("network", "training"))
+    check_start(options)
     check_can_hold_folders(options.output)
     cohort = _cohort(options, reporter)
     task = _task(options, cohort)
@@ -124,15 +138,16 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     from CIMLSegmentLib.training.training_cases import PreparationJob, prepare_training_set
 
     keep_freed_memory()
+    start = read_start(options, task)
     preparation = PreparationJob(
         task,
-        _spec(options, cases or cohort.cases, task),
+        _spec(options, cases or cohort.cases, task, start),
         cohort.root,
         record.cache,
         parse_label_values(options.label_values, task),
     )
     prepared = prepare_training_set(cases, preparation, reporter=reporter)
-    job = _training_job(options, prepared, settings)
+    job = _training_job(options, prepared, settings, start)
     run = _estimated if options.estimate else _trained
     reporter.result(run(options, prepared, task, job, reporter))
     return 0
@@ -238,12 +253,17 @@ def _task(options: argparse.Namespace, cohort: Cohort) -> Task:
     return load_task(options.task, cohort=CohortModalities(kinds, options.primary))
 
 
-def _spec(options: argparse.Namespace, cases: Sequence[Case], task: Task) -> PreprocessingSpec:
+def _spec(
+    options: argparse.Namespace, cases: Sequence[Case], task: Task, start: ModelDescription | None
+) -> PreprocessingSpec:
     given = options.spacing
     if given is not None and not 0 < given < inf:
         msg = f"Expected a --spacing above 0 mm, got {given}."
         raise UsageError(msg)
-    spacing_mm = training_spacing(cases, task) if given is None else (given,) * 3
+    if given is not None:
+        spacing_mm = (given,) * 3
+    else:
+        spacing_mm = start.preprocessing.spacing_mm if start else training_spacing(cases, task)
     return PreprocessingSpec(spacing_mm, dict(task.modalities))
 
 
@@ -257,13 +277,18 @@ def _expected_config(options: argparse.Namespace) -> TrainingConfig:
 
 
 def _training_job(
-    options: argparse.Namespace, prepared: TrainingSet, settings: Mapping[str, Mapping[str, object]]
+    options: argparse.Namespace,
+    prepared: TrainingSet,
+    settings: Mapping[str, Mapping[str, object]],
+    start: ModelDescription | None,
 ) -> TrainingJob:
-    from CIMLSegmentLib.training.network_plan import plan_for_cases
-
-    plan = plan_for_cases(
-        prepared, base_features=options.features, largest_patch=options.largest_patch
-    )
+    largest = options.largest_patch
+    if start is None:
+        features = BASE_FEATURES if options.features is None else options.features
+        plan = plan_for_cases(prepared, base_features=features, largest_patch=largest)
+    else:
+        patch = patch_for_network(prepared, start.network, largest_patch=largest)
+        plan = NetworkPlan(patch, start.network)
     training = settings_from_options(
         TrainingConfig,
         options,
@@ -278,4 +303,5 @@ def _training_job(
         kind=options.kind,
         device=options.device,
         validation_cases=chosen and tuple(same_name(case_id) for case_id in chosen),
+        start=options.start,
     )

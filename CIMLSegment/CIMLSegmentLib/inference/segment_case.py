@@ -81,6 +81,7 @@ def segment_case(
         warnings=(*warnings, *empty),
         timings_s=seconds,
         model=dict(model.identity),
+        is_seen=case.case_id in model.facts.seen_cases,
     )
 
 

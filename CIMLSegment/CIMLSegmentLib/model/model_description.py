@@ -23,6 +23,7 @@ FORMAT_VERSION = 1
 WEIGHTS_NAME, DESCRIPTION_NAME = "model.safetensors", "model.json"
 
 _PARTS = ("format_version", "model_id", "task", "network", "training", "preprocessing")
+_LATER = ("label_values", "started_from", "seen_before")  # facts that most models have not
 PACKAGES = ("numpy", "SimpleITK", "torch", "monai", "safetensors")
 
 
@@ -44,6 +45,21 @@ class Intensities:
 
 
 @dataclass(frozen=True)
+class StartedFrom:
+    """The model that a training began with.
+
+    Attributes:
+        name: Name of its folder.
+        model_id: Name of its training.
+        step: Optimizer step of its state.
+    """
+
+    name: str
+    model_id: str
+    step: int
+
+
+@dataclass(frozen=True)
 class ModelFacts:
     """How a model was made.
 
@@ -55,6 +71,8 @@ class ModelFacts:
         step: Optimizer step of this state.
         versions: Versions of the program and of what it computes with.
         label_values: What the user said about the values of the label maps; empty if nothing.
+        started_from: The model that its training began with; `None` if all weights were new.
+        seen_before: Cases that this model was trained or validated with, and those before it.
     """
 
     training_cases: tuple[str, ...] = ()
@@ -64,6 +82,13 @@ class ModelFacts:
     step: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
     label_values: str = ""
+    started_from: StartedFrom | None = None
+    seen_before: tuple[str, ...] = ()
+
+    @property
+    def seen_cases(self) -> set[str]:
+        """Cases that had a part in the weights; a figure on them says little about others."""
+        return {*self.training_cases, *self.validation_cases, *self.seen_before}
 
 
 @dataclass(frozen=True)
@@ -117,8 +142,9 @@ def description_to_json(description: ModelDescription) -> dict[str, Any]:
 
 def _content(description: ModelDescription) -> dict[str, Any]:
     facts = config_to_json(description.facts)
-    if not description.facts.label_values:  # models of earlier versions keep their form and name
-        del facts["label_values"]
+    for name in _LATER:  # models of earlier versions keep their form and name
+        if not facts[name]:
+            del facts[name]
     return {
         "format_version": FORMAT_VERSION,
         "task": task_to_json(description.task),
@@ -151,7 +177,7 @@ def description_from_json(data: object, *, where: str) -> ModelDescription:
         )
         raise ModelError(msg)
     of_facts = [f.name for f in fields(ModelFacts)]
-    entry.check_keys([*_PARTS, *of_facts], optional=("label_values",))
+    entry.check_keys([*_PARTS, *of_facts], optional=_LATER)
     part = entry.data
     facts = {name: part[name] for name in of_facts if name in part}
     try:

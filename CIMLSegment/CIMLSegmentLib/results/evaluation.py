@@ -59,6 +59,7 @@ class Evaluation:
         without_reference: Cases with a result but without a reference; they are not scored.
         counts_missing: Whether missing cases count as empty predictions.
         warnings: Full sentences.
+        seen: Scored cases that had a part in the training of the model.
     """
 
     task: Task
@@ -67,6 +68,7 @@ class Evaluation:
     without_reference: tuple[str, ...]
     counts_missing: bool
     warnings: tuple[str, ...]
+    seen: tuple[str, ...] = ()
 
     def summary(self) -> tuple[RegionSummary, ...]:
         """Return one entry per region, in the task's order."""
@@ -150,6 +152,7 @@ def evaluate_results(
         without_reference=tuple(sorted(results.keys() - references.keys())),
         counts_missing=count_missing,
         warnings=(*maps.scheme.warnings, *warnings),
+        seen=tuple(case_id for case_id in scored if results[case_id].is_seen),
     )
 
 

@@ -100,6 +100,12 @@ def remarks(evaluation: Evaluation) -> list[str]:
             f" {counted(len(evaluation.without_reference), 'result')},"
             f" {', '.join(evaluation.without_reference)}."
         )
+    if evaluation.seen:
+        texts.append(
+            f"Seen by the model in its training or validation: {len(evaluation.seen)} of"
+            f" {counted(_n_scored(evaluation), 'case')}, so the scores flatter:"
+            f" {', '.join(evaluation.seen)}. `segment --unseen` leaves such cases out."
+        )
     return texts
 
 

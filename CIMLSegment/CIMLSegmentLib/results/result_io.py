@@ -189,6 +189,7 @@ def _content(result: SegmentationResult) -> dict[str, Any]:
         "warnings": list(result.warnings),
         "timings_s": dict(result.timings_s),
         "model": dict(result.model),
+        "seen": result.is_seen,
         "task": task_to_json(result.task),
     }
 

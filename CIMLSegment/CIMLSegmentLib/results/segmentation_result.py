@@ -71,6 +71,7 @@ class SegmentationResult:
         timings_s: Seconds per step.
         model: Identity of the model, JSON-able.
         masks: Region to its mask in the label map; found there if it is not given.
+        is_seen: Whether the model, or one that it started from, has seen a case of that name.
     """
 
     case_id: str
@@ -84,6 +85,7 @@ class SegmentationResult:
     timings_s: Mapping[str, float] = field(default_factory=dict)
     model: Mapping[str, object] = field(default_factory=dict)
     masks: Mapping[str, MaskArray] = field(default_factory=dict)
+    is_seen: bool = False
 
     def __post_init__(self) -> None:
         """Refuse maps on another grid, and find regions that were not found before."""
@@ -182,6 +184,7 @@ class StoredResult:
         warnings: Full sentences.
         timings_s: Seconds per step.
         model: Identity of the model.
+        is_seen: Whether the model, or one that it started from, has seen a case of that name.
     """
 
     folder: Path
@@ -197,6 +200,7 @@ class StoredResult:
     warnings: tuple[str, ...]
     timings_s: Mapping[str, float]
     model: Mapping[str, object]
+    is_seen: bool = False
 
 
 def find_results(folder: Path) -> tuple[Path, ...]:
@@ -261,6 +265,7 @@ def read_result(folder: Path) -> StoredResult:
         warnings=entry.listed("warnings", str),
         timings_s=entry.mapping("timings_s", float),
         model=entry.value("model", dict),
+        is_seen=entry.value("seen", bool, False),
     )
     _check_files(result)
     return result

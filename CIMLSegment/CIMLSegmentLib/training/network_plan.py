@@ -51,6 +51,16 @@ def plan_for_cases(
     )
 
 
+def patch_for_network(
+    cases: TrainingSet, network: NetworkConfig, *, largest_patch: int = LARGEST_PATCH
+) -> tuple[int, ...]:
+    """Return a patch size for prepared cases that a network of a given shape can take."""
+    size = [int(n) for n in np.median([case.shape for case in cases.cases], axis=0)]
+    patch = _patch(size, tuple(reversed(cases.preprocessing.spacing_mm)), largest_patch)
+    strides = network.total_stride
+    return tuple(map(max, map(_whole_strides, patch, size, strides), strides))
+
+
 def plan_network(
     size: Sequence[int],
     spacing_mm: Sequence[float],

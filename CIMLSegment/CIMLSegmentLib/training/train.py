@@ -15,6 +15,7 @@ from CIMLSegmentLib.network.baselines import Baseline
 from CIMLSegmentLib.network.gate import check_positions
 from CIMLSegmentLib.network.network import CIMLNet
 from CIMLSegmentLib.task.task import Task
+from CIMLSegmentLib.training.start_model import Inheritance, inherit
 from CIMLSegmentLib.training.training_case import TrainingCase
 from CIMLSegmentLib.training.training_cases import TrainingSet
 from CIMLSegmentLib.training.training_folder import claimed_folder
@@ -78,11 +79,13 @@ def training_data(
     """Split the cases, and return them with the description of the model to be."""
     share, chosen = job.training.validation_share, job.validation_cases
     split = split_by_patient(cases.cases, share=share, seed=job.training.seed, chosen=chosen)
+    inherited = None if job.start is None else inherit(job.start, task, job.network)
     data = TrainingData(
         cases.subset(split.training).cases,
         cases.subset(split.validation).cases,
-        _description(cases.subset(split.training), task, job, split),
+        _description(cases.subset(split.training), task, job, split, inherited),
         output,
+        inherited,
     )
     return data, split
 
@@ -136,7 +139,11 @@ def _check_dot_products(job: TrainingJob) -> None:
 
 
 def _description(
-    cases: TrainingSet, task: Task, job: TrainingJob, split: Split
+    cases: TrainingSet,
+    task: Task,
+    job: TrainingJob,
+    split: Split,
+    inherited: Inheritance | None,
 ) -> ModelDescription:
     facts = ModelFacts(
         training_cases=split.training,
@@ -144,6 +151,8 @@ def _description(
         intensities=cases.intensities,
         versions=current_versions(PACKAGES),
         label_values=cases.label_values,
+        started_from=inherited.start if inherited else None,
+        seen_before=inherited.seen if inherited else (),
     )
     return ModelDescription(task, job.network, job.training, cases.preprocessing, facts)
 

@@ -26,6 +26,7 @@ from CIMLSegmentLib.training.optimization import (
     set_learning_rate,
     stopping_within_steps,
 )
+from CIMLSegmentLib.training.start_model import Inheritance
 from CIMLSegmentLib.training.training_case import TrainingCase
 from CIMLSegmentLib.training.training_folder import LossMeans, TrainingLog
 from CIMLSegmentLib.training.training_state import (
@@ -39,6 +40,7 @@ from CIMLSegmentLib.training.training_state import (
 from CIMLSegmentLib.training.validation import validate_cases, validation_plan
 from MultimodalImagingLib.errors import CancelledError, CrossModalError
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.jobs.texts import counted, listed
 
 _LOG_INTERVAL = 10
 
@@ -52,12 +54,14 @@ class TrainingData:
         validation: Cases that choose among the states; may be none.
         description: Description of the model, without step and metrics.
         folder: The model folder.
+        inherited: What the network begins with; `None` if all of it is new.
     """
 
     training: tuple[TrainingCase, ...]
     validation: tuple[TrainingCase, ...]
     description: ModelDescription
     folder: Path
+    inherited: Inheritance | None = None
 
 
 class TrainingRun:
@@ -80,6 +84,8 @@ class TrainingRun:
         self.progress = Progress()
         task, config = data.description.task, job.training
         self.network = build_any(job.kind, task, job.network, seed=config.seed)
+        if data.inherited is not None:
+            self.network.load_state_dict(data.inherited.weights, strict=False)
         self.network.to(processes.device)
         self.optimizer = make_optimizer(self.network, config)
         self.precision = choose_precision(config.precision, processes.device)
@@ -105,6 +111,8 @@ class TrainingRun:
             )
             if self.progress.scaler:
                 self.scaler.load_state_dict(self.progress.scaler)
+        elif self.data.inherited is not None:
+            self._tell_inherited(self.data.inherited)
         if self.processes.is_first:
             self.log.resume_at(self.progress.step)
         if not self.data.validation:
@@ -113,6 +121,19 @@ class TrainingRun:
                 " step is kept, and how good it is remains unknown."
             )
         self._wrapped = self.processes.wrap(self.network)
+
+    def _tell_inherited(self, inherited: Inheritance) -> None:
+        for sentence in inherited.sentences:
+            self.reporter.info(sentence)
+        names = [case.case_id for case in self.data.validation]
+        seen = [name for name in names if name in inherited.seen]
+        if seen:
+            self.reporter.warning(
+                f"{len(seen)} of {counted(len(names), 'validation case')}"
+                f" {'was' if len(seen) == 1 else 'were'} seen by the model {inherited.start.name},"
+                f" so the validation Dice flatters: {listed(seen)}. Keep other cases for validation"
+                " with --validation-case."
+            )
 
     def loop(self) -> None:
         """Make the remaining steps.

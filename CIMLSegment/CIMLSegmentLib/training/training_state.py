@@ -88,8 +88,9 @@ def read_state(
     header, tensors = _contents(path)
     if header.pop("training_id", None) != training_id:
         msg = (
-            f"The training in {folder.parent} was started with another task, other settings or"
-            " other cases, so it cannot resume with these. Use the old ones, or another folder."
+            f"The training in {folder.parent} was started with another task, other settings, other"
+            " cases or another model (--from), so it cannot resume with these. Use the old ones, or"
+            " another folder."
         )
         raise UsageError(msg)
     weights: dict[str, Tensor] = {}
