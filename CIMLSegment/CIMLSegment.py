@@ -15,6 +15,7 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleLogic,
 )
 
+from CIMLSegmentLib.model.shipped_models import CARD_NAME
 from CIMLSegmentPanelLib.nodes.cohort_jobs import CohortJobs
 from CIMLSegmentPanelLib.nodes.input_checks import InputVerdict, judgeVolumes
 from CIMLSegmentPanelLib.nodes.input_matching import fillVolumes
@@ -39,6 +40,7 @@ from CIMLSegmentPanelLib.widgets.cohort_panel import CohortPanel
 from CIMLSegmentPanelLib.widgets.contribution_section import ContributionSection
 from CIMLSegmentPanelLib.widgets.input_section import InputSection
 from CIMLSegmentPanelLib.widgets.last_choices import CHOICES, recallChoices
+from CIMLSegmentPanelLib.widgets.model_menu import ModelMenu
 from CIMLSegmentPanelLib.widgets.result_section import ResultSection
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalSlicerLib.plurals import byNumber
@@ -78,7 +80,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
     restingTable = "shareTable"
     paths = (
         *("modelPath", "outputPath", "cohortPath", "recordPath"),
-        *("taskPath", "trainedModelPath", "batchPath"),
+        *("taskPath", "startPath", "trainedModelPath", "batchPath"),
     )
 
     def __init__(self, parent: object = None) -> None:
@@ -250,6 +252,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
         self.ui.verdictLabel.text = verdict.problem or verdict.sentence
         problems = self.logic.problems(self._parameterNode, verdict, isBusy=self.jobs.isBusy)
         problems["segmentButton"] = self.setupSection.problem or problems["segmentButton"]
+        problems["includedButton"] = self.models.problem
         hasModel, missing = self.logic.model is not None, self.setupSection.problem
         problems |= self.cohort.problems(
             self._parameterNode, hasModel=hasModel, setupProblem=missing
@@ -266,6 +269,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
     def _makeSections(self) -> None:
         ui = self.ui
         self.inputs = InputSection(ui)
+        self.models = ModelMenu(ui.includedButton, self.onModelChosen)
         self.cohort = CohortPanel(ui, self.logic.work, self.logic.getParameterNode)
         self.results = ResultSection(ui, lambda: self._parameterNode)
         self.contributions = ContributionSection(
@@ -289,6 +293,8 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
             "useModelButton": self.cohort.onUseModelButton,
             "batchButton": self.cohort.onBatchButton,
             "recentButton": self.cohort.recent.show,
+            "includedButton": self.models.show,
+            "startIncludedButton": self.cohort.starts.show,
             "showResultsButton": self.cohort.onShowResultsButton,
         }
         self.connectPanel(handlers)
@@ -355,6 +361,10 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
                 _("Validation Dice {dice} in {n} cases."),
             )
             sentences.append(byNumber(count, one, more).format(dice=dice, n=count))
+        if self.model.started_from:
+            sentences.append(_("Started from {name}.").format(name=self.model.started_from))
+        if (self.model.folder / CARD_NAME).is_file():
+            sentences.append(_("Research only: read {file} in its folder.").format(file=CARD_NAME))
         return " ".join(sentences)
 
     def match(

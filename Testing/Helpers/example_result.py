@@ -82,10 +82,12 @@ def describe_model(
     return ModelDescription(task, network, TrainingConfig(patch_size=patch_size), spec)
 
 
-def write_model_json(folder: Path, task_name: str = "pet-ct-mr") -> Path:
+def write_model_json(
+    folder: Path, task_name: str = "pet-ct-mr", *, description: ModelDescription | None = None
+) -> Path:
     """Write what the panel reads of a model; its weights are empty."""
     folder.mkdir(parents=True, exist_ok=True)
-    content = description_to_json(describe_model(task_name))
+    content = description_to_json(description or describe_model(task_name))
     (folder / "model.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "model.safetensors").write_bytes(b"")
     return folder

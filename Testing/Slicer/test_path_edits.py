@@ -15,6 +15,7 @@ PATHS = [
     ("CIMLSegment", "cohortPath"),
     ("CIMLSegment", "recordPath"),
     ("CIMLSegment", "taskPath"),
+    ("CIMLSegment", "startPath"),
     ("CIMLSegment", "trainedModelPath"),
     ("CIMLSegment", "batchPath"),
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from CIMLSegmentLib.model.model_description import DESCRIPTION_NAME
 
+CARD_NAME = "model-card.md"  # what a model that comes with the program says of itself
 MODEL_HELP = "folder of a trained model, or the name of one that comes with CrossModal"
 # Beside the module, as in the repository and in 3D Slicer; inside the package after `pip install`.
 _PACKAGE = Path(__file__).parents[1]

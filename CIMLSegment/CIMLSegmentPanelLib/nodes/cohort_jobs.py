@@ -16,6 +16,7 @@ from CIMLSegmentPanelLib.nodes.cohort_cases import (
     default_result_folder,
 )
 from CIMLSegmentPanelLib.nodes.command_lines import batchArguments, trainArguments
+from CIMLSegmentPanelLib.nodes.model_summary import MODEL_FILE
 from CIMLSegmentPanelLib.nodes.result_nodes import addResult
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
     CIMLSegmentParameterNode,
@@ -274,6 +275,11 @@ class CohortJobs:
             return _("The cohort has no labeled case. Label some first.")
         if parameters.taskPreset is TaskPreset.FILE and not parameters.taskPath:
             return _("Choose the task file.")
+        start = parameters.startPath
+        if start and not (Path(start) / MODEL_FILE).is_file():
+            return _("{folder} holds no model to start from. Choose another one, or none.").format(
+                folder=start
+            )
         return ""
 
     def _placeProblem(self, parameters: CIMLSegmentParameterNode) -> str:

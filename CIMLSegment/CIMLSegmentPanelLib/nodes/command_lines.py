@@ -72,6 +72,7 @@ def trainArguments(parameters: CIMLSegmentParameterNode, *, output: Path) -> lis
         "--largest-patch": str(parameters.largestPatch),
         "--device": parameters.device.value,
         "--primary": parameters.primary.strip(),
+        "--from": parameters.startPath,
         "--record": parameters.recordPath,
     }
     arguments = ["CIMLSegmentLib", "train", parameters.cohortPath, "--events"]

@@ -29,6 +29,7 @@ class ModelSummary:
         map_spacing_mm: Voxels of the finest messages, which is as fine as a map can be.
         dice: Mean Dice of the validation cases, 0 to 1; `None` if it was not validated.
         n_validation_cases: Their number.
+        started_from: Name of the model that its training began with; empty if there is none.
     """
 
     folder: Path
@@ -37,6 +38,7 @@ class ModelSummary:
     map_spacing_mm: tuple[float, ...] = ()
     dice: float | None = None
     n_validation_cases: int = 0
+    started_from: str = ""
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -71,6 +73,7 @@ def read_model_summary(folder: Path) -> ModelSummary:
         map_spacing_mm=_map_spacing(model.network, spacing),
         dice=model.facts.metrics.get("dice"),
         n_validation_cases=len(model.facts.validation_cases),
+        started_from=model.facts.started_from.name if model.facts.started_from else "",
     )
 
 

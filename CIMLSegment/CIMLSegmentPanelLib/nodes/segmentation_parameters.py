@@ -117,6 +117,7 @@ class CIMLSegmentParameterNode(WrappedParameters):
         taskPreset: Task to train.
         taskPath: Task file, for `TaskPreset.FILE`.
         primary: Primary modality where the task leaves it open.
+        startPath: Model whose weights the training begins with; empty for new weights.
         labelValues: What the values of the label maps are; empty for what the data say.
         trainingSteps: Most optimizer steps.
         largestPatch: Side of the cube that patches have as many voxels as, at most.
@@ -151,6 +152,7 @@ class CIMLSegmentParameterNode(WrappedParameters):
     taskPreset: TaskPreset = TaskPreset("pet-ct")
     taskPath: str
     primary: str
+    startPath: str
     labelValues: str
     trainingSteps: Annotated[int, Minimum(1)] = 5000
     largestPatch: Annotated[int, WithinRange(SMALLEST_SIDE, MOST_SIDE)] = LARGEST_PATCH

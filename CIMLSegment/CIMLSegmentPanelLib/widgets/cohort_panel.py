@@ -18,6 +18,7 @@ from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
 )
 from CIMLSegmentPanelLib.nodes.training_nodes import curvePoint
 from CIMLSegmentPanelLib.widgets.batch_table import BatchTable
+from CIMLSegmentPanelLib.widgets.model_menu import ModelMenu
 from CIMLSegmentPanelLib.widgets.portions import Portions
 from CIMLSegmentPanelLib.widgets.training_choice import TrainingChoice
 from MultimodalSlicerLib.case_results import ChosenCase
@@ -52,6 +53,7 @@ class CohortPanel:
         training: Shows the training.
         batch: Shows the batch.
         recent: Offers the cohorts that were inspected last.
+        starts: Offers the models that come with the program to start from.
         hints: Why a path of the last time was not taken over, by parameter.
     """
 
@@ -79,6 +81,7 @@ class CohortPanel:
         self.dicePlot = CasePlot(layout, "CIMLSegmentDicePlot", height=CURVE_HEIGHT)
         self.table = BatchTable(ui.batchView)
         self.recent = RecentCohorts(ui.recentButton, self.onRecentChosen)
+        self.starts = ModelMenu(ui.startIncludedButton, self.onStartChosen)
         self.hints: Mapping[str, str] = {}
         self._place = PathLabel(ui.resultsLabel)
         self._search = Portions()
@@ -179,6 +182,10 @@ class CohortPanel:
         with slicer.util.NodeModify(chosen):
             chosen.cohortPath, chosen.recordPath = cohort.path, cohort.record
             chosen.batchPath = cohort.results
+
+    def onStartChosen(self, folder: str) -> None:
+        """Begin the next training with the weights of a model."""
+        self._ui.startPathLineEdit.currentPath = folder
 
     def onShowResultsButton(self) -> None:
         """Show the folder of the results in the file manager."""
@@ -291,6 +298,7 @@ class CohortPanel:
         return {
             **problems,
             "recentButton": self.recent.problem,
+            "startIncludedButton": self.starts.problem,
             "inspectButton": inspection or problems["inspectButton"],
             "trainButton": setupProblem or training or problems["trainButton"],
             "estimateButton": setupProblem or training or problems["estimateButton"],
