@@ -45,9 +45,9 @@ from MultimodalImagingLib.record.atomic_files import write_text
 
 CIML = load_task(TASK)
 REGION = "GTV"
-SPACING_MM = 5.0
+SPACING_MM = 6.0
 N_PRETRAINED, N_LABELS, DRAWS = 24, (4, 8, 16), (0, 1)
-START_STEPS, STEPS = 600, 150
+START_STEPS, STEPS = 400, 120
 POOL_SEED = 2027
 START, NEW = "start model", "new weights"
 
