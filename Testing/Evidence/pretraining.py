@@ -50,6 +50,7 @@ N_PRETRAINED, N_LABELS, DRAWS = 24, (4, 8, 16), (0, 1)
 START_STEPS, STEPS = 400, 120
 POOL_SEED = 2027
 START, NEW = "start model", "new weights"
+LONG = f"16 labels, draw 0, {NEW}, long"
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def runs(sets: Sets, work: Path) -> Iterator[Run]:
             yield Run(f"{n} labels, draw {draw}, {NEW}", labels, draw)
             yield Run(f"{n} labels, draw {draw}, {START}", labels, draw, work / START)
     # What the start model has had beside its labels is steps: as many, on the labels alone.
-    yield Run(f"16 labels, draw 0, {NEW}, long", sets.pool, 0, steps=START_STEPS + STEPS)
+    yield Run(LONG, sets.pool, 0, steps=START_STEPS + STEPS)
 
 
 def measured(run: Run, cases: TrainingSet, test: Sequence[str], work: Path) -> dict[str, float]:
@@ -134,20 +135,17 @@ def measured(run: Run, cases: TrainingSet, test: Sequence[str], work: Path) -> d
 
 
 def report(found: Mapping[str, Mapping[str, float]]) -> str:
-    """Return the tables; draws are averaged per test case before anything is compared."""
-    lines = [
-        "| labels | new weights | start model | difference | per draw |",
-        "|---|---|---|---|---|",
-    ]
+    """Return the tables of what is finished; draws are averaged per test case first."""
+    lines = ["| labels | new weights | start model | difference | per draw |"]
+    lines.append("|---|---|---|---|---|")
     for n in N_LABELS:
-        arms = {
-            arm: [found[f"{n} labels, draw {draw}, {arm}"] for draw in DRAWS]
-            for arm in (NEW, START)
-        }
-        mean = {
-            arm: {c: float(np.mean([d[c] for d in per])) for c in per[0]}
-            for arm, per in arms.items()
-        }
+        draws = [
+            d for d in DRAWS if all(f"{n} labels, draw {d}, {a}" in found for a in (NEW, START))
+        ]
+        if not draws:
+            continue
+        arms = {a: [found[f"{n} labels, draw {d}, {a}"] for d in draws] for a in (NEW, START)}
+        mean = {arm: over_draws(per) for arm, per in arms.items()}
         apart = [mean[START][case] - mean[NEW][case] for case in mean[NEW]]
         per_draw = ", ".join(
             f"{np.mean(list(new.values())):.3f} → {np.mean(list(begun.values())):.3f}"
@@ -157,11 +155,13 @@ def report(found: Mapping[str, Mapping[str, float]]) -> str:
             f"| {n} | {shown(mean[NEW].values())} | {shown(mean[START].values())} |"
             f" {shown(apart, '+')} (p = {wilcoxon(apart).pvalue:.2g}) | {per_draw} |"
         )
+    alone = {
+        f"The start model alone ({N_PRETRAINED} other labels, none of the pool)": START,
+        f"New weights, 16 labels, {START_STEPS + STEPS} steps": LONG,
+    }
     lines += [
         "",
-        f"The start model alone, no label of the pool: {shown(found[START].values())}.",
-        f"New weights, 16 labels, {START_STEPS + STEPS} steps:"
-        f" {shown(found[f'16 labels, draw 0, {NEW}, long'].values())}.",
+        *(f"{text}: {shown(found[n].values())}." for text, n in alone.items() if n in found),
     ]
     return "\n".join(lines) + "\n"
 
@@ -182,6 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("cohort", type=Path)
     parser.add_argument("--work", type=Path, required=True, help="receives everything")
+    parser.add_argument("--so-far", action="store_true", help="train nothing; show what is done")
     options = parser.parse_args(arguments)
     options.work.mkdir(parents=True, exist_ok=True)
     cases, sets = prepared(options.cohort, options.work)

@@ -1,15 +1,17 @@
 """Trains the model that comes with CrossModal, and evaluates it on cases that it has never seen.
 
-python Testing/Evidence/shipped_model.py ../shared/data/sts51 --work /tmp/shipped train
-python Testing/Evidence/shipped_model.py ../shared/data/sts51 --work /tmp/shipped ship
-python Testing/Evidence/shipped_model.py ../shared/data/sts51 --work /tmp/shipped evaluate
+python Testing/Evidence/shipped_model.py ../shared/data/sts51 --work /tmp/shipped PART
+
+with PART `first` and `second` (the two stages of the training), `ship`, `evaluate`.
 
 Which ten cases the model never sees is decided by `unseen_cases` alone: a seeded permutation of
-the patients, written before the first training. The training is the command `ciml-segmenter train`
-with the arguments that `training_arguments` returns; one that was killed resumes. `ship` stores the
-best network as float16 in the folder of the models; its `model-card.md` is written by hand.
-`evaluate` uses the shipped files, as `ciml-segmenter segment` and `evaluate` do, and writes
-`sarcoma-pet-ct-mr.json`, which the card has to agree with (a test compares).
+the patients, written before the first training. A stage is the command `ciml-segmenter train` with
+the arguments that `training_arguments` returns; one that was killed resumes. The second begins with
+the best network of the first, has the same cases for training and for validation, and lets the
+learning rate fall to zero within the time that was left. `ship` stores its best network as float16
+in the folder of the models, where `model-card.md` is written by hand. `evaluate` uses the shipped
+files, as `ciml-segmenter segment` and `evaluate` do, and writes `sarcoma-pet-ct-mr.json`, which the
+card has to agree with (a test compares).
 """
 
 from __future__ import annotations
@@ -46,6 +48,10 @@ from MultimodalImagingLib.record.atomic_files import write_json
 TASK = "pet-ct-mr"
 LEFT_OUT = ("STS_019",)  # PET and T1 are misaligned
 N_UNSEEN = 10
+STAGES = {
+    "first": ["--spacing", "4", "--steps", "1600"],
+    "second": ["--spacing", "5", "--steps", "700"],
+}
 SPLIT_SEED = 2026
 NAME, REGION, PRIMARY = "sarcoma-pet-ct-mr", "GTV", "PET"
 SHIPPED = Path(__file__).parents[2] / "CIMLSegment" / "Resources" / "Models" / NAME
@@ -80,24 +86,26 @@ def write_manifest(path: Path, cases: Sequence[Case]) -> Path:
     return path
 
 
-def training_arguments(manifest: Path, work: Path) -> list[str]:
-    """Return the command line of the training."""
-    chosen = ["--spacing", "4", "--steps", "1600", "--validate-every", "100", "--device", "cpu"]
-    where = ["--output", str(work / "model"), "--record", str(work / "record"), "--resume"]
-    return ["train", str(manifest), "--task", TASK, *chosen, *where]
+def training_arguments(manifest: Path, work: Path, stage: str) -> list[str]:
+    """Return the command line of a stage of the training."""
+    chosen = ["--task", TASK, "--validate-every", "100", "--device", "cpu", *STAGES[stage]]
+    start = ["--from", str(work / "first")] if stage == "second" else []
+    where = ["--output", str(work / stage), "--record", str(work / "record"), "--resume"]
+    return ["train", str(manifest), *chosen, *start, *where]
 
 
-def train(cohort: Path, work: Path) -> int:
+def train(cohort: Path, work: Path, stage: str) -> int:
     """Train on the cases that are not kept unseen; returns the exit code."""
     cases = usable_cases(cohort)
     unseen = unseen_cases(cases)
     seen = [case for case in cases if case.case_id not in unseen]
-    return ciml_segmenter(training_arguments(write_manifest(work / "seen.csv", seen), work))
+    manifest = write_manifest(work / "seen.csv", seen)
+    return ciml_segmenter(training_arguments(manifest, work, stage))
 
 
 def ship(work: Path) -> int:
     """Store the best network so far as float16 where the program looks for its models."""
-    save_model(SHIPPED, load_model(work / "model"), dtype=torch.float16)
+    save_model(SHIPPED, load_model(work / "second"), dtype=torch.float16)
     return 0
 
 
@@ -105,11 +113,11 @@ def evaluate(cohort: Path, work: Path) -> int:
     """Measure the shipped model on the cases that it has never seen; returns the exit code."""
     cases = usable_cases(cohort)
     unseen = [case for case in cases if case.case_id in unseen_cases(cases)]
-    whole, model = load_model(work / "model"), load_model(SHIPPED)
+    model = load_model(SHIPPED)
     if model.facts.seen_cases & {case.case_id for case in unseen}:
         sys.exit("The model has seen cases that it must not have seen.")
     scores = segmented(write_manifest(work / "unseen.csv", unseen), SHIPPED, work / "half")
-    before = segmented(work / "unseen.csv", work / "model", work / "whole")
+    before = segmented(work / "unseen.csv", work / "second", work / "whole")
     bins = np.zeros((N_BINS, 3))
     found: dict[str, dict[str, float]] = {}
     for case in unseen:
@@ -127,7 +135,7 @@ def evaluate(cohort: Path, work: Path) -> int:
         }
     content = {
         "model": {"model_id": model.description.model_id, "step": model.facts.step},
-        "trained": trained(work, whole),
+        "stages": {stage: trained(work / stage) for stage in STAGES},
         "cases": found,
         "mean": {name: mean_of(found, name) for name in next(iter(found.values()))},
         "reliability": reliability_table(bins),
@@ -217,19 +225,17 @@ def false_islands(
     return {"n_islands": len(alone), "islands_ml": float(volume_ml)}
 
 
-def trained(work: Path, model: TrainedModel) -> dict[str, Any]:
-    """Return how far the training came, and what chose the network."""
-    log = (work / "model" / "training" / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    facts = model.facts
+def trained(folder: Path) -> dict[str, Any]:
+    """Return how far a stage of the training came, and what chose its network."""
+    log = (folder / "training" / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    entries = [json.loads(line) for line in log]
+    facts = load_model(folder).facts
     return {
-        "steps_made": max(json.loads(line)["step"] for line in log),
+        "steps_made": max(entry["step"] for entry in entries),
         "best_step": facts.step,
-        "validation_dice": facts.metrics["dice"],
         "n_training_cases": len(facts.training_cases),
         "n_validation_cases": len(facts.validation_cases),
-        "validation": {
-            str(entry["step"]): entry["dice"] for entry in map(json.loads, log) if "dice" in entry
-        },
+        "validation_dice": {str(e["step"]): e["dice"] for e in entries if "dice" in e},
     }
 
 
@@ -266,12 +272,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("cohort", type=Path)
     parser.add_argument("--work", type=Path, required=True, help="receives what is not shipped")
-    parser.add_argument("part", choices=["train", "ship", "evaluate"])
+    parser.add_argument("part", choices=[*STAGES, "ship", "evaluate"])
     options = parser.parse_args(arguments)
     if options.part == "ship":
         return ship(options.work)
-    run = {"train": train, "evaluate": evaluate}[options.part]
-    return run(options.cohort, options.work)
+    if options.part == "evaluate":
+        return evaluate(options.cohort, options.work)
+    return train(options.cohort, options.work, options.part)
 
 
 if __name__ == "__main__":
