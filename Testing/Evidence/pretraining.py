@@ -186,9 +186,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     options.work.mkdir(parents=True, exist_ok=True)
     cases, sets = prepared(options.cohort, options.work)
-    found = {
-        run.name: measured(run, cases, sets.test, options.work) for run in runs(sets, options.work)
-    }
+    wanted = [
+        run
+        for run in runs(sets, options.work)
+        if not options.so_far or (options.work / f"{run.name}.json").is_file()
+    ]
+    found = {run.name: measured(run, cases, sets.test, options.work) for run in wanted}
     text = report(found)
     write_text(options.work / "report.md", text)
     print(text)
