@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from MDALSelectorLib.commands.inspect import add_inspect_arguments, run_inspect
 from MDALSelectorLib.commands.retrospect import add_retrospect_arguments, run_retrospect_command
+from MDALSelectorLib.commands.sample import add_sample_arguments, run_sample
 from MDALSelectorLib.commands.select import (
     add_report_arguments,
     add_select_arguments,
@@ -52,6 +53,13 @@ def build_parser() -> argparse.ArgumentParser:
         "replay label budgets on a cohort that has its labels: would it have helped",
         add_arguments=add_retrospect_arguments,
         run=run_retrospect_command,
+    )
+    add_command(
+        commands,
+        "sample",
+        "make synthetic data to try the programs on",
+        add_arguments=add_sample_arguments,
+        run=run_sample,
     )
     return parser
 

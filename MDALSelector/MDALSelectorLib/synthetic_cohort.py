@@ -22,6 +22,7 @@ import SimpleITK as sitk  # noqa: N813
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.arrays import Float32Array, MaskArray
 from MultimodalImagingLib.images.geometry import Grid, Volume, image_from_volume
+from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.record.atomic_files import atomic_path, write_text
 from MultimodalImagingLib.record.ownership import is_free
 
@@ -191,7 +192,14 @@ def _smooth(array: Float32Array, sigma_mm: float) -> Float32Array:
     )
 
 
-def write_cohort(folder: Path, *, n_cases: int, seed: int) -> Path:
+def write_cohort(
+    folder: Path,
+    *,
+    n_cases: int,
+    seed: int,
+    few_faults: bool = False,
+    reporter: Reporter | None = None,
+) -> Path:
     """Write a cohort of BraTS-like case folders, with reference labels and answer key beside it.
 
     A few cases have what real cohorts have: two whose FLAIR is the other's, one whose T2 is 15 mm
@@ -202,6 +210,8 @@ def write_cohort(folder: Path, *, n_cases: int, seed: int) -> Path:
             `factors.csv`.
         n_cases: Number of cases, at least 12.
         seed: Same seed, same cohort.
+        few_faults: Whether there are two of these faults only: T2 that is off, and one T1 missing.
+        reporter: Notified of every case.
 
     Returns:
         The cohort's folder.
@@ -221,7 +231,9 @@ def write_cohort(folder: Path, *, n_cases: int, seed: int) -> Path:
     streams = np.random.SeedSequence(seed).spawn(n_cases)
     all_factors = [draw_factors(np.random.default_rng(stream)) for stream in streams]
     names = [f"case-{index + 1:03d}" for index in range(n_cases)]
-    faults = _faults(names)
+    faults = _faults(names, few=few_faults)
+    progress = reporter or NullReporter()
+    progress.stage("Make cases", n_cases)
     for index, (name, factors) in enumerate(zip(names, all_factors, strict=True)):
         images, label = make_case(factors)
         if faults.get(name, "").startswith("FLAIR of"):
@@ -232,16 +244,18 @@ def write_cohort(folder: Path, *, n_cases: int, seed: int) -> Path:
         if faults.get(name) == "lacks T1":
             del images["T1"]
         _write_case(folder, names[index], images, label)
+        progress.advance()
     write_text(folder / "factors.csv", _factors_csv(names, all_factors, faults))
     return folder / "cohort"
 
 
-def _faults(names: Sequence[str]) -> dict[str, str]:
-    return {
+def _faults(names: Sequence[str], *, few: bool) -> dict[str, str]:
+    faults = {names[10]: "T2 is 15 mm off", names[1]: "lacks T1"}
+    if few:
+        return faults
+    return faults | {
         names[3]: f"FLAIR of {names[7]}",
         names[7]: f"FLAIR of {names[3]}",
-        names[10]: "T2 is 15 mm off",
-        names[1]: "lacks T1",
         names[5]: "lacks T1",
         names[-1]: "lacks T1",
     }

@@ -81,6 +81,7 @@ EXAMPLES = (
         )
     ),
     Example((MDAL, "report", "{run}", "--events")),
+    Example((MDAL, "sample", "patient", "--output", "{new}", "--events")),
     Example(
         (
             *(MDAL, "retrospect", "{labelled}", "--budgets", "2,50%", "--output", "{new}"),

@@ -59,6 +59,7 @@ WRITERS: Mapping[str, Writer] = {
         ),
         ("record", "asked"),
     ),
+    "sample": Writer((MDAL, "sample", "patient", "--output", "{place}")),
     "inspect-save": Writer((MDAL, "inspect", "{place}", "--save-modalities"), ("record",)),
     "segment": Writer((*SEGMENT, "--output", "{place}"), ("results",)),
     "segment-overwrite": Writer((*SEGMENT, "--output", "{place}", "--overwrite"), ("results",)),
