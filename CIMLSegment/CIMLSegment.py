@@ -34,6 +34,7 @@ from CIMLSegmentPanelLib.nodes.result_segments import (
     showOverOwnImages,
 )
 from CIMLSegmentPanelLib.nodes.run_files import ResultFolders
+from CIMLSegmentPanelLib.nodes.sample_case import cellOfSample, chooseSample
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode, adoptCohort
 from CIMLSegmentPanelLib.nodes.segmentation_runs import Run, SegmentationRuns
 from CIMLSegmentPanelLib.widgets.cohort_panel import CohortPanel
@@ -44,12 +45,14 @@ from CIMLSegmentPanelLib.widgets.model_menu import ModelMenu
 from CIMLSegmentPanelLib.widgets.result_section import ResultSection
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalSlicerLib.plurals import byNumber
+from MultimodalSlicerLib.sample_nodes import Sample, addPatient, samplePlaces
 from MultimodalSlicerLib.slice_views import bringInside
 from MultimodalWidgetsLib.background_process import BackgroundProcess, JobState
 from MultimodalWidgetsLib.job_needs import JobNeeds
 from MultimodalWidgetsLib.module_base import ModuleTest, ModuleWidget
 from MultimodalWidgetsLib.remembered import remember
-from MultimodalWidgetsLib.widget_additions import rememberPath, showText
+from MultimodalWidgetsLib.sample_data import sampleJob
+from MultimodalWidgetsLib.widget_additions import handleEvents, rememberPath, showText
 
 MODULE = "CIMLSegment"
 
@@ -112,6 +115,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
         """Show what is not bound by itself."""
         self.showModel()
         self.showResult()
+        self.ui.tryButton.autoRaise = bool(parameters.modelPath)
         self.contributions.follow(parameters)
         self.cohort.follow(parameters)
         self.updateButtons()
@@ -150,6 +154,21 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
         self.inputs.showTask(None if model is None else model.task)
         if model is not None:
             self.logic.match(parameters, replaces=False)
+
+    def onTryButton(self) -> None:
+        """Make the synthetic patient."""
+        with slicer.util.tryWithErrorDisplay(_("The sample patient could not be made.")):
+            self.jobs.submit(sampleJob(Sample.PATIENT, MODULE), self.onSampleMade)
+
+    def onSampleMade(self, job: BackgroundProcess) -> None:
+        """Load the synthetic patient, and choose a model that comes with CrossModal for it."""
+        message = _("The sample patient cannot be loaded.")
+        with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
+            files = samplePlaces(job.result)
+            volumes = addPatient(slicer.mrmlScene, files, breathe=handleEvents)
+            chooseSample(self.logic.getParameterNode(), volumes)
+            self.hints.pop("modelPath", None)
+            self.onParametersChanged()
 
     def onMatchButton(self) -> None:
         """Choose all volumes anew by their names."""
@@ -204,6 +223,9 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
             node = self.logic.finishSegmentation(job)
             offerResult(node)
             self.onResult(node)
+            cell = cellOfSample(node)
+            if cell is not None:
+                self.contributions.onCellPicked(cell.region, cell.primary, cell.auxiliary)
 
     def onResult(self, node: slicer.vtkMRMLSegmentationNode) -> None:
         """Show a result that is new in the scene."""
@@ -280,6 +302,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
     def _connect(self) -> None:
         handlers = {
             "matchButton": self.onMatchButton,
+            "tryButton": self.onTryButton,
             "segmentButton": self.onSegmentButton,
             "show3DButton": self.results.onShow3DButton,
             "measureButton": self.results.measure,
@@ -382,7 +405,10 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
     def verdict(self, parameters: CIMLSegmentParameterNode) -> InputVerdict:
         """Return remarks on the chosen volumes."""
         if self.model is None:
-            text = self._modelProblem or _("Choose the folder of a trained model.")
+            text = self._modelProblem or _(
+                "Choose the folder of a trained model. 'Try it' takes one that comes with"
+                " CrossModal, and a synthetic patient."
+            )
             return InputVerdict(text, "", {})
         try:
             return judgeVolumes(parameters, self.model)
@@ -449,6 +475,7 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
         noOverlay = "" if self.browser.overlay.former else _("No map is shown.")
         return {
             "matchButton": noModel,
+            "tryButton": busy,
             "segmentButton": busy or verdict.problem,
             "show3DButton": noResult,
             "measureButton": noResult,

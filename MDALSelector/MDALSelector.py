@@ -29,6 +29,7 @@ from MDALSelectorPanelLib.widgets.within_choice import WithinChoice
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_results import ChosenCase
 from MultimodalSlicerLib.plurals import byNumber
+from MultimodalSlicerLib.sample_nodes import Sample, samplePlaces
 from MultimodalSlicerLib.selection_parameters import (
     Device,
     MDALSelectorParameterNode,
@@ -48,6 +49,7 @@ from MultimodalWidgetsLib.remembered import (
     rememberCohort,
 )
 from MultimodalWidgetsLib.room import reserveLines
+from MultimodalWidgetsLib.sample_data import registerSampleData, sampleJob
 from MultimodalWidgetsLib.widget_additions import rememberPath, showText
 
 DEVICE = "MDALSelector/Device"
@@ -72,6 +74,7 @@ class MDALSelector(ScriptedLoadableModule):
             " Computerized Medical Imaging and Graphics, 2025,"
             " https://doi.org/10.1016/j.compmedimag.2025.102544."
         )
+        slicer.app.connect("startupCompleted()", registerSampleData)
 
 
 class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
@@ -119,6 +122,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
     def showParameters(self, parameters: MDALSelectorParameterNode) -> None:
         """Show what is not bound by itself."""
         self.ui.strategyHintLabel.text = parameters.strategy.hint()
+        self.ui.tryButton.autoRaise = bool(parameters.cohortPath)
         self.within.follow(self.cohort.report, parameters.within)
         self.updateButtons()
 
@@ -153,6 +157,21 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         path = qt.QFileDialog.getOpenFileName(None, title, "", kinds)
         if path:
             self.ui.cohortPathLineEdit.currentPath = path
+
+    def onTryButton(self) -> None:
+        """Make the synthetic cohort."""
+        with slicer.util.tryWithErrorDisplay(_("The sample cohort could not be made.")):
+            self.inspection.submit(sampleJob(Sample.COHORT, MODULE), self.onSampleMade)
+
+    def onSampleMade(self, job: BackgroundProcess) -> None:
+        """Choose the synthetic cohort and find its cases."""
+        with slicer.util.tryWithErrorDisplay(_("The sample cohort could not be made.")):
+            parameters = self.logic.getParameterNode()
+            with slicer.util.NodeModify(parameters):
+                parameters.cohortPath = samplePlaces(job.result)["cohort"]
+                parameters.recordPath = ""
+            self.cohort.giveHint("")
+            self.onInspectButton()
 
     def onInspectButton(self) -> None:
         """Find the cases of the cohort."""
@@ -359,6 +378,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         handlers = {
             "recentButton": self.recent.show,
             "manifestButton": self.onManifestButton,
+            "tryButton": self.onTryButton,
             "inspectButton": self.onInspectButton,
             "resetNamesButton": self.onResetNamesButton,
             "startButton": self.onStartButton,

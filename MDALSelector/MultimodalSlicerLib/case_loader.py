@@ -163,21 +163,8 @@ class CaseLoader:
     def _addImage(
         self, caseID: str, modality: str, file: ImageFile
     ) -> slicer.vtkMRMLScalarVolumeNode:
-        name = f"{caseID} {modality}"
-        try:
-            volume, window = inThread(partial(_readImage, file, modality), self.breathe)
-        except CohortError:
-            if file.component is not None:
-                raise
-            node = _loadVolume(file.path, name)  # Slicer may know more formats
-        else:
-            self.breathe()
-            node = addVolume(self._scene, volume, name, window)
-            if file.component is None:
-                markAsRead(node, file.path)
-        node.SetAttribute(MODALITY_ATTRIBUTE, modality)
+        node = addImage(self._scene, f"{caseID} {modality}", modality, file, breathe=self.breathe)
         node.SetAttribute(FILE_ATTRIBUTE, str(file.path))
-        _showAsUsual(node, modality)
         return node
 
     def _addLabel(
@@ -214,6 +201,38 @@ class CaseLoader:
         classes = ("vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode")
         nodes = [n for name in classes for n in nodesOf(self._scene, name)]
         return [node for node in nodes if isOpened(node)]
+
+
+def addImage(
+    scene: slicer.vtkMRMLScene, name: str, modality: str, file: ImageFile, *, breathe: Breathe
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """Read an image beside the window and put it into the scene, shown as its modality usually is.
+
+    Args:
+        scene: The scene.
+        name: Name of the node.
+        modality: What the image shows; it heads the views.
+        file: The image.
+        breathe: Handles events meanwhile.
+
+    Raises:
+        CohortError: If the file is one of several images and cannot be read.
+        ValueError: If Slicer cannot read it either.
+    """
+    try:
+        volume, window = inThread(partial(_readImage, file, modality), breathe)
+    except CohortError:
+        if file.component is not None:
+            raise
+        node = _loadVolume(file.path, name)  # Slicer may know more formats
+    else:
+        breathe()
+        node = addVolume(scene, volume, name, window)
+        if file.component is None:
+            markAsRead(node, file.path)
+    node.SetAttribute(MODALITY_ATTRIBUTE, modality)
+    _showAsUsual(node, modality)
+    return node
 
 
 def labelCenter(node: slicer.vtkMRMLSegmentationNode) -> tuple[float, float, float] | None:

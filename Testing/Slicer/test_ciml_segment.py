@@ -20,7 +20,7 @@ from MultimodalImagingLib.errors import CrossModalError  # noqa: E402
 
 MODULE = ROOT / "CIMLSegment" / "CIMLSegment.py"
 BUTTONS = (
-    *("match", "segment", "cancel", "show3D", "measure", "segmentEditor", "removeOverlay"),
+    *("try", "match", "segment", "cancel", "show3D", "measure", "segmentEditor", "removeOverlay"),
     *("loadMaps", "deleteMaps", "inspect", "train", "trainCancel", "useModel", "batch"),
     *("batchCancel", "install", "check"),
 )
@@ -143,8 +143,8 @@ def shown_state():
 
 def test_an_empty_panel_says_what_to_do_next(panel):
     ui = panel.ui
-    assert ui.verdictLabel.text == "Choose the folder of a trained model."
-    assert tool_tip(ui.segmentButton) == "Choose the folder of a trained model."
+    assert ui.verdictLabel.text.startswith("Choose the folder of a trained model. 'Try it' takes")
+    assert tool_tip(ui.segmentButton) == ui.verdictLabel.text
     assert "Choose the folder of a cohort" in ui.trainSummaryLabel.text
     assert "in Train and press Inspect" in ui.batchSummaryLabel.text
     assert not ui.contributionsHintLabel.isHidden()

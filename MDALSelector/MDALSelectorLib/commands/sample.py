@@ -83,7 +83,7 @@ _SAMPLES: Mapping[
 
 
 def _content(sample: str) -> Content:
-    return {"sample": sample, "version": 1}
+    return {"sample": sample}
 
 
 def _marker(folder: Path) -> object:

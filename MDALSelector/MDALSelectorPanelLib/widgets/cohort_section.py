@@ -89,7 +89,10 @@ class CohortSection:
 
 def _summary(report: CohortReport | None) -> str:
     if report is None:
-        return _("Choose the folder of a cohort and press Inspect.")
+        return _(
+            "Choose the folder of a cohort and press Inspect. 'Try it' makes a synthetic cohort of"
+            " 12 cases."
+        )
     text = _("{summary}. Layout: {layout}. {naming}").format(
         summary=report.summary, layout=report.layout, naming=report.naming
     )
