@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -161,10 +162,14 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
             self.jobs.submit(sampleJob(Sample.PATIENT, MODULE), self.onSampleMade)
 
     def onSampleMade(self, job: BackgroundProcess) -> None:
+        """Load the synthetic patient once the signals of the job are over: that handles events."""
+        with slicer.util.tryWithErrorDisplay(_("The sample patient could not be made.")):
+            qt.QTimer.singleShot(0, partial(self.loadSample, samplePlaces(job.result)))
+
+    def loadSample(self, files: Mapping[str, str]) -> None:
         """Load the synthetic patient, and choose a model that comes with CrossModal for it."""
         message = _("The sample patient cannot be loaded.")
         with slicer.util.tryWithErrorDisplay(message, waitCursor=True):
-            files = samplePlaces(job.result)
             volumes = addPatient(slicer.mrmlScene, files, breathe=handleEvents)
             chooseSample(self.logic.getParameterNode(), volumes)
             self.hints.pop("modelPath", None)

@@ -7,8 +7,10 @@ compares its checksum. `registerSampleData` is written for Slicer 5.10 and later
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -106,6 +108,10 @@ def loadPatient(_source: object) -> None:
 def _onPatientJob(job: BackgroundProcess) -> None:
     if job.state is JobState.FAILED:
         slicer.util.errorDisplay(job.errorMessage, detailedText=job.report())
-    elif job.state is JobState.DONE:
-        with slicer.util.tryWithErrorDisplay(_("The sample cannot be loaded.")):
-            addPatient(slicer.mrmlScene, samplePlaces(job.result), breathe=handleEvents)
+    elif job.state is JobState.DONE:  # loading handles events: not within the signals of the job
+        qt.QTimer.singleShot(0, partial(_addPatient, job))
+
+
+def _addPatient(job: BackgroundProcess) -> None:
+    with slicer.util.tryWithErrorDisplay(_("The sample cannot be loaded.")):
+        addPatient(slicer.mrmlScene, samplePlaces(job.result), breathe=handleEvents)

