@@ -6,6 +6,7 @@ compares its checksum. `registerSampleData` is written for Slicer 5.10 and later
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from MultimodalWidgetsLib.widget_additions import handleEvents
 CATEGORY = "CrossModal"
 ICONS = Path(__file__).parents[1] / "Resources" / "Icons"
 STATUS_MS = 10000
+logger = logging.getLogger(__name__)
 
 # Soft-tissue sarcoma STS_010 in PET, CT and T1: CC BY 3.0, Vallieres et al., TCIA 2015, doi
 # 10.7937/K9/TCIA.2015.7GO2GSKS, prepared by A. Zwanenburg for the IBSI validation set. Its state
@@ -48,9 +50,12 @@ PUBLIC_FILES = {
 
 
 def registerSampleData() -> None:
-    """Add our category to the module Sample Data."""
-    import SampleData  # a module of the application: not there before it has started
-
+    """Add our category to the module Sample Data, where the application has that module."""
+    try:
+        import SampleData  # not there before the application has started
+    except ImportError:
+        logger.info("The module Sample Data is not there, so it offers no samples.")
+        return
     logic = SampleData.SampleDataLogic
     if hasattr(logic, "registerCustomSampleDataCategory"):  # since Slicer 5.12
         logic.registerCustomSampleDataCategory(CATEGORY, title=CATEGORY)

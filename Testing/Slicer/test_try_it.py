@@ -101,6 +101,8 @@ def volumes_of(panel):
 def sources():
     import slicer
 
+    if not hasattr(slicer.modules, "sampleDataSources"):
+        pytest.skip("The application was built without the module Sample Data.")
     return {one.sampleName: one for one in slicer.modules.sampleDataSources["CrossModal"]}
 
 
@@ -273,6 +275,7 @@ def test_the_patient_of_sample_data_is_loaded(selector, patient, drive, wait_unt
 def click_source(drive, name):
     import slicer
 
+    assert name in sources()
     slicer.util.selectModule("SampleData")
     panel = slicer.modules.SampleDataWidget
     drive.click(slicer.util.findChild(panel.parent, f"{name}PushButton"))

@@ -12,7 +12,7 @@ from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.volume_io import write_volume
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_files import write_json
-from MultimodalImagingLib.record.atomic_folder import new_folder
+from MultimodalImagingLib.record.atomic_folder import new_folder, tidy_up
 from MultimodalImagingLib.record.json_entry import json_value
 from MultimodalImagingLib.record.ownership import is_free
 
@@ -44,6 +44,7 @@ def run_sample(options: argparse.Namespace, reporter: Reporter) -> int:
         if not is_free(folder):
             msg = f"{folder} exists already and was left as it is. Choose another --output."
             raise UsageError(msg)
+        tidy_up(folder.parent)
         with new_folder(folder) as unfinished:
             write(unfinished, reporter)
             write_json(unfinished / MARKER, content)
