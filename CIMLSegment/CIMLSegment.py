@@ -229,8 +229,10 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
             offerResult(node)
             self.onResult(node)
             cell = cellOfSample(node)
-            if cell is not None:
-                self.contributions.onCellPicked(cell.region, cell.primary, cell.auxiliary)
+            if cell is not None:  # reading a map handles events: not within the signals of the job
+                show = self.contributions.onCellPicked
+                route = (cell.region, cell.primary, cell.auxiliary)
+                qt.QTimer.singleShot(0, partial(show, *route))
 
     def onResult(self, node: slicer.vtkMRMLSegmentationNode) -> None:
         """Show a result that is new in the scene."""
