@@ -116,7 +116,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
         """Show what is not bound by itself."""
         self.showModel()
         self.showResult()
-        self.ui.tryButton.autoRaise = bool(parameters.modelPath)
+        self.ui.tryButton.setAutoRaise(bool(parameters.modelPath))
         self.contributions.follow(parameters)
         self.cohort.follow(parameters)
         self.updateButtons()

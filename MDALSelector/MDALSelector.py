@@ -122,7 +122,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
     def showParameters(self, parameters: MDALSelectorParameterNode) -> None:
         """Show what is not bound by itself."""
         self.ui.strategyHintLabel.text = parameters.strategy.hint()
-        self.ui.tryButton.autoRaise = bool(parameters.cohortPath)
+        self.ui.tryButton.setAutoRaise(bool(parameters.cohortPath))
         self.within.follow(self.cohort.report, parameters.within)
         self.updateButtons()
 
