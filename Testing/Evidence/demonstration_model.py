@@ -17,6 +17,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,9 +76,24 @@ def train(work: Path) -> int:
     return ciml_segmenter(words)
 
 
+def full_name(case_id: str) -> str:
+    """Name a case with its cohort: every synthetic cohort has a `case-001`.
+
+    Otherwise `--unseen` would leave out cases of other cohorts that the model has never seen.
+    """
+    return f"seed-{SEED}_{case_id}"
+
+
 def ship(work: Path) -> int:
     """Store the best network so far as float16 where the program looks for its models."""
-    save_model(SHIPPED, load_model(work / "model"), dtype=torch.float16)
+    model = load_model(work / "model")
+    facts = replace(
+        model.facts,
+        training_cases=tuple(map(full_name, model.facts.training_cases)),
+        validation_cases=tuple(map(full_name, model.facts.validation_cases)),
+    )
+    described = replace(model, description=replace(model.description, facts=facts))
+    save_model(SHIPPED, described, dtype=torch.float16)
     return 0
 
 
@@ -85,7 +101,7 @@ def evaluate(work: Path) -> int:
     """Measure the shipped model on the cases that it has never seen; returns the exit code."""
     folder, model = cohort_folder(work), load_model(SHIPPED)
     cases = find_cohort(folder / "cohort").cases[-N_UNSEEN:]
-    if model.facts.seen_cases & {case.case_id for case in cases}:
+    if model.facts.seen_cases & {full_name(case.case_id) for case in cases}:
         sys.exit("The model has seen cases that it must not have seen.")
     results, cohort = work / "results", str(folder / "cohort")
     where = ["--model", str(SHIPPED), "--output", str(results), "--device", "cpu", "--overwrite"]
@@ -114,7 +130,10 @@ def measured(scores: Sequence[dict[str, object]], model_id: str, step: int) -> d
             }
             for region in regions
         },
-        "scores": [{name: score[name] for name in kept} for score in scores],
+        "scores": [
+            {**{name: score[name] for name in kept}, "case_id": full_name(str(score["case_id"]))}
+            for score in scores
+        ],
     }
 
 
