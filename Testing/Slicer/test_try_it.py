@@ -249,6 +249,23 @@ def test_names_of_the_public_images_are_understood(selector):
     assert [modalityOfName(name, task) for name in public.nodeNames] == list(MODALITIES)
 
 
+def test_no_included_model_has_seen_the_public_patient(selector):
+    from CIMLSegmentLib.model.shipped_models import shipped_models
+
+    sources()
+    descriptions = [folder / "model.json" for folder in shipped_models().values()]
+    assert descriptions
+    for path in descriptions:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        assert "STS_010" not in {*content["training_cases"], *content["validation_cases"]}
+
+
+def test_the_included_model_for_the_patient_is_found(host):
+    from CIMLSegmentPanelLib.nodes.sample_case import shippedModel
+
+    assert shippedModel(MODALITIES).folder.name == "sarcoma-pet-ct-mr"
+
+
 def test_the_cohort_of_sample_data_opens_in_mdal_selector(
     selector, cohort, load_module, drive, wait_until
 ):
