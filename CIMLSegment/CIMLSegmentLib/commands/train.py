@@ -157,7 +157,7 @@ def _cohort(options: argparse.Namespace, reporter: Reporter) -> Cohort:
     """Find the cohort, and tell what is wrong with it."""
     reporter.stage("Find cases", 1)
     patterns = patterns_for(options.cohort, modality_rows(options))
-    cohort = find_cohort(options.cohort, patterns=patterns)
+    cohort = find_cohort(options.cohort, patterns=patterns, reporter=reporter)
     reporter.advance()
     check_apart(options.output, cohort.files)
     if options.record is not None:

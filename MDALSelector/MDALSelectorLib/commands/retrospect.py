@@ -168,7 +168,8 @@ def run_retrospect_command(options: argparse.Namespace, reporter: Reporter) -> i
     """Run the `retrospect` command; returns the exit code 0."""
     rows = tuple(parse_pattern(text) for text in options.modality)
     reporter.stage("Find cases", 1)
-    cohort = find_cohort(options.cohort, patterns=patterns_for(options.cohort, rows))
+    patterns = patterns_for(options.cohort, rows)
+    cohort = find_cohort(options.cohort, patterns=patterns, reporter=reporter)
     reporter.advance()
     config = config_from_options(options)
     reporter.plan(retrospect_plan(cohort, config))  # loading what follows takes seconds

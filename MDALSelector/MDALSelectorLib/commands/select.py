@@ -120,7 +120,8 @@ def run_select(options: argparse.Namespace, reporter: Reporter) -> int:
     config = config_from_options(options)
     rows = tuple(parse_pattern(text) for text in options.modality)
     reporter.stage("Find cases", 1)
-    cohort = find_cohort(options.cohort, patterns=patterns_for(options.cohort, rows))
+    patterns = patterns_for(options.cohort, rows)
+    cohort = find_cohort(options.cohort, patterns=patterns, reporter=reporter)
     reporter.advance()
     if config.record is not None:
         check_apart(config.record, cohort.files, option="--record")

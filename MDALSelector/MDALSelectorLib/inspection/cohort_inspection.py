@@ -24,6 +24,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     IGNORE,
     LABEL,
     ModalityPattern,
+    normalized_name,
 )
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.job_plan import JobPlan, PlannedStage
@@ -197,7 +198,8 @@ def inspect_cohort(
     chosen = InspectionOptions() if options is None else options
     teller = reporter or NullReporter()
     teller.stage("Find cases", 1)
-    cohort = find_cohort(path, patterns=patterns_for(path, chosen.modality_rows))
+    patterns = patterns_for(path, chosen.modality_rows)
+    cohort = find_cohort(path, patterns=patterns, reporter=teller)
     teller.advance()
     teller.plan(_plan(cohort, is_deep=chosen.is_deep))
     survey = _survey(cohort, teller, is_deep=chosen.is_deep)
@@ -245,19 +247,40 @@ def _read_labels(cohort: Cohort, *, is_deep: bool) -> dict[str, ImageFile]:
 
 
 def _pattern_uses(cohort: Cohort) -> tuple[PatternUse, ...]:
-    counts = Counter(map(_use_key, cohort.matches))
-    first = {_use_key(match): match for match in reversed(cohort.matches)}
+    parts = _parts(cohort.matches)
+    keys = [_use_key(match, part) for match, part in zip(cohort.matches, parts, strict=True)]
+    counts = Counter(keys)
+    first = {key: i for i, key in reversed(list(enumerate(keys)))}
     uses = [
-        PatternUse(match.pattern, _part(match), match.target, match.is_used, counts[key], example)
-        for key, match in first.items()
-        for example in (match.file.path.name,)
+        PatternUse(
+            match.pattern, parts[i], match.target, match.is_used, counts[key], match.file.example
+        )
+        for key, i in first.items()
+        for match in (cohort.matches[i],)
     ]
     return tuple(sorted(uses, key=lambda use: _use_rank(use, cohort.modalities)))
 
 
-def _use_key(match: FileMatch) -> tuple[str, str | None, bool, str]:
-    has_own_row = _is_open(match) or " and " in match.pattern
-    return match.pattern, match.target, match.is_used, _part(match) if has_own_row else ""
+def _use_key(match: FileMatch, part: str) -> tuple[str, str | None, bool, str]:
+    has_own_row = _is_open(match) or " and " in match.pattern or match.file.kind
+    return match.pattern, match.target, match.is_used, part if has_own_row else ""
+
+
+def _parts(matches: Sequence[FileMatch]) -> list[str]:
+    """Return the part of every name that a correction can name.
+
+    Of a DICOM series that is its description, or its place if the case has several of the same.
+    """
+    same = Counter((match.file.case_id, match.file.name) for match in matches)
+    return [
+        (_part(match) if not match.file.kind else _part_of_series(match, same)) for match in matches
+    ]
+
+
+def _part_of_series(match: FileMatch, same: Counter[tuple[str, str]]) -> str:
+    file = match.file
+    is_only = same[file.case_id, file.name] == 1
+    return normalized_name(file.name if is_only else file.place)
 
 
 def _part(match: FileMatch) -> str:

@@ -13,6 +13,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.position import Position
 from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.record.series_file import SUFFIX, with_slices
 
 Severity = Literal["error", "warning", "info"]
 
@@ -59,10 +60,14 @@ class Problem:
 
 
 def files_of_cases(cases: Iterable[Case], problems: Iterable[Problem] = ()) -> list[Path]:
-    """Return the image and label files of cases, and those that cannot be used."""
+    """Return the image and label files of cases, and those that cannot be used.
+
+    Of a DICOM volume these are the files of its slices.
+    """
     files = [file.path for case in cases for file in case.images.values()]
     files += [case.label.path for case in cases if case.label is not None]
-    return files + [p.path for p in problems if p.path is not None and p.path.is_file()]
+    files += [p.path for p in problems if p.path is not None and p.path.is_file()]
+    return with_slices(files)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,10 @@ class FoundFile:
             it. A file nearer to the case comes first; the folder's name tells what files are
             whose own names do not.
         shape: The part of its name that files of other cases have too; empty until that is known.
+        kind: What a DICOM header says it is, `CT`, `PET` or `MR`; empty for other files.
+        place: What only this DICOM series is called, such as `case-0001 series 5`.
+        details: What else its header says, for people.
+        left_out: Why it is not used unless the user says otherwise; empty for most files.
     """
 
     case_id: str
@@ -90,6 +99,10 @@ class FoundFile:
     component: int | None = None
     folder: str = ""
     shape: str = ""
+    kind: str = ""
+    place: str = ""
+    details: str = ""
+    left_out: str = ""
 
     @property
     def depth(self) -> int:
@@ -100,6 +113,12 @@ class FoundFile:
     def shown(self) -> str:
         """The file as messages name it: with its sub-folder, if it lies in one."""
         return f"{self.folder}/{self.path.name}" if self.folder else self.path.name
+
+    @property
+    def example(self) -> str:
+        """The file as the table of names shows it: of a DICOM series with what its header says."""
+        name = self.path.name
+        return f"{name.removesuffix(SUFFIX)}: {self.details}" if self.details else name
 
     @property
     def image_file(self) -> ImageFile:
@@ -121,6 +140,8 @@ class Listing:
         attributes: Further columns per case.
         modalities: Modalities that the layout declares, in its order; empty if it does not.
         naming: How cases got their names, a sentence.
+        is_private: Whether names of folders and files may be those of patients, so that no message
+            may tell them.
     """
 
     layout: str
@@ -132,6 +153,7 @@ class Listing:
     attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     modalities: tuple[str, ...] = ()
     naming: str = ""
+    is_private: bool = False
 
 
 class Fit(IntEnum):
@@ -232,7 +254,7 @@ class Cohort:
     def files(self) -> list[Path]:
         """All files that belong to cases, also those that cannot be used."""
         found = [match.file.path for match in self.matches]
-        return found + files_of_cases(self.cases, self.problems)
+        return with_slices(found) + files_of_cases(self.cases, self.problems)
 
     def image_grids(self, case: Case) -> dict[str, Grid]:
         """Return the grid of every image of a case, in the order of `modalities`."""

@@ -12,7 +12,7 @@ from MultimodalImagingLib.cohorts.case_builder import build_cases
 from MultimodalImagingLib.cohorts.cases import Cohort, FileMatch, Problem
 from MultimodalImagingLib.cohorts.content_checks import find_duplicates
 from MultimodalImagingLib.cohorts.layouts.beside import unread_files
-from MultimodalImagingLib.cohorts.layouts.detection import list_cohort
+from MultimodalImagingLib.cohorts.layouts.detection import dicom_instead, list_cohort
 from MultimodalImagingLib.cohorts.modality_patterns import (
     DEFAULT_PATTERNS,
     FILE_NAME,
@@ -24,6 +24,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
 )
 from MultimodalImagingLib.cohorts.place_problems import place_problems
 from MultimodalImagingLib.errors import CohortError, UsageError
+from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.record.cohort_record import FOLDER_NAME, default_record_folder
 
@@ -31,13 +32,16 @@ from MultimodalImagingLib.record.cohort_record import FOLDER_NAME, default_recor
 FEWEST_MODALITIES = 2
 
 
-def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Cohort:
+def find_cohort(
+    path: Path, *, patterns: ModalityPatterns | None = None, reporter: Reporter | None = None
+) -> Cohort:
     """Find the cases of a folder; only headers are read.
 
     Args:
         path: The cohort's folder, or a CSV manifest.
         patterns: Table of modality names; `None` for the one that the cohort's record holds, or
             else the built-in one.
+        reporter: Receives progress where many files have to be read, those of DICOM.
 
     Returns:
         The cohort with at least one case. A case without any usable image is left out, and a
@@ -48,9 +52,13 @@ def find_cohort(path: Path, *, patterns: ModalityPatterns | None = None) -> Coho
             all problems.
     """
     table = default_patterns(path) if patterns is None else patterns
-    listing = list_cohort(path, table)
+    teller = reporter or NullReporter()
+    listing = list_cohort(path, table, teller)
     built = build_cases(listing, table)
-    problems = (*listing.problems, *built.problems, *unread_files(listing))
+    if not built.cases and (other := dicom_instead(path, listing, table, teller)) is not None:
+        listing, built = other, build_cases(other, table)
+    unread = () if listing.is_private else unread_files(listing)
+    problems = (*listing.problems, *built.problems, *unread)
     if not built.cases:
         lines = [f"Expected at least one usable case in {path}, found none."]
         raise CohortError("\n".join([*lines, *(f"- {problem}" for problem in problems)]))

@@ -15,10 +15,12 @@ from MultimodalImagingLib.cohorts.file_names import CohortNames, without_study
 from MultimodalImagingLib.cohorts.modality_patterns import (
     IGNORE,
     LABEL,
+    ModalityPattern,
     ModalityPatterns,
     PatternMatch,
     normalized_name,
 )
+from MultimodalImagingLib.cohorts.modality_table import is_of_kind
 from MultimodalImagingLib.jobs.texts import listed
 
 _CONSENSUS = re.compile(r"(^|_)(consensus|staple|majority|fused|fusion)(_|$)")
@@ -40,6 +42,7 @@ class NameMatcher:
     def __init__(self, listing: Listing, patterns: ModalityPatterns) -> None:
         self._patterns = patterns
         self._own = ModalityPatterns(tuple(row for row in patterns.rows if not row.is_built_in))
+        self._images = ModalityPatterns(tuple(r for r in patterns.rows if r.target != LABEL))
         names: dict[str, list[str]] = defaultdict(list)
         for file in listing.files:
             names[file.case_id].append(file.name)
@@ -49,7 +52,7 @@ class NameMatcher:
 
     def match_case(self, files: Sequence[FoundFile]) -> list[tuple[FoundFile, PatternMatch]]:
         """Match the files of one case, with their shapes; the study's name says nothing."""
-        named = [file for file in files if file.modality is None and not file.is_label]
+        named = [f for f in files if f.modality is None and not f.is_label and not f.kind]
         rests = without_study([file.name for file in named], self._match_name)
         rest = dict(zip((file.path for file in named), rests, strict=True))
         return [
@@ -63,6 +66,8 @@ class NameMatcher:
     def _match(self, file: FoundFile, rest: str) -> PatternMatch:
         if file.is_label:
             return self._match_label(file)
+        if file.kind:
+            return self._match_series(file)
         if file.modality is None:
             return self._with_folder(file, self._match_name(rest, file.name))
         match = self._match_name(file.modality)
@@ -76,6 +81,27 @@ class NameMatcher:
         if folder.target == IGNORE or names_exactly(folder, file.folder):
             return folder
         return PatternMatch(LABEL, is_whole=True)
+
+    def _match_series(self, file: FoundFile) -> PatternMatch:
+        """Match a DICOM series by its description, of which only its kind of scanner counts.
+
+        A row of the user's own comes first, and before others one for this series alone. No
+        series is a label map, whatever its description says.
+        """
+        own = [row for row in self._own.rows if _fits(row, f"{file.place} {file.name}")]
+        if own:
+            alone = [row for row in own if not _fits(row, file.name)]
+            return ModalityPatterns((*alone, *own)[:1]).match(f"{file.place} {file.name}")
+        if file.left_out:
+            return PatternMatch(IGNORE)
+        found = self._images.match(file.name)
+        if found.target == IGNORE:
+            return found
+        fitting = tuple(m for m in found.candidates if is_of_kind(m, file.kind))
+        if fitting:
+            target = fitting[0] if len(fitting) == 1 else None
+            return replace(found, target=target, candidates=fitting)
+        return PatternMatch(None) if file.kind == "MR" else self._patterns.match(file.kind)
 
     def _with_folder(self, file: FoundFile, own: PatternMatch) -> PatternMatch:
         """Match a file by its own name, and by the sub-folder of the case that it lies in.
@@ -105,6 +131,10 @@ class NameMatcher:
     def is_own(self, match: PatternMatch) -> bool:
         """Tell whether a row of the user's own decided."""
         return any(row.expression in match.expressions for row in self._own.rows)
+
+
+def _fits(row: ModalityPattern, name: str) -> bool:
+    return ModalityPatterns((row,)).match(name).target is not None
 
 
 def declared_modalities(names: Sequence[str], patterns: ModalityPatterns) -> dict[str, str]:

@@ -200,7 +200,7 @@ def _double(modality: str, cases: Sequence[Sequence[FoundFile]]) -> Problem:
     found = f"found {len(first)}{where or ':'} {names}"
     longest = max(first, key=lambda file: len(file.shape))
     is_one = [file.shape for file in first].count(longest.shape) == 1
-    hint = longest.shape if is_one else normalized_name(longest.name)
+    hint = longest.shape if is_one else normalized_name(longest.place or longest.name)
     message = (
         f"Expected one {modality} image, {found}; none of them is used. Say"
         f" which it is with a pattern such as `{hint}={modality}`, or `{hint}=ignore`."

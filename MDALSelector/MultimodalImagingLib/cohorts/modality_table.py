@@ -149,6 +149,16 @@ def more_specific(first: str, second: str) -> str | None:
     return None
 
 
+def is_of_kind(modality: str, kind: str) -> bool:
+    """Tell whether a modality is one of a kind of scanner, `CT`, `PET` or `MR`.
+
+    `MR` itself is none: it does not say which of them an image is.
+    """
+    if kind == "MR":
+        return modality not in _NOT_MR
+    return modality in {"CT": ("CT", "CTA", "CTP", "CBCT"), "PET": ("PET", "PETnac")}[kind]
+
+
 # Words that say that a second modality is only where the image was moved to.
 _MOVED = re.compile(
     r"(^|_)(to|on|onto|in|into|2|r(e?s)?2s?|(co)?reg(istered)?|align(ed)?|warped|resampled|rigid"

@@ -20,7 +20,7 @@ _SCANNER = 1
 # ITK takes an sform for sheared if its axes miss the right angle by more than about this cosine.
 _ITK_SHEAR = 2e-4
 # Axes may be set right without a word if that moves no voxel by more than this share of a voxel.
-_ROUNDING_VOXELS = 0.1
+ROUNDING_VOXELS = 0.1
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def nifti_position(header: NiftiHeader) -> Position:
     remarks: tuple[str, ...] = ()
     if used == "sform" and _shear_cosine(header) > _ITK_SHEAR:
         sheared = _sheared(header, shear_mm)
-        if shear_mm > _ROUNDING_VOXELS * min(grid.spacing_mm):
+        if shear_mm > ROUNDING_VOXELS * min(grid.spacing_mm):
             raise ValueError(sheared)
         remarks = (f"The header has {sheared}; the nearest rotation is used.",)
     return Position(grid, _other(used, grid, readings), used, remarks=remarks, unit=unit)

@@ -14,6 +14,7 @@ import SimpleITK as sitk  # noqa: N813
 
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.arrays import VoxelArray
+from MultimodalImagingLib.images.dicom_image import read_series_voxels, series_grid
 from MultimodalImagingLib.images.file_contents import foreign_content, payload_fault
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.nifti import (
@@ -29,6 +30,7 @@ from MultimodalImagingLib.images.text_header import (
     text_payload,
     text_position,
 )
+from MultimodalImagingLib.record.series_file import is_series_file
 
 # Suffix and the ITK reader for it; given explicitly, so that a damaged file gives its own message.
 _READERS = {".nrrd": "NrrdImageIO", ".nhdr": "NrrdImageIO"}
@@ -36,6 +38,7 @@ _READERS |= {".mha": "MetaImageIO", ".mhd": "MetaImageIO"}
 IMAGE_SUFFIXES = (".nii.gz", ".nii", *_READERS)
 
 _ADVICE = "Replace the file by an intact copy."
+_SERIES_ADVICE = "Get the DICOM files of this series again, and inspect the cohort again."
 _SHEARED = "axes that are not perpendicular (a sheared image)"
 _SHEAR_ADVICE = (
     "Resample it to straight axes (nibabel.processing.resample_to_output, or 3D Slicer), or set its"
@@ -88,6 +91,8 @@ def open_image(path: Path) -> StoredImage:
     Raises:
         CohortError: If the file is missing, damaged, truncated, or of another format.
     """
+    if is_series_file(path):
+        return _open_series(path)
     suffix = image_suffix(path)
     if suffix is None:
         raise unreadable(path, f"a file that is none of {', '.join(IMAGE_SUFFIXES)}")
@@ -104,6 +109,22 @@ def open_image(path: Path) -> StoredImage:
                 found = "a link to a file that is not there (No such file)"
                 advice = "Fetch it (`git annex get`, `datalad get`)."
         raise unreadable(path, found, advice) from error
+
+
+def _open_series(path: Path) -> StoredImage:
+    """Open a DICOM volume; its geometry was read from the headers when the cohort was listed."""
+    try:
+        grid = series_grid(path)
+    except (OSError, ValueError) as error:
+        raise unreadable(path, str(error), _SERIES_ADVICE, kind="DICOM volume") from error
+
+    def voxels(_: int) -> VoxelArray:
+        try:
+            return read_series_voxels(path)
+        except (OSError, ValueError) as error:
+            raise unreadable(path, str(error), _SERIES_ADVICE, kind="DICOM volume") from error
+
+    return StoredImage(grid.size, 1, lambda: Position(grid), voxels)
 
 
 def _open_nifti(path: Path) -> StoredImage:

@@ -14,6 +14,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy.typing as npt
 
 from MultimodalImagingLib.record.atomic_files import write_json
 from MultimodalImagingLib.record.json_entry import json_value
+from MultimodalImagingLib.record.series_file import is_series_file, read_series_file, slice_files
 
 
 def file_checksum(path: Path) -> str:
@@ -87,7 +89,21 @@ class FileChecksums:
         self._is_changed = False
 
     def of(self, path: Path) -> str:
-        """Return the checksum of a file's content; empty for a file that cannot be read."""
+        """Return the checksum of a file's content; empty for a file that cannot be read.
+
+        That of a DICOM volume is made of those of its slices and of what becomes of them.
+        """
+        if not is_series_file(path):
+            return self._of_file(path)
+        try:
+            parts = [self._of_file(file) for file in slice_files(path)]
+            series = asdict(read_series_file(path))
+        except (OSError, ValueError):
+            return ""
+        del series["files"]  # a name is no content
+        return json_checksum([parts, series]) if all(parts) else ""
+
+    def _of_file(self, path: Path) -> str:
         name = relative_name(path, self.root)
         try:
             state = file_state(path)

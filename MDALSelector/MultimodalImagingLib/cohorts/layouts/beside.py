@@ -118,7 +118,11 @@ _CONVERT = "Convert them to .nii.gz"
 _FORMATS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     ((".mgz", ".mgh"), "FreeSurfer", f"{_CONVERT} (`mri_convert`, or 3D Slicer)."),
     ((".hdr", ".img", ".img.gz"), "Analyze or NIfTI pairs", f"{_CONVERT} (`fslchfiletype`)."),
-    ((".dcm", ".ima", ".dicom"), "DICOM", f"{_CONVERT} (`dcm2niix`, or 3D Slicer)."),
+    (
+        (".dcm", ".ima", ".dicom"),
+        "DICOM",
+        "A folder of DICOM files alone is a cohort; beside other images, convert them to .nii.gz.",
+    ),
     ((".par", ".rec", ".xml.rec"), "Philips PAR/REC", f"{_CONVERT} (`dcm2niix`)."),
     ((".mnc", ".mnc.gz"), "MINC", f"{_CONVERT} (`mnc2nii`)."),
     ((".npy", ".npz"), "NumPy", f"{_CONVERT}, with the position of the image they belong to."),

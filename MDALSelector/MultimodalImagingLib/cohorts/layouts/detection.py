@@ -10,9 +10,16 @@ from pathlib import Path
 
 from MultimodalImagingLib.cohorts.case_grouping import is_label_folder
 from MultimodalImagingLib.cohorts.cases import Fit, FolderLayout, Listing, Problem
+from MultimodalImagingLib.cohorts.dicom.file_list import is_listed
 from MultimodalImagingLib.cohorts.file_matching import exact_pattern
 from MultimodalImagingLib.cohorts.folders import images_in, is_folder, is_text, stem, subfolders
-from MultimodalImagingLib.cohorts.layouts import bids, case_folders, csv_manifest, flat_files
+from MultimodalImagingLib.cohorts.layouts import (
+    bids,
+    case_folders,
+    csv_manifest,
+    dicom,
+    flat_files,
+)
 from MultimodalImagingLib.cohorts.layouts.beside import (
     unread_hint,
     unused_folders,
@@ -21,20 +28,25 @@ from MultimodalImagingLib.cohorts.layouts.beside import (
 from MultimodalImagingLib.cohorts.layouts.dataset_json import DECATHLON, NNUNET
 from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns
 from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.jobs.texts import listed
 
 # Of equally sure ones the first counts, unless both are declared.
-FOLDER_LAYOUTS = (NNUNET, DECATHLON, bids.LAYOUT, case_folders.LAYOUT, flat_files.LAYOUT)
+FOLDER_LAYOUTS = (
+    *(NNUNET, DECATHLON, bids.LAYOUT, case_folders.LAYOUT, flat_files.LAYOUT),
+    dicom.LAYOUT,
+)
 _LOOKED_FOR = (*(layout.looked_for for layout in FOLDER_LAYOUTS), csv_manifest.LOOKED_FOR)
 LAYOUTS = f"Cohorts that are understood: {'; '.join(_LOOKED_FOR)}."
 
 
-def list_cohort(path: Path, patterns: ModalityPatterns) -> Listing:
+def list_cohort(path: Path, patterns: ModalityPatterns, reporter: Reporter) -> Listing:
     """Recognize the layout of a folder or manifest and list its cases.
 
     Args:
         path: Folder or manifest.
         patterns: Table of modality names, for layouts that need to know them.
+        reporter: Receives progress where many files have to be read.
 
     Raises:
         CohortError: If the path is not there, or if no layout or more than one fits; the text says
@@ -54,13 +66,26 @@ def list_cohort(path: Path, patterns: ModalityPatterns) -> Listing:
         return csv_manifest.list_cases(manifests[0])
     if layout is None:
         raise CohortError(_nothing_found(path, patterns), details=LAYOUTS)
-    listing = layout.list_cases(path, patterns)
-    listing = with_labels_beside(listing, patterns)
     unused = [_unused_manifest(manifest) for manifest in manifests]
+    if layout is dicom.LAYOUT:
+        listing = dicom.list_series(path, patterns, reporter)
+        return replace(listing, problems=(*listing.problems, *unused))
+    listing = with_labels_beside(layout.list_cases(path, patterns), patterns)
     return replace(listing, problems=(*listing.problems, *unused, *unused_folders(listing)))
 
 
+def dicom_instead(
+    path: Path, listing: Listing, patterns: ModalityPatterns, reporter: Reporter
+) -> Listing | None:
+    """List the DICOM files of a folder whose other images are those of no case, if it has any."""
+    if listing.is_private or not path.is_dir() or not dicom.fit(path, patterns):
+        return None
+    return dicom.list_series(path, patterns, reporter)
+
+
 def _layout_of(path: Path, patterns: ModalityPatterns) -> tuple[Fit, FolderLayout | None]:
+    if is_listed(path):  # this program made it a cohort of DICOM files
+        return Fit.DECLARED, dicom.LAYOUT
     best: list[FolderLayout] = []
     surest = Fit.NONE
     for layout in FOLDER_LAYOUTS:
@@ -162,8 +187,6 @@ def hint(path: Path, cohorts: Sequence[str], *, is_one_case: bool) -> str:
     if with_images:
         return _names_tell_nothing(path, with_images)
     files = list(islice(path.rglob("*"), _MOST_FILES))
-    if any(_is_dicom(file) for file in files):
-        return "There are DICOM files: load them in Slicer, or convert them to .nii.gz first."
     return (
         unread_hint(path, files)
         or "There is no image in it. Give a folder that holds a folder of images (.nii.gz, .nii,"
@@ -194,14 +217,3 @@ def _folders_with_images(path: Path) -> list[str]:
         if found:
             return found
     return []
-
-
-def _is_dicom(path: Path) -> bool:
-    """Tell by suffix or content whether a file is DICOM; many of them have no suffix."""
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return path.suffix.lower() == ".dcm" or file.read(132).endswith(b"DICM")
-    except OSError:
-        return False

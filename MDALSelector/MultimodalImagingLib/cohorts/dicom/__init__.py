@@ -1,0 +1,1 @@
+"""DICOM files as a cohort: headers, volumes, SUV, and patients who stay unnamed."""
