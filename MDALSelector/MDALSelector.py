@@ -22,12 +22,14 @@ from MDALSelectorPanelLib.nodes.pmi_overlay import MAP_ATTRIBUTE
 from MDALSelectorPanelLib.selector_logic import MODULE, MDALSelectorLogic
 from MDALSelectorPanelLib.widgets.case_table import CaseTable
 from MDALSelectorPanelLib.widgets.cohort_section import CohortSection
+from MDALSelectorPanelLib.widgets.dicom_patients import cohortFromDatabase
 from MDALSelectorPanelLib.widgets.map_section import MapSection
 from MDALSelectorPanelLib.widgets.ranking_notes import RankingNotes
 from MDALSelectorPanelLib.widgets.retrospect_section import RetrospectSection
 from MDALSelectorPanelLib.widgets.within_choice import WithinChoice
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_results import ChosenCase
+from MultimodalSlicerLib.dicom_database import databaseProblem
 from MultimodalSlicerLib.plurals import byNumber
 from MultimodalSlicerLib.sample_nodes import Sample, samplePlaces
 from MultimodalSlicerLib.selection_parameters import (
@@ -172,6 +174,14 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
                 parameters.recordPath = ""
             self.cohort.giveHint("")
             self.onInspectButton()
+
+    def onDicomButton(self) -> None:
+        """Make a cohort of patients of Slicer's DICOM database, and inspect it."""
+        with slicer.util.tryWithErrorDisplay(_("The cohort cannot be made of the database.")):
+            folder = cohortFromDatabase()
+            if folder:
+                self.ui.cohortPathLineEdit.currentPath = folder
+                self.onInspectButton()
 
     def onInspectButton(self) -> None:
         """Find the cases of the cohort."""
@@ -361,9 +371,10 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         busy = _("A job is running. Wait, or press Cancel.") if self.jobs.isBusy else ""
         missing = self.setupSection.problem
         problems = self.logic.problems(parameters, row, busy=busy, missing=missing)
+        problems["dicomButton"] = databaseProblem()
         if self.inspection.isBusy:
             text = _("The cohort is being inspected. Wait, or press Cancel.")
-            problems |= dict.fromkeys(("inspectButton", "resetNamesButton"), text)
+            problems |= dict.fromkeys(("inspectButton", "resetNamesButton", "dicomButton"), text)
         problems["recentButton"] = self.recent.problem
         problems["leastFitButton"] = self.maps.problem
         problems["offeredStrategyButton"] = self.notes.problem(parameters)
@@ -379,6 +390,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
             "recentButton": self.recent.show,
             "manifestButton": self.onManifestButton,
             "tryButton": self.onTryButton,
+            "dicomButton": self.onDicomButton,
             "inspectButton": self.onInspectButton,
             "resetNamesButton": self.onResetNamesButton,
             "startButton": self.onStartButton,

@@ -19,6 +19,7 @@ from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Volume
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.volume_io import read_stored_volume, read_volume
+from MultimodalImagingLib.record.series_file import is_series_file
 from MultimodalSlicerLib.cohort_nodes import (
     CASE_ATTRIBUTE,
     FILE_ATTRIBUTE,
@@ -222,13 +223,13 @@ def addImage(
     try:
         volume, window = inThread(partial(_readImage, file, modality), breathe)
     except CohortError:
-        if file.component is not None:
+        if file.component is not None or is_series_file(file.path):
             raise
         node = _loadVolume(file.path, name)  # Slicer may know more formats
     else:
         breathe()
         node = addVolume(scene, volume, name, window)
-        if file.component is None:
+        if file.component is None and not is_series_file(file.path):
             markAsRead(node, file.path)
     node.SetAttribute(MODALITY_ATTRIBUTE, modality)
     _showAsUsual(node, modality)

@@ -106,7 +106,7 @@ def test_a_contrast_agent_in_the_header_makes_a_t1_a_t1c(tmp_path: Path) -> None
     cohort = find_cohort(tmp_path)
     assert cohort.modalities == ("T1", "T1c")
     (details,) = (m.file.example for m in cohort.matches if m.target == "T1c")
-    assert details == ("9 t1_mprage_contrast: MR, 12x10x6 voxels of 2x1.5x4 mm, contrast agent")
+    assert details == ("MR, 12x10x6, 2x1.5x4 mm, contrast agent: 9 t1_mprage_contrast")
 
 
 def test_several_candidates_are_asked_about_and_the_choice_is_kept(

@@ -144,7 +144,7 @@ def test_orientations_of_one_series_are_volumes_of_their_own(folder: Path) -> No
     cohort = find_cohort(folder)
     sizes = {m.file.place: m.file.details for m in cohort.matches if m.file.kind == "MR"}
     assert [place.rpartition(" ")[2] for place in sizes] == ["1.1", "1.2", "1.3"]
-    assert "12x10x5 voxels" in sizes["case-0001 series 1.1"]
+    assert "12x10x5, 2x1.5x4 mm" in sizes["case-0001 series 1.1"]
     assert "Expected one T1 image, found 3" in messages(cohort)
     assert "`case_0001_series_1_1=T1`" in messages(cohort)
 

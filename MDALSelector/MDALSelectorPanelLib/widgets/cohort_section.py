@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import qt
 from slicer.i18n import tr as _
 
+from MultimodalImagingLib.cohorts.layouts.dicom import LAYOUT as DICOM_LAYOUT
+from MultimodalImagingLib.cohorts.modality_patterns import IGNORE, LABEL
 from MultimodalSlicerLib.cohort_report import CohortReport, NamePart, with_correction
 from MultimodalWidgetsLib.room import reserveLines
 from MultimodalWidgetsLib.signal import Signal
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from slicer_types import UiForm
 
 PART, TARGET, FILES, EXAMPLE = range(4)
+OPEN = "?"  # behind a modality that files may have, and are not used for
 
 
 class CohortSection:
@@ -38,9 +41,7 @@ class CohortSection:
         reserveLines(4, ui.cohortSummaryLabel)
         self._geometry = PlainTable(ui.geometryView)
         self._problems = PlainTable(ui.problemsView, wrapped=1)
-        titles = [_("Part of the name"), _("Modality"), _("Files"), _("Example")]
-        ui.namesTable.setColumnCount(len(titles))
-        setTitles(ui.namesTable, titles)
+        ui.namesTable.setColumnCount(EXAMPLE + 1)
         ui.namesTable.horizontalHeader().setStretchLastSection(True)
         ui.namesTable.connect("cellChanged(int,int)", self._onCellChanged)
         self.show(None)
@@ -49,6 +50,10 @@ class CohortSection:
         """Show a cohort, or none; the corrections are those that it was read with."""
         self.report, self._corrections = report, list(corrections)
         modalities = () if report is None else report.modalities
+        part, files = _("Part of the name"), _("Files")
+        if report is not None and report.layout == DICOM_LAYOUT.name:
+            part, files = _("Description of the series"), _("Series")
+        setTitles(self._ui.namesTable, [part, _("Modality"), files, _("Example")])
         self._ui.cohortSummaryLabel.setText(self._summary())
         self._fillNames(() if report is None else report.name_parts)
         titles = [_("Case"), _("Grids"), _("Overlap"), *modalities]
@@ -81,7 +86,8 @@ class CohortSection:
 
     def _onCellChanged(self, row: int, column: int) -> None:
         table = self._ui.namesTable
-        part, target = table.item(row, PART).text(), table.item(row, TARGET).text()
+        part = table.item(row, PART).text()
+        target = table.item(row, TARGET).text().rstrip(OPEN)
         if column in (PART, TARGET) and part.strip() and target.strip():
             self._corrections = with_correction(self._corrections, part, target)
             self.corrected.emit(list(self._corrections))
@@ -100,7 +106,9 @@ def _summary(report: CohortReport | None) -> str:
 
 
 def _nameItems(part: NamePart) -> list[qt.QTableWidgetItem]:
-    texts = (part.part, part.target, str(part.n_files), part.example)
+    isOpen = not part.is_used and part.target not in ("", LABEL, IGNORE)
+    target = part.target + OPEN if isOpen else part.target
+    texts = (part.part, target, str(part.n_files), part.example)
     items = [qt.QTableWidgetItem(text) for text in texts]
     for item, text in zip(items, texts, strict=True):
         item.setToolTip(text)
@@ -111,5 +119,10 @@ def _nameItems(part: NamePart) -> list[qt.QTableWidgetItem]:
     )
     if not part.is_used:
         hint = _("These files are not used. Write what they are.")
-    items[TARGET].setToolTip("\n".join((part.target, hint)))
+    if isOpen:
+        hint = _(
+            "These files are not used, as others of their case could be {modality} too. Write"
+            " {modality} without the question mark at those that are."
+        ).format(modality=part.target)
+    items[TARGET].setToolTip("\n".join((target, hint)))
     return items

@@ -116,9 +116,9 @@ class FoundFile:
 
     @property
     def example(self) -> str:
-        """The file as the table of names shows it: of a DICOM series with what its header says."""
+        """The file as the table of names shows it: of a DICOM series what its header says."""
         name = self.path.name
-        return f"{name.removesuffix(SUFFIX)}: {self.details}" if self.details else name
+        return f"{self.details}: {name.removesuffix(SUFFIX)}" if self.details else name
 
     @property
     def image_file(self) -> ImageFile:

@@ -134,9 +134,11 @@ def _make(folder: Path) -> Host:
     from slicer_host.main_window import qSlicerMainWindow
     from slicer_host.modules import qSlicerModuleManager
     from slicer_host.pythonqt.wrapper import wrap
+    from slicer_host.stand_ins.dicom import ctkDICOMDatabase
 
     application = qSlicerApplication(folder)
     slicer.app, slicer.mrmlScene = wrap(application), core.scene
+    slicer.dicomDatabase = wrap(ctkDICOMDatabase())
     manager = qSlicerModuleManager()
     window = qSlicerMainWindow(manager)
     window.resize(1366, 768)

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import struct
 import time
 import warnings
+import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -68,6 +71,16 @@ _PLAIN = frozenset((*PATIENT, *_STUDY, *_SERIES, *_IMAGE, *PLACE, *KINDS_OF_IMAG
 PHILIPS_SUV, PHILIPS_ACTIVITY = "PhilipsSUVFactor", "PhilipsActivityFactor"
 _PHILIPS = {PHILIPS_SUV: (0x7053, 0x1000), PHILIPS_ACTIVITY: (0x7053, 0x1009)}
 _PHILIPS_CREATOR = (0x7053, 0x0010)
+
+_WHOLE = frozenset(
+    ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated", "SeriesNumber")
+)
+_NUMBERS = frozenset((*_SCALE, "PatientWeight", "GantryDetectorTilt", *RADIOPHARMACEUTICAL[2:]))
+# What pydicom raises for a damaged file, besides its own errors.
+_FAULTS = (
+    *(OSError, EOFError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError),
+    *(NotImplementedError, RecursionError, struct.error, zlib.error),
+)
 
 _MARK = slice(128, 132)
 
@@ -139,7 +152,7 @@ def _is_quiet(entry: Sequence[Any], now: float) -> bool:
 def _header(path: Path) -> Header | None:
     """Read one header; `None` for a file that is not DICOM or cannot be read."""
     from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
+    from pydicom.errors import BytesLengthException, InvalidDicomError
 
     if not (is_dicom(path) or path.suffix.lower() in (".dcm", ".ima")):
         return None
@@ -154,7 +167,7 @@ def _header(path: Path) -> Header | None:
             found["Frames"] = frames
         found["TransferSyntaxUID"] = str(dataset.file_meta.get("TransferSyntaxUID", ""))
         found["PixelBytes"] = n_left  # of the element with the pixels and what comes after it
-    except (InvalidDicomError, OSError, ValueError, TypeError, AttributeError, KeyError, EOFError):
+    except (InvalidDicomError, BytesLengthException, *_FAULTS):
         return None
     return found if "SOPClassUID" in found else None
 
@@ -174,8 +187,17 @@ def _values(dataset: Dataset, keywords: Collection[str]) -> dict[str, Any]:
         if element.keyword in keywords:
             value = _plain(element.value)
             if value not in (None, "", []):
+                _check(element.keyword, value)
                 found[element.keyword] = value
     return found
+
+
+def _check(keyword: str, value: Any) -> None:
+    """Refuse a header in which what must be one number is something else: it is damaged."""
+    kind = int if keyword in _WHOLE else float if keyword in _NUMBERS else None
+    if kind is not None and not (isinstance(value, int | kind) and math.isfinite(value)):
+        msg = f"Expected a number as {keyword}."
+        raise ValueError(msg)
 
 
 def _plain(value: Any) -> Any:

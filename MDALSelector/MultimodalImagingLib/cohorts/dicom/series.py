@@ -161,10 +161,11 @@ def _fault(header: Header) -> tuple[str, str] | None:
     if "MOSAIC" in _image_type(header):
         return "several slices in one picture (Siemens mosaic)", "Convert it with `dcm2niix`."
     if syntax and syntax not in _READABLE:
+        from pydicom import config
         from pydicom.uid import UID
 
         advice = "Decompress the files (`gdcmconv --raw`, `dcmdjpeg`) or get them uncompressed."
-        return f"a compression that is not read ({UID(syntax).name})", advice
+        return f"a compression that is not read ({UID(syntax, config.IGNORE).name})", advice
     n_bytes = header["Rows"] * header.get("Columns", 0) * header.get("BitsAllocated", 8) // 8
     n_bytes *= max(int(header.get("NumberOfFrames", 1)), 1)
     if syntax in _UNCOMPRESSED and header["PixelBytes"] < n_bytes:

@@ -228,7 +228,7 @@ def _details(series: Series, volume: FoundVolume) -> str:
     mm = "" if grid is None else "x".join(f"{value:.3g}" for value in grid.spacing_mm)
     agent = ", contrast agent" if "ContrastBolusAgent" in series.header else ""
     why = f"; {series.left_out}" if series.left_out else ""
-    return f"{series.kind}, {size} voxels of {mm} mm{agent}{why}"
+    return f"{series.kind}, {size}, {mm} mm{agent}{why}"
 
 
 def _fault(case_id: str, label: str, name: str, volume: FoundVolume) -> Problem:

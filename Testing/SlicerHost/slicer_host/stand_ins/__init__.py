@@ -20,9 +20,9 @@ from slicer_host.errors import HostGapError
 
 MODULES = (
     "stand_ins.containers", "stand_ins.numbers", "stand_ins.paths", "stand_ins.mrml_base",
-    "stand_ins.node_combo_box", "stand_ins.segment_editor", "stand_ins.plots", "views.slice_view",
-    "views.threed_view", "dialogs", "layout", "modules", "main_window", "io_manager",
-    "application",
+    "stand_ins.node_combo_box", "stand_ins.segment_editor", "stand_ins.plots", "stand_ins.dicom",
+    "views.slice_view", "views.threed_view", "dialogs", "layout", "modules", "main_window",
+    "io_manager", "application",
 )  # fmt: skip
 
 
