@@ -10,8 +10,9 @@ from fuzz import findings
 from fuzz_subjects import IMAGES, N_FAULTS, SUBJECTS, make_base
 from small_example import SmallExample
 
-# Files per kind in every run of the tests; those that need torch or draw a page take longer.
-N_SAMPLE = dict.fromkeys(SUBJECTS, 60) | {"task": 30, "model": 10, "record": 20}
+# Files per kind in every run of the tests; those that need torch or draw a page take longer, and
+# DICOM is a dozen files each.
+N_SAMPLE = dict.fromkeys(SUBJECTS, 60) | {"task": 30, "model": 10, "record": 20, "dicom": 15}
 N_ALL = dict.fromkeys(SUBJECTS, 400) | dict.fromkeys(IMAGES, 3334)
 
 

@@ -13,7 +13,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from mutations import mutated_csv, mutated_json, mutated_nifti, mutated_text_header
+from dicom_files import SeriesPlan, ct_plan, pet_plan, write_enhanced, write_series
+from mutations import (
+    mutated_bytes,
+    mutated_csv,
+    mutated_json,
+    mutated_nifti,
+    mutated_text_header,
+)
 from phantoms import phantom, save_itk, save_nifti
 
 from CIMLSegmentLib.__main__ import main as ciml_segmenter
@@ -44,6 +51,9 @@ def make_base(base: Path, *, model: Path | None, run: Path | None, result: Path 
         for kind, array in (("t1", images["T1"]), ("seg", label)):
             save_itk(base / f"{kind}.{suffix}", array, compress=False)
             save_itk(base / f"{kind}-packed.{suffix}", array, compress=True)
+    write_series(base / "dicom" / "ct", ct_plan(shape=(3, 4, 5)))
+    write_series(base / "dicom" / "pet", pet_plan(shape=(3, 4, 5)))
+    write_enhanced(base / "dicom" / "mr.dcm", SeriesPlan(shape=(3, 4, 5)), slopes=(1, 2, 3))
     for name, folder in (("model", model), ("run", run), ("result", result)):
         if folder is not None:
             shutil.copytree(folder, base / name, ignore=shutil.ignore_patterns("training"))
@@ -91,6 +101,21 @@ def meta(base: Path, folder: Path, source: random.Random) -> Command:
     data = mutated_text_header(file.read_bytes(), source, separator="=")
     _case_with(base, folder, f"{kind}.{source.choice(['mha', 'mha', 'mhd'])}", data)
     return _inspect(folder, source)
+
+
+def dicom(base: Path, folder: Path, source: random.Random) -> Command:
+    """DICOM files of a CT, a PET and an MR of several frames; some of them are damaged.
+
+    The pixels are not read: for lengths that are wrong, GDCM takes memory before it refuses.
+    """
+    for file in sorted(path for path in (base / "dicom").rglob("*") if path.is_file()):
+        data = file.read_bytes()
+        target = folder / file.relative_to(base / "dicom")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        head = 132  # without the mark it is another file
+        is_damaged = source.random() < 0.5
+        target.write_bytes(data[:head] + mutated_bytes(data[head:], source) if is_damaged else data)
+    return lambda: mdal_selector(["inspect", str(folder), "--json"])
 
 
 def manifest(base: Path, folder: Path, source: random.Random) -> Command:
@@ -249,7 +274,7 @@ def _swell() -> int:
     return len(np.ones(140_000_000)) % 1
 
 
-IMAGES: dict[str, Subject] = {"nifti": nifti, "nrrd": nrrd, "meta": meta}
+IMAGES: dict[str, Subject] = {"nifti": nifti, "nrrd": nrrd, "meta": meta, "dicom": dicom}
 TEXTS: dict[str, Subject] = {
     "manifest": manifest,
     "dataset": dataset,

@@ -151,7 +151,7 @@ def test_of_several_series_the_user_chooses_one(
     table = panel.ui.namesTable
     texts = {table.item(r, 0).text(): table.item(r, 1).text() for r in range(table.rowCount)}
     assert texts["case_0002_series_4"] == texts["case_0002_series_7"] == "T1?"
-    assert table.horizontalHeaderItem(0).text() == "Description of the series"
+    assert table.horizontalHeaderItem(0).text() == "Description"
     (row,) = (r for r in range(table.rowCount) if table.item(r, 0).text() == "case_0002_series_7")
     assert "without the question mark" in table.item(row, 1).toolTip()
     table.item(row, 1).setText("T1")

@@ -27,7 +27,7 @@ from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.dicom.file_list import write_file_list
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
-from MultimodalImagingLib.errors import CohortError, UsageError
+from MultimodalImagingLib.errors import CancelledError, CohortError, UsageError
 from MultimodalImagingLib.images.volume_io import read_volume
 from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.record.checksums import FileChecksums
@@ -303,3 +303,24 @@ def test_nothing_that_is_written_or_printed_names_a_patient(
         data = path.read_bytes().lower()
         leaks = [s for s in SECRETS if s.lower().encode() in data or s in path.name]
         assert not leaks, (path, leaks)
+
+
+def test_what_a_cancelled_look_has_read_is_kept(tmp_path: Path, monkeypatch) -> None:
+    write_patients(tmp_path, 1)
+    headers = "MultimodalImagingLib.cohorts.dicom.headers"
+    monkeypatch.setattr(f"{headers}._is_quiet", lambda *_: True)
+    steps: list[str] = []
+
+    class Impatient(NullReporter):
+        def advance(self, n: int = 1) -> None:
+            steps.append("read")
+            if len(steps) == 7:
+                raise CancelledError
+
+        def kept(self, n: int = 1) -> None:
+            steps.append("kept")
+
+    with pytest.raises(CancelledError):
+        find_cohort(tmp_path, reporter=Impatient())
+    find_cohort(tmp_path, reporter=Impatient())
+    assert steps[7:] == ["kept"] * 7 + ["read"] * 11

@@ -114,7 +114,7 @@ def _cases(options: argparse.Namespace, reporter: Reporter) -> tuple[Case, ...]:
         case = case_of_images(options.image, options.case_id)
         check_beside(options.output, files_of_cases([case]))
         return (case,)
-    cases, problems = cases_of_path(options.input, modality_rows(options))
+    cases, problems = cases_of_path(options.input, modality_rows(options), reporter)
     check_apart(options.output, files_of_cases(cases, problems))
     chosen = chosen_cases(cases, options.case)
     names = {case.case_id for case in chosen}

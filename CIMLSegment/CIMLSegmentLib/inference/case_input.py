@@ -17,6 +17,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import ModalityPattern, pars
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.environment import same_name
+from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.jobs.texts import counted
 
 Cases = tuple[tuple[Case, ...], tuple[Problem, ...]]
@@ -31,8 +32,15 @@ def modality_rows(options: argparse.Namespace) -> tuple[ModalityPattern, ...]:
     return tuple(parse_pattern(text) for text in options.modality)
 
 
-def cases_of_path(path: Path, rows: Sequence[ModalityPattern] = ()) -> Cases:
+def cases_of_path(
+    path: Path, rows: Sequence[ModalityPattern] = (), reporter: Reporter | None = None
+) -> Cases:
     """Find the cases of a cohort, or the one case whose images lie directly in a folder.
+
+    Args:
+        path: The cohort or folder.
+        rows: Rows that come before the cohort's table of names.
+        reporter: Receives progress where many files have to be read.
 
     Returns:
         The cases, and what is wrong with the files.
@@ -43,7 +51,7 @@ def cases_of_path(path: Path, rows: Sequence[ModalityPattern] = ()) -> Cases:
     patterns = patterns_for(path.resolve().parent, rows)
     found = tuple(one_case(path, patterns)) if path.is_dir() else ()
     if not found:
-        cohort = find_cohort(path, patterns=patterns_for(path, rows))
+        cohort = find_cohort(path, patterns=patterns_for(path, rows), reporter=reporter)
         return cohort.cases, cohort.problems
     case_id = path.resolve().name
     listing = Listing("folder of one case", path, (case_id,), found)

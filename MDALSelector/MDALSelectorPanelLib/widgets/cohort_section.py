@@ -52,7 +52,7 @@ class CohortSection:
         modalities = () if report is None else report.modalities
         part, files = _("Part of the name"), _("Files")
         if report is not None and report.layout == DICOM_LAYOUT.name:
-            part, files = _("Description of the series"), _("Series")
+            part, files = _("Description"), _("Series")
         setTitles(self._ui.namesTable, [part, _("Modality"), files, _("Example")])
         self._ui.cohortSummaryLabel.setText(self._summary())
         self._fillNames(() if report is None else report.name_parts)

@@ -18,9 +18,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from MultimodalImagingLib.errors import CohortError
+from MultimodalImagingLib.errors import CancelledError, CohortError
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.checksums import file_state, relative_name
@@ -82,6 +82,7 @@ _FAULTS = (
     *(NotImplementedError, RecursionError, struct.error, zlib.error),
 )
 
+_PIXELS, _UNDEFINED = b"\xe0\x7f\x10\x00", 0xFFFFFFFF
 _MARK = slice(128, 132)
 
 
@@ -102,26 +103,33 @@ def read_headers(
 
     Raises:
         CohortError: If pydicom is not installed.
+        CancelledError: If the user stopped; what was read is kept.
     """
     known = _read_kept(kept / HEADERS_NAME)
     entries: dict[str, list[Any]] = {}
-    is_changed = False
     reporter.stage(STAGE, len(paths))
-    with _quiet_pydicom():
-        for path in paths:
-            name = relative_name(path, root)
-            entry, is_new = _entry(path, known.get(name))
-            reporter.advance() if is_new else reporter.kept()
-            entries[name] = entry
-            is_changed = is_changed or is_new
-    if is_changed or len(entries) != len(known):
-        now = time.time()
-        quiet = {name: entry for name, entry in entries.items() if _is_quiet(entry, now)}
-        kept.mkdir(parents=True, exist_ok=True)
-        content = {"format": FORMAT_VERSION, "files": quiet}
-        write_text(kept / HEADERS_NAME, json.dumps(content, ensure_ascii=False))
+    try:
+        with _quiet_pydicom():
+            for path in paths:
+                name = relative_name(path, root)
+                entries[name], is_new = _entry(path, known.get(name))
+                (reporter.advance if is_new else reporter.kept)()
+    except CancelledError:
+        _keep(kept, {**known, **entries})  # for the next time
+        raise
+    if entries != known:
+        _keep(kept, entries)
     headers = {name: entry[-1] for name, entry in entries.items() if entry[-1] is not None}
     return headers, [name for name in entries if name not in headers]
+
+
+def _keep(folder: Path, entries: Mapping[str, list[Any]]) -> None:
+    """Keep the headers of files that were not written just now."""
+    now = time.time()
+    quiet = {name: entry for name, entry in entries.items() if _is_quiet(entry, now)}
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"format": FORMAT_VERSION, "files": quiet}
+    write_text(folder / HEADERS_NAME, json.dumps(content, ensure_ascii=False))
 
 
 def is_dicom(path: Path) -> bool:
@@ -160,16 +168,29 @@ def _header(path: Path) -> Header | None:
         # Without the mark, the suffix says it; without either, it is some other file.
         with path.open("rb") as file:
             dataset = dcmread(file, stop_before_pixels=True, specific_tags=_tags(), force=True)
-            n_left = path.stat().st_size - file.tell()
+            n_pixel_bytes = _pixel_bytes(file, path.stat().st_size)
         found = _values(dataset, _PLAIN)
         found |= _doses(dataset) | _philips(dataset)
         if (frames := _frames(dataset)) is not None:
             found["Frames"] = frames
         found["TransferSyntaxUID"] = str(dataset.file_meta.get("TransferSyntaxUID", ""))
-        found["PixelBytes"] = n_left  # of the element with the pixels and what comes after it
+        found["PixelBytes"] = n_pixel_bytes
     except (InvalidDicomError, BytesLengthException, *_FAULTS):
         return None
     return found if "SOPClassUID" in found else None
+
+
+def _pixel_bytes(file: BinaryIO, size: int) -> int:
+    """Return how many bytes there are where the pixels begin; 0 if they should be more.
+
+    The file is read up to the element of the pixels: its tag, a type or none, and its length.
+    """
+    head = file.read(12)
+    has_type = head[4:6].isalpha()
+    length = int.from_bytes(head[8:12] if has_type else head[4:8], "little")
+    n_left = size - file.tell() + (0 if has_type else 4)
+    is_pixels = head[:4] == _PIXELS
+    return 0 if is_pixels and length != _UNDEFINED and length > n_left else max(n_left, 0)
 
 
 @cache

@@ -121,7 +121,7 @@ _FORMATS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         (".dcm", ".ima", ".dicom"),
         "DICOM",
-        "A folder of DICOM files alone is a cohort; beside other images, convert them to .nii.gz.",
+        "A folder of DICOM files alone is a cohort; beside others, convert them (`dcm2niix`).",
     ),
     ((".par", ".rec", ".xml.rec"), "Philips PAR/REC", f"{_CONVERT} (`dcm2niix`)."),
     ((".mnc", ".mnc.gz"), "MINC", f"{_CONVERT} (`mnc2nii`)."),

@@ -74,7 +74,8 @@ def list_series(root: Path, patterns: ModalityPatterns, reporter: Reporter) -> L
     folder.mkdir(parents=True, exist_ok=True)
     what = f"The record of the DICOM files, {folder},"
     wait = {"wait_s": LOCK_WAIT_S, "silent_for_s": LOCK_SILENCE_S}
-    with locked(folder / "dicom.lock", what=what, **wait):
+    with locked(folder / "dicom.lock", what=what, **wait) as lock:
+        lock.keep_alive()  # thousands of headers take minutes
         headers, others = read_headers(root, dicom_candidates(root), folder, reporter)
         reporter.stage("Find cases", 1)  # back to the stage that this is a part of
         cases = numbered(examinations(headers), folder / PATIENTS_NAME)
