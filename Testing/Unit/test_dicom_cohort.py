@@ -195,6 +195,24 @@ def test_studies_of_one_patient(tmp_path: Path, days: list[str], n_cases: int, s
     assert said in messages(cohort)
 
 
+def test_reports_neither_part_studies_nor_make_cases(tmp_path: Path) -> None:
+    """A dose report in the study of each scanner, and a study with nothing but a report."""
+    write_series(tmp_path / "a", ct_plan())
+    write_series(tmp_path / "b", replace(MR, study="second"))
+    for study in ("first", "second", "third"):
+        report = dataset_of(replace(MR, number=99, study=study), "1.2.840.10008.5.1.4.1.1.88.22")
+        report.Modality = "SR"
+        del report.Rows, report.Columns
+        if study == "third":
+            report.StudyDate = "20251231"
+        save(report, tmp_path / study / "sr.dcm")
+    cohort = find_cohort(tmp_path)
+    (case,) = cohort.cases
+    assert set(case.images) == {"CT", "T1"}
+    assert "Studies without any CT, MR or PET, which are no cases: 1." in messages(cohort)
+    assert not [problem for problem in cohort.problems if problem.severity == "error"]
+
+
 def test_visits_of_one_patient_are_cases_of_one_patient(tmp_path: Path) -> None:
     write_series(tmp_path / "a", MR)
     write_series(tmp_path / "b", replace(MR, study="later", seed=4))

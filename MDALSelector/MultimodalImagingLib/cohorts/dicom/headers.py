@@ -34,6 +34,8 @@ Header = Mapping[str, Any]
 HEADERS_NAME = "headers.json"
 FORMAT_VERSION = 1
 STAGE = "Read DICOM headers"
+# DICOM's names of the images that are read, and what they are called here.
+KINDS = {"CT": "CT", "PT": "PET", "MR": "MR"}
 # A file that was written this recently may be written again without another time stamp.
 _QUIET_S = 2.0
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.dicom.headers import Header
+from MultimodalImagingLib.cohorts.dicom.headers import KINDS, Header
 from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns, normalized_name
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.record.atomic_files import write_json
@@ -48,8 +48,8 @@ class Examination:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """The kinds of images by DICOM's names."""
-        return frozenset(str(header.get("Modality", "")) for _, header in self.files)
+        """The kinds of images by DICOM's names; none for reports or contours alone."""
+        return frozenset(KINDS).intersection(str(h.get("Modality", "")) for _, h in self.files)
 
     @property
     def days_apart(self) -> int:

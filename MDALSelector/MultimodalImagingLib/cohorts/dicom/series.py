@@ -7,14 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.dicom.headers import Header
+from MultimodalImagingLib.cohorts.dicom.headers import KINDS, Header
 from MultimodalImagingLib.cohorts.dicom.patients import Named
 from MultimodalImagingLib.cohorts.dicom.volumes import FoundVolume, volumes_of_series
 from MultimodalImagingLib.record.checksums import file_checksum
 
-KINDS = {"CT": "CT", "PT": "PET", "MR": "MR"}
-
-_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"  # secondary captures, all forms of them
+_CAPTURE = "1.2.840.10008.5.1.4.1.1.7."  # secondary captures, all forms of them
 _REFORMATS = frozenset(
     {"MPR", "MIP", "MINIP", "CPR", "REFORMATTED", "PROJECTION IMAGE", "VRT", "3D RENDERING"}
 )
@@ -140,7 +138,7 @@ def _no_image(header: Header) -> str:
     modality = str(header.get("Modality", "")) or "without a modality"
     if not header.get("Rows"):
         return f"no images ({modality})"
-    if str(header.get("SOPClassUID", "")).startswith(_CAPTURE):
+    if f"{header.get('SOPClassUID', '')}.".startswith(_CAPTURE):
         return "secondary captures (screenshots, pictures that were made later)"
     if modality not in KINDS:
         return f"no CT, MR or PET ({modality})"

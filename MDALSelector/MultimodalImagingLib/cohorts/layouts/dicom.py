@@ -78,11 +78,15 @@ def list_series(root: Path, patterns: ModalityPatterns, reporter: Reporter) -> L
         lock.keep_alive()  # thousands of headers take minutes
         headers, others = read_headers(root, dicom_candidates(root), folder, reporter)
         reporter.stage("Find cases", 1)  # back to the stage that this is a part of
-        cases = numbered(examinations(headers), folder / PATIENTS_NAME)
+        found = examinations(headers)
+        cases = numbered([item for item in found if item.kinds], folder / PATIENTS_NAME)
         builder = _Builder(root, folder, patterns)
         for case_id, examination in cases.items():
             builder.add(case_id, examination)
         problems = [*builder.problems, *_others(folder, others), *builder.unused_series()]
+        if n_without := len(found) - len(cases):
+            message = f"Studies without any CT, MR or PET, which are no cases: {n_without}."
+            problems.append(Problem("info", message))
     patients: dict[tuple[str, ...], str] = {}
     for case_id, examination in cases.items():  # a patient is called by the first case
         patients.setdefault(examination.patient, case_id)
