@@ -1,4 +1,4 @@
-"""The command `ciml-segmenter`: train, segment, evaluate, export."""
+"""The command `ciml-segmenter`: train, segment, evaluate, export, import."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from CIMLSegmentLib.commands.evaluate import add_evaluate_arguments, run_evaluate
 from CIMLSegmentLib.commands.export import add_export_arguments, run_export
+from CIMLSegmentLib.commands.import_predictions import add_import_arguments, run_import
 from CIMLSegmentLib.commands.report import add_report_arguments, run_report
 from CIMLSegmentLib.commands.segment import add_segment_arguments, run_segment
 from CIMLSegmentLib.commands.train import add_train_arguments, run_train
@@ -27,7 +28,16 @@ COMMANDS = {
         add_report_arguments,
         run_report,
     ),
-    "export": ("write a trained model as a MONAI bundle", add_export_arguments, run_export),
+    "export": (
+        "write a model, or the cases of a cohort, for other programs",
+        add_export_arguments,
+        run_export,
+    ),
+    "import": (
+        "take over label maps that another program predicted as drafts",
+        add_import_arguments,
+        run_import,
+    ),
 }
 
 

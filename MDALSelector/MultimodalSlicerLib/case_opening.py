@@ -62,6 +62,11 @@ def beginWithResult(opened: OpenCase, folder: Path) -> None:
 
 
 def modelName(model: Mapping[str, object], task: str) -> str:
-    """Name the model of a result, for example `pet-ct 1c0ffee5-400`; at least by its task."""
+    """Name the model of a result, for example `pet-ct 1c0ffee5-400`; at least by its task.
+
+    One of another program has a name of its own.
+    """
+    if model.get("name"):
+        return str(model["name"])
     identity = f"{str(model.get('model_id', ''))[:8]}-{model.get('step', '')}".strip("-")
     return f"{task} {identity}".strip()

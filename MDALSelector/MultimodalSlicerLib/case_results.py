@@ -10,8 +10,6 @@ from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
 
-RESULTS = "results"  # in the cohort's record: a folder per model
-
 
 @dataclass(frozen=True)
 class ChosenCase:
@@ -48,7 +46,7 @@ def _finished(case_id: str, files: CohortFiles, chosen: str) -> Iterator[Path]:
         from CIMLSegmentLib.results.segmentation_result import read_result
     except ImportError:  # the other module may be absent when modules are loaded from source
         return
-    models = (files.record.folder / RESULTS).glob("*")
+    models = files.record.results.glob("*")
     for place in (*([Path(chosen)] if chosen else []), *models):
         folder = result_folder(place, case_id)
         try:

@@ -164,6 +164,33 @@ EXAMPLES = (
         )
     ),
     Example((CIML, "export", "{model}", "--monai-bundle", "{new}", "--overwrite", "--events")),
+    Example(
+        (
+            *(CIML, "export", "{cohort}", "--nnunet", "{dataset}", "--task", "brats"),
+            *("--labels", "{labels}", "--label-values", "brats-2018", "--record", "{record}"),
+            *("--resample", *MODALITY, "--suggested-by", "{run}"),
+        )
+    ),
+    Example(
+        (
+            *(CIML, "export", "{cohort}", "--monai-label", "{new}", "--task", "{task}"),
+            *("--primary", "FLAIR", "--label-values", "others=target"),
+        )
+    ),
+    Example((CIML, "export", "{manifest}", "--csv", "{new}.csv")),
+    Example(
+        (
+            *(CIML, "import", "{labels}", "--cohort", "{cohort}", "--task", "brats"),
+            *("--name", "other", "--output", "{new}", "--record", "{record}", "--overwrite"),
+            *("--label-values", "brats-2018", *MODALITY, "--events"),
+        )
+    ),
+    Example(
+        (
+            *(CIML, "import", "{labels}", "--cohort", "{cohort}", "--task", "{task}"),
+            *("--primary", "FLAIR", "--label-values", "others=target"),
+        )
+    ),
 )
 
 
@@ -218,6 +245,7 @@ def places(tmp_path: Path, small_example: SmallExample) -> Mapping[str, str]:
         "choices": str(tmp_path / "choices.json"),
         "suggested": suggested_cases(small_example.run)[0],
         "task": "single-target",
+        "dataset": str(tmp_path / "Dataset501_Glioma"),
     }
 
 
@@ -263,6 +291,9 @@ def test_command_of_readme(text, places, run):
         "MODEL": places["new"] if " train " in text else places["model"],
         "DIR": places["new"] if " segment " in text else places["results"],
         "FOLDER": places["new"],
+        "FILE": f"{places['new']}.csv",
+        "DATASET": places["dataset"],
+        "PREDICTIONS": places["labels"],
     }
     words = [meaning.get(word, word) for word in shlex.split(text)]
 

@@ -40,6 +40,7 @@ def write_world(world: Path, example: SmallExample) -> None:
     (world / "outside").mkdir()
     save_nifti(world / "outside" / "t1.nii.gz", phantom(9)[0]["T1"])
     _notes(world / "outside")
+    save_nifti(world / "predicted" / "case00.nii.gz", phantom(0)[1])
     (world / "cohort" / "linked").symlink_to(world / "outside", target_is_directory=True)
     (world / "file.txt").write_text("mine", encoding="utf-8")
     _foreign(world / "foreign")

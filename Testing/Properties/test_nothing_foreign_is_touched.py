@@ -41,6 +41,11 @@ RETROSPECT = (
     *("--strategy", "random", "--estimator", "gaussian"),
 )
 SEGMENT = (CIML, "segment", "{world}/cohort", "--model", "{world}/model", *CPU, "--case", "case00")
+EXPORT = (CIML, "export", "{world}/cohort")
+IMPORT = (
+    *(CIML, "import", "{world}/predicted", "--cohort", "{world}/cohort", "--task", "brats"),
+    *("--label-values", "brats-2018"),
+)
 WRITERS: Mapping[str, Writer] = {
     "select-output": Writer(
         (MDAL, "select", "{world}/cohort", *SELECT, "--output", "{place}"), ("run",)
@@ -95,6 +100,17 @@ WRITERS: Mapping[str, Writer] = {
     "export-overwrite": Writer(
         (CIML, "export", "{world}/model", "--monai-bundle", "{place}", "--overwrite")
     ),
+    "export-nnunet": Writer((*EXPORT, "--task", "brats", "--nnunet", "{place}/Dataset501_World")),
+    "export-monai-label": Writer(
+        (*EXPORT, "--task", "brats", "--monai-label", "{place}", "--record", "{world}/asked"),
+        ("asked",),
+    ),
+    "export-record": Writer(
+        (*EXPORT, "--csv", "{world}/cases.csv", "--record", "{place}"), ("record",)
+    ),
+    "export-csv": Writer((*EXPORT, "--csv", "{place}/cases.csv")),
+    "import": Writer((*IMPORT, "--output", "{place}", "--overwrite"), ("results",)),
+    "import-record": Writer((*IMPORT, "--record", "{place}"), ("record",)),
     "train-output": Writer(
         (CIML, "train", "{world}/cohort", *QUICK, "--output", "{place}"), ("model",)
     ),
@@ -174,7 +190,10 @@ def test_every_option_that_names_a_place_is_tried():
     for parser in (mdal_parser(), ciml_parser()):
         for name, command in _commands(parser).items():
             options = {option for action in command._actions for option in action.option_strings}
-            places = options & {"--output", "--record", "--monai-bundle", "--overwrite"}
+            places = options & {
+                *("--output", "--record", "--overwrite"),
+                *("--monai-bundle", "--nnunet", "--monai-label", "--csv"),
+            }
             assert {option for option in places if (name, option) not in tried} == set()
 
 

@@ -1,31 +1,240 @@
-"""The command `export`: a trained model in the form of other programs. Imports no torch."""
+"""The command `export`: a model, or the cases of a cohort, for other programs. Imports no torch."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
-from CIMLSegmentLib.model.shipped_models import MODEL_HELP, model_folder
+from CIMLSegmentLib.commands.evaluate import add_label_values_argument
+from CIMLSegmentLib.commands.train import find_cohort_apart, known_to_run, task_of_options
+from CIMLSegmentLib.exchange.case_table import export_table
+from CIMLSegmentLib.exchange.labelled_cases import RESAMPLE, ExportJob
+from CIMLSegmentLib.exchange.monai_datastore import export_monai_label
+from CIMLSegmentLib.exchange.nnunet_dataset import export_nnunet
+from CIMLSegmentLib.task.label_scheme import find_label_maps
+from CIMLSegmentLib.task.label_values import parse_label_values
+from CIMLSegmentLib.task.task_io import preset_names
+from MultimodalImagingLib.cohorts.cases import Cohort
+from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
+from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.jobs.command_line import add_modality_argument
+from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.jobs.texts import counted, listed
+from MultimodalImagingLib.record.checksums import FileChecksums
+from MultimodalImagingLib.record.cohort_record import CohortRecord, open_record
+from MultimodalImagingLib.record.ownership import check_beside, check_outside
+from MultimodalImagingLib.record.selection_file import suggested_cases
+
+Exported = Mapping[str, object]
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the `export` command to its parser."""
-    parser.add_argument("model", type=model_folder, help=MODEL_HELP)
     parser.add_argument(
+        "source",
+        type=Path,
+        metavar="MODEL_OR_COHORT",
+        help="folder of a trained model for --monai-bundle; folder or CSV manifest of a cohort for"
+        " all else",
+    )
+    kinds = parser.add_mutually_exclusive_group(required=True)
+    kinds.add_argument(
         "--monai-bundle",
         type=Path,
-        required=True,
         metavar="FOLDER",
         help="write a bundle that `python -m monai.bundle run` runs",
     )
+    kinds.add_argument(
+        "--nnunet",
+        type=Path,
+        metavar="FOLDER",
+        help="write or complete a raw data set of nnU-Net v2, named like Dataset123_Name: labeled"
+        " cases to train on, the others to predict",
+    )
+    kinds.add_argument(
+        "--monai-label",
+        type=Path,
+        metavar="FOLDER",
+        help="write or complete a datastore of MONAI Label with the images of the primary modality",
+    )
+    kinds.add_argument(
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="write a table with a row per case for CART and SlicerCaseIterator",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an older bundle")
+    _add_cohort_arguments(parser)
+
+
+def _add_cohort_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--task",
+        help=f"what labels and modalities are: a JSON file, or one of {', '.join(preset_names())}",
+    )
+    parser.add_argument("--primary", metavar="MODALITY", help="for tasks that leave it open")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FOLDER",
+        help="label maps that are named like the cases; default: those of the record and the"
+        " cohort",
+    )
+    parser.add_argument(
+        "--suggested-by",
+        type=Path,
+        metavar="RUN",
+        help="export only labels of cases that this run of `mdal-selector select` suggested or"
+        " counted as labeled; with --csv, its cases come first",
+    )
+    add_label_values_argument(parser)
+    parser.add_argument("--record", type=Path, help="folder of the cohort's record")
+    parser.add_argument(
+        RESAMPLE,
+        action="store_true",
+        help="bring images (linear) and label maps (nearest voxel) of a case to the grid of its"
+        " primary image where the other program demands one grid; else such cases are refused",
+    )
+    add_modality_argument(parser)
 
 
 def run_export(options: argparse.Namespace, reporter: Reporter) -> int:
     """Run the `export` command; returns the exit code 0."""
-    from CIMLSegmentLib.model.bundle import export_bundle
+    if options.monai_bundle is not None:
+        from CIMLSegmentLib.model.bundle import export_bundle
 
-    folder = export_bundle(options.model, options.monai_bundle, overwrite=options.overwrite)
-    reporter.result({"bundle": str(folder)})
+        folder = export_bundle(options.source, options.monai_bundle, overwrite=options.overwrite)
+        reporter.result({"bundle": str(folder)})
+        return 0
+    export = _kind(options)
+    options.cohort = options.source
+    options.output = options.nnunet or options.monai_label
+    if options.source.is_dir():  # what lies in there would be taken for cases, or for a manifest
+        folder = options.output or options.csv.absolute().parent
+        check_outside(folder, options.source, holds="the cohort", option=_option(options))
+    cohort = find_cohort_apart(options, reporter, option=_option(options))
+    record = open_record(cohort.root, folder=options.record)
+    reporter.result(export(options, cohort, record, reporter))
     return 0
+
+
+_Export = Callable[[argparse.Namespace, Cohort, CohortRecord, Reporter], Exported]
+
+
+def _kind(options: argparse.Namespace) -> _Export:
+    if options.csv is not None:
+        return _table
+    if options.task is None:
+        msg = f"Give --task with {_option(options)}: it says which labels and modalities there are."
+        raise UsageError(msg)
+    return _monai_label if options.nnunet is None else _nnunet
+
+
+def _option(options: argparse.Namespace) -> str:
+    names = ("csv", "nnunet", "monai_label")
+    name = next(name for name in names if getattr(options, name) is not None)
+    return f"--{name.replace('_', '-')}"
+
+
+def _table(
+    options: argparse.Namespace, cohort: Cohort, record: CohortRecord, reporter: Reporter
+) -> Exported:
+    check_beside(options.csv.absolute().parent, cohort.files, option="--csv")
+    done = export_table(cohort, record, options.csv, suggested=_suggested(options))
+    if done.without_path:
+        reporter.warning(
+            "Without a file of their own, so their cells are empty:"
+            f" {listed(list(done.without_path))}. Other programs need one file per image."
+        )
+    return {"table": str(options.csv), "cases": done.n_cases}
+
+
+def _nnunet(
+    options: argparse.Namespace, cohort: Cohort, record: CohortRecord, reporter: Reporter
+) -> Exported:
+    done = export_nnunet(_job(options, cohort, record, reporter), options.nnunet, reporter)
+    _tell(done.left_out, done.resampled, done.foreign, reporter)
+    reporter.info(
+        f"Round {done.round}: {counted(len(done.added), 'labeled case')} added,"
+        f" {done.n_labelled} in all; {counted(done.n_unlabelled, 'case')} to predict in imagesTs."
+    )
+    reporter.info(
+        "There is no splits_final.json while fewer than five patients are labeled; nnU-Net can"
+        " train on all of them with the fold `all`."
+        if done.splits is None
+        else f"Copy {done.splits.name} to nnUNet_preprocessed/{options.nnunet.name} after"
+        " nnU-Net's preprocessing."
+    )
+    return {"dataset": str(options.nnunet), **_plain(asdict(done))}
+
+
+def _monai_label(
+    options: argparse.Namespace, cohort: Cohort, record: CohortRecord, reporter: Reporter
+) -> Exported:
+    job = _job(options, cohort, record, reporter)
+    done = export_monai_label(job, options.monai_label, reporter)
+    _tell(done.left_out, done.resampled, done.foreign, reporter)
+    reporter.info(
+        f"{counted(done.n_images, f'{done.modality} image')},"
+        f" {counted(done.n_labels, 'label')} in labels/final."
+    )
+    return {"datastore": str(options.monai_label), **_plain(asdict(done))}
+
+
+def _job(
+    options: argparse.Namespace, cohort: Cohort, record: CohortRecord, reporter: Reporter
+) -> ExportJob:
+    task = task_of_options(options, cohort)
+    cases = labelled_cases(cohort, record, options.labels, reporter)
+    if options.suggested_by is not None:
+        cases = known_to_run(cases, options.suggested_by, reporter)
+    maps = find_label_maps(
+        {case.case_id: case.label for case in cases if case.label is not None},
+        task,
+        said=parse_label_values(options.label_values, task),
+        reporter=reporter,
+        cache=record.cache,
+    )
+    maps.tell(reporter)
+    for case_id, reason in maps.survey.faults.items():
+        reporter.warning(f"The label map of case {case_id} is not exported: {reason}")
+    usable = tuple(case for case in cases if case.case_id not in maps.survey.faults)
+    known = FileChecksums(record.cache, cohort.root)
+    return ExportJob(cohort, task, usable, maps, known, _suggested(options), options.resample)
+
+
+def _suggested(options: argparse.Namespace) -> tuple[str, ...]:
+    if options.suggested_by is None:
+        return ()
+    return tuple(same_name(name) for name in suggested_cases(options.suggested_by))
+
+
+def _tell(
+    left_out: Mapping[str, str],
+    resampled: tuple[str, ...],
+    foreign: tuple[str, ...],
+    reporter: Reporter,
+) -> None:
+    """Say what is not there, what was resampled, and what was left as it is."""
+    for case_id, reason in left_out.items():
+        reporter.warning(f"Case {case_id} is left out: {reason}")
+    if resampled:
+        reporter.warning(
+            f"Resampled to the grid of the primary image: {counted(len(resampled), 'case')},"
+            f" {listed(list(resampled))}. The originals are unchanged."
+        )
+    if foreign:
+        reporter.warning(
+            f"Left as they are, because they changed since they were exported or were not written"
+            f" by this program: {listed(list(foreign))}. Move them away to export them anew."
+        )
+
+
+def _plain(content: Mapping[str, object]) -> Exported:
+    """Leave out what is empty, and write paths as texts."""
+    return {
+        k: str(v) if isinstance(v, Path) else v for k, v in content.items() if v not in ({}, ())
+    }

@@ -123,8 +123,8 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     settings = read_settings(options.settings, ("network", "training"))
     check_start(options)
     check_can_hold_folders(options.output)
-    cohort = _cohort(options, reporter)
-    task = _task(options, cohort)
+    cohort = find_cohort_apart(options, reporter)
+    task = task_of_options(options, cohort)
     record = open_record(cohort.root, folder=options.record)
     cases = labelled_cases(cohort, record, options.labels, reporter)
     reporter.info(
@@ -153,13 +153,22 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     return 0
 
 
-def _cohort(options: argparse.Namespace, reporter: Reporter) -> Cohort:
-    """Find the cohort, and tell what is wrong with it."""
+def find_cohort_apart(
+    options: argparse.Namespace, reporter: Reporter, *, option: str = "--output"
+) -> Cohort:
+    """Find the cohort of `options.cohort`, and tell what is wrong with it.
+
+    Raises:
+        UsageError: If `options.output` or `options.record` lies among the images; `option` is the
+            one that the user has to change for the output.
+        CohortError: If there is no cohort.
+    """
     reporter.stage("Find cases", 1)
     patterns = patterns_for(options.cohort, modality_rows(options))
     cohort = find_cohort(options.cohort, patterns=patterns, reporter=reporter)
     reporter.advance()
-    check_apart(options.output, cohort.files)
+    if options.output is not None:
+        check_apart(options.output, cohort.files, option=option)
     if options.record is not None:
         check_apart(options.record, cohort.files, option="--record")
     if cohort.left_out:
@@ -244,7 +253,13 @@ def _side(text: str) -> int:
     return int(text)
 
 
-def _task(options: argparse.Namespace, cohort: Cohort) -> Task:
+def task_of_options(options: argparse.Namespace, cohort: Cohort) -> Task:
+    """Read the task of `options.task`, with `options.primary` where it leaves that open.
+
+    Raises:
+        UsageError: If the cohort has no such modality.
+        ModelError: If the task cannot be used.
+    """
     if options.primary is not None and options.primary not in cohort.modalities:
         names = ", ".join(cohort.modalities)
         msg = f"The cohort has no modality {options.primary}. Give --primary one of {names}."

@@ -12,7 +12,6 @@ from pathlib import Path
 from CIMLSegmentPanelLib.nodes.model_summary import model_state
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.cohort_record import CaseState
-from MultimodalSlicerLib.case_results import RESULTS
 from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
 
 LABELLED, UNLABELLED, SEGMENTED, FAILED = "labelled", "unlabelled", "segmented", "failed"
@@ -112,7 +111,7 @@ def default_result_folder(files: CohortFiles, model: Path) -> Path:
     Every state of every model has its own, so that results of two are never taken for one's.
     """
     name = "-".join(filter(None, (model.name, model_state(model))))
-    return files.record.folder / RESULTS / name
+    return files.record.results / name
 
 
 def _state(case: FoundCase, files: CohortFiles, states: Mapping[str, CaseState]) -> str:

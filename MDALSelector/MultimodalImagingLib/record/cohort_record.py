@@ -101,6 +101,11 @@ class CohortRecord:
         """Folder of the models that were trained here."""
         return self.folder / "models"
 
+    @property
+    def results(self) -> Path:
+        """Folder of results, with a folder per model in it."""
+        return self.folder / "results"
+
     def new_run_folder(self, name: str) -> Path:
         """Create the next numbered folder for a run, for example `runs/003-DiverseMD`."""
         runs = self.folder / "runs"
