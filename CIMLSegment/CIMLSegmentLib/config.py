@@ -218,6 +218,7 @@ class InferenceConfig:
         mirror: Whether to average over the mirror images along all axes (8 times the work).
         maps: Whether the result holds attention and information maps.
         gradcam: Whether it also holds Grad-CAM maps of the messages.
+        probabilities: Whether it also holds the probability of every region.
         n_samples: Samples of the messages for the uncertainty maps; 0 for no such maps.
         seed: Seed of the messages' noise.
     """
@@ -242,6 +243,9 @@ class InferenceConfig:
     )
     maps: Annotated[bool, Option("--attention", "write attention and information maps")] = False
     gradcam: Annotated[bool, Option("--gradcam", "write Grad-CAM maps of the messages")] = False
+    probabilities: Annotated[
+        bool, Option("--probabilities", "write the probability of every region, per voxel")
+    ] = False
     n_samples: Annotated[
         int,
         Must("at least 2 samples for an uncertainty", lambda n: n == 0 or n > 1, "Use 0 for none."),

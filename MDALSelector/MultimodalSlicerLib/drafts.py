@@ -17,6 +17,7 @@ from slicer.i18n import tr as _
 
 from MultimodalImagingLib.cohorts.labelled_cases import record_of_label
 from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.images.label_names import BEGAN_TAG
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.cohort_nodes import (
     CASE_ATTRIBUTE,
@@ -30,7 +31,7 @@ from MultimodalSlicerLib.node_observer import NodeObserver
 from MultimodalSlicerLib.segment_nodes import segmentationFromFile, showOutline
 
 DRAFT_ATTRIBUTE = "CrossModal.Draft"  # of labels that nobody has edited or saved: the model
-BEGAN_ATTRIBUTE = "CrossModal.BeganAsDraft"  # of the labels that came of it; the tag of segments
+BEGAN_ATTRIBUTE = BEGAN_TAG  # of the labels that came of it; the tag of segments
 LABEL_THICKNESS, DRAFT_THICKNESS = 1, 3  # of outlines, pixels
 logger = logging.getLogger(__name__)
 

@@ -14,13 +14,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from dicom_files import SeriesPlan, write_series
 from labelled_toy import toy_cohort
 from run_program import ROOT, Outcome, Surroundings, run_here
 from small_example import N_CASES, SmallExample
 
 from CIMLSegmentLib.__main__ import build_parser as ciml_parser
+from CIMLSegmentLib.results.result_io import write_result
+from CIMLSegmentLib.results.segmentation_result import SegmentationResult
+from CIMLSegmentLib.task.task_io import CohortModalities, load_task
 from MDALSelectorLib.__main__ import build_parser as mdal_parser
+from MultimodalImagingLib.cohorts.cohort import find_cohort
+from MultimodalImagingLib.images.geometry import Volume
+from MultimodalImagingLib.images.volume_io import write_volume
+from MultimodalImagingLib.record.cohort_record import open_record
 from MultimodalImagingLib.record.selection_file import suggested_cases
 
 MDAL, CIML = "mdal-selector", "ciml-segmenter"
@@ -136,7 +145,16 @@ EXAMPLES = (
         (
             *(CIML, "segment", "{cohort}", "--case", "case00", "--model", "{model}", *CPU),
             *("--output", "{new}", "--overwrite", *MODALITY, "--attention", "--gradcam"),
-            *("--uncertainty", "2", "--mirror", "--overlap", "0.25", "--batch-size", "1"),
+            *(
+                "--probabilities",
+                "--uncertainty",
+                "2",
+                "--mirror",
+                "--overlap",
+                "0.25",
+                "--batch-size",
+                "1",
+            ),
             *("--seed", "1", "--events", "--unseen"),
         ),
         is_slow=True,
@@ -180,6 +198,15 @@ EXAMPLES = (
     Example((CIML, "export", "{manifest}", "--csv", "{new}.csv")),
     Example(
         (
+            *(CIML, "export", "{dicom}", "--dicom-seg", "{new}", "--task", "{task}"),
+            *("--primary", "T1", "--labels", "{dicom_labels}", "--seg-type", "labelmap"),
+        )
+    ),
+    Example(
+        (CIML, "export", "{dicom}", "--dicom-seg", "{new}", "--results", "{dicom_results}"),
+    ),
+    Example(
+        (
             *(CIML, "import", "{labels}", "--cohort", "{cohort}", "--task", "brats"),
             *("--name", "other", "--output", "{new}", "--record", "{record}", "--overwrite"),
             *("--label-values", "brats-2018", *MODALITY, "--events"),
@@ -220,6 +247,7 @@ def places(tmp_path: Path, small_example: SmallExample) -> Mapping[str, str]:
     (tmp_path / "label_maps").mkdir()
     for label in sorted((tmp_path / "labelled").glob("*/seg.nii.gz")):
         shutil.copy(label, tmp_path / "label_maps" / f"{label.parent.name}.nii.gz")
+    _dicom_places(tmp_path)
     rows = ["case,T1,T1c,T2,FLAIR,age"]
     for number in range(N_CASES):
         case = tmp_path / "cohort" / f"case{number:02d}"
@@ -236,6 +264,7 @@ def places(tmp_path: Path, small_example: SmallExample) -> Mapping[str, str]:
     }
     (tmp_path / "choices.json").write_text(json.dumps(choices), encoding="utf-8")
     names = ("cohort", "model", "run", "results", "labels", "record", "new")
+    names += ("dicom", "dicom_labels", "dicom_results")
     return {
         **{name: str(tmp_path / name) for name in names},
         "manifest": str(tmp_path / "manifest.csv"),
@@ -247,6 +276,20 @@ def places(tmp_path: Path, small_example: SmallExample) -> Mapping[str, str]:
         "task": "single-target",
         "dataset": str(tmp_path / "Dataset501_Glioma"),
     }
+
+
+def _dicom_places(folder: Path) -> None:
+    """Write a cohort of DICOM files, labels of its case, and a result of another program."""
+    write_series(folder / "dicom" / "patient", SeriesPlan())
+    cohort = find_cohort(folder / "dicom")
+    case = cohort.cases[0]
+    grid = cohort.grids[case.images["T1"]]
+    label = Volume(np.ones(grid.array_shape, np.uint8), grid)
+    for place in (folder / "dicom_labels", open_record(cohort.root).labels):
+        place.mkdir()
+        write_volume(place / f"{case.case_id}.nii.gz", label)
+    task = load_task("single-target", cohort=CohortModalities({"T1": "MR"}, "T1"))
+    write_result(SegmentationResult(case.case_id, task, "T1", label), folder / "dicom_results")
 
 
 @pytest.fixture
@@ -294,6 +337,8 @@ def test_command_of_readme(text, places, run):
         "FILE": f"{places['new']}.csv",
         "DATASET": places["dataset"],
         "PREDICTIONS": places["labels"],
+        "DICOM_COHORT": places["dicom"],
+        "DICOM_RESULTS": places["dicom_results"],
     }
     words = [meaning.get(word, word) for word in shlex.split(text)]
 

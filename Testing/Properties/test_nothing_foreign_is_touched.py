@@ -105,6 +105,18 @@ WRITERS: Mapping[str, Writer] = {
         (*EXPORT, "--task", "brats", "--monai-label", "{place}", "--record", "{world}/asked"),
         ("asked",),
     ),
+    "export-dicom-seg": Writer(
+        (
+            *EXPORT,
+            "--results",
+            "{world}/results",
+            "--dicom-seg",
+            "{place}",
+            "--record",
+            "{world}/asked",
+        ),
+        ("asked",),
+    ),
     "export-record": Writer(
         (*EXPORT, "--csv", "{world}/cases.csv", "--record", "{place}"), ("record",)
     ),
@@ -192,7 +204,7 @@ def test_every_option_that_names_a_place_is_tried():
             options = {option for action in command._actions for option in action.option_strings}
             places = options & {
                 *("--output", "--record", "--overwrite"),
-                *("--monai-bundle", "--nnunet", "--monai-label", "--csv"),
+                *("--monai-bundle", "--nnunet", "--monai-label", "--csv", "--dicom-seg"),
             }
             assert {option for option in places if (name, option) not in tried} == set()
 

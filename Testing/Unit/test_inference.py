@@ -30,6 +30,7 @@ from CIMLSegmentLib.model.model_description import Intensities
 from CIMLSegmentLib.network.network import CIMLNet
 from CIMLSegmentLib.results.map_kinds import MapKey
 from CIMLSegmentLib.results.segmentation_result import SegmentationResult
+from CIMLSegmentLib.task.regions import merge_regions
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.errors import CohortError, ModelError, UsageError
@@ -210,6 +211,15 @@ def test_attention_is_0_to_1_and_uncertainty_is_0_to_ln_2(tmp_path: Path) -> Non
         assert low >= 0
         assert high <= {"attention": 1, "uncertainty": np.log(2) + 1e-6}.get(item.key.kind, np.inf)
         assert high > 0
+
+
+def test_probabilities_are_those_that_the_labels_come_from(tmp_path: Path) -> None:
+    task = load_task("brats")
+    result = segment(four_sequences(tmp_path), random_network(task), probabilities=True)
+    maps = {m.key.region: m.volume for m in result.maps if m.key.kind == "probability"}
+    assert tuple(maps) == task.region_names
+    arrays = {name: volume.array for name, volume in maps.items()}
+    assert np.array_equal(merge_regions(arrays, task), result.label_map.array)
 
 
 def test_a_missing_auxiliary_is_said_and_tells_nothing(tmp_path: Path) -> None:

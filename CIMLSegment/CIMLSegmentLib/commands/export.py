@@ -10,9 +10,11 @@ from pathlib import Path
 from CIMLSegmentLib.commands.evaluate import add_label_values_argument
 from CIMLSegmentLib.commands.train import find_cohort_apart, known_to_run, task_of_options
 from CIMLSegmentLib.exchange.case_table import export_table
+from CIMLSegmentLib.exchange.dicom_seg import SEG_TYPES
 from CIMLSegmentLib.exchange.labelled_cases import RESAMPLE, ExportJob
 from CIMLSegmentLib.exchange.monai_datastore import export_monai_label
 from CIMLSegmentLib.exchange.nnunet_dataset import export_nnunet
+from CIMLSegmentLib.exchange.seg_export import ExportedSegs, export_labels, export_results
 from CIMLSegmentLib.task.label_scheme import find_label_maps
 from CIMLSegmentLib.task.label_values import parse_label_values
 from CIMLSegmentLib.task.task_io import preset_names
@@ -66,6 +68,26 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write a table with a row per case for CART and SlicerCaseIterator",
     )
+    kinds.add_argument(
+        "--dicom-seg",
+        type=Path,
+        metavar="FOLDER",
+        help="write labels, or --results, of a cohort of DICOM files as DICOM Segmentation objects"
+        " on the series of the primary modality; needs highdicom",
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="DIR",
+        help="with --dicom-seg: write these results of `segment`, not the labels",
+    )
+    parser.add_argument(
+        "--seg-type",
+        choices=SEG_TYPES,
+        default=SEG_TYPES[0],
+        help="with --dicom-seg: a mask per region (binary, the default), one label map, or the"
+        " probabilities of results of `segment --probabilities` (fractional)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an older bundle")
     _add_cohort_arguments(parser)
 
@@ -111,7 +133,7 @@ def run_export(options: argparse.Namespace, reporter: Reporter) -> int:
         return 0
     export = _kind(options)
     options.cohort = options.source
-    options.output = options.nnunet or options.monai_label
+    options.output = options.nnunet or options.monai_label or options.dicom_seg
     if options.source.is_dir():  # what lies in there would be taken for cases, or for a manifest
         folder = options.output or options.csv.absolute().parent
         check_outside(folder, options.source, holds="the cohort", option=_option(options))
@@ -127,14 +149,18 @@ _Export = Callable[[argparse.Namespace, Cohort, CohortRecord, Reporter], Exporte
 def _kind(options: argparse.Namespace) -> _Export:
     if options.csv is not None:
         return _table
+    if options.results is not None and options.dicom_seg is not None:
+        return _dicom_results
     if options.task is None:
         msg = f"Give --task with {_option(options)}: it says which labels and modalities there are."
         raise UsageError(msg)
+    if options.dicom_seg is not None:
+        return _dicom_labels
     return _monai_label if options.nnunet is None else _nnunet
 
 
 def _option(options: argparse.Namespace) -> str:
-    names = ("csv", "nnunet", "monai_label")
+    names = ("csv", "nnunet", "monai_label", "dicom_seg")
     name = next(name for name in names if getattr(options, name) is not None)
     return f"--{name.replace('_', '-')}"
 
@@ -182,6 +208,40 @@ def _monai_label(
         f" {counted(done.n_labels, 'label')} in labels/final."
     )
     return {"datastore": str(options.monai_label), **_plain(asdict(done))}
+
+
+def _dicom_labels(
+    options: argparse.Namespace, cohort: Cohort, record: CohortRecord, reporter: Reporter
+) -> Exported:
+    job = _job(options, cohort, record, reporter)
+    done = export_labels(job, options.dicom_seg, reporter, kind=options.seg_type)
+    return _told_segs(done, options, reporter)
+
+
+def _dicom_results(
+    options: argparse.Namespace, cohort: Cohort, _record: CohortRecord, reporter: Reporter
+) -> Exported:
+    done = export_results(
+        cohort,
+        options.results,
+        options.dicom_seg,
+        reporter,
+        kind=options.seg_type,
+        may_resample=options.resample,
+    )
+    return _told_segs(done, options, reporter)
+
+
+def _told_segs(done: ExportedSegs, options: argparse.Namespace, reporter: Reporter) -> Exported:
+    _tell(done.left_out, done.resampled, done.foreign, reporter)
+    if not done.files:
+        msg = f"No DICOM SEG was written to {options.dicom_seg}; the reasons are above."
+        raise UsageError(msg)
+    reporter.info(
+        f"{counted(len(done.files), 'DICOM SEG', 'was', 'were')} written and read back equal. Like"
+        " their series, they hold the patient's name and number."
+    )
+    return {"folder": str(options.dicom_seg), **_plain(asdict(done))}
 
 
 def _job(

@@ -139,6 +139,14 @@ def uncertainty_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[Res
         yield ResultMap(MapKey("uncertainty", region=name), Volume(values, space.grid))
 
 
+def probability_maps(
+    probabilities: Mapping[str, Float32Array], space: OutputSpace
+) -> Iterator[ResultMap]:
+    """Yield the probability of every region, as `region_probabilities` returns it."""
+    for name, values in probabilities.items():
+        yield ResultMap(MapKey("probability", region=name), Volume(values, space.grid))
+
+
 def predictive_entropy(probabilities: Float32Array) -> Float32Array:
     """Return the entropy of yes-or-no predictions: how undecided the network is.
 

@@ -15,6 +15,7 @@ from CIMLSegmentLib.inference.devices import choose_device
 from CIMLSegmentLib.inference.result_maps import (
     OutputSpace,
     information_by_sender,
+    probability_maps,
     region_probabilities,
     result_maps,
 )
@@ -168,17 +169,21 @@ def _unlike_training(prepared: PreparedCase, model: TrainedModel) -> Iterator[st
 def _result(
     output: WindowedOutput, space: OutputSpace, config: InferenceConfig, *, case_id: str
 ) -> SegmentationResult:
-    label_map = merge_regions(region_probabilities(output.logits, space), space.task)
+    probabilities = region_probabilities(output.logits, space)
+    label_map = merge_regions(probabilities, space.task)
     is_small = max(space.task.labels) < 256
     labels = Volume(label_map.astype(np.uint8) if is_small else label_map, space.grid)
     information = information_by_sender(output, space)
     masks = region_masks(labels.array, space.task)
+    maps = result_maps(output, information, space, with_messages=config.maps)
+    if config.probabilities:
+        maps = (*maps, *probability_maps(probabilities, space))
     return SegmentationResult(
         case_id=case_id,
         task=space.task,
         primary=space.task.subtasks[0].primary,
         label_map=labels,
         contributions=contributions(masks, information, space.task),
-        maps=result_maps(output, information, space, with_messages=config.maps),
+        maps=maps,
         masks=masks,
     )

@@ -143,5 +143,21 @@ _KINDS = (
         ),
         heading="Uncertainty of each region",
     ),
+    MapKind(
+        name="probability",
+        title=QT_TRANSLATE_NOOP("MapKind", "Probability"),
+        meaning="unitless, 0 to 1; of the model, before regions are merged",
+        top=1.0,
+        top_text="1",
+        colors="Viridis",
+        has_route=False,
+        choice=QT_TRANSLATE_NOOP("MapKind", "Probability (0 to 1)"),
+        hint=QT_TRANSLATE_NOOP(
+            "MapKind",
+            "The model's probability of the region, per voxel, before regions are merged. It need"
+            " not be calibrated.",
+        ),
+        heading="Probability of each region",
+    ),
 )
 MAP_KINDS: Mapping[str, MapKind] = {kind.name: kind for kind in _KINDS}

@@ -18,6 +18,8 @@ from MultimodalImagingLib.images.stored_image import image_suffix
 from MultimodalImagingLib.record.json_entry import json_value
 
 _LINE = re.compile(r"^Segment(\d+)_(Name|LabelValue|Layer|Tags)(?::=|:\s)(.*)$", re.MULTILINE)
+BEGAN_TAG = "CrossModal.BeganAsDraft"  # of a segment: the model whose draft it began as
+_BEGAN = re.compile(rf"{re.escape(BEGAN_TAG)}:([^|]+)")
 _TERMINOLOGY = re.compile(r"TerminologyEntry:[^~|]*~[^~|]*~([^~|]*)")
 _CHUNK, _LONGEST = 1 << 16, 1 << 24
 
@@ -61,6 +63,18 @@ def read_segments(path: Path) -> tuple[Segment, ...]:
         text = value.rstrip("\r").replace("\\n", "\n").replace("\\\\", "\\").strip()
         fields.setdefault(int(index), {})[key] = text
     return tuple(_segments(fields))
+
+
+def draft_model(path: Path) -> str:
+    """Return the model whose draft the segments of a file began as; empty if none is noted.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    found = (
+        _BEGAN.search(value) for _, key, value in _LINE.findall(_header(path)) if key == "Tags"
+    )
+    return next((match[1].strip() for match in found if match), "")
 
 
 def _segments(fields: Mapping[int, Mapping[str, str]]) -> Iterator[Segment]:
