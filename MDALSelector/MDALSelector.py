@@ -24,6 +24,7 @@ from MDALSelectorPanelLib.widgets.case_table import CaseTable
 from MDALSelectorPanelLib.widgets.cohort_section import CohortSection
 from MDALSelectorPanelLib.widgets.dicom_patients import cohortFromDatabase
 from MDALSelectorPanelLib.widgets.map_section import MapSection
+from MDALSelectorPanelLib.widgets.neighbour_menu import NeighbourMenu
 from MDALSelectorPanelLib.widgets.ranking_notes import RankingNotes
 from MDALSelectorPanelLib.widgets.retrospect_section import RetrospectSection
 from MDALSelectorPanelLib.widgets.within_choice import WithinChoice
@@ -100,6 +101,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.retrospect = RetrospectSection(self.ui, logic.getParameterNode, MODULE)
         self.within = WithinChoice(self.ui.withinComboBox, logic.getParameterNode)
         self.notes = RankingNotes(self.ui, logic.ranking, logic.getParameterNode)
+        self.neighbours = NeighbourMenu(self.ui.neighbourButton, self.onNeighbourChosen)
         self.recent = RecentCohorts(self.ui.recentButton, self.onRecentChosen)
         self._connect()
         self.initializeParameterNode()
@@ -271,6 +273,11 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         with slicer.util.tryWithErrorDisplay(_("Segment Editor cannot be opened.")):
             self.logic.openSegmentEditor()
 
+    def onNeighbourChosen(self, name: str) -> None:
+        """Go on with the open case in another module."""
+        with slicer.util.tryWithErrorDisplay(_("The module cannot be opened.")):
+            self.logic.openNeighbour(name)
+
     def onLabelStartChosen(self, _index: int) -> None:
         """Begin the labels of the open case otherwise, if nobody has made any."""
         message = _("The labels cannot begin with the result.")
@@ -375,6 +382,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         if self.inspection.isBusy:
             text = _("The cohort is being inspected. Wait, or press Cancel.")
             problems |= dict.fromkeys(("inspectButton", "resetNamesButton", "dicomButton"), text)
+        self.neighbours.update()
         problems["recentButton"] = self.recent.problem
         problems["leastFitButton"] = self.maps.problem
         problems["offeredStrategyButton"] = self.notes.problem(parameters)
@@ -398,6 +406,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
             "loadCaseButton": self.onLoadCase,
             "closeCaseButton": self.onCloseCaseButton,
             "segmentEditorButton": self.onSegmentEditorButton,
+            "neighbourButton": self.neighbours.show,
             "saveLabelButton": self.onSaveLabelButton,
             "acceptPairingButton": self.onAcceptPairing,
             "leastFitButton": self.logic.overlay.jumpToLeastFit,

@@ -30,6 +30,7 @@ from MultimodalSlicerLib.case_results import ChosenCase, newest_result
 from MultimodalSlicerLib.cohort_files import CohortFiles
 from MultimodalSlicerLib.cohort_report import CohortReport, read_report
 from MultimodalSlicerLib.drafts import DRAFT_ATTRIBUTE, beginsFreely, isDraft
+from MultimodalSlicerLib.neighbours import openNeighbour
 from MultimodalSlicerLib.open_case import openCaseOf
 from MultimodalSlicerLib.segment_editor import openSegmentEditor
 from MultimodalSlicerLib.selection_parameters import (
@@ -226,6 +227,16 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         volumes = list(self.loader.volumes().values())
         openSegmentEditor(segmentation, volumes[0], volumes)
 
+    def openNeighbour(self, name: str) -> None:
+        """Go on with the open case in another module, over the first image.
+
+        Raises:
+            ValueError: If no case is open.
+        """
+        segmentation = self.case.segmentationForEditing()
+        volumes = list(self.loader.volumes().values())
+        openNeighbour(name, segmentation, volumes[0], volumes)
+
     def acceptPairing(self, caseID: str) -> CaseRow:
         """Note that the modalities of a case belong together, and return its new row.
 
@@ -293,6 +304,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             "loadCaseButton": noCase,
             "closeCaseButton": noOpen,
             "segmentEditorButton": noOpen,
+            "neighbourButton": noOpen,
             "saveLabelButton": noOpen or self._nothingToSave(),
             "acceptPairingButton": noCase or noDoubt,
             "openReportButton": noRun,

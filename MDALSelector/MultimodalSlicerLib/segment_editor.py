@@ -16,6 +16,8 @@ def openSegmentEditor(
     segmentation: slicer.vtkMRMLSegmentationNode,
     volume: slicer.vtkMRMLScalarVolumeNode,
     images: Iterable[slicer.vtkMRMLVolumeNode],
+    *,
+    module: str = TAG,
 ) -> None:
     """Edit a segmentation over an image; views that show an image of the case go on doing so.
 
@@ -25,13 +27,14 @@ def openSegmentEditor(
         segmentation: What is edited.
         volume: The source volume.
         images: The images of the case.
+        module: Segment Editor, or another module that uses its node in the scene.
     """
     own = {image.GetID() for image in images}
     views = nodesOf(segmentation.GetScene(), "vtkMRMLSliceCompositeNode")
     kept = {view: layersOf(view) for view in views if view.GetBackgroundVolumeID() in own}
     setShown(segmentation, True)
     chooseInSegmentEditor(segmentation, volume)
-    slicer.util.selectModule("SegmentEditor")
+    slicer.util.selectModule(module)
     for view, layers in kept.items():
         setLayers(view, layers)
 
