@@ -15,6 +15,7 @@ from CIMLSegmentLib.exchange.labelled_cases import RESAMPLE, ExportJob
 from CIMLSegmentLib.exchange.monai_datastore import export_monai_label
 from CIMLSegmentLib.exchange.nnunet_dataset import export_nnunet
 from CIMLSegmentLib.exchange.seg_export import ExportedSegs, export_labels, export_results
+from CIMLSegmentLib.model.shipped_models import MODEL_HELP, model_folder
 from CIMLSegmentLib.task.label_scheme import find_label_maps
 from CIMLSegmentLib.task.label_values import parse_label_values
 from CIMLSegmentLib.task.task_io import preset_names
@@ -39,8 +40,7 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
         "source",
         type=Path,
         metavar="MODEL_OR_COHORT",
-        help="folder of a trained model for --monai-bundle; folder or CSV manifest of a cohort for"
-        " all else",
+        help=f"for --monai-bundle {MODEL_HELP}; for all else a cohort: a folder or a CSV manifest",
     )
     kinds = parser.add_mutually_exclusive_group(required=True)
     kinds.add_argument(
@@ -128,7 +128,8 @@ def run_export(options: argparse.Namespace, reporter: Reporter) -> int:
     if options.monai_bundle is not None:
         from CIMLSegmentLib.model.bundle import export_bundle
 
-        folder = export_bundle(options.source, options.monai_bundle, overwrite=options.overwrite)
+        model = model_folder(str(options.source))
+        folder = export_bundle(model, options.monai_bundle, overwrite=options.overwrite)
         reporter.result({"bundle": str(folder)})
         return 0
     export = _kind(options)
