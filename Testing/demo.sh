@@ -18,7 +18,7 @@ if [ $# -eq 0 ]; then
   output=$output/synthetic
   mkdir -p "$output"
   [ -f "$output/factors.csv" ] || "$python" -m MDALSelectorLib.synthetic_cohort "$output" --cases 36
-  set -- "$output/cohort" --labels "$output/reference"
+  set -- "$output/cohort" --labels "$output/reference" --quick-from brain-mr-demonstration
 else
   path=$(realpath --canonicalize-missing -- "$1")
   output=$output/$(basename -- "$path")-$(printf %s "$path" | sha256sum | cut -c1-6)

@@ -93,6 +93,19 @@ def removeEmptyFolder(scene: slicer.vtkMRMLScene) -> None:
             hierarchy.RemoveItem(folder)
 
 
+def keepOneFolder(scene: slicer.vtkMRMLScene) -> None:
+    """Put what lies in several folders of the modules into the first of them.
+
+    While a scene is read, its folder may come after the nodes that belong in it.
+    """
+    hierarchy = subjectHierarchy(scene)
+    for other in _folders(scene)[1:]:
+        while hierarchy.GetNumberOfItemChildren(other):
+            item = hierarchy.GetItemByPositionUnderParent(other, 0)
+            hierarchy.SetItemParent(item, _folder(scene))
+    removeEmptyFolder(scene)
+
+
 def keepLatest(scene: slicer.vtkMRMLScene, className: str, role: str) -> None:
     """Leave one node of a role, the latest, in the folder: a scene was added to another.
 

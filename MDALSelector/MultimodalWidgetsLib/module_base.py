@@ -14,7 +14,7 @@ import vtk
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
-from MultimodalSlicerLib.helper_nodes import removeEmptyFolder, roleOf
+from MultimodalSlicerLib.helper_nodes import keepOneFolder, removeEmptyFolder, roleOf
 from MultimodalSlicerLib.open_case import openCaseOf
 from MultimodalWidgetsLib.job_section import JobSection
 from MultimodalWidgetsLib.leaving import endGuard, guardLeaving
@@ -171,6 +171,7 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
         if node is not None:
             keepOwn(node)
         self.onSceneChanged(caller, event)
+        qt.QTimer.singleShot(0, lambda: keepOneFolder(slicer.mrmlScene))
 
     def loadPanel(self) -> None:
         """Load the `.ui` file, and make the sections that every panel has."""

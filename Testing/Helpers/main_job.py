@@ -32,6 +32,7 @@ from MultimodalImagingLib.record.cohort_record import CohortRecord, default_reco
 from MultimodalImagingLib.record.selection_file import cases_labelled_before, suggested_cases
 
 PROGRAMS = {"mdal-selector": "MDALSelectorLib", "ciml-segmenter": "CIMLSegmentLib"}
+QUICK_STEPS = "150"
 GUESSED_TASKS = ("brats", "pet-ct-mr", "pet-ct")
 
 
@@ -49,6 +50,13 @@ class Settings:
     # The usual network, with as many patches and as small ones as fit some minutes of 2 cores.
     train: tuple[str, ...] = ("--steps", "800", "--largest-patch", "32", "--validate-every", "100")
     segment: tuple[str, ...] = ("--attention",)
+
+
+def quick(model: str) -> Settings:
+    """Return settings that take minutes: local PMI alone, and few steps from a model."""
+    usual = Settings()
+    train = ("--from", model, "--steps", QUICK_STEPS, "--largest-patch", "32")
+    return Settings((*usual.select, "--estimator", "local"), (*train, "--validate-every", "50"))
 
 
 @dataclass(frozen=True)
@@ -77,11 +85,13 @@ def main(arguments: Sequence[str], settings: Settings | None = None) -> int:
     parser.add_argument("--labels", type=Path, help="label maps named like the cases")
     parser.add_argument("--task", help="preset or JSON file; default: by the modalities")
     parser.add_argument("--primary", help="primary modality, for tasks that leave it open")
+    parser.add_argument("--quick-from", metavar="MODEL", help="begin with a model; minutes in all")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args(arguments)
     job = Job(options.cohort, options.labels, options.task, options.primary, options.output)
+    usual = Settings() if options.quick_from is None else quick(options.quick_from)
     try:
-        run_main_job(job, settings or Settings())
+        run_main_job(job, settings or usual)
     except CrossModalError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

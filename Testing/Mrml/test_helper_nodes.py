@@ -12,6 +12,7 @@ from MultimodalSlicerLib.helper_nodes import (  # noqa: E402
     findNode,
     findOrAddNode,
     keepLatest,
+    keepOneFolder,
     removeEmptyFolder,
     removeHelper,
     roleOf,
@@ -96,3 +97,19 @@ def test_of_two_scenes_the_latest_node_is_kept(scene):
     assert folders(scene) == [(FOLDER, 2)]
     keepLatest(scene, TABLE, "nothing")
     assert findOrAddNode(scene, TABLE, "ranking", name="ranking") is latest
+
+
+def test_a_folder_that_came_late_goes_into_the_first(scene):
+    ranking, course = add(scene), add(scene, "course")
+    hierarchy = subjectHierarchy(scene)
+    late = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), FOLDER)
+    first = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(ranking))
+    for name in hierarchy.GetItemAttributeNames(first):
+        hierarchy.SetItemAttribute(late, name, hierarchy.GetItemAttribute(first, name))
+    hierarchy.SetItemParent(hierarchy.GetItemByDataNode(course), late)
+    assert folders(scene) == [(FOLDER, 1), (FOLDER, 1)]
+    keepOneFolder(scene)
+    assert folders(scene) == [(FOLDER, 2)]
+    keepOneFolder(scene)
+    assert folders(scene) == [(FOLDER, 2)]
+    assert ranking.GetScene() is course.GetScene() is scene

@@ -1,6 +1,6 @@
 """Takes the pictures of both panels, on the synthetic cohort, in host or application.
 
-    python Testing/Slicer/screenshots.py WORK [OUT] [--modules MDALSelector,CIMLSegment]
+    python Testing/Slicer/screenshots.py WORK [OUT] [--modules MDALSelector,CIMLSegment,TryIt]
     Slicer --no-splash --testing --python-script Testing/Slicer/screenshots.py WORK [OUT]
 
 WORK receives the cohorts, their record and a model, which is trained if it is not there yet (half
@@ -254,18 +254,45 @@ def take_batch(studio: Studio, work: Path, model: Path) -> None:
     studio.picture("batch-result")
 
 
+def take_try_it(studio: Studio) -> None:
+    """The tutorial: from nothing to a ranking, and to a segmentation with a map."""
+    studio.host.core.scene.Clear(0)
+    panel = studio.show("MDALSelector")
+    panel.ui.tryButton.click()
+    studio.wait(lambda: panel.ui.startButton.enabled)
+    studio.picture("try-it")
+    panel.ui.startButton.click()
+    studio.wait(lambda: any(row.rank == 1 for row in panel.cases.rows) and not panel.jobs.isBusy)
+    studio.open_sections("cases", "labeling")
+    panel.cases.selectCase(panel.cases.rows[0].case_id)
+    panel.onLoadCase()
+    studio.picture("try-it-ranking")
+    studio.host.core.scene.Clear(0)
+    panel = studio.show("CIMLSegment")
+    panel.ui.tryButton.click()
+    studio.wait(lambda: panel.ui.segmentButton.enabled)
+    studio.open_sections("inputs", "segment")
+    studio.picture("try-it")
+    panel.ui.segmentButton.click()
+    studio.wait(lambda: panel.logic.browser.shown is not None)
+    studio.open_sections("segments", "contributions")
+    studio.picture("try-it-result")
+
+
 def main() -> int:
     """Take all pictures of the chosen modules."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("out", type=Path, nargs="?", default=ROOT / "Resources" / "Screenshots")
-    parser.add_argument("--modules", default="MDALSelector,CIMLSegment")
+    parser.add_argument("--modules", default="MDALSelector,CIMLSegment,TryIt")
     options = parser.parse_args()
     studio, work = Studio(options.out.resolve()), options.work.absolute()
     if "MDALSelector" in options.modules:
         take_selector(studio, work)
     if "CIMLSegment" in options.modules:
         take_segment(studio, work)
+    if "TryIt" in options.modules:
+        take_try_it(studio)
     return 0
 
 

@@ -16,7 +16,7 @@ from test_mdal_selector_retrospect import result as retrospect  # noqa: E402
 NARROW = 340  # pixels, the dock of the panel with its scroll bar, at the usual size of letters
 USUAL = 480
 UNLIMITED = 16777215
-LOOKS = {"100 %": (1.0, False), "125 %, dark": (1.25, True), "200 %": (2.0, False)}
+LOOKS = {"100 %": (1.0, False), "200 %": (2.0, False), "125 %, dark": (1.25, True)}
 WINDOW = (1366, 768)  # pixels, the screen of an old laptop
 LONG = "_follow-up-after-radiotherapy_scanner-B_reconstruction-2"
 REASON = (
@@ -127,11 +127,15 @@ def look_of(host, check, usual_size):
     """A function that sets theme and letters; the usual ones are there again afterwards."""
 
     def set_look(panel, scale, *, is_dark):
-        check.set_theme(host, is_dark=is_dark)
+        if is_dark:
+            check.set_theme(host, is_dark=True)
         check.set_font(panel, usual_size * scale)
+        looks.append(is_dark)
 
+    looks = []
     yield set_look
-    check.set_theme(host, is_dark=False)
+    if any(looks):
+        check.set_theme(host, is_dark=False)
 
 
 @pytest.fixture

@@ -187,8 +187,8 @@ class CaseTable:
 
     def _loadPictures(self) -> None:
         """Load the pictures of the rows that can be seen."""
-        if self._pictures is None or self._proxy.rowCount() == 0:
-            return
+        if self._pictures is None or self._filler is not None or self._proxy.rowCount() == 0:
+            return  # the rows that are still shown may be those of another list
         view = self._view
         first, last = view.rowAt(0), view.rowAt(view.viewport().height - 1)
         last = self._proxy.rowCount() - 1 if last < 0 else last

@@ -107,7 +107,7 @@ def _answer_box() -> None:
     import slicer
 
     box = slicer.app.activeModalWidget()
-    if box is None or not box.visible:
+    if record.interactive or box is None or not box.visible:
         return
     if box.className() == "QInputDialog":
         _answer_question(box)
