@@ -224,3 +224,15 @@ def test_a_training_resumes_only_with_the_model_that_it_began_with(tmp_path, bal
     for folder, start in (("model", other), ("model", None), ("new", other)):
         with pytest.raises(UsageError, match=r"another model \(--from\)"):
             run(balls, tmp_path / folder, start, resume=True)
+
+
+def test_what_a_training_begins_with_is_kept_unless_steps_make_it_better(tmp_path, balls):
+    run(balls, tmp_path / "first", None)
+    first = load_model(tmp_path / "first")
+    still = dataclasses.replace(QUICK, learning_rate=1e-12, weight_decay=0.0)
+    listener = run(balls, tmp_path / "model", tmp_path / "first", config=still)
+    kept = load_model(tmp_path / "model")
+    assert kept.facts.step == 0
+    assert same(kept.network, first.network)
+    assert kept.facts.metrics["dice"] == pytest.approx(first.facts.metrics["dice"], abs=1e-6)
+    assert f"reaches a validation Dice of {kept.facts.metrics['dice']:.3f}" in listener.said[-1]

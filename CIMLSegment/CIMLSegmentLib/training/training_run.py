@@ -146,8 +146,9 @@ class TrainingRun:
         self.reporter.plan(training_plan(self.job, self._own_cases, self._n_modalities))
         n_validated = n_validations(config, self.progress.step)
         if n_validated:  # of the training that is resumed
-            self.reporter.stage(VALIDATE, n_validations(config) * len(self._own_cases))
+            self.reporter.stage(VALIDATE, self._n_validations * len(self._own_cases))
             self.reporter.kept(n_validated * len(self._own_cases))
+        self._validate_the_start()
         self.reporter.stage(TRAIN, config.n_steps)
         steps = range(self.progress.step, config.n_steps if not self.has_converged else 0)
         numbers = self.processes.share(config.batch_size)
@@ -157,7 +158,7 @@ class TrainingRun:
                 self._make_steps(ready)
         except CancelledError:
             self._write_state()
-            if self.progress.best_step == 0:
+            if self.progress.best_step == 0 and not self.progress.best_metrics:
                 self._keep({})
             raise
         self.processes.wait()
@@ -190,6 +191,10 @@ class TrainingRun:
         """The cases that this process validates with."""
         cases = self.data.validation
         return [cases[index] for index in self.processes.share(len(cases))]
+
+    @property
+    def _n_validations(self) -> int:
+        return n_validations(self.job.training) + (self.job.start is not None)
 
     @property
     def _n_modalities(self) -> int:
@@ -282,13 +287,23 @@ class TrainingRun:
         if self.processes.is_first:
             self.log.write(self.progress.step, means)
 
+    def _validate_the_start(self) -> None:
+        """Keep the model that the training begins with until steps have made it better."""
+        if self.progress.step == 0 and self.job.start is not None and self.data.validation:
+            self._validate()
+            if self.progress.best_dice > 0.0:
+                self.reporter.info(
+                    f"As it begins, the network reaches a validation Dice of"
+                    f" {self.progress.best_dice:.3f}; it is kept unless steps make it better."
+                )
+
     def _validate(self) -> None:
         if not self.data.validation:
             self._keep({})
             return
         config, cases = self.job.training, self.data.validation
         plan = validation_plan(config.patch_size, self.processes.device)
-        self.reporter.stage(VALIDATE, n_validations(config) * len(self._own_cases))
+        self.reporter.stage(VALIDATE, self._n_validations * len(self._own_cases))
         metrics = validate_cases(self.network, cases, plan, self.processes, self.reporter)
         self.reporter.stage(TRAIN, config.n_steps)
         self.network.to(self.processes.device)  # memory may have run out on the GPU
