@@ -156,7 +156,7 @@ def test_an_empty_panel_says_what_to_do_next(panel):
 def test_every_button_says_what_it_does_or_why_it_cannot(panel):
     for name in BUTTONS:
         assert tool_tip(getattr(panel.ui, f"{name}Button")).endswith("."), name
-    for name in BUTTONS[:14]:
+    for name in BUTTONS[1:15]:  # all but *Try it*, which needs nothing
         assert not getattr(panel.ui, f"{name}Button").enabled, name
 
 
@@ -396,7 +396,8 @@ def test_three_volumes_on_three_grids_become_a_segmentation_with_every_map(
     total = sum(int(panel.ui.shareTable.item(row, 0).text()[:-1]) for row in range(2))
     assert total in (99, 100, 101)
     before = shown_state()
-    for kind in MapKind:
+    computed = [kind for kind in MapKind if kind is not MapKind.PROBABILITY]  # by the command only
+    for kind in computed:
         drive.choose(panel.ui.mapKindComboBox, kind.label())
         for row in range(2):
             drive.click_cell(panel.ui.shareTable, row, 0)
