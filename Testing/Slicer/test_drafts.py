@@ -71,8 +71,8 @@ def test_segment_editor_opens_on_a_copy_of_the_result(desk, drive, scene):
     result = desk.results / "case-2" / "segmentation.seg.nrrd"
     assert areAlike(contentsOf(labels(desk)), readContents(scene, result))
     assert labels(desk).GetSegmentation().GetNumberOfSegments()
-    assert labels(desk).GetName().startswith("case-2 draft of pet-ct")
-    assert labels(desk).GetAttribute("CrossModal.Draft").startswith("pet-ct")
+    assert labels(desk).GetName().startswith("case-2 draft of made up")
+    assert labels(desk).GetAttribute("CrossModal.Draft").startswith("made up")
     assert labels(desk).GetDisplayNode().GetSliceIntersectionThickness() > 1  # labels: 1
     assert "draft" in desk.selector.ui.currentCaseLabel.text
     drive.click(desk.selector.ui.segmentEditorButton)
@@ -143,7 +143,10 @@ def test_showing_a_draft_in_3d_does_not_make_it_labels(desk):
 def test_the_record_says_what_labels_began_as(desk, scene, drive, way):
     from MultimodalSlicerLib.drafts import origin
 
-    for case, start in (("case-2", "Began as a draft of the model pet-ct"), ("case-3", "Began em")):
+    for case, start in (
+        ("case-2", "Began as a draft of the model made up"),
+        ("case-3", "Began em"),
+    ):
         desk.open(case)
         if start == "Began em":
             drive.choose(desk.selector.ui.labelStartComboBox, "Start empty")
@@ -158,12 +161,12 @@ def test_the_record_says_what_labels_began_as(desk, scene, drive, way):
         assert entry(desk, case)["state"] == "labelled"
         assert entry(desk, case)["note"].startswith(start)
     desk.open("case-2")  # the file says it, too
-    assert origin(labels(desk)).startswith("Began as a draft of the model pet-ct")
+    assert origin(labels(desk)).startswith("Began as a draft of the model made up")
     image = next(iter(desk.case.loader.volumes().values()))
     labels(desk).SetReferenceImageGeometryParameterFromVolumeNode(image)  # as Segment Editor
     paint(labels(desk), seed=5)
     desk.case.save()
-    assert entry(desk, "case-2")["note"].startswith("Began as a draft of the model pet-ct")
+    assert entry(desk, "case-2")["note"].startswith("Began as a draft of the model made up")
     assert not (desk.record / "cases.json").read_text().count("case-1")
 
 
