@@ -103,9 +103,11 @@ def test_without_included_models_the_buttons_say_so(panel, included):
         assert "No model came with this copy" in button.toolTip
 
 
-def test_a_folder_that_holds_no_model_cannot_be_started_from(panel, included, tmp_path):
+def test_a_folder_that_holds_no_model_cannot_be_started_from(
+    panel, included, tmp_path, monkeypatch
+):
     work, parameters = panel.cohort.work, panel.logic.getParameterNode()
-    work._inspected = lambda: type("Cases", (), {"n_labelled": 1})
+    monkeypatch.setattr(work, "_inspected", lambda: type("Cases", (), {"n_labelled": 1}))
     parameters.startPath = str(tmp_path)
     assert "holds no model to start from" in work._trainingProblem(parameters)
     parameters.startPath = str(included)
