@@ -10,6 +10,7 @@ from pathlib import Path
 from MultimodalImagingLib.cohorts.dicom.headers import KINDS, Header
 from MultimodalImagingLib.cohorts.dicom.patients import Named
 from MultimodalImagingLib.cohorts.dicom.volumes import FoundVolume, volumes_of_series
+from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.record.checksums import file_checksum
 
 _CAPTURE = "1.2.840.10008.5.1.4.1.1.7."  # secondary captures, all forms of them
@@ -184,7 +185,7 @@ def _without_copies(
         return kept, ()
     n_copies = sum(len(group) - 1 for group in copied)
     differ = sum(len({_content(root / name) for name, _ in group}) > 1 for group in copied)
-    note = f"{n_copies} of {len(images)} files are further copies of images and not used."
+    note = f"{n_copies} of {counted(len(images), 'file')} hold further copies of images and are not used."
     if differ:
         note += (
             f" {differ} of the images have copies with another content; the first file of each is"

@@ -191,7 +191,7 @@ def _volume(group: list[Picture]) -> FoundVolume:
 def _several_at_a_place(depths: Float64Array) -> tuple[str, str]:
     n_places = 1 + int((np.diff(depths) > _SAME_PLACE_MM).sum())
     return (
-        f"{len(depths)} images at {counted(n_places, 'place')} that nothing tells apart"
+        f"{counted(len(depths), 'image')} at {counted(n_places, 'place')} that nothing tells apart"
         " (echo, phase, b-value, image type)",
         "Convert the series with `dcm2niix`, which knows more of what scanners write.",
     )
