@@ -179,7 +179,7 @@ def test_copies_of_files_count_once_and_are_said(folder: Path) -> None:
     save(changed, folder / "copy" / paths[0].name)
     cohort = find_cohort(folder)
     text = messages(cohort)
-    assert "4 of 10 files are further copies of images and not used" in text
+    assert "4 of 10 files repeat an image: not used" in text
     assert "1 of the images have copies with another content" in text
     assert only_volume(cohort, "T1").grid.size == (12, 10, 6)
 

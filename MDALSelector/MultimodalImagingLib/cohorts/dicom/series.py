@@ -185,7 +185,7 @@ def _without_copies(
         return kept, ()
     n_copies = sum(len(group) - 1 for group in copied)
     differ = sum(len({_content(root / name) for name, _ in group}) > 1 for group in copied)
-    note = f"{n_copies} of {counted(len(images), 'file')} hold further copies of images and are not used."
+    note = f"{n_copies} of {counted(len(images), 'file')} repeat an image: not used."
     if differ:
         note += (
             f" {differ} of the images have copies with another content; the first file of each is"
