@@ -137,14 +137,16 @@ def open_export(folder: Path, kind: str, *, option: str) -> Iterator[ExportFolde
         UsageError: If something else lies there.
         LockedError: If another export writes there now.
     """
-    export = _read(folder, kind, option)
+    _read(folder, kind, option)  # refuses before anything is made
     with explained_writing(f"The folder {folder}", f"Choose another with {option}."):
         folder.mkdir(parents=True, exist_ok=True)
     what = f"The folder {folder}"
     lock = folder / _LOCK
     with locked(lock, wait_s=_LOCK_WAIT_S, silent_for_s=_LOCK_SILENCE_S, what=what) as held:
         held.keep_alive()
-        yield export
+        # Another export may have ended while this one waited.
+        is_new = not (folder / MARKER).exists()
+        yield ExportFolder(folder, kind) if is_new else _read(folder, kind, option)
 
 
 def _read(folder: Path, kind: str, option: str) -> ExportFolder:
