@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import qt
 from slicer.i18n import tr as _
 
+from MultimodalWidgetsLib.button_menu import ButtonMenu
 from MultimodalWidgetsLib.remembered import RecentCohort, forgetGoneCohorts, recentCohorts
 
 
-class RecentCohorts:
-    """Shows the list, newest first; cohorts that are gone cannot be chosen."""
-
-    def __init__(self, button: qt.QToolButton, chosen: Callable[[RecentCohort], None]) -> None:
-        """Follow a button.
-
-        Args:
-            button: Shows the list below itself.
-            chosen: Receives the cohort that the user picks.
-        """
-        self._button, self._chosen = button, chosen
-        self._menu = qt.QMenu(button)
-        self._menu.setToolTipsVisible(True)
+class RecentCohorts(ButtonMenu[RecentCohort]):
+    """Offers the cohorts, newest first; those that are gone cannot be chosen."""
 
     @property
     def problem(self) -> str:
         """Why there is nothing to choose; empty if there is."""
         return "" if recentCohorts() else _("No cohort was inspected yet.")
 
-    def show(self) -> None:
-        """Show the list as it is now."""
-        self._menu.clear()
+    def fill(self) -> None:
+        """Add the cohorts as they are now."""
         cohorts = recentCohorts()
         for cohort in cohorts:
             self._addCohort(cohort)
@@ -41,7 +28,6 @@ class RecentCohorts:
             self._menu.addSeparator()
             action = self._menu.addAction(_("Forget those that are not there"))
             action.connect("triggered()", forgetGoneCohorts)
-        self._menu.popup(self._button.mapToGlobal(qt.QPoint(0, self._button.height)))
 
     def _addCohort(self, cohort: RecentCohort) -> None:
         text = _("{name} in {folder}") if cohort.isThere else _("{name} in {folder} (not there)")

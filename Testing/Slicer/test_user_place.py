@@ -42,6 +42,7 @@ def test_a_panel_is_scrolled_where_it_was_when_one_comes_back(desk, wait_until, 
         slicer.app.processEvents()
         slicer.util.selectModule(module)
         wait_until(lambda: bar_of(panel).value == 311)
+    assert bar_of(panel).value == 311
 
 
 def test_row_and_scroll_position_of_the_list_stay_after_a_refresh(desk, wait_until):
