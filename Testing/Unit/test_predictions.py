@@ -128,3 +128,14 @@ def test_what_was_exported_comes_back_the_same(desk: Desk) -> None:
         result = read_result(desk.folder / "record" / "results" / folder.name / case)
         truth = voxels(desk.folder / "truth" / f"{case}.nii.gz")
         assert np.array_equal(voxels(result.label_map), truth)
+
+
+@pytest.mark.parametrize("name", ["..", "../labels", "a/b", "a\\b"])
+def test_a_name_that_leads_out_of_the_results_is_refused(
+    desk: Desk, predictions: Path, capsys, name: str
+) -> None:
+    before = sorted(desk.folder.rglob("*"))
+    assert take_over(desk, predictions, "--name", name) == 2
+    assert "Choose another name" in capsys.readouterr().err
+    made = set(desk.folder.rglob("*")) - set(before)
+    assert not any("result" in path.name or path.suffix == ".nrrd" for path in made)

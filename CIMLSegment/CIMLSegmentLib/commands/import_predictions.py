@@ -61,7 +61,7 @@ def run_import(options: argparse.Namespace, reporter: Reporter) -> int:
     record = open_record(cohort.root, folder=options.record)
     name = options.name or options.predictions.resolve().name
     task = task_of_options(options, cohort)
-    output = options.output or record.results / name
+    output = options.output or record.results / _folder_name(name)
     said = parse_label_values(options.label_values, task)
     job = ImportJob(task, name, output, said, options.overwrite)
     done = import_predictions(cohort, options.predictions, job, reporter)
@@ -88,3 +88,15 @@ def run_import(options: argparse.Namespace, reporter: Reporter) -> int:
         }
     )
     return 0
+
+
+def _folder_name(name: str) -> str:
+    """Return the name of a model as that of its folder.
+
+    Raises:
+        UsageError: If it would lead elsewhere.
+    """
+    if name in {".", ".."} or set(name) & set('/\\:*?"<>|\0'):
+        msg = f"Expected --name without slashes and the like, got {name!r}. Choose another name."
+        raise UsageError(msg)
+    return name
