@@ -20,6 +20,12 @@ from MultimodalImagingLib.images.volume_io import write_volume
 from MultimodalImagingLib.jobs import progress
 
 
+@pytest.fixture(autouse=True)
+def _all_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write every step, however quickly one follows the other."""
+    monkeypatch.setattr(progress.JsonLinesReporter, "_is_due", lambda _self: True)
+
+
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Models that were loaded; each is the network that finds bright voxels."""
