@@ -8,7 +8,7 @@ cancelled run goes on where it was; another budget or strategy reads no image an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def run_selection(
         estimated = load_or_estimate_scores(
             prepared, config, record, run_reporter, groups=acquisition_groups(cohort)
         )
-        scores = _with_knowledge(estimated, cohort, config, labelled, _skipped(record))
+        scores = _with_knowledge(estimated, cohort, config, labelled, record)
         request = SelectionRequest(budget, config.strategy, config.estimation.seed, config.options)
         run_reporter.stage("Choose cases", 1)
         selection = replace(
@@ -185,7 +185,7 @@ def _with_knowledge(
     cohort: Cohort,
     config: SelectionConfig,
     labelled: frozenset[str],
-    skipped: Mapping[str, str],
+    record: CohortRecord,
 ) -> CohortScores:
     """Add what the user knows to what was estimated."""
     names = frozenset(scores.case_ids)
@@ -193,11 +193,11 @@ def _with_knowledge(
     own = {} if column is None else {SCORE: score_column(cohort, scores.case_ids, column)}
     scores = with_acquisition(scores, cohort, config.within)
     flags = with_flags(scores.flags, CHECK_PAIRING, cohort.duplicates)
-    skips = {case: reason for case, reason in skipped.items() if case in names}
+    skips = {case: reason for case, reason in _skipped(record).items() if case in names}
     return replace(
         scores,
         labelled=labelled & names,
-        accepted=frozenset(config.accepted) & names,
+        accepted=names & {*config.accepted, *record.confirmed_cases()},
         measures={**scores.measures, **own},
         flags=with_flags(flags, SKIPPED, skips),
     )
@@ -277,8 +277,9 @@ def _note_states(record: CohortRecord, selection: CaseSelection) -> None:
     open_states = (CaseState.UNLABELLED, CaseState.SUGGESTED, CaseState.CHECK_PAIRING)
     changes = {}
     for case in selection.cases:
-        wanted = CaseState(case.state)
-        if states.of(case.case_id) in open_states and wanted in open_states:
+        wanted, now = CaseState(case.state), states.of(case.case_id)
+        is_open = now in open_states or (now, wanted) == (CaseState.CONFIRMED, CaseState.SUGGESTED)
+        if is_open and wanted in open_states:
             changes[case.case_id] = wanted
     changes = {case: state for case, state in changes.items() if states.of(case) is not state}
     if changes:

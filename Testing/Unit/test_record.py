@@ -137,3 +137,30 @@ def test_a_record_that_cannot_be_made_or_written_is_refused(tmp_path: Path) -> N
     with pytest.raises(UsageError, match="not writable"):
         open_record(tmp_path, folder=tmp_path / "closed")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_states_of_an_earlier_version_are_read_and_written_as_this_one(tmp_path: Path) -> None:
+    record = open_record(tmp_path)
+    old = {"state": "skipped", "by": "ana", "at": "2026-01-01T00:00:00+00:00"}
+    content = {"format": 1, "revision": 7, "cases": {"a": old}}
+    (record.folder / "cases.json").write_text(json.dumps(content), encoding="utf-8")
+    states = record.change_states({"b": CaseState.CONFIRMED})
+    assert (states.revision, states.of("a"), states.claims) == (8, CaseState.SKIPPED, {})
+    assert record.read_states() == states
+    assert json.loads((record.folder / "cases.json").read_text())["format"] == 2
+
+
+def test_an_entry_is_a_line(tmp_path: Path) -> None:
+    record = open_record(tmp_path)
+    record.change_states(dict.fromkeys("abc", CaseState.SUGGESTED))
+    before = (record.folder / "cases.json").read_text().splitlines()
+    record.change_states({"b": CaseState.LABELLED})
+    after = (record.folder / "cases.json").read_text().splitlines()
+    changed = [line for line in after if line not in before]
+    assert len(changed) == 2  # the revision and the case
+
+
+def test_a_change_that_changes_nothing_is_not_written(tmp_path: Path) -> None:
+    record = open_record(tmp_path)
+    states = record.change_states({"a": CaseState.LABELLED})
+    assert record.update(lambda current: current) == states

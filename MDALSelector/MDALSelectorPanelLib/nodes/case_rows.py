@@ -31,6 +31,7 @@ STATE_COLORS: dict[CaseState, tuple[float, float, float]] = {
     CaseState.LABELLED: (0.00, 0.62, 0.45),
     CaseState.SKIPPED: (0.80, 0.47, 0.65),
     CaseState.CHECK_PAIRING: (0.84, 0.37, 0.00),
+    CaseState.CONFIRMED: (0.00, 0.45, 0.70),
 }
 
 

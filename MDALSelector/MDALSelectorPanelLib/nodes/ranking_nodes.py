@@ -244,6 +244,7 @@ def stateText(state: CaseState) -> str:
         CaseState.LABELLED: _("labeled"),
         CaseState.SKIPPED: _("skipped"),
         CaseState.CHECK_PAIRING: _("check pairing"),
+        CaseState.CONFIRMED: _("pairing confirmed"),
     }[state]
 
 

@@ -4,45 +4,77 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
 from MultimodalImagingLib.cohorts.label_folder import label_maps_in
-from MultimodalImagingLib.cohorts.saved_copies import saved_name
+from MultimodalImagingLib.cohorts.reader_labels import (
+    EARLIER,
+    SEGMENTATION,
+    is_readers,
+    label_files,
+    label_of_file,
+    plain_name,
+)
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.jobs.texts import counted, listed
-from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord
+from MultimodalImagingLib.record.cohort_record import (
+    CaseState,
+    CaseStates,
+    CohortRecord,
+    SavedLabel,
+)
+from MultimodalImagingLib.record.readers import CONSENSUS
 
-_SEGMENTATION = ".seg.nrrd"
-_SUFFIXES = (".nii.gz", ".nii", _SEGMENTATION, ".nrrd", ".mha")
+_SUFFIXES = (".nii.gz", ".nii", SEGMENTATION, ".nrrd", ".mha")
 
 
 def label_place(case_id: str, record: CohortRecord) -> Path:
     """Return the file that labels of a case are saved in when they are made here.
 
-    It is named like the case; characters that Slicer's Save would leave out are written as `%2B`.
+    It is that of the versions that did not tell readers apart; see `reader_label_place`.
     """
-    is_kept = saved_name(case_id) == case_id and "%" not in case_id
-    name = case_id if is_kept else quote(case_id, safe="()$!#'^{}")
-    return record.labels / f"{name}{_SEGMENTATION}"
+    return record.labels / f"{plain_name(case_id)}{SEGMENTATION}"
 
 
 def record_of_label(file: Path) -> CohortRecord | None:
-    """Return the record that a label file lies in, as `label_place` gives it; `None` if in none."""
+    """Return the record that a label file lies in, of a reader or not; `None` if in none."""
+    found = label_of_file(file)
+    if found is not None:
+        return found[0]
     record = CohortRecord(file.parent.parent)
     return record if record.labels == file.parent else None
 
 
+def reader_labels(case_id: str, record: CohortRecord) -> dict[str, Path]:
+    """Return the label of each reader who labeled a case; of an earlier version as `EARLIER`.
+
+    The consensus and blinded readings are left out.
+    """
+    found = {key: file for key, file in label_files(case_id, record).items() if is_readers(key)}
+    earlier = _earlier_label(case_id, record, as_segmentation=True)
+    return found if earlier is None else {**found, EARLIER: earlier}
+
+
 def label_that_counts(
-    case_id: str, label: ImageFile | None, record: CohortRecord, *, as_segmentation: bool = False
+    case_id: str,
+    label: ImageFile | None,
+    record: CohortRecord,
+    *,
+    as_segmentation: bool = False,
+    states: CaseStates | None = None,
 ) -> ImageFile | None:
     """Return the label of a case: one made here comes before the one that the cohort came with.
 
-    It is also found where the disk spells the case's name otherwise.
+    Of those made here, it is the consensus if there is one, else what a reader saved last; a
+    blinded reading only if there is nothing else. Then come those of earlier versions, also where
+    the disk spells the case's name otherwise.
 
     Args:
         case_id: The case.
@@ -50,15 +82,53 @@ def label_that_counts(
         record: The cohort's record.
         as_segmentation: Prefer the segmentation, which is edited, to the label map of the same
             label. Else the label map, which is trained on, unless the segmentation was written
-            after it.
+            after it. Of readers there are only segmentations.
+        states: What the record knows, to say which was saved last; `None` to read it if needed.
+
+    Raises:
+        CohortError: If the record has to be read and cannot be.
     """
+    file = label_by_readers(case_id, record, states)
+    file = file or _earlier_label(case_id, record, as_segmentation=as_segmentation)
+    return label if file is None else ImageFile(file)
+
+
+def label_by_readers(
+    case_id: str, record: CohortRecord, states: CaseStates | None = None
+) -> Path | None:
+    """Return the label of a case that counts among those of readers; `None` without one.
+
+    Raises:
+        CohortError: If the record has to be read and cannot be.
+    """
+    files = label_files(case_id, record)
+    if CONSENSUS in files:
+        return files[CONSENSUS]
+    wanted = {key: file for key, file in files.items() if is_readers(key)} or files
+    if len(wanted) < 2:
+        return next(iter(wanted.values()), None)
+    noted = (states or record.read_states()).labels.get(case_id, {})
+    return max(wanted.items(), key=lambda item: (_saved_at(item[1], noted.get(item[0])), item[0]))[
+        1
+    ]
+
+
+def _saved_at(file: Path, noted: SavedLabel | None) -> float:
+    """Return when a label was saved: as it was noted, for copying may change the file's time."""
+    if noted is not None:
+        with suppress(ValueError):
+            return datetime.fromisoformat(noted.at).timestamp()
+    return file.stat().st_mtime
+
+
+def _earlier_label(case_id: str, record: CohortRecord, *, as_segmentation: bool) -> Path | None:
     files = list(_labels_of_record(case_id, record))
-    maps = [file for file in files if not file.name.endswith(_SEGMENTATION)]
-    segmentations = [file for file in files if file.name.endswith(_SEGMENTATION)]
+    maps = [file for file in files if not file.name.endswith(SEGMENTATION)]
+    segmentations = [file for file in files if file.name.endswith(SEGMENTATION)]
     order = [*segmentations, *maps] if as_segmentation else [*maps, *segmentations]
     if maps and segmentations and _is_newer(segmentations[0], maps[0]):
         order = [*segmentations, *maps]
-    return ImageFile(order[0]) if order else label
+    return order[0] if order else None
 
 
 def _labels_of_record(case_id: str, record: CohortRecord) -> Iterator[Path]:
@@ -79,8 +149,8 @@ def is_labelled(
     case_id: str, label: ImageFile | None, record: CohortRecord, state: CaseState | None
 ) -> bool:
     """Tell whether a case needs no label any more: it has one, or the record says so."""
-    is_said = state is CaseState.LABELLED
-    return is_said or label_that_counts(case_id, label, record) is not None
+    is_said = state is CaseState.LABELLED or label is not None
+    return is_said or any(label_files(case_id, record)) or any(_labels_of_record(case_id, record))
 
 
 def labelled_cases(
@@ -96,14 +166,16 @@ def labelled_cases(
 
     Raises:
         UsageError: If the folder is not there, or if none of its files belongs to a case.
+        CohortError: If the record cannot be read.
     """
     if folder is not None:
         labels = _labels_of_folder(folder, cohort, reporter or NullReporter())
     else:
+        states = record.read_states()
         labels = {
             case.case_id: file
             for case in cohort.cases
-            if (file := label_that_counts(case.case_id, case.label, record)) is not None
+            if (file := label_that_counts(case.case_id, case.label, record, states=states))
         }
     return tuple(
         replace(case, label=labels[case.case_id]) for case in cohort.cases if case.case_id in labels

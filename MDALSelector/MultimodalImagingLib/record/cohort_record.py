@@ -1,125 +1,75 @@
-"""The record of a cohort: where it lies, and the state of every case.
+"""The record of a cohort: where it lies, and what is done to the states of its cases.
 
-`<cohort>/.crossmodal/` holds `cases.json` (states), `runs/`, `labels/`, `models/` and `cache/`. The
-record of a cohort that is not writable lies elsewhere. Everything is written atomically, and
-of two users who change states at the same time, the second gets an error.
+`<cohort>/.crossmodal/` holds `cases.json` (states, claims, evaluation set, saved labels),
+`history.jsonl`, `rounds.json`, `runs/`, `labels/`, `autosave/`, `models/`, `results/` and `cache/`.
+The record of a cohort that is not writable lies elsewhere. Everything is written atomically, and of
+two users who change states at the same time, the second gets an error.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MultimodalImagingLib.errors import CohortError, UsageError
-from MultimodalImagingLib.jobs.environment import home_folder, same_name, user_name
-from MultimodalImagingLib.record.atomic_files import is_writable_folder, write_json
-from MultimodalImagingLib.record.json_entry import json_value
+from MultimodalImagingLib.jobs.environment import home_folder, user_name
+from MultimodalImagingLib.jobs.texts import counted, listed
+from MultimodalImagingLib.record.atomic_files import (
+    explained_writing,
+    is_writable_folder,
+    write_text,
+)
+from MultimodalImagingLib.record.case_states import (
+    CaseState,
+    CaseStates,
+    Claim,
+    SavedLabel,
+    StateEntry,
+    parse_states,
+    states_text,
+    utc_now,
+)
+from MultimodalImagingLib.record.claims import (
+    timed_out,
+    with_claim,
+    with_sign_of_life,
+    without_claim,
+)
+from MultimodalImagingLib.record.history import append_event, read_history
 from MultimodalImagingLib.record.locks import locked
 from MultimodalImagingLib.record.ownership import RECORD_NAME
+from MultimodalImagingLib.record.readers import checked_reader
+from MultimodalImagingLib.record.record_folders import RecordFolders
+from MultimodalImagingLib.record.rounds import read_rounds
+from MultimodalImagingLib.record.state_changes import check_conflicts, events_of, with_states
 
+__all__ = [
+    "CaseState",
+    "CaseStates",
+    "Claim",
+    "CohortRecord",
+    "SavedLabel",
+    "StateEntry",
+    "default_record_folder",
+    "open_record",
+]
 FOLDER_NAME = RECORD_NAME
-FORMAT_VERSION = 1
+FILE_NAME = "cases.json"
 LOCK_WAIT_S = 5.0
 LOCK_SILENCE_S = 60.0  # writing states takes milliseconds
-
-
-class CaseState(StrEnum):
-    """What has been done about labeling a case."""
-
-    UNLABELLED = "unlabelled"
-    SUGGESTED = "suggested"
-    IN_PROGRESS = "in progress"
-    LABELLED = "labelled"
-    SKIPPED = "skipped"
-    CHECK_PAIRING = "check pairing"
+_ADVICE = (
+    "Labels and states that were saved before are unchanged. Make sure that the folder is there and"
+    " may be written, and that its disk is not full; then try again."
+)
 
 
 @dataclass(frozen=True)
-class StateEntry:
-    """The state of one case, who set it, and when.
-
-    Attributes:
-        state: The state.
-        by: Login name of the user who set it.
-        at: UTC time in ISO 8601.
-        note: Why, in words, or what the label began as; may be empty.
-        former: The state before this one.
-    """
-
-    state: CaseState
-    by: str
-    at: str
-    note: str = ""
-    former: CaseState = CaseState.UNLABELLED
-
-
-@dataclass(frozen=True)
-class CaseStates:
-    """The states of all cases that have one.
-
-    Attributes:
-        entries: Entry per case; a case without one is unlabeled.
-        revision: Grows with every change; 0 when nothing was ever written.
-    """
-
-    entries: Mapping[str, StateEntry]
-    revision: int
-
-    def of(self, case_id: str) -> CaseState:
-        """Return the state of a case."""
-        entry = self.entries.get(case_id)
-        return CaseState.UNLABELLED if entry is None else entry.state
-
-
-@dataclass(frozen=True)
-class CohortRecord:
-    """A cohort's record in a folder that exists and can be written.
-
-    Attributes:
-        folder: The record's own folder.
-    """
-
-    folder: Path
-
-    @property
-    def cache(self) -> Path:
-        """Folder of what can be computed again; may be deleted at any time."""
-        return self.folder / "cache"
-
-    @property
-    def labels(self) -> Path:
-        """Folder of the labels that were made here."""
-        return self.folder / "labels"
-
-    @property
-    def models(self) -> Path:
-        """Folder of the models that were trained here."""
-        return self.folder / "models"
-
-    @property
-    def results(self) -> Path:
-        """Folder of results, with a folder per model in it."""
-        return self.folder / "results"
-
-    def new_run_folder(self, name: str) -> Path:
-        """Create the next numbered folder for a run, for example `runs/003-DiverseMD`."""
-        runs = self.folder / "runs"
-        runs.mkdir(parents=True, exist_ok=True)
-        numbers = [int(path.name[:3]) for path in runs.iterdir() if path.name[:3].isdigit()]
-        number = max(numbers, default=0) + 1
-        while True:
-            folder = runs / f"{number:03d}-{name}"
-            try:
-                folder.mkdir()
-            except FileExistsError:  # another run of the same second
-                number += 1
-            else:
-                return folder
+class CohortRecord(RecordFolders):
+    """A cohort's record in a folder that exists and can be written."""
 
     def read_states(self) -> CaseStates:
         """Read the states of all cases.
@@ -127,18 +77,43 @@ class CohortRecord:
         Raises:
             CohortError: If the file is not what this program writes.
         """
-        path = self.folder / "cases.json"
-        if not path.exists():
-            return CaseStates({}, 0)
+        path = self.folder / FILE_NAME
         try:
-            content = json_value(path.read_text(encoding="utf-8"))
-            return _parse_states(content)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return parse_states(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return CaseStates({}, 0)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             msg = (
                 f"Expected the states of the cases in {path}, but the file cannot be read"
                 f" ({error}). Restore it from a backup, or move it away to start without states."
             )
             raise CohortError(msg) from error
+
+    def update(self, change: Callable[[CaseStates], CaseStates]) -> CaseStates:
+        """Change what the record knows of cases, while no other process does.
+
+        Args:
+            change: Gets what is known now and returns what shall be; its revision does not count.
+                Nothing is written if it returns what it got, or raises.
+
+        Raises:
+            LockedError: If another process is writing now.
+            CrossModalError: If the file cannot be written; the old one is then untouched.
+        """
+        path, what = self.folder / "cases.lock", f"The record {self.folder}"
+        with (
+            explained_writing(what, _ADVICE),
+            locked(path, wait_s=LOCK_WAIT_S, silent_for_s=LOCK_SILENCE_S, what=what) as lock,
+        ):
+            current = self.read_states()
+            changed = change(current)
+            if changed is current:
+                return current
+            states = replace(changed, revision=current.revision + 1)
+            text = states_text(states)
+            lock.check()
+            write_text(self.folder / FILE_NAME, text)
+        return states
 
     def change_states(
         self,
@@ -146,6 +121,7 @@ class CohortRecord:
         *,
         seen_revision: int | None = None,
         note: str = "",
+        reader: str = "",
     ) -> CaseStates:
         """Set states and keep all others.
 
@@ -153,6 +129,7 @@ class CohortRecord:
             changes: New state per case.
             seen_revision: The revision on which the user decided; `None` to accept any.
             note: Why, in words.
+            reader: Who decided, for the history.
 
         Returns:
             The states as they are now.
@@ -160,35 +137,113 @@ class CohortRecord:
         Raises:
             CohortError: If another user changed one of these cases since.
             LockedError: If another process is writing now.
+            CrossModalError: If a file cannot be written.
         """
-        path, what = self.folder / "cases.lock", f"The record {self.folder}"
-        with locked(path, wait_s=LOCK_WAIT_S, silent_for_s=LOCK_SILENCE_S, what=what):
-            current = self.read_states()
+        events: list[tuple[str, str]] = []
+
+        def change(current: CaseStates) -> CaseStates:
             if seen_revision is not None and current.revision != seen_revision:
-                self._refuse_conflicts(current, changes)
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            entries = dict(current.entries)
-            for case_id, state in changes.items():
-                new, before = CaseState(state), current.entries.get(case_id)
-                former = current.of(case_id)
-                if before is not None and before.state is new:
-                    former = before.former
-                entries[case_id] = StateEntry(new, user_name(), now, note, former)
-            states = CaseStates(entries, current.revision + 1)
-            cases = {case_id: asdict(entry) for case_id, entry in entries.items()}
-            content = {"format": FORMAT_VERSION, "revision": states.revision, "cases": cases}
-            write_json(self.folder / "cases.json", content)
+                check_conflicts(current, changes)
+            events[:] = events_of(current, changes)
+            return with_states(current, changes, note)
+
+        states = self.update(change)
+        for event, case_id in events:
+            details = {"note": note} if note else {}
+            append_event(self, event, case_id, reader=reader, details=details)
         return states
 
-    def _refuse_conflicts(self, current: CaseStates, changes: Mapping[str, CaseState]) -> None:
-        for case_id, state in changes.items():
-            entry = current.entries.get(case_id)
-            if entry is not None and entry.state != state:
-                msg = (
-                    f"Case {case_id} was set to '{entry.state}' by {entry.by} at {entry.at}, after"
-                    f" this view was opened. Refresh the list, then set '{state}' again if needed."
-                )
-                raise CohortError(msg)
+    def confirmed_cases(self) -> frozenset[str]:
+        """Return the cases of which a user has confirmed that their images belong together.
+
+        Raises:
+            CohortError: If the record cannot be read.
+        """
+        entries = self.read_states().entries.items()
+        now = {case for case, entry in entries if entry.state is CaseState.CONFIRMED}
+        return frozenset(now | {e.case for e in read_history(self) if e.event == "confirmed"})
+
+    def claim(self, case_id: str, reader: str, *, purpose: str = "label") -> Claim:
+        """Take a case for a reader, or renew their claim. One that timed out is taken over.
+
+        Raises:
+            ClaimedError: If another reader has the case, or the same one on another computer.
+            UsageError: If this can be no name of a reader.
+            LockedError: If another process is writing now.
+            CrossModalError: If a file cannot be written.
+        """
+        now, host = utc_now(), socket.gethostname()
+        new = Claim(checked_reader(reader), user_name(), host, now, now, purpose)
+        former: list[Claim | None] = []
+
+        def change(current: CaseStates) -> CaseStates:
+            former.append(current.claims.get(case_id))
+            return with_claim(current, case_id, new)
+
+        claim = self.update(change).claims[case_id]
+        if claim is new:
+            details = {"purpose": purpose, **timed_out(former[0])}
+            append_event(self, "claimed", case_id, reader=new.reader, details=details)
+        return claim
+
+    def touch_claim(self, case_id: str, reader: str) -> None:
+        """Give a sign of life for a claim; does nothing if the reader has none.
+
+        Raises:
+            LockedError: If another process is writing now.
+            CrossModalError: If the file cannot be written.
+        """
+        self.update(lambda current: with_sign_of_life(current, case_id, reader))
+
+    def release(self, case_id: str, reader: str) -> None:
+        """Give a case back that a reader has claimed, also on another computer.
+
+        Raises:
+            ClaimedError: If another reader has it.
+            LockedError: If another process is writing now.
+            CrossModalError: If a file cannot be written.
+        """
+        released: list[str] = []
+
+        def change(current: CaseStates) -> CaseStates:
+            found = without_claim(current, case_id, reader)
+            if found is not current:
+                released.append(current.claims[case_id].reader)
+            return found
+
+        self.update(change)
+        for name in released:
+            append_event(self, "released", case_id, reader=name)
+
+    def set_evaluation(self, groups: Mapping[str, str], *, seed: int) -> CaseStates:
+        """Set cases aside for testing, in addition to those that are.
+
+        Args:
+            groups: Per case, the group that it was drawn from.
+            seed: Of the drawing, for the history.
+
+        Raises:
+            CohortError: If a model of an earlier round was trained on one of them.
+            LockedError: If another process is writing now.
+            CrossModalError: If a file cannot be written.
+        """
+        trained = {case for entry in read_rounds(self) for case in entry.labels}
+        known = sorted(trained.intersection(groups))
+        if known:
+            msg = (
+                f"{counted(len(known), 'case', 'was', 'were')} trained on in an earlier round and"
+                f" cannot test a model any more: {listed(known)}. Choose others."
+            )
+            raise CohortError(msg)
+        states = self.update(
+            lambda current: replace(current, evaluation={**current.evaluation, **groups})
+        )
+        append_event(
+            self,
+            "evaluation-chosen",
+            details={"seed": seed, "groups": dict(sorted(groups.items()))},
+        )
+        return states
 
 
 def open_record(cohort_root: Path, *, folder: Path | None = None) -> CohortRecord:
@@ -236,25 +291,3 @@ def default_record_folder(cohort_root: Path) -> Path:
         raise UsageError(msg)
     digest = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:8]
     return home / FOLDER_NAME / "cohorts" / f"{root.resolve().name}-{digest}"
-
-
-def _parse_states(content: dict[str, object]) -> CaseStates:
-    if content["format"] != FORMAT_VERSION:
-        msg = f"format {content['format']!r}, this version reads {FORMAT_VERSION}"
-        raise ValueError(msg)
-    cases, revision = content["cases"], content["revision"]
-    if not isinstance(cases, dict) or not isinstance(revision, int):
-        msg = "`cases` or `revision` is missing"
-        raise TypeError(msg)
-    entries = {same_name(case_id): _parse_entry(item) for case_id, item in cases.items()}
-    return CaseStates(entries, revision)
-
-
-def _parse_entry(item: Mapping[str, str]) -> StateEntry:
-    """Read one entry; one of an older version has neither note nor former state."""
-    former = CaseState(item.get("former", CaseState.UNLABELLED))
-    note = item.get("note", "")
-    if not isinstance(note, str):
-        msg = f"the note {note!r} is no text"
-        raise TypeError(msg)
-    return StateEntry(CaseState(item["state"]), item["by"], item["at"], note, former)
