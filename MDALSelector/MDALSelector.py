@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import qt
@@ -165,12 +166,24 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
     def onTryButton(self) -> None:
         """Make the synthetic cohort."""
         with slicer.util.tryWithErrorDisplay(_("The sample cohort could not be made.")):
-            self.inspection.submit(sampleJob(Sample.COHORT, MODULE), self.onSampleMade)
+            chosen = self.logic.getParameterNode().cohortPath
+            job = sampleJob(Sample.COHORT, MODULE)
+            self.inspection.submit(job, partial(self.onSampleMade, chosen))
 
-    def onSampleMade(self, job: BackgroundProcess) -> None:
-        """Choose the synthetic cohort and find its cases."""
+    def onSampleMade(self, chosen: str, job: BackgroundProcess) -> None:
+        """Choose the synthetic cohort and find its cases, unless the user chose one meanwhile.
+
+        Args:
+            chosen: The cohort that was chosen when the button was pressed.
+            job: The job that made the synthetic one.
+        """
         with slicer.util.tryWithErrorDisplay(_("The sample cohort could not be made.")):
             parameters = self.logic.getParameterNode()
+            if parameters.cohortPath != chosen:
+                text = _("The sample cohort is in {folder}. You chose another cohort meanwhile.")
+                folder = samplePlaces(job.result)["cohort"]
+                self.inspection.say(text.format(folder=folder))
+                return
             with slicer.util.NodeModify(parameters):
                 parameters.cohortPath = samplePlaces(job.result)["cohort"]
                 parameters.recordPath = ""
@@ -193,7 +206,11 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
             self.inspection.submit(job, self.onInspected, about=job.arguments[2:3])
 
     def onInspected(self, job: BackgroundProcess) -> None:
-        """Show the cohort."""
+        """Show the cohort, unless another one was chosen meanwhile."""
+        if job.arguments[2] != self.logic.getParameterNode().cohortPath:
+            text = _("Done. The cohort was changed meanwhile; inspect {cohort} to see its cases.")
+            self.inspection.say(text.format(cohort=job.arguments[2]))
+            return
         with slicer.util.tryWithErrorDisplay(_("The cohort cannot be shown.")):
             report = self.logic.finishInspection(job)
             parameters = self.logic.getParameterNode()
@@ -222,7 +239,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         """Show the ranking, unless the scene has changed to another cohort meanwhile."""
         if job.arguments[2] != self.logic.getParameterNode().cohortPath:
             text = _("Done. The cohort was changed meanwhile; inspect {cohort} to see the ranking.")
-            self.ui.statusLabel.text = text.format(cohort=job.arguments[2])
+            self.jobs.say(text.format(cohort=job.arguments[2]))
             return
         with slicer.util.tryWithErrorDisplay(_("The ranking cannot be shown.")):
             self.logic.finishSelection(job)

@@ -49,6 +49,7 @@ class JobSection:
         self._timer.connect("timeout()", self._showProgress)
         self._onDone: Callable[[BackgroundProcess], None] | None = None
         self._about: Sequence[str] = ()
+        self._said = ""
         reserveLines(STATUS_LINES, self._statusLabel)
         self._cancelButton.connect("clicked()", self.cancel)
         jobQueue().changed.connect(self._showStatus)
@@ -73,7 +74,7 @@ class JobSection:
             about: What the job is about, for example its cohort; see `follow`.
         """
         self.release()
-        self.job, self._onDone, self._about = job, onDone, about
+        self.job, self._onDone, self._about, self._said = job, onDone, about, ""
         if self._logEdit is not None:
             self._logEdit.clear()
         job.stateChanged.connect(self._onStateChanged)
@@ -98,9 +99,14 @@ class JobSection:
         if self.isBusy:
             return
         self.release()
-        self._about = ()
+        self._about, self._said = (), ""
         if self._logEdit is not None:
             self._logEdit.clear()
+        self._showStatus()
+
+    def say(self, text: str) -> None:
+        """Say something in place of how the job ended, until the next one."""
+        self._said = text
         self._showStatus()
 
     def release(self) -> None:
@@ -169,11 +175,14 @@ class JobSection:
         if state is None or state.isOver or state is JobState.WAITING:
             self._progressBar.setValue(BAR_STEPS if state is JobState.DONE else 0)
         if state is not JobState.RUNNING or isSilent:
-            self._statusLabel.setText("" if self.job is None else statusText(self.job))
+            self._statusLabel.setText(self._said or self._ending())
         if state is JobState.RUNNING:
             self._timer.start()
         else:
             self._timer.stop()
+
+    def _ending(self) -> str:
+        return "" if self.job is None else statusText(self.job)
 
 
 def _named(ui: UiForm, prefix: str, kind: str) -> Any:

@@ -479,6 +479,16 @@ def test_a_ranking_of_a_cohort_that_was_left_meanwhile_is_not_shown(panel, tmp_p
     assert "/data/former" in panel.ui.statusLabel.text
 
 
+def test_cases_of_a_cohort_that_was_left_meanwhile_are_not_shown(panel, small_cohort, know):
+    from MDALSelectorLib.inspection.cohort_inspection import inspect_cohort
+
+    know(small_cohort)
+    panel.ui.cohortPathLineEdit.currentPath = "/data/other"
+    panel.onInspected(FinishedJob(inspect_cohort(small_cohort).to_json(), "/data/former"))
+    assert "/data/former" in panel.ui.inspectStatusLabel.text
+    assert not panel.logic.isInspected("/data/former")
+
+
 def test_inspecting_another_cohort_takes_the_former_ranking_away(ranked, know, tmp_path):
     from runs import write_small_cohort
 

@@ -38,6 +38,7 @@ JOBS = (
     "install",
     "check",
     "resetNames",
+    "try",
 )
 DIALOGS = ("manifest", "recent", "export", "openReport", "retrospectPage", "showResults")
 LEAVING = ("saveLabel", "loadCase", "closeCase", "useModel", "useStrategy")
@@ -248,7 +249,9 @@ class Monkey:
         kinds = ("Button", "CheckBox")
         found = [w for name, w in self._widgets(*kinds) if name not in avoided]
         if found:
-            drive.click(self.random.choice(found))
+            button = self.random.choice(found)
+            self.done.append(f"({button.objectName})")
+            drive.click(button)
 
     def choose_entry(self):
         import drive

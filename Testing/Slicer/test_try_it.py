@@ -120,6 +120,22 @@ def test_one_click_brings_a_cohort_that_can_be_ranked(selector, cohort, drive, w
     assert selector.ui.startButton.enabled or selector.setupSection.problem
 
 
+def test_a_cohort_that_was_chosen_meanwhile_stays(
+    selector, cohort, drive, wait_until, tmp_path, messages
+):
+    from runs import write_small_cohort
+
+    other = str(write_small_cohort(tmp_path / "other", 2))
+    drive.click(selector.ui.tryButton)
+    selector.ui.cohortPathLineEdit.currentPath = other
+    wait_until(lambda: not selector.inspection.isBusy)
+
+    assert selector._parameterNode.cohortPath == other
+    assert str(cohort) in selector.ui.inspectStatusLabel.text
+    assert selector.cases.rows == []
+    assert messages.messages == []
+
+
 def test_the_button_is_prominent_until_a_cohort_is_chosen(selector, cohort):
     assert not selector.ui.tryButton.autoRaise
     selector.ui.cohortPathLineEdit.currentPath = str(cohort)

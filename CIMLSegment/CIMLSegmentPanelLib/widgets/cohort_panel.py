@@ -164,7 +164,11 @@ class CohortPanel:
             self.inspection.submit(job, self.onInspected, about=about)
 
     def onInspected(self, job: BackgroundProcess) -> None:
-        """Show the cases."""
+        """Show the cases, unless another cohort was chosen meanwhile."""
+        if job.arguments[2] != self._parameters().cohortPath:
+            text = _("Done. The cohort was changed meanwhile; inspect {cohort} to see its cases.")
+            self.inspection.say(text.format(cohort=job.arguments[2]))
+            return
         with slicer.util.tryWithErrorDisplay(_("The cohort cannot be shown.")):
             self.work.finishInspection(job.result or {}, self._parameters())
             self.rememberCohort()
