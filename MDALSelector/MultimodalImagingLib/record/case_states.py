@@ -146,8 +146,8 @@ class CaseStates:
 
 
 def utc_now() -> str:
-    """Return the time in ISO 8601, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    """Return the time in ISO 8601; to the millisecond, which tells one save from the next."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def states_text(states: CaseStates) -> str:
