@@ -7,6 +7,18 @@ import sys
 from collections.abc import Sequence
 
 from MDALSelectorLib.commands.inspect import add_inspect_arguments, run_inspect
+from MDALSelectorLib.commands.record import (
+    add_claim_arguments,
+    add_export_arguments,
+    add_import_arguments,
+    add_release_arguments,
+    add_status_arguments,
+    run_claim,
+    run_export,
+    run_import,
+    run_release,
+    run_status,
+)
 from MDALSelectorLib.commands.retrospect import add_retrospect_arguments, run_retrospect_command
 from MDALSelectorLib.commands.sample import add_sample_arguments, run_sample
 from MDALSelectorLib.commands.select import (
@@ -61,7 +73,34 @@ def build_parser() -> argparse.ArgumentParser:
         add_arguments=add_sample_arguments,
         run=run_sample,
     )
+    _add_record_commands(commands)
     return parser
+
+
+def _add_record_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    for name, summary, add_arguments, run in (
+        (
+            "status",
+            "how far the labeling is, and what to do next",
+            add_status_arguments,
+            run_status,
+        ),
+        ("claim", "take cases for a reader", add_claim_arguments, run_claim),
+        ("release", "give claimed cases back", add_release_arguments, run_release),
+        (
+            "export",
+            "write the record as JSON and CSV with its labels, or lists for other programs",
+            add_export_arguments,
+            run_export,
+        ),
+        (
+            "import",
+            "add an export of somebody else's record, or a list of another program",
+            add_import_arguments,
+            run_import,
+        ),
+    ):
+        add_command(commands, name, summary, add_arguments=add_arguments, run=run)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

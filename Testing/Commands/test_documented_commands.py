@@ -26,9 +26,11 @@ from CIMLSegmentLib.results.result_io import write_result
 from CIMLSegmentLib.results.segmentation_result import SegmentationResult
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task
 from MDALSelectorLib.__main__ import build_parser as mdal_parser
+from MDALSelectorLib.exchange.record_export import export_record
 from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.images.geometry import Volume
 from MultimodalImagingLib.images.volume_io import write_volume
+from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.record.cohort_record import open_record
 from MultimodalImagingLib.record.selection_file import suggested_cases
 
@@ -90,6 +92,42 @@ EXAMPLES = (
         )
     ),
     Example((MDAL, "report", "{run}", "--events")),
+    Example((MDAL, "status", "{cohort}", "--json", "--record", "{record}")),
+    Example((MDAL, "status", "{cohort}", "--events")),
+    Example(
+        (
+            *(MDAL, "claim", "{cohort}", "case00", "case01", "--reader", "AB"),
+            *("--purpose", "re-read", "--record", "{record}", "--events"),
+        )
+    ),
+    Example(
+        (
+            *(MDAL, "release", "{cohort}", "case00", "--reader", "AB", "--record", "{record}"),
+            "--events",
+        )
+    ),
+    Example(
+        (
+            *(MDAL, "export", "{cohort}", "--output", "{new}", "--record", "{record}"),
+            *(
+                "--cart",
+                "{new}.csv",
+                "--case-iterator",
+                "{new}-2.csv",
+                "--primary",
+                "T1",
+                "--events",
+            ),
+        )
+    ),
+    Example((MDAL, "export", "{named}", "--slicercart", "{new}", "--primary", "T1")),
+    Example(
+        (
+            *(MDAL, "import", "{cohort}", "{exported}", "--replace", "--record", "{record}"),
+            "--events",
+        )
+    ),
+    Example((MDAL, "import", "{cohort}", "{manifest}")),
     Example((MDAL, "sample", "patient", "--output", "{new}", "--events")),
     Example(
         (
@@ -252,6 +290,9 @@ def places(tmp_path: Path, small_example: SmallExample) -> Mapping[str, str]:
     for number in range(N_CASES):
         case = tmp_path / "cohort" / f"case{number:02d}"
         shutil.copy(case / "seg.nii.gz", tmp_path / "labels" / f"{case.name}.nii.gz")
+        named = tmp_path / "named" / case.name
+        named.mkdir(parents=True)
+        shutil.copy(case / "t1.nii.gz", named / f"{case.name}_t1.nii.gz")
         images = (str(case / f"{kind}.nii.gz") for kind in ("t1", "t1c", "t2", "flair"))
         rows.append(",".join([case.name, *images, str(number)]))
     (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
@@ -264,7 +305,8 @@ def places(tmp_path: Path, small_example: SmallExample) -> Mapping[str, str]:
     }
     (tmp_path / "choices.json").write_text(json.dumps(choices), encoding="utf-8")
     names = ("cohort", "model", "run", "results", "labels", "record", "new")
-    names += ("dicom", "dicom_labels", "dicom_results")
+    names += ("dicom", "dicom_labels", "dicom_results", "exported", "named")
+    export_record(open_record(tmp_path / "cohort"), tmp_path / "exported", NullReporter())
     return {
         **{name: str(tmp_path / name) for name in names},
         "manifest": str(tmp_path / "manifest.csv"),
@@ -339,6 +381,8 @@ def test_command_of_readme(text, places, run):
         "PREDICTIONS": places["labels"],
         "DICOM_COHORT": places["dicom"],
         "DICOM_RESULTS": places["dicom_results"],
+        "CASE": "case00",
+        "EXPORT": places["exported"],
     }
     words = [meaning.get(word, word) for word in shlex.split(text)]
 

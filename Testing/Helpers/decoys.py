@@ -8,6 +8,10 @@ from pathlib import Path
 from phantoms import phantom, save_itk, save_nifti
 from small_example import SmallExample
 
+from MDALSelectorLib.exchange.record_export import export_record
+from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.record.cohort_record import open_record
+
 # Names that the program uses, with content that it did not write.
 LOOKALIKES = (
     *("report.html", "evaluation.csv", "evaluation.json", "selection.csv", "selection.json"),
@@ -43,6 +47,8 @@ def write_world(world: Path, example: SmallExample) -> None:
     save_nifti(world / "predicted" / "case00.nii.gz", phantom(0)[1])
     (world / "cohort" / "linked").symlink_to(world / "outside", target_is_directory=True)
     (world / "file.txt").write_text("mine", encoding="utf-8")
+    export_record(open_record(world / "cohort"), world / "exported", NullReporter())
+    shutil.rmtree(world / "cohort" / ".crossmodal")
     _foreign(world / "foreign")
     _foreign(world / "foreign" / "case00")
     _notes(world / "cohort")

@@ -64,6 +64,29 @@ WRITERS: Mapping[str, Writer] = {
         ),
         ("record", "asked"),
     ),
+    "status-record": Writer((MDAL, "status", "{world}/cohort", "--record", "{place}"), ("record",)),
+    "claim-record": Writer(
+        (MDAL, "claim", "{world}/cohort", "case00", "--record", "{place}"), ("record",)
+    ),
+    "release-record": Writer(
+        (MDAL, "release", "{world}/cohort", "case00", "--record", "{place}"), ("record",)
+    ),
+    "record-output": Writer(
+        (
+            *(MDAL, "export", "{world}/cohort", "--record", "{world}/asked"),
+            *("--output", "{place}"),
+        ),
+        ("asked",),
+    ),
+    "record-cart": Writer((MDAL, "export", "{world}/cohort", "--cart", "{place}/cases.csv")),
+    "record-case-iterator": Writer(
+        (MDAL, "export", "{world}/cohort", "--case-iterator", "{place}/cases.csv")
+    ),
+    "record-slicercart": Writer((MDAL, "export", "{world}/cohort", "--slicercart", "{place}")),
+    "record-import": Writer(
+        (MDAL, "import", "{world}/cohort", "{world}/exported", "--record", "{place}", "--replace"),
+        ("record",),
+    ),
     "sample": Writer((MDAL, "sample", "patient", "--output", "{place}")),
     "inspect-save": Writer((MDAL, "inspect", "{place}", "--save-modalities"), ("record",)),
     "segment": Writer((*SEGMENT, "--output", "{place}"), ("results",)),
@@ -205,6 +228,7 @@ def test_every_option_that_names_a_place_is_tried():
             places = options & {
                 *("--output", "--record", "--overwrite"),
                 *("--monai-bundle", "--nnunet", "--monai-label", "--csv", "--dicom-seg"),
+                *("--cart", "--case-iterator", "--slicercart"),
             }
             assert {option for option in places if (name, option) not in tried} == set()
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from CIMLSegmentLib.commands.evaluate import add_label_values_argument
 from CIMLSegmentLib.commands.train import find_cohort_apart, known_to_run, task_of_options
-from CIMLSegmentLib.exchange.case_table import export_table
 from CIMLSegmentLib.exchange.dicom_seg import SEG_TYPES
 from CIMLSegmentLib.exchange.labelled_cases import RESAMPLE, ExportJob
 from CIMLSegmentLib.exchange.monai_datastore import export_monai_label
@@ -19,6 +18,7 @@ from CIMLSegmentLib.model.shipped_models import MODEL_HELP, model_folder
 from CIMLSegmentLib.task.label_scheme import find_label_maps
 from CIMLSegmentLib.task.label_values import parse_label_values
 from CIMLSegmentLib.task.task_io import preset_names
+from MultimodalImagingLib.cohorts.case_table import export_table
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import UsageError

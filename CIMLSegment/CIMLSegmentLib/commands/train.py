@@ -29,6 +29,7 @@ from MultimodalImagingLib.cohorts.cases import Case, Cohort
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.cohorts.place_problems import label_problems, read_positions
+from MultimodalImagingLib.cohorts.saved_labels import edited_labels
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
@@ -127,6 +128,9 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     task = task_of_options(options, cohort)
     record = open_record(cohort.root, folder=options.record)
     cases = labelled_cases(cohort, record, options.labels, reporter)
+    if options.labels is None:
+        for text in edited_labels(record):
+            reporter.warning(text)
     reporter.info(
         f"{len(cases)} of {counted(len(cohort.cases), 'case', 'has', 'have')} a label map."
     )

@@ -14,10 +14,15 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     parse_pattern,
     write_patterns,
 )
+from MultimodalImagingLib.cohorts.saved_labels import edited_labels
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import is_unicode
 from MultimodalImagingLib.jobs.progress import Reporter
-from MultimodalImagingLib.record.cohort_record import open_record
+from MultimodalImagingLib.record.cohort_record import (
+    CohortRecord,
+    default_record_folder,
+    open_record,
+)
 
 
 def add_inspect_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +53,9 @@ def run_inspect(options: argparse.Namespace, reporter: Reporter) -> int:
     rows = tuple(parse_pattern(text) for text in options.modality)
     chosen = InspectionOptions(rows, options.deep)
     report = inspect_cohort(options.cohort, options=chosen, reporter=reporter)
+    record = CohortRecord(default_record_folder(options.cohort))
+    for text in edited_labels(record):
+        reporter.warning(text)
     if options.save_modalities:
         path = open_record(options.cohort).folder / FILE_NAME
         write_patterns(path, report.cohort.patterns)

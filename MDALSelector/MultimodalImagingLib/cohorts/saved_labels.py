@@ -110,6 +110,26 @@ def changed_elsewhere(record: CohortRecord) -> tuple[SavedLabel, ...]:
     return tuple(found)
 
 
+def edited_labels(record: CohortRecord) -> Iterator[str]:
+    """Yield a sentence for each label that is not as it was saved, for all who use labels.
+
+    Raises:
+        CohortError: If the record cannot be read.
+    """
+    for label in changed_elsewhere(record):
+        who = f"The label of {label.reader} for case {label.case_id}"
+        if not (record.folder / label.path).exists():
+            yield (
+                f"{who}, saved at {label.at}, is not in the record any more ({label.path})."
+                " Restore it from a backup, or label the case again."
+            )
+        else:
+            yield (
+                f"{who} was changed in another program since it was saved at {label.at}; it is"
+                f" used as it is now ({label.path}). Open it and save it again if that is right."
+            )
+
+
 def _all(states: CaseStates) -> Iterator[SavedLabel]:
     for case_id in sorted(states.labels):
         yield from (label for _, label in sorted(states.labels[case_id].items()))

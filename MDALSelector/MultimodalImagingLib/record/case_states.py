@@ -188,9 +188,12 @@ def parse_states(text: str) -> CaseStates:
         msg = "`cases` or `revision` is missing"
         raise TypeError(msg)
     return CaseStates(
-        {same_name(case): _entry(item) for case, item in content["cases"].items()},
+        {same_name(case): state_entry(item) for case, item in content["cases"].items()},
         revision,
-        {same_name(case): _claim(item) for case, item in content.get("claims", {}).items()},
+        {
+            same_name(case): claim_from_json(item)
+            for case, item in content.get("claims", {}).items()
+        },
         {same_name(case): _text(item) for case, item in content.get("evaluation", {}).items()},
         {
             same_name(case): {key: saved_label(item, case) for key, item in found.items()}
@@ -198,6 +201,33 @@ def parse_states(text: str) -> CaseStates:
         },
         {same_name(case): _made(item) for case, item in content.get("maps", {}).items()},
     )
+
+
+def state_entry(item: Mapping[str, str]) -> StateEntry:
+    """Read one entry; one of an older version has neither note nor former state.
+
+    Raises:
+        ValueError: If there is no such state.
+        KeyError: If something is missing.
+        TypeError: If something has another type.
+    """
+    former = CaseState(item.get("former", CaseState.UNLABELLED))
+    note = item.get("note", "")
+    if not isinstance(note, str):
+        msg = f"the note {note!r} is no text"
+        raise TypeError(msg)
+    return StateEntry(CaseState(item["state"]), item["by"], item["at"], note, former)
+
+
+def claim_from_json(item: Mapping[str, str]) -> Claim:
+    """Read one claim.
+
+    Raises:
+        KeyError: If something is missing.
+        TypeError: If something has another type.
+    """
+    names = ("reader", "by", "host", "since", "touched", "purpose")
+    return Claim(*(_text(item[name]) for name in names))
 
 
 def saved_label(item: Mapping[str, Any], case_id: str) -> SavedLabel:
@@ -236,21 +266,6 @@ def _lines(part: Mapping[str, object]) -> str:
 
 def _json(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
-
-
-def _entry(item: Mapping[str, str]) -> StateEntry:
-    """Read one entry; one of an older version has neither note nor former state."""
-    former = CaseState(item.get("former", CaseState.UNLABELLED))
-    note = item.get("note", "")
-    if not isinstance(note, str):
-        msg = f"the note {note!r} is no text"
-        raise TypeError(msg)
-    return StateEntry(CaseState(item["state"]), item["by"], item["at"], note, former)
-
-
-def _claim(item: Mapping[str, str]) -> Claim:
-    names = ("reader", "by", "host", "since", "touched", "purpose")
-    return Claim(*(_text(item[name]) for name in names))
 
 
 def _made(item: Mapping[str, Any]) -> MadeMap:

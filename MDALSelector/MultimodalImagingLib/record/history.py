@@ -132,15 +132,25 @@ def _read(record: RecordFolders) -> tuple[tuple[HistoryEvent, ...], int]:
     return events, len(found) - len(events)
 
 
+def history_event(content: Mapping[str, Any]) -> HistoryEvent:
+    """Read one event.
+
+    Raises:
+        TypeError: If something is missing, or has another type.
+    """
+    event = HistoryEvent(**content)
+    texts = (event.at, event.reader, event.by, event.event, event.case)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(event.details, dict):
+        msg = "it is no event"
+        raise TypeError(msg)
+    return event
+
+
 def _event(line: bytes) -> HistoryEvent | None:
     try:
-        content: dict[str, Any] = json_value(line)
-        event = HistoryEvent(**content)
+        return history_event(json_value(line))
     except (ValueError, TypeError):
         return None
-    texts = (event.at, event.reader, event.by, event.event, event.case)
-    is_whole = all(isinstance(text, str) for text in texts) and isinstance(event.details, dict)
-    return event if is_whole else None
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -39,7 +39,12 @@ class ExportedTable:
 
 
 def export_table(
-    cohort: Cohort, record: CohortRecord, file: Path, *, suggested: Sequence[str] = ()
+    cohort: Cohort,
+    record: CohortRecord,
+    file: Path,
+    *,
+    suggested: Sequence[str] = (),
+    option: str = OPTION,
 ) -> ExportedTable:
     """Write the table; an older one is replaced.
 
@@ -48,12 +53,13 @@ def export_table(
         record: Its record: states of the cases, and labels.
         file: The CSV file.
         suggested: Cases that a selection suggests, in its order; they come first.
+        option: The option that names the file, for messages.
 
     Raises:
         UsageError: If there is a file that is no such table.
         CrossModalError: If it cannot be written.
     """
-    check_own_files({file: lambda data: data.startswith(_START)}, option=OPTION)
+    check_own_files({file: lambda data: data.startswith(_START)}, option=option)
     ranks = {case_id: number for number, case_id in enumerate(suggested, start=1)}
     cases = sorted(cohort.cases, key=lambda c: (ranks.get(c.case_id, len(ranks) + 1), c.case_id))
     text = io.StringIO()
@@ -63,7 +69,9 @@ def export_table(
     states = record.read_states()
     without_path: list[str] = []
     for case in cases:
-        label = label_that_counts(case.case_id, case.label, record, as_segmentation=True)
+        label = label_that_counts(
+            case.case_id, case.label, record, as_segmentation=True, states=states
+        )
         writer.writerow(
             [
                 case.case_id,
@@ -71,7 +79,7 @@ def export_table(
                 str(states.of(case.case_id)),
                 ranks.get(case.case_id, ""),
                 *_cells(case, cohort.modalities, without_path),
-                _path(label) or "",
+                file_path(label) or "",
             ]
         )
     write_text(file, text.getvalue())
@@ -81,13 +89,13 @@ def export_table(
 def _cells(case: Case, modalities: Sequence[str], without_path: list[str]) -> Iterator[str]:
     images: Mapping[str, ImageFile] = case.images
     for modality in modalities:
-        path = _path(images.get(modality))
+        path = file_path(images.get(modality))
         if modality in images and path is None:
             without_path.append(f"{case.case_id} {modality}")
         yield path or ""
 
 
-def _path(file: ImageFile | None) -> str | None:
+def file_path(file: ImageFile | None) -> str | None:
     """Return the path of an image that is a file of its own."""
     if file is None or file.component is not None or image_suffix(file.path) is None:
         return None

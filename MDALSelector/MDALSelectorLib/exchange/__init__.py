@@ -1,0 +1,1 @@
+"""The record of a cohort for other people and other programs: exports, imports, lists, status."""
