@@ -217,6 +217,8 @@ class InferenceConfig:
             volume are slower per volume on CPUs) and at most 16.
         mirror: Whether to average over the mirror images along all axes (8 times the work).
         maps: Whether the result holds attention and information maps.
+        no_influence: Whether to leave out the contributions to the prediction (Shapley values),
+            which are else computed with the maps: less time, and no influence maps.
         gradcam: Whether it also holds Grad-CAM maps of the messages.
         probabilities: Whether it also holds the probability of every region.
         n_samples: Samples of the messages for the uncertainty maps; 0 for no such maps.
@@ -241,7 +243,16 @@ class InferenceConfig:
     mirror: Annotated[bool, Option("--mirror", "average over mirror images: 8 times the work")] = (
         False
     )
-    maps: Annotated[bool, Option("--attention", "write attention and information maps")] = False
+    maps: Annotated[
+        bool, Option("--attention", "write influence, attention and information maps")
+    ] = False
+    no_influence: Annotated[
+        bool,
+        Option(
+            "--no-influence",
+            "with --attention: do not compute what each message changed in the prediction",
+        ),
+    ] = False
     gradcam: Annotated[bool, Option("--gradcam", "write Grad-CAM maps of the messages")] = False
     probabilities: Annotated[
         bool, Option("--probabilities", "write the probability of every region, per voxel")
@@ -265,6 +276,11 @@ class InferenceConfig:
             UsageError: If anything is wrong.
         """
         check_settings(self)
+
+    @property
+    def wants_influence(self) -> bool:
+        """Whether contributions to the prediction are computed."""
+        return self.maps and not self.no_influence
 
     def windows_at_a_time(self, window: Sequence[int]) -> int:
         """Return how many windows of a size, in voxels per axis, are computed together."""

@@ -19,7 +19,7 @@ Color = tuple[float, float, float, float]
 def colorTable(
     scene: slicer.vtkMRMLScene, name: str, colors: Sequence[Color]
 ) -> slicer.vtkMRMLColorTableNode:
-    """Return a hidden color table, made if it is not there.
+    """Return a hidden color table, made if it is not there, with these colors.
 
     Args:
         scene: The scene.
@@ -29,6 +29,8 @@ def colorTable(
     """
     node = scene.GetSingletonNode(name, "vtkMRMLColorTableNode")
     if node is not None:
+        if node.GetNumberOfColors() == len(colors):
+            _setColors(node, colors)
         return node
     node = scene.CreateNodeByClass("vtkMRMLColorTableNode")
     node.UnRegister(None)
@@ -36,10 +38,15 @@ def colorTable(
     node.SetSingletonTag(name)
     node.SetTypeToUser()
     node.SetNumberOfColors(len(colors))
-    for index, color in enumerate(colors):
-        node.SetColor(index, str(index), *color)
+    _setColors(node, colors)
     hideHelper(node)
     return scene.AddNode(node)
+
+
+def _setColors(node: slicer.vtkMRMLColorTableNode, colors: Sequence[Color]) -> None:
+    with slicer.util.NodeModify(node):
+        for index, color in enumerate(colors):
+            node.SetColor(index, str(index), *color)
 
 
 def showLegend(

@@ -12,7 +12,7 @@ import torch
 
 from CIMLSegmentLib.config import NetworkConfig
 from CIMLSegmentLib.model.model_description import Intensities, ModelFacts
-from CIMLSegmentLib.network.network import CIMLNet, CIMLOutput, MessageKey, build_network
+from CIMLSegmentLib.network.network import CIMLNet, Exchange, MessageKey, build_network
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.cohorts.cases import Case
@@ -66,15 +66,28 @@ class Recorder(NullReporter):
 class BrightVoxels(CIMLNet):
     """Calls every voxel a lesion whose SUV exceeds 3.5; the maps are known."""
 
-    def forward(self, images: torch.Tensor, **_: object) -> CIMLOutput:  # type: ignore[override]
-        pet = images[:, self.task.modality_index("PET")]
-        key = MessageKey("lesion", "CT", 1)
-        coarse = torch.nn.functional.avg_pool3d(pet[:, None], 2)[:, 0]
-        return CIMLOutput(
-            {"lesion": 20 * (pet[:, None] - np.arcsinh(3.5))},
-            {key: coarse.clamp(0, 1)},
-            {key: coarse.clamp(min=0)},
-        )
+    def encode(self, images: torch.Tensor) -> list[list[torch.Tensor]]:
+        return [[channel[:, None]] for channel in images.unbind(dim=1)]
+
+    def exchange(
+        self,
+        features: list[list[torch.Tensor]],
+        present: torch.Tensor,
+        generator: torch.Generator | None = None,
+    ) -> Exchange:
+        [pet] = features[self.task.modality_index("PET")]
+        key, coarse = MessageKey("lesion", "CT", 1), torch.nn.functional.avg_pool3d(pet, 2)
+        exchange = Exchange(present, generator)
+        exchange.attention[key] = coarse[:, 0].clamp(0, 1)
+        exchange.kl[key] = coarse[:, 0].clamp(min=0)
+        exchange.messages[key] = coarse
+        return exchange
+
+    def decode(
+        self, _: object, features: list[list[torch.Tensor]], *_rest: object, **_options: object
+    ) -> list[torch.Tensor]:
+        [pet] = features[self.task.modality_index("PET")]
+        return [20 * (pet - np.arcsinh(3.5))]
 
 
 def pet_ct() -> Task:

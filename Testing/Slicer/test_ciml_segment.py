@@ -1158,6 +1158,6 @@ def test_a_patient_on_three_native_grids_becomes_a_segmentation_with_overlays(
     before = shown_state()
     for row in range(panel.ui.shareTable.rowCount):
         drive.click_cell(panel.ui.shareTable, row, 0)
-        assert panel.ui.overlayLabel.text.startswith("Information ")
+        assert panel.ui.overlayLabel.text.startswith("Influence ")
     drive.click(panel.ui.removeOverlayButton)
     assert shown_state() == before

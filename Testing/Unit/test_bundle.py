@@ -73,7 +73,7 @@ def test_monai_runs_the_bundle_and_gets_our_output(model: Path, tmp_path: Path) 
     folders = [tmp_path / name / "b1" for name in ("monai", "ours")]
     names = [sorted(path.name for path in folder.iterdir()) for folder in folders]
     assert names[0] == names[1]
-    assert len(names[0]) == 3 + 9 + 6
+    assert len(names[0]) == 3 + 9 + 9 + 6
     for name in set(names[0]) - {"result.json"}:
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
 

@@ -208,9 +208,11 @@ def test_attention_is_0_to_1_and_uncertainty_is_0_to_ln_2(tmp_path: Path) -> Non
     result = segment(four_sequences(tmp_path), random_network(load_task("brats")), n_samples=2)
     for item in result.maps:
         low, high = float(item.volume.array.min()), float(item.volume.array.max())
-        assert low >= 0
-        assert high <= {"attention": 1, "uncertainty": np.log(2) + 1e-6}.get(item.key.kind, np.inf)
-        assert high > 0
+        assert low >= (-1 if item.key.kind == "influence" else 0)
+        assert high <= {"influence": 1, "attention": 1, "uncertainty": np.log(2) + 1e-6}.get(
+            item.key.kind, np.inf
+        )
+        assert max(high, -low) > 0
 
 
 def test_probabilities_are_those_that_the_labels_come_from(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_the_report_of_a_run_is_written_again(saved: Path) -> None:
 def test_a_model_segments_as_it_did(saved: Path) -> None:
     model, output = record(saved) / MODELS / "two-regions", saved / "again"
     arguments = ["segment", str(saved / "cohort"), "--case", "case-30", "--model", str(model)]
-    maps = ["--attention", "--gradcam", "--uncertainty", "--device", "cpu"]
+    maps = ["--attention", "--no-influence", "--gradcam", "--uncertainty", "--device", "cpu"]
     assert segmenter([*arguments, "--output", str(output), *maps]) == 0
     assert_same_result(output / "case-30", saved / "results" / "case-30")
 

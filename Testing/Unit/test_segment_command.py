@@ -75,7 +75,7 @@ def test_a_cohort_is_segmented_case_by_case(
     shares = [e["share"] for e in progress if e["share"] is not None]
     assert shares == sorted(shares)
     stored = read_result(tmp_path / "out" / "a")
-    assert [m.key.kind for m in stored.maps] == ["attention", "information"]
+    assert [m.key.kind for m in stored.maps] == ["influence", "attention", "information"]
     assert stored.volumes_ml["lesion"] > 0
 
 
@@ -123,7 +123,7 @@ def test_written_files_lie_where_simpleitk_sees_the_primary(
     images = ["--image", f"PET={tmp_path / name}", "--image", f"CT={case.images['CT'].path}"]
     assert run(*images, "--case-id", "c", "--output", tmp_path / "out", "--attention") == 0
     written = [*(tmp_path / "out" / "c").glob("*.nii.gz"), tmp_path / "out/c/segmentation.seg.nrrd"]
-    assert len(written) == 4
+    assert len(written) == 5
     for path in written:
         image = sitk.ReadImage(str(path))
         assert image.GetSize() == primary.GetSize(), path.name

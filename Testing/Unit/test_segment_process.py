@@ -98,7 +98,7 @@ def test_two_processes_write_the_same_bytes_but_for_times(tmp_path: Path) -> Non
     first, second = tmp_path / "first" / "case", tmp_path / "second" / "case"
     names = sorted(path.name for path in first.iterdir())
     assert names == sorted(path.name for path in second.iterdir())
-    assert len(names) == 3 + 9 + 6 + 9 + 3
+    assert len(names) == 3 + 9 + 9 + 6 + 9 + 3
     for name in set(names) - {"result.json"}:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
     contents = [json.loads((f / "result.json").read_text()) for f in (first, second)]

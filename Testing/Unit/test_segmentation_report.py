@@ -241,7 +241,7 @@ def test_the_page_shows_every_case_and_loads_nothing(
     source = Path(event["report"]).read_text(encoding="utf-8")
     page = _Page()
     page.feed(source)
-    assert len(page.sources) == 2 * (2 + 1 + 1)  # PET, CT, attention, information
+    assert len(page.sources) == 2 * (2 + 1 + 1 + 1)  # PET, CT, influence, attention, information
     assert all(s.startswith("data:image/jpeg;base64,") for s in page.sources)
     assert "a&b" in page.text
     assert "(Dice 0.77, HD95 4 mm)" in page.text
@@ -276,7 +276,7 @@ def test_a_case_without_images_is_described_without_pictures(results: Path, tmp_
     main(["report", str(results), "--images", str(one), "--events"])
     text = (results / "report.html").read_text(encoding="utf-8")
     assert "Its images were not given" in text
-    assert text.count("<img") == 4
+    assert text.count("<img") == 5
 
 
 def test_nothing_to_report_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -297,7 +297,7 @@ def test_chosen_cases_are_shown_with_the_reference(
     assert main([*arguments, "--case", "c"]) == 0
     text = page.read_text(encoding="utf-8")
     assert "and the reference (white dots)" in text
-    assert text.count("<img") == 4
+    assert text.count("<img") == 5
     assert "a&amp;b" not in text
     assert not (results / "report.html").exists()
     assert main([*arguments, "--case", "nobody"]) == 2
@@ -320,6 +320,6 @@ def test_a_page_has_pictures_of_so_many_cases_only(
     monkeypatch.setattr(segmentation_report, "MOST_PICTURED", 1)
     main(["report", str(results), "--images", str(tmp_path / "cohort"), "--events"])
     text = (results / "report.html").read_text(encoding="utf-8")
-    assert text.count("<img") == 4
+    assert text.count("<img") == 5
     assert "Choose with --case." in text
     assert ">c</h2>" in text

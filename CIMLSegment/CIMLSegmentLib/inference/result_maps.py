@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from CIMLSegmentLib.inference.gradcam import scaled_together
+from CIMLSegmentLib.inference.influence import InfluenceChannel
 from CIMLSegmentLib.inference.sliding_window import WindowedOutput
 from CIMLSegmentLib.inference.window_box import WindowBox
 from CIMLSegmentLib.network.network import MessageKey
@@ -68,6 +69,38 @@ def information_by_sender(output: WindowedOutput, space: OutputSpace) -> Informa
         )
         found[subtask.name, auxiliary] = information_on_output_grid(inside, space.grid)
     return found
+
+
+def influence_by_region(output: WindowedOutput, space: OutputSpace) -> Mapping[MapKey, Volume]:
+    """Return what every auxiliary changed in the prediction of every region, on the working grid.
+
+    Where several sub-tasks predict a region, its prediction here is the mean of theirs.
+
+    Returns:
+        Influence map to changes of probability, -1 to 1; empty unless they were asked for.
+    """
+    if not output.influence:
+        return {}
+    subtasks = space.task.subtasks
+    found: dict[MapKey, Volume] = {}
+    for name in space.task.region_names:
+        own = [subtask for subtask in subtasks if name in subtask.regions]
+        for subtask in own:
+            for auxiliary in subtask.auxiliaries:
+                key = MapKey("influence", subtask.primary, auxiliary, name)
+                changed = output.influence[InfluenceChannel(subtask.name, name, auxiliary)]
+                part = _visible(changed / len(own), space.box)
+                if key in found:
+                    part = Volume(np.add(found[key].array, part.array), part.grid)
+                found[key] = part
+    return found
+
+
+def influence_maps(changes: Mapping[MapKey, Volume], space: OutputSpace) -> Iterator[ResultMap]:
+    """Yield the changes of probability that `influence_by_region` returns as maps."""
+    for key, volume in changes.items():
+        values = np.clip(on_output_grid(volume, space.grid).array, -1, 1).astype(np.float32)
+        yield ResultMap(key, Volume(values, space.grid))
 
 
 def result_maps(

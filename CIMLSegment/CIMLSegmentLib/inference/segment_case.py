@@ -14,6 +14,8 @@ from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.devices import choose_device
 from CIMLSegmentLib.inference.result_maps import (
     OutputSpace,
+    influence_by_region,
+    influence_maps,
     information_by_sender,
     probability_maps,
     region_probabilities,
@@ -26,6 +28,7 @@ from CIMLSegmentLib.results.segmentation_result import (
     SegmentationResult,
     contributions,
     empty_region_warnings,
+    influences,
 )
 from CIMLSegmentLib.task.regions import merge_regions, region_masks
 from CIMLSegmentLib.task.task import Task
@@ -175,7 +178,11 @@ def _result(
     labels = Volume(label_map.astype(np.uint8) if is_small else label_map, space.grid)
     information = information_by_sender(output, space)
     masks = region_masks(labels.array, space.task)
-    maps = result_maps(output, information, space, with_messages=config.maps)
+    changes = influence_by_region(output, space)
+    maps = (
+        *influence_maps(changes, space),
+        *result_maps(output, information, space, with_messages=config.maps),
+    )
     if config.probabilities:
         maps = (*maps, *probability_maps(probabilities, space))
     return SegmentationResult(
@@ -184,6 +191,7 @@ def _result(
         primary=space.task.subtasks[0].primary,
         label_map=labels,
         contributions=contributions(masks, information, space.task),
+        influences=influences(changes),
         maps=maps,
         masks=masks,
     )

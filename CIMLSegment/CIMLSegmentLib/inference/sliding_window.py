@@ -20,7 +20,12 @@ from torch import Tensor, nn
 from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.devices import is_out_of_memory
 from CIMLSegmentLib.inference.gradcam import gradcam_keys, window_cams
-from CIMLSegmentLib.network.network import CIMLNet, MessageKey
+from CIMLSegmentLib.inference.influence import (
+    InfluenceChannel,
+    influence_channels,
+    window_influence,
+)
+from CIMLSegmentLib.network.network import CIMLNet, CIMLOutput, MessageKey
 from CIMLSegmentLib.results.map_kinds import MapKey
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.jobs.progress import Reporter, check_cancelled
@@ -38,6 +43,8 @@ class WindowedOutput:
         gradcam: Grad-CAM maps `(k, j, i)`, not scaled; empty unless asked for.
         sampled: Sub-task name to mean probabilities over sampled messages `(R, K, J, I)`; empty
             unless asked for.
+        influence: Contributions `(K, J, I)`, changes of probability, and the probabilities without
+            any message; empty unless asked for. See `inference/influence.py`.
     """
 
     logits: Mapping[str, Tensor]
@@ -45,6 +52,7 @@ class WindowedOutput:
     kl: Mapping[MessageKey, Tensor]
     gradcam: Mapping[MapKey, Tensor] = field(default_factory=dict)
     sampled: Mapping[str, Tensor] = field(default_factory=dict)
+    influence: Mapping[InfluenceChannel, Tensor] = field(default_factory=dict)
 
 
 def predict_windows(
@@ -105,6 +113,10 @@ def _unpacked(outputs: Sequence[Tensor], network: CIMLNet, plan: WindowPlan) -> 
     pairs = [(subtask.name, auxiliary) for subtask, auxiliary in network.task.pairs()]
     if not pairs or not rest:  # the baselines of an evaluation send no messages
         return WindowedOutput(logits, {}, {}, {}, sampled)
+    influence: dict[InfluenceChannel, Tensor] = {}
+    if plan.config.wants_influence:
+        channels = influence_channels(network.task)
+        influence = dict(zip(channels, rest.pop(0)[0], strict=True))
     cams: dict[MapKey, Tensor] = {}
     if plan.config.gradcam:
         cams = dict(zip(gradcam_keys(network.task), rest.pop(0)[0], strict=True))
@@ -114,7 +126,7 @@ def _unpacked(outputs: Sequence[Tensor], network: CIMLNet, plan: WindowPlan) -> 
         keys = [MessageKey(*pair, level) for pair in pairs]
         attention |= zip(keys, maps[0, : len(pairs)], strict=True)
         kl |= zip(keys, maps[0, len(pairs) :], strict=True)
-    return WindowedOutput(logits, attention, kl, cams, sampled)
+    return WindowedOutput(logits, attention, kl, cams, sampled, influence)
 
 
 def _by_subtask(channels: Tensor, network: CIMLNet) -> dict[str, Tensor]:
@@ -185,18 +197,30 @@ class WindowPredictor:
         return [values / len(mirrors) for values in total]
 
     def _outputs(self, windows: Tensor, present: Tensor) -> list[Tensor]:
-        output = self.network(windows, present=present)
+        output, influence = self._output(windows, present)
         outputs = [torch.cat(list(output.logits.values()), dim=1)]
         if self.plan.config.n_samples:
             outputs.append(self._mean_probabilities(windows, present))
         if not output.kl:  # no sub-task has auxiliaries
             return outputs
+        outputs += influence
         if self.plan.config.gradcam:
             outputs.append(window_cams(self.network, windows, present))
         for level in self.network.config.message_levels:
             maps = [*_at_level(output.attention, level), *_at_level(output.kl, level)]
             outputs.append(torch.stack(maps, dim=1))
         return outputs
+
+    def _output(self, windows: Tensor, present: Tensor) -> tuple[CIMLOutput, list[Tensor]]:
+        """Return what the network computes, and the contributions if they were asked for."""
+        network = self.network
+        has_messages = isinstance(network, CIMLNet) and any(network.task.pairs())
+        if not (self.plan.config.wants_influence and has_messages):
+            return network(windows, present=present), []
+        features = network.encode(windows)
+        exchange = network.exchange(features, present)
+        output = network.output(features, exchange)
+        return output, [window_influence(network, features, exchange, output)]
 
     def _mean_probabilities(self, windows: Tensor, present: Tensor) -> Tensor:
         n_samples = self.plan.config.n_samples

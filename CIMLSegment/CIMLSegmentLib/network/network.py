@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
@@ -93,14 +93,15 @@ class CIMLNet(nn.Module):
         check_images(images, self.task, self.config)
         if present is None:
             present = images.new_ones(images.shape[:2], dtype=torch.bool)
-        features = [
-            encoder(images[:, channel : channel + 1])
-            for channel, encoder in enumerate(self.encoders)
-        ]
-        exchange = _Exchange(present, generator)
-        logits: dict[str, list[Tensor]] = {}
-        for subtask, decoder in zip(self.task.subtasks, self.decoders, strict=True):
-            logits[subtask.name] = decoder(self._fuse(subtask, features, exchange))
+        features = self.encode(images)
+        return self.output(features, self.exchange(features, present, generator))
+
+    def output(self, features: list[list[Tensor]], exchange: Exchange) -> CIMLOutput:
+        """Decode every sub-task with all messages of an exchange."""
+        logits = {
+            subtask.name: self.decode(subtask, features, exchange.messages)
+            for subtask in self.task.subtasks
+        }
         return CIMLOutput(
             {name: levels[0] for name, levels in logits.items()},
             exchange.attention,
@@ -109,21 +110,61 @@ class CIMLNet(nn.Module):
             {name: tuple(levels[1:]) for name, levels in logits.items()},
         )
 
-    def _fuse(
-        self, subtask: Subtask, features: list[list[Tensor]], exchange: _Exchange
+    def encode(self, images: Tensor) -> list[list[Tensor]]:
+        """Return the features of every modality, level by level, of images `(B, M, …)`."""
+        return [
+            encoder(images[:, channel : channel + 1])
+            for channel, encoder in enumerate(self.encoders)
+        ]
+
+    def exchange(
+        self,
+        features: list[list[Tensor]],
+        present: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> Exchange:
+        """Let the gates make all messages.
+
+        Args:
+            features: What `encode` returns.
+            present: Which modalities may send messages, bool `(B, M)`.
+            generator: Source of the messages' noise; without it messages are their means.
+        """
+        exchange = Exchange(present, generator)
+        for module, (subtask, auxiliary) in zip(self.channels, self.task.pairs(), strict=True):
+            source = self.task.modality_index(auxiliary)
+            primary = features[self.task.modality_index(subtask.primary)]
+            gated_by_level = cast(MessageChannel, module)(primary, features[source])
+            for level, gated in gated_by_level.items():
+                exchange.send(MessageKey(subtask.name, auxiliary, level), gated, source)
+        return exchange
+
+    def decode(
+        self,
+        subtask: Subtask,
+        features: list[list[Tensor]],
+        messages: Mapping[MessageKey, Tensor],
+        *,
+        withheld: Collection[str] = (),
     ) -> list[Tensor]:
-        primary = features[self.task.modality_index(subtask.primary)]
-        fused = list(primary)
+        """Return the logits of a sub-task, finest first.
+
+        Args:
+            subtask: The sub-task.
+            features: What `encode` returns.
+            messages: Those of the exchange.
+            withheld: Auxiliaries whose messages are replaced by the prior's mean, 0.
+        """
+        fused = list(features[self.task.modality_index(subtask.primary)])
         for module, (owner, auxiliary) in zip(self.channels, self.task.pairs(), strict=True):
             channel = cast(MessageChannel, module)
-            if owner == subtask:
-                source = self.task.modality_index(auxiliary)
-                gated_by_level = channel(primary, features[source])
-                for level, gated in gated_by_level.items():
-                    key = MessageKey(subtask.name, auxiliary, level)
-                    message = exchange.send(key, gated, source)
-                    fused[level] = channel.join(fused[level], message, level)
-        return fused
+            for level in channel.message_levels if owner == subtask else ():
+                message = messages[MessageKey(subtask.name, auxiliary, level)]
+                if auxiliary in withheld:
+                    message = torch.zeros_like(message)
+                fused[level] = channel.join(fused[level], message, level)
+        levels: list[Tensor] = self.decoders[self.task.subtasks.index(subtask)](fused)
+        return levels
 
 
 class MessageChannel(nn.Module):
@@ -156,24 +197,31 @@ class MessageChannel(nn.Module):
         return features + torch.as_tensor(projection(message))
 
 
-class _Exchange:
-    """The messages of one forward pass."""
+class Exchange:
+    """The messages of one forward pass.
+
+    Attributes:
+        present: Which modalities may send messages, bool `(B, M)`.
+        attention: Attention maps, as in `CIMLOutput`.
+        kl: Information, nats, as in `CIMLOutput`.
+        messages: Messages, as in `CIMLOutput`.
+    """
 
     def __init__(self, present: Tensor, generator: torch.Generator | None) -> None:
         self.present = present
-        self.generator = generator
+        self._generator = generator
         self.attention: dict[MessageKey, Tensor] = {}
         self.kl: dict[MessageKey, Tensor] = {}
         self.messages: dict[MessageKey, Tensor] = {}
 
-    def send(self, key: MessageKey, gated: tuple[Tensor, Tensor], source: int) -> Tensor:
+    def send(self, key: MessageKey, gated: tuple[Tensor, Tensor], source: int) -> None:
+        """Make one message of what a gate let through; 0 where its modality is absent."""
         statistics, attention = gated
-        message, kl = gaussian_message(statistics, generator=self.generator)
+        message, kl = gaussian_message(statistics, generator=self._generator)
         absent = ~self.present[:, source]
         self.attention[key] = zero_where(absent, attention)
         self.kl[key] = zero_where(absent, kl)
         self.messages[key] = zero_where(absent, message)
-        return self.messages[key]
 
 
 def build_network(task: Task, config: NetworkConfig, *, seed: int) -> CIMLNet:

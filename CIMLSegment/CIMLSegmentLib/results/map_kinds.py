@@ -18,6 +18,7 @@ COLORS: Mapping[str, tuple[str, ...]] = {
         "Inferno": "000004 1b0c41 4a0c6b 781c6d a52c60 cf4446 ed6925 fb9b06 f7d13d fcffa4",
         "Plasma": "0d0887 47039f 7301a8 9c179e bd3786 d8576b ed7953 fb9f3a fdca26 f0f921",
         "Viridis": "440154 482878 3e4989 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725",
+        "DivergingBlueRed": "063263 256caf 559ec9 a7cfe4 e1ecf3 fae8dd f7b99b de725b b82431 6a011f",
     }.items()
 }
 
@@ -39,6 +40,7 @@ class MapKind:
         top_text: The upper end as a legend gives it; empty where it follows from the values.
         has_route: Whether a map belongs to an auxiliary and the primary that it informs.
         has_region: Whether a map belongs to a region.
+        is_signed: Whether its scale goes from minus the upper end to the upper end.
     """
 
     name: str
@@ -53,6 +55,7 @@ class MapKind:
     top_text: str = ""
     has_route: bool = True
     has_region: bool = True
+    is_signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,22 @@ class MapKey:
 
 
 _KINDS = (
+    MapKind(
+        name="influence",
+        title=QT_TRANSLATE_NOOP("MapKind", "Influence"),
+        meaning="change of the region's probability, -1 to 1; they add up to the prediction with"
+        " all messages minus that with none",
+        colors="DivergingBlueRed",
+        is_signed=True,
+        choice=QT_TRANSLATE_NOOP("MapKind", "Influence (change of probability)"),
+        hint=QT_TRANSLATE_NOOP(
+            "MapKind",
+            "How much more (red) or less (blue) likely each voxel is to be the region because of"
+            " this auxiliary (Shapley value). Those of all auxiliaries add up to the prediction"
+            " with all of them minus the one without any.",
+        ),
+        heading="Influence: what each auxiliary changed in the prediction (red more, blue less)",
+    ),
     MapKind(
         name="information",
         title=QT_TRANSLATE_NOOP("MapKind", "Information"),

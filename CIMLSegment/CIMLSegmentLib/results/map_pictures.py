@@ -74,9 +74,15 @@ def gray_picture(image: Volume, plane: Grid, *, kind: str) -> Float32Array:
 
 
 def with_map(
-    gray: Float32Array, shown: Volume, plane: Grid, *, top: float, colors: str
+    gray: Float32Array,
+    shown: Volume,
+    plane: Grid,
+    *,
+    top: float,
+    colors: str,
+    is_signed: bool = False,
 ) -> ByteArray:
-    """Lay a map over a gray picture; the higher the value, the less is seen of the picture.
+    """Lay a map over a gray picture; the larger the value, the less is seen of the picture.
 
     Args:
         gray: The picture, 0 to 1.
@@ -84,11 +90,13 @@ def with_map(
         plane: The plane of the picture.
         top: The value that gets the last color; values above look the same.
         colors: Key of `COLORS`.
+        is_signed: Whether the first color is that of minus `top`, and 0 is transparent.
     """
-    share = np.clip(_on_plane(shown, plane) / max(top, 1e-12), 0, 1)
-    opacity = (MAX_OPACITY * np.sqrt(share))[..., None]
+    share = np.clip(_on_plane(shown, plane) / max(top, 1e-12), -1 if is_signed else 0, 1)
+    opacity = (MAX_OPACITY * np.sqrt(np.abs(share)))[..., None]
     base = np.repeat(gray[..., None], 3, axis=2)
-    mixed = (1 - opacity) * base + opacity * color_of(share, colors)
+    place = (share + 1) / 2 if is_signed else share
+    mixed = (1 - opacity) * base + opacity * color_of(place, colors)
     return np.asarray(np.rint(255 * np.clip(mixed, 0, 1)), dtype=np.uint8)
 
 
@@ -146,10 +154,10 @@ def jpeg(picture: ByteArray) -> bytes:
 
 
 def top_of_maps(maps: Iterable[Volume]) -> float:
-    """Return one scale for several maps: the largest of their 99.9th percentiles above 0."""
+    """Return one scale for several maps: the largest 99.9th percentile of what is not 0."""
     tops = []
     for item in maps:
-        values = np.asarray(item.array, dtype=np.float32)
+        values = np.abs(np.asarray(item.array, dtype=np.float32))
         if (values > 0).any():
             tops.append(float(np.percentile(values[values > 0], 99.9)))
     return max(tops, default=1.0)

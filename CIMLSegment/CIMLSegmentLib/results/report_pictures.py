@@ -52,12 +52,14 @@ class TileRow:
         tiles: The pictures.
         colors: Color map of the legend, a key of `COLORS`; empty for none.
         top: What the last color means, with unit.
+        bottom: What the first color means.
     """
 
     title: str
     tiles: tuple[Tile, ...]
     colors: str = ""
     top: str = ""
+    bottom: str = "0"
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ def _map_row(kind: MapKind, scene: _Scene) -> TileRow:
     maps = [item for item in scene.result.maps if item.key.kind == kind.name]
     volumes = {item.path: read_volume(ImageFile(item.path)) for item in maps}
     top = top_of_maps(volumes.values()) if kind.top is None else kind.top
+    bottom = f"-{short_number(top)}" if kind.is_signed else "0"
     tiles: list[Tile] = []
     for route in dict.fromkeys((item.key.primary, item.key.auxiliary) for item in maps):
         of_route = [item for item in maps if (item.key.primary, item.key.auxiliary) == route]
@@ -127,9 +130,14 @@ def _map_row(kind: MapKind, scene: _Scene) -> TileRow:
             shared = replace(of_route[0].key, region=None)
             of_route = [replace(of_route[0], key=shared)]
         tiles += [_map_tile(item, volumes[item.path], scene, kind, top) for item in of_route]
+    return TileRow(kind.heading, tuple(tiles), kind.colors, _top_text(kind, top, scene), bottom)
+
+
+def _top_text(kind: MapKind, top: float, scene: _Scene) -> str:
+    if kind.is_signed:
+        return f"+{short_number(top)}"
     per_ml = 1000 / float(np.prod(scene.grid.spacing_mm))
-    text = kind.top_text or f"{short_number(top * per_ml)} nats/ml"
-    return TileRow(kind.heading, tuple(tiles), kind.colors, text)
+    return kind.top_text or f"{short_number(top * per_ml)} nats/ml"
 
 
 def _map_tile(item: StoredMap, volume: Volume, scene: _Scene, kind: MapKind, top: float) -> Tile:
@@ -140,7 +148,9 @@ def _map_tile(item: StoredMap, volume: Volume, scene: _Scene, kind: MapKind, top
     gray = scene.grays.get(below)
     if gray is None:
         return Tile(f"{title}: {below} is missing", None)
-    colored = with_map(gray, volume, scene.plane, top=top, colors=kind.colors)
+    colored = with_map(
+        gray, volume, scene.plane, top=top, colors=kind.colors, is_signed=kind.is_signed
+    )
     return Tile(title, _embedded(with_outlines(colored, scene.rims, scene.result.task)))
 
 

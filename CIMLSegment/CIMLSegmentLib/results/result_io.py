@@ -183,6 +183,7 @@ def _content(result: SegmentationResult) -> dict[str, Any]:
             }
             for region in result.task.regions
         ],
+        "influence": [asdict(entry) for entry in result.influences],
         "contributions": [asdict(entry) for entry in result.contributions],
         "maps": [_map_content(item) for item in result.maps],
         "missing": list(result.missing),
@@ -195,11 +196,14 @@ def _content(result: SegmentationResult) -> dict[str, Any]:
 
 
 def _map_content(item: ResultMap) -> dict[str, Any]:
+    """Describe a map; the largest value of a signed one is that of its absolute values."""
+    values, kind = item.volume.array, MAP_KINDS[item.key.kind]
+    largest = np.abs(values).max() if kind.is_signed else values.max()
     return {
         **asdict(item.key),
         "file": map_file_name(item.key),
-        "unit": MAP_KINDS[item.key.kind].meaning,
-        "maximum": float(item.volume.array.max()),
+        "unit": kind.meaning,
+        "maximum": float(largest),
     }
 
 

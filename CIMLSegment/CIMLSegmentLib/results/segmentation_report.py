@@ -11,7 +11,12 @@ from CIMLSegmentLib.results.evaluation import reference_maps
 from CIMLSegmentLib.results.evaluation_files import read_evaluation
 from CIMLSegmentLib.results.map_kinds import COLORS
 from CIMLSegmentLib.results.report_pictures import TileRow, case_pictures, short_number
-from CIMLSegmentLib.results.segmentation_result import Contribution, StoredResult, read_results
+from CIMLSegmentLib.results.segmentation_result import (
+    Contribution,
+    Influence,
+    StoredResult,
+    read_results,
+)
 from CIMLSegmentLib.task.label_scheme import LabelMaps
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.cases import Case
@@ -41,12 +46,12 @@ class ShareRow:
     Attributes:
         auxiliary: The modality that sent the message.
         primary: The modality that received the message.
-        cells: Region to nats and share; a region that the primary does not segment is not in it.
+        cells: Region to amount and share; a region that the primary does not segment is not in it.
     """
 
     auxiliary: str
     primary: str
-    cells: Mapping[str, Contribution]
+    cells: Mapping[str, Contribution | Influence]
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class CaseView:
 
     Attributes:
         result: Its result.
+        influence: What the auxiliaries changed in the prediction; empty if that is not known.
         table: Contributions of the auxiliaries.
         scores: Region to its entry of `evaluation.json`, if the results were evaluated.
         rows: Rows of pictures.
@@ -63,6 +69,7 @@ class CaseView:
     """
 
     result: StoredResult
+    influence: tuple[ShareRow, ...]
     table: tuple[ShareRow, ...]
     scores: Mapping[str, Mapping[str, Any]]
     rows: tuple[TileRow, ...] = ()
@@ -145,21 +152,25 @@ def render(views: Sequence[CaseView], evaluation: Mapping[str, Any], name: str) 
         "views": views,
         "evaluation": evaluation,
         "colors": {region.name: f"rgb{region.color}" for region in task.regions},
+        "mean_influence": mean_influence([view.result for view in views]),
         "mean_table": mean_table([view.result for view in views]),
         "models": _models(views),
     }
     filters: dict[str, Callable[..., str]] = {
         "percent": lambda share: f"{100 * share:.0f} %",
         "short": short_number,
+        "amount": lambda volume: f"{volume:.1f}" if volume >= 10 else f"{volume:.2f}",
         "ml": lambda volume: f"{volume:.1f} ml" if volume >= 10 else f"{volume:.2f} ml",
         "legend": lambda colors: ", ".join(f"#{color}" for color in COLORS[colors]),
     }
     return render_page(Path(__file__).with_name(TEMPLATE_NAME), values, filters=filters)
 
 
-def share_table(entries: Sequence[Contribution], task: Task) -> tuple[ShareRow, ...]:
+def share_table(
+    entries: Sequence[Contribution] | Sequence[Influence], task: Task
+) -> tuple[ShareRow, ...]:
     """Arrange contributions as rows of auxiliaries, in the task's order."""
-    rows: dict[tuple[str, str], dict[str, Contribution]] = {}
+    rows: dict[tuple[str, str], dict[str, Contribution | Influence]] = {}
     for subtask, auxiliary in task.pairs():
         rows.setdefault((auxiliary, subtask.primary), {})
     for entry in entries:
@@ -182,6 +193,34 @@ def mean_table(results: Sequence[StoredResult]) -> tuple[ShareRow, ...]:
         nats = sum(n for n, _ in given) / len(given) if given else 0.0
         share = sum(s for _, s in given) / len(given) if given else None
         means.append(Contribution(region, primary, auxiliary, nats, share))
+    return share_table(means, results[0].task)
+
+
+def mean_influence(results: Sequence[StoredResult]) -> tuple[ShareRow, ...]:
+    """Return mean milliliters, and the share of all changes together, over the cases."""
+    found: dict[tuple[str, str, str], list[Influence]] = {}
+    n_known = sum(bool(result.influences) for result in results)
+    if not n_known:
+        return ()
+    for result in results:
+        for entry in result.influences:
+            found.setdefault((entry.region, entry.primary, entry.auxiliary), []).append(entry)
+    sums = {
+        key: (sum(e.added_ml for e in entries), sum(e.removed_ml for e in entries))
+        for key, entries in found.items()
+    }
+    totals: dict[str, float] = {}
+    for (region, _, _), (added, removed) in sums.items():
+        totals[region] = totals.get(region, 0.0) + added + removed
+    means = [
+        Influence(
+            *key,
+            added_ml=added / n_known,
+            removed_ml=removed / n_known,
+            share=(added + removed) / totals[key[0]] if totals[key[0]] > 0 else None,
+        )
+        for key, (added, removed) in sums.items()
+    ]
     return share_table(means, results[0].task)
 
 
@@ -214,7 +253,8 @@ def _view(result: StoredResult, evaluation: Mapping[str, Any]) -> CaseView:
         for score in evaluation.get("scores", ())
         if score["case_id"] == result.case_id
     }
-    return CaseView(result, share_table(result.contributions, result.task), scores)
+    influence = share_table(result.influences, result.task) if result.influences else ()
+    return CaseView(result, influence, share_table(result.contributions, result.task), scores)
 
 
 def _results(request: ReportRequest) -> list[StoredResult]:

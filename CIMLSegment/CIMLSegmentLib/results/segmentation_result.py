@@ -56,6 +56,32 @@ class Contribution:
 
 
 @dataclass(frozen=True)
+class Influence:
+    """What one auxiliary changed in the prediction of one region (Shapley value).
+
+    Attributes:
+        region: Name of the region.
+        primary: The modality that received the message.
+        auxiliary: The modality that sent the message.
+        added_ml: Soft volume that it added where it made the region more likely, ml.
+        removed_ml: Soft volume that it took away where it made it less likely, ml, at least 0.
+        share: Part of the changes of all auxiliaries, 0 to 1; `None` if none changed anything.
+    """
+
+    region: str
+    primary: str
+    auxiliary: str
+    added_ml: float
+    removed_ml: float
+    share: float | None
+
+    @property
+    def net_ml(self) -> float:
+        """Change of the region's soft volume, ml."""
+        return self.added_ml - self.removed_ml
+
+
+@dataclass(frozen=True)
 class SegmentationResult:
     """A segmented case; everything lies on the grid of the primary image.
 
@@ -65,6 +91,7 @@ class SegmentationResult:
         primary: The modality whose grid this is.
         label_map: Label values of the task.
         contributions: Table auxiliary x region, in the task's order.
+        influences: The same table of what changed in the prediction; empty if not asked for.
         maps: The maps that were asked for.
         missing: Auxiliaries that the case lacked; their messages were the prior mean.
         warnings: What the user should know, full sentences.
@@ -79,6 +106,7 @@ class SegmentationResult:
     primary: str
     label_map: Volume
     contributions: tuple[Contribution, ...] = ()
+    influences: tuple[Influence, ...] = ()
     maps: tuple[ResultMap, ...] = ()
     missing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -135,6 +163,36 @@ def contributions(
     return tuple(table)
 
 
+def influences(changes: Mapping[MapKey, Volume]) -> tuple[Influence, ...]:
+    """Add up what each auxiliary changed in the prediction of each region.
+
+    Args:
+        changes: Influence map to changes of probability, -1 to 1, on any one grid; in the order of
+            the table.
+    """
+    added_up = {}
+    for key, volume in changes.items():
+        voxel_ml = float(np.prod(volume.grid.spacing_mm)) / 1000.0
+        values = np.asarray(volume.array, dtype=np.float32)
+        more = voxel_ml * float(np.maximum(values, 0).sum(dtype=np.float64))
+        less = voxel_ml * float(np.maximum(-values, 0).sum(dtype=np.float64))
+        added_up[key] = (more, less)
+    totals: dict[str | None, float] = {}
+    for key, sums in added_up.items():
+        totals[key.region] = totals.get(key.region, 0.0) + sum(sums)
+    return tuple(
+        Influence(
+            region=key.region or "",
+            primary=key.primary or "",
+            auxiliary=key.auxiliary or "",
+            added_ml=more,
+            removed_ml=less,
+            share=(more + less) / totals[key.region] if totals[key.region] > 0 else None,
+        )
+        for key, (more, less) in added_up.items()
+    )
+
+
 def _sum(volume: Volume, mask: MaskArray) -> float:
     return float(volume.array[mask].sum(dtype=np.float64))
 
@@ -179,6 +237,7 @@ class StoredResult:
         segmentation: Slicer's segmentation file.
         volumes_ml: Volume of every region, ml.
         contributions: Table auxiliary x region.
+        influences: The same table of what changed in the prediction; may be empty.
         maps: The maps.
         missing: Auxiliaries that the case lacked.
         warnings: Full sentences.
@@ -201,6 +260,7 @@ class StoredResult:
     timings_s: Mapping[str, float]
     model: Mapping[str, object]
     is_seen: bool = False
+    influences: tuple[Influence, ...] = ()
 
 
 def find_results(folder: Path) -> tuple[Path, ...]:
@@ -266,6 +326,10 @@ def read_result(folder: Path) -> StoredResult:
         timings_s=entry.mapping("timings_s", float),
         model=entry.value("model", dict),
         is_seen=entry.value("seen", bool, False),
+        influences=tuple(
+            config_from_json(Influence, item.data, where=f"influence in {where}")
+            for item in (entry.items("influence", "influence") if "influence" in entry.data else ())
+        ),
     )
     _check_files(result)
     return result

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 
 from CIMLSegmentLib.results.map_kinds import MapKey
+from CIMLSegmentLib.results.map_pictures import color_of
 from CIMLSegmentPanelLib.nodes.map_nodes import (
     keyOf,
     mapNode,
@@ -21,7 +24,11 @@ from CIMLSegmentPanelLib.nodes.map_overlay import MapOverlay, Overlay
 from CIMLSegmentPanelLib.nodes.result_facts import isResult, resultFacts, resultImages
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode, MapKind
 from MultimodalSlicerLib.cohort_nodes import fullName, titleOf
+from MultimodalSlicerLib.map_display import Color, colorTable
 from MultimodalSlicerLib.volume_nodes import OverlayStyle, styleOverlay
+
+SIGNED_TABLE, N_SIGNED_COLORS = "CIMLSegment signed map colors", 201
+NONE: Color = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -125,18 +132,39 @@ class MapBrowser:
         removeMaps(node)
 
     def _style(self, node: slicer.vtkMRMLSegmentationNode, view: MapView) -> OverlayStyle:
-        top = scaleTop(node, view.kind.value)
-        style = OverlayStyle(
-            low=0.0,
-            high=top,
-            threshold=top * view.threshold / 100,
-            colorNodeID=f"vtkMRMLColorTableNodeFile{view.kind.entry.colors}.txt",
-            isInterpolated=view.isInterpolated,
-        )
+        top, entry = scaleTop(node, view.kind.value), view.kind.entry
+        if entry.is_signed:  # views hide values below a threshold, not those around 0
+            table = colorTable(
+                node.GetScene(), SIGNED_TABLE, signedColors(entry.colors, view.threshold / 100)
+            )
+            style = OverlayStyle(-top, top, -math.inf, table.GetID(), view.isInterpolated)
+        else:
+            style = OverlayStyle(
+                low=0.0,
+                high=top,
+                threshold=top * view.threshold / 100,
+                colorNodeID=f"vtkMRMLColorTableNodeFile{entry.colors}.txt",
+                isInterpolated=view.isInterpolated,
+            )
         for item in mapNodes(node):
             if keyOf(item).kind == view.kind.value:
                 styleOverlay(item, style)
         return style
+
+
+def signedColors(name: str, hidden: float) -> list[Color]:
+    """Return the colors of values from minus to plus the upper end of a scale.
+
+    Args:
+        name: Colors, a key of `COLORS`.
+        hidden: Share of the scale, 0 to 1, up to which values of either sign have no color.
+    """
+    shares = np.linspace(-1, 1, N_SIGNED_COLORS, dtype=np.float32)
+    rows = color_of(((shares + 1) / 2).astype(np.float32), name).tolist()
+    return [
+        NONE if abs(share) <= hidden or share == 0 else (red, green, blue, 1.0)
+        for share, (red, green, blue) in zip(shares.tolist(), rows, strict=True)
+    ]
 
 
 def mapView(parameters: CIMLSegmentParameterNode) -> MapView:
@@ -204,8 +232,10 @@ def _legend(key: MapKey, regionTitle: str, kind: MapKind) -> str:
 
 
 def _description(overlay: Overlay, style: OverlayStyle, view: MapView, *, top: float) -> str:
-    unit = view.kind.entry.unit
-    if unit:
+    unit, hidden = view.kind.entry.unit, style.high * view.threshold / 100
+    if view.kind.entry.is_signed:
+        text = _("{title}, over '{image}'. Scale -{top} to {top}; within {threshold} of 0 hidden.")
+    elif unit:
         text = _("{title}, over '{image}'. Scale 0 to {top} {unit}; below {threshold} hidden.")
     else:
         text = _("{title}, over '{image}'. Scale 0 to {top}; below {threshold} hidden.")
@@ -214,9 +244,9 @@ def _description(overlay: Overlay, style: OverlayStyle, view: MapView, *, top: f
         image=fullName(overlay.image),
         top=f"{style.high:.3g}",
         unit=translate("MapKind", unit),
-        threshold=f"{style.threshold:.2g}",
+        threshold=f"{hidden:.2g}",
     )
-    if top >= style.threshold:
+    if top >= hidden:
         return text
-    hidden = _("This map reaches {largest} only and is hidden: move 'Hide below' to the left.")
-    return " ".join((text, hidden.format(largest=f"{top:.2g}")))
+    advice = _("This map reaches {largest} only and is hidden: move 'Hide below' to the left.")
+    return " ".join((text, advice.format(largest=f"{top:.2g}")))

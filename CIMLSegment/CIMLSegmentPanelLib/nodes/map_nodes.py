@@ -64,7 +64,7 @@ def scaleTop(node: slicer.vtkMRMLSegmentationNode, kind: str) -> float:
 
 
 def mapTop(node: slicer.vtkMRMLSegmentationNode, key: MapKey) -> float:
-    """Return the largest value of a map; 0 if the result has no such map."""
+    """Return the largest value of a map, whatever its sign; 0 if the result has no such map."""
     return next((top for _name, top, other in resultFacts(node).files if other == key), 0.0)
 
 
@@ -87,7 +87,8 @@ def _addMap(
     if node.GetScene() is not scene:
         text = _("The result was removed while its map '{title}' was read. Open it again.")
         raise ValueError(text.format(title=title))
-    window = (0.0, scaleTop(node, key.kind))
+    top = scaleTop(node, key.kind)
+    window = (-top if MAP_KINDS[key.kind].is_signed else 0.0, top)
     volume = addVolume(scene, read, scene.GenerateUniqueName(title), window)
     volume.SetAttribute(MAP_ATTRIBUTE, _keyText(key))
     addToResult(node, MAP_ROLE, volume)

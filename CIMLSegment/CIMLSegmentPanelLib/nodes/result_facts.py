@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from CIMLSegmentLib.results.map_kinds import MapKey
-from CIMLSegmentLib.results.segmentation_result import Contribution
+from CIMLSegmentLib.results.segmentation_result import Contribution, Influence
 from MultimodalSlicerLib.table_nodes import columnsOf
 from MultimodalSlicerLib.volume_nodes import nodesOf
 
@@ -23,6 +24,8 @@ RESULT_ATTRIBUTE = "CIMLSegment.Result"
 MAP_ATTRIBUTE, TABLE_ATTRIBUTE = "CIMLSegment.Map", "CIMLSegment.Table"
 IMAGE_ROLE, TABLE_ROLE, MAP_ROLE = "CIMLSegment.Image", "CIMLSegment.Table", "CIMLSegment.Maps"
 CONTRIBUTION_COLUMNS = ("region", "primary", "auxiliary", "information (nats)", "share")
+
+INFLUENCE_COLUMNS = ("region", "primary", "auxiliary", "added (ml)", "removed (ml)", "share")
 
 
 @dataclass(frozen=True)
@@ -92,14 +95,31 @@ def resultImages(
 
 def resultContributions(node: slicer.vtkMRMLSegmentationNode) -> list[Contribution]:
     """Return the modality contributions; empty if there are none, or their table was deleted."""
+    return [
+        Contribution(region, primary, auxiliary, nats, _known(share))
+        for region, primary, auxiliary, nats, share in _tableRows(node, CONTRIBUTION_COLUMNS)
+    ]
+
+
+def resultInfluences(node: slicer.vtkMRMLSegmentationNode) -> list[Influence]:
+    """Return what changed in the prediction; empty if unknown, or if the table was deleted."""
+    return [
+        Influence(region, primary, auxiliary, added, removed, _known(share))
+        for region, primary, auxiliary, added, removed, share in _tableRows(node, INFLUENCE_COLUMNS)
+    ]
+
+
+def _tableRows(
+    node: slicer.vtkMRMLSegmentationNode, columns: tuple[str, ...]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of the table of a result that has some columns."""
     count = node.GetNumberOfNodeReferences(TABLE_ROLE)
     tables = [node.GetNthNodeReference(TABLE_ROLE, index) for index in range(count)]
     found = [columnsOf(table) for table in tables if table is not None]
-    columns = next((item for item in found if set(CONTRIBUTION_COLUMNS) <= set(item)), None)
-    if columns is None:
-        return []
-    rows = zip(*(columns[name] for name in CONTRIBUTION_COLUMNS), strict=True)
-    return [
-        Contribution(region, primary, auxiliary, nats, None if math.isnan(share) else share)
-        for region, primary, auxiliary, nats, share in rows
-    ]
+    own = next((item for item in found if set(columns) <= set(item)), None)
+    if own is not None:
+        yield from zip(*(own[name] for name in columns), strict=True)
+
+
+def _known(share: float) -> float | None:
+    return None if math.isnan(share) else share

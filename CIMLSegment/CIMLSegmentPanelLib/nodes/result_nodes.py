@@ -18,6 +18,7 @@ from slicer.i18n import tr as _
 from CIMLSegmentPanelLib.nodes.result_facts import (
     CONTRIBUTION_COLUMNS,
     IMAGE_ROLE,
+    INFLUENCE_COLUMNS,
     MAP_ROLE,
     RESULT_ATTRIBUTE,
     TABLE_ATTRIBUTE,
@@ -130,20 +131,17 @@ def _setFacts(
 
 
 def _addTables(target: slicer.vtkMRMLSegmentationNode, result: StoredResult) -> None:
-    contributions = result.contributions
-    shares = [math.nan if item.share is None else item.share for item in contributions]
-    values: Sequence[Sequence[str | float]] = (
-        [item.region for item in contributions],
-        [item.primary for item in contributions],
-        [item.auxiliary for item in contributions],
-        [item.nats for item in contributions],
-        shares,
-    )
-    _addTable(
-        target,
-        f"{result.case_id} contributions",
-        dict(zip(CONTRIBUTION_COLUMNS, values, strict=True)),
-    )
+    rows = [
+        (item.region, item.primary, item.auxiliary, item.nats, _share(item.share))
+        for item in result.contributions
+    ]
+    _addTable(target, f"{result.case_id} contributions", _columns(CONTRIBUTION_COLUMNS, rows))
+    if result.influences:
+        changes = [
+            (e.region, e.primary, e.auxiliary, e.added_ml, e.removed_ml, _share(e.share))
+            for e in result.influences
+        ]
+        _addTable(target, f"{result.case_id} influence", _columns(INFLUENCE_COLUMNS, changes))
     volumes = segmentVolumesMl(target)
     segments = target.GetSegmentation()
     columns = {
@@ -151,6 +149,16 @@ def _addTables(target: slicer.vtkMRMLSegmentationNode, result: StoredResult) -> 
         "volume (ml)": list(volumes.values()),
     }
     _addTable(target, f"{result.case_id} volumes", columns)
+
+
+def _columns(
+    names: Sequence[str], rows: Sequence[Sequence[str | float]]
+) -> dict[str, Sequence[str | float]]:
+    return {name: [row[index] for row in rows] for index, name in enumerate(names)}
+
+
+def _share(share: float | None) -> float:
+    return math.nan if share is None else share
 
 
 def _addTable(

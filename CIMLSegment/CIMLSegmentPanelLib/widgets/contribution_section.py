@@ -9,15 +9,17 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from CIMLSegmentLib.results.segmentation_result import Contribution, Influence
 from CIMLSegmentPanelLib.nodes.map_browser import Cell, MapBrowser, MapView, mapHint, mapView
 from CIMLSegmentPanelLib.nodes.result_facts import (
     ResultFacts,
     isResult,
     resultContributions,
     resultFacts,
+    resultInfluences,
 )
 from CIMLSegmentPanelLib.nodes.result_segments import segmentRows
-from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode
+from CIMLSegmentPanelLib.nodes.segmentation_parameters import CIMLSegmentParameterNode, MapKind
 from CIMLSegmentPanelLib.widgets.share_matrix import ShareMatrix
 from MultimodalSlicerLib.plurals import byNumber
 from MultimodalWidgetsLib.room import keepRoom, reserveLines
@@ -26,6 +28,8 @@ from MultimodalWidgetsLib.widget_additions import showText
 
 if TYPE_CHECKING:
     from slicer_types import UiForm
+
+INFLUENCE = "influence"
 
 
 class ContributionSection:
@@ -54,6 +58,7 @@ class ContributionSection:
         self.matrix.picked.connect(self.onCellPicked)
         self._ui, self._browser, self._parameters = ui, browser, parameters
         self._shownView: MapView | None = None
+        self._shownKind: MapKind | None = None
         self._choiceTip = ui.mapKindComboBox.toolTip
         keepRoom(ui.sharePage)
         reserveLines(4, ui.mapHintLabel)
@@ -63,7 +68,8 @@ class ContributionSection:
     def show(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
         """Show the matrix of another result."""
         facts = resultFacts(node) if isResult(node) else None
-        contributions = [] if facts is None else resultContributions(node)
+        self._leaveOutInfluence(facts)
+        contributions = [] if facts is None else self._contributions(node)
         titles = {row.segmentID: row.name for row in segmentRows(node)}
         missing = () if facts is None else facts.missing
         self.matrix.show(contributions, titles=titles, missing=missing)
@@ -72,6 +78,24 @@ class ContributionSection:
             showText(self._ui.overlayLabel, "")
         self._ui.contributionsHintLabel.setText(_whyNone(facts))
         self._ui.contributionsStack.setCurrentIndex(int(bool(contributions)))
+
+    def _leaveOutInfluence(self, facts: ResultFacts | None) -> None:
+        """Choose information where influence is chosen, but the result was made without it."""
+        parameters = self._parameters()
+        if parameters is None or facts is None or parameters.mapKind.value != INFLUENCE:
+            return
+        kinds = {key.kind for _name, _top, key in facts.files}
+        if kinds and INFLUENCE not in kinds:
+            parameters.mapKind = MapKind("information")
+
+    def _contributions(
+        self, node: slicer.vtkMRMLSegmentationNode
+    ) -> list[Contribution] | list[Influence]:
+        """Return what the matrix shows: influence with its maps, else information."""
+        parameters = self._parameters()
+        isInfluence = parameters is not None and parameters.mapKind.value == INFLUENCE
+        influences = resultInfluences(node) if isInfluence else []
+        return influences or resultContributions(node)
 
     def onNodesDeleted(self) -> None:
         """Show what is left after somebody deleted maps, tables or images."""
@@ -85,6 +109,9 @@ class ContributionSection:
         self._ui.mapHintLabel.text = mapHint(parameters)
         choice = self._ui.mapKindComboBox
         choice.toolTip = "\n".join((self._choiceTip, choice.currentText))
+        if parameters.mapKind is not self._shownKind:
+            self._shownKind = parameters.mapKind
+            self.show(parameters.result)
         if self._browser.shown is None or view == self._shownView:
             return
         self._shownView = view

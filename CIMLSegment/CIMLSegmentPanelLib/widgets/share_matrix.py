@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS
 from CIMLSegmentLib.results.map_pictures import color_of
-from CIMLSegmentLib.results.segmentation_result import Contribution
+from CIMLSegmentLib.results.segmentation_result import Contribution, Influence
 from CIMLSegmentPanelLib.nodes.map_browser import Cell
 from MultimodalWidgetsLib.room import reserveRows
 from MultimodalWidgetsLib.signal import Signal
@@ -44,7 +44,7 @@ class ShareMatrix:
 
     def show(
         self,
-        contributions: Sequence[Contribution],
+        contributions: Sequence[Contribution] | Sequence[Influence],
         *,
         titles: Mapping[str, str],
         missing: Sequence[str],
@@ -92,7 +92,7 @@ class ShareMatrix:
             self.picked.emit(region, primary, self._auxiliaries[row])
 
 
-def _cell(contribution: Contribution | None, title: str) -> qt.QTableWidgetItem:
+def _cell(contribution: Contribution | Influence | None, title: str) -> qt.QTableWidgetItem:
     if contribution is None:
         item = qt.QTableWidgetItem("")
         item.setFlags(qt.Qt.NoItemFlags)
@@ -118,7 +118,9 @@ def _mark(item: qt.QTableWidgetItem, *, isShown: bool) -> None:
     item.setFont(font)
 
 
-def _toolTip(contribution: Contribution, title: str) -> str:
+def _toolTip(contribution: Contribution | Influence, title: str) -> str:
+    if isinstance(contribution, Influence):
+        return _influenceTip(contribution, title)
     if contribution.share is None:
         return _("No contribution to {region}: it was not found, or no message was sent.").format(
             region=title
@@ -133,6 +135,23 @@ def _toolTip(contribution: Contribution, title: str) -> str:
         nats=f"{contribution.nats:.3g}",
         region=title,
         share=f"{contribution.share:.0%}",
+    )
+
+
+def _influenceTip(influence: Influence, title: str) -> str:
+    if influence.share is None:
+        text = _("No auxiliary changed anything in the prediction of {region}.")
+        return text.format(region=title)
+    text = _(
+        "{auxiliary} added {added} ml to {region} and took {removed} ml away: {share} of what all"
+        " auxiliaries changed. Click to see where. Model attribution, not clinical evidence."
+    )
+    return text.format(
+        auxiliary=influence.auxiliary,
+        added=f"{influence.added_ml:.2g}",
+        removed=f"{influence.removed_ml:.2g}",
+        region=title,
+        share=f"{influence.share:.0%}",
     )
 
 

@@ -1,0 +1,171 @@
+"""Shapley contributions: what the message of each auxiliary changed in the prediction.
+
+For a sub-task with auxiliaries A and p_S(x) the probability of a region where only the messages of
+S reach the decoder (the others are the prior's mean, which training with absences has met):
+
+    phi_j(x) = sum over S without j of |S|! (|A| - |S| - 1)! / |A|! (p_{S+j}(x) - p_S(x))
+
+(Shapley, A value for n-person games, 1953). Their sum is p_A - p_none, exactly; a message that
+changes nothing has 0. Encoders and gates run once per window, the decoder once per subset. Where
+neither with all messages nor with none a voxel of a window reaches 1 %, the difference, which is
+smaller than that, is divided evenly among the auxiliaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
+from math import comb
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from CIMLSegmentLib.network.network import CIMLNet, CIMLOutput, Exchange
+from CIMLSegmentLib.task.parts import Subtask
+from CIMLSegmentLib.task.task import Task
+
+NOTICED = 0.01  # probability below which a window is not looked at closely
+MOST_EXACT = 4  # auxiliaries whose subsets are all computed
+N_ORDERS = 16  # sampled in pairs of opposite ones, for more auxiliaries
+
+Value = Callable[[frozenset[int]], Tensor]
+
+
+class InfluenceChannel(NamedTuple):
+    """One channel of the outputs: a contribution, or the prediction without any message.
+
+    Attributes:
+        subtask: Name of the sub-task.
+        region: Name of one of its regions.
+        auxiliary: Whose contribution it is; `None` for the prediction without messages.
+    """
+
+    subtask: str
+    region: str
+    auxiliary: str | None
+
+
+def influence_channels(task: Task) -> list[InfluenceChannel]:
+    """Return what the channels of `window_influence` are, in their order."""
+    return [
+        InfluenceChannel(subtask.name, region, auxiliary)
+        for subtask in task.subtasks
+        if subtask.auxiliaries
+        for auxiliary in (None, *subtask.auxiliaries)
+        for region in subtask.regions
+    ]
+
+
+def window_influence(
+    network: CIMLNet, features: list[list[Tensor]], exchange: Exchange, output: CIMLOutput
+) -> Tensor:
+    """Compute the contributions in windows.
+
+    Args:
+        network: The network.
+        features: Features of the windows, as `CIMLNet.encode` returns them.
+        exchange: Their messages, of the same auxiliaries in all windows.
+        output: What the network makes of them.
+
+    Returns:
+        Channels `(B, channels, K, J, I)` in the order of `influence_channels`: probabilities
+        without messages, 0 to 1, and signed changes of probability, -1 to 1.
+    """
+    parts: list[Tensor] = []
+    for subtask in network.task.subtasks:
+        if subtask.auxiliaries:
+            everything = output.logits[subtask.name].float().sigmoid()
+            parts += _of_subtask(network, subtask, features, exchange, everything)
+    return torch.cat(parts, dim=1)
+
+
+def _of_subtask(
+    network: CIMLNet,
+    subtask: Subtask,
+    features: list[list[Tensor]],
+    exchange: Exchange,
+    everything: Tensor,
+) -> list[Tensor]:
+    """Return the probabilities without messages, then the contribution of every auxiliary."""
+    is_there = [
+        bool(exchange.present[0, network.task.modality_index(a)]) for a in subtask.auxiliaries
+    ]
+    players = [a for a, there in zip(subtask.auxiliaries, is_there, strict=True) if there]
+
+    primary = network.task.modality_index(subtask.primary)
+    listened = [(levels, index == primary) for index, levels in enumerate(features)]
+
+    def predicted(senders: frozenset[int], windows: Tensor | slice) -> Tensor:
+        withheld = [name for number, name in enumerate(players) if number not in senders]
+        cut = [[level[windows] for level in levels] if own else [] for levels, own in listened]
+        sent = {
+            key: message[windows]
+            for key, message in exchange.messages.items()
+            if key.subtask == subtask.name
+        }
+        return network.decode(subtask, cut, sent, withheld=withheld)[0].float().sigmoid()
+
+    if not players:
+        return [everything, *(torch.zeros_like(everything) for _ in subtask.auxiliaries)]
+    nothing = predicted(frozenset(), slice(None))
+    found = [(everything - nothing) / len(players) for _ in players]
+    noticed = torch.maximum(everything, nothing).flatten(1).amax(dim=1) >= NOTICED
+    if len(players) > 1 and bool(noticed.any()):
+        ends = {frozenset(): nothing[noticed], frozenset(range(len(players))): everything[noticed]}
+
+        def value(senders: frozenset[int]) -> Tensor:
+            return ends[senders] if senders in ends else predicted(senders, noticed)
+
+        for player, values in enumerate(shapley_values(value, len(players))):
+            found[player][noticed] = values
+    by_name = dict(zip(players, found, strict=True))
+    zero = torch.zeros_like(everything)
+    return [nothing, *(by_name.get(name, zero) for name in subtask.auxiliaries)]
+
+
+def shapley_values(value: Value, n_players: int, *, seed: int = 0) -> list[Tensor]:
+    """Divide the value of all players together among them.
+
+    Args:
+        value: Returns what a set of players reaches, tensors of one shape.
+        n_players: At least 1; above `MOST_EXACT` the orders in which players join are sampled.
+        seed: Seed of that.
+
+    Returns:
+        A tensor per player. They add up to `value(all) - value(none)`, also where sampled.
+    """
+    if n_players > MOST_EXACT:
+        return _sampled(value, n_players, seed)
+    total: list[Tensor] = []
+    for senders, weight in _weighted_subsets(n_players):
+        reached = value(senders)
+        total = total or [torch.zeros_like(reached) for _ in range(n_players)]
+        for player in range(n_players):
+            total[player] += weight[player in senders] * reached
+    return total
+
+
+def _weighted_subsets(n: int) -> Iterator[tuple[frozenset[int], Mapping[bool, float]]]:
+    """Yield each subset of n players with its weight in the values of its members and of others."""
+    for size in range(n + 1):
+        inside = 1 / (n * comb(n - 1, size - 1)) if size else 0.0
+        outside = -1 / (n * comb(n - 1, size)) if size < n else 0.0
+        for members in combinations(range(n), size):
+            yield frozenset(members), {True: inside, False: outside}
+
+
+def _sampled(value: Value, n: int, seed: int) -> list[Tensor]:
+    """Mean over sampled orders and their opposites of what each player adds when it joins."""
+    generator = torch.Generator().manual_seed(seed)
+    half = [torch.randperm(n, generator=generator).tolist() for _ in range(N_ORDERS // 2)]
+    orders: Sequence[list[int]] = [*half, *(order[::-1] for order in half)]
+    total: list[Tensor] = []
+    for order in orders:
+        before = value(frozenset())
+        total = total or [torch.zeros_like(before) for _ in range(n)]
+        for place, player in enumerate(order, start=1):
+            after = value(frozenset(order[:place]))
+            total[player] += (after - before) / len(orders)
+            before = after
+    return total

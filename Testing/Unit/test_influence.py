@@ -1,0 +1,212 @@
+"""Shapley contributions: closed forms, axioms, and a naive reference through the whole network."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+import torch
+from torch import Tensor
+
+from CIMLSegmentLib.config import InferenceConfig, NetworkConfig
+from CIMLSegmentLib.inference.influence import (
+    influence_channels,
+    shapley_values,
+    window_influence,
+)
+from CIMLSegmentLib.inference.sliding_window import WindowPlan, predict_windows
+from CIMLSegmentLib.network.network import CIMLNet, build_network
+from CIMLSegmentLib.task.task import Task
+from CIMLSegmentLib.task.task_io import load_task
+from MultimodalImagingLib.jobs.progress import NullReporter
+
+SMALL = NetworkConfig(
+    features=(4, 6, 8),
+    strides=((1, 1, 1), (2, 2, 2), (2, 2, 2)),
+    kernel_sizes=((3, 3, 3),) * 3,
+    message_levels=(1, 2),
+    message_channels=2,
+    gate_channels=4,
+)
+EXACT = 1e-6
+
+
+def brats() -> Task:
+    return load_task("brats")
+
+
+def naive(values: dict[frozenset[int], Tensor], n: int) -> list[Tensor]:
+    """The mean over all orders of what a player adds when it joins."""
+    total = [torch.zeros_like(values[frozenset()]) for _ in range(n)]
+    orders = list(permutations(range(n)))
+    for order in orders:
+        for place, player in enumerate(order):
+            before, after = frozenset(order[:place]), frozenset(order[: place + 1])
+            total[player] += (values[after] - values[before]) / len(orders)
+    return total
+
+
+def subsets(n: int) -> list[frozenset[int]]:
+    return [frozenset(k for k in range(n) if bits >> k & 1) for bits in range(2**n)]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_exact_values_are_the_mean_over_all_orders(n: int) -> None:
+    generator = torch.Generator().manual_seed(n)
+    values = {s: torch.rand(5, generator=generator) for s in subsets(n)}
+    for found, wanted in zip(shapley_values(values.get, n), naive(values, n), strict=True):
+        torch.testing.assert_close(found, wanted, atol=EXACT, rtol=0)
+
+
+def test_a_gain_that_needs_two_players_is_halved_between_them() -> None:
+    def value(senders: frozenset[int]) -> Tensor:
+        return torch.tensor([0.2 + 0.6 * (senders >= {0, 1}) + 0.1 * (2 in senders)])
+
+    found = [float(values) for values in shapley_values(value, 4)]
+    assert found == pytest.approx([0.3, 0.3, 0.1, 0.0], abs=EXACT)
+
+
+def test_sampled_values_of_many_players_add_up_and_are_near_the_exact_ones() -> None:
+    n, generator = 6, torch.Generator().manual_seed(1)
+    strengths = torch.rand(n, generator=generator)
+    values = {
+        s: torch.sigmoid(torch.stack([strengths[list(s)].sum() - 2.0, torch.tensor(len(s) - 3.0)]))
+        for s in subsets(n)
+    }
+    found, wanted = shapley_values(values.get, n), naive(values, n)
+    everything = values[frozenset(range(n))] - values[frozenset()]
+    torch.testing.assert_close(sum(found), everything, atol=EXACT, rtol=0)
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, atol=0.03, rtol=0)
+
+
+def lively(network: CIMLNet) -> CIMLNet:
+    """Give the outputs room on both sides, so that some windows are noticed and some not."""
+    with torch.no_grad():
+        for name, values in network.named_parameters():
+            if values.ndim > 1:
+                values.mul_(3.0 if "decoders" in name else 1.5)
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def network() -> CIMLNet:
+    return lively(build_network(brats(), SMALL, seed=3))
+
+
+def images(n: int = 1, side: int = 16) -> Tensor:
+    return torch.randn(n, 4, side, side, side, generator=torch.Generator().manual_seed(0))
+
+
+def computed(network: CIMLNet, batch: Tensor, present: list[bool]) -> dict[tuple, Tensor]:
+    mask = torch.tensor([present]).expand(len(batch), -1)
+    with torch.no_grad():
+        features = network.encode(batch)
+        exchange = network.exchange(features, mask)
+        output = network.output(features, exchange)
+        channels = window_influence(network, features, exchange, output)
+    keys = influence_channels(network.task)
+    return dict(zip(keys, channels.unbind(dim=1), strict=True))
+
+
+def predicted(network: CIMLNet, batch: Tensor, present: list[bool], subtask: str) -> Tensor:
+    with torch.no_grad():
+        mask = torch.tensor([present]).expand(len(batch), -1)
+        return network(batch, present=mask).logits[subtask].sigmoid()
+
+
+@pytest.mark.parametrize("absent", [[], [0], [0, 1]])
+def test_contributions_are_those_of_withholding_images_and_absent_ones_have_none(
+    network: CIMLNet, absent: list[int]
+) -> None:
+    """The naive reference runs the whole network for every subset of auxiliaries."""
+    task, batch = network.task, images(2)
+    present = [index not in absent for index in range(4)]
+    found = computed(network, batch, present)
+    for subtask in task.subtasks:
+        players = [a for a in subtask.auxiliaries if present[task.modality_index(a)]]
+        values = {}
+        for senders in subsets(len(players)):
+            names = {players[number] for number in senders}
+            there = [m in names or m not in subtask.auxiliaries for m in task.modalities]
+            values[senders] = predicted(network, batch, there, subtask.name)
+        wanted = dict(zip(players, naive(values, len(players)), strict=True))
+        everything = values[frozenset(range(len(players)))]
+        for channel, region in enumerate(subtask.regions):
+            nothing = found[subtask.name, region, None]
+            torch.testing.assert_close(nothing, values[frozenset()][:, channel], atol=EXACT, rtol=0)
+            parts = [found[subtask.name, region, a] for a in subtask.auxiliaries]
+            torch.testing.assert_close(
+                nothing + sum(parts), everything[:, channel], atol=EXACT, rtol=0
+            )
+            for name in subtask.auxiliaries:
+                values_of = found[subtask.name, region, name]
+                if name in players:
+                    assert values_of.abs().max() > 1e-3  # the test looks at something
+                    torch.testing.assert_close(
+                        values_of, wanted[name][:, channel], atol=EXACT, rtol=0
+                    )
+                else:
+                    assert not values_of.any()
+
+
+def test_a_message_that_the_decoder_ignores_has_none(network: CIMLNet) -> None:
+    deaf = lively(build_network(brats(), SMALL, seed=3))
+    task = deaf.task
+    pairs = list(task.pairs())
+    with torch.no_grad():
+        for module, (_, auxiliary) in zip(deaf.channels, pairs, strict=True):
+            if auxiliary == "T1":
+                for gate in module.gates:
+                    for values in gate.encode[-1].parameters():
+                        values.zero_()  # a mean of 0, whatever the image
+    found = computed(deaf, images(), [True] * 4)
+    for (_, _, auxiliary), values in found.items():
+        if auxiliary == "T1":
+            assert values.abs().max() < EXACT
+    assert max(float(v.abs().max()) for k, v in found.items() if k.auxiliary == "T2") > 1e-3
+
+
+def test_windows_where_nothing_is_found_are_divided_evenly(
+    network: CIMLNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("CIMLSegmentLib.inference.influence.NOTICED", 1.1)
+    n_decoded = 0
+    decode = network.decode
+
+    def counted(*arguments: object, **options: object) -> list[Tensor]:
+        nonlocal n_decoded
+        n_decoded += 1
+        return decode(*arguments, **options)
+
+    monkeypatch.setattr(network, "decode", counted)
+    found = computed(network, images(), [True] * 4)
+    assert n_decoded == 2 * len(network.task.subtasks)
+    subtask = network.task.subtasks[0]
+    parts = [found[subtask.name, subtask.regions[0], a] for a in subtask.auxiliaries]
+    assert all(torch.equal(part, parts[0]) for part in parts)
+
+
+def test_blended_windows_still_add_up(network: CIMLNet) -> None:
+    config = InferenceConfig(device="cpu", maps=True, overlap=0.5, batch_size=2)
+    plan = WindowPlan((16, 16, 16), config, torch.device("cpu"))
+    case = images(1, 24)[0]
+    output = predict_windows(network, case, [True] * 4, plan, NullReporter())
+    bare = WindowPlan(
+        (16, 16, 16),
+        InferenceConfig(device="cpu", maps=True, no_influence=True, batch_size=2),
+        torch.device("cpu"),
+    )
+    other = predict_windows(network, case, [True] * 4, bare, NullReporter())
+    assert not other.influence
+    for name, values in output.logits.items():
+        torch.testing.assert_close(values, other.logits[name], atol=1e-5, rtol=0)
+    for key, values in output.kl.items():
+        torch.testing.assert_close(values, other.kl[key], atol=1e-5, rtol=1e-5)
+    for subtask in network.task.subtasks:
+        for region in subtask.regions:
+            total = output.influence[subtask.name, region, None].clone()
+            for auxiliary in subtask.auxiliaries:
+                total += output.influence[subtask.name, region, auxiliary]
+            assert total.min() >= -1e-5
+            assert total.max() <= 1 + 1e-5
