@@ -24,6 +24,7 @@ from MDALSelectorPanelLib.selector_logic import MODULE, MDALSelectorLogic
 from MDALSelectorPanelLib.widgets.case_table import CaseTable
 from MDALSelectorPanelLib.widgets.cohort_section import CohortSection
 from MDALSelectorPanelLib.widgets.dicom_patients import cohortFromDatabase
+from MDALSelectorPanelLib.widgets.labeling_section import LabelingSection
 from MDALSelectorPanelLib.widgets.map_section import MapSection
 from MDALSelectorPanelLib.widgets.neighbour_menu import NeighbourMenu
 from MDALSelectorPanelLib.widgets.ranking_notes import RankingNotes
@@ -57,7 +58,14 @@ from MultimodalWidgetsLib.sample_data import registerSampleData, sampleJob
 from MultimodalWidgetsLib.widget_additions import rememberPath, showText
 
 DEVICE = "MDALSelector/Device"
-LINES = {"strategyHintLabel": 3, "reasonLabel": 4, "plotHintLabel": 2, "currentCaseLabel": 2}
+LINES = {
+    "strategyHintLabel": 3,
+    "reasonLabel": 4,
+    "plotHintLabel": 2,
+    "currentCaseLabel": 2,
+    "caseFactsLabel": 3,
+    "roundLabel": 3,
+}
 
 
 class MDALSelector(ScriptedLoadableModule):
@@ -104,6 +112,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.notes = RankingNotes(self.ui, logic.ranking, logic.getParameterNode)
         self.neighbours = NeighbourMenu(self.ui.neighbourButton, self.onNeighbourChosen)
         self.recent = RecentCohorts(self.ui.recentButton, self.onRecentChosen)
+        self.labeling = LabelingSection(self.ui, logic, self)
         self._connect()
         self.initializeParameterNode()
         self.showRanking()
@@ -112,13 +121,20 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         """Let go of everything before the panel is deleted."""
         self.inspection.cleanup()
         self.retrospect.jobs.cleanup()
+        self.labeling.cleanup()
         self.logic.case.aboutToClose.remove(self.logic.overlay.remove)
         super().cleanup()
 
     def enter(self) -> None:
         """Show what has become of the cases while another module was shown."""
         super().enter()
+        self.labeling.enter()
         self.showStates(self.logic.newStates(self.cases.rows))
+
+    def exit(self) -> None:
+        """Keep unsaved work while another module is shown."""
+        self.labeling.exit()
+        super().exit()
 
     def sceneParameters(self) -> MDALSelectorParameterNode:
         """Return the parameters of the scene."""
@@ -247,6 +263,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
 
     def showRanking(self) -> None:
         """Show the ranking of the scene, or the cases of the cohort before there is one."""
+        self.labeling.labelSet.follow(self.logic.modalities)
         pictures = self.logic.ranking.pictureFolder
         self.cases.setRows(self.logic.rows(), pictureFolder=pictures)
         self.plot.show(self.logic.draw())
@@ -270,14 +287,22 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
 
     def onLoadCase(self, caseID: str = "") -> None:
         """Open a case in place of the one before."""
-        if not mayLeave(self.logic.case):
-            return
-        case = caseID or self.cases.currentCase()
+        if mayLeave(self.logic.case):
+            self.openCase(caseID or self.cases.currentCase())
+
+    def openCase(self, caseID: str) -> bool:
+        """Open a case without asking about the one before, and return whether that worked."""
         with slicer.util.tryWithErrorDisplay(_("The case cannot be opened."), waitCursor=True):
-            self.ui.currentCaseLabel.text = _("Opening {case}...").format(case=case)
-            self.logic.openCase(case)
+            if not self.labeling.mayOpen(caseID):
+                return False
+            self.ui.currentCaseLabel.text = _("Opening {case}...").format(case=caseID)
+            self.logic.case.newLabels = self.labeling.labelSet.newLabels()
+            self.logic.openCase(caseID)
+            self.labeling.noteOpened(caseID)
+            self.cases.selectCase(caseID)
             qt.QTimer.singleShot(0, self.logic.layout.settle)
         self.updateButtons()
+        return True
 
     def onCloseCaseButton(self) -> None:
         """Remove the open case and bring the former layout back."""
@@ -304,15 +329,23 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
 
     def onSaveLabelButton(self) -> None:
         """Save the labels of the open case, also a draft that is right as it is."""
+        if self.labeling.isMeant():
+            self.saveLabels()
+
+    def saveLabels(self) -> bool:
+        """Save the labels of the open case, and return whether that worked."""
         with slicer.util.tryWithErrorDisplay(_("The labels were not saved."), waitCursor=True):
             self.logic.case.save()
             self.showStates(self.logic.newStates(self.cases.rows))
             self.updateButtons()
+        return True
 
     def onAcceptPairing(self, caseID: str = "") -> None:
         """Let the next selection suggest a case whose modalities seemed not to fit."""
         with slicer.util.tryWithErrorDisplay(_("The state cannot be kept.")):
-            self.cases.updateRow(self.logic.acceptPairing(caseID or self.cases.currentCase()))
+            row = self.logic.acceptPairing(caseID or self.cases.currentCase())
+            self.logic.labeling.noteConfirmed(row.case_id)
+            self.cases.updateRow(row)
             self.updateButtons()
 
     def onStateChanged(self, caseID: str, state: CaseState) -> None:
@@ -368,6 +401,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         """Let go of a scene that is about to be closed."""
         super().onSceneStartClose(_caller, _event)
         self.plot.show(None)
+        self.labeling.editor.leaveScene()
         self.maps.forget()
         for jobs in (self.inspection, self.jobs, self.retrospect.jobs):
             jobs.forget()
@@ -404,7 +438,9 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         problems["leastFitButton"] = self.maps.problem
         problems["offeredStrategyButton"] = self.notes.problem(parameters)
         problems |= self.retrospect.problems(parameters, missing=missing)
+        problems |= self.labeling.problems(nothingToSave=self.logic.nothingToSave())
         self.showProblems(problems)
+        self.labeling.update()
         self.ui.currentCaseLabel.text = self.logic.openText()
 
     def _chosenCase(self) -> ChosenCase | None:
@@ -433,7 +469,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
             "openReportButton": self.onOpenReportButton,
             "exportButton": self.onExportButton,
         }
-        self.connectPanel(handlers)
+        self.connectPanel(handlers | self.labeling.handlers())
         self.cohort.corrected.connect(self.onNamesCorrected)
         self.cases.currentChanged.connect(self.onCaseSelected)
         calls = CaseCalls(

@@ -19,6 +19,7 @@ from MDALSelectorPanelLib.nodes.case_rows import (
     rows_from_selection,
     with_states,
 )
+from MDALSelectorPanelLib.nodes.labeling import Labeling
 from MDALSelectorPanelLib.nodes.pmi_overlay import PMIOverlay
 from MDALSelectorPanelLib.nodes.ranking_nodes import RankingNodes, runFacts
 from MultimodalImagingLib.errors import CrossModalError
@@ -55,6 +56,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         case: The open case, which the other module may have opened.
         overlay: The local PMI map over it.
         nLabelled: Number of labeled cases of the cohort that was inspected.
+        labeling: Which case is next, and what can be undone.
     """
 
     def __init__(self) -> None:
@@ -65,6 +67,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         self._report: CohortReport | None = None
         self._reportedPath = ""
         self.nLabelled = 0
+        self.labeling = Labeling(self.rows, self.files, lambda: self.ranking.run)
 
     @property
     def loader(self) -> CaseLoader:
@@ -96,8 +99,11 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             ValueError: If the job said nothing useful.
             CohortError: If the record or the last run cannot be read.
         """
-        self._report, self._reportedPath = read_report(job.result or {}), job.arguments[2]
-        files = self._files()
+        report = read_report(job.result or {})
+        if job.arguments[2] != self._reportedPath:
+            self.labeling.forget()
+        self._report, self._reportedPath = report, job.arguments[2]
+        files = self.files()
         self.nLabelled = files.n_labelled(self._report.cases)
         self.getParameterNode().retrospectRun = str(files.latest_retrospect() or "")
         if self.ranking.facts.cohort != self._reportedPath:
@@ -113,6 +119,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         """Forget what was inspected, as it belonged to another scene."""
         self._report, self._reportedPath = None, ""
         self.nLabelled = 0
+        self.labeling.forget()
 
     def selection(self, parameters: MDALSelectorParameterNode) -> BackgroundProcess:
         """Return the job that ranks the cohort."""
@@ -147,7 +154,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
 
         selection = read_selection(run)
         found = () if self._report is None else self._report.cases
-        rows = rows_from_selection(selection, found=found, states=self._files().states())
+        rows = rows_from_selection(selection, found=found, states=self.files().states())
         cohort = self.getParameterNode().cohortPath
         self.ranking.write(rows, runFacts(run, cohort, selection, evidence))
 
@@ -164,7 +171,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
 
     def plotHint(self) -> str:
         """Say what the plot does not show; empty if it shows all."""
-        hasRun = self._report is not None and self._files().latest_run() is not None
+        hasRun = self._report is not None and self.files().latest_run() is not None
         return self.ranking.plotHint(hasRun=hasRun)
 
     def openCase(self, caseID: str) -> None:
@@ -174,7 +181,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             ValueError: If the case or its files are unknown or cannot be read.
         """
         row = self._row(caseID)
-        openForLabeling(self.case, row, self._files(), self._start(row))
+        openForLabeling(self.case, row, self.files(), self._start(row))
 
     def changeStart(self) -> None:
         """Let the labels of the open case begin as is chosen now, if nobody has made any.
@@ -208,7 +215,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         return self._result(row)
 
     def _result(self, row: CaseRow) -> Path | None:
-        files = self._files()
+        files = self.files()
         images = (str(image.path) for image in files.images(row).values())
         offered = next(
             (self.case.offered[file] for file in images if file in self.case.offered), None
@@ -245,9 +252,9 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             CohortError: If the record cannot be written.
         """
         row = self._row(caseID)
-        acceptPairing(slicer.mrmlScene, self._files(), caseID)
-        self.noteStates({caseID: CaseState.UNLABELLED})
-        return replace(row, state=CaseState.UNLABELLED)
+        acceptPairing(slicer.mrmlScene, self.files(), caseID)
+        self.noteStates({caseID: CaseState.CONFIRMED})
+        return replace(row, state=CaseState.CONFIRMED)
 
     def noteStates(self, states: Mapping[str, CaseState]) -> None:
         """Keep with the ranking, if there is one, that cases have another state now."""
@@ -265,18 +272,23 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
 
     def _states(self, report: CohortReport) -> Mapping[str, CaseState]:
         """Return the states of the record; a ranking knows by itself which labels counted."""
-        files = self._files()
+        files = self.files()
         return files.states() if self.ranking.run else files.case_states(report.cases)
 
     def chosenCase(self, row: CaseRow | None) -> ChosenCase | None:
         """Return what is known of the case of a row; `None` without one."""
         if row is None:
             return None
-        return ChosenCase(row, row.state, self._files(), self._result(row))
+        return ChosenCase(row, row.state, self.files(), self._result(row))
 
     def isInspected(self, path: str) -> bool:
         """Tell whether a cohort is the one that was inspected last."""
         return self._report is not None and self._reportedPath == path
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities of the cohort that was inspected; none before."""
+        return () if self._report is None else self._report.modalities
 
     def problems(
         self, parameters: MDALSelectorParameterNode, row: CaseRow | None, *, busy: str, missing: str
@@ -305,16 +317,17 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             "closeCaseButton": noOpen,
             "segmentEditorButton": noOpen,
             "neighbourButton": noOpen,
-            "saveLabelButton": noOpen or self._nothingToSave(),
+            "saveLabelButton": noOpen or self.nothingToSave(),
             "acceptPairingButton": noCase or noDoubt,
             "openReportButton": noRun,
             "exportButton": noReport if noRun else "",
         }
 
-    def _nothingToSave(self) -> str:
+    def nothingToSave(self) -> str:
+        """Say why the open case has nothing to save; empty if it has."""
         labels = self.loader.segmentation()
         isEmpty = labels is None or not labels.GetSegmentation().GetNumberOfSegments()
-        return _("The case has no labels yet. Open it in Segment Editor.") if isEmpty else ""
+        return _("The case has no labels yet. Add a segment.") if isEmpty else ""
 
     def _row(self, caseID: str) -> CaseRow:
         row = next((row for row in self.rows() if row.case_id == caseID), None)
@@ -322,6 +335,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             raise ValueError(_("No case is chosen. Choose one in the table."))
         return row
 
-    def _files(self) -> CohortFiles:
+    def files(self) -> CohortFiles:
+        """Return the cohort that is chosen."""
         parameters = self.getParameterNode()
         return CohortFiles(parameters.cohortPath, parameters.recordPath)

@@ -12,6 +12,7 @@ from MultimodalSlicerLib.case_layout import MAX_VIEWS
 from MultimodalSlicerLib.case_loader import labelCenter
 from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
 from MultimodalSlicerLib.open_case import OpenCase
+from MultimodalSlicerLib.reader import currentReader
 from MultimodalSlicerLib.segment_editor import chooseInSegmentEditor
 
 
@@ -30,7 +31,9 @@ def openForLabeling(
         ValueError: If its files are unknown or cannot be read.
         CrossModalError: If the result cannot be read. The case is open then, without labels.
     """
-    images, label, place = files.images(case), files.label(case), files.label_place(case)
+    reader = currentReader()
+    images, label = files.images(case), files.label(case, reader)
+    place = files.label_place(case, reader)
     volumes = opened.open(case.case_id, images, label, place=place)
     try:
         if result is not None and label is None:

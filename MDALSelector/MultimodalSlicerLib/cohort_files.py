@@ -7,11 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from MultimodalImagingLib.cohorts.labelled_cases import (
-    is_labelled,
-    label_place,
-    label_that_counts,
-)
+from MultimodalImagingLib.cohorts.labelled_cases import is_labelled, label_that_counts
+from MultimodalImagingLib.cohorts.reader_labels import reader_label_place
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.record.cohort_record import (
@@ -21,6 +18,7 @@ from MultimodalImagingLib.record.cohort_record import (
     default_record_folder,
     open_record,
 )
+from MultimodalImagingLib.record.readers import default_reader
 
 logger = logging.getLogger(__name__)
 
@@ -111,14 +109,14 @@ class CohortFiles:
         """
         return self.record.read_states().entries.get(case_id)
 
-    def skip(self, case_id: str, reason: str) -> None:
+    def skip(self, case_id: str, reason: str, reader: str = "") -> None:
         """Note that a case is not to be labeled, and why.
 
         Raises:
             CohortError: If another process is writing.
             UsageError: If the record cannot be created.
         """
-        self.open_record().change_states({case_id: CaseState.SKIPPED}, note=reason)
+        self.open_record().change_states({case_id: CaseState.SKIPPED}, note=reason, reader=reader)
 
     def undo_skip(self, case_id: str) -> CaseState:
         """Give a skipped case the state back that it had before, and return that one.
@@ -127,11 +125,20 @@ class CohortFiles:
             CohortError: If another process is writing, or if the case is not skipped any more.
             UsageError: If the record cannot be created.
         """
+        return self.undo_state(case_id, CaseState.SKIPPED)
+
+    def undo_state(self, case_id: str, state: CaseState) -> CaseState:
+        """Give a case the state back that it had before this one, and return that one.
+
+        Raises:
+            CohortError: If another process is writing, or if the case has another state now.
+            UsageError: If the record cannot be created.
+        """
         record = self.open_record()
         states = record.read_states()
         entry = states.entries.get(case_id)
-        if entry is None or entry.state is not CaseState.SKIPPED:
-            msg = f"Case {case_id} is not skipped any more: it is '{states.of(case_id)}' now."
+        if entry is None or entry.state is not state:
+            msg = f"Case {case_id} is not '{state}' any more: it is '{states.of(case_id)}' now."
             raise CohortError(msg)
         record.change_states({case_id: entry.former}, seen_revision=states.revision)
         return entry.former
@@ -148,18 +155,31 @@ class CohortFiles:
         """Return the image files of a case by modality."""
         return {modality: self._image_file(text) for modality, text in case.files.items()}
 
-    def label(self, case: FoundCase) -> ImageFile | None:
-        """Return the labels of a case: those made here come before those that it came with."""
+    def label(self, case: FoundCase, reader: str = "") -> ImageFile | None:
+        """Return the labels of a case: those made here come before those that it came with.
+
+        Args:
+            case: The case.
+            reader: Whose own labels come before those that count; empty for nobody's.
+        """
+        own = reader_label_place(case.case_id, reader, self.record) if reader else None
+        if own is not None and own.is_file():
+            return ImageFile(own)
         given = self._image_file(case.label) if case.label else None
         return label_that_counts(case.case_id, given, self.record, as_segmentation=True)
 
-    def label_place(self, case: FoundCase) -> Path | None:
-        """Return the file in the record that labels of a case are saved in; its folder is created.
+    def label_place(self, case: FoundCase, reader: str = "") -> Path | None:
+        """Return the file in the record for the labels of a reader; its folder is created.
 
         `None` if there can be no record.
+
+        Args:
+            case: The case.
+            reader: Who labels; empty for the login name.
         """
         try:
-            place = label_place(case.case_id, self.open_record()).absolute()
+            name = reader or default_reader()
+            place = reader_label_place(case.case_id, name, self.open_record()).absolute()
             place.parent.mkdir(parents=True, exist_ok=True)
         except (UsageError, OSError) as error:
             logger.warning("The record has no place for labels: %s", error)

@@ -7,7 +7,6 @@ segments say for ever, also in the file, which model they began with.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,10 +14,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from MultimodalImagingLib.cohorts.labelled_cases import record_of_label
-from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.images.label_names import BEGAN_TAG
-from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.cohort_nodes import (
     CASE_ATTRIBUTE,
     giveName,
@@ -26,14 +22,13 @@ from MultimodalSlicerLib.cohort_nodes import (
     placeLabel,
     setLabelFile,
 )
-from MultimodalSlicerLib.label_contents import SegmentContent, areAlike, contentsOf
+from MultimodalSlicerLib.label_contents import SegmentContent, areAlike, contentsOf, isEmpty
 from MultimodalSlicerLib.node_observer import NodeObserver
 from MultimodalSlicerLib.segment_nodes import segmentationFromFile, showOutline
 
 DRAFT_ATTRIBUTE = "CrossModal.Draft"  # of labels that nobody has edited or saved: the model
 BEGAN_ATTRIBUTE = BEGAN_TAG  # of the labels that came of it; the tag of segments
 LABEL_THICKNESS, DRAFT_THICKNESS = 1, 3  # of outlines, pixels
-logger = logging.getLogger(__name__)
 
 
 def isDraft(node: slicer.vtkMRMLSegmentationNode | None) -> bool:
@@ -46,14 +41,19 @@ def beginsFreely(node: slicer.vtkMRMLSegmentationNode | None) -> bool:
     if node is None or isDraft(node):
         return True
     file = labelFile(node)
-    isEmpty = node.GetSegmentation().GetNumberOfSegments() == 0
-    return isEmpty and (file is None or not file.exists())
+    return isEmpty(node) and (file is None or not file.exists())
+
+
+def beganAs(node: slicer.vtkMRMLSegmentationNode) -> str | None:
+    """Return the model whose draft labels began as; empty if they began empty, else `None`."""
+    models = [_tag(segment) for segment in _segments(node)]
+    began: str | None = next(filter(None, models), node.GetAttribute(BEGAN_ATTRIBUTE))
+    return began
 
 
 def origin(node: slicer.vtkMRMLSegmentationNode) -> str:
     """Say what labels began as, for the record; empty if that is not known."""
-    models = [_tag(segment) for segment in _segments(node)]
-    model = next(filter(None, models), node.GetAttribute(BEGAN_ATTRIBUTE))
+    model = beganAs(node)
     if model is None:
         return ""
     if not model:
@@ -115,28 +115,6 @@ def becomeLabels(node: slicer.vtkMRMLSegmentationNode) -> None:
     node.SetSaveWithScene(True)
     showOutline(node)
     node.GetDisplayNode().SetSliceIntersectionThickness(LABEL_THICKNESS)
-
-
-def noteSaved(node: slicer.vtkMRMLSegmentationNode, file: Path) -> None:
-    """Note in the record of the cohort that a case is labeled, and what the labels began as.
-
-    The labels are saved whatever becomes of this: a file in the record counts without it.
-
-    Args:
-        node: The labels.
-        file: Where they were saved.
-    """
-    caseID, record = node.GetAttribute(CASE_ATTRIBUTE), record_of_label(file)
-    if record is None:
-        return
-    try:
-        entry = record.read_states().entries.get(caseID)
-        isNoted = entry is not None and entry.state is CaseState.LABELLED
-        note = origin(node) or (entry.note if entry is not None and isNoted else "")
-        if entry is None or not isNoted or entry.note != note:
-            record.change_states({caseID: CaseState.LABELLED}, note=note)
-    except (CrossModalError, OSError) as error:
-        logger.warning("The record does not say what the labels of %s began as: %s", caseID, error)
 
 
 class DraftWatch:

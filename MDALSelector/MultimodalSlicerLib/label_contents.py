@@ -60,6 +60,11 @@ def contentsOf(
     return tuple(contents)
 
 
+def isEmpty(node: slicer.vtkMRMLSegmentationNode) -> bool:
+    """Tell whether nothing is drawn: there are no segments, or none of them has a voxel."""
+    return not any(content.voxels.size for content in contentsOf(node))
+
+
 def areAlike(one: tuple[SegmentContent, ...], other: tuple[SegmentContent, ...]) -> bool:
     """Tell whether two segmentations hold the same, wherever their images begin and end."""
     return len(one) == len(other) and all(
@@ -123,6 +128,25 @@ def writeLabels(
     if former is not None:
         scene.RemoveNode(former)
     return contents
+
+
+def writePlainly(
+    node: slicer.vtkMRMLSegmentationNode, file: Path, breathe: Breathe = noBreath
+) -> bool:
+    """Write labels to a `.seg.nrrd` file that does not become theirs; return whether that worked.
+
+    Args:
+        node: The labels; what is known of their own file and their changes stays.
+        file: The file.
+        breathe: Handles events, but none of the user's.
+    """
+    scene = node.GetScene()
+    storage = scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
+    try:
+        return _write(storage, node, file, breathe)
+    finally:
+        if storage.GetScene() is scene:  # events are handled in between
+            scene.RemoveNode(storage)
 
 
 def _write(

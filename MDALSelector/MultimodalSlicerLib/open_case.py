@@ -7,6 +7,7 @@ that both modules know the same case, and neither loses what was edited in the o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from slicer.i18n import tr as _
 
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.images.stored_image import ImageFile
-from MultimodalImagingLib.record.checksums import file_state
 from MultimodalSlicerLib.case_layout import CaseLayout
 from MultimodalSlicerLib.case_loader import CaseLoader
 from MultimodalSlicerLib.cohort_nodes import labelFile, letGoOfFileIfChanged
@@ -29,8 +29,8 @@ from MultimodalSlicerLib.drafts import (
     isDraft,
     makeEmpty,
     markAsEmpty,
-    noteSaved,
 )
+from MultimodalSlicerLib.known_labels import KnownLabels
 from MultimodalSlicerLib.label_contents import (
     SegmentContent,
     areAlike,
@@ -38,9 +38,11 @@ from MultimodalSlicerLib.label_contents import (
     readContents,
     writeLabels,
 )
+from MultimodalSlicerLib.label_sets import NewLabels, addEmptySegments
+from MultimodalSlicerLib.labeling_session import LabelingSession, sessionOf
 from MultimodalSlicerLib.node_observer import NodeObserver
-from MultimodalSlicerLib.patience import Breathe, noBreath
-from MultimodalSlicerLib.volume_nodes import removeNode
+from MultimodalSlicerLib.patience import Breathe, inThread, noBreath
+from MultimodalSlicerLib.volume_nodes import gridFromNode, removeNode
 
 VIEW_PREFIX = "CrossModal"
 _OWNER = "_crossModalOpenCase"
@@ -56,6 +58,8 @@ class OpenCase:
         sceneCloses: Called before the scene is closed, while labels have unsaved changes.
         breathe: Handles events, but none of the user's; set by `handleEventsBy`.
         offered: Results of single cases that were segmented in this scene, by their image files.
+        session: The reader at the case; `None` where there is no place for labels.
+        newLabels: What empty labels of the next case hold.
         isOpening: Whether a case is being opened just now, with events handled meanwhile.
     """
 
@@ -68,8 +72,11 @@ class OpenCase:
         self.isOpening = False
         self.breathe: Breathe = noBreath
         self.offered: dict[str, Path] = {}
-        self._known = _Known()
+        self.session: LabelingSession | None = None
+        self.newLabels = NewLabels()
+        self._known = KnownLabels()
         self._drafts = DraftWatch()
+        self._isKeeping = False
         self._results: dict[str, tuple[SegmentContent, ...]] = {}
         events = (slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, "ModifiedEvent")
         self._images = NodeObserver(events, self._onImageChanged)
@@ -117,6 +124,8 @@ class OpenCase:
         finally:
             self.isOpening = False
         self._takeOver()
+        if self.session is not None:
+            inThread(self.session.claim, self.breathe)
         return volumes
 
     def close(self) -> None:
@@ -138,8 +147,7 @@ class OpenCase:
         isNew = self.loader.segmentation() is None
         node = self.loader.segmentationForEditing()
         if isNew:
-            markAsEmpty(node)
-            self._takeForKnown(node)
+            self._makeEmpty(node)
         return node
 
     def beginWithResult(self, file: Path, model: str, primary: str) -> None:
@@ -167,11 +175,54 @@ class OpenCase:
         node = self.loader.segmentation()
         if node is not None and isDraft(node):
             makeEmpty(node)
-            self._takeForKnown(node)
+            self._makeEmpty(node)
+
+    def _makeEmpty(self, node: slicer.vtkMRMLSegmentationNode) -> None:
+        addEmptySegments(node, self.newLabels, self.loader.volumes())
+        markAsEmpty(node)
+        self._takeForKnown(node)
+
+    def keep(self) -> None:
+        """Keep unsaved changes in the record, and give a sign of life of the reader.
+
+        Raises:
+            CrossModalError: If they cannot be written.
+        """
+        session, node = self.session, self.loader.segmentation()
+        if session is None or self._isKeeping:
+            return
+        self._isKeeping = True
+        try:
+            inThread(session.claim, self.breathe)
+            isWork = node is not None and session.hasNewWork and not isDraft(node)
+            if isWork and self.hasUnsavedChanges():
+                session.keep(node, self.breathe)
+        finally:
+            self._isKeeping = False
+
+    def discard(self) -> None:
+        """Give up what is not saved, as the user wants, also in the record."""
+        if self.session is not None:
+            self.session.discard()
+
+    def takeOverKept(self) -> None:
+        """Replace the labels by the work that a session before did not save.
+
+        Raises:
+            ValueError: If no case is open, or the work cannot be read.
+        """
+        node = self.segmentationForEditing()
+        if self.session is not None:
+            self.session.kept.takeOver(node)
 
     def _takeForKnown(self, node: slicer.vtkMRMLSegmentationNode) -> None:
         self._known.note(node, contentsOf(node), isStored=False)
+        self._follow(node)
+
+    def _follow(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
         self._drafts.follow(node, self._known.contents)
+        if self.session is not None:
+            self.session.follow(node)
 
     def hasUnsavedChanges(self) -> bool:
         """Tell whether the labels differ from those that were opened and from those on disk."""
@@ -205,7 +256,9 @@ class OpenCase:
         self._known.note(node, writeLabels(node, file, self.breathe))
         if isDraft(node):
             becomeLabels(node)
-        noteSaved(node, file)
+        if self.session is not None:
+            self.session.saved(node, file)
+            self._writeMap(self.session)
         return file
 
     def saveCopy(self, folder: Path) -> Path:
@@ -246,17 +299,42 @@ class OpenCase:
         if not self._known.isAbout(labels):
             self._known.note(labels, () if labels is None else contentsOf(labels))
         self._images.follow(self.loader.volumes().values())
-        self._drafts.follow(labels, self._known.contents)
+        if self.session is None or self.session.caseID != self.loader.caseID:
+            self._endSession()
+            self.session = sessionOf(self.loader.caseID, self._place())
+        self._follow(labels)
+
+    def _place(self) -> Path | None:
+        """Return the file in which the labels of the open case belong; `None` if there is none."""
+        nodes = [*self.loader.volumes().values(), self.loader.segmentation()]
+        return next((labelFile(node) for node in nodes if node is not None), None)
+
+    def _endSession(self) -> None:
+        session, self.session = self.session, None
+        if session is not None:
+            session.end(isWorkLost=not self.hasUnsavedChanges())
 
     def _noteIfSaved(self) -> None:
         """Note in the record that Slicer's Save has written the labels."""
         node = self.loader.segmentation()
         file = None if node is None else labelFile(node)
-        if node is not None and file is not None and self._known.wasSavedSince(node, file):
-            noteSaved(node, file)
+        if node is None or file is None or self.session is None:
+            return
+        if self._known.wasSavedSince(node, file):
+            self.session.saved(node, file)
+            self._writeMap(self.session)
+
+    def _writeMap(self, session: LabelingSession) -> None:
+        """Write the label map of the case beside its label, on the grid of the primary image."""
+        volumes = self.loader.volumes()
+        primary = volumes.get(self.newLabels.primary) or next(iter(volumes.values()), None)
+        if primary is not None:
+            grid, values = gridFromNode(primary), self.newLabels.values
+            inThread(partial(session.writeMap, grid, values), self.breathe)
 
     def _leaveViews(self) -> None:
         self._noteIfSaved()
+        self._endSession()
         for call in tuple(self.aboutToClose):
             call()
         self.layout.restore()
@@ -285,6 +363,7 @@ class OpenCase:
         if self.hasUnsavedChanges():
             self.sceneCloses()
         self._noteIfSaved()
+        self._endSession()
         self.offered.clear()
         self.layout.restore()
 
@@ -292,64 +371,6 @@ class OpenCase:
         self._results = {}
         self._takeOver()
         self.layout.follow()
-
-
-class _Known:
-    """The labels as they were opened or saved.
-
-    Attributes:
-        contents: What they held.
-        stored: What their file holds, as far as this window has seen it; labels that are begun anew
-            after a deletion in the scene may replace it.
-    """
-
-    def __init__(self) -> None:
-        self.contents: tuple[SegmentContent, ...] = ()
-        self.stored: tuple[SegmentContent, ...] = ()
-        self._node: slicer.vtkMRMLSegmentationNode | None = None
-        self._storedAt = 0
-        self._leftBehind: list[int] = []
-
-    def note(
-        self,
-        node: slicer.vtkMRMLSegmentationNode | None,
-        contents: tuple[SegmentContent, ...],
-        *,
-        isStored: bool = True,
-    ) -> None:
-        """Take labels as they are now, with what they hold, for known."""
-        self._node, self.contents = node, contents
-        self._storedAt = 0 if node is None else _storedAt(node)
-        if isStored:
-            self.stored = contents
-
-    def noteRemoval(self, node: slicer.vtkMRMLNode) -> None:
-        """Remember the file that Slicer's Save wrote of labels that are about to be removed.
-
-        Slicer has taken the segments out of them by then.
-        """
-        file = labelFile(node) if node is self._node else None
-        if file is not None and file.is_file() and self.wasSavedSince(node, file):
-            self._leftBehind, self.stored = file_state(file), ()
-
-    def isLeftBehind(self, file: Path) -> bool:
-        """Tell whether a file is as Slicer's Save wrote it of labels that were then removed."""
-        return file_state(file) == self._leftBehind
-
-    def isAbout(self, node: slicer.vtkMRMLSegmentationNode | None) -> bool:
-        """Tell whether these are the labels that are known."""
-        return node is self._node
-
-    def wasSavedSince(self, node: slicer.vtkMRMLSegmentationNode, file: Path) -> bool:
-        """Tell whether Slicer's Save has written them to a file since."""
-        storage = node.GetStorageNode()
-        isHere = storage is not None and Path(storage.GetFullNameFromFileName()) == file
-        return isHere and _storedAt(node) > self._storedAt
-
-
-def _storedAt(node: slicer.vtkMRMLSegmentationNode) -> int:
-    storage = node.GetStorageNode()
-    return 0 if storage is None else int(storage.GetStoredTime().GetMTime())
 
 
 def openCaseOf(scene: slicer.vtkMRMLScene) -> OpenCase:

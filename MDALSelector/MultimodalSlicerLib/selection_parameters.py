@@ -220,7 +220,7 @@ def acceptPairing(scene: slicer.vtkMRMLScene, files: CohortFiles, caseID: str) -
     Raises:
         CohortError: If the record cannot be written.
     """
-    files.change_states({caseID: CaseState.UNLABELLED})
+    files.change_states({caseID: CaseState.CONFIRMED})
     parameters = selectorParameters(scene)
     if parameters is not None:
         parameters.acceptedCases = sorted({*parameters.acceptedCases, caseID})

@@ -94,7 +94,7 @@ class CaseMenu:
 
     def _skip(self, case: ChosenCase) -> None:
         name = case.found.case_id
-        reason = _askReason(name)
+        reason = askReason(name)
         if reason is None:
             return
         with slicer.util.tryWithErrorDisplay(_("The state cannot be kept.")):
@@ -142,7 +142,7 @@ def _notToSkip(state: CaseState, entry: StateEntry | None) -> str:
     return _("This case is skipped already ({reason}).").format(reason=reason)
 
 
-def _askReason(caseID: str) -> str | None:
+def askReason(caseID: str) -> str | None:
     """Ask why a case is skipped; `None` if it is not to be."""
     dialog = qt.QInputDialog(slicer.util.mainWindow())
     dialog.setWindowTitle(_("Skip a case"))

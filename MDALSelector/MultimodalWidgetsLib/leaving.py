@@ -25,7 +25,10 @@ def mayLeave(case: OpenCase) -> bool:
     if not case.hasUnsavedChanges():
         return True
     answer = _ask(case, mayStay=True)
-    return answer == qt.QMessageBox.Discard or (answer == qt.QMessageBox.Save and _isSaved(case))
+    if answer == qt.QMessageBox.Discard:
+        case.discard()
+        return True
+    return answer == qt.QMessageBox.Save and _isSaved(case)
 
 
 def guardLeaving() -> None:
@@ -68,7 +71,10 @@ _guards: list[_CloseGuard] = []
 
 def _leaveScene(case: OpenCase) -> None:
     """A scene that closes cannot be kept open: only an explicit answer loses the labels."""
-    if _ask(case, mayStay=False) == qt.QMessageBox.Discard or _isSaved(case):
+    if _ask(case, mayStay=False) == qt.QMessageBox.Discard:
+        case.discard()
+        return
+    if _isSaved(case):
         return
     try:
         file = case.saveCopy(Path(slicer.app.temporaryPath))

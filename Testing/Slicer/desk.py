@@ -149,9 +149,19 @@ class Desk:
         self.segmenter.cohort.onOpenResult(case)
         slicer.app.processEvents()
 
+    @property
+    def reader(self) -> str:
+        """Who reads; labels are named like their file, which is named like the reader."""
+        from MultimodalSlicerLib.reader import currentReader
+
+        return currentReader()
+
     def labelPath(self, case: str) -> Path:
         """Return where the labels of a case belong."""
-        return self.record / "labels" / f"{case}.seg.nrrd"
+        from MultimodalImagingLib.cohorts.reader_labels import reader_label_place
+        from MultimodalImagingLib.record.cohort_record import CohortRecord
+
+        return reader_label_place(case, self.reader, CohortRecord(self.record))
 
 
 @cache

@@ -182,7 +182,7 @@ def test_a_skipped_case_gets_back_the_state_that_it_had(table, desk, drive, mess
     drive.choose_entry(drive.menu(table, row), "Undo skip")
     assert record.read_states().of("case-2") is CaseState.CHECK_PAIRING
     drive.choose_entry(drive.menu(table, row), "Accept pairing")
-    assert record.read_states().of("case-2") is CaseState.UNLABELLED
+    assert record.read_states().of("case-2") is CaseState.CONFIRMED
     assert list(desk.selector.logic.getParameterNode().acceptedCases) == ["case-2"]
 
 

@@ -866,11 +866,11 @@ def test_a_pairing_that_was_checked_may_be_suggested_next_time(ranked, drive, tm
     case = ranked.cases.currentCase()
     assert states(ranked)[case] == "check pairing"
     drive.click(ranked.ui.acceptPairingButton)
-    assert states(ranked)[case] == "unlabelled"
-    assert row_texts(ranked)[1][2] == "unlabeled"
+    assert states(ranked)[case] == "confirmed"
+    assert row_texts(ranked)[1][2] == "pairing confirmed"
     assert list(ranked._parameterNode.acceptedCases) == [case]
     entry = CohortRecord(tmp_path / "record").read_states().entries[case]
-    assert entry.state.value == "unlabelled"
+    assert entry.state.value == "confirmed"
     assert not ranked.ui.acceptPairingButton.enabled
 
 

@@ -78,7 +78,7 @@ def test_save_writes_labels_to_the_record_and_nothing_beside_the_images(desk, sc
     assert not desk.case.hasUnsavedChanges()
     desk.open("case-1")
     desk.open("case-2")
-    assert labels(desk).GetSegmentation().GetNthSegment(0).GetName() == "lesion"
+    assert labels(desk).GetSegmentation().GetNthSegment(0).GetName() == "Lesion"
     assert not [row for row in save_rows(scene) if row.isChecked and row.node is labels(desk)]
 
 
@@ -149,7 +149,7 @@ def test_nothing_that_the_modules_make_is_saved_into_the_cohort(desk, scene):
     written = save(scene)
     assert written
     assert not [path for path in written if path.is_relative_to(desk.cohort)]
-    assert not list((desk.record / "labels").glob("*"))  # no prediction becomes a label unasked
+    assert not list((desk.record / "labels").rglob("*.*"))  # no prediction becomes a label unasked
     assert hashes(desk.cohort) == before
 
 
@@ -194,7 +194,7 @@ def test_labels_of_any_case_are_found_again_after_save(scene, cohort, tmp_path, 
     owner.open(case, files.images(found), place=files.label_place(found))
     paint(owner.segmentationForEditing())
     written = save(scene)
-    assert [path.parent for path in written] == [record / "labels"]
+    assert [path.parent.parent for path in written] == [record / "labels"]
     assert files.label(found).path == written[0]
     assert files.is_labelled(found, None)
     assert not files.is_labelled(FoundCase(f"{case}2"), None)
@@ -273,7 +273,7 @@ def test_labels_that_cannot_be_saved_stay_open(edited, messages, way, monkeypatc
     assert "No space left" in messages.messages[1]
     assert labels(edited) is node
     assert edited.case.hasUnsavedChanges()
-    assert not list((edited.record / "labels").iterdir())
+    assert not list((edited.record / "labels").rglob("*.*"))
     edited.case.save()
     assert not edited.case.hasUnsavedChanges()
 

@@ -41,7 +41,10 @@ JOBS = (
     "try",
 )
 DIALOGS = ("manifest", "recent", "export", "openReport", "retrospectPage", "showResults")
-LEAVING = ("saveLabel", "loadCase", "closeCase", "useModel", "useStrategy")
+LEAVING = (
+    *("saveLabel", "loadCase", "closeCase", "useModel", "useStrategy"),
+    *("openNext", "previous", "saveNext", "skip", "takeKept", "dropKept"),
+)
 KEYS = ("Escape", "Down", "Up", "Home", "End", "PageDown", "Space", "Tab")
 HELPERS = (
     *("vtkMRMLTableNode", "vtkMRMLPlotSeriesNode", "vtkMRMLPlotChartNode"),
@@ -70,7 +73,8 @@ class Monkey:
             self.change_module: 3, self.show_map: 3, self.remove_map: 1, self.look_at_save: 1,
             self.slicers_save: 2, self.own_save: 1, self.edit_labels: 2, self.close_scene: 0.3,
             self.click_button: 6, self.choose_entry: 2, self.press_key: 4, self.click_row: 3,
-            self.delete_helper: 2,
+            self.delete_helper: 2, self.open_next: 2, self.go_back: 2, self.save_next: 2,
+            self.skip_case: 1, self.undo: 1, self.keep_work: 3, self.take_kept: 1,
         }  # fmt: skip
 
     def act(self):
@@ -101,6 +105,36 @@ class Monkey:
 
     def close_case(self):
         self._leave(self.desk.selector.onCloseCaseButton)
+
+    def open_next(self):
+        self._leave(self.desk.selector.labeling.onOpenNextButton)
+
+    def go_back(self):
+        case = self.desk.selector.logic.labeling.previousCase(self.desk.case.loader.caseID)
+        if case and self._leave(self.desk.selector.labeling.onPreviousButton):
+            assert self.desk.case.loader.caseID == case
+
+    def skip_case(self):
+        case = self.desk.case.loader.caseID
+        if not case or self.desk.case.hasUnsavedChanges():
+            return
+        self.messages.answers.append("blurred")
+        self.desk.selector.labeling.onSkipButton()
+        self.messages.clear()
+        assert self.desk.case.loader.caseID != case
+        assert self._states().of(case) == "skipped"
+
+    def undo(self):
+        labeling = self.desk.selector.logic.labeling
+        if labeling.undoText:
+            case = labeling._undoable[-1][0]
+            if self._states().of(case) == labeling._undoable[-1][1]:  # not labeled meanwhile
+                self.desk.selector.labeling.onUndoButton()
+
+    def _states(self):
+        from MultimodalImagingLib.record.cohort_record import CohortRecord
+
+        return CohortRecord(self.desk.record).read_states()
 
     def close_scene(self):
         if self._leave(lambda: self.scene.Clear(0), mayStay=False):
@@ -170,6 +204,39 @@ class Monkey:
         if self.desk.case.hasUnsavedChanges():
             self.desk.case.save()
             self._note()
+
+    def save_next(self):
+        import qt
+
+        from MultimodalSlicerLib.label_contents import contentsOf
+
+        node, case = self.desk.case.loader.segmentation(), self.desk.case.loader.caseID
+        if node is None or not node.GetSegmentation().GetNumberOfSegments():
+            return
+        contents = contentsOf(node)
+        self.messages.answers.append(qt.QMessageBox.Yes)  # if nothing is drawn
+        self.desk.selector.labeling.onSaveNextButton()
+        self.messages.clear()
+        assert self.desk.case.loader.caseID != case
+        self._saved[case] = contents
+        self.check_saved()
+
+    def keep_work(self):
+        from MultimodalSlicerLib.drafts import isDraft
+        from MultimodalSlicerLib.label_contents import areAlike, contentsOf, readContents
+
+        node, isUnsaved = self.desk.case.loader.segmentation(), self.desk.case.hasUnsavedChanges()
+        self.desk.selector.labeling.clock.keep()
+        assert self.desk.case.hasUnsavedChanges() == isUnsaved
+        if isUnsaved and not isDraft(node):
+            own = self.desk.case.session.kept._own
+            assert areAlike(readContents(self.scene, own), contentsOf(node))
+
+    def take_kept(self):
+        session = self.desk.case.session
+        if session is not None and session.kept.leftBehind is not None:
+            self.desk.case.takeOverKept()
+            assert session.kept._taken.is_file()
 
     def slicers_save(self):
         written = save(self.scene)

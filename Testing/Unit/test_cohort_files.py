@@ -72,7 +72,7 @@ def test_a_skipped_case_keeps_its_reason_and_gets_its_state_back(tmp_path: Path)
     assert files.undo_skip("A") is CaseState.SUGGESTED
     files.skip("B", "")
     assert files.undo_skip("B") is CaseState.UNLABELLED
-    with pytest.raises(CohortError, match="B is not skipped any more"):
+    with pytest.raises(CohortError, match="B is not 'skipped' any more"):
         files.undo_skip("B")
 
 

@@ -10,8 +10,12 @@ import pytest
 from segment_files import save_segments
 
 from MultimodalImagingLib.cohorts.label_maps import label_map_place, write_label_map
-from MultimodalImagingLib.cohorts.labelled_cases import label_that_counts
-from MultimodalImagingLib.cohorts.reader_labels import consensus_place, reader_label_place
+from MultimodalImagingLib.cohorts.labelled_cases import label_that_counts, reader_labels
+from MultimodalImagingLib.cohorts.reader_labels import (
+    EARLIER,
+    consensus_place,
+    reader_label_place,
+)
 from MultimodalImagingLib.cohorts.saved_labels import new_saved_label, note_saved_label
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.flat_labels import by_majority, flat_labels
@@ -162,6 +166,15 @@ def read(path: Path) -> np.ndarray:
     volume = read_stored_volume(ImageFile(path))
     assert is_same_grid(volume.grid, GRID)
     return volume.array
+
+
+def test_the_map_is_nobodys_label_unless_somebody_changes_it(record: CohortRecord) -> None:
+    label = save(record, "ana", 1, "plain")
+    path = write_label_map("plain", record, GRID).path
+    assert path is not None
+    assert reader_labels("plain", record) == {"ana": label}
+    path.write_bytes(path.read_bytes() + b"0")
+    assert reader_labels("plain", record) == {"ana": label, EARLIER: path}
 
 
 def test_the_map_is_that_of_the_label_that_counts(record: CohortRecord) -> None:

@@ -30,6 +30,7 @@ from MultimodalSlicerLib.case_results import ChosenCase
 from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
 from MultimodalSlicerLib.cohort_report import CohortReport, inspect_arguments, read_report
 from MultimodalSlicerLib.open_case import openCaseOf
+from MultimodalSlicerLib.reader import currentReader
 from MultimodalSlicerLib.segment_nodes import setShown
 from MultimodalSlicerLib.selection_parameters import acceptPairing
 
@@ -189,8 +190,9 @@ class CohortJobs:
         from CIMLSegmentLib.results.segmentation_result import read_result
 
         name, result = case.case_id, read_result(folder)
-        place = files.label_place(case)
-        images = self.case.open(name, files.images(case), files.label(case), place=place)
+        reader = currentReader()
+        place, label = files.label_place(case, reader), files.label(case, reader)
+        images = self.case.open(name, files.images(case), label, place=place)
         labels = self.case.loader.segmentation()
         if labels is not None:
             setShown(labels, False)

@@ -24,6 +24,7 @@ from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.jobs.texts import counted, listed
+from MultimodalImagingLib.record.checksums import file_checksum
 from MultimodalImagingLib.record.cohort_record import (
     CaseState,
     CaseStates,
@@ -55,11 +56,24 @@ def record_of_label(file: Path) -> CohortRecord | None:
 def reader_labels(case_id: str, record: CohortRecord) -> dict[str, Path]:
     """Return the label of each reader who labeled a case; of an earlier version as `EARLIER`.
 
-    The consensus and blinded readings are left out.
+    The consensus and blinded readings are left out, and the label map that is made of a label.
+
+    Raises:
+        CohortError: If the record has to be read and cannot be.
     """
     found = {key: file for key, file in label_files(case_id, record).items() if is_readers(key)}
     earlier = _earlier_label(case_id, record, as_segmentation=True)
-    return found if earlier is None else {**found, EARLIER: earlier}
+    if earlier is None or _is_made(case_id, earlier, record):
+        return found
+    return {**found, EARLIER: earlier}
+
+
+def _is_made(case_id: str, file: Path, record: CohortRecord) -> bool:
+    """Tell whether a file is the label map that was made of the label that counts."""
+    if file.name.endswith(SEGMENTATION):
+        return False
+    made = record.read_states().maps.get(case_id)
+    return made is not None and file_checksum(file) in made.sha256s
 
 
 def label_that_counts(

@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
-from PySide6.QtWidgets import QFormLayout, QWidget
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QApplication, QFormLayout, QMainWindow, QWidget
 
 from slicer_host.stand_ins.mrml_base import Observation, qMRMLWidget
 from slicer_host.stand_ins.node_combo_box import qMRMLNodeComboBox
+
+# The keys that the real one takes (`installKeyboardShortcuts` in Slicer 5.13).
+KEYS = (
+    *"0123456789",
+    *(f"Shift+{number}" for number in range(10)),
+    *("Esc", "Space", "Z", "Ctrl+Z", "Y", "Ctrl+Y", "Ctrl+Shift+Z"),
+    *("Q", "W", "/", "*", ",", ".", ">", "<", "I"),
+)
 
 
 class qMRMLSegmentEditorWidget(qMRMLWidget):
@@ -21,9 +30,11 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         self._observation = Observation(self)
         self._segmentations = self._selector("vtkMRMLSegmentationNode")
         self._volumes = self._selector("vtkMRMLScalarVolumeNode")
-        form = QFormLayout(self)
-        form.addRow("Segmentation:", self._segmentations)
-        form.addRow("Source volume:", self._volumes)
+        self._shortcuts: list[QShortcut] = []
+        self._showsSource = True
+        self._form = QFormLayout(self)
+        self._form.addRow("Segmentation:", self._segmentations)
+        self._form.addRow("Source volume:", self._volumes)
         self._segmentations.currentNodeChanged.connect(self.setSegmentationNode)
         self._volumes.currentNodeChanged.connect(self.setSourceVolumeNode)
 
@@ -39,6 +50,42 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         super().setMRMLScene(scene)
         self._segmentations.setMRMLScene(scene)
         self._volumes.setMRMLScene(scene)
+
+    def setMaximumNumberOfUndoStates(self, _maximum: int) -> None:
+        """Nothing is ever done here that could be undone."""
+
+    def setSwitchToSegmentationsButtonVisible(self, _isVisible: bool) -> None:
+        """There is no such button here."""
+
+    def setSegmentationNodeSelectorVisible(self, isVisible: bool) -> None:
+        self._form.setRowVisible(self._segmentations, isVisible)
+
+    def setAutoShowSourceVolumeNode(self, isShown: bool) -> None:
+        self._showsSource = isShown
+
+    def installKeyboardShortcuts(self, parent: QWidget | None = None) -> None:
+        """Take the keys of the real editor; there is no effect that they could choose."""
+        self.uninstallKeyboardShortcuts()
+        windows = (w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow))
+        parent = parent or next(windows, None)
+        self._shortcuts = [QShortcut(QKeySequence(key), parent) for key in KEYS]
+
+    def uninstallKeyboardShortcuts(self) -> None:
+        for shortcut in self._shortcuts:
+            shortcut.setParent(None)
+            shortcut.deleteLater()
+        self._shortcuts = []
+
+    def activeEffect(self) -> None:
+        return None
+
+    def setActiveEffect(self, effect: Any) -> None:
+        if effect is not None:
+            msg = "The host's editor has no effects."
+            raise NotImplementedError(msg)
+
+    def removeViewObservations(self) -> None:
+        """No view is observed here: there is no effect."""
 
     def mrmlSegmentEditorNode(self) -> Any:
         return self._node
@@ -61,7 +108,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         if self.segmentationNode() is None or source is self._shownSource:
             return
         self._shownSource = source
-        if source is None:
+        if source is None or not self._showsSource:
             return
         for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
             if source.GetID() not in (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()):

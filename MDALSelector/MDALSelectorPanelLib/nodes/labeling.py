@@ -1,0 +1,248 @@
+"""Which case is labeled next, what was done in this round, and what can be undone.
+
+Must not import Qt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from slicer.i18n import tr as _
+
+from MDALSelectorPanelLib.nodes.case_rows import CaseRow
+from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.record.case_states import CaseState, CaseStates, Claim
+from MultimodalImagingLib.record.claims import live_claims
+from MultimodalImagingLib.record.readers import is_same_reader
+from MultimodalSlicerLib.cohort_files import CohortFiles
+from MultimodalSlicerLib.plurals import byNumber
+from MultimodalSlicerLib.reader import currentReader
+
+_OPEN = (CaseState.IN_PROGRESS, CaseState.SUGGESTED)
+
+
+@dataclass(frozen=True)
+class Round:
+    """How far the labeling of the suggested cases is.
+
+    Attributes:
+        nCases: Number of cases.
+        nLabelled: Of these, labeled ones.
+        nSkipped: Of these, skipped ones.
+        meanLooking_s: Seconds that a label took on average; `None` if that is not known.
+        isSelected: Whether a selection has suggested them; else it is the whole cohort.
+    """
+
+    nCases: int
+    nLabelled: int
+    nSkipped: int
+    meanLooking_s: float | None
+    isSelected: bool
+
+    @property
+    def isOver(self) -> bool:
+        """Whether nothing is left to be done."""
+        return self.nCases > 0 and self.nLabelled + self.nSkipped >= self.nCases
+
+
+class Labeling:
+    """Goes through the cases of a cohort."""
+
+    def __init__(
+        self,
+        rows: Callable[[], list[CaseRow]],
+        files: Callable[[], CohortFiles],
+        run: Callable[[], str],
+    ) -> None:
+        """Begin with nothing opened.
+
+        Args:
+            rows: Returns the cases in the order of labeling.
+            files: Returns the cohort.
+            run: Returns the folder of the selection that is shown; empty without one.
+        """
+        self._rows, self._files, self._run = rows, files, run
+        self._opened: list[str] = []
+        self._undoable: list[tuple[str, CaseState]] = []
+
+    def forget(self) -> None:
+        """Forget what was opened and done, as it belongs to another cohort or scene."""
+        self._opened, self._undoable = [], []
+
+    def nextCase(self, current: str) -> str:
+        """Return the case to be labeled next; empty if none is left.
+
+        Args:
+            current: The case that is open, which is not meant; empty if none is.
+
+        Raises:
+            CohortError: If the record cannot be read.
+        """
+        states, reader = self._files().record.read_states(), currentReader()
+        rows = [row for row in self._rows() if row.case_id != current]
+        taken = {
+            case
+            for case, claim in live_claims(states.claims).items()
+            if not is_same_reader(claim.reader, reader)
+        }
+        isRanked = bool(self._run())
+        wanted = [
+            row for row in rows if row.case_id not in taken and _isToLabel(row, states, isRanked)
+        ]
+        wanted.sort(key=lambda row: states.of(row.case_id) is not CaseState.IN_PROGRESS)
+        return wanted[0].case_id if wanted else ""
+
+    def noteOpened(self, caseID: str) -> None:
+        """Note that a case was opened."""
+        if caseID and self._opened[-1:] != [caseID]:
+            self._opened.append(caseID)
+
+    def previousCase(self, current: str) -> str:
+        """Return the case that was open before; empty if none was."""
+        known = {row.case_id for row in self._rows()}
+        before = list(self._opened)
+        while before and (before[-1] == current or before[-1] not in known):
+            before.pop()
+        return before[-1] if before else ""
+
+    def goBack(self, caseID: str) -> None:
+        """Forget what was opened after a case, as it is opened again."""
+        while self._opened and self._opened[-1] != caseID:
+            self._opened.pop()
+
+    def claimOfOther(self, caseID: str) -> Claim | None:
+        """Return the claim of another reader at a case; `None` if nobody else has it open.
+
+        Raises:
+            CohortError: If the record cannot be read.
+        """
+        claim = live_claims(self._files().record.read_states().claims).get(caseID)
+        isOthers = claim is not None and not is_same_reader(claim.reader, currentReader())
+        return claim if isOthers else None
+
+    def skip(self, caseID: str, reason: str) -> None:
+        """Note that a case is not to be labeled, and why.
+
+        Raises:
+            CrossModalError: If the record cannot be written.
+        """
+        self._files().skip(caseID, reason, currentReader())
+        self._undoable.append((caseID, CaseState.SKIPPED))
+
+    def noteConfirmed(self, caseID: str) -> None:
+        """Note that the pairing of a case was confirmed, which can be undone."""
+        self._undoable.append((caseID, CaseState.CONFIRMED))
+
+    @property
+    def undoText(self) -> str:
+        """What would be undone, a sentence; empty if there is nothing."""
+        if not self._undoable:
+            return ""
+        case, state = self._undoable[-1]
+        isSkip = state is CaseState.SKIPPED
+        text = (
+            _("Undo that {case} was skipped.") if isSkip else _("Undo that {case} was confirmed.")
+        )
+        return text.format(case=case)
+
+    def undo(self) -> tuple[str, CaseState]:
+        """Undo the last skip or confirmation.
+
+        Returns:
+            The case, and the state that it has again.
+
+        Raises:
+            ValueError: If there is nothing to undo.
+            CrossModalError: If the case has another state meanwhile, or the record cannot be
+                written.
+        """
+        if not self._undoable:
+            raise ValueError(_("Nothing was skipped or confirmed here since Slicer was started."))
+        case, state = self._undoable.pop()
+        return case, self._files().undo_state(case, state)
+
+    def round(self) -> Round:
+        """Tell how far the labeling is.
+
+        Raises:
+            CohortError: If the record cannot be read.
+        """
+        states, run = self._files().record.read_states(), self._run()
+        suggested: Collection[str] = suggestedCases(run) if run else ()
+        rows = [row for row in self._rows() if not suggested or row.case_id in suggested]
+        now = [
+            row.state if row.case_id not in states.entries else states.of(row.case_id)
+            for row in rows
+        ]
+        seconds = [
+            label.looking_s
+            for row in rows
+            for label in states.labels.get(row.case_id, {}).values()
+            if label.looking_s > 0
+        ]
+        mean = sum(seconds) / len(seconds) if seconds else None
+        n = len(rows)
+        return Round(
+            n, now.count(CaseState.LABELLED), now.count(CaseState.SKIPPED), mean, bool(suggested)
+        )
+
+
+def roundText(done: Round) -> str:
+    """Say how far the labeling is, and at its end what is next."""
+    if done.isOver:
+        return endText(done)
+    text = byNumber(done.nCases, _("{n} of {all} case labeled"), _("{n} of {all} cases labeled"))
+    if done.isSelected:
+        text = _("{n} of {all} labeled in this round")
+    parts = [text.format(n=done.nLabelled, all=done.nCases)]
+    if done.nSkipped:
+        parts.append(_("{n} skipped").format(n=done.nSkipped))
+    if done.meanLooking_s is not None:
+        parts.append(_("{time} on average").format(time=durationText(done.meanLooking_s)))
+    return _("{text}.").format(text=", ".join(parts))
+
+
+def endText(done: Round) -> str:
+    """Say what was done, and what is next."""
+    text = _(
+        "All {all} are done: {n} labeled, {skipped} skipped. Next: train on them in Multimodal"
+        " Segmentation (CIML), then press Start for the next selection."
+    )
+    if not done.isSelected:
+        text = _(
+            "All {all} cases of the cohort are done: {n} labeled, {skipped} skipped. Next: train on"
+            " them in Multimodal Segmentation (CIML)."
+        )
+    return text.format(all=done.nCases, n=done.nLabelled, skipped=done.nSkipped)
+
+
+def durationText(seconds: float) -> str:
+    """Write a duration in minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes:
+        return _("{m} min {s} s").format(m=minutes, s=rest)
+    return _("{s} s").format(s=rest)
+
+
+@lru_cache(maxsize=8)
+def suggestedCases(run: str) -> frozenset[str]:
+    """Return the cases that a selection suggested; none if its folder cannot be read."""
+    from MDALSelectorLib.selection.run_folder import read_selection
+
+    try:
+        selection = read_selection(Path(run))
+    except (CrossModalError, OSError):
+        return frozenset()
+    return frozenset(case.case_id for case in selection.cases if case.suggested)
+
+
+def _isToLabel(row: CaseRow, states: CaseStates, isRanked: bool) -> bool:
+    state = states.of(row.case_id) if row.case_id in states.entries else row.state
+    if state in _OPEN:
+        return True
+    isSetAside = row.case_id in states.evaluation
+    isFree = state in (CaseState.UNLABELLED, CaseState.CONFIRMED)
+    return isFree and (isSetAside or not isRanked)

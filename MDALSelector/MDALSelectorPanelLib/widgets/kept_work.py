@@ -1,0 +1,48 @@
+"""Offers work that was not saved before Slicer ended, in the panel; nothing is replaced unasked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import slicer
+from slicer.i18n import tr as _
+
+from MultimodalSlicerLib.autosave import timeOf
+from MultimodalSlicerLib.open_case import OpenCase
+
+if TYPE_CHECKING:
+    from slicer_types import UiForm
+
+
+class KeptWork:
+    """A question with two answers, shown while there is something to be answered."""
+
+    def __init__(self, ui: UiForm, case: OpenCase) -> None:
+        """Take the widgets of the `.ui` file."""
+        self._frame, self._label, self._case = ui.keptFrame, ui.keptLabel, case
+        ui.takeKeptButton.connect("clicked()", self.onTakeKeptButton)
+        ui.dropKeptButton.connect("clicked()", self.onDropKeptButton)
+        self.update()
+
+    def update(self) -> None:
+        """Ask if the open case has such work."""
+        session = self._case.session
+        file = None if session is None else session.kept.leftBehind
+        self._frame.setVisible(file is not None)
+        if file is not None:
+            text = _("Labels of {case} that were not saved on {time} were kept.")
+            self._label.setText(text.format(case=self._case.loader.caseID, time=timeOf(file)))
+
+    def onTakeKeptButton(self) -> None:
+        """Go on with that work."""
+        with slicer.util.tryWithErrorDisplay(_("The work cannot be taken over."), waitCursor=True):
+            self._case.takeOverKept()
+        self.update()
+
+    def onDropKeptButton(self) -> None:
+        """Delete that work."""
+        session = self._case.session
+        with slicer.util.tryWithErrorDisplay(_("The work cannot be deleted.")):
+            if session is not None:
+                session.kept.giveUp()
+        self.update()

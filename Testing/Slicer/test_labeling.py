@@ -1,0 +1,423 @@
+"""The labeling section: from case to case, what is kept, who reads, and what takes how long."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from desk import CASES, Desk, hashes, paint, write_cohort
+
+UNLABELED = CASES[1:]
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    return write_cohort(tmp_path_factory.mktemp("labeling") / "cohort")
+
+
+@pytest.fixture
+def desk(scene, load_module, messages, wait_until, cohort, tmp_path):
+    scene.SetRootDirectory(str(tmp_path))
+    desk = Desk(load_module, wait_until, cohort, tmp_path / "record")
+    desk.know()
+    before = hashes(cohort)
+    yield desk
+    assert hashes(cohort) == before
+
+
+@pytest.fixture
+def ui(desk):
+    return desk.selector.ui
+
+
+def labels(desk):
+    return desk.case.loader.segmentation()
+
+
+def states(desk):
+    from MultimodalImagingLib.record.cohort_record import CohortRecord
+
+    return CohortRecord(desk.record).read_states()
+
+
+def events(desk):
+    lines = (desk.record / "history.jsonl").read_text().splitlines()
+    return [(entry["event"], entry["case"]) for entry in map(json.loads, lines)]
+
+
+# --- from case to case ------------------------------------------------------------------------
+
+
+def test_open_next_goes_through_the_cases_without_a_label(desk, ui, drive, messages):
+    drive.click(ui.openNextButton)
+    assert desk.case.loader.caseID == "case-2"
+    paint(labels(desk))
+    drive.click(ui.saveNextButton)
+    assert desk.case.loader.caseID == "case-3"
+    assert states(desk).of("case-2").value == "labelled"
+    paint(labels(desk))
+    drive.click(ui.saveNextButton)
+    assert desk.case.loader.caseID == ""
+    assert "All 3 cases of the cohort are done: 3 labeled, 0 skipped. Next: train" in (
+        ui.roundLabel.text
+    )
+    assert messages.messages == []
+
+
+def test_the_round_says_how_far_it_is_and_how_long_a_case_takes(desk, ui, drive):
+    assert ui.roundLabel.text == "1 of 3 cases labeled."
+    drive.click(ui.openNextButton)
+    time = desk.case.session.time
+    time._looking, time._clock = 250.0, lambda: time._tickedAt
+    paint(labels(desk))
+    drive.click(ui.saveLabelButton)
+    assert ui.roundLabel.text == "2 of 3 cases labeled, 4 min 10 s on average."
+    [saved] = states(desk).labels["case-2"].values()
+    assert saved.looking_s == pytest.approx(250.0, abs=10)
+    assert saved.reader == desk.reader
+
+
+def test_previous_goes_back(desk, ui, drive):
+    assert not ui.previousButton.enabled
+    for case in CASES:
+        desk.open(case)
+    drive.click(ui.previousButton)
+    assert desk.case.loader.caseID == "case-2"
+    drive.click(ui.previousButton)
+    assert desk.case.loader.caseID == "case-1"
+    assert not ui.previousButton.enabled
+
+
+def test_a_skipped_case_has_a_reason_and_can_be_undone(desk, ui, drive, messages):
+    drive.click(ui.openNextButton)
+    messages.answers.append("PET is cut off")
+    drive.click(ui.skipButton)
+    assert desk.case.loader.caseID == "case-3"
+    entry = states(desk).entries["case-2"]
+    assert (entry.state.value, entry.note) == ("skipped", "PET is cut off")
+    assert "1 skipped" in ui.roundLabel.text
+    drive.click(ui.undoButton)
+    assert states(desk).of("case-2").value == "unlabelled"
+    assert not ui.undoButton.enabled
+
+
+def test_a_skip_that_is_not_meant_skips_nothing(desk, ui, drive, messages):
+    import qt
+
+    desk.open("case-2")
+    drive.click(ui.skipButton)  # Escape, without a reason
+    paint(labels(desk))
+    messages.answers.extend(["blurred", qt.QMessageBox.Cancel])
+    drive.click(ui.skipButton)
+    assert desk.case.loader.caseID == "case-2"
+    assert desk.case.hasUnsavedChanges()
+    assert states(desk).of("case-2").value == "unlabelled"
+
+
+def test_every_new_way_out_asks(desk, ui, drive, messages):
+    import qt
+
+    desk.open("case-3")
+    desk.open("case-2")
+    paint(labels(desk))
+    for button in (ui.openNextButton, ui.previousButton):
+        messages.clear()
+        messages.answers.append(qt.QMessageBox.Cancel)
+        drive.click(button)
+        assert messages.messages == ["The labels of case-2 have unsaved changes. Save them?"]
+        assert desk.case.loader.caseID == "case-2"
+        assert desk.case.hasUnsavedChanges()
+
+
+def test_labels_without_a_voxel_are_saved_only_if_that_is_meant(desk, ui, drive, messages):
+    import qt
+
+    desk.open("case-2")
+    for button in (ui.saveLabelButton, ui.saveNextButton):
+        messages.clear()
+        messages.answers.append(qt.QMessageBox.No)
+        drive.click(button)
+        assert "Nothing is drawn in case-2" in messages.messages[0]
+        assert not desk.labelPath("case-2").exists()
+    messages.answers.append(qt.QMessageBox.Yes)
+    drive.click(ui.saveNextButton)
+    assert desk.labelPath("case-2").is_file()
+    assert desk.case.loader.caseID == "case-3"
+
+
+def test_eight_clicks_lead_from_an_empty_scene_to_the_first_saved_label(
+    scene, load_module, messages, wait_until, cohort, tmp_path
+):
+    """Nothing is known before; drawing is not counted. The cohort's folder is typed: one."""
+    import drive
+    from desk import ROOT
+
+    panel = load_module(ROOT / "MDALSelector" / "MDALSelector.py")
+    ui, clicks = panel.ui, []
+
+    def click(button):
+        clicks.append(button.objectName)
+        drive.click(button)
+
+    ui.recordPathLineEdit.currentPath = str(tmp_path / "record")  # the cohort of the test stays
+    drive.browse(ui.cohortPathLineEdit, str(cohort), messages)
+    clicks.append("cohortPathLineEdit")
+    click(ui.inspectButton)
+    wait_until(lambda: not panel.inspection.isBusy and ui.openNextButton.enabled, 120.0)
+    click(ui.openNextButton)
+    paint(panel.logic.loader.segmentation())
+    click(ui.saveNextButton)
+
+    assert list((tmp_path / "record" / "labels").rglob("*.seg.nrrd"))
+    assert len(clicks) == 4
+    assert messages.messages == []
+
+
+# --- what an empty case holds -----------------------------------------------------------------
+
+
+def test_an_empty_case_has_the_labels_of_the_task_on_the_primary_image(desk, ui):
+    assert ui.taskComboBox.currentText == "pet-ct"  # suits CT and PET
+    desk.open("case-2")
+    segmentation = labels(desk).GetSegmentation()
+    assert [segmentation.GetNthSegment(0).GetName()] == ["Lesion"]
+    pet = desk.case.loader.volumes()["PET"]
+    assert labels(desk).GetNodeReference("referenceImageGeometryRef") is pet
+    assert not desk.case.hasUnsavedChanges()
+
+
+def test_labels_of_ones_own_are_kept_with_the_cohort(desk, ui, drive):
+    drive.choose(ui.taskComboBox, "Own labels")
+    drive.type_text(ui.labelNamesLineEdit, "tumor, edema", end="Return")
+    desk.open("case-2")
+    segmentation = labels(desk).GetSegmentation()
+    names = [segmentation.GetNthSegment(n).GetName() for n in range(2)]
+    assert names == ["tumor", "edema"]
+    kept = json.loads((desk.record / "labels.json").read_text())
+    assert kept == {"task": "", "names": ["tumor", "edema"]}
+    desk.know()
+    assert ui.labelNamesLineEdit.text == "tumor, edema"
+    drive.choose(ui.taskComboBox, "brats")
+    assert not ui.labelNamesLineEdit.visible
+    assert json.loads((desk.record / "labels.json").read_text())["task"] == "brats"
+
+
+# --- readers and claims -----------------------------------------------------------------------
+
+
+def test_every_reader_has_a_file_and_no_other_is_touched(desk, ui, drive):
+    from MultimodalImagingLib.cohorts.labelled_cases import reader_labels
+    from MultimodalImagingLib.record.cohort_record import CohortRecord
+
+    desk.open("case-2")
+    paint(labels(desk), 1)
+    drive.click(ui.saveLabelButton)
+    first = desk.labelPath("case-2")
+    before, name = first.read_bytes(), desk.reader
+    assert not ui.readerLineEdit.enabled
+    drive.click(ui.closeCaseButton)
+    ui.readerLineEdit.clear()
+    drive.type_text(ui.readerLineEdit, "MK", end="Return")
+    assert desk.reader == "MK"
+    desk.open("case-2")  # begins with the label that counts
+    image = desk.case.loader.volumes()["PET"]
+    labels(desk).SetReferenceImageGeometryParameterFromVolumeNode(image)
+    paint(labels(desk), 2)
+    drive.click(ui.saveLabelButton)
+    assert set(reader_labels("case-2", CohortRecord(desk.record))) == {name, "MK"}
+    assert first.read_bytes() == before
+    assert desk.labelPath("case-2").name == "MK.seg.nrrd"
+
+
+def test_a_name_that_is_no_readers_is_refused_and_the_former_one_stays(desk, ui, drive, messages):
+    from slicer_host import errors
+
+    from MultimodalImagingLib.errors import UsageError
+
+    before = desk.reader
+    ui.readerLineEdit.clear()
+    with errors.expected(UsageError):
+        drive.type_text(ui.readerLineEdit, "a/b", end="Return")
+    assert ui.readerLineEdit.text == before == desk.reader
+    assert "cannot be kept" in messages.messages[0]
+
+
+def test_a_case_is_claimed_while_it_is_open(desk, ui, drive):
+    desk.open("case-2")
+    assert states(desk).claims["case-2"].reader == desk.reader
+    desk.open("case-3")
+    assert set(states(desk).claims) == {"case-3"}
+    drive.click(ui.closeCaseButton)
+    assert not states(desk).claims
+    assert ("claimed", "case-2") in events(desk)
+    assert ("released", "case-2") in events(desk)
+
+
+def test_a_case_of_another_reader_is_passed_over_and_asked_about(desk, ui, drive, messages):
+    import qt
+
+    from MultimodalImagingLib.record.cohort_record import CohortRecord
+
+    desk.record.mkdir(exist_ok=True)
+    CohortRecord(desk.record).claim("case-2", "Somebody else")
+    drive.click(ui.openNextButton)
+    assert desk.case.loader.caseID == "case-3"
+    messages.answers.append(qt.QMessageBox.No)
+    desk.open("case-2")
+    assert "case-2 is open by Somebody else" in messages.messages[0]
+    assert desk.case.loader.caseID == "case-3"
+    messages.answers.append(qt.QMessageBox.Yes)
+    desk.open("case-2")
+    assert "claimed by Somebody else" in ui.claimLabel.text
+    assert states(desk).claims["case-2"].reader == "Somebody else"
+    paint(labels(desk))
+    drive.click(ui.saveLabelButton)
+    assert desk.labelPath("case-2").is_file()
+
+
+# --- unsaved work -----------------------------------------------------------------------------
+
+
+def kept(desk):
+    return sorted((desk.record / "autosave").rglob("*.seg.nrrd"))
+
+
+def test_unsaved_work_is_kept_when_the_module_is_left_and_goes_when_it_is_saved(desk, ui, drive):
+    import slicer
+
+    from MultimodalSlicerLib.label_contents import areAlike, contentsOf, readContents
+
+    desk.open("case-2")
+    slicer.util.selectModule("CIMLSegment")
+    assert kept(desk) == []  # nothing was drawn
+    slicer.util.selectModule("MDALSelector")
+    paint(labels(desk))
+    slicer.util.selectModule("CIMLSegment")
+    [file] = kept(desk)
+    assert areAlike(readContents(desk.case._scene, file), contentsOf(labels(desk)))
+    assert desk.case.hasUnsavedChanges()
+    assert states(desk).of("case-2").value == "in progress"
+    slicer.util.selectModule("MDALSelector")
+    drive.click(ui.saveLabelButton)
+    assert kept(desk) == []
+    assert ("autosaved", "case-2") in events(desk)
+
+
+def test_work_that_the_user_gives_up_is_not_offered_again(desk, ui, drive, messages):
+    import qt
+
+    desk.open("case-2")
+    paint(labels(desk))
+    desk.selector.labeling.clock.keep()
+    assert len(kept(desk)) == 1
+    messages.answers.append(qt.QMessageBox.Discard)
+    drive.click(ui.closeCaseButton)
+    assert kept(desk) == []
+    assert states(desk).of("case-2").value == "unlabelled"
+
+
+def crash(desk):
+    """Leave kept work behind as a program that is killed does; return it and what it holds."""
+    from MultimodalSlicerLib.label_contents import contentsOf
+
+    desk.open("case-2")
+    paint(labels(desk), 5)
+    desk.selector.labeling.clock.keep()
+    contents, [file] = contentsOf(labels(desk)), kept(desk)
+    data = file.read_bytes()
+    desk.case.discard()
+    desk.case.close()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+    return file, contents
+
+
+def test_work_of_a_session_that_crashed_is_offered_and_taken_over(desk, ui, drive):
+    from MultimodalSlicerLib.label_contents import areAlike, contentsOf, isEmpty
+
+    file, contents = crash(desk)
+    assert not ui.keptFrame.visible
+    desk.open("case-2")
+    assert ui.keptFrame.visible
+    assert "case-2 that were not saved" in ui.keptLabel.text
+    assert isEmpty(labels(desk))  # nothing is replaced unasked
+    drive.click(ui.takeKeptButton)
+    assert areAlike(contentsOf(labels(desk)), contents)
+    assert desk.case.hasUnsavedChanges()
+    assert file.is_file()
+    assert not ui.keptFrame.visible
+    drive.click(ui.saveLabelButton)
+    assert kept(desk) == []
+
+
+def test_work_of_a_crash_survives_what_is_drawn_before_the_answer(desk, ui, drive):
+    file, _contents = crash(desk)
+    data = file.read_bytes()
+    desk.open("case-2")
+    paint(labels(desk), 6)
+    desk.selector.labeling.clock.keep()
+    assert len(kept(desk)) == 2
+    drive.click(ui.saveLabelButton)
+    assert kept(desk) == [file]
+    assert file.read_bytes() == data
+    assert ui.keptFrame.visible
+    drive.click(ui.dropKeptButton)
+    assert kept(desk) == []
+    assert not ui.keptFrame.visible
+
+
+def test_work_that_cannot_be_kept_is_told_in_the_panel(desk, ui, monkeypatch):
+    from MultimodalImagingLib.errors import CrossModalError
+    from MultimodalSlicerLib.autosave import Autosave
+
+    def full(*_arguments):
+        msg = "The disk is full."
+        raise CrossModalError(msg)
+
+    desk.open("case-2")
+    paint(labels(desk))
+    monkeypatch.setattr(Autosave, "write", full)
+    desk.selector.labeling.clock.keep()
+    assert ui.keepWarningLabel.visible
+    assert "The disk is full. Save it now." in ui.keepWarningLabel.text
+    monkeypatch.undo()
+    desk.selector.labeling.clock.keep()
+    assert not ui.keepWarningLabel.visible
+
+
+# --- editor and keys --------------------------------------------------------------------------
+
+
+def test_segment_editor_shows_the_labels_of_the_open_case(desk, ui, drive):
+    assert not ui.editorWidget.visible
+    desk.open("case-2")
+    editor = desk.selector.labeling.editor.editor
+    assert ui.editorWidget.visible
+    assert editor.segmentationNode() is labels(desk)
+    assert editor.sourceVolumeNode() is desk.case.loader.volumes()["PET"]
+    desk.open("case-3")
+    assert editor.segmentationNode() is labels(desk)
+    drive.click(ui.closeCaseButton)
+    assert not ui.editorWidget.visible
+
+
+def test_keys_are_taken_only_while_the_module_is_shown(desk, ui):
+    import slicer
+
+    shortcuts = desk.selector.labeling._shortcuts
+    assert len(shortcuts._taken) == 7
+    slicer.util.selectModule("CIMLSegment")
+    assert shortcuts._taken == []
+    slicer.util.selectModule("MDALSelector")
+    assert "Save and next: Ctrl+Return" in ui.shortcutsLabel.text
+
+
+def test_no_key_is_one_of_segment_editors_or_slicers(desk):
+    import qt
+    from slicer_host.stand_ins.segment_editor import KEYS
+
+    menus = ("O", "S", "W", "Z", "Y", "1", "2", "3", "4", "5", "6", "X", "C", "V", "H", "F")
+    taken = {qt.QKeySequence(key).toString() for key in (*KEYS, *(f"Ctrl+{m}" for m in menus))}
+    own = {str(one.key.toString()) for one in desk.selector.labeling._shortcuts._taken}
+    assert len(own) == 7
+    assert not own & taken
