@@ -12,15 +12,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from MDALSelectorLib.case_flags import CHECK_PAIRING, SKIPPED, with_flags
 from MDALSelectorLib.inspection.acquisition_groups import acquisition_groups
 from MDALSelectorLib.report.run_writing import write_run
-from MDALSelectorLib.selection.acquisition import with_acquisition
 from MDALSelectorLib.selection.budget import check_some_unlabelled, parse_budget
 from MDALSelectorLib.selection.case_selection import CaseSelection
-from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MDALSelectorLib.selection.config import (
     PACKAGES,
     SelectionConfig,
@@ -28,14 +23,18 @@ from MDALSelectorLib.selection.config import (
     configuration_of,
 )
 from MDALSelectorLib.selection.job_stages import selection_plan
+from MDALSelectorLib.selection.knowledge import (
+    Knowledge,
+    find_drafts,
+    skipped_cases,
+    with_knowledge,
+)
 from MDALSelectorLib.selection.run_folder import LOG_NAME, check_run_folder
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
 from MDALSelectorLib.selection.selecting import make_selection
-from MDALSelectorLib.strategies.pool import SCORE
 from MultimodalImagingLib.cohorts.cases import Cohort, Problem
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
 from MultimodalImagingLib.errors import CohortError, UsageError
-from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.job_log import LoggingReporter
 from MultimodalImagingLib.jobs.job_plan import PlannedStage
 from MultimodalImagingLib.jobs.progress import Reporter
@@ -82,19 +81,23 @@ def run_selection(
     with LoggingReporter(reporter, run / LOG_NAME) as run_reporter:
         run_reporter.info(f"The record of the cohort is {record.folder}.")
         labelled = _cases_not_to_label(cohort, record, config, run_reporter)
+        drafts = find_drafts(cohort, record, config, run_reporter)
         check_some_unlabelled(len(cohort.cases), len(labelled))
         run_reporter.plan(selection_plan(cohort, config, later=later))
         prepared = prepare_for_selection(cohort, config.spacing_mm, record, run_reporter)
         estimated = load_or_estimate_scores(
             prepared, config, record, run_reporter, groups=acquisition_groups(cohort)
         )
-        scores = _with_knowledge(estimated, cohort, config, labelled, record)
+        knowledge = Knowledge(
+            labelled, skipped_cases(record), drafts, frozenset(record.confirmed_cases())
+        )
+        scores = with_knowledge(estimated, cohort, config, knowledge)
         request = SelectionRequest(budget, config.strategy, config.estimation.seed, config.options)
         run_reporter.stage("Choose cases", 1)
         selection = replace(
             make_selection(scores, request),
             problems=_problem_texts(cohort, prepared),
-            configuration=configuration_of(config, prepared.spec),
+            configuration=configuration_of(config, prepared.spec) | drafts.configuration,
             versions=current_versions(PACKAGES),
         )
         run_reporter.advance()
@@ -178,64 +181,6 @@ def _nothing_prepared(cohort: Cohort, prepared: PreparedCohort) -> str:
         " so there is"
         f" nothing to rank. {errors[0] if errors else ''}{rest}"
     )
-
-
-def _with_knowledge(
-    scores: CohortScores,
-    cohort: Cohort,
-    config: SelectionConfig,
-    labelled: frozenset[str],
-    record: CohortRecord,
-) -> CohortScores:
-    """Add what the user knows to what was estimated."""
-    names = frozenset(scores.case_ids)
-    column = config.score_column
-    own = {} if column is None else {SCORE: score_column(cohort, scores.case_ids, column)}
-    scores = with_acquisition(scores, cohort, config.within)
-    flags = with_flags(scores.flags, CHECK_PAIRING, cohort.duplicates)
-    skips = {case: reason for case, reason in _skipped(record).items() if case in names}
-    return replace(
-        scores,
-        labelled=labelled & names,
-        accepted=names & {*config.accepted, *record.confirmed_cases()},
-        measures={**scores.measures, **own},
-        flags=with_flags(flags, SKIPPED, skips),
-    )
-
-
-def _skipped(record: CohortRecord) -> dict[str, str]:
-    """Return why cases are not to be labeled, by case."""
-    entries = record.read_states().entries.items()
-    skipped = ((case, entry) for case, entry in entries if entry.state is CaseState.SKIPPED)
-    return {case: entry.note or "no reason was given" for case, entry in skipped}
-
-
-def score_column(cohort: Cohort, case_ids: tuple[str, ...], column: str) -> Float64Array:
-    """Return the numbers in a column of the cohort's manifest, NaN where a case has none.
-
-    Raises:
-        UsageError: If there is no such column, or it holds something else than numbers.
-    """
-    attributes = {case.case_id: case.attributes for case in cohort.cases}
-    columns = sorted({name for values in attributes.values() for name in values})
-    if column not in columns:
-        found = ", ".join(columns) or "no further column"
-        msg = (
-            f"Expected a column '{column}' in the manifest of the cohort, found {found}."
-            " Give --score-column one of these, or another strategy."
-        )
-        raise UsageError(msg)
-    return np.array([_number(case_id, attributes[case_id].get(column)) for case_id in case_ids])
-
-
-def _number(case_id: str, text: str | None) -> float:
-    try:
-        return float(text) if text else float("nan")
-    except ValueError as error:
-        msg = (
-            f"Expected a number as the score of case {case_id}, got '{text}'. Correct the manifest."
-        )
-        raise UsageError(msg) from error
 
 
 def _check_case_names(config: SelectionConfig, cohort: Cohort) -> None:

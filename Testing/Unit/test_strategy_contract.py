@@ -9,7 +9,7 @@ import pytest
 
 from MDALSelectorLib.strategies import STRATEGIES, make_strategy
 from MDALSelectorLib.strategies.base import StrategyOptions, strategy_generator
-from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, SCORE, VOXEL_NMI, Pool
+from MDALSelectorLib.strategies.pool import EPISTEMIC, MODALITY_DIFFERENCE, SCORE, VOXEL_NMI, Pool
 from MultimodalImagingLib.errors import UsageError
 
 ALL = sorted(STRATEGIES)
@@ -36,6 +36,7 @@ def make_pool(n_cases: int = 40, *, seed: int = 0, n_labelled: int = 3, n_flagge
             MODALITY_DIFFERENCE: generator.normal(size=n_cases),
             VOXEL_NMI: generator.uniform(0.1, 0.4, size=n_cases),
             SCORE: generator.normal(size=n_cases),
+            EPISTEMIC: generator.uniform(0.2, 0.6, size=n_cases),
         },
         pair_z=generator.normal(size=(n_cases, 3)),
     )
@@ -244,7 +245,9 @@ def test_options_reach_the_strategies() -> None:
     assert make_strategy("MaxMD", options) == STRATEGIES["MaxMD"](max_per_patient=2)  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("bad", [{"max_per_patient": 0}, {"gate": 0.0}, {"gate": 1.5}])
+@pytest.mark.parametrize(
+    "bad", [{"max_per_patient": 0}, {"gate": 0.0}, {"gate": 1.5}, {"uncertainty_weight": 1.1}]
+)
 def test_options_that_make_no_sense_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="Expected"):
         StrategyOptions(**bad)  # type: ignore[arg-type]

@@ -22,6 +22,7 @@ from CIMLSegmentLib.inference.result_maps import (
     result_maps,
 )
 from CIMLSegmentLib.inference.sliding_window import WindowedOutput, WindowPlan, predict_windows
+from CIMLSegmentLib.inference.uncertain_places import draft_uncertainty
 from CIMLSegmentLib.inference.window_box import WindowBox, window_box
 from CIMLSegmentLib.model.model import TrainedModel
 from CIMLSegmentLib.results.segmentation_result import (
@@ -194,4 +195,5 @@ def _result(
         influences=influences(changes),
         maps=maps,
         masks=masks,
+        uncertainty=draft_uncertainty(probabilities, space.grid),
     )

@@ -29,6 +29,7 @@ from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.jobs.progress import check_cancelled
 from MultimodalImagingLib.record.atomic_files import write_bytes, write_json
 from MultimodalImagingLib.record.atomic_folder import new_folder
+from MultimodalImagingLib.record.draft_uncertainty import KEY, uncertainty_to_json
 from MultimodalImagingLib.record.json_entry import json_value
 from MultimodalImagingLib.record.ownership import Ownership, Written, check_own, checksums, is_free
 
@@ -191,6 +192,7 @@ def _content(result: SegmentationResult) -> dict[str, Any]:
         "timings_s": dict(result.timings_s),
         "model": dict(result.model),
         "seen": result.is_seen,
+        KEY: None if result.uncertainty is None else uncertainty_to_json(result.uncertainty),
         "task": task_to_json(result.task),
     }
 

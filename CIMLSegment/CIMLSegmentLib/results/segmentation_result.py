@@ -17,6 +17,7 @@ from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.arrays import MaskArray
 from MultimodalImagingLib.images.geometry import Volume, is_same_grid
 from MultimodalImagingLib.jobs.environment import same_name
+from MultimodalImagingLib.record.draft_uncertainty import DraftUncertainty, uncertainty_from_json
 from MultimodalImagingLib.record.json_entry import JsonEntry, config_from_json, read_json
 
 FORMAT_VERSION = 1
@@ -99,6 +100,7 @@ class SegmentationResult:
         model: Identity of the model, JSON-able.
         masks: Region to its mask in the label map; found there if it is not given.
         is_seen: Whether the model, or one that it started from, has seen a case of that name.
+        uncertainty: How uncertain the model was, and where; `None` if that is not known.
     """
 
     case_id: str
@@ -114,6 +116,7 @@ class SegmentationResult:
     model: Mapping[str, object] = field(default_factory=dict)
     masks: Mapping[str, MaskArray] = field(default_factory=dict)
     is_seen: bool = False
+    uncertainty: DraftUncertainty | None = None
 
     def __post_init__(self) -> None:
         """Refuse maps on another grid, and find regions that were not found before."""
@@ -244,6 +247,7 @@ class StoredResult:
         timings_s: Seconds per step.
         model: Identity of the model.
         is_seen: Whether the model, or one that it started from, has seen a case of that name.
+        uncertainty: How uncertain the model was, and where; `None` if nothing says.
     """
 
     folder: Path
@@ -261,6 +265,7 @@ class StoredResult:
     model: Mapping[str, object]
     is_seen: bool = False
     influences: tuple[Influence, ...] = ()
+    uncertainty: DraftUncertainty | None = None
 
 
 def find_results(folder: Path) -> tuple[Path, ...]:
@@ -330,6 +335,7 @@ def read_result(folder: Path) -> StoredResult:
             config_from_json(Influence, item.data, where=f"influence in {where}")
             for item in (entry.items("influence", "influence") if "influence" in entry.data else ())
         ),
+        uncertainty=uncertainty_from_json(entry),
     )
     _check_files(result)
     return result

@@ -1,4 +1,4 @@
-"""The commands `select` and `report`: options and what they mean. No torch: they start at once."""
+"""The command `select`: its options and what they mean. No torch: it starts at once."""
 
 from __future__ import annotations
 
@@ -67,6 +67,21 @@ def add_select_arguments(parser: argparse.ArgumentParser) -> None:
         "--score-direction", default="high", choices=["high", "low"], help="which end comes first"
     )
     parser.add_argument(
+        "--drafts",
+        type=Path,
+        metavar="FOLDER",
+        help="results of `ciml-segmenter segment` for Epistemic and EpistemicMD; default: those of"
+        " the model in the cohort's record that segmented last",
+    )
+    parser.add_argument(
+        "--uncertainty-weight",
+        type=float,
+        default=StrategyOptions().uncertainty_weight,
+        metavar="WEIGHT",
+        help="EpistemicMD: weight of the uncertainty against the modality difference, 0 to 1"
+        " (default %(default)s)",
+    )
+    parser.add_argument(
         "--within",
         metavar="NAME",
         help="compare the modality difference within the groups of a column of the manifest or"
@@ -91,7 +106,9 @@ def config_from_options(options: argparse.Namespace) -> SelectionConfig:
     """
     estimator: EstimatorName = options.estimator
     estimation = EstimationConfig(estimator=estimator, seed=options.seed, device=options.device)
-    strategy_options = StrategyOptions(score_direction=options.score_direction)
+    strategy_options = StrategyOptions(
+        score_direction=options.score_direction, uncertainty_weight=options.uncertainty_weight
+    )
     settings = read_settings(options.settings, ("estimation", "pairing", "strategy_options"))
 
     def changed(kind: str, config: ConfigT) -> ConfigT:
@@ -111,6 +128,7 @@ def config_from_options(options: argparse.Namespace) -> SelectionConfig:
         accepted=tuple(same_name(case_id) for case_id in options.accept),
         score_column=options.score_column,
         modality_patterns=tuple(options.modality),
+        drafts=options.drafts,
         within=options.within,
     )
 
@@ -139,35 +157,6 @@ def run_select(options: argparse.Namespace, reporter: Reporter) -> int:
         if getattr(options, "events", False):
             result["evidence"] = asdict(evidence)
     reporter.result(result)
-    return 0
-
-
-def add_report_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the `report` command to its parser."""
-    parser.add_argument(
-        "folder",
-        type=Path,
-        metavar="RUN",
-        help="folder that `mdal-selector select` or `retrospect` wrote",
-    )
-
-
-def run_report(options: argparse.Namespace, reporter: Reporter) -> int:
-    """Write the report of a run and say where it is; returns the exit code 0.
-
-    Raises:
-        CrossModalError: If the run cannot be read or the page cannot be written.
-    """
-    from MDALSelectorLib.report.page import write_report
-    from MDALSelectorLib.retrospect.page import write_page
-    from MDALSelectorLib.retrospect.run_files import JSON_NAME, read_retrospective
-
-    replayed = options.folder / JSON_NAME
-    if replayed.is_file():
-        page = write_page(options.folder, read_retrospective(replayed))
-        reporter.result({"report": str(page)})
-        return 0
-    reporter.result({"report": str(write_report(options.folder))})
     return 0
 
 

@@ -17,8 +17,8 @@ from MDALSelectorLib.retrospect.config import RetrospectConfig
 from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort
 from MDALSelectorLib.retrospect.sites import Sites
 from MDALSelectorLib.selection.case_memo import CohortMemo
+from MDALSelectorLib.selection.knowledge import score_column
 from MDALSelectorLib.selection.scoring import position_samples
-from MDALSelectorLib.selection_job import score_column
 from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, SCORE, VOXEL_NMI, Pool
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.images.arrays import Float64Array

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from MDALSelectorLib.case_flags import CHECK_PAIRING, INCOMPLETE, Flag
 from MDALSelectorLib.selection.budget import Budget
 from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, Trust
-from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE
+from MDALSelectorLib.strategies.pool import EPISTEMIC, MODALITY_DIFFERENCE
 from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 
 # Name of what the modalities of a case share where they share least.
 LEAST_AGREEMENT = "least_agreement_nats"
 # Strategies whose first case matters most; the others choose cases that matter together.
-BY_PRIORITY = ("MaxMD", "MinMD", "VoxelNMI", "Score")
+BY_PRIORITY = ("MaxMD", "MinMD", "VoxelNMI", "Score", "Epistemic", "EpistemicMD")
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,12 @@ MEASURES: tuple[Measure, ...] = (
         QT_TRANSLATE_NOOP("Measure", "least agreement"),
         "Nats per position; 95 % of the positions of the case share more. Low where something shows"
         " in one modality alone. The order does not depend on it.",
+    ),
+    Measure(
+        EPISTEMIC,
+        QT_TRANSLATE_NOOP("Measure", "uncertainty of the model"),
+        "Nats, 0 to 0.69: mean predictive entropy around the border of the draft, whatever its"
+        " size; the larger, the less sure the segmentation model is.",
     ),
 )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from MDALSelectorLib.selection.case_selection import StrategyComparison
 from MDALSelectorLib.strategies import STRATEGIES, make_strategy
-from MDALSelectorLib.strategies.base import StrategyOptions, strategy_generator
+from MDALSelectorLib.strategies.base import Strategy, StrategyOptions, strategy_generator
 from MDALSelectorLib.strategies.pool import MODALITY_DIFFERENCE, Pool
 
 
@@ -58,18 +58,24 @@ def usable_strategies(pool: Pool, budget: int = 1) -> tuple[str, ...]:
     return tuple(
         name
         for name, kind in STRATEGIES.items()
-        if (kind.utility is None or kind.utility in pool.utilities)
+        if all(column in pool.utilities for column in _columns(kind))
         and int(_rankable(pool, name).candidates.sum()) >= budget
     )
 
 
 def _rankable(pool: Pool, name: str) -> Pool:
     """Return the pool without the candidates that the strategy cannot rank."""
-    utility = STRATEGIES[name].utility
-    if utility is None or utility not in pool.utilities:
-        return pool
-    is_known = np.isfinite(np.asarray(pool.utilities[utility], dtype=np.float64))
-    return replace(pool, eligible=np.logical_and(pool.eligible, is_known))
+    eligible = pool.eligible
+    for column in _columns(STRATEGIES[name]):
+        if column in pool.utilities:
+            is_known = np.isfinite(np.asarray(pool.utilities[column], dtype=np.float64))
+            eligible = np.logical_and(eligible, is_known)
+    return replace(pool, eligible=eligible)
+
+
+def _columns(kind: type[Strategy]) -> tuple[str, ...]:
+    """Return the columns that a strategy needs a value in."""
+    return (*([] if kind.utility is None else [kind.utility]), *kind.also)
 
 
 def coverage_radius(pool: Pool, picked: Sequence[int]) -> float:

@@ -40,6 +40,8 @@ class SelectionConfig:
         accepted: Cases whose pairing the user has confirmed.
         score_column: Column of the manifest that strategy `Score` ranks by.
         modality_patterns: Patterns `PATTERN=NAME` that come before the cohort's table.
+        drafts: Folder of results whose uncertainty counts; `None` for those of the record that are
+            newest.
         within: Grouping of the cases within which the modality difference is compared.
     """
 
@@ -55,6 +57,7 @@ class SelectionConfig:
     accepted: tuple[str, ...] = ()
     score_column: str | None = None
     modality_patterns: tuple[str, ...] = ()
+    drafts: Path | None = None
     within: str | None = None
 
     def __post_init__(self) -> None:

@@ -24,7 +24,9 @@ from MDALSelectorLib.selection.config import SelectionRequest
 from MDALSelectorLib.selection.diagnostics import Pair, Trust, judge_trust
 from MDALSelectorLib.strategies import make_strategy
 from MDALSelectorLib.strategies.base import Strategy, StrategyOptions, strategy_generator
+from MDALSelectorLib.strategies.epistemic import Epistemic
 from MDALSelectorLib.strategies.pool import (
+    EPISTEMIC,
     MODALITY_DIFFERENCE,
     VOXEL_NMI,
     Pool,
@@ -36,6 +38,10 @@ FALLBACK_STRATEGY = "TypiClust"
 UNSCORED = (
     "no pair of its modalities was scored, so it has no modality difference; strategies that need"
     " none (TypiClust, KCenter, ALPS, Random) can choose it"
+)
+NO_DRAFT = (
+    "it has no draft that says how sure the model is; segment it, or choose a strategy that needs"
+    " no draft"
 )
 # What a reason begins with, by the kind of a flag.
 HEADS = {SKIPPED: "skipped", CHECK_PAIRING: "check the pairing", NOT_RANKABLE: "not ranked"}
@@ -49,8 +55,8 @@ def make_selection(scores: CohortScores, request: SelectionRequest) -> CaseSelec
     """Rank the cases of a cohort, say why, and compare with what other strategies would do.
 
     A strategy that ranks by modality difference is replaced by TypiClust where there is too little
-    cross-modal signal. Problems, configuration, versions and pictures are for the caller to add
-    (`dataclasses.replace`).
+    cross-modal signal; one that mixes it with the model's uncertainty goes by that alone. Problems,
+    configuration, versions and pictures are for the caller to add (`dataclasses.replace`).
 
     Raises:
         UsageError: If the strategy is unknown, lacks what it ranks by, or the budget does not fit.
@@ -95,9 +101,10 @@ def with_thumbnails(selection: CaseSelection, names: Mapping[str, str]) -> CaseS
 def _replaced_without_signal(
     asked: Strategy, trust: Trust, options: StrategyOptions
 ) -> tuple[Strategy, Fallback | None]:
-    if trust.level != "none" or asked.utility != MODALITY_DIFFERENCE:
+    if trust.level != "none" or MODALITY_DIFFERENCE not in (asked.utility, *asked.also):
         return asked, None
-    used = make_strategy(FALLBACK_STRATEGY, options)
+    is_mixed = asked.utility == EPISTEMIC
+    used = make_strategy(Epistemic.name if is_mixed else FALLBACK_STRATEGY, options)
     return used, Fallback(asked.name, used.name, trust.sentence)
 
 
@@ -106,8 +113,11 @@ def _all_flags(scores: CohortScores, strategy: Strategy) -> dict[str, tuple[Flag
     flags = {name: _own_flags(scores, name) for name in scores.case_ids}
     is_scored = np.isfinite(scores.modality_difference)
     reasons = {}
-    if strategy.utility == MODALITY_DIFFERENCE:
+    if MODALITY_DIFFERENCE in (strategy.utility, *strategy.also):
         reasons = dict.fromkeys(np.flatnonzero(~is_scored), UNSCORED)
+    if strategy.utility == EPISTEMIC and EPISTEMIC in scores.measures:
+        lacking = np.flatnonzero(~np.isfinite(scores.measures[EPISTEMIC]))
+        reasons |= dict.fromkeys(lacking, NO_DRAFT)
     if strategy.utility == VOXEL_NMI and VOXEL_NMI in scores.measures:
         lacking = np.flatnonzero(~np.isfinite(scores.measures[VOXEL_NMI]))
         reasons |= dict.fromkeys(lacking, "it has no pair of modalities to compare voxel by voxel")

@@ -10,7 +10,9 @@ from MDALSelectorLib.strategies.baselines import ALPS, KCenter, RandomSampling, 
 from MDALSelectorLib.strategies.by_utility import MaxMD, MinMD, Score, VoxelNMI
 from MDALSelectorLib.strategies.cscs import CSCS, CSCSMinMD
 from MDALSelectorLib.strategies.diverse_md import DiverseMD, DiverseMinMD
+from MDALSelectorLib.strategies.epistemic import Epistemic, EpistemicMD
 from MDALSelectorLib.strategies.pool import (
+    EPISTEMIC,
     MODALITY_DIFFERENCE,
     SCORE,
     VOXEL_NMI,
@@ -25,6 +27,7 @@ from MultimodalImagingLib.errors import UsageError
 
 __all__ = [
     "DEFAULT_STRATEGY",
+    "EPISTEMIC",
     "MODALITY_DIFFERENCE",
     "SCORE",
     "STRATEGIES",
@@ -59,6 +62,8 @@ STRATEGIES: dict[str, type[Strategy]] = {
         ProbCover,
         StratifiedRandom,
         Score,
+        Epistemic,
+        EpistemicMD,
     )
 }
 

@@ -35,12 +35,15 @@ class StrategyOptions:
         gate: Share of a group's most typical members that compete (DiverseMD).
         space: What cases are grouped by (DiverseMD): fused embeddings or standardized PMI per pair.
         score_direction: Which end of the user's score comes first (Score).
+        uncertainty_weight: Weight of the model's uncertainty against the modality difference, 0 to
+            1 (EpistemicMD).
     """
 
     max_per_patient: int = 1
     gate: float = 0.5
     space: Literal["embedding", "pairs"] = "embedding"
     score_direction: Literal["high", "low"] = "high"
+    uncertainty_weight: float = 0.5
 
     def __post_init__(self) -> None:
         """Refuse values that no strategy can use."""
@@ -51,6 +54,12 @@ class StrategyOptions:
             raise UsageError(msg)
         if not 0.0 < self.gate <= 1.0:
             msg = f"Expected a gate above 0 and at most 1, got {self.gate}. The usual value is 0.5."
+            raise UsageError(msg)
+        if not 0.0 <= self.uncertainty_weight <= 1.0:
+            msg = (
+                "Expected a weight of the uncertainty from 0 to 1, got"
+                f" {self.uncertainty_weight}. The usual value is 0.5."
+            )
             raise UsageError(msg)
 
 
@@ -64,12 +73,14 @@ class Strategy(ABC):
         summary: What it does, in one sentence.
         utility: Column of `Pool.utilities` that it ranks by; `None` if it needs none.
         sign: 1 if it looks for large values of that column, -1 if for small ones.
+        also: Further columns that every candidate must have a value in.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     utility: ClassVar[str | None] = None
     sign: ClassVar[float] = 1.0
+    also: ClassVar[tuple[str, ...]] = ()
 
     def select(
         self, pool: Pool, budget: int, *, generator: np.random.Generator
@@ -123,8 +134,8 @@ class Strategy(ABC):
     def _check(self, pool: Pool, budget: int) -> None:
         check_budget(pool, budget)
         check_embeddings(pool)
-        if self.utility is not None:
-            utility_column(pool, self.utility)
+        for name in (*([self.utility] if self.utility is not None else []), *self.also):
+            utility_column(pool, name)
 
 
 def strategy_generator(seed: int, name: str) -> np.random.Generator:

@@ -45,7 +45,7 @@ class _ByUtility(Strategy):
 
     def _reason(self, pool: Pool, row: int, place: int) -> str:
         value = pool.utilities[MODALITY_DIFFERENCE][row]
-        return f"modality difference {decimals(value)}, {_ordinal(place, pool, self.word)}"
+        return f"modality difference {decimals(value)}, {ordinal(place, pool, self.word)}"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class VoxelNMI(_ByUtility):
         values = pool.utilities[VOXEL_NMI]
         median = float(np.median(values[pool.candidates]))
         score, middle = decimals(values[row]), decimals(median)
-        place_text = _ordinal(place, pool, "lowest")
+        place_text = ordinal(place, pool, "lowest")
         return f"voxel NMI score {score} (cohort's median {middle}), {place_text}"
 
 
@@ -111,10 +111,10 @@ class Score(_ByUtility):
 
     def _reason(self, pool: Pool, row: int, place: int) -> str:
         word = "highest" if self.score_direction == "high" else "lowest"
-        return f"score {pool.utilities[SCORE][row]:.4g}, {_ordinal(place, pool, word)}"
+        return f"score {pool.utilities[SCORE][row]:.4g}, {ordinal(place, pool, word)}"
 
 
-def _ordinal(place: int, pool: Pool, word: str) -> str:
+def ordinal(place: int, pool: Pool, word: str) -> str:
     """Say a place, for example `the 3rd largest of 48`."""
     n_candidates = int(pool.candidates.sum())
     if place == 1:

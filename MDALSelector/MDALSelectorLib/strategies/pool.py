@@ -18,6 +18,7 @@ IntArray = npt.NDArray[np.intp]
 MODALITY_DIFFERENCE = "modality_difference"
 VOXEL_NMI = "voxel_nmi"
 SCORE = "score"
+EPISTEMIC = "epistemic_nats"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Pool:
             the strategies that spread their picks treat its surroundings as covered.
         utilities: Values to rank by, each of shape `(n_cases,)`: `modality_difference` (unitless,
             the larger the less information the modalities share), `voxel_nmi` (normalized
-            mutual information of voxels, unitless), `score` (the user's own).
+            mutual information of voxels, unitless), `score` (the user's own), `epistemic_nats`
+            (uncertainty of the segmentation model about its draft, nats).
         pair_z: Standardized PMI per pair of modalities, shape `(n_cases, n_pairs)`, NaN where the
             case lacks the pair; only needed to spread picks over it.
     """
