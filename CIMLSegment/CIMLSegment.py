@@ -320,6 +320,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
             "inspectButton": self.cohort.onInspectButton,
             "trainButton": self.cohort.onTrainButton,
             "estimateButton": self.cohort.onEstimateButton,
+            "roundButton": self.cohort.onRoundButton,
             "useModelButton": self.cohort.onUseModelButton,
             "batchButton": self.cohort.onBatchButton,
             "recentButton": self.cohort.recent.show,

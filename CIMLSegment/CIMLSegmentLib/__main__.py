@@ -1,4 +1,4 @@
-"""The command `ciml-segmenter`: train, segment, evaluate, export, import."""
+"""The command `ciml-segmenter`: train, segment, round, evaluate, export, import."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from CIMLSegmentLib.commands.evaluate import add_evaluate_arguments, run_evaluate
 from CIMLSegmentLib.commands.export import add_export_arguments, run_export
 from CIMLSegmentLib.commands.import_predictions import add_import_arguments, run_import
+from CIMLSegmentLib.commands.next_round import add_round_arguments, run_round
 from CIMLSegmentLib.commands.report import add_report_arguments, run_report
 from CIMLSegmentLib.commands.segment import add_segment_arguments, run_segment
 from CIMLSegmentLib.commands.train import add_train_arguments, run_train
@@ -18,6 +19,11 @@ from MultimodalImagingLib.record.speeds_file import SpeedsFile
 COMMANDS = {
     "train": ("train a network on the labeled cases of a cohort", add_train_arguments, run_train),
     "segment": ("segment cases with a trained model", add_segment_arguments, run_segment),
+    "round": (
+        "segment all cases without a label as drafts, and note what the model reached",
+        add_round_arguments,
+        run_round,
+    ),
     "evaluate": (
         "Dice, HD95 and DSCagg of results against labels",
         add_evaluate_arguments,

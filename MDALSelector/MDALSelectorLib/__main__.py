@@ -19,14 +19,10 @@ from MDALSelectorLib.commands.record import (
     run_release,
     run_status,
 )
+from MDALSelectorLib.commands.report import add_report_arguments, run_report
 from MDALSelectorLib.commands.retrospect import add_retrospect_arguments, run_retrospect_command
 from MDALSelectorLib.commands.sample import add_sample_arguments, run_sample
-from MDALSelectorLib.commands.select import (
-    add_report_arguments,
-    add_select_arguments,
-    run_report,
-    run_select,
-)
+from MDALSelectorLib.commands.select import add_select_arguments, run_select
 from MultimodalImagingLib.jobs.command_line import add_command, run_command_line
 from MultimodalImagingLib.record.speeds_file import SpeedsFile
 
@@ -55,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_command(
         commands,
         "report",
-        "write the report of a run again",
+        "write the report of a run again, or that of a cohort's labeling",
         add_arguments=add_report_arguments,
         run=run_report,
     )

@@ -128,6 +128,20 @@ EXAMPLES = (
         )
     ),
     Example((MDAL, "import", "{cohort}", "{manifest}")),
+    Example((MDAL, "report", "{labelled}", "--record", "{record}")),
+    Example(
+        (
+            *(MDAL, "select", "{cohort}", "--budget", "2", "--strategy", "EpistemicMD"),
+            *("--drafts", "{results}", "--uncertainty-weight", "0.3", "--output", "{new}"),
+            *("--estimator", "gaussian"),
+        )
+    ),
+    Example(
+        (
+            *(CIML, "round", "{cohort}", "--model", "{model}", "--labels", "{labels}", *CPU),
+            *("--label-values", "brats-2018", "--record", "{record}", *MODALITY, "--events"),
+        )
+    ),
     Example((MDAL, "sample", "patient", "--output", "{new}", "--events")),
     Example(
         (

@@ -130,6 +130,27 @@ def test_from_labelled_cases_to_a_model_to_the_results_of_all_others(
     assert panel._parameterNode.result.GetName() == "case-6 segmentation"
 
 
+@pytest.mark.usefixtures("inspected")
+def test_the_end_of_a_round_trains_segments_the_rest_and_notes_it(
+    panel, drive, wait_until, messages, tmp_path
+):
+    from MultimodalImagingLib.record.cohort_record import CohortRecord
+    from MultimodalImagingLib.record.rounds import read_rounds
+
+    drive.choose(panel.ui.taskComboBox, "Lesion in PET/CT")
+    panel.ui.stepsSpinBox.setValue(STEPS)
+    drive.click(panel.ui.roundButton)
+    wait_until(lambda: not panel.cohort.training.isBusy, 600.0)
+    wait_until(lambda: not panel.cohort.batch.isBusy, 300.0)
+    assert messages.messages == []
+    expected = {f"case-{n}": "labeled" for n in range(1, N_LABELLED + 1)}
+    assert states(panel) == {**expected, "case-5": "segmented", "case-6": "segmented"}
+    (found,) = read_rounds(CohortRecord(tmp_path / "record"))
+    assert len(found.labels) == N_LABELLED
+    assert found.n_drafts == N_CASES - N_LABELLED
+    assert panel._parameterNode.modelPath.endswith(found.model)
+
+
 def test_a_cancelled_training_leaves_its_best_model(
     panel, inspected, train, drive, wait_until, messages
 ):

@@ -38,7 +38,7 @@ from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.preparation.intensity import modality_kind
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
-from MultimodalImagingLib.record.cohort_record import open_record
+from MultimodalImagingLib.record.cohort_record import CohortRecord, open_record
 from MultimodalImagingLib.record.json_entry import changed_config, read_settings
 from MultimodalImagingLib.record.ownership import check_apart
 from MultimodalImagingLib.record.selection_file import cases_labelled_before, suggested_cases
@@ -105,7 +105,8 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
         "--validation-case",
         action="append",
         metavar="CASE",
-        help="keep this case for validation; default: a fifth of the patients",
+        help="keep this case for validation; default: a fifth of the patients, and in later"
+        " trainings on the cohort again those of them that are labeled",
     )
     parser.add_argument(
         "--kind", default="ciml", choices=KINDS, help="the method, or a baseline to compare with"
@@ -152,6 +153,8 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     )
     prepared = prepare_training_set(cases, preparation, reporter=reporter)
     job = _training_job(options, prepared, settings, start)
+    if job.validation_cases is None:
+        job = replace(job, validation_cases=_validation_cases(options, prepared, job, record))
     run = _estimated if options.estimate else _trained
     reporter.result(run(options, prepared, task, job, reporter))
     return 0
@@ -171,7 +174,7 @@ def find_cohort_apart(
     patterns = patterns_for(options.cohort, modality_rows(options))
     cohort = find_cohort(options.cohort, patterns=patterns, reporter=reporter)
     reporter.advance()
-    if options.output is not None:
+    if getattr(options, "output", None) is not None:
         check_apart(options.output, cohort.files, option=option)
     if options.record is not None:
         check_apart(options.record, cohort.files, option="--record")
@@ -248,6 +251,22 @@ def known_to_run(cases: Sequence[Case], run: Path, reporter: Reporter) -> tuple[
     if missing:
         reporter.warning(f"Suggested, but without a label map: {', '.join(missing)}.")
     return kept
+
+
+def _validation_cases(
+    options: argparse.Namespace, prepared: TrainingSet, job: TrainingJob, record: CohortRecord
+) -> tuple[str, ...]:
+    """Return the cases that validate, which the record keeps from round to round."""
+    from CIMLSegmentLib.training.kept_split import validation_cases
+
+    training = job.training
+    return validation_cases(
+        prepared.cases,
+        record,
+        share=training.validation_share,
+        seed=training.seed,
+        keep=not options.estimate,
+    )
 
 
 def _side(text: str) -> int:

@@ -15,6 +15,7 @@ from CIMLSegmentLib.network.baselines import Baseline
 from CIMLSegmentLib.network.gate import check_positions
 from CIMLSegmentLib.network.network import CIMLNet
 from CIMLSegmentLib.task.task import Task
+from CIMLSegmentLib.training.kept_split import FEWEST_PATIENTS
 from CIMLSegmentLib.training.start_model import Inheritance, inherit
 from CIMLSegmentLib.training.training_case import TrainingCase
 from CIMLSegmentLib.training.training_cases import TrainingSet
@@ -26,7 +27,6 @@ from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.version import current_versions
 
 _MOST_WORKERS = 8
-_FEWEST_PATIENTS = 3
 
 
 def train(
@@ -219,7 +219,7 @@ def split_by_patient(
     patients = sorted({case.patient_id for case in cases})
     if chosen is not None:
         validation = _checked(cases, chosen)
-    elif share > 0 and len(patients) >= _FEWEST_PATIENTS:
+    elif share > 0 and len(patients) >= FEWEST_PATIENTS:
         n_kept = min(max(1, round(share * len(patients))), len(patients) - 1)
         order = np.random.default_rng(seed).permutation(len(patients))
         kept = {patients[index] for index in order[:n_kept]}

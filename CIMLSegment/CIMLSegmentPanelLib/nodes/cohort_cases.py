@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from CIMLSegmentPanelLib.nodes.model_summary import model_state
+from CIMLSegmentLib.model.result_place import result_place
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
@@ -106,12 +106,8 @@ def default_model_folder(files: CohortFiles, task: str) -> Path:
 
 
 def default_result_folder(files: CohortFiles, model: Path) -> Path:
-    """Return the folder of a model's results in the cohort's record; nothing is created.
-
-    Every state of every model has its own, so that results of two are never taken for one's.
-    """
-    name = "-".join(filter(None, (model.name, model_state(model))))
-    return files.record.results / name
+    """Return the folder of a model's results in the cohort's record; nothing is created."""
+    return result_place(files.record, model)
 
 
 def _state(case: FoundCase, files: CohortFiles, states: Mapping[str, CaseState]) -> str:

@@ -15,7 +15,7 @@ from CIMLSegmentPanelLib.nodes.cohort_cases import (
     default_model_folder,
     default_result_folder,
 )
-from CIMLSegmentPanelLib.nodes.command_lines import batchArguments, trainArguments
+from CIMLSegmentPanelLib.nodes.command_lines import batchArguments, roundArguments, trainArguments
 from CIMLSegmentPanelLib.nodes.model_summary import MODEL_FILE
 from CIMLSegmentPanelLib.nodes.result_nodes import addResult
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
@@ -133,6 +133,10 @@ class CohortJobs:
         output = self.resultFolder(parameters)
         return batchArguments(parameters, self._inspected().unlabelled, output=output)
 
+    def round(self, parameters: CIMLSegmentParameterNode, model: Path) -> list[str]:
+        """Return the command that segments the rest with the model of a round, and notes it."""
+        return roundArguments(parameters, model)
+
     def resultFolder(self, parameters: CIMLSegmentParameterNode) -> Path:
         """Return where the results of the batch go."""
         if parameters.batchPath:
@@ -243,6 +247,7 @@ class CohortJobs:
             "inspectButton": noPath,
             "trainButton": notKnown or self._trainingProblem(parameters),
             "estimateButton": notKnown or self._trainingProblem(parameters),
+            "roundButton": notKnown or self._trainingProblem(parameters),
             "useModelButton": "" if self.trained else _("Train a model first."),
             "batchButton": noModel or notKnown or self._batchProblem(),
             "showResultsButton": self._placeProblem(parameters),

@@ -46,6 +46,26 @@ def batchArguments(
     return [*arguments, "--output", str(output), *_modelOptions(parameters)]
 
 
+def roundArguments(parameters: CIMLSegmentParameterNode, model: Path) -> list[str]:
+    """Return the command that ends a round: drafts for all cases without a label, and its Dice.
+
+    Args:
+        parameters: What the user chose.
+        model: The model of the round.
+    """
+    options = {
+        "--model": str(model),
+        "--device": parameters.device.value,
+        "--record": parameters.recordPath,
+    }
+    arguments = ["CIMLSegmentLib", "round", parameters.cohortPath, "--events"]
+    for name, value in options.items():
+        arguments += [name, value] if value else []
+    values = parameters.labelValues.strip()
+    arguments += [f"--label-values={values}"] if values else []
+    return arguments + modality_options(nameCorrections(parameters))
+
+
 def _modelOptions(parameters: CIMLSegmentParameterNode) -> list[str]:
     """`--uncertainty` comes last, as a number may follow it."""
     options = ["--model", parameters.modelPath, "--device", parameters.device.value, "--attention"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.errors import CrossModalError, ModelError
+from MultimodalImagingLib.errors import ModelError
 from MultimodalImagingLib.record.json_entry import JsonEntry, read_json
 
 if TYPE_CHECKING:
@@ -75,18 +75,6 @@ def read_model_summary(folder: Path) -> ModelSummary:
         n_validation_cases=len(model.facts.validation_cases),
         started_from=model.facts.started_from.name if model.facts.started_from else "",
     )
-
-
-def model_state(folder: Path) -> str:
-    """Name a state of a model, for example `1c0ffee5-400`; empty if the folder holds no model.
-
-    Models whose folders have the same name differ in it, and so does one that was trained further.
-    """
-    try:
-        content = JsonEntry(read_json(folder / MODEL_FILE), str(folder))
-        return f"{content.value('model_id', str)[:8]}-{content.value('step', int)}"
-    except CrossModalError:
-        return ""
 
 
 def millimeters(spacing_mm: Sequence[float]) -> str:

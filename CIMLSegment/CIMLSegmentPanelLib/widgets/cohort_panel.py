@@ -201,6 +201,14 @@ class CohortPanel:
 
     def onTrainButton(self) -> None:
         """Train on the labeled cases."""
+        self._train(lambda _model: None)
+
+    def onRoundButton(self) -> None:
+        """Train on the labeled cases, then segment the others as drafts."""
+        self._train(self._segmentRest)
+
+    def _train(self, then: Callable[[Path], None]) -> None:
+        """Train, and go on with the model when that is done."""
         with slicer.util.tryWithErrorDisplay(_("The training could not be started.")):
             arguments, output = self.work.training(self._parameters())
             self.work.trained = ""
@@ -211,7 +219,17 @@ class CohortPanel:
             job.resulted.connect(self.onTrainingEvent)
             job.stateChanged.connect(lambda job: self.onTrainingState(job, output))
             about = [self._parameters().cohortPath]
-            self.training.submit(job, lambda _job: None, about=about)
+            self.training.submit(job, lambda _job: then(output), about=about)
+
+    def _segmentRest(self, model: Path) -> None:
+        self.modelChosen.emit(str(model))
+        with slicer.util.tryWithErrorDisplay(_("The cases cannot be segmented.")):
+            parameters = self._parameters()
+            arguments = self.work.round(parameters, model)
+            job = self._job(arguments, _("Segment the rest of {name}"), self._needs())
+            job.resulted.connect(self.onBatchEvent)
+            about = [parameters.cohortPath, parameters.modelPath]
+            self.batch.submit(job, self.onBatchEvent, about=about)
 
     def onEstimateButton(self) -> None:
         """Make a few steps and say how long the training would take."""
@@ -306,6 +324,7 @@ class CohortPanel:
             "inspectButton": inspection or problems["inspectButton"],
             "trainButton": setupProblem or training or problems["trainButton"],
             "estimateButton": setupProblem or training or problems["estimateButton"],
+            "roundButton": setupProblem or training or batch or problems["roundButton"],
             "batchButton": setupProblem or batch or problems["batchButton"],
         }
 
