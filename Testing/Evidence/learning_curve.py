@@ -27,7 +27,7 @@ CURVES = {
 }
 ROUNDS = ((8, 16, 24), (5, 10, 15, 20), (8, 16, 24, 32, 40, 48))
 CASE_SD, CASE_ROUND_SD, TRAINING_SD = 0.12, 0.05, 0.01
-N_TRIALS = 200
+N_TRIALS = 100
 
 
 def trial(
@@ -42,7 +42,7 @@ def trial(
     seen = (top - drop * n**-exponent)[:, None] + generator.normal(0, CASE_SD, n_cases)
     seen = seen + generator.normal(0, CASE_ROUND_SD, seen.shape)
     seen = np.clip(seen + generator.normal(0, TRAINING_SD, (len(n), 1)), 0, 1)
-    curves = fit_curves(n_labels, seen, seed=int(generator.integers(1 << 30)))
+    curves = fit_curves(n_labels, seen, seed=int(generator.integers(1 << 30)), n_bootstrap=500)
     n_next = n[-1] - n[-2]
     now, then = (top - drop * x**-exponent for x in (n[-1], n[-1] + n_next))
     gain, needed = curves.gain(n_next), curves.labels_for(0.01)

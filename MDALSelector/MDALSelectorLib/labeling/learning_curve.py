@@ -78,13 +78,20 @@ class Curves:
         return _interval(needed)
 
 
-def fit_curves(n_labels: Sequence[int], dice: Float64Array, *, seed: int = _SEED) -> Curves:
+def fit_curves(
+    n_labels: Sequence[int],
+    dice: Float64Array,
+    *,
+    seed: int = _SEED,
+    n_bootstrap: int = N_BOOTSTRAP,
+) -> Curves:
     """Fit the power law to rounds, and again to what chance might have made of them.
 
     Args:
         n_labels: Labels of every round, increasing, at least three rounds.
         dice: Dice per round and evaluation case, shape `(n_rounds, n_cases)`.
         seed: Seed of the bootstrap.
+        n_bootstrap: How often it is fitted again.
 
     Raises:
         ValueError: If there are fewer than three rounds or five evaluation cases, or labels do not
@@ -102,7 +109,7 @@ def fit_curves(n_labels: Sequence[int], dice: Float64Array, *, seed: int = _SEED
     n_free = len(n) - 3
     noise = max(TRAINING_NOISE, float(np.sqrt(left[0] / n_free)) if n_free > 0 else 0.0)
     generator = np.random.default_rng(seed)
-    drawn = generator.integers(dice.shape[1], size=(N_BOOTSTRAP, dice.shape[1]))
+    drawn = generator.integers(dice.shape[1], size=(n_bootstrap, dice.shape[1]))
     again = dice[:, drawn].mean(axis=2).T
     spread = np.sqrt(dice.shape[1] / (dice.shape[1] - 1))  # a sample varies less than its source
     again = means + (again - means) * spread + generator.normal(scale=noise, size=again.shape)

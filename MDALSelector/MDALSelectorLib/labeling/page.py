@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from MDALSelectorLib import report
 from MDALSelectorLib.labeling.advice import Advice, advice
 from MDALSelectorLib.labeling.changes import note_changes
+from MDALSelectorLib.labeling.curve_picture import curve_picture
 from MDALSelectorLib.labeling.effort import LabelingEffort, labeling_effort
-from MDALSelectorLib.labeling.learning_curve import TRAINING_NOISE, Curves
-from MDALSelectorLib.report.figures import plotly_script, to_html
+from MDALSelectorLib.labeling.learning_curve import TRAINING_NOISE
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
 from MultimodalImagingLib.cohorts.saved_labels import saved_labels
@@ -27,8 +25,6 @@ from MultimodalImagingLib.record.rounds import read_rounds
 PAGE_NAME = "labeling.html"
 PAGE_MARK = 'content="CrossModal mdal-selector labeling"'
 TEMPLATE_NAME = "labeling.html.j2"
-_BLUE, _BAND = "#0072b2", "rgba(128, 136, 146, 0.2)"
-_N_POINTS = 40
 
 
 @dataclass(frozen=True)
@@ -114,49 +110,8 @@ def render(found: LabelingProgress) -> str:
         "found": found,
         "noise": f"{100 * TRAINING_NOISE:g}",
         "page_mark": Markup(PAGE_MARK),
-        "plotly_script": Markup(plotly_script()),
-        "curve": Markup(_curve(found.advice)),
+        "curve": Markup(curve_picture(found.advice)),
     }
     filters: dict[str, Callable[..., str]] = {"counted": counted}
     template = Path(report.__file__).with_name(TEMPLATE_NAME)
     return render_page(template, values, filters=filters)
-
-
-def _curve(found: Advice) -> str:
-    from plotly.graph_objects import Figure, Scatter
-
-    figure = Figure()
-    if found.curves is not None:
-        _add_fit(figure, found.curves)
-    known = [row for row in found.rounds if row.dice is not None]
-    figure.add_trace(
-        Scatter(
-            x=[row.n_labels for row in known],
-            y=[round(row.dice or 0.0, 5) for row in known],
-            mode="markers",
-            marker={"color": _BLUE, "size": 10},
-            name="rounds",
-        )
-    )
-    figure.update_xaxes(title_text="labels that the model was trained on")
-    figure.update_yaxes(title_text="mean Dice on the evaluation set")
-    return to_html(figure, "labels-plot", height=420)
-
-
-def _add_fit(figure: object, curves: Curves) -> None:
-    """Draw the fitted curve with its band, up to twice the labels of now."""
-    from plotly.graph_objects import Scatter
-
-    first, last = float(curves.n_labels[0]), float(curves.n_labels[-1])
-    x = [round(float(n), 2) for n in np.linspace(first, 2 * last, _N_POINTS)]
-    at = [curves.dice(n) for n in x]
-    high, low, middle = (
-        [round(getattr(interval, name), 5) for interval in at] for name in ("high", "low", "value")
-    )
-    line = {"width": 0}
-    for trace in (
-        Scatter(x=x, y=high, mode="lines", line=line, showlegend=False, hoverinfo="skip"),
-        Scatter(x=x, y=low, mode="lines", line=line, fill="tonexty", fillcolor=_BAND, name="90 %"),
-        Scatter(x=x, y=middle, mode="lines", line={"color": _BLUE}, name="fitted curve"),
-    ):
-        figure.add_trace(trace)  # type: ignore[attr-defined]
