@@ -64,6 +64,11 @@ WRITERS: Mapping[str, Writer] = {
         ),
         ("record", "asked"),
     ),
+    "labeling-page": Writer((MDAL, "report", "{world}/cohort", "--record", "{place}"), ("record",)),
+    "round-record": Writer(
+        (CIML, "round", "{world}/cohort", "--model", "{world}/model", *CPU, "--record", "{place}"),
+        ("record",),
+    ),
     "status-record": Writer((MDAL, "status", "{world}/cohort", "--record", "{place}"), ("record",)),
     "claim-record": Writer(
         (MDAL, "claim", "{world}/cohort", "case00", "--record", "{place}"), ("record",)
