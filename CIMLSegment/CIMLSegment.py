@@ -385,18 +385,31 @@ class CIMLSegmentLogic(ScriptedLoadableModuleLogic):
         size = millimeters(self.model.spacing_mm)
         if size:
             sentences.append(_("Voxel size: {size}.").format(size=size))
-        if self.model.dice is not None:
-            dice, count = f"{self.model.dice:.2f}", self.model.n_validation_cases
-            one, more = (
-                _("Validation Dice {dice} in {n} case."),
-                _("Validation Dice {dice} in {n} cases."),
-            )
-            sentences.append(byNumber(count, one, more).format(dice=dice, n=count))
+        sentences += self._diceSentences(self.model)
         if self.model.started_from:
             sentences.append(_("Started from {name}.").format(name=self.model.started_from))
         if (self.model.folder / CARD_NAME).is_file():
             sentences.append(_("Research only: read {file} in its folder.").format(file=CARD_NAME))
         return " ".join(sentences)
+
+    def _diceSentences(self, model: ModelSummary) -> list[str]:
+        """Say which cases each Dice of a model comes from."""
+        sentences = []
+        if model.evaluation_dice is not None:
+            dice, count = f"{model.evaluation_dice:.2f}", model.n_evaluation_cases
+            one, more = (
+                _("Dice {dice} in {n} case of the evaluation set."),
+                _("Dice {dice} in {n} cases of the evaluation set."),
+            )
+            sentences.append(byNumber(count, one, more).format(dice=dice, n=count))
+        if model.dice is not None:
+            dice, count = f"{model.dice:.2f}", model.n_validation_cases
+            one, more = (
+                _("Validation Dice {dice} in {n} case, which chose its state."),
+                _("Validation Dice {dice} in {n} cases, which chose its state."),
+            )
+            sentences.append(byNumber(count, one, more).format(dice=dice, n=count))
+        return sentences
 
     def match(
         self, parameters: CIMLSegmentParameterNode, *, replaces: bool, only: list[str] | None = None

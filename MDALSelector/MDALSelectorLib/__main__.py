@@ -6,7 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from MDALSelectorLib.commands.evaluation import add_evaluation_arguments, run_evaluation
 from MDALSelectorLib.commands.inspect import add_inspect_arguments, run_inspect
+from MDALSelectorLib.commands.readers import (
+    add_agreement_arguments,
+    add_consensus_arguments,
+    run_agreement,
+    run_consensus,
+)
 from MDALSelectorLib.commands.record import (
     add_claim_arguments,
     add_export_arguments,
@@ -47,6 +54,27 @@ def build_parser() -> argparse.ArgumentParser:
         "rank the cases and suggest which to label next",
         add_arguments=add_select_arguments,
         run=run_select,
+    )
+    add_command(
+        commands,
+        "evaluation",
+        "set cases aside for testing, before the first training",
+        add_arguments=add_evaluation_arguments,
+        run=run_evaluation,
+    )
+    add_command(
+        commands,
+        "agreement",
+        "how well readers agree; which labels come back to be read again",
+        add_arguments=add_agreement_arguments,
+        run=run_agreement,
+    )
+    add_command(
+        commands,
+        "consensus",
+        "make the consensus of several readers, which counts then",
+        add_arguments=add_consensus_arguments,
+        run=run_consensus,
     )
     add_command(
         commands,

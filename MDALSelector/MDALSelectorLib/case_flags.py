@@ -11,7 +11,13 @@ INCOMPLETE = "incomplete"
 NOT_RANKABLE = "not rankable"
 PAIRING_ACCEPTED = "pairing accepted"
 SKIPPED = "skipped"
-HOLDING_BACK = (SKIPPED, CHECK_PAIRING, NOT_RANKABLE)  # cases with these are not suggested
+EVALUATION = "evaluation"
+HOLDING_BACK = (
+    EVALUATION,
+    SKIPPED,
+    CHECK_PAIRING,
+    NOT_RANKABLE,
+)  # cases with these are not suggested
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from MDALSelectorLib.selection.run_folder import LOG_NAME, check_run_folder
 from MDALSelectorLib.selection.scoring import load_or_estimate_scores
 from MDALSelectorLib.selection.selecting import make_selection
 from MultimodalImagingLib.cohorts.cases import Cohort, Problem
+from MultimodalImagingLib.cohorts.evaluation_set import read_evaluation_set
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.jobs.job_log import LoggingReporter
@@ -80,6 +81,8 @@ def run_selection(
     run = _run_folder(config, cohort, record)
     with LoggingReporter(reporter, run / LOG_NAME) as run_reporter:
         run_reporter.info(f"The record of the cohort is {record.folder}.")
+        held = read_evaluation_set(cohort, record)
+        held.tell(run_reporter)
         labelled = _cases_not_to_label(cohort, record, config, run_reporter)
         drafts = find_drafts(cohort, record, config, run_reporter)
         check_some_unlabelled(len(cohort.cases), len(labelled))
@@ -89,7 +92,7 @@ def run_selection(
             prepared, config, record, run_reporter, groups=acquisition_groups(cohort)
         )
         knowledge = Knowledge(
-            labelled, skipped_cases(record), drafts, frozenset(record.confirmed_cases())
+            labelled, skipped_cases(record), drafts, frozenset(record.confirmed_cases()), held
         )
         scores = with_knowledge(estimated, cohort, config, knowledge)
         request = SelectionRequest(budget, config.strategy, config.estimation.seed, config.options)

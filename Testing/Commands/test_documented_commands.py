@@ -91,6 +91,27 @@ EXAMPLES = (
             *("--estimator", "gaussian", "--output", "{new}"),
         )
     ),
+    Example(
+        (
+            *(MDAL, "evaluation", "{labelled}", "--share", "25%", "--seed", "1"),
+            *("--record", "{record}", *MODALITY, "--events"),
+        )
+    ),
+    Example((MDAL, "evaluation", "{cohort}", "--share", "1", "--run", "{run}")),
+    Example((MDAL, "evaluation", "{cohort}", "--dissolve")),
+    Example(
+        (
+            *(MDAL, "agreement", "{labelled}", "--primary", "T1", "--limit", "0.8"),
+            *("--read-again", "10%", "--seed", "1", "--output", "{new}"),
+            *("--record", "{record}", *MODALITY, "--events"),
+        )
+    ),
+    Example(
+        (
+            *(MDAL, "consensus", "{labelled}", "--method", "majority", "--case", "case00"),
+            *("--primary", "T1", "--record", "{record}", *MODALITY, "--withdraw", "--events"),
+        )
+    ),
     Example((MDAL, "report", "{run}", "--events")),
     Example((MDAL, "status", "{cohort}", "--json", "--record", "{record}")),
     Example((MDAL, "status", "{cohort}", "--events")),
@@ -224,6 +245,7 @@ EXAMPLES = (
         (
             *(CIML, "evaluate", "{results}", "--reference", "{cohort}", "--output", "{new}"),
             *("--count-missing", *MODALITY, "--label-values", "brats-2018", "--events"),
+            *("--record", "{record}"),
         )
     ),
     Example(

@@ -37,9 +37,9 @@ from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.result_maps import OutputSpace, region_probabilities
 from CIMLSegmentLib.inference.segment_case import predict_prepared
 from CIMLSegmentLib.model.model import TrainedModel, load_model, save_model
-from CIMLSegmentLib.results.scores import dice
 from MultimodalImagingLib.cohorts.cases import Case
 from MultimodalImagingLib.cohorts.cohort import find_cohort
+from MultimodalImagingLib.images.overlap import dice
 from MultimodalImagingLib.images.volume_io import read_volume
 from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.preparation.case_preparation import prepare_case

@@ -53,6 +53,17 @@ WRITERS: Mapping[str, Writer] = {
     "select-record": Writer(
         (MDAL, "select", "{world}/cohort", *SELECT, "--record", "{place}"), ("record",)
     ),
+    "evaluation-record": Writer(
+        (MDAL, "evaluation", "{world}/cohort", "--share", "1", "--record", "{place}"), ("record",)
+    ),
+    "agreement-output": Writer((MDAL, "agreement", "{world}/cohort", "--output", "{place}")),
+    "agreement-record": Writer(
+        (MDAL, "agreement", "{world}/cohort", "--read-again", "10%", "--record", "{place}"),
+        ("record",),
+    ),
+    "consensus-record": Writer(
+        (MDAL, "consensus", "{world}/cohort", "--record", "{place}"), ("record",)
+    ),
     "select-report": Writer((MDAL, "report", "{place}"), ("run",)),
     "retrospect-output": Writer(
         (MDAL, "retrospect", "{world}/cohort", *RETROSPECT, "--output", "{place}"), ("run",)
@@ -109,6 +120,13 @@ WRITERS: Mapping[str, Writer] = {
             *("--output", "{place}"),
         ),
         ("results",),
+    ),
+    "evaluate-record": Writer(
+        (
+            *(CIML, "evaluate", "{world}/results", "--reference", "{world}/cohort"),
+            *("--output", "{world}/scores", "--record", "{place}"),
+        ),
+        ("scores",),
     ),
     "report": Writer(
         (

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from CIMLSegmentLib.__main__ import main
-from CIMLSegmentLib.commands.train import known_to_run
+from CIMLSegmentLib.commands.training_labels import known_to_run
 from CIMLSegmentLib.model.model import load_model
 from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases

@@ -7,10 +7,10 @@ from example_training import PET_CT, TINY, bright_ball
 
 from CIMLSegmentLib.inference.devices import Processes
 from CIMLSegmentLib.network.network import CIMLNet, CIMLOutput
-from CIMLSegmentLib.results.scores import ONE_EMPTY_MM
 from CIMLSegmentLib.task.task_io import PRESET_FOLDER, task_from_json
 from CIMLSegmentLib.training.validation import validate_case, validate_cases, validation_plan
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.images.overlap import ONE_EMPTY_MM
 
 CPU = torch.device("cpu")
 PLAN = validation_plan((8, 8, 8), CPU)

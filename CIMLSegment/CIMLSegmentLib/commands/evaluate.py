@@ -6,12 +6,16 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from CIMLSegmentLib.inference.case_input import modality_rows
+from CIMLSegmentLib.results.case_roles import CaseRole
 from CIMLSegmentLib.task.label_values import OPTION, named_schemes
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.evaluation_set import drafts_text, labels_from_drafts
 from MultimodalImagingLib.cohorts.folders import stem
 from MultimodalImagingLib.cohorts.label_folder import label_maps_in
+from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.cohorts.modality_patterns import ModalityPattern
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.stored_image import ImageFile
@@ -19,7 +23,11 @@ from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
+from MultimodalImagingLib.record.cohort_record import existing_record
 from MultimodalImagingLib.record.ownership import check_apart
+
+if TYPE_CHECKING:
+    from CIMLSegmentLib.results.evaluation import Evaluation
 
 
 def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +47,11 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         "--count-missing",
         action="store_true",
         help="count cases without a result as empty predictions; else they are only listed",
+    )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        help="folder of the cohort's record, which says which cases are set aside for testing",
     )
     add_label_values_argument(parser)
     add_modality_argument(parser)
@@ -74,7 +87,7 @@ def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
     from CIMLSegmentLib.results.evaluation_files import (
         check_evaluation_files,
         remarks,
-        summary_table,
+        summary_tables,
         write_evaluation,
     )
     from CIMLSegmentLib.results.segmentation_result import read_results
@@ -84,7 +97,11 @@ def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
     check_evaluation_files(output)
     results = [result.case_id for result in read_results(options.results)]
     references = reference_labels(
-        options.reference, modality_rows(options), case_ids=results, reporter=reporter
+        options.reference,
+        modality_rows(options),
+        case_ids=results,
+        record=options.record,
+        reporter=reporter,
     )
     check_apart(output, [file.path for file in references.values()])
     evaluation = evaluate_results(
@@ -92,15 +109,18 @@ def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
         references,
         count_missing=options.count_missing,
         label_values=options.label_values,
+        set_aside=set_aside_in(options.reference, options.record),
         reporter=reporter,
     )
+    _tell_of_drafts(evaluation.by_role(), references, reporter)
     output.mkdir(parents=True, exist_ok=True)
     csv_file, json_file = write_evaluation(evaluation, output)
     for text in remarks(evaluation):
         reporter.info(text)
     if not getattr(options, "events", False):
         console = Console() if sys.stdout.isatty() else Console(width=100)
-        console.print(summary_table(evaluation))
+        for table in summary_tables(evaluation):
+            console.print(table)
     reporter.result({"evaluation": str(json_file), "table": str(csv_file)})
     return 0
 
@@ -110,14 +130,16 @@ def reference_labels(
     rows: Sequence[ModalityPattern] = (),
     *,
     case_ids: Sequence[str] = (),
+    record: Path | None = None,
     reporter: Reporter | None = None,
 ) -> Mapping[str, ImageFile]:
-    """Find the label map of every case.
+    """Find the label map of every case; one made here comes before the one that a cohort has.
 
     Args:
         path: A cohort with labels, or a folder of label maps that are named like the cases.
         rows: Rows that come before the cohort's table.
         case_ids: Cases that label maps are wanted for; files of others keep their own names.
+        record: Folder of the cohort's record; `None` for the usual one, if it is there.
         reporter: Notified of files that could not be matched.
 
     Raises:
@@ -130,7 +152,11 @@ def reference_labels(
         if not found:
             raise
         return found
-    labels = {case.case_id: case.label for case in cohort.cases if case.label is not None}
+    found_record = existing_record(cohort.root, record)
+    cases = cohort.cases
+    if found_record is not None:
+        cases = labelled_cases(cohort, found_record, None)
+    labels = {case.case_id: case.label for case in cases if case.label is not None}
     if not labels:
         msg = (
             f"Expected label maps in {path}, found {counted(len(cohort.cases), 'case')}"
@@ -140,6 +166,30 @@ def reference_labels(
         )
         raise CohortError(msg)
     return labels
+
+
+def set_aside_in(path: Path, record: Path | None = None) -> frozenset[str]:
+    """Return the cases of the evaluation set of a cohort; none where there is no record.
+
+    Args:
+        path: The cohort.
+        record: Folder of its record; `None` for the usual one.
+
+    Raises:
+        CohortError: If the record cannot be read.
+    """
+    found = existing_record(path, record)
+    return frozenset() if found is None else frozenset(found.read_states().evaluation)
+
+
+def _tell_of_drafts(
+    parts: Mapping[CaseRole, Evaluation], references: Mapping[str, ImageFile], reporter: Reporter
+) -> None:
+    tests = parts.get(CaseRole.EVALUATION)
+    names = [] if tests is None else dict.fromkeys(score.case_id for score in tests.scores)
+    drafted = labels_from_drafts({name: references[name] for name in names})
+    if drafted:
+        reporter.warning(drafts_text(drafted))
 
 
 def _labels_of_folder(

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from CIMLSegmentLib.commands.evaluate import add_label_values_argument
-from CIMLSegmentLib.commands.train import find_cohort_apart, known_to_run, task_of_options
+from CIMLSegmentLib.commands.train import find_cohort_apart, task_of_options
+from CIMLSegmentLib.commands.training_labels import known_to_run
 from CIMLSegmentLib.exchange.dicom_seg import SEG_TYPES
 from CIMLSegmentLib.exchange.labelled_cases import RESAMPLE, ExportJob
 from CIMLSegmentLib.exchange.monai_datastore import export_monai_label
@@ -20,6 +21,11 @@ from CIMLSegmentLib.task.label_values import parse_label_values
 from CIMLSegmentLib.task.task_io import preset_names
 from MultimodalImagingLib.cohorts.case_table import export_table
 from MultimodalImagingLib.cohorts.cases import Cohort
+from MultimodalImagingLib.cohorts.evaluation_set import (
+    EvaluationSet,
+    read_evaluation_set,
+    split_held_out,
+)
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
@@ -188,8 +194,19 @@ def _nnunet(
         f"Round {done.round}: {counted(len(done.added), 'labeled case')} added,"
         f" {done.n_labelled} in all; {counted(done.n_unlabelled, 'case')} to predict in imagesTs."
     )
+    if done.n_tested:
+        reporter.info(
+            f"{counted(done.n_tested, 'label')} of the evaluation set in labelsTs, in no fold:"
+            " compare predictions with them by `nnUNetv2_evaluate_folder`."
+        )
+    if done.withdrawn:
+        reporter.warning(
+            "Set aside for testing since an earlier export, and no longer among the cases to train"
+            f" on: {listed(list(done.withdrawn))}. Models that nnU-Net trained before have seen"
+            " them. Remove its older splits_final.json and preprocess the data set again."
+        )
     reporter.info(
-        "There is no splits_final.json while fewer than five patients are labeled; nnU-Net can"
+        "There is no splits_final.json while one of the five folds has no patient; nnU-Net can"
         " train on all of them with the fold `all`."
         if done.splits is None
         else f"Copy {done.splits.name} to nnUNet_preprocessed/{options.nnunet.name} after"
@@ -202,6 +219,12 @@ def _monai_label(
     options: argparse.Namespace, cohort: Cohort, record: CohortRecord, reporter: Reporter
 ) -> Exported:
     job = _job(options, cohort, record, reporter)
+    if job.tested:
+        reporter.info(
+            f"{counted(len(job.tested), 'label')} of the evaluation set"
+            f" {'is' if len(job.tested) == 1 else 'are'} not exported, as MONAI Label trains on all"
+            " labels that it finds."
+        )
     done = export_monai_label(job, options.monai_label, reporter)
     _tell(done.left_out, done.resampled, done.foreign, reporter)
     reporter.info(
@@ -214,7 +237,7 @@ def _monai_label(
 def _dicom_labels(
     options: argparse.Namespace, cohort: Cohort, record: CohortRecord, reporter: Reporter
 ) -> Exported:
-    job = _job(options, cohort, record, reporter)
+    job = _job(options, cohort, record, reporter, is_trained_on=False)
     done = export_labels(job, options.dicom_seg, reporter, kind=options.seg_type)
     return _told_segs(done, options, reporter)
 
@@ -246,14 +269,22 @@ def _told_segs(done: ExportedSegs, options: argparse.Namespace, reporter: Report
 
 
 def _job(
-    options: argparse.Namespace, cohort: Cohort, record: CohortRecord, reporter: Reporter
+    options: argparse.Namespace,
+    cohort: Cohort,
+    record: CohortRecord,
+    reporter: Reporter,
+    *,
+    is_trained_on: bool = True,
 ) -> ExportJob:
     task = task_of_options(options, cohort)
     cases = labelled_cases(cohort, record, options.labels, reporter)
+    held = read_evaluation_set(cohort, record) if is_trained_on else EvaluationSet()
+    cases, tested = split_held_out(cases, held)
+    held.tell(reporter, what="exported to be trained on")
     if options.suggested_by is not None:
-        cases = known_to_run(cases, options.suggested_by, reporter)
+        cases = known_to_run(cases, options.suggested_by, reporter, held=held)
     maps = find_label_maps(
-        {case.case_id: case.label for case in cases if case.label is not None},
+        {case.case_id: case.label for case in (*cases, *tested) if case.label is not None},
         task,
         said=parse_label_values(options.label_values, task),
         reporter=reporter,
@@ -262,9 +293,21 @@ def _job(
     maps.tell(reporter)
     for case_id, reason in maps.survey.faults.items():
         reporter.warning(f"The label map of case {case_id} is not exported: {reason}")
-    usable = tuple(case for case in cases if case.case_id not in maps.survey.faults)
-    known = FileChecksums(record.cache, cohort.root)
-    return ExportJob(cohort, task, usable, maps, known, _suggested(options), options.resample)
+    usable, tests = (
+        tuple(case for case in part if case.case_id not in maps.survey.faults)
+        for part in (cases, tested)
+    )
+    return ExportJob(
+        cohort,
+        task,
+        usable,
+        maps,
+        FileChecksums(record.cache, cohort.root),
+        _suggested(options),
+        options.resample,
+        tests,
+        held.held_out,
+    )
 
 
 def _suggested(options: argparse.Namespace) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from MultimodalImagingLib.cohorts.cases import Case, files_of_cases
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.progress import Reporter
-from MultimodalImagingLib.jobs.texts import counted
+from MultimodalImagingLib.jobs.texts import counted, listed
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders, tidy_up
 from MultimodalImagingLib.record.ownership import check_apart, check_beside, check_outside
 
@@ -43,8 +43,8 @@ def add_segment_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unseen",
         action="store_true",
-        help="leave out the cases that the model, or one that it started from, was trained or"
-        " validated with",
+        help="leave out the patients with whose cases the model, or one that it started from, was"
+        " trained or validated",
     )
     parser.add_argument("--model", type=model_folder, required=True, help=MODEL_HELP)
     parser.add_argument("--output", type=Path, required=True, help="receives one folder per case")
@@ -98,7 +98,14 @@ def _unseen(cases: tuple[Case, ...], model: Path, reporter: Reporter) -> tuple[C
     from CIMLSegmentLib.model.model_files import read_model_files
 
     seen = read_model_files(model)[1].facts.seen_cases
-    unseen = tuple(case for case in cases if case.case_id not in seen)
+    patients = {case.patient_id for case in cases if case.case_id in seen}
+    unseen = tuple(case for case in cases if case.patient_id not in patients)
+    others = sorted({case.case_id for case in cases if case.patient_id in patients} - seen)
+    if others:
+        reporter.info(
+            f"{counted(len(others), 'case', 'is', 'are')} of patients of whom the model has seen"
+            f" another case, and left out, too: {listed(others)}."
+        )
     reporter.info(f"{len(unseen)} of {counted(len(cases), 'case', 'is', 'are')} new to the model.")
     return unseen
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from CIMLSegmentLib.commands.evaluate import add_label_values_argument
 from CIMLSegmentLib.commands.start_option import add_start_argument, check_start, read_start
+from CIMLSegmentLib.commands.training_labels import labels_to_train_on, tell_of_places
 from CIMLSegmentLib.config import KINDS, LARGEST_PATCH, SMALLEST_SIDE, TrainingConfig, TrainingJob
 from CIMLSegmentLib.inference.case_input import modality_rows
 from CIMLSegmentLib.settings import add_options, settings_from_options
@@ -27,21 +28,16 @@ from CIMLSegmentLib.training.network_plan import (
 )
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
-from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
-from MultimodalImagingLib.cohorts.place_problems import label_problems, read_positions
-from MultimodalImagingLib.cohorts.saved_labels import edited_labels
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
-from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.preparation.intensity import modality_kind
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
 from MultimodalImagingLib.record.cohort_record import CohortRecord, open_record
 from MultimodalImagingLib.record.json_entry import changed_config, read_settings
 from MultimodalImagingLib.record.ownership import check_apart
-from MultimodalImagingLib.record.selection_file import cases_labelled_before, suggested_cases
 
 if TYPE_CHECKING:
     from CIMLSegmentLib.model.model_description import ModelDescription
@@ -128,17 +124,12 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
     cohort = find_cohort_apart(options, reporter)
     task = task_of_options(options, cohort)
     record = open_record(cohort.root, folder=options.record)
-    cases = labelled_cases(cohort, record, options.labels, reporter)
-    if options.labels is None:
-        for text in edited_labels(record):
-            reporter.warning(text)
-    reporter.info(
-        f"{len(cases)} of {counted(len(cohort.cases), 'case', 'has', 'have')} a label map."
+    cases, tested = labels_to_train_on(options, cohort, record, reporter)
+    tell_of_places((*cases, *tested), cohort, task, reporter)
+    config = _expected_config(options)
+    reporter.plan(
+        expected_plan(cohort, len(cases), config, options.device, n_evaluated=len(tested))
     )
-    if options.suggested_by is not None:
-        cases = known_to_run(cases, options.suggested_by, reporter)
-    _tell_of_places(cases, cohort, task, reporter)
-    reporter.plan(expected_plan(cohort, len(cases), _expected_config(options), options.device))
     from CIMLSegmentLib.inference.devices import keep_freed_memory  # torch: only when it is needed
     from CIMLSegmentLib.training.training_cases import PreparationJob, prepare_training_set
 
@@ -151,7 +142,8 @@ def run_train(options: argparse.Namespace, reporter: Reporter) -> int:
         record.cache,
         parse_label_values(options.label_values, task),
     )
-    prepared = prepare_training_set(cases, preparation, reporter=reporter)
+    both = prepare_training_set((*cases, *tested), preparation, reporter=reporter)
+    prepared = both.setting_aside([case.case_id for case in tested])
     job = _training_job(options, prepared, settings, start)
     if job.validation_cases is None:
         job = replace(job, validation_cases=_validation_cases(options, prepared, job, record))
@@ -207,50 +199,24 @@ def _trained(
     reporter: Reporter,
 ) -> dict[str, object]:
     """Train; returns the result of the command."""
+    from CIMLSegmentLib.training.evaluation import dice_sentences
     from CIMLSegmentLib.training.train import train
 
     result = train(
         prepared, task, job, output=options.output, reporter=reporter, resume=options.resume
     )
+    for text in dice_sentences(result.metrics, result.facts):
+        reporter.info(text)
     metrics = {name: round(value, 4) for name, value in result.metrics.items()}
+    means = result.facts.evaluation_dice
+    tested = {"cases": sorted(result.facts.evaluation)} if means else {}
     return {
         "model": str(result.folder),
         "best_step": result.best_step,
         "stopped_early": result.stopped_early,
         **metrics,
+        "evaluation": {**tested, **{name: round(value, 4) for name, value in means.items()}},
     }
-
-
-def _tell_of_places(cases: Sequence[Case], cohort: Cohort, task: Task, reporter: Reporter) -> None:
-    """Say what is odd about the places of label maps that the cohort does not know."""
-    for case in cases:
-        if case.label not in cohort.positions:
-            for problem in label_problems(case, read_positions(case, task.modalities)):
-                reporter.warning(str(problem))
-
-
-def known_to_run(cases: Sequence[Case], run: Path, reporter: Reporter) -> tuple[Case, ...]:
-    """Keep the labeled cases that a selection run suggested, or counted as labeled.
-
-    Raises:
-        UsageError: If none of them has a label map.
-        CohortError: If the run cannot be read.
-    """
-    suggested = suggested_cases(run)
-    wanted = {same_name(name) for name in (*suggested, *cases_labelled_before(run))}
-    kept = tuple(case for case in cases if case.case_id in wanted)
-    missing = sorted({same_name(name) for name in suggested} - {case.case_id for case in kept})
-    if not kept:
-        msg = (
-            f"None of the {counted(len(suggested), 'case')} that {run} suggests has a label map:"
-            f" {', '.join(missing)}. Label them, for example in the module MDALSelector of 3D"
-            " Slicer, or give the folder of their label maps with --labels."
-        )
-        raise UsageError(msg)
-    reporter.info(f"{len(kept)} of them were suggested or labeled in the run {run.name}.")
-    if missing:
-        reporter.warning(f"Suggested, but without a label map: {', '.join(missing)}.")
-    return kept
 
 
 def _validation_cases(

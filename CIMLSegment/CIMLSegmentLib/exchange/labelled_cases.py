@@ -34,11 +34,13 @@ class ExportJob:
     Attributes:
         cohort: The cohort.
         task: Its modalities and label values.
-        labelled: The cases whose label maps are exported.
+        labelled: The cases whose label maps are exported to be trained on.
         maps: The label maps of these cases, understood.
         known: Checksums of files.
         suggested: Cases that a selection suggests, in its order; empty if none was given.
         may_resample: Whether images and labels may be brought to the grid of the primary image.
+        tested: Labeled cases of the evaluation set, which must not be trained on.
+        held_out: All cases that must not be trained on, labeled or not.
     """
 
     cohort: Cohort
@@ -48,10 +50,12 @@ class ExportJob:
     known: FileChecksums
     suggested: tuple[str, ...] = ()
     may_resample: bool = False
+    tested: tuple[Case, ...] = ()
+    held_out: frozenset[str] = frozenset()
 
     @property
     def unlabelled(self) -> tuple[Case, ...]:
-        """The cases without a label map that is exported."""
+        """The cases without a label map to train on."""
         names = {case.case_id for case in self.labelled}
         return tuple(case for case in self.cohort.cases if case.case_id not in names)
 

@@ -2,7 +2,9 @@
 
 Cases keep their names, channels their order, label values their meaning and patients their folds,
 whatever is added later. Labeled cases lie in `imagesTr` and `labelsTr`, the others in `imagesTs`.
-nnU-Net wants label values without gaps, so they are numbered in the order of the task.
+Cases of the evaluation set are among the others, are in no fold, and have their labels in
+`labelsTs`, which no training of nnU-Net reads. nnU-Net wants label values without gaps, so they are
+numbered in the order of the task.
 """
 
 from __future__ import annotations
@@ -48,7 +50,9 @@ class ExportedDataset:
         round: Number of the round; it grows when cases with labels are added.
         added: Labeled cases that are new in this round.
         n_labelled: Labeled cases in the data set.
-        n_unlabelled: Cases in `imagesTs`.
+        n_unlabelled: Cases in `imagesTs`, those of the evaluation set too.
+        n_tested: Cases of the evaluation set with a label in `labelsTs`.
+        withdrawn: Cases that earlier rounds had among those to train on.
         splits: The file of the splits; `None` while a fold is empty.
         left_out: Case to the reason why it is not there.
         resampled: Cases of which something was resampled.
@@ -59,6 +63,8 @@ class ExportedDataset:
     added: tuple[str, ...]
     n_labelled: int
     n_unlabelled: int
+    n_tested: int
+    withdrawn: tuple[str, ...]
     splits: Path | None
     left_out: Mapping[str, str]
     resampled: tuple[str, ...]
@@ -86,13 +92,17 @@ def export_nnunet(job: ExportJob, folder: Path, reporter: Reporter) -> ExportedD
         raise UsageError(msg)
     modalities = tuple(job.task.modalities)
     labelled, left_out = on_one_grid(job.labelled, modalities, job, program=PROGRAM)
-    others, lacking = on_one_grid(job.unlabelled, modalities, job, program=PROGRAM)
+    labels = {case.case_id: case for case in job.tested}
+    unlabelled = [labels.get(case.case_id, case) for case in job.unlabelled]
+    others, lacking = on_one_grid(unlabelled, modalities, job, program=PROGRAM)
     left_out |= lacking
     with open_export(folder, KIND, option=OPTION) as export:
         values = _values(export, job.task)
         _check_channels(export, modalities)
         before = dict(export.content.get("cases", {}))
         work = _Work(export, job, values)
+        for name in sorted(job.held_out):
+            work.withdraw(name)
         reporter.stage("Write cases", len(labelled) + len(others))
         for items, write in ((labelled, work.write_labelled), (others, work.write_unlabelled)):
             for item in items:
@@ -108,6 +118,8 @@ def export_nnunet(job: ExportJob, folder: Path, reporter: Reporter) -> ExportedD
             added=tuple(sorted(is_labelled - known)),
             n_labelled=len(is_labelled),
             n_unlabelled=len(cases) - len(is_labelled),
+            n_tested=len(work.tested),
+            withdrawn=tuple(work.withdrawn),
             splits=path,
             left_out=dict(sorted(left_out.items())),
             resampled=tuple(sorted(work.resampled)),
@@ -122,7 +134,20 @@ class _Work:
         self._export, self._job, self._values = export, job, values
         self._cases: dict[str, Any] = export.content.setdefault("cases", {})
         self._new: dict[str, str] = {}
+        self._tested = {case.case_id for case in job.tested}
         self.resampled: set[str] = set()
+        self.tested: list[str] = []
+        self.withdrawn: list[str] = []
+
+    def withdraw(self, name: str) -> None:
+        """Take a case that was set aside for testing out of those to train on."""
+        if name not in self._labelled():
+            return
+        for old, new in self._image_names(name, "imagesTr", "imagesTs"):
+            self._export.move(old, new)
+        self._export.remove(f"labelsTr/{name}{ENDING}")
+        del self._cases[name]
+        self.withdrawn.append(name)
 
     def write_labelled(self, item: CaseOnGrid) -> None:
         """Write images and label map; what was in `imagesTs` moves."""
@@ -138,7 +163,7 @@ class _Work:
                 for file in (target, *(new for _, new in moves)):
                     self._export.remove(file)
             raise
-        for old, _ in moves:
+        for old in (f"labelsTs/{name}{ENDING}", *(old for old, _ in moves)):
             self._export.remove(old)
         if is_whole and name not in self._labelled():
             self._new[name] = item.case.patient_id
@@ -147,6 +172,9 @@ class _Work:
         name = item.case.case_id
         if name not in self._labelled() and self._write_images(item, "imagesTs"):
             self._cases[name] = {"patient": item.case.patient_id, "fold": None, "round": None}
+            target = f"labelsTs/{name}{ENDING}"
+            if name in self._tested and self._write_label(item, target):
+                self.tested.append(name)
 
     def finish(self) -> Path | None:
         """Write `dataset.json`, the splits and the marker; returns the file of the splits."""
@@ -167,6 +195,8 @@ class _Work:
         found = splits(folds)
         if found is not None:
             export.write(SPLITS_FILE, found, lambda path: write_json(path, found))
+        else:
+            export.remove(SPLITS_FILE)  # an older one may name cases that were withdrawn
         export.save()
         return None if found is None else export.folder / SPLITS_FILE
 

@@ -87,6 +87,7 @@ def segment_case(
         timings_s=seconds,
         model=dict(model.identity),
         is_seen=case.case_id in model.facts.seen_cases,
+        role=model.facts.role_of(case.case_id),
     )
 
 

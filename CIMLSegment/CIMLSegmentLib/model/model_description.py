@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from statistics import fmean
 from typing import Any
 
 from CIMLSegmentLib.config import NetworkConfig, TrainingConfig
+from CIMLSegmentLib.results.case_roles import CaseRole
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import (
     modalities_from_json,
@@ -23,7 +25,12 @@ FORMAT_VERSION = 1
 WEIGHTS_NAME, DESCRIPTION_NAME = "model.safetensors", "model.json"
 
 _PARTS = ("format_version", "model_id", "task", "network", "training", "preprocessing")
-_LATER = ("label_values", "started_from", "seen_before")  # facts that most models have not
+_LATER = (
+    "label_values",
+    "started_from",
+    "seen_before",
+    "evaluation",
+)  # facts that most models have not
 PACKAGES = ("numpy", "SimpleITK", "torch", "monai", "safetensors")
 
 
@@ -60,6 +67,19 @@ class StartedFrom:
 
 
 @dataclass(frozen=True)
+class EvaluatedCase:
+    """How well a case of the evaluation set was segmented, on the working grid.
+
+    Attributes:
+        dice: Per region, by the BraTS rules for empty ones.
+        hd95_mm: Per region, mm, by the same rules.
+    """
+
+    dice: Mapping[str, float]
+    hd95_mm: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class ModelFacts:
     """How a model was made.
 
@@ -67,12 +87,14 @@ class ModelFacts:
         training_cases: Cases that it was trained on.
         validation_cases: Cases that chose among its states.
         intensities: Per modality.
-        metrics: Validation figures, for example `{"dice": 0.8, "dice WT": 0.9}`.
+        metrics: Validation figures, for example `{"dice": 0.8, "dice WT": 0.9}`; the cases chose
+            the state, so these flatter.
         step: Optimizer step of this state.
         versions: Versions of the program and of what it computes with.
         label_values: What the user said about the values of the label maps; empty if nothing.
         started_from: The model that its training began with; `None` if all weights were new.
         seen_before: Cases that this model was trained or validated with, and those before it.
+        evaluation: Cases of the evaluation set, which had no part in the training, when it ended.
     """
 
     training_cases: tuple[str, ...] = ()
@@ -84,11 +106,32 @@ class ModelFacts:
     label_values: str = ""
     started_from: StartedFrom | None = None
     seen_before: tuple[str, ...] = ()
+    evaluation: Mapping[str, EvaluatedCase] = field(default_factory=dict)
 
     @property
     def seen_cases(self) -> set[str]:
         """Cases that had a part in the weights; a figure on them says little about others."""
         return {*self.training_cases, *self.validation_cases, *self.seen_before}
+
+    def role_of(self, case_id: str) -> CaseRole:
+        """Return the part that a case had in the weights; whether it is set aside is not known."""
+        parts = {
+            CaseRole.TRAINING: self.training_cases,
+            CaseRole.VALIDATION: self.validation_cases,
+            CaseRole.BEFORE: self.seen_before,
+        }
+        return next((role for role, names in parts.items() if case_id in names), CaseRole.UNSEEN)
+
+    @property
+    def evaluation_dice(self) -> dict[str, float]:
+        """Mean Dice over the evaluation set: of all regions as `dice`, and `dice <region>`."""
+        regions = dict.fromkeys(name for case in self.evaluation.values() for name in case.dice)
+        means = {
+            region: fmean(c.dice[region] for c in self.evaluation.values() if region in c.dice)
+            for region in regions
+        }
+        overall = {"dice": fmean(means.values())} if means else {}
+        return overall | {f"dice {region}": mean for region, mean in means.items()}
 
 
 @dataclass(frozen=True)
@@ -130,8 +173,8 @@ class ModelDescription:
     def model_id(self) -> str:
         """Name of the training: the same for all its states, another for other settings."""
         content = _content(self)
-        for name in ("metrics", "step", "versions", "intensities"):
-            del content[name]
+        for name in ("metrics", "step", "versions", "intensities", "evaluation"):
+            content.pop(name, None)
         return json_checksum(content)[:16]
 
 

@@ -6,12 +6,13 @@ of all predictions and references; a case without tumor weighs by what was wrong
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from CIMLSegmentLib.results.case_roles import CaseRole, by_role
 from CIMLSegmentLib.results.scores import RegionScore, case_scores, missing_scores
 from CIMLSegmentLib.results.segmentation_result import StoredResult, read_results
 from CIMLSegmentLib.task.label_scheme import LabelMaps, find_label_maps, grouped
@@ -60,6 +61,7 @@ class Evaluation:
         counts_missing: Whether missing cases count as empty predictions.
         warnings: Full sentences.
         seen: Scored cases that had a part in the training of the model.
+        roles: What part each case had in the model, or that it is of the evaluation set.
     """
 
     task: Task
@@ -69,10 +71,19 @@ class Evaluation:
     counts_missing: bool
     warnings: tuple[str, ...]
     seen: tuple[str, ...] = ()
+    roles: Mapping[str, CaseRole] = field(default_factory=dict)
 
     def summary(self) -> tuple[RegionSummary, ...]:
         """Return one entry per region, in the task's order."""
         return tuple(self._summary(name) for name in self.task.region_names)
+
+    def by_role(self) -> dict[CaseRole, Evaluation]:
+        """Return the evaluation of the cases of each role that occurs; the same task and rules."""
+        names = dict.fromkeys(score.case_id for score in self.scores)
+        return {
+            role: replace(self, scores=tuple(s for s in self.scores if s.case_id in own))
+            for role, own in by_role(self.roles, names).items()
+        }
 
     @property
     def mean_dsc_agg(self) -> float:
@@ -103,6 +114,7 @@ def evaluate_results(
     *,
     count_missing: bool = False,
     label_values: str = "",
+    set_aside: Collection[str] = (),
     reporter: Reporter,
 ) -> Evaluation:
     """Compare all results of a folder with reference labels.
@@ -114,6 +126,7 @@ def evaluate_results(
             only listed.
         label_values: What the user says about the values of the references; empty for what was
             said when the model was trained.
+        set_aside: Cases of the cohort's evaluation set.
         reporter: Notified of every case and of everything odd.
 
     Raises:
@@ -153,7 +166,17 @@ def evaluate_results(
         counts_missing=count_missing,
         warnings=(*maps.scheme.warnings, *warnings),
         seen=tuple(case_id for case_id in scored if results[case_id].is_seen),
+        roles={case_id: _role(case_id, results, set_aside) for case_id in wanted},
     )
+
+
+def _role(
+    case_id: str, results: Mapping[str, StoredResult], set_aside: Collection[str]
+) -> CaseRole:
+    """Return the role of a case; one that was seen is no test, whatever the record says now."""
+    role = results[case_id].role if case_id in results else CaseRole.UNSEEN
+    is_test = role is CaseRole.UNSEEN and case_id in set_aside
+    return CaseRole.EVALUATION if is_test else role
 
 
 def reference_maps(

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.table import Table
 
+from CIMLSegmentLib.results.case_roles import CaseRole, role_text
 from CIMLSegmentLib.results.evaluation import Evaluation, RegionSummary
 from CIMLSegmentLib.results.scores import RegionScore
 from MultimodalImagingLib.jobs.texts import counted
@@ -27,7 +28,8 @@ from MultimodalImagingLib.record.ownership import check_own_files
 CSV_FILE, JSON_FILE = "evaluation.csv", "evaluation.json"
 
 _VALUES = ("dice", "hd95_mm", "predicted_ml", "reference_ml", "common_ml")
-_COLUMNS = ("case", "region", *_VALUES, "has_result")
+_COLUMNS = ("case", "region", *_VALUES, "has_result", "role")
+_HEADS = (",".join(_COLUMNS), ",".join(_COLUMNS[:-1]))  # earlier versions told no role
 _RULES = (
     "Both empty: Dice 1, HD95 0 mm. One empty: Dice 0, HD95 373.13 mm. HD95 is the larger of the"
     " two directed 95th percentiles of surface distances. DSCagg is twice the common volume of all"
@@ -54,20 +56,28 @@ def check_evaluation_files(folder: Path) -> None:
     Raises:
         UsageError: If so.
     """
-    head = ",".join(_COLUMNS).encode() + b"\n"
+    heads = tuple(f"{head}\n".encode() for head in _HEADS)
     keys = {"task", "rules", "summary", "scores"}
     check_own_files(
         {
-            folder / CSV_FILE: lambda data: data.startswith(head),
+            folder / CSV_FILE: lambda data: data.startswith(heads),
             folder / JSON_FILE: lambda data: keys <= json_keys(data),
         },
         option="--output",
     )
 
 
-def summary_table(evaluation: Evaluation) -> Table:
-    """Return the summary as a table for a terminal."""
-    table = Table(title=f"{counted(_n_scored(evaluation), 'case')}, task {evaluation.task.name}")
+def summary_tables(evaluation: Evaluation) -> list[Table]:
+    """Return the summary as tables for a terminal: one for each part that cases had in the model.
+
+    Each title says which cases its figures come from.
+    """
+    return [_table(part, role) for role, part in evaluation.by_role().items()]
+
+
+def _table(evaluation: Evaluation, role: CaseRole) -> Table:
+    cases = role_text(role, _n_scored(evaluation))
+    table = Table(title=f"Task {evaluation.task.name}: {cases}")
     table.add_column("region")
     names = ("Dice mean ± SD", "Dice median", "HD95 mean, mm", "HD95 median, mm", "DSCagg")
     for name in names:
@@ -120,7 +130,8 @@ def _csv(evaluation: Evaluation) -> str:
     for score in evaluation.scores:
         values = [f"{getattr(score, column):.6g}" for column in _VALUES]
         has_result = "yes" if score.has_result else "no"
-        writer.writerow([score.case_id, score.region, *values, has_result])
+        role = evaluation.roles.get(score.case_id, CaseRole.UNSEEN)
+        writer.writerow([score.case_id, score.region, *values, has_result, role])
     return text.getvalue()
 
 
@@ -131,6 +142,15 @@ def _json(evaluation: Evaluation) -> dict[str, object]:
         "rules": _RULES,
         "n_cases": _n_scored(evaluation),
         "summary": [asdict(entry) for entry in evaluation.summary()],
+        "by_role": [
+            {
+                "role": str(role),
+                "cases": role_text(role, _n_scored(part)),
+                "n_cases": _n_scored(part),
+                "summary": [asdict(entry) for entry in part.summary()],
+            }
+            for role, part in evaluation.by_role().items()
+        ],
         "mean_dsc_agg": evaluation.mean_dsc_agg,
     }
 

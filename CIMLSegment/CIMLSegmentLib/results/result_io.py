@@ -193,6 +193,7 @@ def _content(result: SegmentationResult) -> dict[str, Any]:
         "model": dict(result.model),
         "seen": result.is_seen,
         KEY: None if result.uncertainty is None else uncertainty_to_json(result.uncertainty),
+        "role": str(result.role),
         "task": task_to_json(result.task),
     }
 

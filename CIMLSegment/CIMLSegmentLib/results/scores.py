@@ -1,8 +1,4 @@
-"""How well regions agree with a reference: Dice and 95 % Hausdorff distance, by the BraTS rules.
-
-Both masks empty: Dice 1, distance 0 mm. One of them empty: Dice 0, distance 373.13 mm, the diagonal
-of a BraTS image. Imports no torch.
-"""
+"""How well the regions of a result agree with a reference, by the BraTS rules. Imports no torch."""
 
 from __future__ import annotations
 
@@ -10,18 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
 
 from CIMLSegmentLib.results.segmentation_result import StoredResult
 from CIMLSegmentLib.task.regions import region_masks
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.images.arrays import Float64Array, MaskArray, bounding_box
+from MultimodalImagingLib.images.arrays import MaskArray
 from MultimodalImagingLib.images.geometry import Volume, is_part_of, is_same_grid, resample
 from MultimodalImagingLib.images.geometry_checks import Mismatch, mismatch, mismatch_text
 from MultimodalImagingLib.images.label_map import read_label_map
+from MultimodalImagingLib.images.overlap import dice, hausdorff95
 from MultimodalImagingLib.images.stored_image import ImageFile
-
-ONE_EMPTY_MM = 373.13
 
 
 @dataclass(frozen=True)
@@ -121,39 +115,3 @@ def _offset(found: Mismatch | None) -> str:
 def _grid_text(volume: Volume) -> str:
     size = " x ".join(str(n) for n in volume.grid.size)
     return f"{size} voxels of {' x '.join(f'{s:.3g}' for s in volume.grid.spacing_mm)} mm"
-
-
-def dice(prediction: MaskArray, reference: MaskArray) -> float:
-    """Return twice the overlap over the sum of sizes, 0 to 1, higher is better."""
-    total = int(prediction.sum()) + int(reference.sum())
-    if total == 0:
-        return 1.0
-    return 2.0 * int((prediction & reference).sum()) / total
-
-
-def hausdorff95(
-    prediction: MaskArray, reference: MaskArray, *, spacing_mm: Sequence[float]
-) -> float:
-    """Return the larger of the two directed 95th percentiles of surface distances, mm.
-
-    Args:
-        prediction: Mask `(K, J, I)`.
-        reference: Mask of the same shape.
-        spacing_mm: Voxel spacing along the array's axes `(K, J, I)`, mm.
-    """
-    if not prediction.any() or not reference.any():
-        return 0.0 if prediction.any() == reference.any() else ONE_EMPTY_MM
-    box = bounding_box(prediction | reference)
-    first, second = _surface(prediction[box]), _surface(reference[box])
-    there = _distance_to(second, spacing_mm)[first]
-    back = _distance_to(first, spacing_mm)[second]
-    return float(max(np.percentile(there, 95), np.percentile(back, 95)))
-
-
-def _surface(mask: MaskArray) -> MaskArray:
-    """Voxels of the mask with a face to the outside; what lies beyond the array is outside."""
-    return np.asarray(mask & ~ndimage.binary_erosion(mask))
-
-
-def _distance_to(surface: MaskArray, spacing_mm: Sequence[float]) -> Float64Array:
-    return np.asarray(ndimage.distance_transform_edt(~surface, sampling=spacing_mm))

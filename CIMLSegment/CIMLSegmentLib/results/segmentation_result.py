@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from CIMLSegmentLib.results.case_roles import CaseRole
 from CIMLSegmentLib.results.map_kinds import MAP_KINDS, MapKey
 from CIMLSegmentLib.task.regions import region_masks
 from CIMLSegmentLib.task.task import Task
@@ -101,6 +102,7 @@ class SegmentationResult:
         masks: Region to its mask in the label map; found there if it is not given.
         is_seen: Whether the model, or one that it started from, has seen a case of that name.
         uncertainty: How uncertain the model was, and where; `None` if that is not known.
+        role: The part that a case of that name had in the model.
     """
 
     case_id: str
@@ -117,6 +119,7 @@ class SegmentationResult:
     masks: Mapping[str, MaskArray] = field(default_factory=dict)
     is_seen: bool = False
     uncertainty: DraftUncertainty | None = None
+    role: CaseRole = CaseRole.UNSEEN
 
     def __post_init__(self) -> None:
         """Refuse maps on another grid, and find regions that were not found before."""
@@ -248,6 +251,7 @@ class StoredResult:
         model: Identity of the model.
         is_seen: Whether the model, or one that it started from, has seen a case of that name.
         uncertainty: How uncertain the model was, and where; `None` if nothing says.
+        role: The part that a case of that name had in the model.
     """
 
     folder: Path
@@ -266,6 +270,7 @@ class StoredResult:
     is_seen: bool = False
     influences: tuple[Influence, ...] = ()
     uncertainty: DraftUncertainty | None = None
+    role: CaseRole = CaseRole.UNSEEN
 
 
 def find_results(folder: Path) -> tuple[Path, ...]:
@@ -336,6 +341,7 @@ def read_result(folder: Path) -> StoredResult:
             for item in (entry.items("influence", "influence") if "influence" in entry.data else ())
         ),
         uncertainty=uncertainty_from_json(entry),
+        role=_role(entry),
     )
     _check_files(result)
     return result
@@ -349,6 +355,13 @@ def _map(entry: JsonEntry, folder: Path) -> StoredMap:
     names = (entry.value(name, str, None) for name in ("primary", "auxiliary", "region"))
     file, unit = folder / entry.value("file", str), entry.value("unit", str)
     return StoredMap(MapKey(kind, *names), file, unit, entry.value("maximum", float))
+
+
+def _role(entry: JsonEntry) -> CaseRole:
+    """Return the role of the case; results of earlier versions tell only whether it was seen."""
+    if "role" in entry.data:
+        return CaseRole(entry.choice("role", tuple(CaseRole)))
+    return CaseRole.TRAINING if entry.value("seen", bool, False) else CaseRole.UNSEEN
 
 
 def _check_files(result: StoredResult) -> None:

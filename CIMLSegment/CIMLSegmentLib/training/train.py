@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from CIMLSegmentLib.config import GATES, TrainingJob
 from CIMLSegmentLib.inference.devices import Processes, joined_processes
-from CIMLSegmentLib.model.model_description import PACKAGES, ModelDescription, ModelFacts
+from CIMLSegmentLib.model.model_description import (
+    PACKAGES,
+    EvaluatedCase,
+    ModelDescription,
+    ModelFacts,
+)
 from CIMLSegmentLib.network.baselines import Baseline
 from CIMLSegmentLib.network.gate import check_positions
 from CIMLSegmentLib.network.network import CIMLNet
 from CIMLSegmentLib.task.task import Task
+from CIMLSegmentLib.training.evaluation import evaluated, unseen_by_start
 from CIMLSegmentLib.training.kept_split import FEWEST_PATIENTS
 from CIMLSegmentLib.training.start_model import Inheritance, inherit
 from CIMLSegmentLib.training.training_case import TrainingCase
@@ -46,7 +52,8 @@ def train(
     need a common disk.
 
     Args:
-        cases: Labeled cases.
+        cases: Labeled cases; those for evaluation test the best network in the end, but not where
+            the model to start from has seen them.
         task: What is segmented.
         job: Settings.
         output: The model folder.
@@ -67,10 +74,14 @@ def train(
         job = replace(job, n_workers=_n_workers(job, processes))
         with claimed_folder(output, processes, resume=resume) as claim:
             own_reporter = reporter if processes.is_first else NullReporter()
+            data = replace(data, evaluation=unseen_by_start(data, own_reporter))
             run = TrainingRun(data, job, processes, own_reporter, check_claim=claim.check)
             run.start(resume=claim.has_state)
             run.loop()
-            return _result(run, output, split)
+            network = run.best_network()
+            found = evaluated(run, network, data.evaluation, own_reporter)
+            processes.wait()
+            return _result(run, network, split, found)
 
 
 def training_data(
@@ -86,19 +97,26 @@ def training_data(
         _description(cases.subset(split.training), task, job, split, inherited),
         output,
         inherited,
+        cases.evaluation,
     )
     return data, split
 
 
-def _result(run: TrainingRun, output: Path, split: Split) -> TrainingResult:
+def _result(
+    run: TrainingRun,
+    network: CIMLNet | Baseline,
+    split: Split,
+    found: Mapping[str, EvaluatedCase],
+) -> TrainingResult:
     return TrainingResult(
-        folder=output,
-        network=run.best_network(),
+        folder=run.data.folder,
+        network=network,
         step=run.progress.step,
         best_step=run.progress.best_step,
         metrics=run.progress.best_metrics,
         split=split,
         stopped_early=run.has_converged,
+        facts=replace(run.data.description.facts, evaluation=found),
     )
 
 
@@ -177,6 +195,7 @@ class TrainingResult:
         metrics: Its validation figures: `dice`, `dice <region>`, `hd95_mm <region>`.
         split: Cases for training and validation.
         stopped_early: Whether it ended because validation no longer got better.
+        facts: How the model was made, with what it reaches on the evaluation set.
     """
 
     folder: Path
@@ -186,6 +205,7 @@ class TrainingResult:
     metrics: Mapping[str, float]
     split: Split
     stopped_early: bool
+    facts: ModelFacts = field(default_factory=ModelFacts)
 
 
 @dataclass(frozen=True)

@@ -50,12 +50,14 @@ class TrainingSet:
         cases: The cases.
         preprocessing: How their images were prepared.
         label_values: What the user said about the values of their label maps.
+        evaluation: Cases that only test the finished network; nothing is learned from them.
         intensities: Per modality, over the cases.
     """
 
     cases: tuple[TrainingCase, ...]
     preprocessing: PreprocessingSpec
     label_values: str = ""
+    evaluation: tuple[TrainingCase, ...] = ()
 
     @property
     def intensities(self) -> dict[str, Intensities]:
@@ -67,6 +69,23 @@ class TrainingSet:
             for modality in self.preprocessing.modalities
             if any(modality in case.intensities for case in self.cases)
         }
+
+    def setting_aside(self, case_ids: Sequence[str]) -> TrainingSet:
+        """Return the same set with these cases for testing only.
+
+        Raises:
+            CohortError: If no case is left to train on.
+        """
+        tests = set(case_ids)
+        kept = tuple(case for case in self.cases if case.case_id not in tests)
+        if not kept:
+            msg = (
+                "Expected cases to train on beside the evaluation set, found none that can be used."
+                " The reasons are above; label other cases, or correct their label maps."
+            )
+            raise CohortError(msg)
+        found = tuple(case for case in self.cases if case.case_id in tests)
+        return replace(self, cases=kept, evaluation=found)
 
     def subset(self, case_ids: Sequence[str]) -> TrainingSet:
         """Return the same set with these cases only."""

@@ -39,6 +39,7 @@ from CIMLSegmentLib.training.training_state import (
 )
 from CIMLSegmentLib.training.validation import validate_cases, validation_plan
 from MultimodalImagingLib.errors import CancelledError, CrossModalError
+from MultimodalImagingLib.jobs.job_plan import JobPlan
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.jobs.texts import counted, listed
 
@@ -55,6 +56,7 @@ class TrainingData:
         description: Description of the model, without step and metrics.
         folder: The model folder.
         inherited: What the network begins with; `None` if all of it is new.
+        evaluation: Cases that test the best network in the end; they have no other part.
     """
 
     training: tuple[TrainingCase, ...]
@@ -62,6 +64,7 @@ class TrainingData:
     description: ModelDescription
     folder: Path
     inherited: Inheritance | None = None
+    evaluation: tuple[TrainingCase, ...] = ()
 
 
 class TrainingRun:
@@ -143,7 +146,7 @@ class TrainingRun:
             CrossModalError: If training fails.
         """
         config = self.job.training
-        self.reporter.plan(training_plan(self.job, self._own_cases, self._n_modalities))
+        self.reporter.plan(self._plan())
         n_validated = n_validations(config, self.progress.step)
         if n_validated:  # of the training that is resumed
             self.reporter.stage(VALIDATE, self._n_validations * len(self._own_cases))
@@ -185,6 +188,10 @@ class TrainingRun:
         """Return the best network on the CPU; in other processes than the first, the last one."""
         is_first = self.processes.is_first
         return read_best(self.data.folder, self.network) if is_first else self.network
+
+    def _plan(self) -> JobPlan:
+        own, tested = self._own_cases, self.data.evaluation
+        return training_plan(self.job, own, self._n_modalities, tested)
 
     @property
     def _own_cases(self) -> list[TrainingCase]:

@@ -14,12 +14,12 @@ from CIMLSegmentLib.inference.devices import Processes
 from CIMLSegmentLib.inference.sliding_window import WindowPlan, predict_windows
 from CIMLSegmentLib.network.baselines import Baseline
 from CIMLSegmentLib.network.network import CIMLNet
-from CIMLSegmentLib.results.scores import dice, hausdorff95
 from CIMLSegmentLib.task.parts import Subtask
 from CIMLSegmentLib.task.regions import merge_regions, region_logits, region_masks
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.training.training_case import TrainingCase
 from MultimodalImagingLib.images.arrays import Float32Array
+from MultimodalImagingLib.images.overlap import dice, hausdorff95
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 
 # Half the overlap of a final segmentation: validation only has to rank states.

@@ -29,6 +29,8 @@ class ModelSummary:
         map_spacing_mm: Voxels of the finest messages, which is as fine as a map can be.
         dice: Mean Dice of the validation cases, 0 to 1; `None` if it was not validated.
         n_validation_cases: Their number.
+        evaluation_dice: Mean Dice of the evaluation set, 0 to 1; `None` if it was not tested.
+        n_evaluation_cases: Their number.
         started_from: Name of the model that its training began with; empty if there is none.
     """
 
@@ -38,6 +40,8 @@ class ModelSummary:
     map_spacing_mm: tuple[float, ...] = ()
     dice: float | None = None
     n_validation_cases: int = 0
+    evaluation_dice: float | None = None
+    n_evaluation_cases: int = 0
     started_from: str = ""
 
     @property
@@ -73,6 +77,8 @@ def read_model_summary(folder: Path) -> ModelSummary:
         map_spacing_mm=_map_spacing(model.network, spacing),
         dice=model.facts.metrics.get("dice"),
         n_validation_cases=len(model.facts.validation_cases),
+        evaluation_dice=model.facts.evaluation_dice.get("dice"),
+        n_evaluation_cases=len(model.facts.evaluation),
         started_from=model.facts.started_from.name if model.facts.started_from else "",
     )
 

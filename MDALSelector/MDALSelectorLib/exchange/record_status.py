@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean
 
+from MultimodalImagingLib.cohorts.agreement import agreement_sentences, read_agreement
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.label_maps import is_foreign, label_map_place
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
+from MultimodalImagingLib.cohorts.reading_plan import read_plan
 from MultimodalImagingLib.cohorts.saved_labels import edited_labels
 from MultimodalImagingLib.jobs.texts import counted, decimals, listed
 from MultimodalImagingLib.record.case_states import CaseState, CaseStates, Claim, SavedLabel
@@ -54,6 +56,7 @@ class RecordStatus:
         rounds: The rounds.
         problems: What to look at, full sentences.
         next_step: What to do next, a full sentence.
+        agreement: How well readers agree, as far as it was measured; full sentences.
     """
 
     n_cases: int
@@ -64,6 +67,7 @@ class RecordStatus:
     rounds: Sequence[Round]
     problems: Sequence[str]
     next_step: str
+    agreement: Sequence[str] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON takes it."""
@@ -84,6 +88,7 @@ class RecordStatus:
             yield _work_line(work)
         for entry in self.rounds:
             yield _round_line(entry)
+        yield from self.agreement
         yield from (f"Look at this: {problem}" for problem in self.problems)
         yield f"Next: {self.next_step}"
 
@@ -107,6 +112,7 @@ def record_status(cohort: Cohort, record: CohortRecord) -> RecordStatus:
         rounds,
         problems,
         _next_step(found, states, rounds, record),
+        agreement_sentences(read_agreement(record), states, limit=read_plan(record).limit),
     )
 
 

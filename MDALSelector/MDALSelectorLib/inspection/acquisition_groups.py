@@ -19,6 +19,11 @@ Groups = Mapping[str, Mapping[str, str]]
 UNKNOWN_GROUP = "unknown"
 VOXEL_SIZE, FIELD_OF_VIEW = "voxel-size", "field-of-view"
 PARTICIPANTS_NAME = "participants.tsv"
+# Parts of the names of columns that say where an image was made, the surest first.
+SITE_WORDS = (
+    *("site", "center", "centre", "institution", "hospital"),
+    *("scanner", "manufacturer", "vendor"),
+)
 
 
 def acquisition_groups(cohort: Cohort) -> dict[str, dict[str, str]]:
@@ -33,6 +38,17 @@ def acquisition_groups(cohort: Cohort) -> dict[str, dict[str, str]]:
         for name, value in row.items():
             columns.setdefault(name, {})[case.case_id] = value.strip() or UNKNOWN_GROUP
     return {name: groups for name, groups in columns.items() if _is_grouping(groups)}
+
+
+def site_column(groups: Groups) -> str | None:
+    """Return the grouping that names sites or scanners; `None` if no column does."""
+    named = (name for word in SITE_WORDS for name in sorted(groups) if word in name.lower())
+    return next(named, None)
+
+
+def measured_grouping(groups: Groups) -> str | None:
+    """Return the grouping by voxel size, else by field of view; `None` if neither groups."""
+    return next((name for name in (VOXEL_SIZE, FIELD_OF_VIEW) if name in groups), None)
 
 
 def _is_grouping(groups: Mapping[str, str]) -> bool:

@@ -45,6 +45,7 @@ from MDALSelectorLib.retrospect.training_log import TrainingLog
 from MDALSelectorLib.selection.config import PACKAGES
 from MDALSelectorLib.selection_job import prepare_for_selection
 from MultimodalImagingLib.cohorts.cases import Cohort
+from MultimodalImagingLib.cohorts.evaluation_set import read_evaluation_set, split_held_out
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.job_log import LoggingReporter
@@ -112,7 +113,14 @@ def _with_labels(
         )
         raise UsageError(msg)
     found = labelled_cases(cohort, record, config.labels, reporter)
-    cases = tuple(case for case in found if case.case_id not in config.left_out)
+    held = read_evaluation_set(cohort, record)
+    kept, _ = split_held_out(found, held)
+    if len(kept) < len(found):
+        reporter.info(
+            f"{counted(len(found) - len(kept), 'labeled case')} set aside for testing"
+            " take no part: a strategy that is chosen by them could not be tested on them."
+        )
+    cases = tuple(case for case in kept if case.case_id not in config.left_out)
     if len(cases) < MIN_CASES:
         n = len(cases)
         msg = (

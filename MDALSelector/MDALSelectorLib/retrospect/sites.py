@@ -6,19 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 
 from MDALSelectorLib.inspection.acquisition_groups import (
-    FIELD_OF_VIEW,
     UNKNOWN_GROUP,
-    VOXEL_SIZE,
     acquisition_groups,
+    measured_grouping,
+    site_column,
 )
 from MDALSelectorLib.retrospect.config import SITE_RANDOM
 from MultimodalImagingLib.cohorts.cases import Cohort
 
-# Parts of the names of columns that say where an image was made, the surest first.
-SITE_WORDS = (
-    *("site", "center", "centre", "institution", "hospital"),
-    *("scanner", "manufacturer", "vendor"),
-)
 OTHER_SITES = "Intervals resample the patients of this cohort and do not speak for any other site."
 
 
@@ -67,8 +62,5 @@ def sites_of(cohort: Cohort) -> Sites:
         cohort: The cases that take part.
     """
     groups = acquisition_groups(cohort)
-    named = [name for word in SITE_WORDS for name in sorted(groups) if word in name.lower()]
-    measured = [name for name in (VOXEL_SIZE, FIELD_OF_VIEW) if name in groups]
-    for name in (*named, *measured):
-        return Sites(name, groups[name])
-    return Sites(None, {})
+    name = site_column(groups) or measured_grouping(groups)
+    return Sites(None, {}) if name is None else Sites(name, groups[name])

@@ -29,6 +29,7 @@ from MDALSelectorLib.selection.scoring import load_or_estimate_scores
 from MDALSelectorLib.selection_job import prepare_for_selection
 from MDALSelectorLib.strategies import Pool
 from MultimodalImagingLib.cohorts.cases import Cohort
+from MultimodalImagingLib.cohorts.evaluation_set import read_evaluation_set, split_held_out
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
@@ -63,7 +64,8 @@ def evidence_while_labelling(
         `None` if fewer than 10 cases are labeled, or all: then `retrospect` says more.
     """
     record = open_record(cohort.root, folder=config.record)
-    cases = labelled_cases(cohort, record, None)
+    held = read_evaluation_set(cohort, record)
+    cases, _ = split_held_out(labelled_cases(cohort, record, None), held)
     if not MIN_CASES <= len(cases) < len(cohort.cases):
         return None
     whole = prepare_for_selection(cohort, config.spacing_mm, record, NullReporter())

@@ -8,7 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from MDALSelectorLib.case_flags import CHECK_PAIRING, HOLDING_BACK, NOT_RANKABLE, SKIPPED, Flag
+from MDALSelectorLib.case_flags import (
+    CHECK_PAIRING,
+    EVALUATION,
+    HOLDING_BACK,
+    NOT_RANKABLE,
+    SKIPPED,
+    Flag,
+)
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.texts import counted
 
@@ -138,6 +145,9 @@ def _explained(
     """Say why cases cannot be suggested, and what can be done about it."""
     parts, advice = [], []
     skipped, to_check, unranked = (held_back[k] for k in (SKIPPED, CHECK_PAIRING, NOT_RANKABLE))
+    set_aside = len(held_back[EVALUATION])
+    if set_aside:
+        parts.append(f"{set_aside} {'is' if set_aside == 1 else 'are'} set aside for testing")
     if skipped:
         parts.append(f"{len(skipped)} {'is' if len(skipped) == 1 else 'are'} skipped")
         advice.append(f"undo a skip (menu of {skipped[0]} in the list of cases)")

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from MDALSelectorLib.case_flags import CHECK_PAIRING, SKIPPED, with_flags
+from MDALSelectorLib.case_flags import CHECK_PAIRING, EVALUATION, SKIPPED, with_flags
 from MDALSelectorLib.selection.acquisition import with_acquisition
 from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MDALSelectorLib.selection.config import SelectionConfig
 from MDALSelectorLib.strategies import STRATEGIES
 from MDALSelectorLib.strategies.pool import EPISTEMIC, SCORE
 from MultimodalImagingLib.cohorts.cases import Cohort
+from MultimodalImagingLib.cohorts.evaluation_set import EvaluationSet
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.progress import Reporter
@@ -52,12 +53,15 @@ class Knowledge:
         skipped: Why cases are not to be labeled, by case.
         drafts: How uncertain a model was about its drafts.
         confirmed: Cases whose pairing a reader has confirmed.
+        held: Cases that are set aside for testing; they are neither suggested nor do they count as
+            labeled.
     """
 
     labelled: frozenset[str] = frozenset()
     skipped: Mapping[str, str] = field(default_factory=dict)
     drafts: DraftScores = field(default_factory=DraftScores)
     confirmed: frozenset[str] = frozenset()
+    held: EvaluationSet = field(default_factory=EvaluationSet)
 
 
 def with_knowledge(
@@ -76,13 +80,15 @@ def with_knowledge(
         own[EPISTEMIC] = np.array(nats)
     scores = with_acquisition(scores, cohort, config.within)
     flags = with_flags(scores.flags, CHECK_PAIRING, cohort.duplicates)
-    skips = {case: reason for case, reason in known.skipped.items() if case in names}
+    for kind, reasons in ((SKIPPED, known.skipped), (EVALUATION, known.held.reasons)):
+        own_reasons = {case: reason for case, reason in reasons.items() if case in names}
+        flags = with_flags(flags, kind, own_reasons)
     return replace(
         scores,
-        labelled=known.labelled & names,
+        labelled=(known.labelled & names) - known.held.held_out,
         accepted=names & {*config.accepted, *known.confirmed},
         measures={**scores.measures, **own},
-        flags=with_flags(flags, SKIPPED, skips),
+        flags=flags,
     )
 
 

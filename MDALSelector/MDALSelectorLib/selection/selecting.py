@@ -9,6 +9,7 @@ import numpy as np
 
 from MDALSelectorLib.case_flags import (
     CHECK_PAIRING,
+    EVALUATION,
     HOLDING_BACK,
     NOT_RANKABLE,
     PAIRING_ACCEPTED,
@@ -44,7 +45,12 @@ NO_DRAFT = (
     " no draft"
 )
 # What a reason begins with, by the kind of a flag.
-HEADS = {SKIPPED: "skipped", CHECK_PAIRING: "check the pairing", NOT_RANKABLE: "not ranked"}
+HEADS = {
+    EVALUATION: "not to be trained on",
+    SKIPPED: "skipped",
+    CHECK_PAIRING: "check the pairing",
+    NOT_RANKABLE: "not ranked",
+}
 # One in half a billion: larger figures are an odd image's, and no reader can believe them.
 MOST_NATS = 20.0
 # Smaller figures are no difference at all.

@@ -42,7 +42,11 @@ class StratifiedRandom(Strategy):
 
 
 def draw_from_sites(
-    sites: Sequence[str], n_cases: int, *, generator: np.random.Generator
+    sites: Sequence[str],
+    n_cases: int,
+    *,
+    generator: np.random.Generator,
+    within: Sequence[str] | None = None,
 ) -> IntArray:
     """Draw cases at random so that every site has its share, rounded up or down.
 
@@ -53,6 +57,7 @@ def draw_from_sites(
         sites: Site of every case.
         n_cases: Number of cases to draw, at most as many as there are.
         generator: Source of all randomness.
+        within: Second grouping of the cases; every group of a site has its share of it, too.
 
     Returns:
         Distinct rows, ascending.
@@ -63,6 +68,9 @@ def draw_from_sites(
     """
     names, of = np.unique(np.asarray(sites, dtype=str), return_inverse=True)
     place = generator.permutation(len(names))[of]
+    if within is not None:
+        groups, group_of = np.unique(np.asarray(within, dtype=str), return_inverse=True)
+        place = place * len(groups) + generator.permutation(len(groups))[group_of]
     shuffled = generator.permutation(len(of))
     order = shuffled[np.argsort(place[shuffled], kind="stable")]
     step = len(of) / n_cases

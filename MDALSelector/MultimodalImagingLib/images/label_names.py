@@ -17,7 +17,7 @@ from pathlib import Path
 from MultimodalImagingLib.images.stored_image import image_suffix
 from MultimodalImagingLib.record.json_entry import json_value
 
-_LINE = re.compile(r"^Segment(\d+)_(Name|LabelValue|Layer|Tags)(?::=|:\s)(.*)$", re.MULTILINE)
+_LINE = re.compile(r"^Segment(\d+)_(Name|LabelValue|Layer|Tags|Color)(?::=|:\s)(.*)$", re.MULTILINE)
 BEGAN_TAG = "CrossModal.BeganAsDraft"  # of a segment: the model whose draft it began as
 _BEGAN = re.compile(rf"{re.escape(BEGAN_TAG)}:([^|]+)")
 _TERMINOLOGY = re.compile(r"TerminologyEntry:[^~|]*~[^~|]*~([^~|]*)")
@@ -45,11 +45,15 @@ class Segment:
         label: Its name.
         value: Value of its voxels in its layer.
         layer: Index of the layer, from 0.
+        color: Red, green and blue, 0 to 1, as the file writes them; empty if it names none.
+        tags: Further facts as the file writes them, such as terminology.
     """
 
     label: LabelName
     value: int
     layer: int
+    color: str = ""
+    tags: str = ""
 
 
 def read_segments(path: Path) -> tuple[Segment, ...]:
@@ -86,7 +90,8 @@ def _segments(fields: Mapping[int, Mapping[str, str]]) -> Iterator[Segment]:
             values.get("Name", f"Segment_{index + 1}"), terminology[1] if terminology else ""
         )
         layer = position if is_old else _whole(values.get("Layer", ""), 0)
-        yield Segment(label, _whole(values.get("LabelValue", ""), 1), layer)
+        color, tags = values.get("Color", ""), values.get("Tags", "")
+        yield Segment(label, _whole(values.get("LabelValue", ""), 1), layer, color, tags)
 
 
 def _whole(text: str, default: int) -> int:

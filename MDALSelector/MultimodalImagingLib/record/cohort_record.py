@@ -12,6 +12,7 @@ import hashlib
 import os
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -270,6 +271,19 @@ def open_record(cohort_root: Path, *, folder: Path | None = None) -> CohortRecor
         msg = f"The record folder {chosen} is not writable. Choose another with --record."
         raise UsageError(msg)
     return CohortRecord(chosen)
+
+
+def existing_record(cohort_root: Path, folder: Path | None = None) -> CohortRecord | None:
+    """Return the record of a cohort if there is one; nothing is created.
+
+    Args:
+        cohort_root: The cohort's folder, or its CSV manifest.
+        folder: Where the record is; `None` for the usual place.
+    """
+    chosen = folder
+    with suppress(UsageError):  # no home folder: then there is no record elsewhere
+        chosen = default_record_folder(cohort_root) if folder is None else folder
+    return CohortRecord(chosen) if chosen is not None and chosen.is_dir() else None
 
 
 def default_record_folder(cohort_root: Path) -> Path:
