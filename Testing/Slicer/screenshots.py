@@ -3,8 +3,8 @@
     python Testing/Slicer/screenshots.py WORK [OUT] [--modules MDALSelector,CIMLSegment,TryIt]
     Slicer --no-splash --testing --python-script Testing/Slicer/screenshots.py WORK [OUT]
 
-WORK receives the cohorts, their record and a model, which is trained if it is not there yet (half
-an hour on two cores); pictures go to OUT (default: Resources/Screenshots).
+WORK receives the cohorts and their record; the model is one that comes with CrossModal. Pictures go
+to OUT (default: Resources/Screenshots).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from studio import ROOT, Studio
 
 N_CASES = 60
 N_TRAINING, N_LABELLED, TRAINING_STEPS = 24, 16, 500
+MODEL = "brain-mr-demonstration"
 
 
 def take_selector(studio: Studio, work: Path) -> None:
@@ -111,8 +111,10 @@ def take_retrospect(studio: Studio, work: Path) -> None:
 
 def take_segment(studio: Studio, work: Path) -> None:
     """Go through the states of CIMLSegment."""
+    from CIMLSegmentLib.model.shipped_models import model_folder
+
     cohort = training_cohort(work)
-    model = trained_model(work, cohort)
+    model = model_folder(MODEL)
     studio.host.core.scene.Clear(0)
     studio.show("CIMLSegment")
     studio.open_sections("inputs", "segment")
@@ -135,19 +137,6 @@ def training_cohort(work: Path) -> Path:
             label = folder / "reference" / f"{case.name}.nii.gz"
             shutil.copyfile(label, case / f"{case.name}_seg.nii.gz")
     return folder / "cohort"
-
-
-def trained_model(work: Path, cohort: Path) -> Path:
-    """A model that was trained on the cohort."""
-    folder = work / "model"
-    if not (folder / "model.json").is_file():
-        options = ["--task", "brats", "--output", str(folder), "--steps", str(TRAINING_STEPS)]
-        options += ["--validate-every", "50", "--record", str(work / "record")]
-        python = shutil.which("PythonSlicer") or sys.executable
-        command = [python, "-m", "CIMLSegmentLib", "train", str(cohort), *options]
-        paths = os.pathsep.join(str(ROOT / name) for name in ("MDALSelector", "CIMLSegment"))
-        subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, check=True)
-    return folder
 
 
 def take_inputs(studio: Studio, cohort: Path, model: Path) -> None:
@@ -199,7 +188,7 @@ def take_maps(studio: Studio) -> None:
     studio.picture("dark")
     studio.dark(is_dark=False)
     ui.sideBySideCheckBox.click()
-    for index, name in ((1, "attention"), (2, "gradcam"), (3, "uncertainty")):
+    for index, name in enumerate(("information", "attention", "gradcam", "uncertainty"), start=1):
         ui.mapKindComboBox.currentIndex = index
         studio.picture(name)
     ui.mapKindComboBox.currentIndex = 0
