@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from MDALSelectorLib.commands.classes import add_classes_arguments, run_classes
 from MDALSelectorLib.commands.evaluation import add_evaluation_arguments, run_evaluation
 from MDALSelectorLib.commands.inspect import add_inspect_arguments, run_inspect
 from MDALSelectorLib.commands.readers import (
@@ -89,6 +90,13 @@ def build_parser() -> argparse.ArgumentParser:
         "replay label budgets on a cohort that has its labels: would it have helped",
         add_arguments=add_retrospect_arguments,
         run=run_retrospect_command,
+    )
+    add_command(
+        commands,
+        "classes",
+        "say which class a case can have, and see, read or write those that were given",
+        add_arguments=add_classes_arguments,
+        run=run_classes,
     )
     add_command(
         commands,

@@ -16,6 +16,7 @@ from MDALSelectorLib.inspection.acquisition_groups import acquisition_groups
 from MDALSelectorLib.report.run_writing import write_run
 from MDALSelectorLib.selection.budget import check_some_unlabelled, parse_budget
 from MDALSelectorLib.selection.case_selection import CaseSelection
+from MDALSelectorLib.selection.classified import cohort_classes, with_class_drafts
 from MDALSelectorLib.selection.config import (
     PACKAGES,
     SelectionConfig,
@@ -24,6 +25,7 @@ from MDALSelectorLib.selection.config import (
 )
 from MDALSelectorLib.selection.job_stages import selection_plan
 from MDALSelectorLib.selection.knowledge import (
+    DraftScores,
     Knowledge,
     find_drafts,
     skipped_cases,
@@ -83,8 +85,15 @@ def run_selection(
         run_reporter.info(f"The record of the cohort is {record.folder}.")
         held = read_evaluation_set(cohort, record)
         held.tell(run_reporter)
-        labelled = _cases_not_to_label(cohort, record, config, run_reporter)
-        drafts = find_drafts(cohort, record, config, run_reporter)
+        classes = cohort_classes(cohort, record, config.labelled, run_reporter)
+        labelled, drafts = (
+            (frozenset(classes.of_case), DraftScores())
+            if classes is not None
+            else (
+                _cases_not_to_label(cohort, record, config, run_reporter),
+                find_drafts(cohort, record, config, run_reporter),
+            )
+        )
         check_some_unlabelled(len(cohort.cases), len(labelled))
         run_reporter.plan(selection_plan(cohort, config, later=later))
         prepared = prepare_for_selection(cohort, config.spacing_mm, record, run_reporter)
@@ -95,10 +104,12 @@ def run_selection(
             labelled, skipped_cases(record), drafts, frozenset(record.confirmed_cases()), held
         )
         scores = with_knowledge(estimated, cohort, config, knowledge)
+        scores, findings = with_class_drafts(scores, cohort, classes, config, run_reporter)
         request = SelectionRequest(budget, config.strategy, config.estimation.seed, config.options)
         run_reporter.stage("Choose cases", 1)
         selection = replace(
             make_selection(scores, request),
+            classes=findings,
             problems=_problem_texts(cohort, prepared),
             configuration=configuration_of(config, prepared.spec) | drafts.configuration,
             versions=current_versions(PACKAGES),

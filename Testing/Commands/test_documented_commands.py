@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from classified_toy import classified_toy
 from dicom_files import SeriesPlan, write_series
 from labelled_toy import toy_cohort
 from run_program import ROOT, Outcome, Surroundings, run_here
@@ -163,6 +164,16 @@ EXAMPLES = (
             *("--label-values", "brats-2018", "--record", "{record}", *MODALITY, "--events"),
         )
     ),
+    Example(
+        (
+            *(MDAL, "classes", "{manifest}", "--task", "{classes}", "--record", "{record}"),
+            *("--import", "{class_table}", "--reader", "AB", "--export", "{new}.csv"),
+            *("--modality", "t1=T1", "--events"),
+        )
+    ),
+    Example((MDAL, "classes", "{manifest}", "--names", "benign,malignant")),
+    Example((MDAL, "classes", "{manifest}", "--remove")),
+    Example((MDAL, "classes", "{classified}", "--from-cohort")),
     Example((MDAL, "sample", "patient", "--output", "{new}", "--events")),
     Example(
         (
@@ -340,6 +351,9 @@ def places(tmp_path: Path, small_example: SmallExample) -> Mapping[str, str]:
         "strategy_options": {"max_per_patient": 2},
     }
     (tmp_path / "choices.json").write_text(json.dumps(choices), encoding="utf-8")
+    (tmp_path / "classes.json").write_text('{"classes": ["benign", "malignant"]}')
+    (tmp_path / "class_table.csv").write_text("case,class\ncase00,benign\n")
+    classified = classified_toy(tmp_path / "classified", ["left", "right"])
     names = ("cohort", "model", "run", "results", "labels", "record", "new")
     names += ("dicom", "dicom_labels", "dicom_results", "exported", "named")
     export_record(open_record(tmp_path / "cohort"), tmp_path / "exported", NullReporter())
@@ -347,6 +361,9 @@ def places(tmp_path: Path, small_example: SmallExample) -> Mapping[str, str]:
         **{name: str(tmp_path / name) for name in names},
         "manifest": str(tmp_path / "manifest.csv"),
         "labelled": str(labelled),
+        "classified": str(classified),
+        "classes": str(tmp_path / "classes.json"),
+        "class_table": str(tmp_path / "class_table.csv"),
         "label_maps": str(tmp_path / "label_maps"),
         "settings": str(tmp_path / "settings.json"),
         "choices": str(tmp_path / "choices.json"),

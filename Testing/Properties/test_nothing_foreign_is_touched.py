@@ -103,6 +103,16 @@ WRITERS: Mapping[str, Writer] = {
         (MDAL, "import", "{world}/cohort", "{world}/exported", "--record", "{place}", "--replace"),
         ("record",),
     ),
+    "classes-export": Writer(
+        (
+            *(MDAL, "classes", "{world}/cohort", "--names", "a,b", "--record", "{world}/asked"),
+            *("--export", "{place}/classes.csv"),
+        ),
+        ("asked",),
+    ),
+    "classes-record": Writer(
+        (MDAL, "classes", "{world}/cohort", "--names", "a,b", "--record", "{place}"), ("record",)
+    ),
     "sample": Writer((MDAL, "sample", "patient", "--output", "{place}")),
     "inspect-save": Writer((MDAL, "inspect", "{place}", "--save-modalities"), ("record",)),
     "segment": Writer((*SEGMENT, "--output", "{place}"), ("results",)),

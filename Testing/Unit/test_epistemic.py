@@ -94,7 +94,7 @@ def test_the_reason_gives_both_terms_in_words_and_numbers() -> None:
     strategy = make_strategy("EpistemicMD", StrategyOptions(uncertainty_weight=0.4))
     first = strategy.select(pool, 1, generator=np.random.default_rng(0))[0]
     assert first.reason == (
-        "the model's uncertainty around the border is 0.400 nats (cohort's median 0.300), the 2nd"
+        "the model's uncertainty about its draft is 0.400 nats (cohort's median 0.300), the 2nd"
         " highest of 5; modality difference 9.00, the largest of 5; mixed by rank, 40 to 60"
     )
 

@@ -229,6 +229,10 @@ def test_label_maps_that_are_all_the_same_or_empty_get_their_sentence(
         assert told in _flat(capsys)
 
 
+# There is no model before its training cases are chosen.
+NEEDING_DRAFTS = {"Epistemic", "EpistemicMD"}
+
+
 def signals(n_cases: int = 30, *, seed: int = 0) -> Signals:
     generator = np.random.default_rng(seed)
     shared = generator.normal(size=(n_cases, 4))
@@ -285,7 +289,7 @@ def test_every_strategy_in_both_directions_chooses_from_the_pool_alone() -> None
     for partition, fold, pool, test in outer_folds(known.patient_ids, CONFIG):
         plan = plan_fold(known, CONFIG, place=(partition, fold), pool=pool, test=test)
         assert not {known.patient_ids[i] for i in pool} & {known.patient_ids[i] for i in test}
-        assert {t.strategy for t in plan.trainings} == {FULL, *STRATEGIES}
+        assert {t.strategy for t in plan.trainings} == {FULL, *STRATEGIES} - NEEDING_DRAFTS
         assert all(set(t.cases) <= set(pool) for t in plan.trainings)
         for training in plan.trainings[1:]:
             assert len(training.cases) == {0: 2, 1: 8}[training.budget]

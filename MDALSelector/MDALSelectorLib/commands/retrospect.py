@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from MDALSelectorLib.retrospect.config import (
+    CLASSIFIER,
     COMPARED,
     DEFAULT_BUDGETS,
     ESTIMATOR_CHOICES,
@@ -14,12 +15,16 @@ from MDALSelectorLib.retrospect.config import (
 )
 from MDALSelectorLib.retrospect.job_stages import retrospect_plan
 from MDALSelectorLib.retrospect.network_config import NetworkConfig
+from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.record.class_task import read_class_task
+from MultimodalImagingLib.record.cohort_record import open_record
+from MultimodalImagingLib.record.ownership import check_apart
 
 
 def add_retrospect_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,10 +81,10 @@ def _add_design_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--learner",
-        default=LEARNERS[0],
         choices=list(LEARNERS),
         help="what is trained: linear is a quick proxy of a network; network is one small network"
-        " for all, whose time is told beforehand (default %(default)s)",
+        " for all, whose time is told beforehand; classifier learns the class of every case"
+        " (default: linear, or classifier where cases have classes)",
     )
     parser.add_argument(
         "--export",
@@ -171,6 +176,7 @@ def run_retrospect_command(options: argparse.Namespace, reporter: Reporter) -> i
     patterns = patterns_for(options.cohort, rows)
     cohort = find_cohort(options.cohort, patterns=patterns, reporter=reporter)
     reporter.advance()
+    options.learner = options.learner or _usual_learner(options, cohort)
     config = config_from_options(options)
     reporter.plan(retrospect_plan(cohort, config))  # loading what follows takes seconds
     from MDALSelectorLib.retrospect.job import run_retrospect
@@ -178,6 +184,15 @@ def run_retrospect_command(options: argparse.Namespace, reporter: Reporter) -> i
     run = run_retrospect(cohort, config, reporter)
     reporter.result({"run": str(run), "report": str(run / "retrospect.html")})
     return 0
+
+
+def _usual_learner(options: argparse.Namespace, cohort: Cohort) -> str:
+    """Return the learner for the labels that the cohort has."""
+    if options.record is not None:
+        check_apart(options.record, cohort.files, option="--record")
+    record = open_record(cohort.root, folder=options.record)
+    is_classified = options.labels is None and read_class_task(record) is not None
+    return CLASSIFIER if is_classified else LEARNERS[0]
 
 
 def _strategy_name(text: str) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from MDALSelectorLib.exchange.record_content import RecordContent, write_content
 from MDALSelectorLib.exchange.record_merge import copy_label
+from MultimodalImagingLib.cohorts.class_labels import class_files
 from MultimodalImagingLib.cohorts.label_maps import is_foreign
 from MultimodalImagingLib.cohorts.reader_labels import label_files, label_key
 from MultimodalImagingLib.cohorts.saved_labels import saved_labels
@@ -18,6 +19,7 @@ from MultimodalImagingLib.record.atomic_files import explained_writing
 from MultimodalImagingLib.record.atomic_folder import new_folder
 from MultimodalImagingLib.record.case_states import CaseStates, SavedLabel
 from MultimodalImagingLib.record.checksums import file_checksum
+from MultimodalImagingLib.record.class_task import take_over_class_task
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.history import append_event, read_history
 from MultimodalImagingLib.record.readers import BLINDED_MARK
@@ -76,6 +78,7 @@ def export_record(record: CohortRecord, output: Path, reporter: Reporter) -> Rec
             reporter.advance()
         content = replace(content, labels=tuple(labels))
         write_content(folder, content)
+        take_over_class_task(CohortRecord(folder), record)
     append_event(record, "exported", details={"labels": len(labels), "folder": output.name})
     return content
 
@@ -114,7 +117,8 @@ def _labels(record: CohortRecord, states: CaseStates) -> Iterator[SavedLabel]:
 
 def _of_case(case_id: str, record: CohortRecord, states: CaseStates) -> Iterator[SavedLabel]:
     noted = states.labels.get(case_id, {})
-    for key, file in label_files(case_id, record).items():
+    files = label_files(case_id, record) | class_files(case_id, record)
+    for key, file in files.items():
         yield noted.get(key) or _unnoted(case_id, key, file, record)
 
 

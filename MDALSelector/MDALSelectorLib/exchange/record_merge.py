@@ -11,6 +11,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from MDALSelectorLib.exchange.record_content import RecordContent
+from MultimodalImagingLib.cohorts.class_labels import (
+    class_key,
+    class_label_place,
+    is_class_file,
+)
 from MultimodalImagingLib.cohorts.reader_labels import (
     consensus_place,
     label_key,
@@ -20,6 +25,7 @@ from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.record.atomic_files import atomic_path, explained_writing
 from MultimodalImagingLib.record.case_states import CaseState, CaseStates, SavedLabel, StateEntry
 from MultimodalImagingLib.record.checksums import file_checksum
+from MultimodalImagingLib.record.class_task import take_over_class_task
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.history import (
     HistoryEvent,
@@ -77,6 +83,8 @@ def merge_content(
     """
     merged = Merged()
     merge = _Merge(record, merged, may_replace=may_replace)
+    classes = take_over_class_task(record, CohortRecord(folder))
+    merged.conflicts += [classes] if classes else []
     labels = [label for label in content.labels if merge.takes_label(label, folder)]
     record.update(lambda current: merge.states(current, content, labels))
     merge.add_history(content)
@@ -174,9 +182,11 @@ class _Merge:
     ) -> dict[str, Mapping[str, SavedLabel]]:
         found = dict(current.labels)
         for label in labels:
-            key = label_key(label.reader, is_blinded=label.is_blinded)
+            place = self._place(label)
             own = found.get(label.case_id, {})
-            path = self._place(label).relative_to(self._record.folder).as_posix()
+            key = label_key(label.reader, is_blinded=label.is_blinded)
+            key = class_key(place) if is_class_file(label.path) else key
+            path = place.relative_to(self._record.folder).as_posix()
             noted = replace(label, path=path)
             if key not in own or own[key].sha256 != label.sha256:
                 found[label.case_id] = {**own, key: noted}
@@ -185,6 +195,8 @@ class _Merge:
     def _place(self, label: SavedLabel) -> Path:
         if not label.reader:  # of an earlier version: its name is that of the case
             return self._record.labels / Path(label.path).name
+        if is_class_file(label.path):
+            return class_label_place(label.case_id, label.reader, self._record)
         if label.reader == CONSENSUS:
             return consensus_place(label.case_id, self._record)
         return reader_label_place(

@@ -9,6 +9,7 @@ from statistics import mean
 
 from MultimodalImagingLib.cohorts.agreement import agreement_sentences, read_agreement
 from MultimodalImagingLib.cohorts.cases import Cohort
+from MultimodalImagingLib.cohorts.class_table import known_classes
 from MultimodalImagingLib.cohorts.label_maps import is_foreign, label_map_place
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
 from MultimodalImagingLib.cohorts.reading_plan import read_plan
@@ -16,6 +17,7 @@ from MultimodalImagingLib.cohorts.saved_labels import edited_labels
 from MultimodalImagingLib.jobs.texts import counted, decimals, listed
 from MultimodalImagingLib.record.case_states import CaseState, CaseStates, Claim, SavedLabel
 from MultimodalImagingLib.record.claims import is_live
+from MultimodalImagingLib.record.class_task import read_class_task
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.history import history_problem
 from MultimodalImagingLib.record.readers import CONSENSUS
@@ -54,6 +56,8 @@ class RecordStatus:
         evaluation: Cases set aside for testing, and whether they are labeled.
         readers: What each reader has done.
         rounds: The rounds.
+        classes: Number of cases per class; `None` for a cohort to segment.
+        disputed: Cases to which readers gave different classes.
         problems: What to look at, full sentences.
         next_step: What to do next, a full sentence.
         agreement: How well readers agree, as far as it was measured; full sentences.
@@ -68,6 +72,8 @@ class RecordStatus:
     problems: Sequence[str]
     next_step: str
     agreement: Sequence[str] = ()
+    classes: Mapping[str, int] | None = None
+    disputed: Sequence[str] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return it as JSON takes it."""
@@ -81,6 +87,11 @@ class RecordStatus:
         if self.evaluation:
             n_done = sum(self.evaluation.values())
             yield f"Set aside for testing: {len(self.evaluation)}, {n_done} of them labeled"
+        if self.classes is not None:
+            counts = ", ".join(f"{name} {n}" for name, n in self.classes.items())
+            yield f"Classes: {counts}"
+        if self.disputed:
+            yield f"Readers gave different classes: {listed(self.disputed)}"
         for case, claim in self.claims.items():
             end = "" if is_live(claim) else "; it has timed out"
             yield f"Claimed: {case} by {claim.reader} on {claim.host} since {claim.since}{end}"
@@ -103,6 +114,9 @@ def record_status(cohort: Cohort, record: CohortRecord) -> RecordStatus:
     found = {case.case_id: _state(case.case_id, record, states) for case in cohort.cases}
     counts = Counter(found.values())
     problems = tuple(_problems(found, cohort, record, states))
+    task = read_class_task(record)
+    known = None if task is None else known_classes(cohort, record, task)
+    given = Counter([] if known is None else known.of_case.values())
     return RecordStatus(
         len(found),
         {state: counts[state] for state in CaseState if counts[state]},
@@ -110,9 +124,11 @@ def record_status(cohort: Cohort, record: CohortRecord) -> RecordStatus:
         {c: found.get(c) is CaseState.LABELLED for c in sorted(states.evaluation)},
         tuple(_readers(states)),
         rounds,
-        problems,
+        (*problems, *(() if known is None else known.problems)),
         _next_step(found, states, rounds, record),
         agreement_sentences(read_agreement(record), states, limit=read_plan(record).limit),
+        None if task is None else {name: given[name] for name in task.names},
+        () if known is None else known.labels.disputed,
     )
 
 
@@ -204,7 +220,7 @@ def _next_step(
     labelled = {case for case, state in found.items() if state is CaseState.LABELLED}
     usable = labelled - set(states.evaluation)
     trained = set(rounds[-1].labels) if rounds else set()
-    if usable - trained:
+    if usable - trained and read_class_task(record) is None:
         return (
             f"train on {counted(len(usable), 'label')} with `ciml-segmenter train`;"
             f" {len(usable - trained)} of them are new."

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
+from MultimodalImagingLib.cohorts.given_classes import is_class_column
 
 Groups = Mapping[str, Mapping[str, str]]
 
@@ -36,6 +37,8 @@ def acquisition_groups(cohort: Cohort) -> dict[str, dict[str, str]]:
     for case in cohort.cases:
         row = {**people.get(case.patient_id, {}), **case.attributes, **_from_headers(cohort, case)}
         for name, value in row.items():
+            if is_class_column(name):  # what is asked for is no acquisition
+                continue
             columns.setdefault(name, {})[case.case_id] = value.strip() or UNKNOWN_GROUP
     return {name: groups for name, groups in columns.items() if _is_grouping(groups)}
 

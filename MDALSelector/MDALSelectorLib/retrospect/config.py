@@ -14,8 +14,10 @@ from MDALSelectorLib.strategies.base import StrategyOptions
 # Estimators that take seconds: they run anew in every outer fold.
 EstimatorChoice = Literal["auto", "local", "gaussian"]
 ESTIMATOR_CHOICES: tuple[EstimatorChoice, ...] = ("auto", "local", "gaussian")
-LearnerName = Literal["linear", "network"]
-LEARNERS: tuple[LearnerName, ...] = ("linear", "network")
+LearnerName = Literal["linear", "network", "classifier"]
+LEARNERS: tuple[LearnerName, ...] = ("linear", "network", "classifier")
+# Learns the class of every case; its figure is the balanced accuracy, that of the others the Dice.
+CLASSIFIER = "classifier"
 
 DEFAULT_BUDGETS = ("10%", "20%", "40%")
 # Fewer labeled cases cannot be split into folds that say anything.
@@ -46,7 +48,7 @@ class RetrospectConfig:
         seed: Seed of everything random.
         estimator: How PMI is estimated on the pool of every fold; `auto` takes the better one of
             the two closed forms by the rule of `select`.
-        learner: What is trained on the chosen cases.
+        learner: What is trained on the chosen cases; `classifier` if their labels are classes.
         network: How the network is trained; `None` if the linear learner is asked for.
         labels: Folder of label maps; `None` for those of the record and the cohort.
         label_values: Values of the label maps that are the target; empty for all but 0.

@@ -13,8 +13,8 @@ from MDALSelectorLib.estimation.estimation_data import EstimationData
 from MDALSelectorLib.estimation.features import cohort_features, fused_embedding, pair_scores
 from MDALSelectorLib.estimation.local_samples import LocalSamples
 from MDALSelectorLib.estimation.pair_estimate import mean_over_pairs, modality_difference
+from MDALSelectorLib.retrospect.cohort_with_labels import CohortWithLabels
 from MDALSelectorLib.retrospect.config import RetrospectConfig
-from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort
 from MDALSelectorLib.retrospect.sites import Sites
 from MDALSelectorLib.selection.case_memo import CohortMemo
 from MDALSelectorLib.selection.knowledge import score_column
@@ -53,7 +53,7 @@ class Signals:
 
 
 def cohort_signals(
-    labelled: LabelledCohort,
+    labelled: CohortWithLabels,
     cohort: Cohort,
     config: RetrospectConfig,
     record: CohortRecord,

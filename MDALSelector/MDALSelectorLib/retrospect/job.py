@@ -11,7 +11,10 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from MDALSelectorLib.retrospect.config import MIN_CASES, RetrospectConfig
+from MDALSelectorLib.retrospect.class_cohort import ClassCohort, read_class_cohort
+from MDALSelectorLib.retrospect.class_run import class_results
+from MDALSelectorLib.retrospect.cohort_with_labels import CohortWithLabels
+from MDALSelectorLib.retrospect.config import CLASSIFIER, MIN_CASES, RetrospectConfig
 from MDALSelectorLib.retrospect.evaluation import Evaluation
 from MDALSelectorLib.retrospect.fold_plan import FoldPlan, outer_folds, plan_fold
 from MDALSelectorLib.retrospect.fold_record import plan_content, plan_from_content
@@ -45,6 +48,7 @@ from MDALSelectorLib.retrospect.training_log import TrainingLog
 from MDALSelectorLib.selection.config import PACKAGES
 from MDALSelectorLib.selection_job import prepare_for_selection
 from MultimodalImagingLib.cohorts.cases import Cohort
+from MultimodalImagingLib.cohorts.class_table import known_classes
 from MultimodalImagingLib.cohorts.evaluation_set import read_evaluation_set, split_held_out
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import UsageError
@@ -52,6 +56,7 @@ from MultimodalImagingLib.jobs.job_log import LoggingReporter
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.record.checksums import json_checksum
+from MultimodalImagingLib.record.class_task import read_class_task
 from MultimodalImagingLib.record.cohort_record import CohortRecord, open_record
 from MultimodalImagingLib.record.ownership import check_apart
 from MultimodalImagingLib.version import current_versions
@@ -81,16 +86,24 @@ def run_retrospect(whole: Cohort, config: RetrospectConfig, reporter: Reporter) 
     with LoggingReporter(reporter, run / JOB_LOG_NAME) as told:
         told.plan(retrospect_plan(cohort, config))
         prepared = prepare_for_selection(cohort, config.spacing_mm, record, told)
-        labelled = read_labelled_cohort(
-            prepared, values=config.label_values, seed=config.seed, reporter=told
-        )
+        labelled: LabelledCohort | ClassCohort
+        if config.learner == CLASSIFIER:
+            labelled = read_class_cohort(prepared, _classes(whole, record))
+        else:
+            labelled = read_labelled_cohort(
+                prepared, values=config.label_values, seed=config.seed, reporter=told
+            )
         outer_folds(labelled.patient_ids, config)  # refuses what cannot be split, before the work
         sites = sites_of(cohort)
         log = TrainingLog(run, _key(labelled, config, sites))
         to_check = cases_to_check(labelled, cohort, record, log, told)
         describe = partial(cohort_signals, labelled, cohort, config, record, told, sites=sites)
         plans = _plans(labelled, config, log, told, describe)
-        results = _results(plans, labelled, config, log, told)
+        results = (
+            class_results(plans, labelled, record, log, told)
+            if isinstance(labelled, ClassCohort)
+            else _results(plans, labelled, config, log, told)
+        )
         found = _retrospective(results, labelled, config, to_check=to_check, sites=sites)
         write_retrospective(run, found)
         write_page(run, read_retrospective(run / JSON_NAME))  # as `report` writes it again
@@ -112,7 +125,11 @@ def _with_labels(
             " the name of a case as `inspect` lists it."
         )
         raise UsageError(msg)
-    found = labelled_cases(cohort, record, config.labels, reporter)
+    if config.learner == CLASSIFIER:
+        of_case = _classes(cohort, record)
+        found = tuple(case for case in cohort.cases if case.case_id in of_case)
+    else:
+        found = labelled_cases(cohort, record, config.labels, reporter)
     held = read_evaluation_set(cohort, record)
     kept, _ = split_held_out(found, held)
     if len(kept) < len(found):
@@ -124,13 +141,39 @@ def _with_labels(
     if len(cases) < MIN_CASES:
         n = len(cases)
         msg = (
-            f"Expected at least {MIN_CASES} cases with a label, found {n or 'none'} among the"
-            f" {counted(len(cohort.cases), 'case')} of {cohort.root.name}. A retrospective"
-            " needs labels: add"
-            " them, or give their folder with --labels."
+            f"Expected at least {MIN_CASES} cases with a {_kind(config)}, found {n or 'none'} among"
+            f" the {counted(len(cohort.cases), 'case')} of {cohort.root.name}. A retrospective"
+            f" needs them: {_advice(config)}"
         )
         raise UsageError(msg)
     return replace(cohort, cases=cases)
+
+
+def _kind(config: RetrospectConfig) -> str:
+    return "class" if config.learner == CLASSIFIER else "label"
+
+
+def _advice(config: RetrospectConfig) -> str:
+    if config.learner == CLASSIFIER:
+        return "give cases a class, or import classes with `mdal-selector classes --import`."
+    return "add them, or give their folder with --labels."
+
+
+def _classes(cohort: Cohort, record: CohortRecord) -> dict[str, str]:
+    """Return the class of every case that has one.
+
+    Raises:
+        UsageError: If the cohort is not one to classify.
+    """
+    task = read_class_task(record)
+    if task is None:
+        msg = (
+            "Expected a cohort whose label is a class per case for the learner classifier, found no"
+            " classes in its record. Say them with `mdal-selector classes`, or give another"
+            " --learner."
+        )
+        raise UsageError(msg)
+    return known_classes(cohort, record, task).of_case
 
 
 def _run_folder(config: RetrospectConfig, cohort: Cohort, record: CohortRecord) -> Path:
@@ -144,7 +187,7 @@ def _run_folder(config: RetrospectConfig, cohort: Cohort, record: CohortRecord) 
     return config.output
 
 
-def _key(labelled: LabelledCohort, config: RetrospectConfig, sites: Sites) -> str:
+def _key(labelled: CohortWithLabels, config: RetrospectConfig, sites: Sites) -> str:
     """Return what stands for everything that a Dice depends on."""
     prepared = labelled.prepared
     cases = [
@@ -167,7 +210,7 @@ def settings_of(config: RetrospectConfig) -> dict[str, object]:
 
 
 def _plans(
-    labelled: LabelledCohort,
+    labelled: CohortWithLabels,
     config: RetrospectConfig,
     log: TrainingLog,
     reporter: Reporter,
@@ -218,7 +261,7 @@ def _results(
 
 def _retrospective(
     results: Sequence[FoldResult],
-    labelled: LabelledCohort,
+    labelled: CohortWithLabels,
     config: RetrospectConfig,
     *,
     to_check: Mapping[str, Sequence[str]],

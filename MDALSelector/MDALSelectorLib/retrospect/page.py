@@ -109,7 +109,7 @@ def _curves(found: Retrospective) -> str:
     full = round(found.bands[0].full, 5)
     figure.add_hline(y=full, line={"dash": "dot", "color": NEUTRAL_TEXT})
     figure.update_xaxes(title_text="labeled cases")
-    figure.update_yaxes(title_text="Dice on cases held out")
+    figure.update_yaxes(title_text=f"{found.figure} on cases held out")
     return to_html(figure, "curves-plot", height=560)
 
 
@@ -154,6 +154,6 @@ def _differences(found: Retrospective) -> str:
             showlegend=False,
         )
     )
-    figure.update_xaxes(title_text="Dice minus that of the median random draw")
+    figure.update_xaxes(title_text=f"{found.figure} minus that of the median random draw")
     figure.update_yaxes(automargin=True)
     return to_html(figure, "differences-plot", height=120 + 30 * len(shown))

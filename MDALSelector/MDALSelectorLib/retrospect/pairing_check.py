@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from MDALSelectorLib.pairing.alignment import measure_alignment
 from MDALSelectorLib.pairing.flags import pairing_flags
-from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort
+from MDALSelectorLib.retrospect.cohort_with_labels import CohortWithLabels
 from MDALSelectorLib.retrospect.training_log import TrainingLog
 from MDALSelectorLib.selection.case_memo import CohortMemo
 from MultimodalImagingLib.cohorts.cases import Cohort
@@ -23,7 +23,7 @@ HELD_BACK = "An earlier selection held it back until someone has looked at it."
 
 
 def cases_to_check(
-    labelled: LabelledCohort,
+    labelled: CohortWithLabels,
     cohort: Cohort,
     record: CohortRecord,
     log: TrainingLog,
@@ -72,7 +72,7 @@ def note_on_pairing(reasons: Mapping[str, Sequence[str]]) -> str:
 
 
 def _checked(
-    labelled: LabelledCohort, record: CohortRecord, reporter: Reporter
+    labelled: CohortWithLabels, record: CohortRecord, reporter: Reporter
 ) -> dict[str, list[str]]:
     """Check all cases together; what a selection measured of a case is taken from the record."""
     cases = labelled.prepared.taken([case.row for case in labelled.cases])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from MDALSelectorLib.retrospect.class_cohort import ClassCohort
+from MDALSelectorLib.retrospect.cohort_with_labels import CohortWithLabels
 from MDALSelectorLib.retrospect.config import (
     COMPARED,
     PLAIN_DRAWS,
@@ -13,7 +15,6 @@ from MDALSelectorLib.retrospect.config import (
     RetrospectConfig,
 )
 from MDALSelectorLib.retrospect.evaluation import N_RESAMPLES
-from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort
 from MDALSelectorLib.retrospect.outcomes import FoldResult, Outcome
 from MDALSelectorLib.retrospect.pairing_check import note_on_pairing
 from MDALSelectorLib.retrospect.retrospective import luck_of_the_best
@@ -32,6 +33,11 @@ NETWORK = (
     " training, too. A network that is trained for long reaches higher Dice; let nnU-Net or your"
     " own network check what you rely on (--export nnunet)."
 )
+CLASSES = (
+    "The learner is logistic regression on the embeddings of cases, regularized alike for every"
+    " set; embeddings see the images of all cases and no class. What is told is the balanced"
+    " accuracy: naming one class every time reaches {chance:.2f}. {shares}"
+)
 INTERVALS = (
     "Intervals are from {n} resamples of the patients that were tested on, widened by what the"
     " choice of training cases alone makes out: overlapping folds choose nearly the same cases, so"
@@ -41,7 +47,7 @@ INTERVALS = (
 
 def notes_on(
     results: Sequence[FoldResult],
-    labelled: LabelledCohort,
+    labelled: CohortWithLabels,
     config: RetrospectConfig,
     at_main: Sequence[Outcome],
     *,
@@ -61,7 +67,7 @@ def notes_on(
     n_folds = len(results)
     compared = [o for o in at_main if o.strategy not in PLAIN_DRAWS]
     notes = [
-        _about_learner(config),
+        _about_classes(labelled) if isinstance(labelled, ClassCohort) else _about_learner(config),
         f"{config.n_partitions} x {config.n_folds} outer folds by patient, {config.n_draws} random"
         " draws each. Test cases take no part in choosing: the pool's PMI"
         f" ({_estimators(results)}), embeddings and scales are computed from the pool alone.",
@@ -94,6 +100,12 @@ def _about_learner(config: RetrospectConfig) -> str:
         return PROXY
     seeds = "once" if network.n_seeds == 1 else f"{network.n_seeds} times with other seeds"
     return NETWORK.format(n_steps=network.n_steps, spacing=network.spacing_mm, seeds=seeds)
+
+
+def _about_classes(cohort: ClassCohort) -> str:
+    counts = Counter(case.name for case in cohort.cases)
+    shares = joined([f"{name} {counts[name]}" for name in cohort.names])
+    return CLASSES.format(chance=1 / len(counts), shares=f"Cases per class: {shares}.")
 
 
 def about_benefit(compared: Sequence[Outcome], luck: float) -> str:
@@ -142,6 +154,7 @@ def _about_signal(results: Sequence[FoldResult]) -> list[str]:
 
 
 def _not_compared(at_main: Sequence[Outcome], config: RetrospectConfig) -> list[str]:
-    wanted = config.strategies or [n for n in COMPARED if n not in ("Score", SITE_RANDOM)]
+    usual = [n for n in COMPARED if n not in ("Score", "Epistemic", "EpistemicMD", SITE_RANDOM)]
+    wanted = config.strategies or usual
     there = {outcome.strategy for outcome in at_main}
     return [name for name in wanted if name not in there]

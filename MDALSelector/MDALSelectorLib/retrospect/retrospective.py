@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from MDALSelectorLib.retrospect.config import COMPARED, PLAIN_DRAWS
+from MDALSelectorLib.retrospect.config import CLASSIFIER, COMPARED, PLAIN_DRAWS
 from MDALSelectorLib.retrospect.outcomes import Outcome, RandomBand
 from MDALSelectorLib.strategies import DEFAULT_STRATEGY
 
@@ -54,6 +54,11 @@ class Retrospective:
     n_patients: int
     configuration: Mapping[str, object]
     versions: Mapping[str, str]
+
+    @property
+    def figure(self) -> str:
+        """What was measured on the cases held out."""
+        return "balanced accuracy" if self.learner == CLASSIFIER else "Dice"
 
     def at(self, budget: int) -> list[Outcome]:
         """Return the outcomes of a budget, the best first."""

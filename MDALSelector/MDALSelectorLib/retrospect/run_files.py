@@ -36,11 +36,12 @@ PAGE_MARK = 'content="CrossModal mdal-selector retrospect"'
 FORMAT_VERSION = 1
 _TITLE = "CrossModal retrospective"
 
+FIGURES = ("Dice", "balanced accuracy")
 COLUMNS = (
     "strategy",
     "budget",
     "cases",
-    "Dice",
+    FIGURES[0],
     "difference to median random draw",
     "low",
     "high",
@@ -87,7 +88,7 @@ def retrospect_csv(found: Retrospective) -> str:
     """Return the outcomes as a table (RFC 4180, UTF-8): one row per strategy and budget."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(COLUMNS)
+    writer.writerow(_columns(found.figure))
     for outcome in (*found.outcomes, *found.areas):
         writer.writerow(_row(found, outcome))
     return text.getvalue()
@@ -173,7 +174,7 @@ def _files_of_run(run: Path) -> Written | None:
     kinds: dict[str, Callable[[bytes], bool]] = {
         TRAININGS_NAME: is_training_log,
         JSON_NAME: lambda data: _object(data).get("title") == _TITLE,
-        CSV_NAME: lambda data: data.startswith(",".join(COLUMNS).encode()),
+        CSV_NAME: _is_table,
         PAGE_NAME: is_page,
         JOB_LOG_NAME: lambda data: b'"time_s"' in data.split(b"\n", 1)[0],
         NNUNET_SPLITS_NAME: _is_splits,
@@ -181,6 +182,14 @@ def _files_of_run(run: Path) -> Written | None:
     }
     names = [name for name, is_own in kinds.items() if is_own_file(run / name, is_own)]
     return dict.fromkeys(names, KNOWN)
+
+
+def _columns(figure: str) -> list[str]:
+    return [figure if column == FIGURES[0] else column for column in COLUMNS]
+
+
+def _is_table(data: bytes) -> bool:
+    return any(data.startswith(",".join(_columns(figure)).encode()) for figure in FIGURES)
 
 
 def _object(data: bytes) -> dict[str, object]:

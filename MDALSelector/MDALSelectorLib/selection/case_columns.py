@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from MDALSelectorLib.case_flags import Flag
+from MDALSelectorLib.classification.class_findings import ClassFindings
 from MDALSelectorLib.selection.budget import Budget
 from MDALSelectorLib.selection.case_selection import (
     MEASURES,
@@ -26,7 +27,10 @@ _PARTS: dict[str, Any] = {
     "trust": Trust,
     "fallback": Fallback,
     "comparison": StrategyComparison,
+    "classes": ClassFindings,
 }
+# Parts that a run may have none of; runs of earlier versions lack some.
+_OPTIONAL = ("fallback", "comparison", "classes")
 
 
 def content_from_selection(selection: CaseSelection) -> dict[str, Any]:
@@ -53,7 +57,7 @@ def selection_from_content(content: Mapping[str, Any]) -> CaseSelection:
     parts: dict[str, Any] = {
         name: config_from_json(kind, content[name], where=name)
         for name, kind in _PARTS.items()
-        if content[name] is not None or name not in ("fallback", "comparison")
+        if content.get(name) is not None or name not in _OPTIONAL
     }
     pairs = [pair.pair for pair in parts["diagnostics"].pairs]
     return CaseSelection(

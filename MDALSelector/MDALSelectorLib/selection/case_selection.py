@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from MDALSelectorLib.case_flags import CHECK_PAIRING, INCOMPLETE, Flag
+from MDALSelectorLib.classification.class_findings import ClassFindings
 from MDALSelectorLib.selection.budget import Budget
 from MDALSelectorLib.selection.diagnostics import Diagnostics, Pair, Trust
 from MDALSelectorLib.strategies.pool import EPISTEMIC, MODALITY_DIFFERENCE
@@ -52,8 +53,8 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         EPISTEMIC,
         QT_TRANSLATE_NOOP("Measure", "uncertainty of the model"),
-        "Nats, 0 to 0.69: mean predictive entropy around the border of the draft, whatever its"
-        " size; the larger, the less sure the segmentation model is.",
+        "Nats: predictive entropy of the class of a draft, or mean of it around the border of a"
+        " segmentation (0 to 0.69), whatever its size; the larger, the less sure the model is.",
     ),
 )
 
@@ -171,6 +172,7 @@ class CaseSelection:
         trust: How far to trust it.
         fallback: If another strategy was asked for.
         comparison: What other strategies would have chosen; `None` for a cohort too small.
+        classes: Classes, drafts and what they are worth; `None` for a cohort to segment.
         problems: What was wrong with the cohort's files, one sentence each.
         configuration: Settings of the run; JSON-able.
         versions: Versions of the programs that made it.
@@ -186,6 +188,7 @@ class CaseSelection:
     trust: Trust
     fallback: Fallback | None = None
     comparison: StrategyComparison | None = None
+    classes: ClassFindings | None = None
     problems: tuple[str, ...] = ()
     configuration: Mapping[str, object] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from math import comb
 
+from MDALSelectorLib.classification.class_findings import N_REPEATS
 from MDALSelectorLib.selection.budget import parse_budget
+from MDALSelectorLib.selection.classified import LEARN_CLASSES
 from MDALSelectorLib.selection.config import SelectionConfig
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.jobs.job_plan import JobPlan, PlannedStage
 from MultimodalImagingLib.preparation.workload import stored_megavoxels, working_megavoxels
+from MultimodalImagingLib.record.class_task import read_class_task
+from MultimodalImagingLib.record.cohort_record import open_record
 
 
 def selection_plan(
@@ -29,6 +33,7 @@ def selection_plan(
     stages = (
         *measuring_stages(cohort, config.spacing_mm, with_positions=_uses_positions(config)),
         *_estimating_stages(cohort, config),
+        *_class_stages(cohort, config),
         PlannedStage("Choose cases", 1, 0.8),
         PlannedStage("Write the ranking", 1, 0.3),
         PlannedStage("Draw cases", n_shown, 0.15, len(cohort.modalities)),
@@ -52,6 +57,13 @@ def measuring_stages(
         PlannedStage("Check pairing", n, 0.6, working * n_pairs),
         *((positions,) if with_positions else ()),
     )
+
+
+def _class_stages(cohort: Cohort, config: SelectionConfig) -> tuple[PlannedStage, ...]:
+    record = open_record(cohort.root, folder=config.record)
+    if read_class_task(record) is None:
+        return ()
+    return (PlannedStage(LEARN_CLASSES, N_REPEATS, 1.0),)
 
 
 def _uses_positions(config: SelectionConfig) -> bool:

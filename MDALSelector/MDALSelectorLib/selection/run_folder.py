@@ -40,6 +40,7 @@ from MultimodalImagingLib.record.tensor_file import read_tensors, write_tensors
 
 CSV_NAME = "selection.csv"
 EMBEDDINGS_NAME = "embeddings.safetensors"
+CLASS_COLUMNS = ("class", "draft class", "draft probability")
 THUMBNAILS_NAME = "thumbnails"
 # Height of a row of a picture; a second row lies below the first.
 THUMBNAIL_PIXELS = 160
@@ -94,6 +95,7 @@ def selection_csv(selection: CaseSelection) -> str:
         ["rank", "case", "patient", "suggested", "labelled"]
         + [measure.title for measure in selection.known_measures]
         + [f"PMI {a}-{b} (nats)" for a, b in selection.pairs]
+        + (list(CLASS_COLUMNS) if selection.classes is not None else [])
         + ["flags", "reason"]
     )
     for case in selection.cases:
@@ -102,9 +104,19 @@ def selection_csv(selection: CaseSelection) -> str:
             + ["yes" if is_so else "no" for is_so in (case.suggested, case.labelled)]
             + [_fixed(case.measures.get(measure.name)) for measure in selection.known_measures]
             + [_fixed(case.pmi.get(pair)) for pair in selection.pairs]
+            + _class_cells(selection, case.case_id)
             + ["; ".join(f"{flag.kind}: {flag.reason}" for flag in case.flags), case.reason]
         )
     return text.getvalue()
+
+
+def _class_cells(selection: CaseSelection, case_id: str) -> list[str]:
+    """Return class, draft and its probability; nothing for a cohort to segment."""
+    if selection.classes is None:
+        return []
+    draft = selection.classes.drafts.get(case_id)
+    given = selection.classes.given.get(case_id, "")
+    return [given, *(("", "") if draft is None else (draft.name, _fixed(draft.probability)))]
 
 
 def write_embeddings(

@@ -1,4 +1,4 @@
-"""What the segmentation model is least sure about, alone or mixed with the modality difference."""
+"""What the model is least sure about, alone or mixed with the modality difference."""
 
 from __future__ import annotations
 
@@ -27,19 +27,21 @@ from MultimodalImagingLib.translation import QT_TRANSLATE_NOOP
 class Epistemic(Strategy):
     """The cases whose draft the model is least sure about; one case per patient first.
 
-    It ranks by the mean predictive entropy around the border of the draft, which size does not
-    change. Sums over voxels, as in MONAI Label's strategy of that name, favor large images [1].
+    It ranks by the predictive entropy of the class of the draft [2], or the mean of it around the
+    border of a segmentation, which size does not change. Sums over voxels, as in MONAI Label's
+    strategy of that name, favor large images [1].
 
     Attributes:
         max_per_patient: Cases that one patient may have before the others have had as many.
 
     References:
         [1] Project-MONAI/MONAILabel, pull request 486.
+        [2] Lewis, Gale, A sequential algorithm for training text classifiers, SIGIR 1994.
     """
 
     name: ClassVar[str] = "Epistemic"
     summary: ClassVar[str] = QT_TRANSLATE_NOOP(
-        "Strategy", "the drafts that the segmentation model is least sure about"
+        "Strategy", "the drafts that the model is least sure about"
     )
     utility: ClassVar[str | None] = EPISTEMIC
     max_per_patient: int = 1
@@ -58,7 +60,7 @@ class Epistemic(Strategy):
         median = float(np.median(values[pool.candidates]))
         place = ordinal(int(places[EPISTEMIC][row]), pool, "highest")
         return (
-            f"the model's uncertainty around the border is {values[row]:.3f} nats (cohort's median"
+            f"the model's uncertainty about its draft is {values[row]:.3f} nats (cohort's median"
             f" {median:.3f}), {place}"
         )
 

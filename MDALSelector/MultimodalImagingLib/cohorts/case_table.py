@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
+from MultimodalImagingLib.cohorts.class_table import known_classes
 from MultimodalImagingLib.cohorts.labelled_cases import label_that_counts
 from MultimodalImagingLib.images.stored_image import ImageFile, image_suffix
 from MultimodalImagingLib.record.atomic_files import write_text
+from MultimodalImagingLib.record.class_task import read_class_task
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.ownership import check_own_files
 
@@ -65,8 +67,9 @@ def export_table(
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = [f"volume_{modality}" for modality in cohort.modalities]
-    writer.writerow([*_HEAD, *columns, "segmentation"])
-    states = record.read_states()
+    task, states = read_class_task(record), record.read_states()
+    writer.writerow([*_HEAD, *columns, "segmentation", *([] if task is None else ["class"])])
+    classes = {} if task is None else known_classes(cohort, record, task).of_case
     without_path: list[str] = []
     for case in cases:
         label = label_that_counts(
@@ -80,6 +83,7 @@ def export_table(
                 ranks.get(case.case_id, ""),
                 *_cells(case, cohort.modalities, without_path),
                 file_path(label) or "",
+                *([] if task is None else [classes.get(case.case_id, "")]),
             ]
         )
     write_text(file, text.getvalue())

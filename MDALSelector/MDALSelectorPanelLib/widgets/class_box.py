@@ -1,0 +1,133 @@
+"""The part of the labeling section that gives classes to cases, in cohorts that ask for classes."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from MDALSelectorLib.classification.class_findings import ClassDraft, ClassFindings
+from MDALSelectorPanelLib.nodes.class_reading import ClassReading
+from MDALSelectorPanelLib.widgets.class_buttons import ClassButtons
+from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.record.class_task import ClassTask, read_class_task
+from MultimodalImagingLib.record.cohort_record import CohortRecord
+
+logger = logging.getLogger(__name__)
+
+
+class Surroundings(Protocol):
+    """What the box needs of the section around it."""
+
+    def record(self) -> CohortRecord | None:
+        """Return the record of the cohort; `None` without a cohort."""
+
+    def reader(self) -> str:
+        """Return who reads."""
+
+    def run(self) -> str:
+        """Return the folder of the selection that is shown; empty without one."""
+
+    def classGiven(self, caseID: str) -> None:
+        """Show that the class of a case was given or taken back."""
+
+    def goOn(self) -> None:
+        """Open the next case."""
+
+
+class ClassBox:
+    """Shows and saves the class of the open case.
+
+    Attributes:
+        buttons: What the user presses.
+    """
+
+    def __init__(self, layout: qt.QVBoxLayout, place: int, around: Surroundings) -> None:
+        """Add the buttons, hidden, to a layout.
+
+        Args:
+            layout: The layout.
+            place: Where in it.
+            around: The section around it.
+        """
+        self.buttons = ClassButtons()
+        layout.insertWidget(place, self.buttons.widget)
+        self.buttons.chosen.connect(self._onChosen)
+        self.buttons.undone.connect(self._onUndone)
+        self._around = around
+        self._reading: ClassReading | None = None
+
+    def update(self, caseID: str) -> bool:
+        """Show the open case, and return whether this cohort asks for classes.
+
+        Args:
+            caseID: The open case; empty if none is.
+        """
+        record = self._around.record()
+        task = None if record is None else self._task(record)
+        self.buttons.setTask(task)
+        if record is None or task is None:
+            self._reading = None
+            return False
+        reading = self._readingOf(record, task)
+        if caseID != reading.case_id:
+            run = self._around.run()
+            reading.open(caseID, _draft(run, caseID), run=Path(run).name)
+        given = reading.given if caseID else ""
+        self.buttons.show(caseID, given, reading.draft, undoes=reading.last_case)
+        return True
+
+    def _task(self, record: CohortRecord) -> ClassTask | None:
+        try:
+            return read_class_task(record)
+        except CrossModalError as error:
+            logger.warning("%s", error)
+            return None
+
+    def _readingOf(self, record: CohortRecord, task: ClassTask) -> ClassReading:
+        reader, known = self._around.reader(), self._reading
+        if known is None or (known.record, known.task, known.reader) != (record, task, reader):
+            self._reading = ClassReading(record, task, reader)
+        return self._reading or ClassReading(record, task, reader)
+
+    def _onChosen(self, name: str) -> None:
+        reading = self._reading
+        if reading is None or not reading.case_id:
+            return
+        isSaved = False
+        with slicer.util.tryWithErrorDisplay(_("The class was not saved.")):
+            reading.choose(name)
+            isSaved = True
+        self._around.classGiven(reading.case_id)
+        self.update(reading.case_id)
+        if isSaved and self.buttons.goOn.checked:
+            self._around.goOn()
+
+    def _onUndone(self) -> None:
+        reading = self._reading
+        if reading is None:
+            return
+        with slicer.util.tryWithErrorDisplay(_("The class was not taken back.")):
+            self._around.classGiven(reading.undo())
+        self.update(reading.case_id)
+
+
+def _draft(run: str, caseID: str) -> ClassDraft | None:
+    findings = _findings(run) if run else None
+    return None if findings is None else findings.drafts.get(caseID)
+
+
+@lru_cache(maxsize=4)
+def _findings(run: str) -> ClassFindings | None:
+    """Return what a run found about classes; nothing if its folder cannot be read."""
+    from MDALSelectorLib.selection.run_folder import read_selection
+
+    try:
+        return read_selection(Path(run)).classes
+    except (CrossModalError, OSError):
+        return None

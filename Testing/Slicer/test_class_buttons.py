@@ -1,0 +1,96 @@
+"""The buttons of classes, with mouse and keys."""
+
+from __future__ import annotations
+
+import pytest
+
+from MDALSelectorLib.classification.class_findings import ClassDraft
+from MultimodalImagingLib.record.class_task import task_of_names
+
+TASK = task_of_names(["benign", "A & B", "malignant"], question="What is it?")
+
+
+@pytest.fixture
+def drive(host):
+    import drive
+
+    return drive
+
+
+@pytest.fixture
+def window(host, scene):
+    """A window with the buttons and a text field; what was chosen is in `chosen`."""
+    import qt
+    import slicer
+
+    from MDALSelectorPanelLib.widgets.class_buttons import ClassButtons
+
+    box = ClassButtons()
+    window = qt.QWidget()
+    layout = qt.QVBoxLayout(window)
+    edit = qt.QLineEdit()
+    layout.addWidget(edit)
+    layout.addWidget(box.widget)
+    chosen = []
+    box.chosen.connect(chosen.append)
+    box.setTask(TASK)
+    window.show()
+    window.activateWindow()
+    slicer.app.processEvents()
+    yield window, box, edit, chosen
+    window.hide()
+    window.deleteLater()
+
+
+def test_a_click_chooses_a_class_once(window, drive):
+    _, box, _, chosen = window
+    box.show("a", "", None)
+    drive.click(box.buttons[2])
+    assert chosen == ["malignant"]
+
+
+def test_without_a_case_nothing_can_be_chosen(window, drive):
+    _, box, _, _ = window
+    box.show("", "", None)
+    assert not any(button.enabled for button in box.buttons)
+    assert not box.undo.enabled
+
+
+def test_the_class_that_was_given_is_pressed_and_the_draft_is_marked(window, drive):
+    _, box, _, _ = window
+    box.show("a", "A & B", ClassDraft("malignant", 0.784, 0.5))
+    assert [button.checked for button in box.buttons] == [False, True, False]
+    assert box.buttons[0].text == "1  benign"
+    assert box.buttons[1].text == "2  A && B"
+    assert box.buttons[2].text == "3  malignant   (draft, 78 %)"
+    assert box.draft.text == "The draft said malignant."
+    box.show("a", "", ClassDraft("malignant", 0.784, 0.5))
+    assert "no label" in box.draft.text
+    assert not any(button.checked for button in box.buttons)
+
+
+def test_every_class_has_the_key_of_its_number_also_after_its_text_changed(window, drive):
+    _, box, edit, chosen = window
+    for draft in (None, ClassDraft("malignant", 0.784, 0.5)):
+        box.show("a", "", draft)
+        assert [button.shortcut.toString() for button in box.buttons] == ["1", "2", "3"]
+    drive.type_text(edit, "13")
+    assert edit.text == "13"
+    assert chosen == []
+
+
+def test_undo_says_what_it_takes_back(window, drive):
+    _, box, _, _ = window
+    undone = []
+    box.undone.connect(lambda: undone.append(1))
+    box.show("b", "", None, undoes="a")
+    assert "Take the class of a back." in box.undo.toolTip
+    drive.click(box.undo)
+    assert undone == [1]
+
+
+def test_a_cohort_to_segment_shows_no_buttons(window, drive):
+    _, box, _, _ = window
+    box.setTask(None)
+    assert not box.widget.visible
+    assert box.buttons == []
