@@ -94,3 +94,66 @@ def test_a_cohort_to_segment_shows_no_buttons(window, drive):
     box.setTask(None)
     assert not box.widget.visible
     assert box.buttons == []
+
+
+# --- in the panel -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def desk(scene, load_module, messages, wait_until, tmp_path_factory, tmp_path):
+    from desk import Desk, write_cohort
+
+    from MultimodalImagingLib.record.class_task import write_class_task
+    from MultimodalImagingLib.record.cohort_record import CohortRecord
+
+    scene.SetRootDirectory(str(tmp_path))
+    cohort = write_cohort(tmp_path_factory.mktemp("classes") / "cohort")
+    record = CohortRecord(tmp_path / "record")
+    record.folder.mkdir()
+    write_class_task(record, TASK)
+    desk = Desk(load_module, wait_until, cohort, record.folder)
+    desk.know()
+    return desk
+
+
+def given(desk):
+    from MultimodalImagingLib.cohorts.class_labels import read_class_labels
+    from MultimodalImagingLib.record.cohort_record import CohortRecord
+
+    return read_class_labels(CohortRecord(desk.record), TASK).that_count
+
+
+def test_in_a_cohort_to_classify_buttons_take_the_place_of_the_editor(desk, drive, messages):
+    ui, box = desk.selector.ui, desk.selector.labeling.classes.buttons
+    assert box.widget.visible
+    drive.click(ui.openNextButton)
+    case = desk.case.loader.caseID
+    assert case
+    assert not ui.editorWidget.visible
+    assert not ui.saveNextButton.visible
+    drive.click(box.buttons[2])
+    assert given(desk) == {case: "malignant"}
+    assert box.buttons[2].checked
+    assert desk.case.loader.caseID == case
+    drive.click(box.buttons[0])
+    assert given(desk) == {case: "benign"}
+    drive.click(box.undo)
+    assert given(desk) == {case: "malignant"}
+    assert messages.messages == []
+
+
+def test_with_the_mark_a_click_goes_on_and_undo_reaches_the_case_before(desk, drive, messages):
+    ui, box = desk.selector.ui, desk.selector.labeling.classes.buttons
+    drive.click(ui.openNextButton)
+    first = desk.case.loader.caseID
+    drive.click(box.goOn)
+    drive.click(box.buttons[1])
+    second = desk.case.loader.caseID
+    assert second not in ("", first)
+    assert given(desk) == {first: "A & B"}
+    assert f"class of {first}" in box.undo.toolTip
+    drive.click(box.undo)
+    assert given(desk) == {}
+    assert desk.case.loader.caseID == second
+    drive.click(box.goOn)
+    assert messages.messages == []

@@ -5,38 +5,38 @@ from __future__ import annotations
 import logging
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
 from MDALSelectorLib.classification.class_findings import ClassDraft, ClassFindings
 from MDALSelectorPanelLib.nodes.class_reading import ClassReading
+from MDALSelectorPanelLib.selector_logic import MDALSelectorLogic
 from MDALSelectorPanelLib.widgets.class_buttons import ClassButtons
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.class_task import ClassTask, read_class_task
 from MultimodalImagingLib.record.cohort_record import CohortRecord
+from MultimodalSlicerLib.reader import currentReader
 
+if TYPE_CHECKING:
+    from slicer_types import UiForm
+
+# What a cohort to classify has no use for.
+FOR_SEGMENTS = (
+    *("saveNextButton", "saveLabelButton", "segmentEditorButton", "neighbourButton"),
+    *("taskLabel", "taskComboBox", "labelStartComboBox"),
+)
 logger = logging.getLogger(__name__)
 
 
-class Surroundings(Protocol):
+class Section(Protocol):
     """What the box needs of the section around it."""
-
-    def record(self) -> CohortRecord | None:
-        """Return the record of the cohort; `None` without a cohort."""
-
-    def reader(self) -> str:
-        """Return who reads."""
-
-    def run(self) -> str:
-        """Return the folder of the selection that is shown; empty without one."""
 
     def classGiven(self, caseID: str) -> None:
         """Show that the class of a case was given or taken back."""
 
-    def goOn(self) -> None:
+    def onOpenNextButton(self) -> None:
         """Open the next case."""
 
 
@@ -47,19 +47,20 @@ class ClassBox:
         buttons: What the user presses.
     """
 
-    def __init__(self, layout: qt.QVBoxLayout, place: int, around: Surroundings) -> None:
-        """Add the buttons, hidden, to a layout.
+    def __init__(self, ui: UiForm, logic: MDALSelectorLogic, section: Section) -> None:
+        """Add the buttons, hidden, above Segment Editor.
 
         Args:
-            layout: The layout.
-            place: Where in it.
-            around: The section around it.
+            ui: The widgets of the `.ui` file.
+            logic: The logic of the panel.
+            section: The section around it.
         """
         self.buttons = ClassButtons()
-        layout.insertWidget(place, self.buttons.widget)
+        layout = ui.labelingCollapsibleButton.layout()
+        layout.insertWidget(layout.indexOf(ui.editorWidget), self.buttons.widget)
+        self._ui, self._logic, self._section = ui, logic, section
         self.buttons.chosen.connect(self._onChosen)
         self.buttons.undone.connect(self._onUndone)
-        self._around = around
         self._reading: ClassReading | None = None
 
     def update(self, caseID: str) -> bool:
@@ -68,15 +69,17 @@ class ClassBox:
         Args:
             caseID: The open case; empty if none is.
         """
-        record = self._around.record()
+        record = self._logic.files().record if self._logic.rows() else None
         task = None if record is None else self._task(record)
         self.buttons.setTask(task)
+        for name in FOR_SEGMENTS:
+            getattr(self._ui, name).setVisible(task is None)
         if record is None or task is None:
             self._reading = None
             return False
         reading = self._readingOf(record, task)
         if caseID != reading.case_id:
-            run = self._around.run()
+            run = self._logic.ranking.run
             reading.open(caseID, _draft(run, caseID), run=Path(run).name)
         given = reading.given if caseID else ""
         self.buttons.show(caseID, given, reading.draft, undoes=reading.last_case)
@@ -90,7 +93,7 @@ class ClassBox:
             return None
 
     def _readingOf(self, record: CohortRecord, task: ClassTask) -> ClassReading:
-        reader, known = self._around.reader(), self._reading
+        reader, known = currentReader(), self._reading
         if known is None or (known.record, known.task, known.reader) != (record, task, reader):
             self._reading = ClassReading(record, task, reader)
         return self._reading or ClassReading(record, task, reader)
@@ -103,18 +106,16 @@ class ClassBox:
         with slicer.util.tryWithErrorDisplay(_("The class was not saved.")):
             reading.choose(name)
             isSaved = True
-        self._around.classGiven(reading.case_id)
-        self.update(reading.case_id)
+        self._section.classGiven(reading.case_id)
         if isSaved and self.buttons.goOn.checked:
-            self._around.goOn()
+            self._section.onOpenNextButton()
 
     def _onUndone(self) -> None:
         reading = self._reading
         if reading is None:
             return
         with slicer.util.tryWithErrorDisplay(_("The class was not taken back.")):
-            self._around.classGiven(reading.undo())
-        self.update(reading.case_id)
+            self._section.classGiven(reading.undo())
 
 
 def _draft(run: str, caseID: str) -> ClassDraft | None:

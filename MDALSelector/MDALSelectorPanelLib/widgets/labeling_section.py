@@ -12,6 +12,7 @@ from MDALSelectorPanelLib.nodes.case_rows import CaseRow
 from MDALSelectorPanelLib.nodes.labeling import Labeling, roundText
 from MDALSelectorPanelLib.selector_logic import MDALSelectorLogic
 from MDALSelectorPanelLib.widgets.case_clock import CaseClock
+from MDALSelectorPanelLib.widgets.class_box import ClassBox
 from MDALSelectorPanelLib.widgets.kept_work import KeptWork
 from MDALSelectorPanelLib.widgets.label_set_choice import LabelSetChoice
 from MDALSelectorPanelLib.widgets.segment_editor_box import SegmentEditorBox
@@ -58,6 +59,7 @@ class LabelingSection:
 
     Attributes:
         editor: Segment Editor.
+        classes: What is in its place where cases are classified.
         labelSet: What an empty segmentation holds.
         clock: Counts the time, and keeps unsaved work.
     """
@@ -73,6 +75,7 @@ class LabelingSection:
         self._ui, self._logic, self._panel = ui, logic, panel
         self._labeling: Labeling = logic.labeling
         self.editor = SegmentEditorBox(ui.editorWidget)
+        self.classes = ClassBox(ui, logic, self)
         self.labelSet = LabelSetChoice(ui, logic.files)
         self.clock = CaseClock(logic.case, ui.timeLabel, ui.keepWarningLabel)
         self._kept = KeptWork(ui, logic.case)
@@ -183,7 +186,11 @@ class LabelingSection:
         """Show the open case and how far the labeling is."""
         logic, case = self._logic, self._logic.case
         caseID = case.loader.caseID
-        self.editor.show(case.loader.segmentation(), case.loader.volumes())
+        isClassified = self.classes.update(caseID)
+        if isClassified:
+            self.editor.exit()  # its effects have the keys 1 to 9, too
+        segmentation = None if isClassified else case.loader.segmentation()
+        self.editor.show(segmentation, case.loader.volumes())
         row = next((row for row in logic.rows() if row.case_id == caseID), None)
         self._ui.caseFactsLabel.setText(_facts(row))
         session = case.session
@@ -197,6 +204,11 @@ class LabelingSection:
             else _("Your labels are saved under this name. Initials or your login name will do.")
         )
         self._ui.roundLabel.setText(self._roundText())
+
+    def classGiven(self, caseID: str) -> None:
+        """Show that the class of a case was given or taken back."""
+        states = self._logic.files().record.read_states()
+        self._panel.showStates({caseID: states.of(caseID)})
 
     def problems(self, *, nothingToSave: str) -> dict[str, str]:
         """Say for every button why it cannot be pressed now; empty if it can.
