@@ -220,27 +220,27 @@ def test_a_file_of_another_program_is_left_as_it_is(
     assert place.is_file()
 
 
-def test_a_crash_between_noting_and_writing_does_not_make_it_foreign(
+def test_crashes_between_noting_and_writing_do_not_make_it_foreign(
     record: CohortRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(record, "ana", 1)
     target = write_label_map("a+b", record, GRID).path
     before = target.read_bytes()
-    save(record, "ana", 2)
+    update = CohortRecord.update
 
-    with monkeypatch.context() as patch:
-        update = CohortRecord.update
+    def then_crash(self: CohortRecord, change):
+        update(self, change)
+        raise KeyboardInterrupt
 
-        def then_crash(self: CohortRecord, change):
-            update(self, change)
-            raise KeyboardInterrupt
-
-        patch.setattr(CohortRecord, "update", then_crash)
-        with pytest.raises(KeyboardInterrupt):
-            write_label_map("a+b", record, GRID)
-    assert target.read_bytes() == before
+    for seed in (2, 3, 4):
+        save(record, "ana", seed)
+        with monkeypatch.context() as patch:
+            patch.setattr(CohortRecord, "update", then_crash)
+            with pytest.raises(KeyboardInterrupt):
+                write_label_map("a+b", record, GRID)
+        assert target.read_bytes() == before
     assert write_label_map("a+b", record, GRID).path == target
-    assert np.array_equal(read(target), random_labels(2).array)
+    assert np.array_equal(read(target), random_labels(4).array)
 
 
 def test_a_label_that_cannot_be_read_is_an_explained_error(record: CohortRecord) -> None:

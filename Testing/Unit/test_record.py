@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from MultimodalImagingLib.errors import CohortError, UsageError
+from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.record import cohort_record as record_module
+from MultimodalImagingLib.record import states_file
 from MultimodalImagingLib.record.cohort_record import CaseState, default_record_folder, open_record
 
 
@@ -164,3 +166,28 @@ def test_a_change_that_changes_nothing_is_not_written(tmp_path: Path) -> None:
     record = open_record(tmp_path)
     states = record.change_states({"a": CaseState.LABELLED})
     assert record.update(lambda current: current) == states
+
+
+def test_what_is_remembered_of_a_record_is_what_its_file_says(tmp_path: Path) -> None:
+    record = open_record(tmp_path)
+    for name in ("a", "\u00c4", "A\u0308"):  # the last one is the same letter, written otherwise
+        written = record.change_states({name: CaseState.SKIPPED}, note=f"about {name}")
+        record.claim("a", "ana")
+        states_file._PARSED.clear()
+        fresh = record.read_states()
+        assert fresh.of(same_name(name)) is CaseState.SKIPPED
+        assert fresh.entries[same_name(name)] == written.entries[same_name(name)]
+        assert record.read_states() is fresh
+        assert states_file.states_text(fresh) == (record.folder / "cases.json").read_text("utf-8")
+
+
+def test_a_change_by_another_program_is_seen_though_time_and_size_are_the_same(
+    tmp_path: Path,
+) -> None:
+    record = open_record(tmp_path)
+    record.change_states({"a": CaseState.SKIPPED}, note="one")
+    path = record.folder / "cases.json"
+    before = path.stat()
+    path.write_text(path.read_text().replace('"one"', '"two"'))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert record.read_states().entries["a"].note == "two"

@@ -13,17 +13,11 @@ from typing import Any
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.record.atomic_files import write_json, write_text
-from MultimodalImagingLib.record.case_states import (
-    Claim,
-    SavedLabel,
-    StateEntry,
-    claim_from_json,
-    saved_label,
-    state_entry,
-)
+from MultimodalImagingLib.record.case_states import Claim, SavedLabel, StateEntry
 from MultimodalImagingLib.record.history import HistoryEvent, history_event
 from MultimodalImagingLib.record.json_entry import json_value
 from MultimodalImagingLib.record.rounds import Round, round_from_json
+from MultimodalImagingLib.record.states_file import claim_from_json, saved_label, state_entry
 
 JSON_NAME = "record.json"
 FORMAT = "CrossModal record"

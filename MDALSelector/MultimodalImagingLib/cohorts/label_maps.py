@@ -12,16 +12,16 @@ from pathlib import Path
 
 from MultimodalImagingLib.cohorts.labelled_cases import label_by_readers
 from MultimodalImagingLib.cohorts.reader_labels import plain_name
+from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.flat_labels import flat_labels
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.volume_io import write_volume
-from MultimodalImagingLib.record.atomic_files import atomic_path, explained_writing
 from MultimodalImagingLib.record.case_states import CaseStates, MadeMap
 from MultimodalImagingLib.record.checksums import file_checksum
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 
 _SUFFIX = ".nii.gz"
-_ADVICE = "The label itself is saved. Free space or get permission to write there, then save again."
+_MOST_WRITERS = 8  # who may be about to write the label map of one case, or were killed at it
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,16 @@ def write_label_map(
         values: Number per name of a segment, as the task has them; `None` for those of the file.
 
     Raises:
-        CohortError: If the label cannot be read.
+        CohortError: If the label cannot be read, or the record is not there.
         LockedError: If another process is writing the record now.
         CrossModalError: If the file cannot be written; an older one is then untouched.
     """
+    if not record.folder.is_dir():
+        msg = (
+            f"The label map of case {case_id} cannot be written: the record {record.folder} is not"
+            " there any more. Connect its disk, then save again."
+        )
+        raise CohortError(msg)
     states = record.read_states()
     source = label_by_readers(case_id, record, states)
     if source is None:
@@ -72,16 +78,19 @@ def write_label_map(
         return WrittenMap(None, (msg,))
     checksum = file_checksum(source)
     flat = flat_labels(source, grid, values)
-    with (
-        explained_writing(f"The label map {target}", _ADVICE),
-        atomic_path(target) as unfinished,
-    ):
-        write_volume(unfinished, flat.volume)
-        # Noted before it is there, so that no crash lets it look like another program's.
-        former = known.sha256s[:1] if known is not None else ()
-        path = source.relative_to(record.folder).as_posix()
-        made = MadeMap((file_checksum(unfinished), *former), path, checksum)
-        record.update(lambda current: _with_map(current, case_id, made))
+    path = source.relative_to(record.folder).as_posix()
+
+    def note(unfinished: Path) -> None:
+        """Note it before it is there, so that no crash lets it look like another program's."""
+        new = file_checksum(unfinished)
+
+        def change(current: CaseStates) -> CaseStates:
+            made = MadeMap(_possible(new, target, current.maps.get(case_id)), path, checksum)
+            return replace(current, maps={**current.maps, case_id: made})
+
+        record.update(change)
+
+    write_volume(target, flat.volume, before_it_counts=note)
     return WrittenMap(target, flat.remarks)
 
 
@@ -92,5 +101,8 @@ def is_foreign(file: Path, known: MadeMap | None) -> bool:
     return known is None or not file.is_file() or file_checksum(file) not in known.sha256s
 
 
-def _with_map(current: CaseStates, case_id: str, made: MadeMap) -> CaseStates:
-    return replace(current, maps={**current.maps, case_id: made})
+def _possible(new: str, file: Path, known: MadeMap | None) -> tuple[str, ...]:
+    """Return checksums that the file may have: of others who are about to write it, too."""
+    now = (file_checksum(file),) if file.is_file() else ()
+    noted = () if known is None else known.sha256s
+    return tuple(dict.fromkeys((new, *now, *noted)))[:_MOST_WRITERS]

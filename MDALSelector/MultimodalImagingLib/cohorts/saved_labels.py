@@ -9,6 +9,7 @@ from pathlib import Path
 
 from MultimodalImagingLib.cohorts.reader_labels import label_key
 from MultimodalImagingLib.errors import CohortError, CrossModalError
+from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.record.case_states import CaseState, CaseStates, SavedLabel, utc_now
 from MultimodalImagingLib.record.checksums import FileChecksums, file_checksum
 from MultimodalImagingLib.record.cohort_record import CohortRecord
@@ -43,7 +44,7 @@ def new_saved_label(
             f" ({error}). Save it again."
         )
         raise CohortError(msg) from error
-    return SavedLabel(case_id, reader, path, checksum, utc_now(), is_blinded=is_blinded)
+    return SavedLabel(same_name(case_id), reader, path, checksum, utc_now(), is_blinded=is_blinded)
 
 
 def note_saved_label(record: CohortRecord, saved: SavedLabel, *, note: str = "") -> CaseStates:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -136,8 +137,16 @@ def read_layers(file: ImageFile) -> tuple[list[VoxelArray], Grid]:
     return layers, position.grid
 
 
-def write_volume(path: Path, volume: Volume) -> None:
+def write_volume(
+    path: Path, volume: Volume, *, before_it_counts: Callable[[Path], None] = lambda _path: None
+) -> None:
     """Write a volume, compressed and atomically; booleans become 0 and 1.
+
+    Args:
+        path: The file.
+        volume: The volume.
+        before_it_counts: Called with the whole file while it has another name still; if it raises,
+            an older file stays.
 
     Raises:
         CrossModalError: If the file cannot be written.
@@ -148,6 +157,7 @@ def write_volume(path: Path, volume: Volume) -> None:
     try:
         with atomic_path(path) as temporary:
             sitk.WriteImage(image_from_volume(volume), str(temporary), True)
+            before_it_counts(temporary)
     except (RuntimeError, OSError) as error:
         reason = str(error).strip().splitlines()[-1]
         msg = f"{path} cannot be written: {reason}. Free space or choose another folder."

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MultimodalImagingLib.errors import CohortError, UsageError
-from MultimodalImagingLib.jobs.environment import home_folder, user_name
+from MultimodalImagingLib.jobs.environment import home_folder, same_name, user_name
 from MultimodalImagingLib.jobs.texts import counted, listed
 from MultimodalImagingLib.record.atomic_files import (
     explained_writing,
@@ -30,8 +30,6 @@ from MultimodalImagingLib.record.case_states import (
     Claim,
     SavedLabel,
     StateEntry,
-    parse_states,
-    states_text,
     utc_now,
 )
 from MultimodalImagingLib.record.claims import (
@@ -47,6 +45,7 @@ from MultimodalImagingLib.record.readers import checked_reader
 from MultimodalImagingLib.record.record_folders import RecordFolders
 from MultimodalImagingLib.record.rounds import read_rounds
 from MultimodalImagingLib.record.state_changes import check_conflicts, events_of, with_states
+from MultimodalImagingLib.record.states_file import parse_states, remember_states, states_text
 
 __all__ = [
     "CaseState",
@@ -114,6 +113,7 @@ class CohortRecord(RecordFolders):
             text = states_text(states)
             lock.check()
             write_text(self.folder / FILE_NAME, text)
+        remember_states(text, states)
         return states
 
     def change_states(
@@ -173,7 +173,7 @@ class CohortRecord(RecordFolders):
             LockedError: If another process is writing now.
             CrossModalError: If a file cannot be written.
         """
-        now, host = utc_now(), socket.gethostname()
+        case_id, now, host = same_name(case_id), utc_now(), socket.gethostname()
         new = Claim(checked_reader(reader), user_name(), host, now, now, purpose)
         former: list[Claim | None] = []
 
@@ -194,7 +194,7 @@ class CohortRecord(RecordFolders):
             LockedError: If another process is writing now.
             CrossModalError: If the file cannot be written.
         """
-        self.update(lambda current: with_sign_of_life(current, case_id, reader))
+        self.update(lambda current: with_sign_of_life(current, same_name(case_id), reader))
 
     def release(self, case_id: str, reader: str) -> None:
         """Give a case back that a reader has claimed, also on another computer.
@@ -204,6 +204,7 @@ class CohortRecord(RecordFolders):
             LockedError: If another process is writing now.
             CrossModalError: If a file cannot be written.
         """
+        case_id = same_name(case_id)
         released: list[str] = []
 
         def change(current: CaseStates) -> CaseStates:
@@ -228,6 +229,7 @@ class CohortRecord(RecordFolders):
             LockedError: If another process is writing now.
             CrossModalError: If a file cannot be written.
         """
+        groups = {same_name(case): group for case, group in groups.items()}
         trained = {case for entry in read_rounds(self) for case in entry.labels}
         known = sorted(trained.intersection(groups))
         if known:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.record.atomic_files import write_json
+from MultimodalImagingLib.record.atomic_files import explained_writing, write_json
 from MultimodalImagingLib.record.json_entry import json_value
 from MultimodalImagingLib.record.locks import locked
 from MultimodalImagingLib.record.record_folders import RecordFolders
@@ -17,6 +17,10 @@ FILE_NAME = "rounds.json"
 FORMAT_VERSION = 1
 _LOCK_WAIT_S = 5.0
 _LOCK_SILENCE_S = 60.0  # writing rounds takes milliseconds
+_ADVICE = (
+    "Labels, models and earlier rounds are unchanged. Make sure that the folder is there and may be"
+    " written, and that its disk is not full; then try again."
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,10 @@ def append_round(record: RecordFolders, new: Round) -> tuple[Round, ...]:
         CrossModalError: If the file cannot be written.
     """
     path, what = record.folder / "rounds.lock", f"The record {record.folder}"
-    with locked(path, wait_s=_LOCK_WAIT_S, silent_for_s=_LOCK_SILENCE_S, what=what):
+    with (
+        explained_writing(what, _ADVICE),
+        locked(path, wait_s=_LOCK_WAIT_S, silent_for_s=_LOCK_SILENCE_S, what=what),
+    ):
         rounds = {entry.number: entry for entry in read_rounds(record)}
         older = rounds.get(new.number)
         if older is not None and older.model_id != new.model_id:

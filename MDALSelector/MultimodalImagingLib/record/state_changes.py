@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.jobs.environment import user_name
+from MultimodalImagingLib.jobs.environment import same_name, user_name
 from MultimodalImagingLib.record.case_states import CaseState, CaseStates, StateEntry, utc_now
 
 
@@ -15,7 +15,8 @@ def with_states(
 ) -> CaseStates:
     """Return states in which some cases have another one, set by this user now."""
     entries, by, at = dict(current.entries), user_name(), utc_now()
-    for case_id, state in changes.items():
+    for name, state in changes.items():
+        case_id = same_name(name)
         new, before = CaseState(state), current.entries.get(case_id)
         former = current.of(case_id)
         if before is not None and before.state is new:
