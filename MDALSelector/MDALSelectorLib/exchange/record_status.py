@@ -187,6 +187,7 @@ def _problems(
     found: Mapping[str, CaseState], cohort: Cohort, record: CohortRecord, states: CaseStates
 ) -> Iterator[str]:
     yield from edited_labels(record)
+    noted = {label.path: label.sha256 for own in states.labels.values() for label in own.values()}
     for case_id, made in states.maps.items():
         place = label_map_place(case_id, record)
         if is_foreign(place, made):
@@ -194,10 +195,15 @@ def _problems(
                 f"The label map {place.name} was changed in another program; it is not used for"
                 " training, the segmentation is. Move it elsewhere."
             )
+        elif noted.get(made.source, made.source_sha256) != made.source_sha256:
+            yield (
+                f"The label map {place.name} was made from an earlier label of case {case_id}."
+                " Open the case and save it again."
+            )
     unknown = sorted({*states.entries, *states.labels} - set(found))
     if unknown:
         yield (
-            f"The record knows {counted(len(unknown), 'case')} that this cohort"
+            f"The record knows {counted(len(unknown), 'case')} that the cohort"
             f" {cohort.root.name} does not have: {listed(unknown)}. Look for their images."
         )
     text = history_problem(record)
