@@ -214,6 +214,11 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             return None
         return self._result(row)
 
+    def resultOf(self, caseID: str) -> Path | None:
+        """Return the folder of the result that labels of a case begin with; `None` without one."""
+        row = next((row for row in self.rows() if row.case_id == caseID), None)
+        return None if row is None else self._result(row)
+
     def _result(self, row: CaseRow) -> Path | None:
         files = self.files()
         images = (str(image.path) for image in files.images(row).values())

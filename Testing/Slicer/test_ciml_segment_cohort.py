@@ -130,6 +130,19 @@ def test_from_labelled_cases_to_a_model_to_the_results_of_all_others(
     assert panel._parameterNode.result.GetName() == "case-6 segmentation"
 
 
+def test_a_cohort_that_was_labeled_in_the_other_module_is_ready_to_train(
+    panel, phantoms, wait_until, tmp_path
+):
+    from MultimodalSlicerLib.cohort_files import CohortFiles
+
+    panel.ui.trainCollapsibleButton.collapsed = True
+    panel.cohort.beginRound(CohortFiles(str(phantoms), str(tmp_path / "record")))
+    wait_until(lambda: len(panel.cohort.table.texts()) == N_CASES, 120.0)
+    assert not panel.ui.trainCollapsibleButton.collapsed
+    assert panel._parameterNode.cohortPath == str(phantoms)
+    wait_until(lambda: panel.ui.roundButton.enabled)
+
+
 @pytest.mark.usefixtures("inspected")
 def test_the_end_of_a_round_trains_segments_the_rest_and_notes_it(
     panel, drive, wait_until, messages, tmp_path

@@ -96,6 +96,41 @@ def test_a_label_of_a_reader_comes_before_a_result(desk):
     assert labels(desk).GetSegmentation().GetNumberOfSegments() == before
 
 
+@pytest.mark.usefixtures("scene", "messages")
+def test_the_next_uncertain_place_of_a_draft_is_shown_in_all_views(
+    load_module, wait_until, drive, cohort, tmp_path
+):
+    import slicer
+
+    from MultimodalImagingLib.record.draft_uncertainty import (
+        DraftUncertainty,
+        UncertainPlace,
+        uncertainty_to_json,
+    )
+
+    results = write_results(tmp_path / "results")
+    file = results / "case-2" / "result.json"
+    places = (
+        UncertainPlace("GTV", (10.0, -20.0, 30.0), 0.5),
+        UncertainPlace("GTV", (5.0, 0.5, 7.0), 0.4),
+    )
+    uncertainty = uncertainty_to_json(DraftUncertainty({"GTV": 0.4}, places))
+    content = json.loads(file.read_text(encoding="utf-8")) | {"uncertainty": uncertainty}
+    file.write_text(json.dumps(content), encoding="utf-8")
+    desk = _desk(load_module, wait_until, cohort, results)
+    button = desk.selector.ui.nextPlaceButton
+    assert not button.enabled
+    desk.open("case-2")
+    for number, ras in ((1, (-10.0, 20.0, 30.0)), (2, (-5.0, -0.5, 7.0)), (1, (-10.0, 20.0, 30.0))):
+        drive.click(button)
+        assert button.text == f"Next uncertain place ({number} of 2)"
+        view = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceNode").GetSliceToRAS()
+        assert [view.GetElement(row, 3) for row in range(3)] == pytest.approx(ras)
+    desk.open(LABELLED[0])
+    assert not button.enabled
+    assert button.text == "Next uncertain place"
+
+
 def test_a_draft_is_never_saved_before_the_user_saves(desk, scene, messages):
     desk.open("case-2")
     assert not desk.case.hasUnsavedChanges()

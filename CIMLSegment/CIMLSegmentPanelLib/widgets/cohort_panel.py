@@ -191,6 +191,15 @@ class CohortPanel:
         """Begin the next training with the weights of a model."""
         self._ui.startPathLineEdit.currentPath = folder
 
+    def beginRound(self, files: CohortFiles) -> None:
+        """Show a cohort in the section Train, to train on its labels and segment the rest."""
+        chosen = self._parameters()
+        with slicer.util.NodeModify(chosen):
+            chosen.cohortPath, chosen.recordPath = files.path, files.record_path
+        self._ui.trainCollapsibleButton.collapsed = False
+        if not self.inspection.isBusy:
+            self.onInspectButton()
+
     def onShowResultsButton(self) -> None:
         """Show the folder of the results in the file manager."""
         showFolder(self.work.resultPlace(self._parameters()))

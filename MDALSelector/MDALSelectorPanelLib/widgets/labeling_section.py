@@ -15,6 +15,7 @@ from MDALSelectorPanelLib.widgets.case_clock import CaseClock
 from MDALSelectorPanelLib.widgets.class_box import ClassBox
 from MDALSelectorPanelLib.widgets.kept_work import KeptWork
 from MDALSelectorPanelLib.widgets.label_set_choice import LabelSetChoice
+from MDALSelectorPanelLib.widgets.next_steps import NextSteps
 from MDALSelectorPanelLib.widgets.segment_editor_box import SegmentEditorBox
 from MDALSelectorPanelLib.widgets.shortcuts import (
     NEXT,
@@ -62,6 +63,7 @@ class LabelingSection:
         classes: What is in its place where cases are classified.
         labelSet: What an empty segmentation holds.
         clock: Counts the time, and keeps unsaved work.
+        next: The next uncertain place, and the end of a round.
     """
 
     def __init__(self, ui: UiForm, logic: MDALSelectorLogic, panel: Panel) -> None:
@@ -79,6 +81,7 @@ class LabelingSection:
         self.labelSet = LabelSetChoice(ui, logic.files)
         self.clock = CaseClock(logic.case, ui.timeLabel, ui.keepWarningLabel)
         self._kept = KeptWork(ui, logic.case)
+        self.next = NextSteps(ui, logic)
         ui.readerLineEdit.setText(currentReader())
         ui.readerLineEdit.connect("editingFinished()", self.onReaderEdited)
         ui.shortcutsLabel.setText(shortcutsText())
@@ -101,6 +104,7 @@ class LabelingSection:
             "saveNextButton": self.onSaveNextButton,
             "skipButton": self.onSkipButton,
             "undoButton": self.onUndoButton,
+            **self.next.handlers(),
         }
 
     def enter(self) -> None:
@@ -197,6 +201,7 @@ class LabelingSection:
         remarks = () if session is None else (session.claimProblem, session.remark)
         showText(self._ui.claimLabel, " ".join(filter(None, remarks)))
         self._kept.update()
+        self.next.update()
         self._ui.readerLineEdit.setEnabled(not caseID)
         self._ui.readerLineEdit.toolTip = (
             _("Close the case first: its labels are saved under this name.")
@@ -228,6 +233,7 @@ class LabelingSection:
             "saveNextButton": noOpen or nothingToSave,
             "skipButton": noOpen,
             "undoButton": noUndo,
+            **self.next.problems(),
         }
 
     def noteOpened(self, caseID: str) -> None:
