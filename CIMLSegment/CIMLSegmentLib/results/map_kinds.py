@@ -92,6 +92,7 @@ _KINDS = (
     MapKind(
         name="influence",
         title=QT_TRANSLATE_NOOP("MapKind", "Influence"),
+        unit=QT_TRANSLATE_NOOP("MapKind", "probability"),
         meaning="change of the region's probability, -1 to 1; they add up to the prediction with"
         " all messages minus that with none",
         colors="DivergingBlueRed",
