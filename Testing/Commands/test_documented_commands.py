@@ -228,7 +228,15 @@ EXAMPLES = (
     Example(
         (
             *(CIML, "segment", "{cohort}", "--case", "case00", "--model", "{model}", *CPU),
-            *("--output", "{new}", "--overwrite", *MODALITY, "--attention", "--gradcam"),
+            *(
+                "--output",
+                "{new}",
+                "--overwrite",
+                *MODALITY,
+                "--attention",
+                "--gradcam",
+                "--no-influence",
+            ),
             *(
                 "--probabilities",
                 "--uncertainty",

@@ -77,11 +77,6 @@ class Influence:
     removed_ml: float
     share: float | None
 
-    @property
-    def net_ml(self) -> float:
-        """Change of the region's soft volume, ml."""
-        return self.added_ml - self.removed_ml
-
 
 @dataclass(frozen=True)
 class SegmentationResult:
