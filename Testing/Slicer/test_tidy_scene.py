@@ -256,7 +256,7 @@ def test_open_cases_leave_nothing_and_keep_their_names(work, scene, census):
         work.desk.open(f"case-{number:04d}")
         images = work.desk.case.loader.volumes()
         assert {name: node.GetName() for name, node in images.items()} == {"CT": "ct", "PET": "pet"}
-        assert work.desk.case.loader.segmentation().GetName() == f"case-{number:04d}"
+        assert work.desk.case.loader.segmentation().GetName() == work.desk.reader
         work.leave()
     work.result_map()
     assert [node.GetName() for node in nodes(scene) if node.IsA("vtkMRMLTableNode")][-2:] == [
