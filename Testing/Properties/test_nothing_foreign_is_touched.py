@@ -94,9 +94,9 @@ WRITERS: Mapping[str, Writer] = {
         ),
         ("asked",),
     ),
-    "record-cart": Writer((MDAL, "export", "{world}/cohort", "--cart", "{place}/cases.csv")),
+    "record-cart": Writer((MDAL, "export", "{world}/cohort", "--cart", "{place}/list.csv")),
     "record-case-iterator": Writer(
-        (MDAL, "export", "{world}/cohort", "--case-iterator", "{place}/cases.csv")
+        (MDAL, "export", "{world}/cohort", "--case-iterator", "{place}/list.csv")
     ),
     "record-slicercart": Writer((MDAL, "export", "{world}/cohort", "--slicercart", "{place}")),
     "record-import": Writer(
