@@ -28,6 +28,7 @@ from MDALSelectorPanelLib.widgets.labeling_section import LabelingSection
 from MDALSelectorPanelLib.widgets.map_section import MapSection
 from MDALSelectorPanelLib.widgets.neighbour_menu import NeighbourMenu
 from MDALSelectorPanelLib.widgets.ranking_notes import RankingNotes
+from MDALSelectorPanelLib.widgets.readers_section import ReadersSection
 from MDALSelectorPanelLib.widgets.retrospect_section import RetrospectSection
 from MDALSelectorPanelLib.widgets.within_choice import WithinChoice
 from MultimodalImagingLib.record.cohort_record import CaseState
@@ -108,6 +109,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         logic = self.logic
         self.maps = MapSection(self.ui, logic.overlay, logic.loader, logic.ranking)
         self.retrospect = RetrospectSection(self.ui, logic.getParameterNode, MODULE)
+        self.readers = ReadersSection(self.ui, logic)
         self.within = WithinChoice(self.ui.withinComboBox, logic.getParameterNode)
         self.notes = RankingNotes(self.ui, logic.ranking, logic.getParameterNode)
         self.neighbours = NeighbourMenu(self.ui.neighbourButton, self.onNeighbourChosen)
@@ -122,6 +124,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.inspection.cleanup()
         self.retrospect.jobs.cleanup()
         self.labeling.cleanup()
+        self.readers.jobs.cleanup()
         self.logic.case.aboutToClose.remove(self.logic.overlay.remove)
         super().cleanup()
 
@@ -290,14 +293,14 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         if mayLeave(self.logic.case):
             self.openCase(caseID or self.cases.currentCase())
 
-    def openCase(self, caseID: str) -> bool:
+    def openCase(self, caseID: str, *, isBlinded: bool = False) -> bool:
         """Open a case without asking about the one before, and return whether that worked."""
         with slicer.util.tryWithErrorDisplay(_("The case cannot be opened."), waitCursor=True):
             if not self.labeling.mayOpen(caseID):
                 return False
             self.ui.currentCaseLabel.text = _("Opening {case}...").format(case=caseID)
             self.logic.case.newLabels = self.labeling.labelSet.newLabels()
-            self.logic.openCase(caseID)
+            self.logic.openCase(caseID, isBlinded=isBlinded)
             self.labeling.noteOpened(caseID)
             self.cases.selectCase(caseID)
             qt.QTimer.singleShot(0, self.logic.layout.settle)
@@ -403,7 +406,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.plot.show(None)
         self.labeling.editor.leaveScene()
         self.maps.forget()
-        for jobs in (self.inspection, self.jobs, self.retrospect.jobs):
+        for jobs in (self.inspection, self.jobs, self.retrospect.jobs, self.readers.jobs):
             jobs.forget()
 
     def onSceneChanged(self, _caller: object, _event: object) -> None:
@@ -423,6 +426,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         for jobs in (self.inspection, self.jobs, self.retrospect.jobs):
             jobs.follow([parameters.cohortPath])
         self.maps.follow(parameters)
+        self.readers.follow(parameters)
         isInspected = self.logic.isInspected(parameters.cohortPath)
         self.retrospect.follow(parameters, self.logic.nLabelled if isInspected else None)
         row = self.cases.row(self.cases.currentCase())
@@ -439,6 +443,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         problems["offeredStrategyButton"] = self.notes.problem(parameters)
         problems |= self.retrospect.problems(parameters, missing=missing)
         problems |= self.labeling.problems(nothingToSave=self.logic.nothingToSave())
+        problems |= self.readers.problems(parameters, missing=missing)
         self.showProblems(problems)
         self.labeling.update()
         self.ui.currentCaseLabel.text = self.logic.openText()
@@ -469,7 +474,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
             "openReportButton": self.onOpenReportButton,
             "exportButton": self.onExportButton,
         }
-        self.connectPanel(handlers | self.labeling.handlers())
+        self.connectPanel(handlers | self.labeling.handlers() | self.readers.handlers())
         self.cohort.corrected.connect(self.onNamesCorrected)
         self.cases.currentChanged.connect(self.onCaseSelected)
         calls = CaseCalls(
@@ -481,7 +486,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.ui.labelStartComboBox.connect("activated(int)", self.onLabelStartChosen)
         self.ui.deviceComboBox.connect("activated(int)", self.onDeviceChosen)
         self.plot.picked.connect(self.cases.selectCase)
-        for section in (self.inspection, self.maps, self.retrospect):
+        for section in (self.inspection, self.maps, self.retrospect, self.readers):
             section.changed.connect(self.updateButtons)
         self.logic.case.aboutToClose.append(self.logic.overlay.remove)
 

@@ -174,14 +174,19 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         hasRun = self._report is not None and self.files().latest_run() is not None
         return self.ranking.plotHint(hasRun=hasRun)
 
-    def openCase(self, caseID: str) -> None:
+    def openCase(self, caseID: str, *, isBlinded: bool = False) -> None:
         """Open the images of a case in one linked view each, with the labels as outline.
+
+        Args:
+            caseID: The case.
+            isBlinded: Whether it is read again without the earlier label.
 
         Raises:
             ValueError: If the case or its files are unknown or cannot be read.
         """
         row = self._row(caseID)
-        openForLabeling(self.case, row, self.files(), self._start(row))
+        result = None if isBlinded else self._start(row)
+        openForLabeling(self.case, row, self.files(), result, isBlinded=isBlinded)
 
     def changeStart(self) -> None:
         """Let the labels of the open case begin as is chosen now, if nobody has made any.
@@ -204,14 +209,22 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         labels, caseID = self.loader.segmentation(), self.loader.caseID
         if not caseID:
             return _("No case is open.")
+        if self.case.session is not None and self.case.session.isBlinded:
+            text = _("Open: {case}, to be read again without the earlier label.")
+            return text.format(case=caseID)
         if labels is None or not isDraft(labels):
             return _("Open: {case}").format(case=caseID)
         text = _("Open: {case}. Its labels are a draft of {model} until you edit or save them.")
         return text.format(case=caseID, model=labels.GetAttribute(DRAFT_ATTRIBUTE))
 
     def _start(self, row: CaseRow) -> Path | None:
-        if self.getParameterNode().labelStart is LabelStart.EMPTY:
+        session = self.case.session
+        isBlinded = session is not None and session.isBlinded and session.caseID == row.case_id
+        if isBlinded or self.getParameterNode().labelStart is LabelStart.EMPTY:
             return None
+        with suppress(CrossModalError):  # labels that test a model begin without its draft
+            if row.case_id in self.files().record.read_states().evaluation:
+                return None
         return self._result(row)
 
     def resultOf(self, caseID: str) -> Path | None:

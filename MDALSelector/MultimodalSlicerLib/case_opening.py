@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from slicer.i18n import tr as _
+
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalSlicerLib.case_layout import MAX_VIEWS
 from MultimodalSlicerLib.case_loader import labelCenter
 from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
@@ -17,7 +20,12 @@ from MultimodalSlicerLib.segment_editor import chooseInSegmentEditor
 
 
 def openForLabeling(
-    opened: OpenCase, case: FoundCase, files: CohortFiles, result: Path | None = None
+    opened: OpenCase,
+    case: FoundCase,
+    files: CohortFiles,
+    result: Path | None = None,
+    *,
+    isBlinded: bool = False,
 ) -> None:
     """Open the images of a case in one linked view each, with the labels as outline.
 
@@ -26,14 +34,18 @@ def openForLabeling(
         case: The case.
         files: Its cohort.
         result: What its labels begin as if nobody has made any; `None` to begin empty.
+        isBlinded: Whether the case is read again: no earlier label is shown, and the new one has a
+            file of its own.
 
     Raises:
-        ValueError: If its files are unknown or cannot be read.
+        ValueError: If its files are unknown or cannot be read, or there is no record for a blinded
+            reading.
         CrossModalError: If the result cannot be read. The case is open then, without labels.
     """
     reader = currentReader()
-    images, label = files.images(case), files.label(case, reader)
-    place = files.label_place(case, reader)
+    images = files.images(case)
+    place = files.label_place(case, reader, is_blinded=isBlinded)
+    label = _ownBlinded(place) if isBlinded else files.label(case, reader)
     volumes = opened.open(case.case_id, images, label, place=place)
     try:
         if result is not None and label is None:
@@ -43,6 +55,13 @@ def openForLabeling(
         chooseInSegmentEditor(segmentation, next(iter(volumes.values())))
         focus = labelCenter(segmentation)
         opened.layout.show(dict(list(volumes.items())[:MAX_VIEWS]), focus=focus)
+
+
+def _ownBlinded(place: Path | None) -> ImageFile | None:
+    """Return the blinded label that this reader has begun; `None` before there is one."""
+    if place is None:
+        raise ValueError(_("A blinded reading needs a record that can be written."))
+    return ImageFile(place) if place.is_file() else None
 
 
 def beginWithResult(opened: OpenCase, folder: Path) -> None:

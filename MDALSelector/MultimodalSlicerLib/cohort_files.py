@@ -168,7 +168,9 @@ class CohortFiles:
         given = self._image_file(case.label) if case.label else None
         return label_that_counts(case.case_id, given, self.record, as_segmentation=True)
 
-    def label_place(self, case: FoundCase, reader: str = "") -> Path | None:
+    def label_place(
+        self, case: FoundCase, reader: str = "", *, is_blinded: bool = False
+    ) -> Path | None:
         """Return the file in the record for the labels of a reader; its folder is created.
 
         `None` if there can be no record.
@@ -176,10 +178,11 @@ class CohortFiles:
         Args:
             case: The case.
             reader: Who labels; empty for the login name.
+            is_blinded: For a reading without the earlier label.
         """
         try:
-            name = reader or default_reader()
-            place = reader_label_place(case.case_id, name, self.open_record()).absolute()
+            name, record = reader or default_reader(), self.open_record()
+            place = reader_label_place(case.case_id, name, record, is_blinded=is_blinded).absolute()
             place.parent.mkdir(parents=True, exist_ok=True)
         except (UsageError, OSError) as error:
             logger.warning("The record has no place for labels: %s", error)

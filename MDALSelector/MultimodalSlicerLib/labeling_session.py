@@ -74,6 +74,11 @@ class LabelingSession:
         self._edits = NodeObserver(events, self._onEdited)
 
     @property
+    def isBlinded(self) -> bool:
+        """Whether the case is read again without the earlier label."""
+        return self._isBlinded
+
+    @property
     def hasNewWork(self) -> bool:
         """Whether the labels were changed since they were kept, saved or opened."""
         return self._nKept != self._nEdits

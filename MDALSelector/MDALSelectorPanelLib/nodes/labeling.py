@@ -13,6 +13,8 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from MDALSelectorPanelLib.nodes.case_rows import CaseRow
+from MultimodalImagingLib.cohorts.agreement import read_agreement
+from MultimodalImagingLib.cohorts.reading_plan import due_reading, read_plan
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.case_states import CaseState, CaseStates, Claim
 from MultimodalImagingLib.record.claims import live_claims
@@ -94,6 +96,22 @@ class Labeling:
         ]
         wanted.sort(key=lambda row: states.of(row.case_id) is not CaseState.IN_PROGRESS)
         return wanted[0].case_id if wanted else ""
+
+    def dueCase(self, current: str) -> str:
+        """Return the case to be read again now, without its earlier label; empty if none is due.
+
+        Raises:
+            CohortError: If the record cannot be read.
+        """
+        record, known = self._files().record, {row.case_id for row in self._rows()}
+        due = due_reading(
+            record.read_states(),
+            currentReader(),
+            read_plan(record),
+            read_agreement(record),
+            but=[current],
+        )
+        return due.case_id if due is not None and due.case_id in known else ""
 
     def noteOpened(self, caseID: str) -> None:
         """Note that a case was opened."""

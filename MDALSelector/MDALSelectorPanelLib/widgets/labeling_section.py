@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 class Panel(Protocol):
     """What the section needs of the panel."""
 
-    def openCase(self, caseID: str) -> bool:
+    def openCase(self, caseID: str, *, isBlinded: bool = False) -> bool:
         """Open a case without asking, and return whether that worked."""
 
     def saveLabels(self) -> bool:
@@ -242,9 +242,11 @@ class LabelingSection:
 
     def _openNext(self) -> None:
         with slicer.util.tryWithErrorDisplay(_("The next case cannot be opened.")):
-            case = self._labeling.nextCase(self._logic.loader.caseID)
+            current = self._logic.loader.caseID
+            due = self._labeling.dueCase(current)
+            case = due or self._labeling.nextCase(current)
             if case:
-                self._panel.openCase(case)
+                self._panel.openCase(case, isBlinded=bool(due))
             else:
                 self._logic.case.close()
                 self._panel.updateButtons()
