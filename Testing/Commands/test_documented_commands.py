@@ -32,7 +32,7 @@ from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.images.geometry import Volume
 from MultimodalImagingLib.images.volume_io import write_volume
 from MultimodalImagingLib.jobs.progress import NullReporter
-from MultimodalImagingLib.record.cohort_record import open_record
+from MultimodalImagingLib.record.cohort_record import CaseState, open_record
 from MultimodalImagingLib.record.selection_file import suggested_cases
 
 MDAL, CIML = "mdal-selector", "ciml-segmenter"
@@ -446,8 +446,11 @@ def test_command_of_readme(text, places, run):
         "EXPORT": places["exported"],
     }
     words = [meaning.get(word, word) for word in shlex.split(text)]
+    if "report COHORT" in text and text.startswith("mdal-selector"):
+        open_record(Path(places["cohort"])).change_states({"case00": CaseState.LABELLED})
+    drafts = ("--drafts", places["results"]) if "Epistemic" in text else ()
 
-    _check(run([*words, *QUICK.get(words[1], ())]))
+    _check(run([*words, *drafts, *QUICK.get(words[1], ())]))
 
 
 @pytest.mark.parametrize(
