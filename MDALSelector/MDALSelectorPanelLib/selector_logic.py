@@ -163,7 +163,10 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         ranked = self.ranking.rows()
         if ranked or self._report is None:
             return ranked
-        return rows_from_found(self._report.cases, self._states(self._report))
+        states: Mapping[str, CaseState] = {}
+        with suppress(CrossModalError):  # the menu of a case says it, and so does Inspect
+            states = self._states(self._report)
+        return rows_from_found(self._report.cases, states)
 
     def draw(self, selected: str = "") -> slicer.vtkMRMLPlotChartNode | None:
         """Draw the ranking and return the chart; `None` if there is nothing to draw."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.stats import rankdata
 
 from MDALSelectorLib.strategies.base import Strategy, capped_order, descending
 from MDALSelectorLib.strategies.by_utility import ordinal
@@ -89,6 +88,8 @@ class EpistemicMD(Epistemic):
         weight = self.uncertainty_weight
         mixed = np.full(pool.n_cases, -np.inf)
         columns = [utility_column(pool, name) for name in (EPISTEMIC, MODALITY_DIFFERENCE)]
+        from scipy.stats import rankdata  # not needed where a panel lists the strategies
+
         ranks = [rankdata(values[pool.candidates]) for values in columns]
         mixed[pool.candidates] = weight * ranks[0] + (1 - weight) * ranks[1]
         return mixed
@@ -107,5 +108,7 @@ def _places(pool: Pool, name: str) -> IntArray:
     """Return the place of every candidate in a column, 1 for the largest; ties share the best."""
     values = utility_column(pool, name)
     places = np.zeros(pool.n_cases, dtype=np.intp)
+    from scipy.stats import rankdata
+
     places[pool.candidates] = rankdata(-values[pool.candidates], method="min").astype(np.intp)
     return places

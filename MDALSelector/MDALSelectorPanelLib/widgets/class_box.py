@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # What a cohort to classify has no use for.
 FOR_SEGMENTS = (
-    *("saveNextButton", "saveLabelButton", "segmentEditorButton", "neighbourButton"),
+    *("saveNextButton", "saveLabelButton", "segmentEditorButton"),
     *("taskLabel", "taskComboBox", "labelStartComboBox"),
 )
 logger = logging.getLogger(__name__)
@@ -74,6 +74,8 @@ class ClassBox:
         self.buttons.setTask(task)
         for name in FOR_SEGMENTS:
             getattr(self._ui, name).setVisible(task is None)
+        if task is not None:  # else it is shown where neighbors are installed
+            self._ui.neighbourButton.setVisible(False)
         if record is None or task is None:
             self._reading = None
             return False
