@@ -14,7 +14,6 @@ from pathlib import Path
 from CIMLSegmentLib.commands.evaluate import add_label_values_argument
 from CIMLSegmentLib.commands.train import find_cohort_apart
 from CIMLSegmentLib.config import InferenceConfig
-from CIMLSegmentLib.model.model_files import read_model_files
 from CIMLSegmentLib.model.result_place import result_place
 from CIMLSegmentLib.model.shipped_models import MODEL_HELP, model_folder
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
@@ -76,6 +75,8 @@ def run_round(options: argparse.Namespace, reporter: Reporter) -> int:
     """
     cohort = find_cohort_apart(options, reporter)
     record = open_record(cohort.root, folder=options.record)
+    from CIMLSegmentLib.model.model_files import read_model_files  # loads torch
+
     facts = read_model_files(options.model)[1].facts
     cases = round_cases(cohort, record, facts.seen_cases, labels=options.labels)
     from CIMLSegmentLib.inference.devices import keep_freed_memory
@@ -157,6 +158,8 @@ def noted_round(
     Raises:
         CrossModalError: If the record cannot be written.
     """
+    from CIMLSegmentLib.model.model_files import read_model_files
+
     model_id = str(read_model_files(model)[1].model_id)
     rounds = read_rounds(record)
     same = [entry.number for entry in rounds if entry.model_id == model_id]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 # Times that patients are dealt to folds to say how far drafts hold.
 N_REPEATS = 2
+LEARN_CLASSES = "Learn classes"  # the stage
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from MDALSelectorLib.classification.class_findings import N_REPEATS, ClassFindings
+from MDALSelectorLib.classification.class_findings import LEARN_CLASSES, N_REPEATS, ClassFindings
 from MDALSelectorLib.inspection.acquisition_groups import acquisition_groups
 from MDALSelectorLib.selection.cohort_scores import CohortScores
 from MDALSelectorLib.selection.config import LabelledRule, SelectionConfig
@@ -17,8 +17,6 @@ from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.record.class_task import ClassTask, read_class_task
 from MultimodalImagingLib.record.cohort_record import CohortRecord
-
-LEARN_CLASSES = "Learn classes"
 
 
 @dataclass(frozen=True)

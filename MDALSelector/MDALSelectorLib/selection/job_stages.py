@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from math import comb
 
-from MDALSelectorLib.classification.class_findings import N_REPEATS
+from MDALSelectorLib.classification.class_findings import LEARN_CLASSES, N_REPEATS
 from MDALSelectorLib.selection.budget import parse_budget
-from MDALSelectorLib.selection.classified import LEARN_CLASSES
 from MDALSelectorLib.selection.config import SelectionConfig
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.jobs.job_plan import JobPlan, PlannedStage
