@@ -144,6 +144,7 @@ def test_a_cohort_that_was_labeled_in_the_other_module_is_ready_to_train(
 
 
 @pytest.mark.usefixtures("inspected")
+@pytest.mark.evidence  # a whole training and segmentation: minutes
 def test_the_end_of_a_round_trains_segments_the_rest_and_notes_it(
     panel, drive, wait_until, messages, tmp_path
 ):
