@@ -56,6 +56,17 @@ def listed_files(module: str) -> FileLists:
     return FileLists(_listed(text, SCRIPTS, module), _listed(text, RESOURCES, module))
 
 
+def stray_text(module: str) -> str:
+    """Return what of a module's CMakeLists.txt belongs to no command; CMake refuses such a file."""
+    return outside_commands((ROOT / module / "CMakeLists.txt").read_text(encoding="utf-8"))
+
+
+def outside_commands(text: str) -> str:
+    """Return what of a CMake file is neither a comment nor inside a command."""
+    bare = re.sub(r"#[^\n]*", "", text)
+    return re.sub(r"\w+\s*\([^()]*\)", "", bare).strip()
+
+
 def write_lists(module: str) -> None:
     """Replace both lists of a module by what git knows."""
     path, files = ROOT / module / "CMakeLists.txt", tracked_files(module)
@@ -93,7 +104,13 @@ def main() -> int:
     wrong = [module for module in MODULES if listed_files(module) != tracked_files(module)]
     for module in wrong:
         print(f"{module}/CMakeLists.txt does not list what git knows; call this with --write.")
-    return 1 if wrong else 0
+    broken = [module for module in MODULES if stray_text(module)]
+    for module in broken:
+        first = stray_text(module).split()[0]
+        print(
+            f"{module}/CMakeLists.txt has text outside its commands, from {first!r} on; remove it."
+        )
+    return 1 if wrong or broken else 0
 
 
 if __name__ == "__main__":

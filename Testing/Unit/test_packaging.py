@@ -50,6 +50,17 @@ def test_no_file_is_listed_twice(lists, module):
     assert [name for name, n in counts.items() if n > 1] == []
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_stands_between_the_commands_of_cmake(lists, module):
+    assert lists.stray_text(module) == ""
+
+
+def test_lines_that_a_merge_left_behind_are_found(lists):
+    good = "set(A\n  a.py\n  )\n# b.py\nmacro(\n  NAME ${A}\n  )\n"
+    assert lists.outside_commands(good) == ""
+    assert lists.outside_commands(good.replace("# b.py", "  b.py\n  )")) == "b.py\n  )"
+
+
 def test_files_of_different_modules_do_not_overwrite_each_other_when_installed(lists):
     """Slicer puts all modules of an extension into one folder, without a warning."""
     names = [
