@@ -16,6 +16,7 @@ from CIMLSegmentLib.results.segmentation_result import (
     ResultMap,
     SegmentationResult,
     contributions,
+    influences,
 )
 from CIMLSegmentLib.task.regions import region_masks
 from CIMLSegmentLib.task.task import Task
@@ -112,7 +113,14 @@ def write_model(
     return folder
 
 
-def make_result(on: Grid, task: Task, *, case: str = "case", is_empty: bool = False):
+def make_result(
+    on: Grid,
+    task: Task,
+    *,
+    case: str = "case",
+    is_empty: bool = False,
+    with_influence: bool = False,
+):
     """A result with all kinds of maps on a grid of the first primary; values are made up."""
     lesion = ball(on, LESION, 9)
     labels = np.zeros(on.array_shape, dtype=np.uint8)
@@ -134,6 +142,13 @@ def make_result(on: Grid, task: Task, *, case: str = "case", is_empty: bool = Fa
         ResultMap(MapKey("uncertainty", region=region.name), Volume(doubt, on))
         for region in task.regions
     ]
+    changes: dict[MapKey, Volume] = {}
+    for number, (subtask, auxiliary) in enumerate(task.pairs() if with_influence else ()):
+        signed = (0.6 * ball(on, LESION, 7) - 0.3 * ball(on, LESION, 4 + number)).astype(np.float32)
+        for name in subtask.regions:
+            key = MapKey("influence", subtask.primary, auxiliary, name)
+            changes[key] = Volume((-1) ** number * signed, on)
+    maps += [ResultMap(key, volume) for key, volume in changes.items()]
     label_map = Volume(labels, on)
     return SegmentationResult(
         case_id=case,
@@ -141,6 +156,7 @@ def make_result(on: Grid, task: Task, *, case: str = "case", is_empty: bool = Fa
         primary=task.subtasks[0].primary,
         label_map=label_map,
         contributions=contributions(region_masks(labels, task), information, task),
+        influences=influences(changes),
         maps=tuple(maps),
         timings_s={"network": 1.0},
         model={"name": "made up"},

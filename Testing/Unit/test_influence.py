@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from monai.inferers import sliding_window_inference
 from torch import Tensor
 
 from CIMLSegmentLib.config import InferenceConfig, NetworkConfig
 from CIMLSegmentLib.inference.influence import (
+    InfluenceChannel,
     influence_channels,
     shapley_values,
     window_influence,
 )
-from CIMLSegmentLib.inference.sliding_window import WindowPlan, predict_windows
+from CIMLSegmentLib.inference.result_maps import OutputSpace, influence_by_region
+from CIMLSegmentLib.inference.sliding_window import WindowedOutput, WindowPlan, predict_windows
+from CIMLSegmentLib.inference.window_box import WindowBox
 from CIMLSegmentLib.network.network import CIMLNet, build_network
+from CIMLSegmentLib.results.map_kinds import MapKey
+from CIMLSegmentLib.results.segmentation_report import mean_influence
+from CIMLSegmentLib.results.segmentation_result import Influence, influences
+from CIMLSegmentLib.task.parts import Subtask
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.task.task_io import load_task
+from MultimodalImagingLib.images.geometry import Grid, Volume
 from MultimodalImagingLib.jobs.progress import NullReporter
 
 SMALL = NetworkConfig(
@@ -203,10 +215,108 @@ def test_blended_windows_still_add_up(network: CIMLNet) -> None:
         torch.testing.assert_close(values, other.logits[name], atol=1e-5, rtol=0)
     for key, values in output.kl.items():
         torch.testing.assert_close(values, other.kl[key], atol=1e-5, rtol=1e-5)
-    for subtask in network.task.subtasks:
-        for region in subtask.regions:
-            total = output.influence[subtask.name, region, None].clone()
-            for auxiliary in subtask.auxiliaries:
-                total += output.influence[subtask.name, region, auxiliary]
-            assert total.min() >= -1e-5
-            assert total.max() <= 1 + 1e-5
+    for name, wanted in (("all", [True] * 4), ("none", None)):
+        for subtask in network.task.subtasks:
+            there = wanted or [m == subtask.primary for m in network.task.modalities]
+            blended = blended_probabilities(network, case, there, subtask.name)
+            for channel, region in enumerate(subtask.regions):
+                total = output.influence[InfluenceChannel(subtask.name, region, None)].clone()
+                for auxiliary in subtask.auxiliaries if name == "all" else ():
+                    total += output.influence[InfluenceChannel(subtask.name, region, auxiliary)]
+                torch.testing.assert_close(total, blended[channel], atol=1e-5, rtol=0)
+
+
+def blended_probabilities(
+    network: CIMLNet, case: Tensor, present: list[bool], subtask: str
+) -> Tensor:
+    """MONAI's own blending of the probabilities of windows."""
+    blended = sliding_window_inference(
+        case[None],
+        (16, 16, 16),
+        2,
+        lambda windows: predicted(network, windows, present, subtask),
+        overlap=0.5,
+        mode="gaussian",
+    )
+    return torch.as_tensor(blended)[0]
+
+
+def test_a_batch_of_windows_with_and_without_findings_is_computed_window_by_window(
+    network: CIMLNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = torch.cat([images(1), 0.01 * images(1)])
+    largest = {
+        subtask.name: [
+            float(predicted(network, window[None], [True] * 4, subtask.name).max())
+            for window in batch
+        ]
+        for subtask in network.task.subtasks
+    }
+    name = network.task.subtasks[0].name
+    assert largest[name][0] != largest[name][1]
+    monkeypatch.setattr(
+        "CIMLSegmentLib.inference.influence.NOTICED", sum(sorted(largest[name])) / 2
+    )
+    alone = [computed(network, window[None], [True] * 4) for window in batch]
+    together = computed(network, batch, [True] * 4)
+    for key, values in together.items():
+        for number, single in enumerate(alone):
+            torch.testing.assert_close(values[number], single[key][0], atol=1e-5, rtol=0)
+
+
+# --- figures of regions -------------------------------------------------------------------------
+
+GRID = Grid((4, 3, 2), (1.0, 2.0, 5.0), (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1, 0, 0, 0, 1))  # 10 mm^3
+
+
+def test_milliliters_are_those_of_the_voxels_that_a_message_changed() -> None:
+    t2, t1 = np.zeros((2, 3, 4), np.float32), np.zeros((2, 3, 4), np.float32)
+    t2[0, 0, :3] = 0.5
+    t2[1, 2, 3] = -0.25
+    t1[0, 1, 1] = 0.25
+    changes = {
+        MapKey("influence", "FLAIR", "T2", "WT"): Volume(t2, GRID),
+        MapKey("influence", "FLAIR", "T1", "WT"): Volume(t1, GRID),
+        MapKey("influence", "T1c", "T1", "ET"): Volume(np.zeros_like(t1), GRID),
+    }
+    first, second, third = influences(changes)
+    assert (first.region, first.primary, first.auxiliary) == ("WT", "FLAIR", "T2")
+    assert first.added_ml == pytest.approx(1.5 * 0.01)
+    assert first.removed_ml == pytest.approx(0.25 * 0.01)
+    assert first.share == pytest.approx(1.75 / 2.0)
+    assert second.share == pytest.approx(0.25 / 2.0)
+    assert third.share is None
+
+
+def test_a_region_of_two_sub_tasks_has_half_of_the_change_in_each() -> None:
+    preset = load_task("pet-ct")
+    region = preset.region_names[0]
+    one, other = (Subtask(name, "PET", ("CT",), (region,)) for name in ("a", "b"))
+    task = replace(preset, subtasks=(one, other))
+    box = WindowBox((0, 0, 0), (2, 3, 4), GRID)
+    changed = {
+        InfluenceChannel("a", region, "CT"): torch.full((2, 3, 4), 0.4),
+        InfluenceChannel("b", region, "CT"): torch.full((2, 3, 4), -0.2),
+    }
+    output = WindowedOutput({}, {}, {}, influence=changed)
+    [(key, volume)] = influence_by_region(output, OutputSpace(box, GRID, task)).items()
+    assert key == MapKey("influence", "PET", "CT", region)
+    np.testing.assert_allclose(volume.array, 0.1, atol=1e-6)
+
+
+def test_the_mean_over_cases_divides_by_the_cases_that_know_their_influence() -> None:
+    task = load_task("pet-ct")
+    region, subtask = task.region_names[0], task.subtasks[0]
+    rows = [(2.0, 1.0), (0.0, 1.0)]
+    results = [
+        SimpleNamespace(
+            task=task,
+            influences=(Influence(region, subtask.primary, "CT", added, removed, 1.0),),
+        )
+        for added, removed in rows
+    ]
+    results.append(SimpleNamespace(task=task, influences=()))
+    [row] = mean_influence(results)
+    cell = row.cells[region]
+    assert (cell.added_ml, cell.removed_ml, cell.share) == (1.0, 1.0, 1.0)
+    assert mean_influence(results[2:]) == ()
