@@ -125,8 +125,8 @@ def test_a_folder_that_is_no_model_is_refused_in_a_sentence(
 def test_unseen_leaves_out_what_the_model_was_trained_or_validated_with(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for case_id in ("a", "b", "c", "d"):
-        write_case(tmp_path / "cohort" / case_id, grid())
+    for number, case_id in enumerate(("a", "b", "c", "d")):  # equal images are of one patient
+        write_case(tmp_path / "cohort" / case_id, grid((24 + number, 26, 22)))
     model = write_model(tmp_path / "model", pet_ct(), SMALL, 16)
     description = load_model(model).description
     facts = replace(
