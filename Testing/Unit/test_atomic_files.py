@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ SOURCE = Path(__file__).parents[2] / "MDALSelector"
 # Writes half of a large file through `atomic_path`, says so, and waits to be killed.
 HALF_WRITER = """
 import sys, time
+from contextlib import nullcontext
 from pathlib import Path
 from MultimodalImagingLib.record.atomic_files import atomic_path
 with atomic_path(Path(sys.argv[1])) as temporary:
@@ -195,3 +198,19 @@ def test_where_permissions_say_nothing_a_file_is_tried(
     assert atomic_files._can_create_file(tmp_path)
     assert not atomic_files._can_create_file(tmp_path / "absent")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "is_written"), [(errno.EINVAL, True), (errno.EIO, False)])
+def test_a_drive_that_cannot_sync_folders_takes_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_written: bool
+) -> None:
+    sync = os.fsync
+
+    def of_files_only(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", of_files_only)
+    with nullcontext() if is_written else pytest.raises(CrossModalError):
+        write_text(tmp_path / "a", "new")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.record import history
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord, open_record
 from MultimodalImagingLib.record.history import (
     FILE_NAME,
@@ -105,3 +109,22 @@ def test_a_line_is_plain_json(record: CohortRecord) -> None:
     append_event(record, "opened", "a", reader="ana")
     line = json.loads((record.folder / FILE_NAME).read_text(encoding="utf-8"))
     assert set(line) == {"at", "reader", "by", "event", "case", "details"}
+
+
+def test_two_writers_keep_their_lines_on_a_drive_that_does_not_append(
+    record: CohortRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On network drives both look for the end of the file, and then write to the same place."""
+    look = history._ends_with_a_line
+
+    def look_long(descriptor: int) -> bool:
+        found = look(descriptor)
+        time.sleep(0.05)
+        return found
+
+    monkeypatch.setattr(os, "O_APPEND", 0)
+    monkeypatch.setattr(history, "_ends_with_a_line", look_long)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda case: append_event(record, "opened", case), "abc"))
+    assert {event.case for event in read_history(record)} == {*"abc"}
+    assert not (record.folder / "history.lock").exists()

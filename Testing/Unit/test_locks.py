@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import psutil
@@ -112,3 +114,35 @@ def test_a_lock_that_goes_while_it_is_looked_at_is_taken(
     monkeypatch.setattr(locks, "_read", read_and_lose)
     with hold(path):
         assert json.loads(path.read_text())["token"] != "x"
+
+
+def test_a_lock_stays_when_the_clock_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time at which a process began moves with the clock of the computer on Linux."""
+    began = psutil.Process().create_time()
+    with hold(tmp_path / "a.lock") as lock:
+        monkeypatch.setattr(psutil.Process, "create_time", lambda _process: began - 3600)
+        with pytest.raises(LockedError, match="is being written by"), hold(tmp_path / "a.lock"):
+            pass
+        lock.check()
+
+
+@pytest.mark.parametrize(("length", "seconds"), [(11, 120), (40, 120), (40, 5)])
+def test_half_a_lock_is_that_of_a_crash(tmp_path: Path, length: int, seconds: float) -> None:
+    path = tmp_path / "a.lock"
+    with hold(path):
+        text = path.read_text()
+    path.write_text(text[:length])
+    age(path, seconds)
+    is_old = seconds > 60
+    told = nullcontext() if is_old else pytest.raises(LockedError, match="is being written by")
+    with told, hold(path) as lock:
+        lock.check()
+
+
+def test_a_process_that_ended_is_known_without_psutil(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slicer has no psutil; the next one shall not wait for a minute after it was killed."""
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    assert not locks._may_run({"pid": 2**22 + 1})
+    assert locks._may_run({"pid": os.getpid()})

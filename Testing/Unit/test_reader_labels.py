@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from MDALSelectorLib.exchange.record_export import content_of
+from MultimodalImagingLib.cohorts.label_maps import label_map_place
 from MultimodalImagingLib.cohorts.labelled_cases import (
     is_labelled,
     label_place,
@@ -29,6 +31,7 @@ from MultimodalImagingLib.cohorts.saved_labels import (
 )
 from MultimodalImagingLib.errors import CohortError, CrossModalError, UsageError
 from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.record.atomic_files import atomic_path
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord, open_record
 from MultimodalImagingLib.record.history import FILE_NAME, read_history
 from MultimodalImagingLib.record.readers import CONSENSUS
@@ -207,3 +210,40 @@ def test_the_label_that_a_case_came_with_comes_last(record: CohortRecord) -> Non
     assert label_that_counts("a", given, record) == given
     place = save(record, "a", "ana")
     assert label_that_counts("a", given, record) == ImageFile(place)
+
+
+def test_labels_that_cannot_be_looked_at_are_not_taken_for_none(
+    record: CohortRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(record, "a", "ana")
+
+    def fails(_folder: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", fails)
+    for look in (lambda: counts(record, "a"), lambda: is_labelled("a", None, record, None)):
+        with pytest.raises(CohortError, match="Check the connection to the disk"):
+            look()
+
+
+@pytest.mark.parametrize("case", ["И" * 75, "病" * 50, "x" * 150, "И" * 36])
+def test_long_names_in_any_letters_have_a_place(record: CohortRecord, case: str) -> None:
+    """Names of cases may have 150 bytes; on the disk a letter may take nine."""
+    place = save(record, case, "病" * 20)
+    save(record, f"{case[:-1]}y", "ana")
+    assert is_labelled(case, None, record, None)
+    assert counts(record, case) == place
+    assert {label.case_id for label in content_of(record).labels} == {case, f"{case[:-1]}y"}
+    with atomic_path(label_map_place(case, record)) as unfinished:
+        unfinished.write_bytes(b"map")
+
+
+def test_who_saved_last_counts_whatever_their_clock_says(record: CohortRecord) -> None:
+    for at, reader in (("2026-11-30T10:00:00+00:00", "ana"), ("2020-01-01T00:00:00", "bo")):
+        place = reader_label_place("a", reader, record)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(reader)
+        new = new_saved_label("a", reader, place, record)
+        note_saved_label(record, replace(new, at=at))
+        assert counts(record, "a") == place
+    assert record.read_states().labels["a"]["bo"].at == "2026-11-30T10:00:00.001+00:00"

@@ -99,7 +99,9 @@ def test_a_sign_of_life_without_a_claim_writes_nothing(record: CohortRecord) -> 
     assert not (record.folder / "cases.json").exists()
 
 
-@pytest.mark.parametrize("name", ["", "  ", "x" * 41, "a/b", "a\\b", "a~b", "a\0b", "Consensus"])
+@pytest.mark.parametrize(
+    "name", ["", "  ", "x" * 41, "病" * 21, "a/b", "a\\b", "a~b", "a\0b", "Consensus"]
+)
 def test_what_can_be_no_name_of_a_reader_is_refused(record: CohortRecord, name: str) -> None:
     with pytest.raises(UsageError, match="Use initials or a login name"):
         record.claim("a", name)

@@ -12,7 +12,12 @@ from MDALSelectorLib.exchange.record_content import RecordContent, write_content
 from MDALSelectorLib.exchange.record_merge import copy_label
 from MultimodalImagingLib.cohorts.class_labels import class_files
 from MultimodalImagingLib.cohorts.label_maps import is_foreign
-from MultimodalImagingLib.cohorts.reader_labels import label_files, label_key
+from MultimodalImagingLib.cohorts.reader_labels import (
+    folder_name,
+    label_files,
+    label_key,
+    plain_name,
+)
 from MultimodalImagingLib.cohorts.saved_labels import saved_labels
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.atomic_files import explained_writing
@@ -103,13 +108,18 @@ def _labels(record: CohortRecord, states: CaseStates) -> Iterator[SavedLabel]:
     """Yield the label files of a record, as they were noted where they were."""
     if not record.labels.is_dir():
         return
+    known = (*states.entries, *states.labels, *states.maps)
+    folders = {folder_name(case): case for case in known}
+    files = {plain_name(case): case for case in known}
     for path in record.labels.iterdir():
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            yield from _of_case(unquote(path.name), record, states)
+            case_id = folders.get(path.name) or unquote(path.name)
+            yield from _of_case(case_id, record, states)
         elif path.name.endswith(_SUFFIXES):
-            case_id = unquote(path.name[: -len(_suffix(path))])
+            name = path.name[: -len(_suffix(path))]
+            case_id = files.get(name) or unquote(name)
             made = states.maps.get(case_id)
             if made is None or is_foreign(path, made):
                 yield _unnoted(case_id, "", path, record)

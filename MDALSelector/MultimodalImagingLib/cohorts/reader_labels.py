@@ -10,7 +10,9 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from MultimodalImagingLib.cohorts.saved_copies import saved_name
+from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.jobs.environment import same_name
+from MultimodalImagingLib.record.checksums import json_checksum
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.readers import (
     BLINDED_MARK,
@@ -21,6 +23,8 @@ from MultimodalImagingLib.record.readers import (
 
 SEGMENTATION = ".seg.nrrd"
 EARLIER = ""  # in place of a reader: of a label of an earlier version, whose reader is not known
+# Disks take 255 bytes; a file has an ending, and `.unfinished-<token>-` before while it is written.
+_LONGEST_FOLDER, _LONGEST_FILE = 255, 223
 _BLINDED = f"{BLINDED_MARK}blinded"
 _IMAGE_ENDINGS = (".gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 # What Windows takes for devices, whatever the suffix.
@@ -30,10 +34,10 @@ _DEVICES = {"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for 
 def plain_name(name: str) -> str:
     """Return how a file of a case or a reader is named on every disk; `unquote` gives it back.
 
-    Characters that Slicer's Save would leave out are written as `%2B`.
+    Characters that Slicer's Save would leave out are written as `%2B`. Where that is longer than a
+    disk takes, its end is a checksum in place of the rest.
     """
-    is_kept = saved_name(name) == name and "%" not in name
-    return name if is_kept else quote(name, safe="()$!#'^{}")
+    return _short(_encoded(name), _LONGEST_FILE)
 
 
 def folder_name(name: str) -> str:
@@ -41,10 +45,10 @@ def folder_name(name: str) -> str:
 
     Dots at both ends, which disks hide or drop, and endings of images are written as `%2E`.
     """
-    plain = plain_name(name)
+    plain = _encoded(name)
     if plain.startswith(".") or plain.endswith((".", *_IMAGE_ENDINGS)):
         plain = plain.replace(".", "%2E")
-    return _without_device(plain)
+    return _short(_without_device(plain), _LONGEST_FOLDER)
 
 
 def reader_label_place(
@@ -80,11 +84,22 @@ def is_readers(key: str) -> bool:
 
 
 def label_files(case_id: str, record: CohortRecord) -> dict[str, Path]:
-    """Return the files of all labels of a case by their key, those of earlier versions left out."""
+    """Return the files of all labels of a case by their key, those of earlier versions left out.
+
+    Raises:
+        CohortError: If their folder is there and cannot be read.
+    """
     try:
         files = sorted(_folder(case_id, record).iterdir())
-    except OSError:  # nothing saved yet
+    except (FileNotFoundError, NotADirectoryError):  # nothing saved yet
         return {}
+    except OSError as error:  # not to be taken for a case without labels
+        msg = (
+            f"The labels of case {case_id} in {_folder(case_id, record)} cannot be read:"
+            f" {error.strerror}. Check the connection to the disk and the rights of the folder,"
+            " then try again."
+        )
+        raise CohortError(msg) from error
     return {
         _key(path): path
         for path in files
@@ -113,6 +128,19 @@ def _folder(case_id: str, record: CohortRecord) -> Path:
 
 def _key(file: Path) -> str:
     return same_name(unquote(file.name[: -len(SEGMENTATION)]))
+
+
+def _encoded(name: str) -> str:
+    is_kept = saved_name(name) == name and "%" not in name
+    return name if is_kept else quote(name, safe="()$!#'^{}")
+
+
+def _short(plain: str, longest: int) -> str:
+    if len(plain.encode()) <= longest:
+        return plain
+    digest = f"~{json_checksum(plain)[:16]}"
+    start = plain.encode()[: longest - len(digest)].decode(errors="ignore")
+    return f"{start}{digest}"
 
 
 def _without_device(name: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from MultimodalImagingLib.cohorts.reader_labels import label_key
@@ -70,7 +71,8 @@ def note_saved_label(record: CohortRecord, saved: SavedLabel, *, note: str = "")
         own = dict(current.labels.get(saved.case_id, {}))
         known = spelling_of(key, own)
         before = own.get(known)
-        own[known] = saved if before is None else _added(saved, before)
+        new = replace(saved, at=_later(saved.at, own.values()))
+        own[known] = new if before is None else _added(new, before)
         labelled = with_states(current, {saved.case_id: CaseState.LABELLED}, note)
         return replace(labelled, labels={**current.labels, saved.case_id: own})
 
@@ -134,6 +136,26 @@ def edited_labels(record: CohortRecord) -> Iterator[str]:
 def _all(states: CaseStates) -> Iterator[SavedLabel]:
     for case_id in sorted(states.labels):
         yield from (label for _, label in sorted(states.labels[case_id].items()))
+
+
+def _later(at: str, others: Collection[SavedLabel]) -> str:
+    """Return a time after those of other labels, for the order is that in which they were saved.
+
+    Clocks of two computers differ, and clocks are set back.
+    """
+    newest = max((_time(label.at) for label in others), default=None)
+    if newest is None or _time(at) > newest:
+        return at
+    return (newest + timedelta(milliseconds=1)).isoformat(timespec="milliseconds")
+
+
+def _time(at: str) -> datetime:
+    """Read a time; what is none is earlier than all others."""
+    try:
+        found = datetime.fromisoformat(at)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _added(saved: SavedLabel, before: SavedLabel) -> SavedLabel:

@@ -23,6 +23,8 @@ _ADVICE = (
 )
 # Hidden, so that a folder listing for images never takes one for an image.
 _PREFIX = ".unfinished-"
+# What network drives say that cannot sync a folder; the file in it is synced nevertheless.
+_CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM)
 # Tokens of `atomic_path`, and what is written into the folders that are tidied.
 _TOKEN = re.compile(rf"{re.escape(_PREFIX)}[0-9a-f]{{8}}-.")
 _UNFINISHED = re.compile(r"\.unfinished-[0-9a-f]{8}-.+\.(safetensors|json|jsonl)")
@@ -156,11 +158,15 @@ def _sync(path: Path) -> None:
 def _sync_folder(folder: Path) -> None:
     if os.name == "nt":  # folders cannot be opened there, and renames are journaled
         return
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
 
 
 def _can_create_file(folder: Path) -> bool:

@@ -75,12 +75,18 @@ class CohortRecord(RecordFolders):
         """Read the states of all cases.
 
         Raises:
-            CohortError: If the file is not what this program writes.
+            CohortError: If the file is not what this program writes, or the cohort is gone.
         """
         path = self.folder / FILE_NAME
         try:
             return parse_states(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
+            if self.folder.name == FOLDER_NAME and not self.folder.parent.exists():
+                msg = (  # not to be taken for a cohort of which nothing is labeled
+                    f"The record {self.folder} cannot be read, because the folder of its cohort is"
+                    " not there any more. Connect its disk, then try again."
+                )
+                raise CohortError(msg) from None
             return CaseStates({}, 0)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             msg = (

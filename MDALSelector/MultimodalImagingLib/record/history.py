@@ -1,7 +1,8 @@
 """The history of a record: what was done, by whom and when; lines are only ever added.
 
-A line is written with one call at the end of the file and synced. A crash may leave a part of a
-line, which is never read as an event; the next one begins on a line of its own.
+A line is written with one call at the end of the file and synced, by one process at a time: network
+drives do not keep two that write at the end of a file from writing to the same place. A crash may
+leave a part of a line, which is never read as an event; the next one begins on a line of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.record.atomic_files import explained_writing
 from MultimodalImagingLib.record.case_states import utc_now
 from MultimodalImagingLib.record.json_entry import json_value
+from MultimodalImagingLib.record.locks import locked
 from MultimodalImagingLib.record.record_folders import RecordFolders
 
 FILE_NAME = "history.jsonl"
@@ -26,6 +28,8 @@ EVENTS = (
     *("claimed", "released", "evaluation-chosen", "consensus"),
     *("trained", "segmented", "selected", "imported", "exported"),
 )
+_LOCK_WAIT_S = 5.0
+_LOCK_SILENCE_S = 60.0  # writing a line takes milliseconds
 _ADVICE = (
     "Only this line of the history is missing; labels and states are kept. Free space or get"
     " permission to write there."
@@ -83,7 +87,11 @@ def append_events(record: RecordFolders, events: list[HistoryEvent]) -> None:
     """
     path = record.folder / FILE_NAME
     lines = [json.dumps(vars(e), sort_keys=True, ensure_ascii=False) + "\n" for e in events]
-    with explained_writing(f"The history {path}", _ADVICE):
+    lock, what = record.folder / "history.lock", f"The history {path}"
+    with (
+        explained_writing(what, _ADVICE),
+        locked(lock, wait_s=_LOCK_WAIT_S, silent_for_s=_LOCK_SILENCE_S, what=what),
+    ):
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
         descriptor = os.open(path, flags, 0o666)
         try:

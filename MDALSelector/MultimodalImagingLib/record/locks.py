@@ -26,6 +26,8 @@ from MultimodalImagingLib.record.json_entry import json_value
 _TOUCH_INTERVAL_S = 20.0
 _CLOCK_STEP_S = 2.0
 _UNKNOWN = 0.0
+_BEGAN = 19  # place of `starttime` behind the name in `/proc/<pid>/stat`
+_OWN_START = '{"host": '
 
 
 class LockedError(CohortError):
@@ -102,6 +104,7 @@ def _create(path: Path) -> FolderLock | None:
         "place": _place(),
         "pid": os.getpid(),
         "process_started": _process_start(os.getpid()),
+        "process_ticks": _process_ticks(os.getpid()),
         "user": user_name(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
         "token": token,
@@ -138,7 +141,7 @@ def _remove_stale(path: Path, silent_for_s: float) -> bool:
 
 def _is_stale(path: Path, owner: Mapping[str, object], silent_for_s: float) -> bool:
     try:
-        is_lock = "pid" in owner or path.stat().st_size == 0
+        is_lock = "pid" in owner or path.stat().st_size == 0 or _is_half(path)
     except OSError:
         return False
     if not is_lock:
@@ -157,6 +160,9 @@ def _may_run(owner: Mapping[str, object]) -> bool:
     now = _process_start(pid)
     if now is None:
         return False
+    ticks, known = _process_ticks(pid), owner.get("process_ticks")
+    if ticks is not None and isinstance(known, int):
+        return ticks == known
     if not isinstance(started, (int, float)) or _UNKNOWN in (now, started):
         return True
     return abs(now - started) < _CLOCK_STEP_S
@@ -176,7 +182,8 @@ def _process_start(pid: int) -> float | None:
     try:
         import psutil
     except ImportError:  # not part of Slicer
-        return _UNKNOWN
+        is_over = _process_ticks(os.getpid()) is not None and _process_ticks(pid) is None
+        return None if is_over else _UNKNOWN
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
@@ -186,6 +193,18 @@ def _process_start(pid: int) -> float | None:
         return None
     except psutil.Error:  # it runs, but may not be looked at
         return _UNKNOWN
+
+
+def _process_ticks(pid: int) -> int | None:
+    """Return when a process began by the clock of Linux that nobody sets; `None` if not known.
+
+    The time of day at which it began seems to change when the clock of the computer is set.
+    """
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes()
+        return int(state.rpartition(b")")[2].split()[_BEGAN])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _silence_s(path: Path) -> float:
@@ -201,6 +220,12 @@ def _silence_s(path: Path) -> float:
             probe.unlink(missing_ok=True)
 
 
+def _is_half(path: Path) -> bool:
+    """Tell whether a lock was cut while it was written, as by a crash or a full disk."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return text.startswith(_OWN_START) and not text.endswith("}")
+
+
 def _read(path: Path) -> dict[str, object]:
     try:
         content = json_value(path.read_text(encoding="utf-8"))
@@ -211,9 +236,16 @@ def _read(path: Path) -> dict[str, object]:
 
 def _refusal(path: Path, what: str) -> str:
     owner = _read(path)
-    if "pid" not in owner and path.is_file() and path.stat().st_size:
+    if "pid" not in owner and _is_foreign(path):
         return f"{what} cannot be locked: {path} is not written by this program. Move it elsewhere."
     who = f"{owner.get('user', 'another user')} on {owner.get('host', 'another computer')}"
     since = f" since {owner['since']}" if "since" in owner else ""
     process = f", process {owner['pid']}" if "pid" in owner else ""
     return f"{what} is being written by {who}{process}{since}. Try again when that has ended."
+
+
+def _is_foreign(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0 and not _is_half(path)
+    except OSError:  # gone meanwhile, or of a user who lets nobody read it
+        return False
