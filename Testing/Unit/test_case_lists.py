@@ -96,7 +96,7 @@ def test_case_iterator_finds_its_own_columns(
 ) -> None:
     write_case_iterator(cohort, record, tmp_path / "list.csv", "T1")
     found = rows(tmp_path / "list.csv")
-    assert list(found[0]) == ["patient", "path", "image", "mask", "FLAIR"]
+    assert list(found[0]) == ["patient", "path", "image", "mask", "state", "FLAIR"]
     assert [row["patient"] for row in found] == sorted(CASES)
     by_case = {row["patient"]: row for row in found}
     assert by_case["p-2"]["mask"] == str((record.labels / "p-2.seg.nrrd").absolute())
@@ -155,3 +155,50 @@ def test_foreign_files_are_not_replaced(
     with pytest.raises(UsageError, match="--case-iterator"):
         write_case_iterator(cohort, record, tmp_path / "list.csv", "T1")
     assert (tmp_path / WORKING).read_text() == (tmp_path / "list.csv").read_text() == "mine"
+
+
+def test_names_in_any_letters_are_read_as_pyyaml_writes_them(
+    cohort: Cohort, tmp_path: Path
+) -> None:
+    """`yaml.dump` escapes what is not ASCII, and folds what is longer than 80 characters."""
+    long = "word " * 20
+    text = (
+        "CASES:\n- p-1_t1.nii.gz\n"
+        '- "\\xC4rzte\\_\\u0141\\U0001F600.nii.gz"\n'
+        '- "\\xC4rzte word word word word word word word word word word word word word\\\n'
+        '  \\ word word word word word word word x.nii.gz"\n'
+        "- word word word word word word word word word word word word word word word word\n"
+        "  word word word word x.nii.gz\n"
+    )
+    (tmp_path / "list.yaml").write_text(text)
+    found = read_list(tmp_path / "list.yaml", cohort)
+    assert found.cases == ("p-1",)
+    assert found.unknown == (
+        "Ärzte\xa0Ł😀.nii.gz",
+        f"Ärzte {long}x.nii.gz",
+        f"{long}x.nii.gz",
+    )
+
+
+def test_a_table_of_a_spreadsheet_is_read(cohort: Cohort, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("uid;note\np-1;a, b\n;\np-1;\n")
+    found = read_list(tmp_path / "list.csv", cohort)
+    assert (found.cases, found.repeated) == (("p-1",), ("p-1",))
+    assert found.unknown == ("a row without a name",)
+
+
+def test_files_are_known_in_both_forms_of_a_letter(cohort: Cohort, tmp_path: Path) -> None:
+    path = cohort.cases[0].images["T1"].path
+    path.rename(path.with_name("A\u0308_t1.nii.gz"))
+    (tmp_path / "list.yaml").write_text("CASES:\n- \xc4_t1.nii.gz\n")
+    assert len(read_list(tmp_path / "list.yaml", find_cohort(cohort.root)).cases) == 1
+
+
+def test_a_users_own_table_of_case_iterator_is_not_replaced(
+    cohort: Cohort, record: CohortRecord, tmp_path: Path
+) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text("patient,path,image,mask\np-1,,mine.nii.gz,\n")
+    with pytest.raises(UsageError, match="--case-iterator"):
+        write_case_iterator(cohort, record, file, "T1")
+    assert "mine" in file.read_text()

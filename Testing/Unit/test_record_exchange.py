@@ -265,3 +265,23 @@ def test_an_export_that_fails_leaves_nothing(
         export_record(full, tmp_path / "out", NullReporter())
     assert not (tmp_path / "out").exists()
     assert len(saved_labels(full)) == 5
+
+
+def test_a_case_whose_label_is_missing_stays_to_be_labeled(tmp_path: Path) -> None:
+    one, other = made(tmp_path / "one"), made(tmp_path / "two")
+    save(one, "a", "ana", "label")
+    save(one, "b", "ana", "label")
+    export_record(one, tmp_path / "out", NullReporter())
+    (tmp_path / "out" / "labels" / "a" / "ana.seg.nrrd").write_text("half")
+    assert len(merged(other, tmp_path / "out").conflicts) == 1
+    states = other.read_states()
+    assert (states.of("a"), states.of("b")) == (CaseState.UNLABELLED, CaseState.LABELLED)
+
+
+def test_a_reader_in_other_capitals_is_not_a_second_one(tmp_path: Path) -> None:
+    one, other = made(tmp_path / "one"), made(tmp_path / "two")
+    save(one, "a", "ANA", "label")
+    save(other, "a", "ana", "label")
+    export_record(one, tmp_path / "out", NullReporter())
+    merged(other, tmp_path / "out")
+    assert list(other.read_states().labels["a"]) == ["ana"]

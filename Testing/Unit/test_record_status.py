@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from record_writer import GRID, write_segmentation
 
+from MDALSelectorLib.__main__ import main
 from MDALSelectorLib.exchange.record_status import record_status
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.cohort import find_cohort
 from MultimodalImagingLib.cohorts.label_maps import label_map_place, write_label_map
 from MultimodalImagingLib.cohorts.reader_labels import reader_label_place
 from MultimodalImagingLib.cohorts.saved_labels import new_saved_label, note_saved_label
+from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.geometry import Volume
 from MultimodalImagingLib.images.volume_io import write_volume
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord, open_record
@@ -26,8 +28,9 @@ def cohort(tmp_path: Path) -> Cohort:
     for case in ("a", "b", "c"):
         for modality in ("t1", "flair"):
             (tmp_path / "cohort" / case).mkdir(parents=True, exist_ok=True)
-            array = np.random.default_rng(1).normal(size=GRID.array_shape).astype(np.float32)
-            write_volume(tmp_path / "cohort" / case / f"{modality}.nii.gz", Volume(array, GRID))
+            array = np.random.default_rng(ord(case)).normal(size=GRID.array_shape)
+            volume = Volume(array.astype(np.float32), GRID)
+            write_volume(tmp_path / "cohort" / case / f"{modality}.nii.gz", volume)
     return find_cohort(tmp_path / "cohort")
 
 
@@ -83,3 +86,31 @@ def test_what_is_not_as_it_was_saved_is_named(cohort: Cohort, record: CohortReco
     assert "1 case that the cohort cohort does not have: z" in texts
     place.unlink()
     assert "is not in the record any more" in record_status(cohort, record).problems[0]
+
+
+def test_a_list_suggests_what_may_be_and_says_what_becomes_of_the_rest(
+    cohort: Cohort, record: CohortRecord, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record.set_evaluation({"a": "site 1"}, seed=1)
+    record.change_states({"b": CaseState.CONFIRMED})
+    save(record, "c", 1)
+    (tmp_path / "list.csv").write_text("uid\na\nb\nb\nc\nd\n")
+    assert main(["import", str(cohort.root), str(tmp_path / "list.csv")]) == 0
+    states, said = record.read_states(), "".join(capsys.readouterr())
+    assert [states.of(case) for case in "abc"] == [
+        CaseState.UNLABELLED,
+        CaseState.SUGGESTED,
+        CaseState.LABELLED,
+    ]
+    assert record.confirmed_cases() == {"b"}
+    for text in ("kept for testing and not suggested: a", "stays labeled: c", "once: b", "d"):
+        assert text in said
+
+
+def test_a_cohort_whose_disk_is_gone_is_not_one_without_labels(
+    cohort: Cohort, record: CohortRecord, tmp_path: Path
+) -> None:
+    save(record, "a", 1)
+    cohort.root.rename(tmp_path / "elsewhere")
+    with pytest.raises(CohortError, match="Connect its disk"):
+        record.read_states()

@@ -19,16 +19,29 @@ from MDALSelectorLib.exchange.record_status import record_status
 from MultimodalImagingLib.cohorts.case_table import export_table
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.cohort import find_cohort
+from MultimodalImagingLib.cohorts.evaluation_set import read_evaluation_set
+from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.environment import is_unicode, same_name
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.jobs.texts import counted, listed
 from MultimodalImagingLib.record.claims import PURPOSES
-from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord, open_record
+from MultimodalImagingLib.record.cohort_record import (
+    CaseState,
+    CaseStates,
+    CohortRecord,
+    open_record,
+)
 from MultimodalImagingLib.record.history import append_event
 from MultimodalImagingLib.record.ownership import check_apart
 from MultimodalImagingLib.record.readers import default_reader
 
+# States of cases that a list may suggest, and what others are, in words.
+_TO_SUGGEST = (CaseState.UNLABELLED, CaseState.CONFIRMED)
+_STAYS = {
+    CaseState.LABELLED: "labeled",
+    CaseState.CHECK_PAIRING: "to be checked for pairing before they are labeled",
+}
 _LISTS = (".csv", ".yaml", ".yml")
 
 
@@ -188,10 +201,27 @@ def run_import(options: argparse.Namespace, reporter: Reporter) -> int:
 
 def _import_list(file: Path, cohort: Cohort, record: CohortRecord, reporter: Reporter) -> int:
     found = read_list(file, cohort)
-    states = record.read_states()
-    new = [case for case in found.cases if states.of(case) is CaseState.UNLABELLED]
+    states, held = record.read_states(), read_evaluation_set(cohort, record).held_out
+    now = {case: _state_of(case, record, states) for case in found.cases}
+    open_cases = [case for case, state in now.items() if state in _TO_SUGGEST]
+    new = [case for case in open_cases if case not in held]
     record.change_states(dict.fromkeys(new, CaseState.SUGGESTED), seen_revision=states.revision)
     append_event(record, "imported", details={"list": file.name, "cases": len(new)})
+    kept = [case for case in open_cases if case in held]
+    if kept:
+        reporter.warning(
+            f"{counted(len(kept), 'case')} of the list {'is' if len(kept) == 1 else 'are'} kept for"
+            f" testing and not suggested: {listed(kept)}. Label them like the others, but do not"
+            " train on them."
+        )
+    for state in sorted({*now.values()} - {*_TO_SUGGEST}):
+        stay = [case for case, own in now.items() if own is state]
+        reporter.info(
+            f"{counted(len(stay), 'case')} of the list {'stays' if len(stay) == 1 else 'stay'}"
+            f" {_STAYS.get(state, state)}: {listed(stay)}."
+        )
+    if found.repeated:
+        reporter.info(f"Named more than once, and counted once: {listed(list(found.repeated))}.")
     if found.unknown:
         reporter.warning(
             f"{counted(len(found.unknown), 'row', 'names', 'name')} no case of this cohort:"
@@ -205,6 +235,12 @@ def _import_list(file: Path, cohort: Cohort, record: CohortRecord, reporter: Rep
     reporter.info(f"{counted(len(new), 'case', 'is', 'are')} suggested now.")
     reporter.result({"suggested": new, "unknown": list(found.unknown)})
     return 0
+
+
+def _state_of(case: str, record: CohortRecord, states: CaseStates) -> CaseState:
+    state = states.of(case)
+    is_labeled = state in _TO_SUGGEST and is_labelled(case, None, record, None)
+    return CaseState.LABELLED if is_labeled else state
 
 
 def _told(merged: Merged) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 
+from MDALSelectorLib.exchange.yaml_list import HEAD, list_text, listed_texts
 from MultimodalImagingLib.cohorts.case_table import file_path
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
 from MultimodalImagingLib.cohorts.labelled_cases import label_that_counts
@@ -26,9 +26,10 @@ from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord
 from MultimodalImagingLib.record.ownership import check_own_files
 
 WORKING, REMAINING = "working_list.yaml", "remaining_list.yaml"
-_YAML_HEAD = "CASES:"
-_ITERATOR_HEAD = ("patient", "path", "image", "mask")
+# The state is only there to tell a table of this program from one that a user made.
+_ITERATOR_HEAD = ("patient", "path", "image", "mask", "state")
 _ID_COLUMNS = ("uid", "case", "patient", "id")
+_DELIMITERS = (",", ";", "\t")  # spreadsheets of many countries write semicolons
 _DONE = (CaseState.LABELLED, CaseState.SKIPPED)
 
 
@@ -40,11 +41,13 @@ class CaseList:
         cases: The cases that it names, in its order.
         unknown: What it names that is no case of the cohort.
         n_masks: How many label files it names.
+        repeated: The cases that it names more than once.
     """
 
     cases: tuple[str, ...]
     unknown: tuple[str, ...] = ()
     n_masks: int = 0
+    repeated: tuple[str, ...] = ()
 
 
 def write_case_iterator(cohort: Cohort, record: CohortRecord, file: Path, primary: str) -> None:
@@ -73,7 +76,8 @@ def write_case_iterator(cohort: Cohort, record: CohortRecord, file: Path, primar
         )
         images = [file_path(case.images.get(name)) or "" for name in (primary, *others)]
         root = str(cohort.root.absolute())
-        writer.writerow([case.case_id, root, images[0], file_path(label) or "", *images[1:]])
+        own = (case.case_id, root, images[0], file_path(label) or "")
+        writer.writerow([*own, str(states.of(case.case_id)), *images[1:]])
     write_text(file, text.getvalue())
 
 
@@ -104,8 +108,8 @@ def write_slicercart(cohort: Cohort, record: CohortRecord, folder: Path, primary
     states = record.read_states()
     remaining = [name for case, name in names.items() if states.of(case) not in _DONE]
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / WORKING, _yaml(sorted(names.values())))
-    write_text(folder / REMAINING, _yaml(sorted(remaining)))
+    write_text(folder / WORKING, list_text(sorted(names.values())))
+    write_text(folder / REMAINING, list_text(sorted(remaining)))
     return len(remaining)
 
 
@@ -123,7 +127,7 @@ def read_list(file: Path, cohort: Cohort) -> CaseList:
     try:
         text = file.read_text(encoding="utf-8-sig")
         if is_yaml:
-            found = _from_names([[name] for name in _yaml_names(text)], cohort)
+            found = _from_names([[name] for name in listed_texts(text)], cohort)
         else:
             found = _from_table(text, cohort)
     except (OSError, ValueError, csv.Error) as error:
@@ -142,7 +146,9 @@ def read_list(file: Path, cohort: Cohort) -> CaseList:
 
 
 def _from_table(text: str, cohort: Cohort) -> CaseList:
-    rows = list(csv.DictReader(io.StringIO(text)))
+    head = text.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=head.count)
+    rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
     columns = {name.strip().lower(): name for name in (rows[0] if rows else ()) if name}
     ids = [columns[name] for name in _ID_COLUMNS if name in columns]
     masks = [name for key, name in columns.items() if "mask" in key or "segmentation" in key]
@@ -150,29 +156,34 @@ def _from_table(text: str, cohort: Cohort) -> CaseList:
     cells = [[row[name] or "" for name in (*ids, *others)] for row in rows]
     found = _from_names(cells, cohort)
     n_masks = sum(any(row[name] for name in masks) for row in rows)
-    return CaseList(found.cases, found.unknown, n_masks)
+    return replace(found, n_masks=n_masks)
 
 
 def _from_names(rows: Sequence[Sequence[str]], cohort: Cohort) -> CaseList:
     """Find the case of every row: by its name, else by one of its files."""
     known = _known_names(cohort)
-    cases: dict[str, None] = {}
+    cases: Counter[str] = Counter()
     unknown: list[str] = []
     for row in rows:
         found = next((known[key] for cell in row for key in _keys(cell) if key in known), None)
         if found is None:
-            unknown.append(next((cell for cell in row if cell), ""))
+            unknown.append(next((cell for cell in row if cell), "a row without a name"))
         else:
-            cases[found] = None
-    return CaseList(tuple(cases), tuple(unknown))
+            cases[found] += 1
+    repeated = tuple(case for case, n in cases.items() if n > 1)
+    return CaseList(tuple(cases), tuple(unknown), repeated=repeated)
 
 
 def _known_names(cohort: Cohort) -> dict[str, str]:
     """Return the case per name of a case, path of a file, and name of a file that only one has."""
-    files = [(case.case_id, image.path) for case in cohort.cases for image in case.images.values()]
+    files = [
+        (case.case_id, Path(same_name(str(image.path.absolute()))))
+        for case in cohort.cases
+        for image in case.images.values()
+    ]
     n_cases = Counter(name for name, _ in {(path.name, case) for case, path in files})
     known = {path.name: case for case, path in files if n_cases[path.name] == 1}
-    known |= {path.absolute().as_posix(): case for case, path in files}
+    known |= {path.as_posix(): case for case, path in files}
     return known | {case.case_id: case.case_id for case in cohort.cases}
 
 
@@ -188,37 +199,5 @@ def _with(cohort: Cohort, modality: str) -> list[Case]:
     return [case for case in cohort.cases if modality in case.images]
 
 
-def _yaml(names: Sequence[str]) -> str:
-    """Write a list as YAML; a text in JSON is one in YAML."""
-    if not names:
-        return f"{_YAML_HEAD} []\n"
-    return "".join([f"{_YAML_HEAD}\n", *(f"- {json.dumps(name)}\n" for name in names)])
-
-
 def _is_yaml(data: bytes) -> bool:
-    return data.startswith(_YAML_HEAD.encode())
-
-
-def _yaml_names(text: str) -> list[str]:
-    """Read the only kind of YAML that SlicerCART writes: one key with a list of texts.
-
-    Raises:
-        ValueError: If it is another kind.
-    """
-    lines = [line for line in text.splitlines() if line.strip() not in ("", "---")]
-    head = lines.pop(0) if lines else ""
-    if head.strip() not in (_YAML_HEAD, f"{_YAML_HEAD} []"):
-        msg = f"it does not begin with {_YAML_HEAD}"
-        raise ValueError(msg)
-    return [_yaml_text(line) for line in lines]
-
-
-def _yaml_text(line: str) -> str:
-    item = line.strip()
-    if not item.startswith("- "):
-        msg = f"{item!r} is no entry of a list"
-        raise ValueError(msg)
-    item = item[2:].strip()
-    if item.startswith('"'):
-        return str(json.loads(item))
-    return item[1:-1].replace("''", "'") if item.startswith("'") else item
+    return data.startswith(HEAD.encode())

@@ -33,7 +33,7 @@ from MultimodalImagingLib.record.history import (
     append_events,
     read_history,
 )
-from MultimodalImagingLib.record.readers import CONSENSUS
+from MultimodalImagingLib.record.readers import CONSENSUS, spelling_of
 from MultimodalImagingLib.record.rounds import append_round, read_rounds, write_rounds
 
 REPLACE = "--replace"
@@ -138,9 +138,8 @@ class _Merge:
                 f"The group of case {case} for testing", evaluation[case], group
             ):
                 evaluation[case] = group
-        merged = replace(
-            current, entries=self._entries(current, content), claims=claims, evaluation=evaluation
-        )
+        entries = self._entries(current, content)
+        merged = replace(current, entries=entries, claims=claims, evaluation=evaluation)
         return replace(merged, labels=self._labels(current, labels))
 
     def add_history(self, content: RecordContent) -> None:
@@ -164,8 +163,13 @@ class _Merge:
 
     def _entries(self, current: CaseStates, content: RecordContent) -> dict[str, StateEntry]:
         entries = dict(current.entries)
+        is_here = {label.case_id: False for label in content.labels}
+        for label in content.labels:
+            is_here[label.case_id] |= self._place(label).is_file()
         for case, new in content.entries.items():
             old = entries.get(case)
+            if new.state is CaseState.LABELLED and not is_here.get(case, True):
+                continue  # its label was not imported, which was said: it is still to be labeled
             if old == new or (old is not None and _is_less(new, old)):
                 continue
             if (
@@ -185,7 +189,7 @@ class _Merge:
             place = self._place(label)
             own = found.get(label.case_id, {})
             key = label_key(label.reader, is_blinded=label.is_blinded)
-            key = class_key(place) if is_class_file(label.path) else key
+            key = class_key(place) if is_class_file(label.path) else spelling_of(key, own)
             path = place.relative_to(self._record.folder).as_posix()
             noted = replace(label, path=path)
             if key not in own or own[key].sha256 != label.sha256:
