@@ -11,6 +11,7 @@ from MDALSelectorLib.exchange.record_content import read_content
 from MDALSelectorLib.exchange.record_export import export_record
 from MDALSelectorLib.exchange.record_merge import merge_content
 from MDALSelectorLib.exchange.record_status import record_status
+from MultimodalImagingLib.cohorts import class_labels
 from MultimodalImagingLib.cohorts.case_table import export_table
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
 from MultimodalImagingLib.cohorts.class_labels import (
@@ -31,6 +32,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns
 from MultimodalImagingLib.cohorts.saved_labels import changed_elsewhere
 from MultimodalImagingLib.errors import CohortError, CrossModalError, ModelError, UsageError
 from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.record import locks
 from MultimodalImagingLib.record.class_task import (
     COLORS,
     ClassTask,
@@ -203,6 +205,40 @@ def test_undo_brings_the_former_class_or_none_back(record: CohortRecord) -> None
     states = take_back_class_label(record, first, None)
     assert states.of("a") is not CaseState.LABELLED
     assert read_class_labels(record, TASK).of_case == {}
+
+
+def test_an_undo_that_a_crash_cut_can_be_undone_again(
+    record: CohortRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label = new_class_label("a", "AB", "benign")
+    record.change_states({"a": CaseState.SUGGESTED})
+    save_class_label(record, label)
+
+    def crash(_path: Path, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    unused = record.folder / "lock that was released"
+
+    with monkeypatch.context() as patch:
+        patch.setattr(class_labels, "append_event", crash)
+        patch.setattr(Path, "unlink", crash)
+        patch.setattr(locks.FolderLock, "release", lambda lock: lock._path.replace(unused))
+        with pytest.raises(KeyboardInterrupt):
+            take_back_class_label(record, label, None)
+    assert changed_elsewhere(record) == ()  # nothing is noted that is not there
+    assert take_back_class_label(record, label, None).of("a") is CaseState.SUGGESTED
+    assert read_class_labels(record, TASK).of_case == {}
+
+
+def test_a_class_that_has_no_place_is_told_with_what_to_do(
+    record: CohortRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_path: Path, **_options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", fails)
+    with pytest.raises(CrossModalError, match="Get permission to write there"):
+        save_class_label(record, new_class_label("a", "AB", "benign"))
 
 
 def test_undo_of_one_reader_leaves_the_case_labeled_by_another(record: CohortRecord) -> None:

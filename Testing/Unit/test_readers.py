@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from MultimodalImagingLib.cohorts import consensus
 from MultimodalImagingLib.cohorts.agreement import (
     agreement_sentences,
     disagreeing,
@@ -221,6 +222,60 @@ def test_a_consensus_that_was_edited_elsewhere_is_left(cohort: Cohort) -> None:
     with pytest.raises(CohortError, match="was changed in another program"):
         withdraw_consensus(case, cohort, record)
     assert consensus_place("a", record).read_bytes() == b"edited"
+
+
+@pytest.mark.parametrize("moment", ["note_saved_label", "_without_consensus"])
+def test_a_crash_keeps_nobody_from_the_consensus(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    record, case = open_record(cohort.root), cohort.cases[0]
+    for reader in ("AB", "CD"):
+        save(record, "a", reader, {"Tumor": box(1, 5)})
+
+    def crash(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    def make_and_withdraw() -> None:
+        make_consensus(case, cohort, record, "staple")
+        withdraw_consensus(case, cohort, record)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(consensus, moment, crash)
+        with pytest.raises(KeyboardInterrupt):
+            make_and_withdraw()
+    if moment == "note_saved_label":
+        make_consensus(case, cohort, record, "staple")
+    assert withdraw_consensus(case, cohort, record)
+    assert changed_elsewhere(record) == ()
+
+
+def test_what_lies_outside_the_image_is_said(cohort: Cohort) -> None:
+    record = open_record(cohort.root)
+    save(record, "a", "AB", {"Tumor": box(2, 6)})
+    apart = replace(GRID, origin_mm=(8.0, 0.0, 0.0))
+    save(record, "a", "CD", {"Tumor": box(4, 12, apart)}, grid=apart)
+    made = make_consensus(cohort.cases[0], cohort, record, "majority")
+    assert any("Only 0.128 of 0.256 ml of the label of CD are" in text for text in made.remarks)
+
+
+def test_figures_of_another_primary_image_are_not_used(cohort: Cohort, tmp_path: Path) -> None:
+    record = open_record(cohort.root)
+    for reader, last in (("AB", 5), ("CD", 6)):
+        save(record, "a", reader, {"Tumor": box(2, last)})
+    (on_ct,) = measure_agreement(cohort, record, primary="CT")
+    grid = replace(GRID, size=(6, 10, 8), spacing_mm=(4.0, 1.0, 1.0), origin_mm=(1.0, 0.0, 0.0))
+    write_volume(cohort.root / "a" / "pet.nii.gz", Volume(np.ones(grid.array_shape), grid))
+    (on_pet,) = measure_agreement(find_cohort(cohort.root), record, primary="PET")
+    assert on_pet.regions != on_ct.regions
+
+
+def test_pairs_without_a_distance_are_counted(cohort: Cohort) -> None:
+    record = open_record(cohort.root)
+    save(record, "a", "AB", {"Tumor": box(2, 6)})
+    save(record, "a", "CD", {"Tumor": box(4, 8)})
+    save(record, "a", "EF", {"other": box(4, 8)})
+    text = " ".join(agreement_sentences(measure_agreement(cohort, record), record.read_states()))
+    assert "HD95 4.0 mm (none for 2 pairs in which one reader has nothing)" in text
 
 
 def test_one_reader_makes_no_consensus(cohort: Cohort) -> None:

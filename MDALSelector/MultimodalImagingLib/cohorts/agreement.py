@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from statistics import fmean
 
@@ -30,7 +30,7 @@ from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.jobs.texts import counted, listed
 from MultimodalImagingLib.record.atomic_files import write_json
 from MultimodalImagingLib.record.case_states import CaseStates
-from MultimodalImagingLib.record.checksums import file_checksum
+from MultimodalImagingLib.record.checksums import file_checksum, json_checksum
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.json_entry import (
     JsonEntry,
@@ -76,6 +76,7 @@ class Agreement:
         first_sha256: Checksum of the first label.
         second_sha256: Checksum of the second label.
         regions: Per region that either has.
+        grid_sha256: Checksum of the grid on which they were compared.
     """
 
     case_id: str
@@ -86,6 +87,7 @@ class Agreement:
     first_sha256: str
     second_sha256: str
     regions: tuple[RegionAgreement, ...]
+    grid_sha256: str = ""
 
     @property
     def is_intra(self) -> bool:
@@ -192,6 +194,9 @@ def agreement_sentences(
             means = f"Dice {fmean(r.dice for r in values):.3f}"
             distances = [r.hd95_mm for r in values if r.hd95_mm is not None]
             far = f", HD95 {fmean(distances):.1f} mm" if distances else ""
+            n_without = sum(r.hd95_mm is None and r.dice < 1 for r in values)
+            if n_without:
+                far += f" (none for {counted(n_without, 'pair')} in which one reader has nothing)"
             apart = fmean(abs(r.first_ml - r.second_ml) for r in values)
             texts.append(
                 f"{title}, {region}: {means}{far}, volumes {apart:.3g} ml apart (mean of"
@@ -232,6 +237,7 @@ def _of_case(
             sums[first],
             sums[second],
             (),
+            json_checksum(asdict(grid)),
         )
         if _key(empty) in known:
             yield known[_key(empty)]
@@ -271,5 +277,5 @@ def _key(pair: Agreement) -> tuple[str, ...]:
     return (
         *(pair.case_id, pair.first, pair.second),
         *blinded,
-        *(pair.first_sha256, pair.second_sha256),
+        *(pair.first_sha256, pair.second_sha256, pair.grid_sha256),
     )

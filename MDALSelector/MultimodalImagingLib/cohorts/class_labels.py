@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from MultimodalImagingLib.cohorts.reader_labels import SEGMENTATION, folder_name, reader_label_place
 from MultimodalImagingLib.errors import CohortError, CrossModalError
 from MultimodalImagingLib.jobs.environment import same_name, user_name
-from MultimodalImagingLib.record.atomic_files import write_json
+from MultimodalImagingLib.record.atomic_files import explained_writing, write_json
 from MultimodalImagingLib.record.case_states import CaseState, CaseStates, SavedLabel
 from MultimodalImagingLib.record.checksums import file_checksum
 from MultimodalImagingLib.record.class_task import ClassTask
@@ -186,7 +186,8 @@ def save_class_label(record: CohortRecord, label: ClassLabel) -> CaseStates:
         CrossModalError: If a file cannot be written; the message says whether the class is saved.
     """
     path = class_label_place(label.case_id, label.reader, record)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with explained_writing(f"The class {path}", "Get permission to write there, then try again."):
+        path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, {"format": FORMAT_VERSION, **asdict(label)})
     place = path.absolute().relative_to(record.folder.absolute()).as_posix()
     saved = SavedLabel(
@@ -238,18 +239,21 @@ def take_back_class_label(
     if former is not None:
         return save_class_label(record, former)
     others = [own for own in path.parent.glob(f"[!.]*{SUFFIX}") if own != path]
-    path.unlink()
 
     def change(current: CaseStates) -> CaseStates:
         own = dict(current.labels.get(given.case_id, {}))
         own.pop(class_key(path), None)
         changed = replace(current, labels={**current.labels, given.case_id: own})
         entry = current.entries.get(given.case_id)
-        if entry is None or others:
+        if entry is None or others or entry.state is not CaseState.LABELLED:
             return changed
         return with_states(changed, {given.case_id: entry.former})
 
+    # The record first: a crash between the two leaves a class that counts and can be undone again,
+    # and never a note of one that is not there.
     states = record.update(change)
+    with explained_writing(f"The class {path}", "Get permission to write there, then try again."):
+        path.unlink()
     details = {"class": "", "taken back": given.name}
     append_event(record, "saved", given.case_id, reader=given.reader, details=details)
     return states

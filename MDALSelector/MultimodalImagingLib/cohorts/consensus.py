@@ -26,7 +26,7 @@ from MultimodalImagingLib.images.label_names import BEGAN_TAG, Segment
 from MultimodalImagingLib.images.segment_masks import SegmentMasks
 from MultimodalImagingLib.images.segmentation_file import SegmentEntry, layered, segmentation_file
 from MultimodalImagingLib.images.voting import Method, voted_mask
-from MultimodalImagingLib.record.atomic_files import write_bytes
+from MultimodalImagingLib.record.atomic_files import explained_writing, write_bytes
 from MultimodalImagingLib.record.case_states import CaseStates
 from MultimodalImagingLib.record.checksums import file_checksum
 from MultimodalImagingLib.record.cohort_record import CohortRecord
@@ -34,6 +34,7 @@ from MultimodalImagingLib.record.history import append_event
 from MultimodalImagingLib.record.readers import CONSENSUS
 
 FEWEST_READERS = 2
+_ADVICE = "Labels of readers are unchanged. Free space or get permission to write there."
 _COLORS = ((0.90, 0.62, 0.0), (0.34, 0.71, 0.91), (0.0, 0.62, 0.45), (0.80, 0.47, 0.65))
 
 
@@ -98,9 +99,12 @@ def make_consensus(
     if len(readings) == FEWEST_READERS and method == "majority":
         remarks.append("The majority of two readers is what both of them marked.")
     place = consensus_place(case.case_id, record)
-    _check_unchanged(case.case_id, place, record)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(place, _content(masks, grid, found))
+    content = _content(masks, grid, found)
+    if not (place.is_file() and place.read_bytes() == content):  # else a crash came before its note
+        _check_unchanged(case.case_id, place, record)
+        with explained_writing(str(place), _ADVICE):
+            place.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(place, content)
     saved = new_saved_label(case.case_id, CONSENSUS, place, record)
     who = tuple(reading.name for reading in readings)
     note_saved_label(record, saved, note=f"consensus ({method}) of {', '.join(who)}")
@@ -119,10 +123,12 @@ def withdraw_consensus(
     """
     case_id = case.case_id
     place = consensus_place(case_id, record)
-    if not place.is_file():
+    is_noted = CONSENSUS in record.read_states().labels.get(case_id, {})
+    if not place.is_file() and not is_noted:
         return False
     _check_unchanged(case_id, place, record)
-    place.unlink()
+    with explained_writing(str(place), _ADVICE):
+        place.unlink(missing_ok=True)  # first: a consensus that is noted can be withdrawn again
     record.update(lambda current: _without_consensus(current, case_id))
     append_event(record, "consensus", case_id, details={"withdrawn": True})
     write_label_map(case_id, record, grid_of_case(case, cohort, primary))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from MultimodalImagingLib.images.segment_masks import SegmentMasks, read_segment
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.readers import BLINDED_MARK, CONSENSUS
 
+_LEAST_KEPT = 0.98
 EARLIER_NAME = "earlier label"
 
 
@@ -79,7 +81,7 @@ def read_masks(
     Args:
         readings: The readings.
         grid: The grid.
-        remarks: Receives a sentence for labels on other grids.
+        remarks: Receives a sentence for labels on other grids, and for what lies outside.
 
     Raises:
         CohortError: If a file cannot be read.
@@ -91,4 +93,13 @@ def read_masks(
             f"Drawn on another grid than the primary image, and brought to its grid to be compared:"
             f" the label of {' and of '.join(moved)}."
         )
+    voxel_ml = math.prod(grid.spacing_mm) / 1000
+    for reading, masks in found.items():
+        kept_ml = sum(int(mask.sum()) for mask in masks.masks.values()) * voxel_ml
+        if kept_ml < _LEAST_KEPT * masks.drawn_ml and masks.drawn_ml - kept_ml > voxel_ml:
+            remarks.append(
+                f"Only {kept_ml:.3g} of {masks.drawn_ml:.3g} ml of the label of {reading.name} are"
+                " on the grid of the primary image and count here; the rest lies outside, or is"
+                " finer than its voxels. Check that it was drawn on this case."
+            )
     return found

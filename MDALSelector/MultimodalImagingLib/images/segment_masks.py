@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +27,13 @@ class SegmentMasks:
         segments: What the file says of each segment, by name; empty for a label map.
         is_moved: Whether the file has other voxels than the grid, so that masks were brought to it
             by majority.
+        drawn_ml: What was drawn in all segments, ml, also outside the grid.
     """
 
     masks: Mapping[str, MaskArray]
     segments: Mapping[str, Segment]
     is_moved: bool
+    drawn_ml: float = 0.0
 
 
 def read_segment_masks(file: Path, grid: Grid) -> SegmentMasks:
@@ -48,12 +51,16 @@ def read_segment_masks(file: Path, grid: Grid) -> SegmentMasks:
         return _of_label_map(file, grid)
     layers, drawn = read_layers(ImageFile(file))
     masks: dict[str, MaskArray] = {}
+    n_drawn = 0
     for segment in segments:
         layer = whole_numbers(layers[segment.layer], file.name)
-        mask = _on_grid(layer == segment.value, drawn, grid)
+        own = layer == segment.value
+        n_drawn += int(own.sum())
+        mask = _on_grid(own, drawn, grid)
         name = segment.label.name
         masks[name] = masks[name] | mask if name in masks else mask
-    return SegmentMasks(masks, {s.label.name: s for s in segments}, _is_moved(drawn, grid))
+    looks = {s.label.name: s for s in segments}
+    return SegmentMasks(masks, looks, _is_moved(drawn, grid), n_drawn * _voxel_ml(drawn))
 
 
 def _of_label_map(file: Path, grid: Grid) -> SegmentMasks:
@@ -62,7 +69,12 @@ def _of_label_map(file: Path, grid: Grid) -> SegmentMasks:
     masks = {
         f"label {value}": _on_grid(volume.array == value, volume.grid, grid) for value in values
     }
-    return SegmentMasks(masks, {}, _is_moved(volume.grid, grid))
+    drawn_ml = int((volume.array != 0).sum()) * _voxel_ml(volume.grid)
+    return SegmentMasks(masks, {}, _is_moved(volume.grid, grid), drawn_ml)
+
+
+def _voxel_ml(grid: Grid) -> float:
+    return math.prod(grid.spacing_mm) / 1000
 
 
 def _is_moved(drawn: Grid, grid: Grid) -> bool:
