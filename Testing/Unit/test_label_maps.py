@@ -121,6 +121,21 @@ def test_numbers_go_by_name_and_overlaps_are_told(tmp_path: Path) -> None:
     assert flat_labels(file, GRID).values == {"Edema": 1, "core": 2}
 
 
+@pytest.mark.parametrize(("inner", "is_news"), [((2, 4), False), ((1, 5), True), ((0, 3), True)])
+def test_nested_segments_are_no_news_unless_nothing_is_left_of_one(
+    tmp_path: Path, inner: tuple[int, int], is_news: bool
+) -> None:
+    outer, core = np.zeros((2, *GRID.array_shape), np.uint8)
+    outer[1:5, 1:5, 1:5] = 1
+    box = slice(*inner)
+    core[box, box, box] = 1
+    segments = [("whole", 1, 0), ("core", 1, 1)]
+    file = save_segments(tmp_path / "x.seg.nrrd", [outer, core], segments, GRID)
+    remarks = flat_labels(file, GRID).remarks
+    assert bool(remarks) == is_news
+    assert all("Segments overlap" in remark for remark in remarks)
+
+
 def test_what_lies_outside_is_told(tmp_path: Path) -> None:
     array = np.ones(GRID.array_shape, np.uint8)
     far = replace(GRID, origin_mm=(-5.0, 14.0, 7.0))

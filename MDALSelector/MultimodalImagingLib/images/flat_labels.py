@@ -63,7 +63,7 @@ def flat_labels(file: Path, grid: Grid, values: Mapping[str, int] | None = None)
     n_overlapping = 0
     for segment, number in zip(segments, numbers, strict=True):
         mask = whole_numbers(layers[segment.layer], file.name) == segment.value
-        n_overlapping += int(np.count_nonzero(drawn[mask]))
+        n_overlapping += _n_lost(drawn, mask)
         drawn[mask] = number
     flat = by_majority(Volume(drawn, drawn_grid), grid)
     kind = np.uint8 if max(numbers, default=0) < 256 else np.int16
@@ -73,6 +73,16 @@ def flat_labels(file: Path, grid: Grid, values: Mapping[str, int] | None = None)
         named,
         tuple(_remarks(drawn, drawn_grid, flat, n_overlapping, unknown)),
     )
+
+
+def _n_lost(drawn: VoxelArray, mask: VoxelArray) -> int:
+    """Count the voxels that a segment takes from earlier ones; none if it lies within one of them.
+
+    Nested regions are meant so: the label map has the inner one, and the rest of the outer one.
+    """
+    below = np.unique(drawn[mask])
+    is_nested = len(below) == 1 and np.count_nonzero(drawn == below[0]) > np.count_nonzero(mask)
+    return 0 if is_nested else int(np.count_nonzero(drawn[mask]))
 
 
 def by_majority(labels: Volume, grid: Grid) -> Volume:
