@@ -321,6 +321,7 @@ def test_a_share_of_the_labels_comes_back_but_not_the_last_ones() -> None:
     done = states_of(*labels, (due.case_id, "AB", True, 30))
     assert due_reading(done, "AB", plan) is None
     assert due_reading(states_of(*labels), "AB", plan, but=[due.case_id]) != due
+    assert due_reading(states_of(*labels), "AB", plan, left=[due.case_id]) is None
     assert due_reading(states_of(*labels), "AB", RereadingPlan()) is None
     seeds = {due_reading(states_of(*labels), "AB", RereadingPlan(0.1, seed)) for seed in range(8)}
     assert len(seeds) > 1

@@ -113,6 +113,7 @@ def due_reading(
     pairs: Iterable[Agreement] = (),
     *,
     but: Collection[str] = (),
+    left: Collection[str] = (),
 ) -> DueReading | None:
     """Return the case that a reader shall read again now; `None` if none is due.
 
@@ -126,6 +127,7 @@ def due_reading(
         plan: What comes back.
         pairs: How well readings agree, as far as it was measured.
         but: Cases that are not meant, such as the open one.
+        left: Cases that were opened for that and left: no others come in their place.
     """
     taken = {
         case
@@ -137,13 +139,13 @@ def due_reading(
         for case, labels in states.labels.items()
         if (own := [label for key, label in labels.items() if _is_reading(key, label)])
     }
-    free = [case for case in sorted(readings) if case not in taken and case not in but]
+    free = [case for case in sorted(readings) if case not in {*taken, *but, *left}]
     for case in sorted(disagreeing(pairs, plan.limit)) if plan.limit else ():
         own = readings.get(case, [])
         is_new = not any(is_same_reader(label.reader, reader) for label in own)
         if case in free and len(own) == 2 and is_new:
             return DueReading(case, is_third=True)
-    n_again = sum(len(own) > 1 for own in readings.values())
+    n_again = sum(len(own) > 1 or case in left for case, own in readings.items())
     if n_again >= int(plan.share * len(readings) + 1e-9):
         return None
     latest = sorted(readings, key=lambda case: max(label.at for label in readings[case]))
