@@ -72,8 +72,7 @@ def test_an_own_claim_is_renewed_and_stands_in_the_history_once(record: CohortRe
     assert again.since == first.since
     assert is_live(again)
     let_pass(record, "a", TIMEOUT_S - 60)
-    record.touch_claim("a", "ana")
-    assert record.read_states().claims["a"].touched >= first.touched
+    assert record.claim("a", "ana").touched >= again.touched
     assert [event for event, *_ in events(record)] == ["claimed"]
 
 
@@ -91,12 +90,6 @@ def test_a_claim_that_timed_out_is_taken_and_that_is_noted(record: CohortRecord)
 def test_a_time_that_is_none_keeps_nobody_from_a_case(record: CohortRecord, touched: str) -> None:
     claim = record.claim("a", "ana")
     assert not is_live(replace(claim, touched=touched))
-
-
-def test_a_sign_of_life_without_a_claim_writes_nothing(record: CohortRecord) -> None:
-    record.touch_claim("a", "ana")
-    record.release("a", "ana")
-    assert not (record.folder / "cases.json").exists()
 
 
 @pytest.mark.parametrize(

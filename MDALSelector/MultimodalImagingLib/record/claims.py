@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from MultimodalImagingLib.errors import CohortError
-from MultimodalImagingLib.record.case_states import CaseStates, Claim, utc_now
+from MultimodalImagingLib.record.case_states import CaseStates, Claim
 from MultimodalImagingLib.record.readers import is_same_reader
 
 TIMEOUT_S = 2 * 3600.0
@@ -59,14 +59,6 @@ def with_claim(current: CaseStates, case_id: str, new: Claim) -> CaseStates:
         if found.purpose == new.purpose:
             new = replace(found, touched=new.touched)
     return replace(current, claims={**current.claims, case_id: new})
-
-
-def with_sign_of_life(current: CaseStates, case_id: str, reader: str) -> CaseStates:
-    """Return states in which the claim of a reader, if there is one, is alive."""
-    found = current.claims.get(case_id)
-    if found is None or not is_same_reader(found.reader, reader):
-        return current
-    return replace(current, claims={**current.claims, case_id: replace(found, touched=utc_now())})
 
 
 def without_claim(current: CaseStates, case_id: str, reader: str) -> CaseStates:

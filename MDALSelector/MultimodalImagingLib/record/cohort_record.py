@@ -32,12 +32,7 @@ from MultimodalImagingLib.record.case_states import (
     StateEntry,
     utc_now,
 )
-from MultimodalImagingLib.record.claims import (
-    timed_out,
-    with_claim,
-    with_sign_of_life,
-    without_claim,
-)
+from MultimodalImagingLib.record.claims import timed_out, with_claim, without_claim
 from MultimodalImagingLib.record.history import append_event, read_history
 from MultimodalImagingLib.record.locks import locked
 from MultimodalImagingLib.record.ownership import RECORD_NAME
@@ -192,15 +187,6 @@ class CohortRecord(RecordFolders):
             details = {"purpose": purpose, **timed_out(former[0])}
             append_event(self, "claimed", case_id, reader=new.reader, details=details)
         return claim
-
-    def touch_claim(self, case_id: str, reader: str) -> None:
-        """Give a sign of life for a claim; does nothing if the reader has none.
-
-        Raises:
-            LockedError: If another process is writing now.
-            CrossModalError: If the file cannot be written.
-        """
-        self.update(lambda current: with_sign_of_life(current, same_name(case_id), reader))
 
     def release(self, case_id: str, reader: str) -> None:
         """Give a case back that a reader has claimed, also on another computer.
