@@ -135,7 +135,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.showStates(self.logic.newStates(self.cases.rows))
 
     def exit(self) -> None:
-        """Keep unsaved work while another module is shown."""
+        """Give the keys back, and keep unsaved work, while another module is shown."""
         self.labeling.exit()
         super().exit()
 
@@ -289,23 +289,31 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.updateButtons()
 
     def onLoadCase(self, caseID: str = "") -> None:
-        """Open a case in place of the one before."""
+        """Open a case in place of the one before; one that is read again stays so."""
         if mayLeave(self.logic.case):
-            self.openCase(caseID or self.cases.currentCase())
+            caseID = caseID or self.cases.currentCase()
+            self.openCase(caseID, isBlinded=self.labeling.isReadAgain(caseID))
 
     def openCase(self, caseID: str, *, isBlinded: bool = False) -> bool:
-        """Open a case without asking about the one before, and return whether that worked."""
+        """Open a case without asking about the one before, and return whether that was meant."""
         with slicer.util.tryWithErrorDisplay(_("The case cannot be opened."), waitCursor=True):
             if not self.labeling.mayOpen(caseID):
                 return False
             self.ui.currentCaseLabel.text = _("Opening {case}...").format(case=caseID)
             self.logic.case.newLabels = self.labeling.labelSet.newLabels()
-            self.logic.openCase(caseID, isBlinded=isBlinded)
+            try:
+                self.logic.openCase(caseID, isBlinded=isBlinded)
+            finally:
+                self._showOpened(caseID)
+        return True
+
+    def _showOpened(self, caseID: str) -> None:
+        """Show the case if it is open, also without a draft that could not be read."""
+        if self.logic.loader.caseID == caseID:
             self.labeling.noteOpened(caseID)
             self.cases.selectCase(caseID)
             qt.QTimer.singleShot(0, self.logic.layout.settle)
         self.updateButtons()
-        return True
 
     def onCloseCaseButton(self) -> None:
         """Remove the open case and bring the former layout back."""
@@ -404,7 +412,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         """Let go of a scene that is about to be closed."""
         super().onSceneStartClose(_caller, _event)
         self.plot.show(None)
-        self.labeling.editor.leaveScene()
+        self.labeling.leaveScene()
         self.maps.forget()
         for jobs in (self.inspection, self.jobs, self.retrospect.jobs, self.readers.jobs):
             jobs.forget()

@@ -23,26 +23,26 @@ from MultimodalSlicerLib.patience import Breathe
 from MultimodalSlicerLib.segment_nodes import segmentationFromFile
 
 _SUFFIX = ".seg.nrrd"
-_NUMBER = "~"  # no name of a reader has it
+_NUMBER = "~"  # no name of a reader has it, and no number follows it in a blinded one
 
 
 class Autosave:
-    """The unsaved work of one reader at one case.
+    """The unsaved work of one reader at one case; that of a blinded reading is another's.
 
     Attributes:
         folder: Where it is kept.
     """
 
-    def __init__(self, record: CohortRecord, caseID: str, reader: str) -> None:
+    def __init__(self, record: CohortRecord, caseID: str, key: str) -> None:
         """Know what is there from before; nothing is written.
 
         Args:
             record: The record of the cohort.
             caseID: The case.
-            reader: Who reads.
+            key: The reader, with the mark of a blinded reading if it is one.
         """
         self.folder = record.autosave / folder_name(caseID)
-        self._name = plain_name(reader)
+        self._name = plain_name(key)
         self._left = tuple(self._files())
         self._own: Path | None = None
         self._taken: Path | None = None
@@ -77,6 +77,8 @@ class Autosave:
     def takeOver(self, node: slicer.vtkMRMLSegmentationNode) -> None:
         """Replace labels by the work that was left behind; its file stays until they are saved.
 
+        What this session has written stays too, and is offered next.
+
         Raises:
             ValueError: If it is not there, or cannot be read. The labels are then unchanged.
         """
@@ -90,6 +92,8 @@ class Autosave:
             with slicer.util.NodeModify(node):
                 node.GetSegmentation().DeepCopy(copy.GetSegmentation())
         self._taken = file
+        if self._own is not None:
+            self._left, self._own = (*self._left, self._own), None
 
     def giveUp(self) -> None:
         """Delete the work that was left behind and is offered, as the user wants.
@@ -124,9 +128,11 @@ class Autosave:
         if not self.folder.is_dir():
             return
         for file in sorted(self.folder.iterdir()):
-            name, _mark, number = file.name.removesuffix(_SUFFIX).partition(_NUMBER)
-            isOurs = file.name.endswith(_SUFFIX) and (not number or number.isdigit())
-            if isOurs and name.casefold() == self._name.casefold():
+            name = file.name.removesuffix(_SUFFIX)
+            begin, end = name[: len(self._name)], name[len(self._name) :]
+            isNumbered = end.startswith(_NUMBER) and end.removeprefix(_NUMBER).isdigit()
+            isOurs = file.name.endswith(_SUFFIX) and (not end or isNumbered)
+            if isOurs and begin.casefold() == self._name.casefold():
                 yield file
 
 

@@ -134,14 +134,7 @@ class CohortFiles:
             CohortError: If another process is writing, or if the case has another state now.
             UsageError: If the record cannot be created.
         """
-        record = self.open_record()
-        states = record.read_states()
-        entry = states.entries.get(case_id)
-        if entry is None or entry.state is not state:
-            msg = f"Case {case_id} is not '{state}' any more: it is '{states.of(case_id)}' now."
-            raise CohortError(msg)
-        record.change_states({case_id: entry.former}, seen_revision=states.revision)
-        return entry.former
+        return undo_state(self.open_record(), case_id, state)
 
     def open_record(self) -> CohortRecord:
         """Return the record, which is created if needed.
@@ -215,3 +208,18 @@ class CohortFiles:
         if not separator or not component.isdigit():
             return ImageFile(self.root / text)
         return ImageFile(self.root / name, int(component))
+
+
+def undo_state(record: CohortRecord, case_id: str, state: CaseState) -> CaseState:
+    """Give a case the state back that it had before this one, and return that one.
+
+    Raises:
+        CohortError: If another process is writing, or if the case has another state now.
+    """
+    states = record.read_states()
+    entry = states.entries.get(case_id)
+    if entry is None or entry.state is not state:
+        msg = f"Case {case_id} is not '{state}' any more: it is '{states.of(case_id)}' now."
+        raise CohortError(msg)
+    record.change_states({case_id: entry.former}, seen_revision=states.revision)
+    return entry.former

@@ -1,14 +1,14 @@
 """One reader at the case that is open: claim, seconds, unsaved work, and what the record is told.
 
-Must not import Qt. Labels are saved whatever becomes of the rest: what the record could not be told
-is logged.
+Must not import Qt. Labels are saved whatever becomes of the rest: what the record is to be told
+waits in `RecordNotes` until it can be written.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,10 +20,11 @@ from MultimodalImagingLib.cohorts.reader_labels import label_of_file
 from MultimodalImagingLib.cohorts.saved_labels import new_saved_label, note_saved_label
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.images.geometry import Grid
-from MultimodalImagingLib.record.case_states import CaseState, CaseStates
+from MultimodalImagingLib.record.case_states import CaseState, CaseStates, SavedLabel
 from MultimodalImagingLib.record.claims import ClaimedError
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.history import append_event
+from MultimodalImagingLib.record.locks import LockedError
 from MultimodalImagingLib.record.readers import BLINDED_MARK
 from MultimodalSlicerLib.autosave import Autosave
 from MultimodalSlicerLib.drafts import beganAs, origin
@@ -31,6 +32,7 @@ from MultimodalSlicerLib.node_observer import NodeObserver
 from MultimodalSlicerLib.patience import Breathe
 from MultimodalSlicerLib.reader import currentReader
 from MultimodalSlicerLib.reading_time import ReadingTime
+from MultimodalSlicerLib.record_notes import RecordNotes
 
 logger = logging.getLogger(__name__)
 _BEFORE_WORK = (CaseState.UNLABELLED, CaseState.SUGGESTED, CaseState.CONFIRMED)
@@ -49,21 +51,23 @@ class LabelingSession:
         remark: What the user should know of the label map that was written; may be empty.
     """
 
-    def __init__(self, caseID: str, record: CohortRecord, key: str) -> None:
+    def __init__(self, caseID: str, record: CohortRecord, key: str, notes: RecordNotes) -> None:
         """Begin; nothing is written.
 
         Args:
             caseID: The case.
             record: The record of its cohort.
             key: The reader, with the mark of a blinded reading if it is one.
+            notes: Gets what the record is to be told; who ends something here lets it tell.
         """
-        self.caseID, self.record = caseID, record
+        self.caseID, self.record, self._notes = caseID, record, notes
         self.reader, mark, _end = key.partition(BLINDED_MARK)
         self._isBlinded = bool(mark)
         self.time = ReadingTime()
-        self.kept = Autosave(record, caseID, self.reader)
+        self.kept = Autosave(record, caseID, key)
         self.claimProblem = self.remark = ""
         self._nEdits = self._nKept = 0
+        self._isWriting = False
         segmentation = slicer.vtkSegmentation
         events = (
             segmentation.SourceRepresentationModified,
@@ -112,42 +116,62 @@ class LabelingSession:
         if not self.hasNewWork:
             return None
         nEdits = self._nEdits
-        file = self.kept.write(node, breathe)
+        with self._writing(breathe) as breatheMeanwhile:
+            file = self.kept.write(node, breatheMeanwhile)
         self._nKept = nEdits
-        self._told(lambda: append_event(self.record, "autosaved", self.caseID, reader=self.reader))
+        self._tell(lambda: append_event(self.record, "autosaved", self.caseID, reader=self.reader))
         self._changeState(_BEFORE_WORK, CaseState.IN_PROGRESS)
         return file
 
     def saved(self, node: slicer.vtkMRMLSegmentationNode, file: Path) -> None:
-        """Tell the record that labels were saved, with the seconds that they took."""
-        times = self.time.take()
+        """Let the record be told that labels were saved, with the seconds that they took."""
+        times, began, note = self.time.take(), beganAs(node) or "", origin(node)
+        made: list[SavedLabel] = []
 
-        def note() -> None:
-            label = new_saved_label(
-                self.caseID, self.reader, file, self.record, is_blinded=self._isBlinded
-            )
-            label = replace(
-                label,
-                looking_s=round(times.looking_s, 1),
-                drawing_s=round(times.drawing_s, 1),
-                began=beganAs(node) or "",
-            )
-            note_saved_label(self.record, label, note=origin(node))
+        def tell() -> None:
+            if not made:
+                label = new_saved_label(
+                    self.caseID, self.reader, file, self.record, is_blinded=self._isBlinded
+                )
+                looking, drawing = round(times.looking_s, 1), round(times.drawing_s, 1)
+                made.append(replace(label, looking_s=looking, drawing_s=drawing, began=began))
+            try:
+                note_saved_label(self.record, made[0], note=note)
+            except CrossModalError:
+                if self._isNoted(made[0]):  # but the history could not be written
+                    made[0] = replace(made[0], looking_s=0.0, drawing_s=0.0)
+                raise
 
-        self._told(note)
+        self._tell(tell)
         self.forgetKept()
 
+    def _isNoted(self, label: SavedLabel) -> bool:
+        """Tell whether the record knows a label, so that its seconds are not to be added again."""
+        known = self.record.read_states().labels.get(self.caseID, {}).values()
+        return any(
+            (one.path, one.sha256) == (label.path, label.sha256) and one.at >= label.at
+            for one in known
+        )
+
     def writeMap(self, grid: Grid, values: Mapping[str, int] | None) -> None:
-        """Write the label map that programs without segmentations read; touches no scene.
+        """Let the label map be written that programs without segmentations read.
 
         Args:
             grid: Grid of the primary image.
             values: Number by name of a segment; `None` for those of the file.
         """
-        try:
-            self.remark = " ".join(write_label_map(self.caseID, self.record, grid, values).remarks)
-        except (CrossModalError, OSError) as error:
-            self.remark = str(error)
+
+        def write() -> None:
+            try:
+                written = write_label_map(self.caseID, self.record, grid, values)
+            except LockedError:
+                raise
+            except (CrossModalError, OSError) as error:
+                self.remark = str(error)
+            else:
+                self.remark = " ".join(written.remarks)
+
+        self._tell(write)
 
     def forgetKept(self) -> None:
         """Delete the unsaved work of this session: it is saved, or the user wants to lose it."""
@@ -171,7 +195,11 @@ class LabelingSession:
         if isWorkLost:
             self.forgetKept()
         if not self.claimProblem:
-            self._told(lambda: self.record.release(self.caseID, self.reader))
+            self._tell(self._release)
+
+    def _release(self) -> None:
+        if self.record.folder.is_dir():  # else the claim times out by itself
+            self.record.release(self.caseID, self.reader)
 
     def _changeState(self, expected: tuple[CaseState, ...], state: CaseState | None) -> None:
         """Give the case a state, or its former one, if it has one of those that are expected."""
@@ -185,20 +213,33 @@ class LabelingSession:
                     changes, seen_revision=states.revision, reader=self.reader
                 )
 
-        self._told(change)
+        self._tell(change)
 
-    def _told(self, tell: Callable[[], object]) -> None:
+    def _tell(self, tell: Callable[[], object]) -> None:
+        self._notes.add(self.record, self.caseID, tell)
+
+    @contextmanager
+    def _writing(self, breathe: Breathe) -> Iterator[Breathe]:
+        """Count no change that writing makes by itself: it splits overlapping segments up."""
+
+        def breatheMeanwhile() -> None:
+            self._isWriting = False
+            breathe()
+            self._isWriting = True
+
+        self._isWriting = True
         try:
-            tell()
-        except (CrossModalError, OSError) as error:
-            logger.warning("The record was not told about %s: %s", self.caseID, error)
+            yield breatheMeanwhile
+        finally:
+            self._isWriting = False
 
     def _onEdited(self, _node: object, _event: object) -> None:
-        self._nEdits += 1
-        self.time.edited()
+        if not self._isWriting:
+            self._nEdits += 1
+            self.time.edited()
 
 
-def sessionOf(caseID: str, place: Path | None) -> LabelingSession | None:
+def sessionOf(caseID: str, place: Path | None, notes: RecordNotes) -> LabelingSession | None:
     """Return a session at a case whose labels belong in a file; `None` if that is in no record.
 
     A scene of an earlier version may hold labels that belong in a file without a reader's name.
@@ -207,6 +248,6 @@ def sessionOf(caseID: str, place: Path | None) -> LabelingSession | None:
         return None
     found = label_of_file(place)
     if found is not None:
-        return LabelingSession(caseID, *found)
+        return LabelingSession(caseID, *found, notes)
     record = record_of_label(place)
-    return None if record is None else LabelingSession(caseID, record, currentReader())
+    return None if record is None else LabelingSession(caseID, record, currentReader(), notes)

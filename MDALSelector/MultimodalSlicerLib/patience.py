@@ -6,7 +6,7 @@ Must not import Qt. Nothing of a scene may be touched in the thread.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -25,7 +25,15 @@ def inThread(compute: Callable[[], Result], breathe: Breathe) -> Result:
         Exception: What the function raises.
     """
     with ThreadPoolExecutor(max_workers=1) as pool:
-        future = pool.submit(compute)
-        while not wait([future], timeout=NAP_S).done:
-            breathe()
-        return future.result()
+        return waitFor(pool.submit(compute), breathe)
+
+
+def waitFor(future: Future[Result], breathe: Breathe) -> Result:
+    """Return what a thread computes, with events handled meanwhile.
+
+    Raises:
+        Exception: What the function in the thread raises.
+    """
+    while not wait([future], timeout=NAP_S).done:
+        breathe()
+    return future.result()

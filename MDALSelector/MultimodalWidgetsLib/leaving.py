@@ -47,10 +47,11 @@ def endGuard() -> None:
 
 
 class _CloseGuard(qt.QObject):
-    """Asks before the main window closes."""
+    """Asks before the main window closes; releases the open case when the application ends."""
 
     def __init__(self) -> None:
         qt.QObject.__init__(self)
+        slicer.app.connect("aboutToQuit()", _endReading)
         self._window = slicer.util.mainWindow()
         if self._window is not None:
             self._window.installEventFilter(self)
@@ -62,11 +63,16 @@ class _CloseGuard(qt.QObject):
         return True
 
     def remove(self) -> None:
+        slicer.app.disconnect("aboutToQuit()", _endReading)
         if self._window is not None:
             self._window.removeEventFilter(self)
 
 
 _guards: list[_CloseGuard] = []
+
+
+def _endReading() -> None:
+    openCaseOf(slicer.mrmlScene).endReading()
 
 
 def _leaveScene(case: OpenCase) -> None:

@@ -16,6 +16,7 @@ from slicer.util import VTKObservationMixin
 
 from MultimodalSlicerLib.helper_nodes import keepOneFolder, removeEmptyFolder, roleOf
 from MultimodalSlicerLib.open_case import openCaseOf
+from MultimodalWidgetsLib.case_keeper import caseKeeper
 from MultimodalWidgetsLib.job_section import JobSection
 from MultimodalWidgetsLib.leaving import endGuard, guardLeaving
 from MultimodalWidgetsLib.remembered import keepOwn, takesOver
@@ -115,6 +116,7 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
 
     def cleanup(self) -> None:
         """Let go of everything before the panel is deleted."""
+        caseKeeper().stop()
         endGuard()
         self.jobs.cleanup()
         self.setParameterNode(None)
@@ -126,9 +128,10 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
         self.place.bringBack()
 
     def exit(self) -> None:
-        """Stop following the parameters while another module is shown."""
+        """Keep unsaved work, and stop following the parameters while another module is shown."""
         self.place.keep()
         self.setParameterNode(None)
+        caseKeeper().keep()
 
     def initializeParameterNode(self) -> None:
         """Use the parameters of the scene; a new one begins with the choices of the last time."""
@@ -181,6 +184,7 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
         self.ui = slicer.util.childWidgetVariables(widget)
         widget.setMRMLScene(slicer.mrmlScene)
         guardLeaving()
+        caseKeeper().start()
         openCaseOf(slicer.mrmlScene).handleEventsBy(handleEvents)
         self.jobs = JobSection(self.ui)
         requirements = Path(self.resourcePath(f"{self.moduleName}-requirements.txt"))

@@ -149,6 +149,12 @@ class Desk:
         self.segmenter.cohort.onOpenResult(case)
         slicer.app.processEvents()
 
+    def keep(self) -> None:
+        """Keep unsaved work, as happens every two minutes."""
+        from MultimodalWidgetsLib.case_keeper import caseKeeper
+
+        caseKeeper().keep()
+
     @property
     def reader(self) -> str:
         """Who reads; labels are named like their file, which is named like the reader."""

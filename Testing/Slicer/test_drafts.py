@@ -297,6 +297,9 @@ def test_a_result_that_cannot_be_read_is_told_and_the_case_opens(desk, messages,
     assert desk.case.loader.caseID == "case-2"
     assert not any(content.voxels.any() for content in contentsOf(labels(desk)))
     assert len(messages.messages) == 1
+    assert desk.selector.ui.currentCaseLabel.text == "Open: case-2"
+    assert desk.selector.ui.editorWidget.visible
+    assert desk.selector.logic.labeling.previousCase("").caseID == "case-2"
 
 
 def test_a_record_that_cannot_be_written_does_not_lose_the_label(desk, monkeypatch):
@@ -309,9 +312,14 @@ def test_a_record_that_cannot_be_written_does_not_lose_the_label(desk, monkeypat
 
     desk.open("case-2")
     paint(labels(desk))
-    monkeypatch.setattr(CohortRecord, "change_states", refuse)
-    assert desk.case.save().is_file()
-    assert not desk.case.hasUnsavedChanges()
+    with monkeypatch.context() as patch:
+        patch.setattr(CohortRecord, "update", refuse)
+        assert desk.case.save().is_file()
+        assert not desk.case.hasUnsavedChanges()
+        assert "could not be told about case-2 yet" in desk.case.notes.problem
+    desk.keep()
+    assert desk.case.notes.problem == ""
+    assert entry(desk, "case-2")["state"] == "labelled"
 
 
 def test_cases_without_a_result_begin_empty(desk, tmp_path):

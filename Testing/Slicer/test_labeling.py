@@ -114,6 +114,63 @@ def test_a_skip_that_is_not_meant_skips_nothing(desk, ui, drive, messages):
     assert states(desk).of("case-2").value == "unlabelled"
 
 
+def test_skip_and_undo_are_noted_where_the_open_case_belongs(desk, ui, drive, messages, tmp_path):
+    """Another record, then another cohort is chosen while the case is open."""
+    from plain_text import tool_tip
+
+    from MultimodalImagingLib.record.cohort_record import CohortRecord
+
+    desk.open("case-2")
+    ui.recordPathLineEdit.currentPath = str(tmp_path / "other record")
+    messages.answers.append("blurred")
+    drive.click(ui.skipButton)
+    assert states(desk).of("case-2").value == "skipped"
+    assert CohortRecord(tmp_path / "other record").read_states().entries == {}
+    drive.click(ui.undoButton)
+    assert states(desk).of("case-2").value == "unlabelled"
+    ui.recordPathLineEdit.currentPath = str(desk.record)
+    ui.cohortPathLineEdit.currentPath = str(tmp_path)
+    for button in (ui.openNextButton, ui.previousButton, ui.skipButton, ui.undoButton):
+        assert "press Inspect first" in tool_tip(button)
+
+
+def test_a_labeled_case_is_not_skipped(desk, ui, drive, messages):
+    from slicer_host import errors
+
+    from MultimodalImagingLib.errors import CohortError
+    from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord
+
+    desk.open("case-1")
+    assert not ui.skipButton.enabled
+    desk.open("case-2")
+    CohortRecord(desk.record).change_states({"case-2": CaseState.LABELLED})  # by somebody else
+    messages.answers.append("blurred")
+    with errors.expected(CohortError):
+        drive.click(ui.skipButton)
+    assert "case-2 is labeled" in messages.messages[-1]
+    assert states(desk).of("case-2") is CaseState.LABELLED
+
+
+def test_an_undo_that_fails_can_be_tried_again(desk, ui, drive, messages, monkeypatch):
+    from slicer_host import errors
+
+    from MultimodalImagingLib.errors import CohortError
+    from MultimodalImagingLib.record.cohort_record import CohortRecord
+
+    def refuse(*_args):
+        msg = "in use"
+        raise CohortError(msg)
+
+    drive.click(ui.openNextButton)
+    messages.answers.append("blurred")
+    drive.click(ui.skipButton)
+    with monkeypatch.context() as patch, errors.expected(CohortError):
+        patch.setattr(CohortRecord, "update", refuse)
+        drive.click(ui.undoButton)
+    drive.click(ui.undoButton)
+    assert states(desk).of("case-2").value == "unlabelled"
+
+
 def test_every_new_way_out_asks(desk, ui, drive, messages):
     import qt
 
@@ -145,7 +202,7 @@ def test_labels_without_a_voxel_are_saved_only_if_that_is_meant(desk, ui, drive,
     assert desk.case.loader.caseID == "case-3"
 
 
-def test_eight_clicks_lead_from_an_empty_scene_to_the_first_saved_label(
+def test_four_clicks_lead_from_an_empty_scene_to_the_first_saved_label(
     scene, load_module, messages, wait_until, cohort, tmp_path
 ):
     """Nothing is known before; drawing is not counted. The cohort's folder is typed: one."""
@@ -229,6 +286,46 @@ def test_every_reader_has_a_file_and_no_other_is_touched(desk, ui, drive):
     assert desk.labelPath("case-2").name == "MK.seg.nrrd"
 
 
+def test_a_name_that_is_still_being_typed_counts_when_a_key_opens_the_next_case(desk, ui, drive):
+    ui.readerLineEdit.clear()
+    drive.type_text(ui.readerLineEdit, "MK")
+    press_keys("Ctrl+N")
+    assert desk.case.session.reader == desk.reader == "MK" == ui.readerLineEdit.text
+    paint(labels(desk))
+    press_keys("Ctrl+Shift+S")
+    assert desk.labelPath("case-2").name == "MK.seg.nrrd"
+    assert desk.labelPath("case-2").is_file()
+
+
+def test_the_field_says_under_which_name_the_open_labels_are_saved(desk, ui, drive):
+    from MultimodalSlicerLib.reader import nameReader
+
+    first = desk.reader
+    desk.open("case-2")
+    nameReader("MK")  # as by another window
+    ui.readerLineEdit.text = "XY"
+    desk.selector.labeling.reader.onEdited()
+    assert ui.readerLineEdit.text == first
+    drive.click(ui.closeCaseButton)
+    assert ui.readerLineEdit.text == "MK"
+
+
+def press_keys(keys):
+    """Press keys as a user does, wherever the focus is."""
+    import slicer
+
+    qtest = pytest.importorskip("PySide6.QtTest").QTest  # not in the application
+    from PySide6.QtGui import QKeySequence
+    from PySide6.QtWidgets import QApplication
+
+    slicer.util.mainWindow().activateWindow()
+    slicer.app.processEvents()
+    pressed = QKeySequence(keys)[0]
+    target = QApplication.focusWidget() or QApplication.activeWindow()
+    qtest.keyClick(target, pressed.key(), pressed.keyboardModifiers())
+    slicer.app.processEvents()
+
+
 def test_a_name_that_is_no_readers_is_refused_and_the_former_one_stays(desk, ui, drive, messages):
     from slicer_host import errors
 
@@ -308,12 +405,58 @@ def test_work_that_the_user_gives_up_is_not_offered_again(desk, ui, drive, messa
 
     desk.open("case-2")
     paint(labels(desk))
-    desk.selector.labeling.clock.keep()
+    desk.keep()
     assert len(kept(desk)) == 1
     messages.answers.append(qt.QMessageBox.Discard)
     drive.click(ui.closeCaseButton)
     assert kept(desk) == []
     assert states(desk).of("case-2").value == "unlabelled"
+
+
+def test_work_is_kept_when_any_module_is_left(desk):
+    import slicer
+
+    desk.open("case-2")
+    slicer.util.selectModule("CIMLSegment")
+    paint(labels(desk))
+    slicer.util.selectModule("MDALSelector")
+    assert len(kept(desk)) == 1
+
+
+def test_time_passes_in_whatever_module(desk, ui):
+    import slicer
+
+    from MultimodalWidgetsLib.case_keeper import KEEP_S, caseKeeper
+
+    desk.open("case-2")
+    slicer.util.selectModule("CIMLSegment")
+    paint(labels(desk))
+    assert caseKeeper()._timer.active
+    for _tick in range(KEEP_S):
+        caseKeeper().tick()
+    assert len(kept(desk)) == 1
+
+
+def test_kept_work_survives_the_deletion_of_the_labels(desk, ui, drive, scene):
+    desk.open("case-2")
+    paint(labels(desk))
+    desk.keep()
+    scene.RemoveNode(labels(desk))
+    drive.click(ui.closeCaseButton)
+    assert len(kept(desk)) == 1
+    desk.open("case-2")
+    assert ui.keptFrame.visible
+
+
+def test_the_end_of_slicer_releases_the_case(desk):
+    from MultimodalWidgetsLib.leaving import guardLeaving
+
+    qt_widgets = pytest.importorskip("PySide6.QtWidgets")  # not in the application
+    guardLeaving()
+    desk.open("case-2")
+    assert set(states(desk).claims) == {"case-2"}
+    qt_widgets.QApplication.instance().aboutToQuit.emit()
+    assert not states(desk).claims
 
 
 def crash(desk):
@@ -322,7 +465,7 @@ def crash(desk):
 
     desk.open("case-2")
     paint(labels(desk), 5)
-    desk.selector.labeling.clock.keep()
+    desk.keep()
     contents, [file] = contentsOf(labels(desk)), kept(desk)
     data = file.read_bytes()
     desk.case.discard()
@@ -350,12 +493,34 @@ def test_work_of_a_session_that_crashed_is_offered_and_taken_over(desk, ui, driv
     assert kept(desk) == []
 
 
+def test_what_was_drawn_is_kept_when_other_work_is_taken_over(desk, ui, drive):
+    from MultimodalSlicerLib.label_contents import areAlike, contentsOf
+
+    _file, crashed = crash(desk)
+    desk.open("case-2")
+    paint(labels(desk), 6)
+    drawn = contentsOf(labels(desk))
+    drive.click(ui.takeKeptButton)
+    assert areAlike(contentsOf(labels(desk)), crashed)
+    drive.click(ui.takeKeptButton)
+    assert areAlike(contentsOf(labels(desk)), drawn)
+
+
+def test_nothing_is_offered_any_more_once_the_scene_is_closed(desk, ui, scene):
+    crash(desk)
+    desk.open("case-2")
+    assert "case-2" in ui.keptLabel.text
+    scene.Clear(0)
+    assert ui.keptLabel.text == ""
+    assert not ui.keptFrame.visible
+
+
 def test_work_of_a_crash_survives_what_is_drawn_before_the_answer(desk, ui, drive):
     file, _contents = crash(desk)
     data = file.read_bytes()
     desk.open("case-2")
     paint(labels(desk), 6)
-    desk.selector.labeling.clock.keep()
+    desk.keep()
     assert len(kept(desk)) == 2
     drive.click(ui.saveLabelButton)
     assert kept(desk) == [file]
@@ -377,11 +542,11 @@ def test_work_that_cannot_be_kept_is_told_in_the_panel(desk, ui, monkeypatch):
     desk.open("case-2")
     paint(labels(desk))
     monkeypatch.setattr(Autosave, "write", full)
-    desk.selector.labeling.clock.keep()
+    desk.keep()
     assert ui.keepWarningLabel.visible
     assert "The disk is full. Save it now." in ui.keepWarningLabel.text
     monkeypatch.undo()
-    desk.selector.labeling.clock.keep()
+    desk.keep()
     assert not ui.keepWarningLabel.visible
 
 
@@ -410,6 +575,23 @@ def test_keys_are_taken_only_while_the_module_is_shown(desk, ui):
     assert shortcuts._taken == []
     slicer.util.selectModule("MDALSelector")
     assert "Save and next: Ctrl+Return" in ui.shortcutsLabel.text
+
+
+def test_keys_press_the_buttons_wherever_the_focus_is(desk, ui, messages):
+    desk.open("case-1")
+    press_keys("Ctrl+N")
+    assert desk.case.loader.caseID == "case-2"
+    messages.answers.append("blurred")
+    press_keys("Ctrl+K")
+    assert states(desk).of("case-2").value == "skipped"
+    press_keys("Ctrl+U")
+    assert states(desk).of("case-2").value == "unlabelled"
+    press_keys("Ctrl+Shift+N")
+    assert desk.case.loader.caseID == "case-2"
+    paint(labels(desk))
+    press_keys("Ctrl+Return")
+    assert states(desk).of("case-2").value == "labelled"
+    assert desk.case.loader.caseID == "case-3"
 
 
 def test_no_key_is_one_of_segment_editors_or_slicers(desk):

@@ -110,13 +110,16 @@ class Monkey:
         self._leave(self.desk.selector.labeling.onOpenNextButton)
 
     def go_back(self):
-        case = self.desk.selector.logic.labeling.previousCase(self.desk.case.loader.caseID)
-        if case and self._leave(self.desk.selector.labeling.onPreviousButton):
-            assert self.desk.case.loader.caseID == case
+        before = self.desk.selector.logic.labeling.previousCase(self.desk.case.loader.caseID)
+        if before is not None and self._leave(self.desk.selector.labeling.onPreviousButton):
+            assert self.desk.case.loader.caseID == before.caseID
 
     def skip_case(self):
         case = self.desk.case.loader.caseID
-        if not case or self.desk.case.hasUnsavedChanges():
+        isLabelled = self._states().of(case) == "labelled"
+        if not self.desk.selector.ui.skipButton.enabled or isLabelled:
+            return
+        if self.desk.case.hasUnsavedChanges():
             return
         self.messages.answers.append("blurred")
         self.desk.selector.labeling.onSkipButton()
@@ -127,8 +130,8 @@ class Monkey:
     def undo(self):
         labeling = self.desk.selector.logic.labeling
         if labeling.undoText:
-            case = labeling._undoable[-1][0]
-            if self._states().of(case) == labeling._undoable[-1][1]:  # not labeled meanwhile
+            _record, case, state = labeling._undoable[-1]
+            if self._states().of(case) == state:  # not labeled meanwhile
                 self.desk.selector.labeling.onUndoButton()
 
     def _states(self):
@@ -226,7 +229,7 @@ class Monkey:
         from MultimodalSlicerLib.label_contents import areAlike, contentsOf, readContents
 
         node, isUnsaved = self.desk.case.loader.segmentation(), self.desk.case.hasUnsavedChanges()
-        self.desk.selector.labeling.clock.keep()
+        self.desk.keep()
         assert self.desk.case.hasUnsavedChanges() == isUnsaved
         if isUnsaved and not isDraft(node):
             own = self.desk.case.session.kept._own

@@ -129,8 +129,9 @@ def test_readers_are_compared_and_agree_on_a_consensus(
 
 
 def test_open_next_brings_a_labeled_case_back_without_its_label(
-    panel, know, drive, wait_until, cohort, record
+    panel, know, drive, cohort, record, messages
 ):
+    """Nothing but a choice in the list shows the earlier label: no way back, no key, no crash."""
     from MultimodalImagingLib.cohorts.reader_labels import label_files
     from MultimodalImagingLib.cohorts.reading_plan import RereadingPlan, write_plan
     from MultimodalSlicerLib.reader import currentReader
@@ -152,7 +153,50 @@ def test_open_next_brings_a_labeled_case_back_without_its_label(
     )
     before = {key: file.read_bytes() for key, file in label_files(case, record).items()}
     assert list(before) == [reader]
+
+    stays_blinded_on_every_way(panel, drive, case)
+    kept_work_is_offered_to_the_blinded_reading(panel, drive, case, record)
+    after = label_files(case, record)
+    assert {key: after[key].read_bytes() for key in before} == before
+    assert set(after) == {reader, f"{reader}~blinded"}
+    assert messages.messages == []
     panel.logic.case.close()
+
+
+def stays_blinded_on_every_way(panel, drive, case):
+    from plain_text import tool_tip
+
+    ui = panel.ui
+    assert "read again" in tool_tip(ui.skipButton)
+    assert not ui.skipButton.enabled
+    panel.onLoadCase(case)  # a double click on the open case
+    assert panel.logic.case.session.isBlinded
+
+    drive.click(ui.openNextButton)  # not now: on with what is not labeled, which is nothing
+    assert panel.logic.loader.caseID == ""
+    drive.click(ui.previousButton)
+    assert panel.logic.loader.caseID == case
+    assert panel.logic.case.session.isBlinded
+
+
+def kept_work_is_offered_to_the_blinded_reading(panel, drive, case, record):
+    from desk import paint
+
+    from MultimodalWidgetsLib.case_keeper import caseKeeper
+
+    ui = panel.ui
+    paint(panel.logic.loader.segmentation())
+    caseKeeper().keep()
+    [kept] = (record.folder / "autosave").rglob("*.seg.nrrd")
+    panel.logic.case.close()  # as after a crash: nobody has saved or given up
+    panel.openCase(case)
+    assert not ui.keptFrame.visible  # of no use to a reading that sees the label
+    panel.openCase(case, isBlinded=True)
+    assert ui.keptFrame.visible
+    drive.click(ui.takeKeptButton)
+    assert any(content.voxels.size for content in contents_of(panel.logic.loader.segmentation()))
+    drive.click(ui.saveLabelButton)
+    assert not kept.exists()
 
 
 def contents_of(node):

@@ -15,15 +15,30 @@ from slicer.i18n import tr as _
 from MDALSelectorPanelLib.nodes.case_rows import CaseRow
 from MultimodalImagingLib.cohorts.agreement import read_agreement
 from MultimodalImagingLib.cohorts.reading_plan import due_reading, read_plan
-from MultimodalImagingLib.errors import CrossModalError
+from MultimodalImagingLib.errors import CohortError, CrossModalError
 from MultimodalImagingLib.record.case_states import CaseState, CaseStates, Claim
 from MultimodalImagingLib.record.claims import live_claims
+from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.readers import is_same_reader
-from MultimodalSlicerLib.cohort_files import CohortFiles
+from MultimodalSlicerLib.cohort_files import CohortFiles, undo_state
+from MultimodalSlicerLib.labeling_session import LabelingSession
 from MultimodalSlicerLib.plurals import byNumber
 from MultimodalSlicerLib.reader import currentReader
 
 _OPEN = (CaseState.IN_PROGRESS, CaseState.SUGGESTED)
+
+
+@dataclass(frozen=True)
+class OpenedCase:
+    """A case that was opened, and how.
+
+    Attributes:
+        caseID: The case.
+        isBlinded: Whether it was opened without its earlier label.
+    """
+
+    caseID: str
+    isBlinded: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,8 +82,8 @@ class Labeling:
             run: Returns the folder of the selection that is shown; empty without one.
         """
         self._rows, self._files, self._run = rows, files, run
-        self._opened: list[str] = []
-        self._undoable: list[tuple[str, CaseState]] = []
+        self._opened: list[OpenedCase] = []
+        self._undoable: list[tuple[CohortRecord, str, CaseState]] = []
 
     def forget(self) -> None:
         """Forget what was opened and done, as it belongs to another cohort or scene."""
@@ -100,35 +115,40 @@ class Labeling:
     def dueCase(self, current: str) -> str:
         """Return the case to be read again now, without its earlier label; empty if none is due.
 
+        The open one is not meant; one that was opened for that and left is not due again.
+
         Raises:
             CohortError: If the record cannot be read.
         """
         record, known = self._files().record, {row.case_id for row in self._rows()}
+        left = {one.caseID for one in self._opened if one.isBlinded}
         due = due_reading(
             record.read_states(),
             currentReader(),
             read_plan(record),
             read_agreement(record),
             but=[current],
+            left=left,
         )
         return due.case_id if due is not None and due.case_id in known else ""
 
-    def noteOpened(self, caseID: str) -> None:
-        """Note that a case was opened."""
-        if caseID and self._opened[-1:] != [caseID]:
-            self._opened.append(caseID)
+    def noteOpened(self, caseID: str, *, isBlinded: bool = False) -> None:
+        """Note that a case was opened, and whether without its earlier label."""
+        opened = OpenedCase(caseID, isBlinded)
+        if caseID and self._opened[-1:] != [opened]:
+            self._opened.append(opened)
 
-    def previousCase(self, current: str) -> str:
-        """Return the case that was open before; empty if none was."""
+    def previousCase(self, current: str) -> OpenedCase | None:
+        """Return the case that was open before, as it was opened; `None` if none was."""
         known = {row.case_id for row in self._rows()}
-        before = list(self._opened)
-        while before and (before[-1] == current or before[-1] not in known):
+        before = [one for one in self._opened if one.caseID in known]
+        while before and before[-1].caseID == current:
             before.pop()
-        return before[-1] if before else ""
+        return before[-1] if before else None
 
-    def goBack(self, caseID: str) -> None:
+    def goBack(self, opened: OpenedCase) -> None:
         """Forget what was opened after a case, as it is opened again."""
-        while self._opened and self._opened[-1] != caseID:
+        while self._opened and self._opened[-1] != opened:
             self._opened.pop()
 
     def claimOfOther(self, caseID: str) -> Claim | None:
@@ -141,25 +161,36 @@ class Labeling:
         isOthers = claim is not None and not is_same_reader(claim.reader, currentReader())
         return claim if isOthers else None
 
-    def skip(self, caseID: str, reason: str) -> None:
-        """Note that a case is not to be labeled, and why.
+    def skip(self, session: LabelingSession, reason: str) -> None:
+        """Note in the record of the open case that it is not to be labeled, and why.
 
         Raises:
+            CohortError: If the case is labeled, which stays so.
             CrossModalError: If the record cannot be written.
         """
-        self._files().skip(caseID, reason, currentReader())
-        self._undoable.append((caseID, CaseState.SKIPPED))
+        case, record = session.caseID, session.record
+        states = record.read_states()
+        if states.of(case) is CaseState.LABELLED:
+            text = _("{case} is labeled, so it cannot be skipped. Open the next case.")
+            raise CohortError(text.format(case=case))
+        record.change_states(
+            {case: CaseState.SKIPPED},
+            seen_revision=states.revision,
+            note=reason,
+            reader=session.reader,
+        )
+        self._undoable.append((record, case, CaseState.SKIPPED))
 
     def noteConfirmed(self, caseID: str) -> None:
         """Note that the pairing of a case was confirmed, which can be undone."""
-        self._undoable.append((caseID, CaseState.CONFIRMED))
+        self._undoable.append((self._files().record, caseID, CaseState.CONFIRMED))
 
     @property
     def undoText(self) -> str:
         """What would be undone, a sentence; empty if there is nothing."""
         if not self._undoable:
             return ""
-        case, state = self._undoable[-1]
+        _record, case, state = self._undoable[-1]
         isSkip = state is CaseState.SKIPPED
         text = (
             _("Undo that {case} was skipped.") if isSkip else _("Undo that {case} was confirmed.")
@@ -179,8 +210,10 @@ class Labeling:
         """
         if not self._undoable:
             raise ValueError(_("Nothing was skipped or confirmed here since Slicer was started."))
-        case, state = self._undoable.pop()
-        return case, self._files().undo_state(case, state)
+        record, case, state = self._undoable[-1]
+        former = undo_state(record, case, state)
+        self._undoable.pop()
+        return case, former
 
     def round(self) -> Round:
         """Tell how far the labeling is.

@@ -29,9 +29,16 @@ class KeptWork:
         session = self._case.session
         file = None if session is None else session.kept.leftBehind
         self._frame.setVisible(file is not None)
-        if file is not None:
-            text = _("Labels of {case} that were not saved on {time} were kept.")
-            self._label.setText(text.format(case=self._case.loader.caseID, time=timeOf(file)))
+        text = (
+            "" if file is None else _("Labels of {case} that were not saved on {time} were kept.")
+        )
+        time = "" if file is None else timeOf(file)
+        self._label.setText(text.format(case=self._case.loader.caseID, time=time))
+
+    def leaveScene(self) -> None:
+        """Ask nothing any more: the scene is closed; the work is offered with its case again."""
+        self._frame.setVisible(False)
+        self._label.setText("")
 
     def onTakeKeptButton(self) -> None:
         """Go on with that work."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import slicer
@@ -16,6 +17,7 @@ from MDALSelectorPanelLib.widgets.class_box import ClassBox
 from MDALSelectorPanelLib.widgets.kept_work import KeptWork
 from MDALSelectorPanelLib.widgets.label_set_choice import LabelSetChoice
 from MDALSelectorPanelLib.widgets.next_steps import NextSteps
+from MDALSelectorPanelLib.widgets.reader_field import ReaderField
 from MDALSelectorPanelLib.widgets.segment_editor_box import SegmentEditorBox
 from MDALSelectorPanelLib.widgets.shortcuts import (
     NEXT,
@@ -30,7 +32,6 @@ from MDALSelectorPanelLib.widgets.shortcuts import (
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.case_states import CaseState
 from MultimodalSlicerLib.label_contents import isEmpty
-from MultimodalSlicerLib.reader import currentReader, nameReader
 from MultimodalWidgetsLib.case_menu import askReason
 from MultimodalWidgetsLib.leaving import mayLeave
 from MultimodalWidgetsLib.widget_additions import showText
@@ -43,7 +44,7 @@ class Panel(Protocol):
     """What the section needs of the panel."""
 
     def openCase(self, caseID: str, *, isBlinded: bool = False) -> bool:
-        """Open a case without asking, and return whether that worked."""
+        """Open a case without asking about the one before, and return whether that was meant."""
 
     def saveLabels(self) -> bool:
         """Save the labels of the open case, and return whether that worked."""
@@ -62,7 +63,8 @@ class LabelingSection:
         editor: Segment Editor.
         classes: What is in its place where cases are classified.
         labelSet: What an empty segmentation holds.
-        clock: Counts the time, and keeps unsaved work.
+        clock: Shows the time, and whether unsaved work is kept.
+        reader: Who reads.
         next: The next uncertain place, and the end of a round.
     """
 
@@ -82,8 +84,7 @@ class LabelingSection:
         self.clock = CaseClock(logic.case, ui.timeLabel, ui.keepWarningLabel)
         self._kept = KeptWork(ui, logic.case)
         self.next = NextSteps(ui, logic)
-        ui.readerLineEdit.setText(currentReader())
-        ui.readerLineEdit.connect("editingFinished()", self.onReaderEdited)
+        self.reader = ReaderField(ui.readerLineEdit, logic.case)
         ui.shortcutsLabel.setText(shortcutsText())
         self._shortcuts = Shortcuts(
             {
@@ -109,15 +110,18 @@ class LabelingSection:
 
     def enter(self) -> None:
         """Take keys while the module is shown."""
-        self._ui.readerLineEdit.setText(currentReader())
         self._shortcuts.install()
         self.editor.enter()
 
     def exit(self) -> None:
-        """Keep unsaved work, and give the keys back."""
+        """Give the keys back."""
         self._shortcuts.remove()
         self.editor.exit()
-        self.clock.keep()
+
+    def leaveScene(self) -> None:
+        """Let go of the scene, which is about to be closed."""
+        self.editor.leaveScene()
+        self._kept.leaveScene()
 
     def cleanup(self) -> None:
         """Let go of everything before the panel is deleted."""
@@ -128,8 +132,10 @@ class LabelingSection:
         """Ask before a case is opened that another reader has open.
 
         Raises:
+            UsageError: If the name that was typed cannot be that of a reader.
             CohortError: If the record cannot be read.
         """
+        self.reader.take()
         claim = self._labeling.claimOfOther(caseID)
         if claim is None:
             return True
@@ -146,11 +152,11 @@ class LabelingSection:
             self._openNext()
 
     def onPreviousButton(self) -> None:
-        """Open the case that was open before."""
-        case = self._labeling.previousCase(self._logic.loader.caseID)
-        if case and mayLeave(self._logic.case):
-            self._labeling.goBack(case)
-            self._panel.openCase(case)
+        """Open the case that was open before, without its earlier label if it was so then."""
+        opened = self._labeling.previousCase(self._logic.loader.caseID)
+        if opened is not None and mayLeave(self._logic.case):
+            self._labeling.goBack(opened)
+            self._panel.openCase(opened.caseID, isBlinded=opened.isBlinded)
 
     def onSaveNextButton(self) -> None:
         """Save, and open the case to be labeled next."""
@@ -159,32 +165,27 @@ class LabelingSection:
 
     def onSkipButton(self) -> None:
         """Skip the open case with a reason, and open the next one."""
-        case = self._logic.loader.caseID
-        reason = askReason(case) if case else None
-        if reason is None or not mayLeave(self._logic.case):
+        case = self._logic.case
+        session = case.session
+        reason = None if session is None else askReason(session.caseID)
+        if session is None or reason is None or not mayLeave(case):
             return
         with slicer.util.tryWithErrorDisplay(_("The state cannot be kept.")):
-            self._labeling.skip(case, reason)
-            self._panel.showStates({case: CaseState.SKIPPED})
-            self._openNext()
+            case.notes.inTurn(partial(self._labeling.skip, session, reason), case.breathe)
+        self._panel.showStates({session.caseID: CaseState.SKIPPED})
+        self._openNext()
 
     def onUndoButton(self) -> None:
         """Undo the last skip or confirmation."""
         with slicer.util.tryWithErrorDisplay(_("This cannot be undone.")):
-            case, state = self._labeling.undo()
-            self._panel.showStates({case: state})
-            self._panel.updateButtons()
+            undone = self._logic.case.notes.inTurn(self._labeling.undo, self._logic.case.breathe)
+        self._panel.showStates(dict([undone]))
+        self._panel.updateButtons()
 
-    def onReaderEdited(self) -> None:
-        """Keep the name of the reader."""
-        edit = self._ui.readerLineEdit
-        if edit.text == currentReader():
-            return
-        try:
-            with slicer.util.tryWithErrorDisplay(_("The name of the reader cannot be kept.")):
-                nameReader(edit.text)
-        finally:
-            edit.setText(currentReader())
+    def isReadAgain(self, caseID: str) -> bool:
+        """Tell whether a case is open that is read again without its earlier label."""
+        session = self._logic.case.session
+        return session is not None and session.isBlinded and session.caseID == caseID
 
     def update(self) -> None:
         """Show the open case and how far the labeling is."""
@@ -202,12 +203,7 @@ class LabelingSection:
         showText(self._ui.claimLabel, " ".join(filter(None, remarks)))
         self._kept.update()
         self.next.update()
-        self._ui.readerLineEdit.setEnabled(not caseID)
-        self._ui.readerLineEdit.toolTip = (
-            _("Close the case first: its labels are saved under this name.")
-            if caseID
-            else _("Your labels are saved under this name. Initials or your login name will do.")
-        )
+        self.reader.show()
         self._ui.roundLabel.setText(self._roundText())
 
     def classGiven(self, caseID: str) -> None:
@@ -223,33 +219,50 @@ class LabelingSection:
         """
         caseID = self._logic.loader.caseID
         noOpen = "" if caseID else _("Open a case first.")
-        noNext = "" if self._logic.rows() else _("Choose a cohort and press Inspect first.")
+        noNext = self._noCohort()
         before = self._labeling.previousCase(caseID)
         noBefore = "" if before else _("No other case was open before.")
         noUndo = "" if self._labeling.undoText else _("Nothing was skipped or confirmed here.")
         return {
             "openNextButton": noNext,
-            "previousButton": noBefore,
-            "saveNextButton": noOpen or nothingToSave,
-            "skipButton": noOpen,
-            "undoButton": noUndo,
+            "previousButton": noNext or noBefore,
+            "saveNextButton": noOpen or nothingToSave or noNext,
+            "skipButton": noOpen or self._notToSkip(caseID) or noNext,
+            "undoButton": noNext or noUndo,
             **self.next.problems(),
         }
 
+    def _noCohort(self) -> str:
+        """Say why the cases that are listed are not those of the cohort that is chosen."""
+        cohort = self._logic.getParameterNode().cohortPath
+        isKnown = self._logic.isInspected(cohort) or self._logic.ranking.facts.cohort == cohort
+        isListed = isKnown and bool(self._logic.rows())
+        return "" if isListed else _("Choose a cohort and press Inspect first.")
+
+    def _notToSkip(self, caseID: str) -> str:
+        if self._logic.case.session is None:
+            return _("There is no record in which it could be noted.")
+        if self.isReadAgain(caseID):
+            return _("A case that is read again is labeled already. Open the next case.")
+        row = next((row for row in self._logic.rows() if row.case_id == caseID), None)
+        isLabelled = row is not None and row.state is CaseState.LABELLED
+        return _("This case is labeled.") if isLabelled else ""
+
     def noteOpened(self, caseID: str) -> None:
         """Note that a case was opened."""
-        self._labeling.noteOpened(caseID)
+        self._labeling.noteOpened(caseID, isBlinded=self.isReadAgain(caseID))
 
     def _openNext(self) -> None:
         with slicer.util.tryWithErrorDisplay(_("The next case cannot be opened.")):
+            self.reader.take()
             current = self._logic.loader.caseID
             due = self._labeling.dueCase(current)
             case = due or self._labeling.nextCase(current)
-            if case:
-                self._panel.openCase(case, isBlinded=bool(due))
-            else:
-                self._logic.case.close()
-                self._panel.updateButtons()
+        if case:
+            self._panel.openCase(case, isBlinded=bool(due))
+        else:
+            self._logic.case.close()
+            self._panel.updateButtons()
 
     def isMeant(self) -> bool:
         """Ask before labels without a voxel are saved."""
