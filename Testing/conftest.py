@@ -30,8 +30,12 @@ LONGEST_FILES = (
     "Testing/Fuzz/test_mutated_files.py",
     "Testing/Unit/test_main_job.py",
     "Testing/Slicer/test_mdal_selector.py",
+    "Testing/Slicer/test_layout.py",
     "Testing/Unit/test_contrastive.py",
     "Testing/Slicer/test_mdal_selector_cohort.py",
+    "Testing/Slicer/test_texts_follow_state.py",
+    "Testing/Slicer/test_drafts.py",
+    "Testing/Slicer/test_labeling.py",
 )
 
 

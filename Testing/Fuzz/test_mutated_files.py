@@ -12,7 +12,7 @@ from small_example import SmallExample
 
 # Files per kind in every run of the tests; those that need torch or draw a page take longer, and
 # DICOM is a dozen files each.
-N_SAMPLE = dict.fromkeys(SUBJECTS, 60) | {"task": 30, "model": 10, "record": 20, "dicom": 15}
+N_SAMPLE = dict.fromkeys(SUBJECTS, 25) | {"task": 12, "model": 5, "record": 10, "dicom": 8}
 N_ALL = dict.fromkeys(SUBJECTS, 400) | dict.fromkeys(IMAGES, 3334)
 
 

@@ -408,6 +408,7 @@ def test_training_killed_at_random_moments_reaches_the_same_model(tmp_path):
     assert same(weights(tmp_path / "model"), undisturbed.network.state_dict())
 
 
+@pytest.mark.evidence  # two trainings in three processes: a minute
 def test_two_processes_give_the_result_of_one(tmp_path):
     changes = {"n_steps": 40, "learning_rate": 0.02, "validation_interval": 20, "batch_size": 4}
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
