@@ -137,7 +137,7 @@ def test_minutes_with_and_without_a_draft_and_what_was_changed() -> None:
         ]
     )
     assert found.sentences == (
-        "1.0 min per case with a draft (0.5 min of drawing; 1 timed).",
+        "1.0 min per case with a draft (30 s of drawing; 1 timed).",
         "3.0 min per case without one (2.0 min of drawing; 2 timed).",
         "Of a draft, 250 voxels were changed (median of 2; Dice of draft and label 0.950; 1 saved"
         " unchanged).",

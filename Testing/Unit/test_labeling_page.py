@@ -50,11 +50,13 @@ def record(tmp_path: Path) -> CohortRecord:
     return open_record(tmp_path / "cohort")
 
 
-def save(record: CohortRecord, case_id: str, values: np.ndarray, *, began: str) -> Path:
-    place = reader_label_place(case_id, "ab", record)
-    place.parent.mkdir(parents=True)
+def save(
+    record: CohortRecord, case_id: str, values: np.ndarray, *, began: str, reader: str = "ab"
+) -> Path:
+    place = reader_label_place(case_id, reader, record)
+    place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(segmentation(values))
-    label = new_saved_label(case_id, "ab", place, record)
+    label = new_saved_label(case_id, reader, place, record)
     note_saved_label(record, replace(label, began=began, looking_s=90.0, drawing_s=45.0))
     return place
 
@@ -93,7 +95,9 @@ def test_the_record_is_told_once_of_labels_that_began_as_a_draft(record: CohortR
 
 
 def test_the_command_writes_a_page_that_says_whether_to_go_on(record: CohortRecord) -> None:
-    save(record, "a", DRAFT, began="")
+    for reader, values in (("ab", DRAFT), ("cd", np.roll(DRAFT, 1, axis=2))):
+        save(record, "a", values, began="", reader=reader)
+    assert main(["agreement", str(record.folder.parent)]) == 0
     record.set_evaluation({"b": "x"}, seed=0)
     record.change_states({"c": CaseState.SKIPPED})
     names = [f"test-{i}" for i in range(8)]
@@ -109,7 +113,8 @@ def test_the_command_writes_a_page_that_says_whether_to_go_on(record: CohortReco
         "evaluation set: 1 case, 0 labeled",
         "more labels for +1 point (90 % interval",
         "No model was trained on them",
-        "1.5 min per case without one (0.8 min of drawing; 1 timed).",
+        "1.5 min per case without one (45 s of drawing; 2 timed).",
+        "Between readers, Lesion: Dice 0.750",
     ):
         assert text in " ".join(page.split())
 

@@ -52,8 +52,8 @@ class LabelingEffort:
         for effort, how in ((self.from_draft, "with a draft"), (self.from_empty, "without one")):
             if effort.mean_min is not None and effort.mean_drawing_min is not None:
                 texts.append(
-                    f"{effort.mean_min:.1f} min per case {how} ({effort.mean_drawing_min:.1f} min"
-                    f" of drawing; {effort.n_labels} timed)"
+                    f"{_duration(effort.mean_min)} per case {how}"
+                    f" ({_duration(effort.mean_drawing_min)} of drawing; {effort.n_labels} timed)"
                 )
         if self.median_dice is not None and self.median_changed is not None:
             texts.append(
@@ -77,6 +77,10 @@ def labeling_effort(labels: Iterable[SavedLabel]) -> LabelingEffort:
         median_changed=median(n for n, _ in compared) if compared else None,
         n_unchanged=sum(n == 0 for n, _ in compared),
     )
+
+
+def _duration(minutes: float) -> str:
+    return f"{minutes:.1f} min" if minutes >= 1 else f"{60 * minutes:.0f} s"
 
 
 def _effort(labels: Sequence[SavedLabel]) -> Effort:

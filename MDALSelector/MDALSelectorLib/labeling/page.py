@@ -12,8 +12,10 @@ from MDALSelectorLib.labeling.changes import note_changes
 from MDALSelectorLib.labeling.curve_picture import curve_picture
 from MDALSelectorLib.labeling.effort import LabelingEffort, labeling_effort
 from MDALSelectorLib.labeling.learning_curve import TRAINING_NOISE
+from MultimodalImagingLib.cohorts.agreement import agreement_sentences, read_agreement
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
+from MultimodalImagingLib.cohorts.reading_plan import read_plan
 from MultimodalImagingLib.cohorts.saved_labels import saved_labels
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.jobs.texts import counted, render_page
@@ -42,6 +44,7 @@ class LabelingProgress:
         n_rounds: Rounds so far.
         advice: Whether to go on.
         effort: What labeling took.
+        readers: How well readers agree, as far as it was measured; sentences.
     """
 
     cohort: str
@@ -54,6 +57,7 @@ class LabelingProgress:
     n_rounds: int
     advice: Advice
     effort: LabelingEffort
+    readers: tuple[str, ...]
 
 
 def labeling_progress(cohort: Cohort, record: CohortRecord) -> LabelingProgress:
@@ -79,6 +83,9 @@ def labeling_progress(cohort: Cohort, record: CohortRecord) -> LabelingProgress:
         n_rounds=len(rounds),
         advice=advice(rounds, n_left=n_left),
         effort=labeling_effort(saved_labels(record)),
+        readers=tuple(
+            agreement_sentences(read_agreement(record), states, limit=read_plan(record).limit)
+        ),
     )
 
 
