@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from MDALSelectorLib.labeling.advice import advice
+from MDALSelectorLib.labeling.advice import Advice, RoundDice, advice
+from MDALSelectorLib.labeling.curve_picture import curve_picture
 from MDALSelectorLib.labeling.effort import labeling_effort
 from MDALSelectorLib.labeling.learning_curve import fit_curves
 from MultimodalImagingLib.record.case_states import SavedLabel
@@ -143,3 +145,11 @@ def test_minutes_with_and_without_a_draft_and_what_was_changed() -> None:
         " unchanged).",
     )
     assert labeling_effort([]).sentences == ()
+
+
+def test_the_picture_makes_no_more_of_a_small_difference_than_it_is() -> None:
+    rows = (RoundDice(1, 5, 8, 0.175), RoundDice(2, 10, 8, 0.177))
+    picture = curve_picture(Advice("", rows))
+    heights = [float(text) for text in re.findall(r'cy="([0-9.]+)"', picture)]
+    assert 0 < heights[0] - heights[1] < 10  # pixels, of 296
+    assert ">0.18<" in picture

@@ -15,6 +15,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 16, 48
 _BLUE, _GRAY = "#0072b2", "#7a828c"
 _N_POINTS = 40
 _STEPS = (1, 2, 5)
+# A picture that shows less of Dice than this makes much of differences that training alone makes.
+_LEAST_HEIGHT = 0.1
 
 Point = tuple[float, float]
 
@@ -72,12 +74,11 @@ def curve_picture(found: Advice) -> str:
 def _axes(points: Sequence[Point], band: Sequence[tuple[float, float, float, float]]) -> _Axes:
     x = [n for n, _ in points] + [row[0] for row in band]
     y = [dice for _, dice in points] + [value for row in band for value in row[1:]]
-    rim = max(0.05 * (max(y) - min(y)), 0.01)
+    height = max(y) - min(y)
+    rim = max(0.05 * height, (_LEAST_HEIGHT - height) / 2)
     right = max(x) if max(x) > min(x) else min(x) + 1
     low, high = max(min(y) - rim, 0.0), min(max(y) + rim, 1.0)
-    return _Axes(
-        (min(x) - 0.04 * (right - min(x)), right), (low, high if high > low else low + 0.01)
-    )
+    return _Axes((min(x) - 0.04 * (right - min(x)), right), (low, high))
 
 
 def _ticks(low: float, high: float, n: int = 6) -> list[float]:
@@ -97,7 +98,7 @@ def _grid(axes: _Axes) -> Iterable[str]:
             f'<line x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}" stroke="{_GRAY}"'
             ' stroke-opacity="0.25"/>'
         )
-        yield f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{value:.4g}</text>'
+        yield f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{value:.2f}</text>'
     for value in dict.fromkeys(round(v) for v in _ticks(*axes.x)):
         x = axes.place((value, axes.y[0]))[0]
         if left <= x <= right:
