@@ -34,6 +34,68 @@ from MDALSelectorLib.commands.select import add_select_arguments, run_select
 from MultimodalImagingLib.jobs.command_line import add_command, run_command_line
 from MultimodalImagingLib.record.speeds_file import SpeedsFile
 
+_COMMANDS = (
+    (
+        "inspect",
+        "what is there: cases, modalities, geometry, problems",
+        add_inspect_arguments,
+        run_inspect,
+    ),
+    ("select", "rank the cases and suggest which to label next", add_select_arguments, run_select),
+    (
+        "evaluation",
+        "set cases aside for testing, before the first training",
+        add_evaluation_arguments,
+        run_evaluation,
+    ),
+    (
+        "agreement",
+        "how well readers agree; which labels come back to be read again",
+        add_agreement_arguments,
+        run_agreement,
+    ),
+    (
+        "consensus",
+        "make the consensus of several readers, which counts then",
+        add_consensus_arguments,
+        run_consensus,
+    ),
+    (
+        "report",
+        "write the report of a run again, or that of a cohort's labeling",
+        add_report_arguments,
+        run_report,
+    ),
+    (
+        "retrospect",
+        "replay label budgets on a cohort that has its labels: would it have helped",
+        add_retrospect_arguments,
+        run_retrospect_command,
+    ),
+    (
+        "classes",
+        "say which class a case can have, and see, read or write those that were given",
+        add_classes_arguments,
+        run_classes,
+    ),
+    ("sample", "make synthetic data to try the programs on", add_sample_arguments, run_sample),
+    ("status", "how far the labeling is, and what to do next", add_status_arguments, run_status),
+    ("claim", "take cases for a reader", add_claim_arguments, run_claim),
+    ("release", "give claimed cases back", add_release_arguments, run_release),
+    (
+        "export",
+        "write the record as JSON and CSV with its labels, or lists for other programs",
+        add_export_arguments,
+        run_export,
+    ),
+    (
+        "import",
+        "add an export of somebody else's record, or a list of another program",
+        add_import_arguments,
+        run_import,
+    ),
+)
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
@@ -42,97 +104,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="Choose which cases of a multimodal cohort to label next. No label is needed.",
     )
     commands = parser.add_subparsers(required=True, metavar="command")
-    add_command(
-        commands,
-        "inspect",
-        "what is there: cases, modalities, geometry, problems",
-        add_arguments=add_inspect_arguments,
-        run=run_inspect,
-    )
-    add_command(
-        commands,
-        "select",
-        "rank the cases and suggest which to label next",
-        add_arguments=add_select_arguments,
-        run=run_select,
-    )
-    add_command(
-        commands,
-        "evaluation",
-        "set cases aside for testing, before the first training",
-        add_arguments=add_evaluation_arguments,
-        run=run_evaluation,
-    )
-    add_command(
-        commands,
-        "agreement",
-        "how well readers agree; which labels come back to be read again",
-        add_arguments=add_agreement_arguments,
-        run=run_agreement,
-    )
-    add_command(
-        commands,
-        "consensus",
-        "make the consensus of several readers, which counts then",
-        add_arguments=add_consensus_arguments,
-        run=run_consensus,
-    )
-    add_command(
-        commands,
-        "report",
-        "write the report of a run again, or that of a cohort's labeling",
-        add_arguments=add_report_arguments,
-        run=run_report,
-    )
-    add_command(
-        commands,
-        "retrospect",
-        "replay label budgets on a cohort that has its labels: would it have helped",
-        add_arguments=add_retrospect_arguments,
-        run=run_retrospect_command,
-    )
-    add_command(
-        commands,
-        "classes",
-        "say which class a case can have, and see, read or write those that were given",
-        add_arguments=add_classes_arguments,
-        run=run_classes,
-    )
-    add_command(
-        commands,
-        "sample",
-        "make synthetic data to try the programs on",
-        add_arguments=add_sample_arguments,
-        run=run_sample,
-    )
-    _add_record_commands(commands)
-    return parser
-
-
-def _add_record_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    for name, summary, add_arguments, run in (
-        (
-            "status",
-            "how far the labeling is, and what to do next",
-            add_status_arguments,
-            run_status,
-        ),
-        ("claim", "take cases for a reader", add_claim_arguments, run_claim),
-        ("release", "give claimed cases back", add_release_arguments, run_release),
-        (
-            "export",
-            "write the record as JSON and CSV with its labels, or lists for other programs",
-            add_export_arguments,
-            run_export,
-        ),
-        (
-            "import",
-            "add an export of somebody else's record, or a list of another program",
-            add_import_arguments,
-            run_import,
-        ),
-    ):
+    for name, summary, add_arguments, run in _COMMANDS:
         add_command(commands, name, summary, add_arguments=add_arguments, run=run)
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from MultimodalImagingLib.images.stored_image import ImageFile
+from MultimodalImagingLib.record.draft_uncertainty import model_label
 from MultimodalSlicerLib.case_layout import MAX_VIEWS
 from MultimodalSlicerLib.case_loader import labelCenter
 from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
@@ -84,11 +85,10 @@ def beginWithResult(opened: OpenCase, folder: Path) -> None:
 
 
 def modelName(model: Mapping[str, object], task: str) -> str:
-    """Name the model of a result, for example `pet-ct 1c0ffee5-400`; at least by its task.
+    """Name the model of a result, for example `pet-ct 1c0ffee5-400-5eed5eed`; at least by its task.
 
     One of another program has a name of its own.
     """
     if model.get("name"):
         return str(model["name"])
-    identity = f"{str(model.get('model_id', ''))[:8]}-{model.get('step', '')}".strip("-")
-    return f"{task} {identity}".strip()
+    return f"{task} {model_label(model)}".strip()

@@ -5,13 +5,15 @@ python Testing/Evidence/epistemic.py RESULTS --reference COHORT [--leave-out CAS
 RESULTS is what `ciml-segmenter segment --probabilities` wrote for cases the model has not seen.
 Prints, over the cases, Spearman's correlation of 1 - Dice with the uncertainty that results state,
 with a mean over a band of probabilities, and with two sums, which depend on size; with a 90 %
-interval (cases drawn anew with replacement).
+interval (cases drawn anew with replacement). Then the same given the predicted volume, the
+correlation of the uncertainty with that volume, and the range of the mean over the band.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,7 @@ from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.volume_io import read_volume
 
 N_DRAWS = 4000
+USED = "within 5 mm of the border (used)"
 
 
 def measures(result: StoredResult) -> dict[str, float]:
@@ -40,7 +43,7 @@ def measures(result: StoredResult) -> dict[str, float]:
     entropy = predictive_entropy(p)
     band = (p > 0.1) & (p < 0.9)
     return {
-        "within 5 mm of the border (used)": draft_uncertainty({"r": p}, found.grid).mean_nats,
+        USED: draft_uncertainty({"r": p}, found.grid).mean_nats,
         "probability 0.1 to 0.9": float(entropy[band].mean()) if band.any() else 0.0,
         "sum": float(entropy.sum(dtype=np.float64)),
         "sum over predicted volume": float(entropy.sum() / max((p > 0.5).sum(), 1)),
@@ -48,11 +51,23 @@ def measures(result: StoredResult) -> dict[str, float]:
     }
 
 
-def interval(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Return the 90 % interval of Spearman's correlation."""
+def correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Return Spearman's correlation."""
+    return float(spearmanr(x, y)[0])
+
+
+def partial(x: np.ndarray, y: np.ndarray, given: np.ndarray) -> float:
+    """Return Spearman's correlation of two columns given a third."""
+    xy, xz, yz = correlation(x, y), correlation(x, given), correlation(y, given)
+    return (xy - xz * yz) / float(np.sqrt((1 - xz**2) * (1 - yz**2)))
+
+
+def interval(measure: Callable[..., float], *columns: np.ndarray) -> tuple[float, float]:
+    """Return the 90 % interval of a correlation."""
     generator = np.random.default_rng(0)
-    drawn = [generator.integers(len(x), size=len(x)) for _ in range(N_DRAWS)]
-    found = [spearmanr(x[rows], y[rows])[0] for rows in drawn if len({*rows.tolist()}) > 2]
+    n = len(columns[0])
+    drawn = [generator.integers(n, size=n) for _ in range(N_DRAWS)]
+    found = [measure(*(c[rows] for c in columns)) for rows in drawn if len({*rows.tolist()}) > 3]
     low, high = np.nanpercentile(found, (5, 95))
     return float(low), float(high)
 
@@ -78,8 +93,18 @@ def main() -> None:
     print(f"{len(rows)} cases, mean Dice {1 - wrong.mean():.3f}")
     for name in rows[0]:
         x = np.array([row[name] for row in rows])
-        low, high = interval(x, wrong)
-        print(f"| {name} | {spearmanr(x, wrong)[0]:.2f} | {low:.2f} to {high:.2f} |")
+        low, high = interval(correlation, x, wrong)
+        print(f"| {name} | {correlation(x, wrong):.2f} | {low:.2f} to {high:.2f} |")
+    used, band, volume = (
+        np.array([row[name] for row in rows])
+        for name in (USED, "probability 0.1 to 0.9", "predicted volume, negative")
+    )
+    low, high = interval(partial, used, wrong, -volume)
+    print(
+        f"Given the predicted volume: {partial(used, wrong, -volume):.2f} ({low:.2f} to {high:.2f})"
+    )
+    print(f"Of the number used with the predicted volume: {correlation(used, -volume):.2f}")
+    print(f"Mean where the probability is 0.1 to 0.9: {band.min():.2f} to {band.max():.2f} nats")
 
 
 if __name__ == "__main__":

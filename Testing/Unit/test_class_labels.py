@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ from MDALSelectorLib.exchange.record_status import record_status
 from MultimodalImagingLib.cohorts import class_labels
 from MultimodalImagingLib.cohorts.case_table import export_table
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
+from MultimodalImagingLib.cohorts.class_agreement import class_agreements, cohens_kappa
 from MultimodalImagingLib.cohorts.class_labels import (
     ClassLabel,
+    ClassLabels,
     class_label_place,
     class_that_counts,
     new_class_label,
@@ -385,3 +388,23 @@ def test_the_table_for_cart_has_the_class(record: CohortRecord, tmp_path: Path) 
     table = (tmp_path / "cart.csv").read_text(encoding="utf-8").splitlines()
     assert table[0].startswith("uid,")
     assert [line.rsplit(",", 1)[1] for line in table] == ["class", "benign", "malignant"]
+
+
+def test_kappa_is_the_agreement_beyond_chance() -> None:
+    """Worked example: 20 both, 15 neither of 50, shares 25 and 30 of 50: kappa 0.4."""
+    first = ["yes"] * 25 + ["no"] * 25
+    second = ["yes"] * 20 + ["no"] * 5 + ["yes"] * 10 + ["no"] * 15
+    assert cohens_kappa(first, second) == pytest.approx(0.4)
+    assert cohens_kappa(["a", "b"], ["a", "b"]) == 1.0
+    assert cohens_kappa(["a", "b"], ["b", "a"]) == -1.0
+    assert math.isnan(cohens_kappa(["a"], ["a"]))
+
+
+def test_readers_are_compared_on_the_cases_that_both_have_read() -> None:
+    given = {"1": {"AB": "x", "cd": "x"}, "2": {"AB": "y", "CD": "x"}, "3": {"AB": "y"}}
+    labels = ClassLabels(
+        {c: tuple(ClassLabel(c, who, n, "") for who, n in own.items()) for c, own in given.items()}
+    )
+    (pair,) = class_agreements(labels)
+    assert (pair.first, pair.second, pair.n_cases, pair.n_alike) == ("AB", "cd", 2, 1)
+    assert pair.sentence == "Classes by AB and cd: 1 of 2 cases alike, Cohen's kappa 0.00."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -130,9 +131,9 @@ def test_a_class_that_no_case_has_gets_no_probability() -> None:
     assert alone.tolist() == [[0.0, 0.0, 1.0]] * 2
 
 
-def test_a_constant_feature_becomes_zero() -> None:
-    found = standardized(np.array([[1.0, 5.0], [3.0, 5.0]]))
-    assert found.tolist() == [[-1.0, 0.0], [1.0, 0.0]]
+def test_features_are_standardized_over_cases_that_may_be_learned_from() -> None:
+    values = np.array([[1.0, 5.0], [3.0, 5.0], [7.0, 6.0]])
+    assert standardized(values, over=values[:2]).tolist() == [[-1.0, 0.0], [1.0, 0.0], [5.0, 1.0]]
 
 
 def cohort(
@@ -154,7 +155,7 @@ def cohort(
     groups = {"site": {name: f"s{where[i]}" for i, name in enumerate(ids)}} if site else {}
     given = {ids[i]: NAMES[truth[i]] for i in range(n_labelled)}
     aside = frozenset(ids[n_labelled - evaluation : n_labelled])
-    return ClassifiedCohort(NAMES, ids, ids, embeddings, given, aside, groups)
+    return ClassifiedCohort(NAMES, ids, ids, embeddings, given, aside, groups=groups)
 
 
 def test_a_class_that_follows_the_images_is_learned_and_told_from_chance() -> None:
@@ -226,6 +227,44 @@ def test_a_class_of_one_patient_is_named_and_not_drafted() -> None:
     found = find_drafts(three, seed=0)
     assert "No draft can name rare" in found.remarks[0]
     assert {draft.name for draft in found.drafts.values()} <= {*NAMES}
+
+
+def test_a_test_case_of_a_class_that_cannot_be_named_counts_as_wrong() -> None:
+    data = replace(cohort(evaluation=10), names=("benign", "malignant", "rare"))
+    rare = dict.fromkeys([f"case{n}" for n in (38, 39)], "rare")
+    found = find_drafts(replace(data, given={**data.given, **rare}), seed=0)
+    assert found.evaluation is not None
+    assert found.evaluation.n_cases == 10
+    assert found.evaluation.chance == pytest.approx(1 / 3)
+    others = find_drafts(
+        replace(data, evaluation=data.evaluation - {*rare}, companions=frozenset(rare)), seed=0
+    )
+    assert others.evaluation is not None
+    right = round(others.evaluation.accuracy * 8)
+    assert found.evaluation.accuracy == pytest.approx(right / 10)
+    assert found.evaluation.balanced_accuracy <= 2 / 3
+    assert found.drafts == others.drafts
+    assert "count as wrong" not in found.remarks[0]  # no case of it may be learned from
+
+
+def test_other_cases_of_a_test_patient_are_never_learned_from() -> None:
+    """Two cases per patient; the test case itself may be missing, for its images are damaged."""
+    whole = cohort()
+    patients = tuple(f"p{n // 2}" for n in range(60))
+    data = replace(
+        whole,
+        patient_ids=patients,
+        evaluation=frozenset({"case02", "gone"}),
+        companions=frozenset({"case03", "case10", "case11"}),
+    )
+    learned = {data.case_ids[row] for row in data.training_rows}
+    assert learned == {*whole.case_ids[:40]} - {"case02", "case03", "case10", "case11"}
+    embeddings = whole.embeddings.copy()
+    embeddings[[2, 3, 10, 11]] += 100.0
+    moved = find_drafts(replace(data, embeddings=embeddings), seed=0)
+    found = find_drafts(data, seed=0)
+    own = {case: draft for case, draft in found.drafts.items() if case >= "case40"}
+    assert own == {case: moved.drafts[case] for case in own}
 
 
 def test_few_labels_say_that_they_say_little() -> None:

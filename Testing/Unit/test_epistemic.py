@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from example_selection import example_scores
 
+from MDALSelectorLib.case_flags import EVALUATION, NOT_RANKABLE, SKIPPED, Flag
 from MDALSelectorLib.selection.budget import parse_budget
 from MDALSelectorLib.selection.case_selection import CaseSelection
 from MDALSelectorLib.selection.cohort_scores import CohortScores
@@ -123,6 +124,18 @@ def test_cases_without_a_draft_are_named_and_not_dropped(strategy: str) -> None:
     assert {case.case_id for case in selection.cases} == set(scores.case_ids)
     assert not {"case-005", "case-044"} & {case.case_id for case in selection.suggested}
     assert by_name(selection)["case-044"].startswith("Not ranked: it has no draft")
+
+
+def test_no_draft_is_missed_where_there_shall_be_none() -> None:
+    plain = example_scores()
+    labelled, aside, skipped, lacking = [n for n in plain.case_ids if n not in plain.labelled][:4]
+    flags = {**plain.flags, aside: (Flag(EVALUATION, "x"),), skipped: (Flag(SKIPPED, "x"),)}
+    scores = replace(plain, labelled=plain.labelled | {labelled}, flags=flags)
+    names = (labelled, aside, skipped, lacking)
+    found = select(with_drafts(scores, without=names), "Epistemic", "5").cases
+    own = {case.case_id: {flag.kind for flag in case.flags} for case in found}
+    assert NOT_RANKABLE in own[lacking]
+    assert not any(NOT_RANKABLE in own[name] for name in names[:3])
 
 
 @pytest.mark.parametrize("strategy", ["Epistemic", "EpistemicMD", "DiverseMD", "MaxMD"])

@@ -80,6 +80,14 @@ def test_the_evaluation_set_changes_nothing_about_the_network(tmp_path: Path, ba
         six.setting_aside([case.case_id for case in six.cases])
 
 
+def test_a_region_that_test_cases_alone_have_cannot_be_learned(balls) -> None:
+    name = next(iter(balls.cases[0].regions))
+    bare = [replace(case, regions={name: 0}) for case in balls.cases[:7]]
+    parts = replace(balls, cases=(*bare, balls.cases[7]))
+    with pytest.raises(CohortError, match=f"none of {name} in any of 7 cases"):
+        parts.setting_aside(["case 7"])
+
+
 def test_what_the_start_model_has_seen_cannot_test(tmp_path: Path, balls) -> None:
     start = write_model(tmp_path / "first", ModelFacts(("case 6",)))
     listener = Listener()

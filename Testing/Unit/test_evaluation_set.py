@@ -80,6 +80,28 @@ def test_all_cases_of_a_patient_are_drawn_together() -> None:
     assert len(drawn) == 6  # the last patient has two
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_large_patients_do_not_bring_in_their_whole_cohort(seed: int) -> None:
+    patients = tuple("big" if i < 20 else f"p{i // 3}" for i in range(50))
+    whole = strata("A" * 50, "u" * 50, patients)
+    drawn = draw_cases(whole, 8, seed=seed)
+    assert 8 <= len(drawn) <= 10
+    assert not {*drawn} & {*names(20)}
+
+
+def test_patients_of_half_the_cohort_are_refused() -> None:
+    patients = tuple("a" if i < 18 else "b" for i in range(30))
+    whole, sizes = strata("A" * 30, "u" * 30, patients), set()
+    for seed in range(10):
+        try:
+            sizes.add(len(draw_cases(whole, 5, seed=seed)))
+        except UsageError as error:
+            assert "5 cases were wanted for testing" in str(error)  # noqa: PT017
+            assert "would be 18 of 30, more than half" in str(error)  # noqa: PT017
+            sizes.add(0)
+    assert sizes == {0, 12}
+
+
 def test_more_cases_than_there_are_cannot_be_drawn() -> None:
     with pytest.raises(UsageError, match="Only 3 cases may be set aside, and 4 are wanted"):
         draw_cases(strata("AAA", "uuu"), 4, seed=0)

@@ -27,14 +27,17 @@ def test_who_has_validated_never_trains_later_nor_the_other_way_round(
     patients: set[str] = set()
     known, trained, validated = PatientSplit(), set[str](), set[str]()
     for new in growing:
+        n_patients, n_before = len(patients), len(known.validation)
         patients |= {f"patient {number}" for number in new}
         known = next_split(sorted(patients), known, share=share, seed=seed)
         trained |= known.training
         validated |= known.validation
         assert not trained & validated
         assert known.training | known.validation == patients
-        n_wanted = round(share * len(patients))
-        assert len(known.validation) >= min(n_wanted, len(known.validation))
+        most = max(n_before, round(share * len(patients)), 1 if share else 0)
+        assert n_before <= len(known.validation) <= most
+        if share and len(patients) >= 3 and len(patients) > n_patients:
+            assert known.validation
         assert known.training or not patients
 
 

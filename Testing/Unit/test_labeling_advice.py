@@ -60,6 +60,33 @@ def test_a_gain_beyond_the_top_is_never_reached() -> None:
     assert fit_curves(N, dice_of(N, 0.7, 0.5, 1.0)).labels_for(0.5).value == np.inf
 
 
+def test_no_curve_approaches_more_than_one() -> None:
+    dice = np.array([0.80, 0.86, 0.91, 0.95])[:, None] + np.zeros(6)
+    curves = fit_curves(N, dice)
+    assert curves.top.max() <= 1.0
+    assert curves.gain(1e6).high <= 0.2 + 5 * curves.noise
+    assert curves.dice(32).value == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_noise_is_what_the_curve_leaves_over_and_at_least_a_point() -> None:
+    assert fit_curves(N, dice_of(N, 0.8, 1.0, 0.5)).noise == 0.01
+    off = np.array([0.05, -0.05, 0.05, -0.05])[:, None]
+    assert fit_curves(N, dice_of(N, 0.6, 0.3, 0.5) + off).noise > 0.04
+
+
+def test_a_round_without_a_label_of_the_cohort_does_not_count() -> None:
+    found = rounds((0, *N), dice_of((1, *N), 0.8, 1.0, 0.5))
+    assert [row.n_labels for row in advice(found, n_left=30).rounds] == [*N]
+    with pytest.raises(ValueError, match="from 1 on"):
+        fit_curves((0, 8, 16), dice_of((1, 8, 16), 0.8, 1.0, 0.5))
+
+
+def test_with_nothing_left_to_label_nothing_is_foretold() -> None:
+    found = advice(rounds(N, dice_of(N, 0.9, 1.5, 0.5)), n_left=0)
+    assert found.sentence.startswith("No case is left to label:")
+    assert found.curves is not None
+
+
 def test_the_same_rounds_give_the_same_interval() -> None:
     first, second = (fit_curves(N, dice_of(N, 0.8, 1.0, 0.5)).gain(8) for _ in range(2))
     assert first == second

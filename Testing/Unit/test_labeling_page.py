@@ -26,6 +26,7 @@ from MultimodalImagingLib.cohorts.saved_labels import (
 )
 from MultimodalImagingLib.images.draft_changes import DraftChanges, draft_changes
 from MultimodalImagingLib.images.geometry import Volume
+from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.volume_io import write_volume
 from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord, open_record
@@ -42,10 +43,11 @@ def segmentation(values: np.ndarray) -> bytes:
 
 @pytest.fixture
 def record(tmp_path: Path) -> CohortRecord:
+    generator = np.random.default_rng(0)  # cases with equal images would be of one patient
     for name in ("a", "b", "c", "d"):
         (tmp_path / "cohort" / name).mkdir(parents=True)
         for modality in ("pet", "ct"):
-            image = np.random.default_rng(0).normal(size=(10, 10, 10)).astype(np.float32)
+            image = generator.normal(size=(10, 10, 10)).astype(np.float32)
             write_volume(tmp_path / "cohort" / name / f"{modality}.nii.gz", Volume(image, ON))
     return open_record(tmp_path / "cohort")
 
@@ -117,6 +119,18 @@ def test_the_command_writes_a_page_that_says_whether_to_go_on(record: CohortReco
         "Between readers, Lesion: Dice 0.750",
     ):
         assert text in " ".join(page.split())
+
+
+def test_cases_that_came_with_a_label_or_follow_a_test_case_are_not_left(tmp_path: Path) -> None:
+    (tmp_path / "label.nii.gz").touch()
+    given = Case("a", "a", {}, label=ImageFile(tmp_path / "label.nii.gz"))
+    others = (Case("b", "b", {}), Case("c1", "c", {}), Case("c2", "c", {}))
+    patterns = patterns_for(tmp_path)
+    cohort = Cohort(tmp_path, "case-folders", (), (given, *others), (), patterns)
+    record = open_record(tmp_path)
+    record.set_evaluation({"c1": ""}, seed=0)
+    found = labeling_progress(cohort, record)
+    assert (found.n_labeled, found.n_left, found.n_evaluation) == (1, 1, 1)
 
 
 def test_a_record_without_rounds_says_that_nothing_can_be_foretold(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from MultimodalImagingLib.record.history import read_history
 from MultimodalImagingLib.record.rounds import FILE_NAME, Round, append_round, read_rounds
 
 AT = "2026-11-30T10:00:00+00:00"
+SECOND = Round(2, ("a", "b", "d"), "models/two", "2c0ffee5", AT, started_from="one")
 FIRST = Round(1, ("a", "b"), "models/one", "1c0ffee5", AT, {"c": {"WT": 0.8, "TC": None}}, 7)
 
 
@@ -22,10 +24,17 @@ def record(tmp_path: Path) -> CohortRecord:
 
 def test_rounds_come_back(record: CohortRecord) -> None:
     assert read_rounds(record) == ()
-    second = Round(2, ("a", "b", "d"), "models/two", "2c0ffee5", AT)
-    append_round(record, second)
-    assert append_round(record, FIRST) == (FIRST, second)
-    assert read_rounds(record) == (FIRST, second)
+    append_round(record, SECOND)
+    assert append_round(record, FIRST) == (FIRST, SECOND)
+    assert read_rounds(record) == (FIRST, SECOND)
+
+
+def test_the_mean_dice_of_a_round_counts_every_case_alike() -> None:
+    dice = {"c": {"WT": 0.8, "TC": 0.6}, "d": {"WT": 0.1, "TC": None}, "e": {"WT": None}}
+    found = replace(FIRST, evaluation=dice)
+    assert found.case_dice == {"c": pytest.approx(0.7), "d": 0.1}
+    assert found.mean_dice == pytest.approx(0.4)
+    assert replace(FIRST, evaluation={}).mean_dice is None
 
 
 def test_a_round_may_be_evaluated_again_but_not_taken_by_another_model(

@@ -12,7 +12,11 @@ from CIMLSegmentLib.inference.case_input import modality_rows
 from CIMLSegmentLib.results.case_roles import CaseRole
 from CIMLSegmentLib.task.label_values import OPTION, named_schemes
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
-from MultimodalImagingLib.cohorts.evaluation_set import drafts_text, labels_from_drafts
+from MultimodalImagingLib.cohorts.evaluation_set import (
+    drafts_text,
+    labels_from_drafts,
+    read_evaluation_set,
+)
 from MultimodalImagingLib.cohorts.folders import stem
 from MultimodalImagingLib.cohorts.label_folder import label_maps_in
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
@@ -20,10 +24,11 @@ from MultimodalImagingLib.cohorts.modality_patterns import ModalityPattern
 from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
+from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
-from MultimodalImagingLib.record.cohort_record import existing_record
+from MultimodalImagingLib.record.cohort_record import CohortRecord, existing_record
 from MultimodalImagingLib.record.ownership import check_apart
 
 if TYPE_CHECKING:
@@ -96,7 +101,7 @@ def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
     check_can_hold_folders(output)
     check_evaluation_files(output)
     results = [result.case_id for result in read_results(options.results)]
-    references = reference_labels(
+    references, set_aside = references_and_tests(
         options.reference,
         modality_rows(options),
         case_ids=results,
@@ -109,7 +114,7 @@ def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
         references,
         count_missing=options.count_missing,
         label_values=options.label_values,
-        set_aside=set_aside_in(options.reference, options.record),
+        set_aside=set_aside,
         reporter=reporter,
     )
     _tell_of_drafts(evaluation.by_role(), references, reporter)
@@ -133,6 +138,18 @@ def reference_labels(
     record: Path | None = None,
     reporter: Reporter | None = None,
 ) -> Mapping[str, ImageFile]:
+    """Find the label map of every case; the rest is as in `references_and_tests`."""
+    return references_and_tests(path, rows, case_ids=case_ids, record=record, reporter=reporter)[0]
+
+
+def references_and_tests(
+    path: Path,
+    rows: Sequence[ModalityPattern] = (),
+    *,
+    case_ids: Sequence[str] = (),
+    record: Path | None = None,
+    reporter: Reporter | None = None,
+) -> tuple[Mapping[str, ImageFile], frozenset[str]]:
     """Find the label map of every case; one made here comes before the one that a cohort has.
 
     Args:
@@ -142,8 +159,11 @@ def reference_labels(
         record: Folder of the cohort's record; `None` for the usual one, if it is there.
         reporter: Notified of files that could not be matched.
 
+    Returns:
+        The label maps, and the cases that the record sets aside for testing.
+
     Raises:
-        CohortError: If there is none.
+        CohortError: If there is no label map, or the record cannot be read.
     """
     try:
         cohort = find_cohort(path, patterns=patterns_for(path, rows))
@@ -151,11 +171,12 @@ def reference_labels(
         found = _labels_of_folder(path, case_ids, reporter or NullReporter())
         if not found:
             raise
-        return found
+        return found, _set_aside(existing_record(path, record))
     found_record = existing_record(cohort.root, record)
-    cases = cohort.cases
+    cases, tests = cohort.cases, frozenset[str]()
     if found_record is not None:
         cases = labelled_cases(cohort, found_record, None)
+        tests = frozenset(read_evaluation_set(cohort, found_record).cases)
     labels = {case.case_id: case.label for case in cases if case.label is not None}
     if not labels:
         msg = (
@@ -165,21 +186,12 @@ def reference_labels(
             " named like the cases."
         )
         raise CohortError(msg)
-    return labels
+    return labels, tests
 
 
-def set_aside_in(path: Path, record: Path | None = None) -> frozenset[str]:
-    """Return the cases of the evaluation set of a cohort; none where there is no record.
-
-    Args:
-        path: The cohort.
-        record: Folder of its record; `None` for the usual one.
-
-    Raises:
-        CohortError: If the record cannot be read.
-    """
-    found = existing_record(path, record)
-    return frozenset() if found is None else frozenset(found.read_states().evaluation)
+def _set_aside(record: CohortRecord | None) -> frozenset[str]:
+    """Return the cases that a record sets aside, where only their label maps are known."""
+    return frozenset(map(same_name, () if record is None else record.read_states().evaluation))
 
 
 def _tell_of_drafts(

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from CIMLSegmentLib.commands.evaluate import add_label_values_argument
 from CIMLSegmentLib.commands.train import find_cohort_apart
+from CIMLSegmentLib.commands.training_labels import add_labels_arguments
 from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.model.result_place import result_place
 from CIMLSegmentLib.model.shipped_models import MODEL_HELP, model_folder
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
+from MultimodalImagingLib.cohorts.evaluation_set import read_evaluation_set, split_held_out
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
+from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.progress import Reporter
@@ -50,15 +52,7 @@ def add_round_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the `round` command to its parser."""
     parser.add_argument("cohort", type=Path, help="folder of the cohort, or a CSV manifest")
     parser.add_argument("--model", type=model_folder, required=True, help=MODEL_HELP)
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        metavar="FOLDER",
-        help="label maps that are named like the cases; default: the label files of the cohort and"
-        " of its record",
-    )
-    add_label_values_argument(parser)
-    parser.add_argument("--record", type=Path, help="folder of the cohort's record")
+    add_labels_arguments(parser)
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
     add_modality_argument(parser)
 
@@ -77,7 +71,9 @@ def run_round(options: argparse.Namespace, reporter: Reporter) -> int:
     record = open_record(cohort.root, folder=options.record)
     from CIMLSegmentLib.model.model_files import read_model_files  # loads torch
 
-    facts = read_model_files(options.model)[1].facts
+    model = read_model_files(options.model)
+    facts = model.description.facts
+    labels = labels_of_cohort(cohort, facts.seen_cases, options.model)
     cases = round_cases(cohort, record, facts.seen_cases, labels=options.labels)
     from CIMLSegmentLib.inference.devices import keep_freed_memory
     from CIMLSegmentLib.inference.segmentation_job import SegmentationJob, segment_cases
@@ -92,12 +88,22 @@ def run_round(options: argparse.Namespace, reporter: Reporter) -> int:
     finished = {*outcome.done, *outcome.kept}
     n_drafts = len(finished & {case.case_id for case in cases.rest})
     dice = _evaluated(place, cases, finished, options.label_values, reporter)
-    labels = tuple(sorted((*facts.training_cases, *facts.validation_cases)))
-    done = noted_round(record, options.model, labels, dice, n_drafts)
+    start = "" if facts.started_from is None else facts.started_from.name
+    new = Round(
+        number=0,
+        labels=labels,
+        model=_in_record(record, options.model),
+        model_id=f"{model.description.model_id}-{facts.step}-{model.sha256[:16]}",
+        at=utc_now(),
+        evaluation=dice,
+        n_drafts=n_drafts,
+        started_from=start,
+    )
+    done = noted_round(record, new)
     append_event(record, "segmented", details={"model": done.model, "drafts": n_drafts})
     reporter.info(
         f"Round {done.number}: {counted(len(labels), 'label')}, {counted(n_drafts, 'draft')}."
-        f" {_dice_sentence(dice)}"
+        f" {_dice_sentence(done)}"
     )
     reporter.result(
         {
@@ -121,50 +127,64 @@ def round_cases(
     Args:
         cohort: The cohort.
         record: Its record.
-        seen: Cases that the model has seen; they are not evaluated on.
+        seen: Cases that the model has seen; no case of their patients is evaluated on.
         labels: Folder of label maps; `None` for those of record and cohort.
 
     Raises:
         CohortError: If the record cannot be read.
     """
-    states = record.read_states()
+    states, held = record.read_states(), read_evaluation_set(cohort, record)
+    known_patients = {case.patient_id for case in cohort.cases if case.case_id in seen}
     labelled = {case.case_id: case for case in labelled_cases(cohort, record, labels)}
-    evaluation = [
-        case for name, case in labelled.items() if name in states.evaluation and name not in seen
-    ]
+    _, tests = split_held_out(tuple(labelled.values()), held)
+    evaluation = [case for case in tests if case.patient_id not in known_patients]
     rest = tuple(
         case
         for case in cohort.cases
         if case.case_id not in labelled
-        and case.case_id not in states.evaluation
+        and case.case_id not in held.cases
         and states.of(case.case_id) not in (CaseState.SKIPPED, CaseState.LABELLED)
     )
     references = {case.case_id: case.label for case in evaluation if case.label is not None}
     return RoundCases(references, tuple(evaluation), rest)
 
 
-def noted_round(
-    record: CohortRecord, model: Path, labels: tuple[str, ...], dice: DiceTable, n_drafts: int
-) -> Round:
+def labels_of_cohort(cohort: Cohort, seen: set[str], model: Path) -> tuple[str, ...]:
+    """Return the cases of a cohort that had a part in a model, in their order.
+
+    Args:
+        cohort: The cohort.
+        seen: Cases that the model, or one that it started from, has seen.
+        model: Its folder.
+
+    Raises:
+        UsageError: If there is none: then it is no round of this cohort.
+    """
+    labels = tuple(case.case_id for case in cohort.cases if case.case_id in seen)
+    if not labels:
+        msg = (
+            f"Expected a model that was trained on cases of {cohort.root.name}, but {model.name}"
+            " has seen none of them, so it ends no round. Train one with `ciml-segmenter train`, or"
+            " make drafts with `ciml-segmenter segment`."
+        )
+        raise UsageError(msg)
+    return labels
+
+
+def noted_round(record: CohortRecord, new: Round) -> Round:
     """Add a round to the record; the one of the same model is replaced.
 
     Args:
         record: The record.
-        model: Folder of the model.
-        labels: Cases that it was trained and validated on.
-        dice: Dice per evaluation case and region; `None` where neither label nor result has it.
-        n_drafts: How many cases have a draft.
+        new: The round; its number is found here.
 
     Raises:
         CrossModalError: If the record cannot be written.
     """
-    from CIMLSegmentLib.model.model_files import read_model_files
-
-    model_id = str(read_model_files(model)[1].model_id)
     rounds = read_rounds(record)
-    same = [entry.number for entry in rounds if entry.model_id == model_id]
+    same = [entry.number for entry in rounds if entry.model_id == new.model_id]
     number = same[0] if same else max((entry.number for entry in rounds), default=0) + 1
-    found = Round(number, labels, _in_record(record, model), model_id, utc_now(), dice, n_drafts)
+    found = replace(new, number=number)
     append_round(record, found)
     return found
 
@@ -178,7 +198,9 @@ def _evaluated(
     references = {name: file for name, file in cases.references.items() if name in finished}
     if not references:
         return {}
-    found = evaluate_results(place, references, label_values=label_values, reporter=reporter)
+    found = evaluate_results(
+        place, references, label_values=label_values, set_aside=references, reporter=reporter
+    )
     dice: dict[str, dict[str, float | None]] = {}
     for score in found.scores:
         is_empty = score.predicted_ml == 0 and score.reference_ml == 0
@@ -186,14 +208,11 @@ def _evaluated(
     return dice
 
 
-def _dice_sentence(dice: DiceTable) -> str:
-    values = [value for regions in dice.values() for value in regions.values() if value is not None]
-    if not values:
+def _dice_sentence(done: Round) -> str:
+    if done.mean_dice is None:
         return "No labeled evaluation case, so there is no Dice that the model has not seen."
-    return (
-        f"Mean Dice {sum(values) / len(values):.3f} on {counted(len(dice), 'evaluation case')} that"
-        " the model has not seen."
-    )
+    cases = counted(len(done.case_dice), "evaluation case")
+    return f"Mean Dice {done.mean_dice:.3f} on {cases} that the model has not seen."
 
 
 def _in_record(record: CohortRecord, model: Path) -> str:

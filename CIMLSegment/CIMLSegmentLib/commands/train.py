@@ -9,9 +9,12 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from CIMLSegmentLib.commands.evaluate import add_label_values_argument
 from CIMLSegmentLib.commands.start_option import add_start_argument, check_start, read_start
-from CIMLSegmentLib.commands.training_labels import labels_to_train_on, tell_of_places
+from CIMLSegmentLib.commands.training_labels import (
+    add_labels_arguments,
+    labels_to_train_on,
+    tell_of_places,
+)
 from CIMLSegmentLib.config import KINDS, LARGEST_PATCH, SMALLEST_SIDE, TrainingConfig, TrainingJob
 from CIMLSegmentLib.inference.case_input import modality_rows
 from CIMLSegmentLib.settings import add_options, settings_from_options
@@ -53,13 +56,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="the model folder")
     add_start_argument(parser)
     parser.add_argument("--primary", metavar="MODALITY", help="for tasks that leave it open")
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        metavar="FOLDER",
-        help="label maps that are named like the cases, also with an ending such as _seg or _0000,"
-        " or in a folder per case; default: the label files of the cohort and of its record",
-    )
+    add_labels_arguments(parser)
     parser.add_argument(
         "--suggested-by",
         type=Path,
@@ -67,8 +64,6 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         help="train only on cases that this run of `mdal-selector select` suggested or counted as"
         " labeled; the labels of other cases are not read",
     )
-    add_label_values_argument(parser)
-    parser.add_argument("--record", type=Path, help="folder of the cohort's record")
     parser.add_argument("--resume", action="store_true", help="resume an earlier training")
     parser.add_argument(
         "--estimate",

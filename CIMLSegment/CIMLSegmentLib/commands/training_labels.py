@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from CIMLSegmentLib.commands.evaluate import add_label_values_argument
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
 from MultimodalImagingLib.cohorts.evaluation_set import (
@@ -26,6 +27,19 @@ from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.jobs.texts import counted
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.selection_file import cases_labelled_before, suggested_cases
+
+
+def add_labels_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where the labels of a cohort are and what their values mean."""
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FOLDER",
+        help="label maps that are named like the cases, also with an ending such as _seg or _0000,"
+        " or in a folder per case; default: the label files of the cohort and of its record",
+    )
+    add_label_values_argument(parser)
+    parser.add_argument("--record", type=Path, help="folder of the cohort's record")
 
 
 def labels_to_train_on(

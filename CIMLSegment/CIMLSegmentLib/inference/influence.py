@@ -6,9 +6,12 @@ S reach the decoder (the others are the prior's mean, which training with absenc
     phi_j(x) = sum over S without j of |S|! (|A| - |S| - 1)! / |A|! (p_{S+j}(x) - p_S(x))
 
 (Shapley, A value for n-person games, 1953). Their sum is p_A - p_none, exactly; a message that
-changes nothing has 0. Encoders and gates run once per window, the decoder once per subset. Where
-neither with all messages nor with none a voxel of a window reaches 1 %, the difference, which is
-smaller than that, is divided evenly among the auxiliaries.
+changes nothing has 0. Over overlapping windows probabilities are blended, so that this stays true.
+The prediction that labels come of is the sigmoid of blended logits, another mean where windows
+disagree; `Testing/Evidence/influence_blending.py` measures how far apart they are. Encoders and
+gates run once per window, the decoder once per subset. Where neither with all messages nor with
+none a voxel of a window reaches 1 %, the difference, which is smaller than that, is divided evenly
+among the auxiliaries.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from CIMLSegmentLib.model.model_description import ModelDescription, ModelFacts
+from CIMLSegmentLib.model.model_description import WEIGHTS_SHA256, ModelDescription, ModelFacts
 from CIMLSegmentLib.model.model_files import read_model_files, write_model_files
 from CIMLSegmentLib.network.network import CIMLNet, build_network
 from CIMLSegmentLib.task.task import Task
@@ -33,10 +33,12 @@ class TrainedModel:
     Attributes:
         network: The network, in evaluation mode.
         description: What it is and how it was made.
+        weights_sha256: Checksum of the file that it was read from; empty if it was not.
     """
 
     network: CIMLNet
     description: ModelDescription
+    weights_sha256: str = ""
 
     @property
     def task(self) -> Task:
@@ -64,6 +66,7 @@ class TrainedModel:
         return {
             "model_id": self.description.model_id,
             "step": self.facts.step,
+            **({WEIGHTS_SHA256: self.weights_sha256} if self.weights_sha256 else {}),
             "task": self.task.name,
             "versions": dict(self.facts.versions),
             **({"label_values": self.facts.label_values} if self.facts.label_values else {}),
@@ -95,7 +98,7 @@ def load_model(folder: Path) -> TrainedModel:
         ModelError: If the folder holds no model, or one that is damaged, changed, of an unknown
             version, or comes with files that could execute code.
     """
-    weights, description = read_model_files(folder)
+    weights, description, checksum = read_model_files(folder)
     task, config = description.task, description.network
     with torch.device("meta"):  # shapes without memory: a wrong description costs nothing
         expected = CIMLNet(task, config).state_dict()
@@ -109,7 +112,7 @@ def load_model(folder: Path) -> TrainedModel:
         raise ModelError(msg)
     network = build_network(task, config, seed=0)
     network.load_state_dict(weights)
-    return TrainedModel(network.eval(), description)
+    return TrainedModel(network.eval(), description, checksum)
 
 
 def _shape_problems(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> Iterator[str]:

@@ -23,6 +23,7 @@ from MultimodalImagingLib.record.json_entry import JsonEntry, config_from_json, 
 
 FORMAT_VERSION = 1
 WEIGHTS_NAME, DESCRIPTION_NAME = "model.safetensors", "model.json"
+WEIGHTS_SHA256 = "weights_sha256"  # entry of `model.json`: checksum of the file of the weights
 
 _PARTS = ("format_version", "model_id", "task", "network", "training", "preprocessing")
 _LATER = (
@@ -171,7 +172,11 @@ class ModelDescription:
 
     @property
     def model_id(self) -> str:
-        """Name of the training: the same for all its states, another for other settings."""
+        """Name of the training: the same for all its states, another for other settings or cases.
+
+        The same training on labels that were corrected has it again: `weights_sha256` tells those
+        apart.
+        """
         content = _content(self)
         for name in ("metrics", "step", "versions", "intensities", "evaluation"):
             content.pop(name, None)

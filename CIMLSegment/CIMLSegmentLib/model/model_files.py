@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import safetensors.torch
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from CIMLSegmentLib.model.model_description import (
     DESCRIPTION_NAME,
     WEIGHTS_NAME,
+    WEIGHTS_SHA256,
     ModelDescription,
     description_from_json,
     description_to_json,
@@ -28,7 +30,7 @@ from MultimodalImagingLib.record.tensor_file import TensorFileError, header_in, 
 
 LOGGER = logging.getLogger(__name__)
 
-_CHECKSUM = "weights_sha256"
+_CHECKSUM = WEIGHTS_SHA256
 _TENSORS = "tensors_sha256"
 _INNER = "description_sha256"
 _CHECKSUMS = (_CHECKSUM, _TENSORS, _INNER)
@@ -63,7 +65,21 @@ def is_description(data: bytes) -> bool:
     return {"task", "network", _CHECKSUM} <= json_keys(data)
 
 
-def read_model_files(folder: Path) -> tuple[dict[str, Tensor], ModelDescription]:
+class ModelFiles(NamedTuple):
+    """What the two files of a model hold.
+
+    Attributes:
+        weights: The weights by name.
+        description: What the model is.
+        sha256: Checksum of the file of the weights.
+    """
+
+    weights: dict[str, Tensor]
+    description: ModelDescription
+    sha256: str
+
+
+def read_model_files(folder: Path) -> ModelFiles:
     """Read and check the two files.
 
     The description first: if a training replaces both meanwhile, the weights are the newer ones.
@@ -74,11 +90,12 @@ def read_model_files(folder: Path) -> tuple[dict[str, Tensor], ModelDescription]
     _refuse_executables(folder)
     content = _outer_content(folder)
     data = _bytes(folder / WEIGHTS_NAME)
-    if content is None or content.get(_CHECKSUM) != bytes_checksum(data):
+    checksum = bytes_checksum(data)
+    if content is None or content.get(_CHECKSUM) != checksum:
         content = _newer_content(folder, data, content)
     kept = {name: value for name, value in content.items() if name not in _CHECKSUMS}
     description = description_from_json(kept, where=str(folder / DESCRIPTION_NAME))
-    return _tensors(folder, data), description
+    return ModelFiles(_tensors(folder, data), description, checksum)
 
 
 def tensor_checksum(tensors: Mapping[str, Tensor]) -> str:

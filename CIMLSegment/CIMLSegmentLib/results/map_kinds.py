@@ -93,16 +93,18 @@ _KINDS = (
         name="influence",
         title=QT_TRANSLATE_NOOP("MapKind", "Influence"),
         unit=QT_TRANSLATE_NOOP("MapKind", "probability"),
-        meaning="change of the region's probability, -1 to 1; they add up to the prediction with"
-        " all messages minus that with none",
+        meaning="change of the region's probability, -1 to 1; they add up to the probability with"
+        " all messages minus that with none, each blended over the windows; labels come of blended"
+        " logits",
         colors="DivergingBlueRed",
         is_signed=True,
         choice=QT_TRANSLATE_NOOP("MapKind", "Influence (change of probability)"),
         hint=QT_TRANSLATE_NOOP(
             "MapKind",
             "How much more (red) or less (blue) likely each voxel is to be the region because of"
-            " this auxiliary (Shapley value). Those of all auxiliaries add up to the prediction"
-            " with all of them minus the one without any.",
+            " this auxiliary (Shapley value). Those of all auxiliaries add up to the probability"
+            " with all of them minus the one without any, each blended over the windows. Labels"
+            " come of blended scores, which differ a little where windows disagree.",
         ),
         heading="Influence: what each auxiliary changed in the prediction (red more, blue less)",
     ),

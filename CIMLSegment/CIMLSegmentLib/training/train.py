@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from CIMLSegmentLib.config import GATES, TrainingJob
 from CIMLSegmentLib.inference.devices import Processes, joined_processes
 from CIMLSegmentLib.model.model_description import (
@@ -21,7 +19,7 @@ from CIMLSegmentLib.network.gate import check_positions
 from CIMLSegmentLib.network.network import CIMLNet
 from CIMLSegmentLib.task.task import Task
 from CIMLSegmentLib.training.evaluation import evaluated, unseen_by_start
-from CIMLSegmentLib.training.kept_split import FEWEST_PATIENTS
+from CIMLSegmentLib.training.kept_split import PatientSplit, next_split
 from CIMLSegmentLib.training.start_model import Inheritance, inherit
 from CIMLSegmentLib.training.training_case import TrainingCase
 from CIMLSegmentLib.training.training_cases import TrainingSet
@@ -236,16 +234,12 @@ def split_by_patient(
     Raises:
         UsageError: If a chosen case does not exist, or none is left to train on.
     """
-    patients = sorted({case.patient_id for case in cases})
     if chosen is not None:
         validation = _checked(cases, chosen)
-    elif share > 0 and len(patients) >= FEWEST_PATIENTS:
-        n_kept = min(max(1, round(share * len(patients))), len(patients) - 1)
-        order = np.random.default_rng(seed).permutation(len(patients))
-        kept = {patients[index] for index in order[:n_kept]}
-        validation = {case.case_id for case in cases if case.patient_id in kept}
     else:
-        validation = set()
+        patients = (case.patient_id for case in cases)
+        kept = next_split(patients, PatientSplit(), share=share, seed=seed).validation
+        validation = {case.case_id for case in cases if case.patient_id in kept}
     return Split(
         tuple(sorted(case.case_id for case in cases if case.case_id not in validation)),
         tuple(sorted(validation)),

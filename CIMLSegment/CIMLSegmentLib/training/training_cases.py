@@ -34,6 +34,7 @@ from MultimodalImagingLib.errors import CohortError
 from MultimodalImagingLib.images.arrays import Float32Array, MaskArray
 from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.jobs.progress import Reporter
+from MultimodalImagingLib.jobs.texts import counted, listed
 from MultimodalImagingLib.preparation.case_preparation import prepare_case
 from MultimodalImagingLib.preparation.prepared_case import PreparedCase, PreprocessingSpec, case_key
 from MultimodalImagingLib.record.atomic_files import remove_unfinished_files
@@ -74,7 +75,7 @@ class TrainingSet:
         """Return the same set with these cases for testing only.
 
         Raises:
-            CohortError: If no case is left to train on.
+            CohortError: If no case is left to train on, or none of them has a region of the task.
         """
         tests = set(case_ids)
         kept = tuple(case for case in self.cases if case.case_id not in tests)
@@ -85,6 +86,16 @@ class TrainingSet:
             )
             raise CohortError(msg)
         found = tuple(case for case in self.cases if case.case_id in tests)
+        names = kept[0].regions
+        lacking = [name for name in names if not any(case.regions[name] for case in kept)]
+        if lacking:
+            msg = (
+                "Expected voxels of every region of the task in the cases to train on, found none"
+                f" of {listed(lacking)} in any of {counted(len(kept), 'case')}, so there is nothing"
+                " to learn for it; cases of the evaluation set do not count. Label another case"
+                " that has it, or use a task without it."
+            )
+            raise CohortError(msg)
         return replace(self, cases=kept, evaluation=found)
 
     def subset(self, case_ids: Sequence[str]) -> TrainingSet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,7 @@ from MDALSelectorLib.classification.class_evaluation import (
 )
 from MDALSelectorLib.classification.class_findings import ClassAccuracy, ClassDraft, ClassFindings
 from MDALSelectorLib.classification.class_learner import (
+    LEAST_PATIENTS,
     IntArray,
     chosen_strength,
     class_probabilities,
@@ -25,10 +26,9 @@ from MDALSelectorLib.classification.class_learner import (
     predictive_entropy,
     standardized,
 )
-from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 from MultimodalImagingLib.jobs.texts import counted, joined
 
-LEAST_PATIENTS = 2
 # Fewer labeled cases do not say how well anything is told.
 FEW_CASES = 10
 # Pairs of cases within a group below which nothing is said about them.
@@ -49,6 +49,7 @@ class ClassifiedCohort:
         given: Class per labeled case.
         evaluation: Cases that are set aside for testing; never learned from and, so that readers
             see no guess, not drafted.
+        companions: Other cases of their patients; never learned from either.
         groups: Groups of acquisition, such as the site: name of the grouping, case, group.
     """
 
@@ -58,24 +59,26 @@ class ClassifiedCohort:
     embeddings: Float64Array
     given: Mapping[str, str]
     evaluation: frozenset[str] = frozenset()
+    companions: frozenset[str] = frozenset()
     groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def training_rows(self) -> IntArray:
         """Rows of the labeled cases of patients of whom no case is set aside for testing."""
-        held_out = {
-            patient
-            for name, patient in zip(self.case_ids, self.patient_ids, strict=True)
-            if name in self.evaluation
-        }
-        return self._labelled([patient not in held_out for patient in self.patient_ids])
+        return self._labelled(self.is_free)
+
+    @property
+    def is_free(self) -> MaskArray:
+        """Whether something may be learned from a case, `(n_cases,)`: none of its patient tests."""
+        held_out = self.evaluation | self.companions
+        return np.array([name not in held_out for name in self.case_ids], dtype=bool)
 
     @property
     def evaluation_rows(self) -> IntArray:
         """Rows of the labeled cases of the evaluation set."""
         return self._labelled([name in self.evaluation for name in self.case_ids])
 
-    def _labelled(self, is_wanted: Sequence[bool]) -> IntArray:
+    def _labelled(self, is_wanted: Iterable[bool]) -> IntArray:
         wanted = zip(self.case_ids, is_wanted, strict=True)
         rows = [row for row, (name, is_one) in enumerate(wanted) if is_one and name in self.given]
         return np.array(rows, dtype=np.intp)
@@ -110,7 +113,7 @@ def find_drafts(
     used = rows[np.isin(numbers, learned)]
     classes = np.searchsorted(learned, cohort.classes(used))
     patients = cohort.patients(used)
-    values = standardized(cohort.embeddings)
+    values = standardized(cohort.embeddings, over=cohort.embeddings[cohort.is_free])
     strength = chosen_strength(values[used], classes, patients, seed=seed)
     probabilities = class_probabilities(
         values[used], classes, values, n_classes=len(learned), strength=strength
@@ -127,7 +130,10 @@ def find_drafts(
         cross_validated=own,
         evaluation=evaluation,
         sentence=_how_far(evaluation or own),
-        remarks=(*_not_learned(cohort, names), *_about_groups(cohort, used, held_out, own, seed)),
+        remarks=(
+            *_not_learned(cohort, names, len(rows) - len(used)),
+            *_about_groups(cohort, used, held_out, own, seed),
+        ),
     )
 
 
@@ -154,14 +160,15 @@ def _drafts(
 def _on_evaluation_set(
     cohort: ClassifiedCohort, probabilities: Float64Array, names: list[str], *, seed: int
 ) -> ClassAccuracy | None:
+    """Say how well drafts hold on the whole evaluation set; what cannot be named is wrong."""
     rows = cohort.evaluation_rows
-    rows = rows[[cohort.given[cohort.case_ids[row]] in names for row in rows]]
     if not len(rows):
         return None
-    classes = np.array([names.index(cohort.given[cohort.case_ids[row]]) for row in rows])
-    held_out = HeldOut(probabilities[None, rows], classes, tuple(cohort.patients(rows)))
+    known = np.zeros((1, len(rows), len(cohort.names)))
+    known[0][:, [cohort.names.index(name) for name in names]] = probabilities[rows]
+    held_out = HeldOut(known, cohort.classes(rows), tuple(cohort.patients(rows)))
     text = EVALUATION.format(cases=counted(len(rows), "case"))
-    return accuracy_of(held_out, names, cases=text, seed=seed)
+    return accuracy_of(held_out, cohort.names, cases=text, seed=seed)
 
 
 def _why_not(cohort: ClassifiedCohort, numbers: IntArray) -> str:
@@ -184,14 +191,20 @@ def _how_far(found: ClassAccuracy) -> str:
     )
 
 
-def _not_learned(cohort: ClassifiedCohort, names: list[str]) -> list[str]:
+def _not_learned(cohort: ClassifiedCohort, names: list[str], n_unused: int) -> list[str]:
     missing = [name for name in cohort.names if name not in names]
     if not missing:
         return []
-    return [
+    text = (
         f"No draft can name {joined(missing)}: fewer than {LEAST_PATIENTS} patients have a labeled"
         " case of it."
-    ]
+    )
+    if n_unused:
+        text += (
+            f" {counted(n_unused, 'case', 'is', 'are')} therefore not among those that were"
+            " predicted without their patient; on the evaluation set such cases count as wrong."
+        )
+    return [text]
 
 
 def _about_groups(

@@ -16,6 +16,9 @@ from MultimodalImagingLib.images.arrays import Float64Array
 
 IntArray = npt.NDArray[np.intp]
 
+# Of fewer patients with a class none can be held out and another one be learned from.
+LEAST_PATIENTS = 2
+
 # Inverse strengths of regularization that are tried, the strongest first.
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
 # Folds among which the strength is chosen; a training takes a hundredth of a second.
@@ -23,19 +26,20 @@ N_INNER_FOLDS = 3
 LEAST_PROBABILITY = 1e-6
 
 
-def standardized(embeddings: Float64Array) -> Float64Array:
-    """Give every feature mean 0 and variance 1 over the cohort; no label is looked at.
+def standardized(embeddings: Float64Array, *, over: Float64Array) -> Float64Array:
+    """Give every feature mean 0 and variance 1 over some cases; no label is looked at.
 
     Few labels need no fewer features: regularization, which knows no directions, does the same.
 
     Args:
         embeddings: Shape `(n_cases, n_features)`.
+        over: Embeddings of the cases that may be learned from, `(n, n_features)`.
 
     Returns:
-        Same shape, unitless; a constant feature is 0.
+        Shape of `embeddings`, unitless; a feature that is constant over those cases is centered.
     """
-    spread = embeddings.std(axis=0)
-    centered = (embeddings - embeddings.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    spread = over.std(axis=0)
+    centered = (embeddings - over.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     return np.asarray(centered, dtype=np.float64)
 
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from MDALSelectorLib.commands.opening import opened_cohort
 from MultimodalImagingLib.cohorts.cases import Cohort
-from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.evaluation_set import evaluation_set
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
-from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.jobs.texts import counted
-from MultimodalImagingLib.record.cohort_record import CohortRecord, open_record
-from MultimodalImagingLib.record.ownership import check_apart
+from MultimodalImagingLib.record.cohort_record import CohortRecord
 
 
 def add_evaluation_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,15 +49,7 @@ def run_evaluation(options: argparse.Namespace, reporter: Reporter) -> int:
         set_aside_for_testing,
     )
 
-    rows = tuple(parse_pattern(text) for text in options.modality)
-    reporter.stage("Find cases", 1)
-    cohort = find_cohort(
-        options.cohort, patterns=patterns_for(options.cohort, rows), reporter=reporter
-    )
-    reporter.advance()
-    if options.record is not None:
-        check_apart(options.record, cohort.files, option="--record")
-    record = open_record(cohort.root, folder=options.record)
+    cohort, record = opened_cohort(options, reporter)
     if options.dissolve:
         if options.share is not None or options.run is not None:
             msg = "--dissolve takes no --share and no --run. Dissolve the set, then draw another."

@@ -6,10 +6,9 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
+from MDALSelectorLib.commands.opening import opened_cohort
 from MultimodalImagingLib.cohorts.agreement import DEFAULT_LIMIT
 from MultimodalImagingLib.cohorts.cases import Cohort
-from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
-from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.images.voting import METHODS
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
@@ -17,7 +16,7 @@ from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.jobs.texts import counted, listed
 from MultimodalImagingLib.record.atomic_folder import check_can_hold_folders
-from MultimodalImagingLib.record.cohort_record import CohortRecord, open_record
+from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.ownership import check_apart
 
 
@@ -130,6 +129,7 @@ def run_agreement(options: argparse.Namespace, reporter: Reporter) -> int:
     """Run the `agreement` command; returns the exit code 0."""
     from MDALSelectorLib.report.agreement_page import check_agreement_files, write_agreement
     from MultimodalImagingLib.cohorts.agreement import agreement_sentences, measure_agreement
+    from MultimodalImagingLib.cohorts.class_agreement import class_agreement_sentences
     from MultimodalImagingLib.cohorts.reading_plan import read_plan
 
     cohort, record = _opened(options, reporter)
@@ -140,7 +140,10 @@ def run_agreement(options: argparse.Namespace, reporter: Reporter) -> int:
     _change_plan(options, record, reporter)
     limit = read_plan(record).limit if options.limit is None else options.limit
     pairs = measure_agreement(cohort, record, primary=options.primary, reporter=reporter)
-    texts = agreement_sentences(pairs, record.read_states(), limit=limit)
+    texts = [
+        *agreement_sentences(pairs, record.read_states(), limit=limit),
+        *class_agreement_sentences(record),
+    ]
     for text in texts or ["No case was read twice, so nothing can be said about agreement."]:
         reporter.info(text)
     result: dict[str, object] = {"pairs": len(pairs)}
@@ -187,20 +190,14 @@ def _share(text: str) -> float:
 
 
 def _opened(options: argparse.Namespace, reporter: Reporter) -> tuple[Cohort, CohortRecord]:
-    rows = tuple(parse_pattern(text) for text in options.modality)
-    reporter.stage("Find cases", 1)
-    patterns = patterns_for(options.cohort, rows)
-    cohort = find_cohort(options.cohort, patterns=patterns, reporter=reporter)
-    reporter.advance()
+    cohort, record = opened_cohort(options, reporter)
     if options.primary is not None and options.primary not in cohort.modalities:
         msg = (
             f"The cohort has no modality {options.primary}. Give --primary one of"
             f" {', '.join(cohort.modalities)}."
         )
         raise UsageError(msg)
-    if options.record is not None:
-        check_apart(options.record, cohort.files, option="--record")
-    return cohort, open_record(cohort.root, folder=options.record)
+    return cohort, record
 
 
 def _check_known(wanted: list[str], cases: Mapping[str, object]) -> None:

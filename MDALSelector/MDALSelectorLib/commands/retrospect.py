@@ -19,7 +19,7 @@ from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 from MultimodalImagingLib.errors import UsageError
-from MultimodalImagingLib.jobs.command_line import add_modality_argument
+from MultimodalImagingLib.jobs.command_line import add_modality_argument, spelled_as
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.class_task import read_class_task
@@ -57,7 +57,7 @@ def add_retrospect_arguments(parser: argparse.ArgumentParser) -> None:
         "--strategy",
         action="append",
         default=[],
-        type=_strategy_name,
+        type=spelled_as(COMPARED),
         choices=list(COMPARED),
         help="strategy to compare with random draws; may be given several times (default: all)",
     )
@@ -193,8 +193,3 @@ def _usual_learner(options: argparse.Namespace, cohort: Cohort) -> str:
     record = open_record(cohort.root, folder=options.record)
     is_classified = options.labels is None and read_class_task(record) is not None
     return CLASSIFIER if is_classified else LEARNERS[0]
-
-
-def _strategy_name(text: str) -> str:
-    known = {name.lower(): name for name in COMPARED}
-    return known.get(text.lower(), text)

@@ -15,7 +15,7 @@ from MDALSelectorLib.strategies import DEFAULT_STRATEGY, STRATEGIES
 from MDALSelectorLib.strategies.base import StrategyOptions
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
-from MultimodalImagingLib.jobs.command_line import add_modality_argument
+from MultimodalImagingLib.jobs.command_line import add_modality_argument, spelled_as
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.json_entry import ConfigT, changed_config, read_settings
@@ -28,13 +28,7 @@ def add_select_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget", required=True, help="how many cases to suggest: a number, or a share like 20%%"
     )
-    parser.add_argument(
-        "--strategy",
-        default=DEFAULT_STRATEGY,
-        type=_strategy_name,
-        choices=list(STRATEGIES),
-        help="how to choose (default %(default)s)",
-    )
+    _add_strategy_arguments(parser)
     parser.add_argument("--output", type=Path, help="folder of the run; default: in the record")
     parser.add_argument("--record", type=Path, help="folder of the cohort's record")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same files (default 0)")
@@ -62,6 +56,24 @@ def add_select_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CASE",
         help="suggest this case although its modalities do not seem to belong together",
     )
+    add_modality_argument(parser)
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        metavar="FILE",
+        help="JSON with `estimation`, `pairing` and `strategy_options`: any of the values of these"
+        " names in the configuration of a selection.json; what it names counts before options",
+    )
+
+
+def _add_strategy_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strategy",
+        default=DEFAULT_STRATEGY,
+        type=spelled_as(STRATEGIES),
+        choices=list(STRATEGIES),
+        help="how to choose (default %(default)s)",
+    )
     parser.add_argument("--score-column", metavar="NAME", help="column for strategy Score")
     parser.add_argument(
         "--score-direction", default="high", choices=["high", "low"], help="which end comes first"
@@ -86,14 +98,6 @@ def add_select_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="compare the modality difference within the groups of a column of the manifest or"
         " participants.tsv (site, ...), voxel-size or field-of-view",
-    )
-    add_modality_argument(parser)
-    parser.add_argument(
-        "--settings",
-        type=Path,
-        metavar="FILE",
-        help="JSON with `estimation`, `pairing` and `strategy_options`: any of the values of these"
-        " names in the configuration of a selection.json; what it names counts before options",
     )
 
 
@@ -158,8 +162,3 @@ def run_select(options: argparse.Namespace, reporter: Reporter) -> int:
             result["evidence"] = asdict(evidence)
     reporter.result(result)
     return 0
-
-
-def _strategy_name(text: str) -> str:
-    known = {name.lower(): name for name in STRATEGIES}
-    return known.get(text.lower(), text)

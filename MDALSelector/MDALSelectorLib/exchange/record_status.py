@@ -9,6 +9,8 @@ from statistics import mean
 
 from MultimodalImagingLib.cohorts.agreement import agreement_sentences, read_agreement
 from MultimodalImagingLib.cohorts.cases import Cohort
+from MultimodalImagingLib.cohorts.class_agreement import class_agreements
+from MultimodalImagingLib.cohorts.class_labels import ClassLabels
 from MultimodalImagingLib.cohorts.class_table import known_classes
 from MultimodalImagingLib.cohorts.label_maps import is_foreign, label_map_place
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
@@ -116,6 +118,7 @@ def record_status(cohort: Cohort, record: CohortRecord) -> RecordStatus:
     problems = tuple(_problems(found, cohort, record, states))
     task = read_class_task(record)
     known = None if task is None else known_classes(cohort, record, task)
+    labels = ClassLabels() if known is None else known.labels
     given = Counter([] if known is None else known.of_case.values())
     return RecordStatus(
         len(found),
@@ -126,9 +129,12 @@ def record_status(cohort: Cohort, record: CohortRecord) -> RecordStatus:
         rounds,
         (*problems, *(() if known is None else known.problems)),
         _next_step(found, states, rounds, record),
-        agreement_sentences(read_agreement(record), states, limit=read_plan(record).limit),
+        (
+            *agreement_sentences(read_agreement(record), states, limit=read_plan(record).limit),
+            *(pair.sentence for pair in class_agreements(labels)),
+        ),
         None if task is None else {name: given[name] for name in task.names},
-        () if known is None else known.labels.disputed,
+        labels.disputed,
     )
 
 
@@ -177,10 +183,14 @@ def _work_line(work: ReaderWork) -> str:
 
 
 def _round_line(entry: Round) -> str:
-    values = [d for regions in entry.evaluation.values() for d in regions.values() if d is not None]
-    cases = counted(len(entry.evaluation), "evaluation case")
-    dice = f"mean Dice {decimals(mean(values), 3)} on {cases}" if values else "not evaluated"
-    return f"Round {entry.number}: {counted(len(entry.labels), 'label')}, {dice} ({entry.model})"
+    mean_dice = entry.mean_dice
+    cases = counted(len(entry.case_dice), "evaluation case")
+    dice = (
+        "not evaluated" if mean_dice is None else f"mean Dice {decimals(mean_dice, 3)} on {cases}"
+    )
+    start = f", started from {entry.started_from}" if entry.started_from else ""
+    labels = counted(len(entry.labels), "label")
+    return f"Round {entry.number}: {labels}, {dice} ({entry.model}{start})"
 
 
 def _problems(

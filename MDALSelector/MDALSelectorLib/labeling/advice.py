@@ -62,13 +62,13 @@ def advice(rounds: Sequence[Round], *, n_left: int) -> Advice:
     """Say what more labels would bring.
 
     Rounds are compared on the evaluation cases that all of them have. Of rounds with the same
-    number of labels the last counts.
+    number of labels the last counts; one without a label of the cohort does not.
 
     Args:
         rounds: The rounds of the cohort.
-        n_left: Cases that are still without a label.
+        n_left: Cases that may be trained on and are still without a label.
     """
-    compared = sorted({len(r.labels): r for r in rounds if r.evaluation}.items())
+    compared = sorted({len(r.labels): r for r in rounds if r.labels and r.evaluation}.items())
     cases, dice = _common(tuple(found for _, found in compared))
     table = tuple(
         RoundDice(found.number, n_labels, len(cases), float(row.mean()) if cases else None)
@@ -84,6 +84,12 @@ def advice(rounds: Sequence[Round], *, n_left: int) -> Advice:
         )
         return Advice(text, table)
     curves = fit_curves([row.n_labels for row in table], dice)
+    if n_left < 1:
+        text = (
+            "No case is left to label: each has its label, is skipped, or is kept from training by"
+            " the evaluation set. More labels would take more cases."
+        )
+        return Advice(text, table, curves)
     n_next = max(min(table[-1].n_labels - table[-2].n_labels, n_left), 1)
     may_stop = curves.gain(n_next).low <= 0
     return Advice(_sentence(curves, n_next, n_left), table, curves, may_stop)
@@ -91,16 +97,10 @@ def advice(rounds: Sequence[Round], *, n_left: int) -> Advice:
 
 def _common(rounds: Sequence[Round]) -> tuple[tuple[str, ...], Float64Array]:
     """Return the cases that all rounds have a Dice of, and the mean over regions, per round."""
-    tables = [{case: _mean(dice.values()) for case, dice in r.evaluation.items()} for r in rounds]
-    known = [{case for case, value in table.items() if value is not None} for table in tables]
-    cases = tuple(sorted(set.intersection(*known))) if known else ()
+    tables = [found.case_dice for found in rounds]
+    cases = tuple(sorted(set.intersection(*map(set, tables)))) if tables else ()
     rows = [[table[case] for case in cases] for table in tables]
     return cases, np.array(rows, dtype=np.float64).reshape(len(rounds), len(cases))
-
-
-def _mean(values: object) -> float | None:
-    known = [value for value in values if value is not None]  # type: ignore[attr-defined]
-    return sum(known) / len(known) if known else None
 
 
 def _too_few_rounds(n_compared: int, n_rounds: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from MultimodalImagingLib.errors import CohortError
@@ -11,9 +11,10 @@ from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.case_states import CaseStates, SavedLabel
 from MultimodalImagingLib.record.checksums import file_checksum
 from MultimodalImagingLib.record.cohort_record import CohortRecord
-from MultimodalImagingLib.record.draft_uncertainty import read_drafts
+from MultimodalImagingLib.record.draft_uncertainty import Draft, read_drafts
 
-SEGMENTATION = "segmentation.seg.nrrd"
+SUFFIX = ".seg.nrrd"  # of labels; a class has none to compare
+SEGMENTATION = f"segmentation{SUFFIX}"
 
 
 def note_changes(record: CohortRecord, reporter: Reporter) -> CaseStates:
@@ -39,14 +40,15 @@ def note_changes(record: CohortRecord, reporter: Reporter) -> CaseStates:
         label
         for of_case in states.labels.values()
         for label in of_case.values()
-        if label.began and label.draft_dice is None
+        if label.began and label.draft_dice is None and label.path.endswith(SUFFIX)
     ]
     if not todo:
         return states
     reporter.stage("Compare labels with their drafts", len(todo))
+    drafts = _drafts(record)
     found: dict[tuple[str, str, str], DraftChanges] = {}
     for label in todo:
-        changes = _changes(label, record, reporter)
+        changes = _changes(label, _began_as(label, drafts.get(label.case_id, ())), record, reporter)
         if changes is not None:
             found[_key(label)] = changes
         reporter.advance()
@@ -57,11 +59,25 @@ def _key(label: SavedLabel) -> tuple[str, str, str]:
     return label.case_id, label.path, label.sha256
 
 
-def _changes(label: SavedLabel, record: CohortRecord, reporter: Reporter) -> DraftChanges | None:
+def _drafts(record: CohortRecord) -> dict[str, list[Draft]]:
+    """Return all drafts of a record by case; each is read once."""
+    found: dict[str, list[Draft]] = {}
+    for folder in sorted(path for path in record.results.glob("*") if path.is_dir()):
+        for draft in read_drafts(folder).values():
+            found.setdefault(draft.case_id, []).append(draft)
+    return found
+
+
+def _began_as(label: SavedLabel, drafts: Iterable[Draft]) -> Draft | None:
+    """Return the draft of the model that a label names, after the name of its task."""
+    names = (label.began, label.began.rsplit(" ", 1)[-1])
+    return next((draft for draft in drafts if draft.model in names), None)
+
+
+def _changes(
+    label: SavedLabel, draft: Draft | None, record: CohortRecord, reporter: Reporter
+) -> DraftChanges | None:
     file = record.folder / label.path
-    model = label.began.rsplit(" ", 1)[-1]  # a draft is called by its task and this
-    drafts = (read_drafts(place) for place in sorted(record.results.glob(f"*{model}")))
-    draft = next((found[label.case_id] for found in drafts if label.case_id in found), None)
     try:
         if draft is None or file_checksum(file) != label.sha256:
             return None

@@ -22,8 +22,9 @@ FEWEST_ROUNDS = 3
 FEWEST_CASES = 5
 LEVEL = 0.9
 N_BOOTSTRAP = 2000
-# Training the same network on the same labels again moves its mean Dice by about a point; with four
-# rounds or more, what the curve leaves over counts if it is larger.
+# Assumed, not measured: training the same network on the same labels again moves its mean Dice by a
+# point (one standard deviation). With four rounds or more, what the curve leaves over counts if it
+# is larger.
 TRAINING_NOISE = 0.01
 _EXPONENTS = np.linspace(0.1, 2.0, 20)
 _SEED = 0
@@ -44,15 +45,18 @@ class Curves:
 
     Attributes:
         n_labels: Labels of the rounds, increasing, shape `(n_rounds,)`.
-        top: The Dice that a curve approaches, `a`.
+        top: The Dice that a curve approaches, `a`, at most 1.
         drop: How much is missing at one label, `b`; negative for a falling curve.
         exponent: How fast it saturates, `c`.
+        noise: Standard deviation of the noise that the bootstrap added to every round: at least
+            what is assumed of training alone.
     """
 
     n_labels: Float64Array
     top: Float64Array
     drop: Float64Array
     exponent: Float64Array
+    noise: float
 
     def at(self, n_labels: float) -> Float64Array:
         """Return the Dice of every curve at a number of labels."""
@@ -94,14 +98,16 @@ def fit_curves(
         n_bootstrap: How often it is fitted again.
 
     Raises:
-        ValueError: If there are fewer than three rounds or five evaluation cases, or labels do not
-            increase.
+        ValueError: If there are fewer than three rounds or five evaluation cases, a round has no
+            label, or labels do not increase.
     """
     n = np.asarray(n_labels, dtype=np.float64)
-    if len(n) < FEWEST_ROUNDS or dice.shape[1] < FEWEST_CASES or (np.diff(n) <= 0).any():
+    is_rising = bool((np.diff(n, prepend=0) > 0).all())
+    if len(n) < FEWEST_ROUNDS or dice.shape[1] < FEWEST_CASES or not is_rising:
         msg = (
-            f"Expected {FEWEST_ROUNDS} rounds or more with increasing labels, and {FEWEST_CASES}"
-            f" evaluation cases or more, got {list(n_labels)} and {dice.shape[1]} cases."
+            f"Expected {FEWEST_ROUNDS} rounds or more with increasing labels from 1 on, and"
+            f" {FEWEST_CASES} evaluation cases or more, got {list(n_labels)} and {dice.shape[1]}"
+            " cases."
         )
         raise ValueError(msg)
     means = dice.mean(axis=1)
@@ -115,18 +121,25 @@ def fit_curves(
     again = means + (again - means) * spread + generator.normal(scale=noise, size=again.shape)
     others, _ = _fit(n, again)
     top, drop, exponent = (np.concatenate(pair) for pair in zip(fitted, others, strict=True))
-    return Curves(n, top, drop, exponent)
+    return Curves(n, top, drop, exponent, noise)
 
 
 def _fit(
     n: Float64Array, means: Float64Array
 ) -> tuple[tuple[Float64Array, Float64Array, Float64Array], Float64Array]:
-    """Return the parameters per row of `means`, least squares, and the squares that are left."""
+    """Return the parameters per row of `means`, least squares, and the squares that are left.
+
+    No Dice is above 1, so no curve may approach more: where the best one would, the best of those
+    that approach 1 is taken.
+    """
     best = np.full(len(means), np.inf)
     top, drop, exponent = (np.zeros(len(means)) for _ in range(3))
     for c in _EXPONENTS:
         columns = np.stack([np.ones_like(n), -(n**-c)], axis=1)
         found = means @ np.linalg.pinv(columns).T
+        falling = columns[:, 1]
+        at_most = ((means - 1.0) @ falling) / (falling @ falling)
+        found = np.where(found[:, :1] > 1.0, np.stack([np.ones_like(at_most), at_most], 1), found)
         left = ((found @ columns.T - means) ** 2).sum(axis=1)
         is_better = left < best - 1e-12
         best = np.where(is_better, left, best)

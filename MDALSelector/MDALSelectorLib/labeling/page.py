@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from MDALSelectorLib import report
@@ -11,15 +12,18 @@ from MDALSelectorLib.labeling.advice import Advice, advice
 from MDALSelectorLib.labeling.changes import note_changes
 from MDALSelectorLib.labeling.curve_picture import curve_picture
 from MDALSelectorLib.labeling.effort import LabelingEffort, labeling_effort
-from MDALSelectorLib.labeling.learning_curve import TRAINING_NOISE
 from MultimodalImagingLib.cohorts.agreement import agreement_sentences, read_agreement
 from MultimodalImagingLib.cohorts.cases import Cohort
+from MultimodalImagingLib.cohorts.class_agreement import class_agreement_sentences
+from MultimodalImagingLib.cohorts.class_table import known_classes
+from MultimodalImagingLib.cohorts.evaluation_set import read_evaluation_set
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
 from MultimodalImagingLib.cohorts.reading_plan import read_plan
 from MultimodalImagingLib.cohorts.saved_labels import saved_labels
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.jobs.texts import counted, render_page
 from MultimodalImagingLib.record.atomic_files import write_text
+from MultimodalImagingLib.record.class_task import read_class_task
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord
 from MultimodalImagingLib.record.ownership import check_own_files
 from MultimodalImagingLib.record.rounds import read_rounds
@@ -38,13 +42,14 @@ class LabelingProgress:
         n_cases: Its cases.
         n_labeled: Cases with a label.
         n_skipped: Cases that are not to be labeled.
-        n_left: Cases that are still to be labeled for training.
+        n_left: Cases that may be trained on and have no label yet.
         n_evaluation: Cases set aside for testing.
         n_evaluation_labeled: Those of them that have a label.
         n_rounds: Rounds so far.
         advice: Whether to go on.
         effort: What labeling took.
         readers: How well readers agree, as far as it was measured; sentences.
+        classes: Number of cases per class; empty for a cohort to segment.
     """
 
     cohort: str
@@ -58,6 +63,7 @@ class LabelingProgress:
     advice: Advice
     effort: LabelingEffort
     readers: tuple[str, ...]
+    classes: Mapping[str, int] = field(default_factory=dict)
 
 
 def labeling_progress(cohort: Cohort, record: CohortRecord) -> LabelingProgress:
@@ -68,10 +74,19 @@ def labeling_progress(cohort: Cohort, record: CohortRecord) -> LabelingProgress:
     """
     states, rounds = record.read_states(), read_rounds(record)
     names = [case.case_id for case in cohort.cases]
-    labeled = {name for name in names if is_labelled(name, None, record, states.of(name))}
+    held = read_evaluation_set(cohort, record)
+    task = read_class_task(record)
+    classes = {} if task is None else known_classes(cohort, record, task).of_case
+    labeled = {
+        case.case_id
+        for case in cohort.cases
+        if case.case_id in classes
+        or is_labelled(case.case_id, case.label, record, states.of(case.case_id))
+    }
+    counts = Counter(classes.values())
     skipped = {name for name in names if states.of(name) is CaseState.SKIPPED} - labeled
-    evaluation = {name for name in names if name in states.evaluation}
-    n_left = len({*names} - labeled - skipped - evaluation)
+    evaluation = {*held.cases}
+    n_left = len({*names} - labeled - skipped - held.held_out)
     return LabelingProgress(
         cohort=cohort.root.name,
         n_cases=len(names),
@@ -83,9 +98,11 @@ def labeling_progress(cohort: Cohort, record: CohortRecord) -> LabelingProgress:
         n_rounds=len(rounds),
         advice=advice(rounds, n_left=n_left),
         effort=labeling_effort(saved_labels(record)),
-        readers=tuple(
-            agreement_sentences(read_agreement(record), states, limit=read_plan(record).limit)
+        readers=(
+            *agreement_sentences(read_agreement(record), states, limit=read_plan(record).limit),
+            *class_agreement_sentences(record),
         ),
+        classes={} if task is None else {name: counts[name] for name in task.names},
     )
 
 
@@ -115,7 +132,6 @@ def render(found: LabelingProgress) -> str:
 
     values = {
         "found": found,
-        "noise": f"{100 * TRAINING_NOISE:g}",
         "page_mark": Markup(PAGE_MARK),
         "curve": Markup(curve_picture(found.advice)),
     }

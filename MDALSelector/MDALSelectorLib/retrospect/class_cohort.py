@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from MDALSelectorLib.classification.class_learner import IntArray, patients_per_class
+from MDALSelectorLib.classification.class_learner import (
+    LEAST_PATIENTS,
+    IntArray,
+    patients_per_class,
+)
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.arrays import Float64Array
 from MultimodalImagingLib.jobs.texts import counted, joined
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
-
-LEAST_PATIENTS = 2
 
 
 @dataclass(frozen=True)

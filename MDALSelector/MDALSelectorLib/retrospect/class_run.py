@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from MDALSelectorLib.classification.class_learner import class_probabilities
+from MDALSelectorLib.classification.class_learner import class_probabilities, standardized
 from MDALSelectorLib.estimation.features import cohort_features, fused_embedding
 from MDALSelectorLib.retrospect.class_cohort import ClassCohort
 from MDALSelectorLib.retrospect.fold_plan import FoldPlan
@@ -85,8 +85,7 @@ def _right(
 ) -> list[int]:
     """Tell which test cases a classifier gets right that is trained on some cases."""
     pool, train, test = list(plan.pool), list(cases), list(plan.test)
-    spread = embeddings[pool].std(axis=0)
-    values = (embeddings - embeddings[pool].mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    values = standardized(embeddings, over=embeddings[pool])
     found = class_probabilities(
         values[train],
         cohort.classes[train],

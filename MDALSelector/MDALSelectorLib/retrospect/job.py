@@ -132,10 +132,13 @@ def _with_labels(
         found = labelled_cases(cohort, record, config.labels, reporter)
     held = read_evaluation_set(cohort, record)
     kept, _ = split_held_out(found, held)
-    if len(kept) < len(found):
+    n_held = len(found) - len(kept)
+    if n_held:
         reporter.info(
-            f"{counted(len(found) - len(kept), 'labeled case')} set aside for testing"
-            " take no part: a strategy that is chosen by them could not be tested on them."
+            f"{counted(n_held, 'labeled case')} set aside for testing"
+            f" {'takes' if n_held == 1 else 'take'} no part: a strategy that is chosen by"
+            f" {'it' if n_held == 1 else 'them'} could not be tested on"
+            f" {'it' if n_held == 1 else 'them'}."
         )
     cases = tuple(case for case in kept if case.case_id not in config.left_out)
     if len(cases) < MIN_CASES:

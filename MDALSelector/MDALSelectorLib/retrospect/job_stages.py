@@ -5,10 +5,11 @@ from __future__ import annotations
 from MDALSelectorLib.retrospect.config import COMPARED, MIN_CASES, RetrospectConfig
 from MDALSelectorLib.selection.config import SelectionConfig
 from MDALSelectorLib.selection.job_stages import measuring_stages
-from MultimodalImagingLib.cohorts.cases import Cohort
+from MultimodalImagingLib.cohorts.cases import Case, Cohort
+from MultimodalImagingLib.cohorts.evaluation_set import read_evaluation_set, split_held_out
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.jobs.job_plan import JobPlan, PlannedStage
-from MultimodalImagingLib.record.cohort_record import open_record
+from MultimodalImagingLib.record.cohort_record import CohortRecord, open_record
 
 # How the labels are asked while a cohort is being labeled.
 EVIDENCE_SETTINGS = RetrospectConfig(budgets=("50%",), n_draws=20, n_folds=5, n_partitions=2)
@@ -16,10 +17,24 @@ KIND = "retrospect"
 TRAIN_AND_TEST = "Train and test"
 
 
+def cases_to_ask(cohort: Cohort, record: CohortRecord) -> tuple[Case, ...]:
+    """Return the labeled cases that may speak for a strategy; none if they say nothing.
+
+    Cases that are kept from training do not count: neither as labels nor as cases to label.
+
+    Raises:
+        CohortError: If the record cannot be read.
+    """
+    held = read_evaluation_set(cohort, record)
+    cases, _ = split_held_out(labelled_cases(cohort, record, None), held)
+    n_open = sum(case.case_id not in held.held_out for case in cohort.cases)
+    return cases if MIN_CASES <= len(cases) < n_open else ()
+
+
 def evidence_stages(cohort: Cohort, config: SelectionConfig) -> tuple[PlannedStage, ...]:
     """Return the stages that ask the labels after a selection; none if they say nothing."""
-    n = len(labelled_cases(cohort, open_record(cohort.root, folder=config.record), None))
-    if not MIN_CASES <= n < len(cohort.cases):
+    n = len(cases_to_ask(cohort, open_record(cohort.root, folder=config.record)))
+    if not n:
         return ()
     n_tests = n * EVIDENCE_SETTINGS.n_partitions
     return PlannedStage("Read labels", n, 0.1), PlannedStage("Ask the labels", n_tests, 0.1)

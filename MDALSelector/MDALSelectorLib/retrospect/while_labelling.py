@@ -17,7 +17,7 @@ from MDALSelectorLib.inspection.acquisition_groups import acquisition_groups
 from MDALSelectorLib.retrospect.config import MIN_CASES, RANDOM
 from MDALSelectorLib.retrospect.evaluation import Evaluation
 from MDALSelectorLib.retrospect.fold_plan import FoldPlan, choices, outer_folds
-from MDALSelectorLib.retrospect.job_stages import EVIDENCE_SETTINGS
+from MDALSelectorLib.retrospect.job_stages import EVIDENCE_SETTINGS, cases_to_ask
 from MDALSelectorLib.retrospect.labelled_cohort import LabelledCohort, read_labelled_cohort
 from MDALSelectorLib.retrospect.linear_run import linear_dice
 from MDALSelectorLib.retrospect.outcomes import FoldResult, Outcome
@@ -29,8 +29,6 @@ from MDALSelectorLib.selection.scoring import load_or_estimate_scores
 from MDALSelectorLib.selection_job import prepare_for_selection
 from MDALSelectorLib.strategies import Pool
 from MultimodalImagingLib.cohorts.cases import Cohort
-from MultimodalImagingLib.cohorts.evaluation_set import read_evaluation_set, split_held_out
-from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.progress import NullReporter, Reporter
 from MultimodalImagingLib.preparation.preprocessing import PreparedCohort
@@ -61,12 +59,12 @@ def evidence_while_labelling(
         reporter: Notified of stages and steps.
 
     Returns:
-        `None` if fewer than 10 cases are labeled, or all: then `retrospect` says more.
+        `None` if fewer than 10 cases are labeled that may be trained on, or all of those: then
+        `retrospect` says more.
     """
     record = open_record(cohort.root, folder=config.record)
-    held = read_evaluation_set(cohort, record)
-    cases, _ = split_held_out(labelled_cases(cohort, record, None), held)
-    if not MIN_CASES <= len(cases) < len(cohort.cases):
+    cases = cases_to_ask(cohort, record)
+    if not cases:
         return None
     whole = prepare_for_selection(cohort, config.spacing_mm, record, NullReporter())
     scores = load_or_estimate_scores(

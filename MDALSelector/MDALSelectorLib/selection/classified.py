@@ -12,6 +12,7 @@ from MDALSelectorLib.strategies import STRATEGIES
 from MDALSelectorLib.strategies.pool import EPISTEMIC
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.class_table import known_classes
+from MultimodalImagingLib.cohorts.evaluation_set import EvaluationSet, read_evaluation_set
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.jobs.texts import counted
@@ -26,12 +27,12 @@ class CohortClasses:
     Attributes:
         task: The classes of the cohort.
         of_case: Class per labeled case.
-        evaluation: Cases that are set aside for testing.
+        held: Cases that are set aside for testing.
     """
 
     task: ClassTask
     of_case: dict[str, str]
-    evaluation: frozenset[str]
+    held: EvaluationSet
 
 
 def cohort_classes(
@@ -54,19 +55,19 @@ def cohort_classes(
     known = known_classes(cohort, record, task)
     for problem in known.problems:
         reporter.warning(problem)
-    evaluation = frozenset(record.read_states().evaluation)
+    held = read_evaluation_set(cohort, record)
     own = known.labels.that_count
     if rule == "record" or not known.came_with:
-        return CohortClasses(task, own, evaluation)
+        return CohortClasses(task, own, held)
     if rule == "auto" and len(known.came_with) == len(cohort.cases):
         reporter.info(
             "Every case came with a class: these are not used, and all cases are ranked as if they"
             " had none. Give --labelled files to leave classified cases out."
         )
-        return CohortClasses(task, own, evaluation)
+        return CohortClasses(task, own, held)
     n = len(known.came_with)
     reporter.info(f"{counted(n, 'case', 'comes', 'come')} with a class, which counts as its label.")
-    return CohortClasses(task, known.of_case, evaluation)
+    return CohortClasses(task, known.of_case, held)
 
 
 def with_class_drafts(
@@ -103,7 +104,8 @@ def with_class_drafts(
         patient_ids=scores.patient_ids,
         embeddings=scores.embeddings,
         given={case: name for case, name in classes.of_case.items() if case in names},
-        evaluation=classes.evaluation,
+        evaluation=frozenset(classes.held.cases),
+        companions=frozenset(classes.held.companions),
         groups=acquisition_groups(cohort),
     )
     reporter.stage(LEARN_CLASSES, N_REPEATS)

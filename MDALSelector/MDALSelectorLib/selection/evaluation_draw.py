@@ -124,14 +124,15 @@ def draw_cases(strata: Strata, n_cases: int, *, seed: int) -> dict[str, str]:
 
     Args:
         strata: Cases that may be drawn.
-        n_cases: How many; more come back only where the last patient has several.
+        n_cases: How many; more come back only where no patient that was drawn could be left out.
         seed: Seed of the draw.
 
     Returns:
         Drawn case, sorted, to the site and group that it was drawn from.
 
     Raises:
-        UsageError: If there are not so many.
+        UsageError: If there are not so many, or patients have so many cases each that more than
+            half of all would be set aside.
     """
     if n_cases > len(strata.case_ids):
         msg = (
@@ -140,18 +141,21 @@ def draw_cases(strata: Strata, n_cases: int, *, seed: int) -> dict[str, str]:
             " model has trained on are not. Set fewer aside."
         )
         raise UsageError(msg)
-    rows_of = _rows_by_patient(strata)
+    rows_of = _fitting_patients(_rows_by_patient(strata), n_cases)
     firsts = [rows[0] for rows in rows_of]
     sites = _of_rows(strata.sites, firsts)
     groups = _of_rows(strata.groups, firsts)
     generator = strategy_generator(seed, "evaluation set")
-    n_patients = max(round(n_cases * len(rows_of) / len(strata.case_ids)), 1)
+    n_patients = max(round(n_cases * len(rows_of) / sum(map(len, rows_of))), 1)
     while True:
-        taken = _closest_draw(sites, groups, n_patients, generator)
-        rows = sorted(row for patient in taken for row in rows_of[patient])
-        if len(rows) >= n_cases or n_patients == len(rows_of):
-            return {strata.case_ids[row]: strata.name_of(row) for row in rows}
+        drawn = [rows_of[row] for row in _closest_draw(sites, groups, n_patients, generator)]
+        if sum(map(len, drawn)) >= n_cases or n_patients == len(rows_of):
+            break
         n_patients += 1
+    rows = sorted(row for own in _without_surplus(drawn, n_cases) for row in own)
+    if len(rows) > n_cases and len(rows) > len(strata.case_ids) / 2:
+        raise UsageError(_too_large_patients(strata, n_cases, len(rows)))
+    return {strata.case_ids[row]: strata.name_of(row) for row in rows}
 
 
 def shares_text(drawn: Collection[str], case_ids: Sequence[str], groups: Sequence[str]) -> str:
@@ -166,6 +170,31 @@ def _rows_by_patient(strata: Strata) -> list[list[int]]:
     for row, patient in enumerate(strata.patient_ids):
         rows.setdefault(patient, []).append(row)
     return [rows[patient] for patient in sorted(rows)]
+
+
+def _fitting_patients(rows_of: list[list[int]], n_cases: int) -> list[list[int]]:
+    """Leave out patients with more cases than are wanted, unless the others have too few."""
+    fitting = [rows for rows in rows_of if len(rows) <= n_cases]
+    return fitting if sum(map(len, fitting)) >= n_cases else rows_of
+
+
+def _without_surplus(drawn: list[list[int]], n_cases: int) -> list[list[int]]:
+    """Leave out drawn patients without whom there are cases enough, the largest first."""
+    kept, n_now = list(drawn), sum(map(len, drawn))
+    for rows in sorted(drawn, key=len, reverse=True):
+        if n_now - len(rows) >= n_cases:
+            kept.remove(rows)
+            n_now -= len(rows)
+    return kept
+
+
+def _too_large_patients(strata: Strata, n_cases: int, n_drawn: int) -> str:
+    return (
+        f"{counted(n_cases, 'case')} {'was' if n_cases == 1 else 'were'} wanted for testing, but"
+        " patients are set aside as a whole and have so many cases each that it would be"
+        f" {n_drawn} of {len(strata.case_ids)}, more than half. Correct the column `patient` of a"
+        " manifest if these are several patients, or add cases of other patients."
+    )
 
 
 def _of_rows(column: Sequence[str] | None, rows: Sequence[int]) -> list[str]:

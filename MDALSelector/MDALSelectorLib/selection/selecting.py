@@ -33,7 +33,7 @@ from MDALSelectorLib.strategies.pool import (
     Pool,
     Ranking,
 )
-from MultimodalImagingLib.images.arrays import Float64Array
+from MultimodalImagingLib.images.arrays import Float64Array, MaskArray
 
 FALLBACK_STRATEGY = "TypiClust"
 UNSCORED = (
@@ -122,7 +122,7 @@ def _all_flags(scores: CohortScores, strategy: Strategy) -> dict[str, tuple[Flag
     if MODALITY_DIFFERENCE in (strategy.utility, *strategy.also):
         reasons = dict.fromkeys(np.flatnonzero(~is_scored), UNSCORED)
     if strategy.utility == EPISTEMIC and EPISTEMIC in scores.measures:
-        lacking = np.flatnonzero(~np.isfinite(scores.measures[EPISTEMIC]))
+        lacking = np.flatnonzero(~np.isfinite(scores.measures[EPISTEMIC]) & _needs_draft(scores))
         reasons |= dict.fromkeys(lacking, NO_DRAFT)
     if strategy.utility == VOXEL_NMI and VOXEL_NMI in scores.measures:
         lacking = np.flatnonzero(~np.isfinite(scores.measures[VOXEL_NMI]))
@@ -130,6 +130,19 @@ def _all_flags(scores: CohortScores, strategy: Strategy) -> dict[str, tuple[Flag
     for row, reason in reasons.items():
         flags[scores.case_ids[row]] += (Flag(NOT_RANKABLE, reason),)
     return flags
+
+
+def _needs_draft(scores: CohortScores) -> MaskArray:
+    """Tell of every case whether a draft is missed where there is none, `(n_cases,)`.
+
+    Labeled and skipped cases, and those that are set aside for testing, shall have none.
+    """
+    aside = {
+        name
+        for name, own in scores.flags.items()
+        if any(flag.kind in (EVALUATION, SKIPPED) for flag in own)
+    }
+    return np.array([name not in scores.labelled | aside for name in scores.case_ids], dtype=bool)
 
 
 def _own_flags(scores: CohortScores, name: str) -> tuple[Flag, ...]:

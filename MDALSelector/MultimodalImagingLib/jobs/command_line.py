@@ -8,7 +8,7 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from MultimodalImagingLib.errors import CancelledError, CrossModalError
@@ -73,6 +73,12 @@ def add_command(
         help="report progress, warnings, errors and results as one JSON object per line",
     )
     parser.set_defaults(command=run)
+
+
+def spelled_as(names: Iterable[str]) -> Callable[[str], str]:
+    """Return what reads one of some names, however its letters are capitalized; others stay."""
+    known = {name.lower(): name for name in names}
+    return lambda text: known.get(text.lower(), text)
 
 
 def add_modality_argument(parser: argparse.ArgumentParser) -> None:

@@ -61,13 +61,27 @@ class Draft:
         case_id: The case.
         folder: Its folder.
         model_id: Identity of the model; empty if the result does not say.
+        model: What labels that begin with the draft call the model, after the name of the task
+            unless it is one of another program; empty as above.
         uncertainty: What the model was uncertain about; `None` in results of older versions.
     """
 
     case_id: str
     folder: Path
     model_id: str
+    model: str
     uncertainty: DraftUncertainty | None
+
+
+def model_label(identity: Mapping[str, object]) -> str:
+    """Name a state of a model, for example `1c0ffee5-400-5eed5eed`; empty if nothing is known.
+
+    Args:
+        identity: Any of `model_id`, `step` and `weights_sha256`, as results state them; results of
+            versions before 0.9 do not state the last one.
+    """
+    parts = (str(identity.get("model_id", ""))[:8], str(identity.get("step", "")))
+    return "-".join(filter(None, (*parts, str(identity.get("weights_sha256", ""))[:8])))
 
 
 def uncertainty_to_json(uncertainty: DraftUncertainty) -> dict[str, Any]:
@@ -113,6 +127,7 @@ def read_draft(folder: Path) -> Draft:
         same_name(entry.value("case", str)),
         folder,
         str(model.get("model_id", "")),
+        str(model.get("name") or model_label(model)),
         uncertainty_from_json(entry),
     )
 

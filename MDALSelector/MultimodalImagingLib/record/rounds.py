@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from statistics import fmean
 from typing import Any
 
 from MultimodalImagingLib.errors import CohortError
@@ -29,13 +30,14 @@ class Round:
 
     Attributes:
         number: Number of the round, from 1.
-        labels: The cases that it was trained on.
+        labels: The cases of the cohort that it has seen, in this training or one before.
         model: Folder of the model, relative to the record's folder if it lies in it.
-        model_id: Identity of the model.
+        model_id: Identity of the model, which no other training and no other weights have.
         at: UTC time in ISO 8601.
         evaluation: Per case of the evaluation set, the Dice per region, 0 to 1; `None` where
             neither label nor segmentation has the region.
         n_drafts: How many cases were segmented as drafts.
+        started_from: Name of the model that its training began with; empty if all weights were new.
     """
 
     number: int
@@ -45,6 +47,22 @@ class Round:
     at: str
     evaluation: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     n_drafts: int = 0
+    started_from: str = ""
+
+    @property
+    def case_dice(self) -> dict[str, float]:
+        """Mean Dice over its regions, per evaluation case that has a Dice at all."""
+        known = {
+            case: [value for value in regions.values() if value is not None]
+            for case, regions in self.evaluation.items()
+        }
+        return {case: fmean(values) for case, values in known.items() if values}
+
+    @property
+    def mean_dice(self) -> float | None:
+        """Mean over the cases of `case_dice`: every case counts alike; `None` without any."""
+        values = self.case_dice.values()
+        return fmean(values) if values else None
 
 
 def read_rounds(record: RecordFolders) -> tuple[Round, ...]:
@@ -128,6 +146,7 @@ def round_from_json(item: Mapping[str, Any]) -> Round:
         str(item["at"]),
         evaluation,
         int(item["n_drafts"]),
+        str(item.get("started_from", "")),
     )
 
 
