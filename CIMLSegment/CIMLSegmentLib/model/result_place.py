@@ -11,21 +11,13 @@ from MultimodalImagingLib.record.draft_uncertainty import RESULT_NAME, model_lab
 from MultimodalImagingLib.record.json_entry import JsonEntry, read_json
 
 
-def model_state(folder: Path) -> str:
-    """Name a state of a model, for example `1c0ffee5-400-5eed5eed`; empty if there is no model.
-
-    Models whose folders have the same name differ in it, one that was trained further, and one that
-    was trained in the same way on other labels.
-    """
-    return model_label(_identity(folder))
-
-
 def result_place(record: CohortRecord, model: Path) -> Path:
     """Return the folder of a model's results in a record; nothing is created.
 
-    Every state of every model has its own, so that results of two are never taken for one's. The
-    folders of earlier versions are not named by the weights: one counts if all of its results were
-    made after the model was written.
+    Every state of every model has its own, for example `brats-1c0ffee5-400-5eed5eed`, so that
+    results of two are never taken for one's: neither where folders have the same name, nor where a
+    model was trained further, or in the same way on other labels. Folders of earlier versions are
+    not named by the weights: one counts if all of its results were made after the model was.
     """
     found = _identity(model)
     place = record.results / "-".join(filter(None, (model.name, model_label(found))))

@@ -45,7 +45,7 @@ class Curves:
 
     Attributes:
         n_labels: Labels of the rounds, increasing, shape `(n_rounds,)`.
-        top: The Dice that a curve approaches, `a`, at most 1.
+        top: What a curve approaches, `a`; above 1 it is no Dice, and the curve ends where it is 1.
         drop: How much is missing at one label, `b`; negative for a falling curve.
         exponent: How fast it saturates, `c`.
         noise: Standard deviation of the noise that the bootstrap added to every round: at least
@@ -59,8 +59,8 @@ class Curves:
     noise: float
 
     def at(self, n_labels: float) -> Float64Array:
-        """Return the Dice of every curve at a number of labels."""
-        return np.asarray(self.top - self.drop * n_labels**-self.exponent)
+        """Return the Dice of every curve at a number of labels, at most 1."""
+        return np.minimum(self.top - self.drop * n_labels**-self.exponent, 1.0)
 
     def dice(self, n_labels: float) -> Interval:
         """Return the Dice that is expected with a number of labels, within 0 to 1."""
@@ -74,8 +74,9 @@ class Curves:
     def labels_for(self, gain: float) -> Interval:
         """Return how many more labels a gain in Dice takes; infinite where it is never reached."""
         last = float(self.n_labels[-1])
-        room = self.top - self.at(last) - gain
-        is_reached = (room > 0) & (self.drop > 0)
+        wanted = self.at(last) + gain
+        room = self.top - wanted
+        is_reached = (room > 0) & (self.drop > 0) & (wanted <= 1.0)
         safe = np.where(is_reached, room, 1.0)
         base = np.where(is_reached, np.maximum(self.drop, 1e-12) / safe, 1.0)
         needed = np.where(is_reached, base ** (1.0 / self.exponent) - last, np.inf)
@@ -127,19 +128,12 @@ def fit_curves(
 def _fit(
     n: Float64Array, means: Float64Array
 ) -> tuple[tuple[Float64Array, Float64Array, Float64Array], Float64Array]:
-    """Return the parameters per row of `means`, least squares, and the squares that are left.
-
-    No Dice is above 1, so no curve may approach more: where the best one would, the best of those
-    that approach 1 is taken.
-    """
+    """Return the parameters per row of `means`, least squares, and the squares that are left."""
     best = np.full(len(means), np.inf)
     top, drop, exponent = (np.zeros(len(means)) for _ in range(3))
     for c in _EXPONENTS:
         columns = np.stack([np.ones_like(n), -(n**-c)], axis=1)
         found = means @ np.linalg.pinv(columns).T
-        falling = columns[:, 1]
-        at_most = ((means - 1.0) @ falling) / (falling @ falling)
-        found = np.where(found[:, :1] > 1.0, np.stack([np.ones_like(at_most), at_most], 1), found)
         left = ((found @ columns.T - means) ** 2).sum(axis=1)
         is_better = left < best - 1e-12
         best = np.where(is_better, left, best)
