@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import slicer
 
 from MultimodalImagingLib.preparation.intensity import modality_kind
-from MultimodalImagingLib.record.label_set_file import LabelSet
+from MultimodalImagingLib.record.label_set_file import LabelSet, read_label_set
+from MultimodalImagingLib.record.record_folders import RecordFolders
 from MultimodalSlicerLib.segment_nodes import LABEL_COLORS
 
 if TYPE_CHECKING:
@@ -73,6 +74,20 @@ def suitableTask(modalities: Sequence[str]) -> str:
     tasks = {name: load_task(name, cohort=_offer(modalities)) for name in taskNames()}
     fitting = [name for name, task in tasks.items() if set(task.modalities) <= set(modalities)]
     return max(fitting, key=lambda name: (len(tasks[name].modalities), name != ANY), default="")
+
+
+def chosenLabels(record: RecordFolders, modalities: Sequence[str]) -> LabelSet:
+    """Return the labels that were chosen for a cohort; those of a suitable task before.
+
+    Args:
+        record: The record of the cohort.
+        modalities: Those of the cohort; empty if none is known.
+
+    Raises:
+        CohortError: If the file that keeps the choice cannot be read.
+    """
+    suitable = suitableTask(modalities) if modalities else ""
+    return read_label_set(record) or LabelSet(suitable)
 
 
 def newLabels(labelSet: LabelSet, modalities: Sequence[str]) -> NewLabels:

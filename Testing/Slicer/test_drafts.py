@@ -254,6 +254,30 @@ def test_correcting_a_shown_result_edits_a_draft_and_not_the_result(desk, drive)
     assert areAlike(contentsOf(result), before)
 
 
+def test_a_case_that_tests_a_model_begins_without_its_draft_in_both_modules(desk, drive):
+    """Its labels are those of the cohort, whichever module opens it first."""
+    from MultimodalImagingLib.record.cohort_record import open_record
+    from MultimodalImagingLib.record.label_set_file import LabelSet, write_label_set
+
+    record = open_record(desk.cohort, folder=desk.record)
+    record.set_evaluation({"case-2": ""}, seed=0)
+    write_label_set(record, LabelSet("", ("tumor", "edema")))
+    desk.openResult("case-2")
+    drive.click(desk.segmenter.ui.segmentEditorButton)
+    assert edited_in_editor() is labels(desk)
+    assert segments(desk) == ["tumor", "edema"]
+    desk.case.close()
+    desk.open("case-2")
+    assert segments(desk) == ["tumor", "edema"]
+    assert labels(desk).GetAttribute("CrossModal.Draft") is None
+
+
+def segments(desk):
+    segmentation = labels(desk).GetSegmentation()
+    found = range(segmentation.GetNumberOfSegments())
+    return [segmentation.GetNthSegment(n).GetName() for n in found]
+
+
 def test_correcting_a_shown_result_opens_the_label_that_there_is(desk, drive):
     desk.open("case-2")
     paint(labels(desk))
