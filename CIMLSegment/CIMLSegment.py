@@ -210,7 +210,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
 
     def showHelpers(self) -> None:
         """Draw the course of the training anew, or show none without its table."""
-        self.cohort.showCurve()
+        self.cohort.train.showCurve()
 
     def onSegmentButton(self) -> None:
         """Segment the chosen volumes."""
@@ -318,14 +318,14 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
             "loadMapsButton": self.contributions.onLoadMapsButton,
             "deleteMapsButton": self.contributions.onDeleteMapsButton,
             "inspectButton": self.cohort.onInspectButton,
-            "trainButton": self.cohort.onTrainButton,
-            "estimateButton": self.cohort.onEstimateButton,
-            "roundButton": self.cohort.onRoundButton,
-            "useModelButton": self.cohort.onUseModelButton,
+            "trainButton": self.cohort.train.onTrainButton,
+            "estimateButton": self.cohort.train.onEstimateButton,
+            "roundButton": self.cohort.train.onRoundButton,
+            "useModelButton": self.cohort.train.onUseModelButton,
             "batchButton": self.cohort.onBatchButton,
             "recentButton": self.cohort.recent.show,
             "includedButton": self.models.show,
-            "startIncludedButton": self.cohort.starts.show,
+            "startIncludedButton": self.cohort.train.starts.show,
             "showResultsButton": self.cohort.onShowResultsButton,
         }
         self.connectPanel(handlers)

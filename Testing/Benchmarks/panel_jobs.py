@@ -59,7 +59,7 @@ def measure_training(bench: PanelBench, cohort: Path) -> Path:
     bench.wait(lambda: not panel.cohort.inspection.isBusy)
     ui.taskComboBox.currentIndex = 0
     ui.stepsSpinBox.value = TRAINING_STEPS
-    watch(bench, "train", ui.trainButton, lambda: panel.cohort.training)
+    watch(bench, "train", ui.trainButton, lambda: panel.cohort.train.jobs)
     ui.useModelButton.click()
     return Path(panel._parameterNode.modelPath)
 
@@ -178,11 +178,11 @@ def measure_chatty_job(bench: PanelBench) -> None:
 
     def submit() -> None:
         job = BackgroundProcess(["chatty"], title="Chatty", owner="CIMLSegment")
-        job.resulted.connect(panel.cohort.onTrainingEvent)
-        panel.cohort.training.submit(job, lambda _job: None)
+        job.resulted.connect(panel.cohort.train.onTrainingEvent)
+        panel.cohort.train.jobs.submit(job, lambda _job: None)
 
     def is_over() -> bool:
-        job = panel.cohort.training.job
+        job = panel.cohort.train.jobs.job
         return job is not None and job.title == "Chatty" and job.state.isOver
 
     from unittest import mock

@@ -215,12 +215,12 @@ def take_training(studio: Studio, work: Path, cohort: Path) -> None:
     ui.stepsSpinBox.value = TRAINING_STEPS
     ui.patchSpinBox.value = 32
     ui.trainButton.click()
-    job, points = panel.cohort.training.job, panel.cohort.work.curve
+    job, points = panel.cohort.train.jobs.job, panel.cohort.work.curve
     studio.wait(lambda: job.state.isOver or len(points._points) >= 4)
     studio.scroll_to("trainButton")
     studio.picture("training")
     ui.trainCancelButton.click()
-    studio.wait(lambda: not panel.cohort.training.isBusy)
+    studio.wait(lambda: not panel.cohort.train.jobs.isBusy)
 
 
 def take_batch(studio: Studio, work: Path, model: Path) -> None:

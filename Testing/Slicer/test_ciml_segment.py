@@ -889,7 +889,7 @@ def test_a_training_that_cannot_start_says_why(panel, inspected, drive, wait_unt
 
     drive.choose(panel.ui.taskComboBox, TaskPreset.BRATS.label())
     drive.click(panel.ui.trainButton)
-    wait_until(lambda: not panel.cohort.training.isBusy, 120.0)
+    wait_until(lambda: not panel.cohort.train.jobs.isBusy, 120.0)
     assert len(messages.messages) == 1
     assert panel.ui.trainStatusLabel.text.startswith("Failed: ")
     assert not panel.ui.useModelButton.enabled
@@ -918,7 +918,7 @@ def test_jobs_on_a_cohort_that_cannot_be_started_say_why(
         with errors.expected(RuntimeError, "went wrong"):
             drive.click(getattr(panel.ui, name))
         assert message in messages.messages[0]
-    assert not panel.cohort.training.isBusy
+    assert not panel.cohort.train.jobs.isBusy
     assert not panel.cohort.batch.isBusy
 
 
@@ -931,7 +931,7 @@ def test_the_time_of_a_training_is_told_before_it_begins(
     ui.patchSpinBox.setValue(16)
     drive.click(ui.estimateButton)
     assert not ui.trainButton.enabled
-    wait_until(lambda: not panel.cohort.training.isBusy, 240.0)
+    wait_until(lambda: not panel.cohort.train.jobs.isBusy, 240.0)
     assert messages.messages == []
     assert ui.trainStatusLabel.text == "Done."
     assert re.search(
@@ -967,7 +967,7 @@ def test_a_training_can_be_cancelled(panel, inspected, drive, wait_until, messag
     drive.click(panel.ui.trainButton)
     assert tool_tip(panel.ui.trainButton) == "A job is running. Wait, or press Cancel."
     drive.click(panel.ui.trainCancelButton)
-    wait_until(lambda: not panel.cohort.training.isBusy, 5.0)
+    wait_until(lambda: not panel.cohort.train.jobs.isBusy, 5.0)
     assert panel.ui.trainStatusLabel.text == "Cancelled."
     assert messages.messages == []
 
@@ -979,7 +979,7 @@ def test_the_course_of_a_training_is_drawn_while_it_runs(panel, scene):
         for content in ({"step": step, "loss": 2.0 / step}, {"step": step, "dice": step / 200}):
             job = FinishedJob()
             job.result = content
-            panel.cohort.onTrainingEvent(job)
+            panel.cohort.train.onTrainingEvent(job)
     slicer.app.processEvents()
     curve, section = panel.cohort.work.curve, panel.cohort
     for plot, name, view in (
@@ -1008,7 +1008,7 @@ def test_the_best_model_is_offered_also_after_a_cancel(panel, inspected, drive, 
     job = FinishedJob()
     job.state = JobState.CANCELLED
     folder = example.write_model_json(tmp_path / "trained")
-    panel.cohort.onTrainingState(job, folder)
+    panel.cohort.train.onTrainingState(job, folder)
     assert str(folder) in panel.ui.trainSummaryLabel.text
     drive.click(panel.ui.useModelButton)
     assert panel._parameterNode.modelPath == str(folder)
@@ -1126,7 +1126,10 @@ def test_a_result_that_arrives_leaves_the_chosen_row(panel, inspected, drive, tm
     view.sortByColumn(0, 1)
     drive.click_cell(view, 0, 0)
     job = FinishedJob()
-    job.result = {"folder": str(folder)}
+    job.result, job.arguments = (
+        {"folder": str(folder)},
+        ("CIMLSegmentLib", "segment", str(inspected)),
+    )
     panel.cohort.onBatchEvent(job)
     texts = panel.cohort.table.texts()
     assert [row[:2] for row in texts] == [

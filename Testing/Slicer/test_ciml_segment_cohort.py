@@ -72,7 +72,7 @@ def train(panel, inspected, drive):
         drive.choose(panel.ui.taskComboBox, "Lesion in PET/CT")
         panel.ui.stepsSpinBox.setValue(steps)
         drive.click(panel.ui.trainButton)
-        return panel.cohort.training.job
+        return panel.cohort.train.jobs.job
 
     return train
 
@@ -99,7 +99,7 @@ def test_from_labelled_cases_to_a_model_to_the_results_of_all_others(
     import slicer
 
     train(STEPS)
-    wait_until(lambda: not panel.cohort.training.isBusy, 600.0)
+    wait_until(lambda: not panel.cohort.train.jobs.isBusy, 600.0)
     assert messages.messages == []
     assert panel.ui.trainStatusLabel.text == "Done."
     assert points(panel, "loss") == {10.0, 12.0} or points(panel, "loss") == {10.0}
@@ -131,8 +131,9 @@ def test_from_labelled_cases_to_a_model_to_the_results_of_all_others(
 
 
 def test_a_cohort_that_was_labeled_in_the_other_module_is_ready_to_train(
-    panel, phantoms, wait_until, tmp_path
+    panel, phantoms, wait_until, tmp_path, drive, monkeypatch
 ):
+    """Its round is its own, also if another cohort is chosen before the training is over."""
     from MultimodalSlicerLib.cohort_files import CohortFiles
 
     panel.ui.trainCollapsibleButton.collapsed = True
@@ -141,6 +142,18 @@ def test_a_cohort_that_was_labeled_in_the_other_module_is_ready_to_train(
     assert not panel.ui.trainCollapsibleButton.collapsed
     assert panel._parameterNode.cohortPath == str(phantoms)
     wait_until(lambda: panel.ui.roundButton.enabled)
+
+    jobs, cohort = [], panel.cohort
+    monkeypatch.setattr(cohort.train.jobs, "submit", lambda *job, **_: jobs.append(job))
+    monkeypatch.setattr(cohort.batch, "submit", lambda *job, **_: jobs.append(job))
+    drive.click(panel.ui.roundButton)
+    panel._parameterNode.cohortPath, panel._parameterNode.recordPath = str(tmp_path), ""
+    training, isDone = jobs[0]
+    isDone(training)
+    rest = jobs[1][0].arguments
+    assert rest[1:3] == ("round", str(phantoms))
+    assert rest[rest.index("--record") + 1] == str(tmp_path / "record")
+    assert not panel._parameterNode.modelPath
 
 
 @pytest.mark.usefixtures("inspected")
@@ -154,7 +167,7 @@ def test_the_end_of_a_round_trains_segments_the_rest_and_notes_it(
     drive.choose(panel.ui.taskComboBox, "Lesion in PET/CT")
     panel.ui.stepsSpinBox.setValue(STEPS)
     drive.click(panel.ui.roundButton)
-    wait_until(lambda: not panel.cohort.training.isBusy, 600.0)
+    wait_until(lambda: not panel.cohort.train.jobs.isBusy, 600.0)
     wait_until(lambda: not panel.cohort.batch.isBusy, 300.0)
     assert messages.messages == []
     expected = {f"case-{n}": "labeled" for n in range(1, N_LABELLED + 1)}
@@ -174,7 +187,7 @@ def test_a_cancelled_training_leaves_its_best_model(
     folder = Path(panel._parameterNode.recordPath) / "models" / "pet-ct"
     wait_until((folder / "model.json").is_file, 600.0)
     drive.click(panel.ui.trainCancelButton)
-    wait_until(lambda: not panel.cohort.training.isBusy, 10.0)
+    wait_until(lambda: not panel.cohort.train.jobs.isBusy, 10.0)
     assert panel.ui.trainStatusLabel.text == "Cancelled."
     assert messages.messages == []
     assert str(folder) in panel.ui.trainSummaryLabel.text

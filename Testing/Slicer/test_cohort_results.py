@@ -29,7 +29,7 @@ def jobs(scene, tmp_path, monkeypatch):
     jobs.cases = CohortCases(files, found)
     for case in "abc":
         folder = example.write_example(tmp_path / "out", grid, case=case)
-        jobs.takeEvent({"folder": str(folder)})
+        jobs.takeEvent({"folder": str(folder)}, files.path)
     pet = addVolume(scene, example.image("PET", grid), "PET")
     jobs.case.close()
 
@@ -92,7 +92,10 @@ def test_only_cases_with_a_result_are_opened_and_labeled_ones_stay_labeled(scene
         "segmented",
         "labelled",
     ]
-    assert jobs.takeEvent({"failed": {"b": "no memory", "c": "no memory", "z": "unknown"}})
+    failed = {"failed": {"b": "no memory", "c": "no memory", "z": "unknown"}}
+    assert not jobs.takeEvent(failed, "/another/cohort")  # with cases of the same names
+    assert states(jobs) == ["segmented", "segmented", "labelled"]
+    assert jobs.takeEvent(failed, jobs.cases.files.path)
     assert states(jobs) == ["segmented", "failed", "labelled"]
     for name in "bcz":
         with pytest.raises(ValueError, match=f"{name} has no result"):
@@ -103,8 +106,8 @@ def test_only_cases_with_a_result_are_opened_and_labeled_ones_stay_labeled(scene
 def test_events_before_an_inspection_change_nothing(scene, tmp_path) -> None:
     from CIMLSegmentPanelLib.nodes.cohort_jobs import CohortJobs
 
-    assert not CohortJobs(scene).takeEvent({"folder": str(tmp_path)})
-    assert not CohortJobs(scene).takeEvent({"failed": {"a": "no memory"}})
+    assert not CohortJobs(scene).takeEvent({"folder": str(tmp_path)}, str(tmp_path))
+    assert not CohortJobs(scene).takeEvent({"failed": {"a": "no memory"}}, str(tmp_path))
 
 
 def test_a_search_that_was_overtaken_does_not_end_the_one_that_runs(jobs, tmp_path) -> None:

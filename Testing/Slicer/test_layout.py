@@ -221,7 +221,7 @@ def segment_states(panel, places, wait_until):
     ui.taskComboBox.setCurrentIndex(ui.taskComboBox.count - 1)
     yield "own task"
     for event in ({"step": 10, "loss": 0.8}, {"step": 10, "dice": 0.2}, {"step": 20, "loss": 0.5}):
-        panel.cohort.onTrainingEvent(Finished(event, ""))
+        panel.cohort.train.onTrainingEvent(Finished(event, ""))
     panel.cohort.work.trained = model
     panel.cohort.show()
     yield "trained"

@@ -8,7 +8,7 @@ from plain_text import tool_tip
 
 JOBS = {
     "selector": ("jobs", "inspection", "retrospect.jobs"),
-    "segmenter": ("jobs", "cohort.inspection", "cohort.training", "cohort.batch"),
+    "segmenter": ("jobs", "cohort.inspection", "cohort.train.jobs", "cohort.batch"),
 }
 MAIN_BUTTONS = {
     "selector": ("inspect", "start", "loadCase", "closeCase", "segmentEditor", "acceptPairing"),
@@ -204,7 +204,7 @@ def test_both_modules_count_the_same_cases_as_labeled(known):
 def test_the_plot_says_nothing_that_the_list_contradicts(known):
     from MultimodalImagingLib.record.cohort_record import CaseState
 
-    files = known.selector.logic._files()
+    files = known.selector.logic.files()
     files.change_states({"case-2": CaseState.SUGGESTED})
     known.know(known.results)
     states = [row.state for row in known.selector.cases.rows]

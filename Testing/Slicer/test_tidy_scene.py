@@ -101,7 +101,7 @@ class Work:
         self.to("CIMLSegment")
         for step in (1, 2):
             self.segmenter.cohort.work.curve.add(CurvePoint(step, 1.0 / step, 0.1 * step))
-        self.segmenter.cohort.showCurve()
+        self.segmenter.cohort.train.showCurve()
 
     def leave(self):
         """Close what is open."""
@@ -130,7 +130,7 @@ class Work:
     def whole(self):
         """Both plots show what there is."""
         for panel in (self.selector, self.segmenter):
-            plot = panel.plot if panel is self.selector else panel.cohort.lossPlot
+            plot = panel.plot if panel is self.selector else panel.cohort.train.lossPlot
             assert not plot.view.isHidden()
             assert plot.view.chart().GetNumberOfPlots() > 0
 
@@ -198,7 +198,7 @@ def test_every_node_may_be_deleted_in_every_state(work, scene, state):
         chosen = work.desk.selector.logic.getParameterNode().cohortPath
         scene.RemoveNode(node)
         work.settle()
-        for plot in (work.selector.plot, work.segmenter.cohort.lossPlot):
+        for plot in (work.selector.plot, work.segmenter.cohort.train.lossPlot):
             assert plot.view.isHidden() or plot.view.chart().GetNumberOfPlots() > 0, kind
         hint = work.selector.ui.plotHintLabel
         assert bool(work.selector.logic.ranking.plot.chart()) or hint.text, kind

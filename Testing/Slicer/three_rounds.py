@@ -180,11 +180,11 @@ class Rounds:
         if number == 1:
             with self.step("estimate"):
                 self.click(self.ui.estimateButton)
-                self.wait(panel.cohort.training)
+                self.wait(panel.cohort.train.jobs)
             print(f"  {self.ui.trainSummaryLabel.text.rpartition('. ')[2]}")
         with self.step(f"training {number}"):
             self.click(self.ui.roundButton)
-            self.wait(panel.cohort.training)
+            self.wait(panel.cohort.train.jobs)
         with self.step(f"drafts {number}"):
             self.wait(panel.cohort.batch)
         self.studio.picture(f"rounds-training-{number}", whole_panel=True)

@@ -15,9 +15,9 @@ from CIMLSegmentPanelLib.nodes.cohort_cases import (
     default_model_folder,
     default_result_folder,
 )
-from CIMLSegmentPanelLib.nodes.command_lines import batchArguments, roundArguments, trainArguments
+from CIMLSegmentPanelLib.nodes.command_lines import batchArguments, trainArguments
 from CIMLSegmentPanelLib.nodes.model_summary import MODEL_FILE
-from CIMLSegmentPanelLib.nodes.result_nodes import addResult
+from CIMLSegmentPanelLib.nodes.result_opening import openWithResult
 from CIMLSegmentPanelLib.nodes.segmentation_parameters import (
     CIMLSegmentParameterNode,
     TaskPreset,
@@ -30,8 +30,6 @@ from MultimodalSlicerLib.case_results import ChosenCase
 from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
 from MultimodalSlicerLib.cohort_report import CohortReport, inspect_arguments, read_report
 from MultimodalSlicerLib.open_case import openCaseOf
-from MultimodalSlicerLib.reader import currentReader
-from MultimodalSlicerLib.segment_nodes import setShown
 from MultimodalSlicerLib.selection_parameters import acceptPairing
 
 
@@ -133,10 +131,6 @@ class CohortJobs:
         output = self.resultFolder(parameters)
         return batchArguments(parameters, self._inspected().unlabelled, output=output)
 
-    def round(self, parameters: CIMLSegmentParameterNode, model: Path) -> list[str]:
-        """Return the command that segments the rest with the model of a round, and notes it."""
-        return roundArguments(parameters, model)
-
     def resultFolder(self, parameters: CIMLSegmentParameterNode) -> Path:
         """Return where the results of the batch go."""
         if parameters.batchPath:
@@ -150,9 +144,14 @@ class CohortJobs:
         isKnown = bool(parameters.modelPath) and self.isInspected(parameters)
         return self.resultFolder(parameters) if isKnown else None
 
-    def takeEvent(self, content: Mapping[str, object]) -> bool:
-        """Take over a finished or failed case; return whether anything changed."""
-        if self.cases is None:
+    def takeEvent(self, content: Mapping[str, object], cohort: str) -> bool:
+        """Take over a finished or failed case; return whether anything changed.
+
+        Args:
+            content: What the job said.
+            cohort: The cohort of the job; cases of another one are not meant.
+        """
+        if self.cases is None or self.cases.files.path != cohort:
             return False
         if isinstance(content.get("folder"), str):
             self.cases.take(Path(str(content["folder"])))
@@ -177,36 +176,8 @@ class CohortJobs:
     def openFolder(
         self, case: FoundCase, files: CohortFiles, folder: Path
     ) -> slicer.vtkMRMLSegmentationNode:
-        """Load a case with a result in place of the case before.
-
-        Labels that it has are loaded, too, so that who edits them begins with them; they are not
-        shown over the result.
-
-        Args:
-            case: The case.
-            files: Its cohort.
-            folder: The result.
-
-        Raises:
-            ValueError: If a file cannot be read.
-            CrossModalError: If the folder holds no result.
-        """
-        from CIMLSegmentLib.results.segmentation_result import read_result
-
-        name, result = case.case_id, read_result(folder)
-        reader = currentReader()
-        place, label = files.label_place(case, reader), files.label(case, reader)
-        images = self.case.open(name, files.images(case), label, place=place)
-        labels = self.case.loader.segmentation()
-        if labels is not None:
-            setShown(labels, False)
-        node = self._scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{name} segmentation")
-        self.case.breathe()
-        addResult(node, result, images)
-        self.case.breathe()
-        self.case.addResult(node)
-        self.case.breathe()
-        return node
+        """Load a case with a result in place of the case before; see `openWithResult`."""
+        return openWithResult(self.case, case, files, folder, self._modalities(files))
 
     def openCase(self, name: str) -> None:
         """Open the images and labels of a case in place of the case before.
@@ -217,7 +188,8 @@ class CohortJobs:
         cases = self._inspected()
         if name not in cases.cases:
             raise ValueError(_("No case is chosen. Choose one in the table."))
-        openForLabeling(self.case, cases.cases[name].found, cases.files)
+        case = cases.cases[name].found
+        openForLabeling(self.case, case, cases.files, modalities=self._modalities(cases.files))
 
     def chosenCase(self, name: str) -> ChosenCase | None:
         """Return what is known of a case; `None` if there is no such case."""
@@ -259,6 +231,11 @@ class CohortJobs:
         self.cases, self._report, self._searched = None, None, None
         self._isSearching = False
         self.curve.takeOver()
+
+    def _modalities(self, files: CohortFiles) -> tuple[str, ...]:
+        """Return the modalities of a cohort; none if another one was inspected."""
+        isKnown = self.cases is not None and self.cases.files == files
+        return self._report.modalities if isKnown and self._report is not None else ()
 
     def _inspected(self) -> CohortCases:
         """The cases, where there must be some.
