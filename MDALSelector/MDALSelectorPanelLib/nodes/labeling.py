@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 
 from MDALSelectorPanelLib.nodes.case_rows import CaseRow
 from MultimodalImagingLib.cohorts.agreement import read_agreement
-from MultimodalImagingLib.cohorts.reading_plan import due_reading, read_plan
+from MultimodalImagingLib.cohorts.reading_plan import due_reading, labeling_order, read_plan
 from MultimodalImagingLib.errors import CohortError, CrossModalError
 from MultimodalImagingLib.record.case_states import CaseState, CaseStates, Claim
 from MultimodalImagingLib.record.claims import live_claims
@@ -26,6 +26,7 @@ from MultimodalSlicerLib.plurals import byNumber
 from MultimodalSlicerLib.reader import currentReader
 
 _OPEN = (CaseState.IN_PROGRESS, CaseState.SUGGESTED)
+_TO_LABEL = (*_OPEN, CaseState.UNLABELLED, CaseState.CONFIRMED)
 
 
 @dataclass(frozen=True)
@@ -98,19 +99,25 @@ class Labeling:
         Raises:
             CohortError: If the record cannot be read.
         """
-        states, reader = self._files().record.read_states(), currentReader()
-        rows = [row for row in self._rows() if row.case_id != current]
+        states = self._files().record.read_states()
+        rows, run = self._rows(), self._run()
+        now = {row.case_id: _stateNow(row, states) for row in rows}
+        suggested = suggestedCases(run) if run else now
+        trained = [
+            case
+            for case, state in now.items()
+            if case not in states.evaluation and (case in suggested or state in _OPEN)
+        ]
+        order = labeling_order(trained, [case for case in now if case in states.evaluation])
+        reader = currentReader()
         taken = {
             case
             for case, claim in live_claims(states.claims).items()
             if not is_same_reader(claim.reader, reader)
         }
-        isRanked = bool(self._run())
-        wanted = [
-            row for row in rows if row.case_id not in taken and _isToLabel(row, states, isRanked)
-        ]
-        wanted.sort(key=lambda row: states.of(row.case_id) is not CaseState.IN_PROGRESS)
-        return wanted[0].case_id if wanted else ""
+        free = [case for case in order if now[case] in _TO_LABEL and case not in {current, *taken}]
+        free.sort(key=lambda case: now[case] is not CaseState.IN_PROGRESS)
+        return free[0] if free else ""
 
     def dueCase(self, current: str) -> str:
         """Return the case to be read again now, without its earlier label; empty if none is due.
@@ -224,10 +231,7 @@ class Labeling:
         states, run = self._files().record.read_states(), self._run()
         suggested: Collection[str] = suggestedCases(run) if run else ()
         rows = [row for row in self._rows() if not suggested or row.case_id in suggested]
-        now = [
-            row.state if row.case_id not in states.entries else states.of(row.case_id)
-            for row in rows
-        ]
+        now = [_stateNow(row, states) for row in rows]
         seconds = [
             label.looking_s
             for row in rows
@@ -278,22 +282,21 @@ def durationText(seconds: float) -> str:
     return _("{s} s").format(s=rest)
 
 
-@lru_cache(maxsize=8)
 def suggestedCases(run: str) -> frozenset[str]:
     """Return the cases that a selection suggested; none if its folder cannot be read."""
+    try:
+        return _readSuggested(run)
+    except (CrossModalError, OSError):  # a failure is not kept: the folder may come back
+        return frozenset()
+
+
+@lru_cache(maxsize=8)
+def _readSuggested(run: str) -> frozenset[str]:
     from MDALSelectorLib.selection.run_folder import read_selection
 
-    try:
-        selection = read_selection(Path(run))
-    except (CrossModalError, OSError):
-        return frozenset()
-    return frozenset(case.case_id for case in selection.cases if case.suggested)
+    return frozenset(case.case_id for case in read_selection(Path(run)).cases if case.suggested)
 
 
-def _isToLabel(row: CaseRow, states: CaseStates, isRanked: bool) -> bool:
-    state = states.of(row.case_id) if row.case_id in states.entries else row.state
-    if state in _OPEN:
-        return True
-    isSetAside = row.case_id in states.evaluation
-    isFree = state in (CaseState.UNLABELLED, CaseState.CONFIRMED)
-    return isFree and (isSetAside or not isRanked)
+def _stateNow(row: CaseRow, states: CaseStates) -> CaseState:
+    """Return the state that the record gives a case; where it says nothing, that of its row."""
+    return states.of(row.case_id) if row.case_id in states.entries else row.state
