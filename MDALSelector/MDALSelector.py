@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import qt
@@ -15,15 +14,12 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
 )
 
-from MDALSelectorPanelLib.nodes.case_rows import (
-    with_states,
-    write_case_table,
-)
+from MDALSelectorPanelLib.nodes.case_rows import CaseRow, with_states, write_case_table
 from MDALSelectorPanelLib.nodes.pmi_overlay import MAP_ATTRIBUTE
 from MDALSelectorPanelLib.selector_logic import MODULE, MDALSelectorLogic
 from MDALSelectorPanelLib.widgets.case_table import CaseTable
 from MDALSelectorPanelLib.widgets.cohort_section import CohortSection
-from MDALSelectorPanelLib.widgets.dicom_patients import cohortFromDatabase
+from MDALSelectorPanelLib.widgets.cohort_sources import CohortSources
 from MDALSelectorPanelLib.widgets.labeling_section import LabelingSection
 from MDALSelectorPanelLib.widgets.map_section import MapSection
 from MDALSelectorPanelLib.widgets.neighbour_menu import NeighbourMenu
@@ -33,29 +29,26 @@ from MDALSelectorPanelLib.widgets.retrospect_section import RetrospectSection
 from MDALSelectorPanelLib.widgets.within_choice import WithinChoice
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_results import ChosenCase
-from MultimodalSlicerLib.dicom_database import databaseProblem
 from MultimodalSlicerLib.plurals import byNumber
-from MultimodalSlicerLib.sample_nodes import Sample, samplePlaces
 from MultimodalSlicerLib.selection_parameters import (
     Device,
     MDALSelectorParameterNode,
 )
 from MultimodalWidgetsLib.background_process import BackgroundProcess
+from MultimodalWidgetsLib.case_keeper import caseKeeper
 from MultimodalWidgetsLib.case_menu import CaseCalls, CaseMenu
 from MultimodalWidgetsLib.case_plot import CasePlot
 from MultimodalWidgetsLib.job_section import JobSection
 from MultimodalWidgetsLib.leaving import mayLeave
 from MultimodalWidgetsLib.module_base import ModuleTest, ModuleWidget
-from MultimodalWidgetsLib.recent_cohorts import RecentCohorts
 from MultimodalWidgetsLib.remembered import (
-    RecentCohort,
     recallCohort,
     recalled,
     remember,
     rememberCohort,
 )
 from MultimodalWidgetsLib.room import reserveLines
-from MultimodalWidgetsLib.sample_data import registerSampleData, sampleJob
+from MultimodalWidgetsLib.sample_data import registerSampleData
 from MultimodalWidgetsLib.widget_additions import rememberPath, showText
 
 DEVICE = "MDALSelector/Device"
@@ -113,7 +106,9 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.within = WithinChoice(self.ui.withinComboBox, logic.getParameterNode)
         self.notes = RankingNotes(self.ui, logic.ranking, logic.getParameterNode)
         self.neighbours = NeighbourMenu(self.ui.neighbourButton, self.onNeighbourChosen)
-        self.recent = RecentCohorts(self.ui.recentButton, self.onRecentChosen)
+        self.sources = CohortSources(
+            self.ui, self.cohort, self.inspection, logic.getParameterNode, self.onInspectButton
+        )
         self.labeling = LabelingSection(self.ui, logic, self)
         self._connect()
         self.initializeParameterNode()
@@ -125,6 +120,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.retrospect.jobs.cleanup()
         self.labeling.cleanup()
         self.readers.jobs.cleanup()
+        caseKeeper().kept.disconnect(self.onKept)
         self.logic.case.aboutToClose.remove(self.logic.overlay.remove)
         super().cleanup()
 
@@ -132,7 +128,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         """Show what has become of the cases while another module was shown."""
         super().enter()
         self.labeling.enter()
-        self.showStates(self.logic.newStates(self.cases.rows))
+        self.showRecord()
 
     def exit(self) -> None:
         """Give the keys back, and keep unsaved work, while another module is shown."""
@@ -164,58 +160,9 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         if name == "recordPath" and self.logic.isInspected(parameters.cohortPath):
             rememberCohort(parameters.cohortPath, parameters.recordPath)
 
-    def onRecentChosen(self, cohort: RecentCohort) -> None:
-        """Choose a cohort that was inspected before, with its record."""
-        parameters = self.logic.getParameterNode()
-        with slicer.util.NodeModify(parameters):
-            parameters.cohortPath, parameters.recordPath = cohort.path, cohort.record
-        self.cohort.giveHint("")
-
     def onDeviceChosen(self, _index: int) -> None:
         """Remember the device."""
         remember(DEVICE, self.logic.getParameterNode().device.value)
-
-    def onManifestButton(self) -> None:
-        """Choose a CSV manifest in place of a folder."""
-        title, kinds = _("Choose a CSV manifest"), _("Manifests (*.csv)")
-        path = qt.QFileDialog.getOpenFileName(None, title, "", kinds)
-        if path:
-            self.ui.cohortPathLineEdit.currentPath = path
-
-    def onTryButton(self) -> None:
-        """Make the synthetic cohort."""
-        with slicer.util.tryWithErrorDisplay(_("The sample cohort could not be made.")):
-            chosen = self.logic.getParameterNode().cohortPath
-            job = sampleJob(Sample.COHORT, MODULE)
-            self.inspection.submit(job, partial(self.onSampleMade, chosen))
-
-    def onSampleMade(self, chosen: str, job: BackgroundProcess) -> None:
-        """Choose the synthetic cohort and find its cases, unless the user chose one meanwhile.
-
-        Args:
-            chosen: The cohort that was chosen when the button was pressed.
-            job: The job that made the synthetic one.
-        """
-        with slicer.util.tryWithErrorDisplay(_("The sample cohort could not be made.")):
-            parameters = self.logic.getParameterNode()
-            if parameters.cohortPath != chosen:
-                text = _("The sample cohort is in {folder}. You chose another cohort meanwhile.")
-                folder = samplePlaces(job.result)["cohort"]
-                self.inspection.say(text.format(folder=folder))
-                return
-            with slicer.util.NodeModify(parameters):
-                parameters.cohortPath = samplePlaces(job.result)["cohort"]
-                parameters.recordPath = ""
-            self.cohort.giveHint("")
-            self.onInspectButton()
-
-    def onDicomButton(self) -> None:
-        """Make a cohort of patients of Slicer's DICOM database, and inspect it."""
-        with slicer.util.tryWithErrorDisplay(_("The cohort cannot be made of the database.")):
-            folder = cohortFromDatabase()
-            if folder:
-                self.ui.cohortPathLineEdit.currentPath = folder
-                self.onInspectButton()
 
     def onInspectButton(self) -> None:
         """Find the cases of the cohort."""
@@ -268,7 +215,9 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         """Show the ranking of the scene, or the cases of the cohort before there is one."""
         self.labeling.labelSet.follow(self.logic.modalities)
         pictures = self.logic.ranking.pictureFolder
-        self.cases.setRows(self.logic.rows(), pictureFolder=pictures)
+        rows = self.logic.rows()
+        facts = self.logic.facts([row.case_id for row in rows])
+        self.cases.setRows(rows, facts=facts, pictureFolder=pictures)
         self.plot.show(self.logic.draw())
         showText(self.ui.plotHintLabel, self.logic.plotHint())
         self.notes.show()
@@ -300,7 +249,6 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
             if not self.labeling.mayOpen(caseID):
                 return False
             self.ui.currentCaseLabel.text = _("Opening {case}...").format(case=caseID)
-            self.logic.case.newLabels = self.labeling.labelSet.newLabels()
             try:
                 self.logic.openCase(caseID, isBlinded=isBlinded)
             finally:
@@ -311,6 +259,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         """Show the case if it is open, also without a draft that could not be read."""
         if self.logic.loader.caseID == caseID:
             self.labeling.noteOpened(caseID)
+            self.showRecord()
             self.cases.selectCase(caseID)
             qt.QTimer.singleShot(0, self.logic.layout.settle)
         self.updateButtons()
@@ -319,6 +268,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         """Remove the open case and bring the former layout back."""
         if mayLeave(self.logic.case):
             self.logic.case.close()
+            self.showRecord()
             self.updateButtons()
 
     def onSegmentEditorButton(self) -> None:
@@ -347,7 +297,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         """Save the labels of the open case, and return whether that worked."""
         with slicer.util.tryWithErrorDisplay(_("The labels were not saved."), waitCursor=True):
             self.logic.case.save()
-            self.showStates(self.logic.newStates(self.cases.rows))
+            self.showRecord()
             self.updateButtons()
         return True
 
@@ -356,7 +306,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         with slicer.util.tryWithErrorDisplay(_("The state cannot be kept.")):
             row = self.logic.acceptPairing(caseID or self.cases.currentCase())
             self.logic.labeling.noteConfirmed(row.case_id)
-            self.cases.updateRow(row)
+            self.showStates({row.case_id: row.state})
             self.updateButtons()
 
     def onStateChanged(self, caseID: str, state: CaseState) -> None:
@@ -364,14 +314,27 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.showStates({caseID: state})
 
     def showStates(self, states: Mapping[str, CaseState]) -> None:
-        """Show that cases have another state now."""
-        if not states:
-            return
-        self.logic.noteStates(states)
-        for row in with_states(self.cases.rows, states):
-            if row.case_id in states:
+        """Show that cases have another state now, or another class."""
+        if states:
+            self._showRows(with_states(self.cases.rows, states), states)
+
+    def showRecord(self) -> None:
+        """Show what has become of the cases, also by others or in another module."""
+        self._showRows(self.cases.rows, [row.case_id for row in self.cases.rows])
+
+    def onKept(self) -> None:
+        """Show that the open case is in progress, once its work is kept."""
+        if self.parent.isEntered:
+            self.showRecord()
+
+    def _showRows(self, rows: Sequence[CaseRow], classesOf: Collection[str]) -> None:
+        now = self.logic.asRecorded(rows, classesOf)
+        new = [row for row in now if row != self.cases.row(row.case_id)]
+        if new:
+            self.logic.noteStates({row.case_id: row.state for row in new})
+            for row in new:
                 self.cases.updateRow(row)
-        self.updateButtons()
+            self.updateButtons()
 
     def onOpenResult(self, case: ChosenCase) -> None:
         """Open a case with its result in CIMLSegment."""
@@ -391,7 +354,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         path = qt.QFileDialog.getSaveFileName(None, title, "cases.csv", kinds)
         if path:
             with slicer.util.tryWithErrorDisplay(_("The table cannot be written.")):
-                write_case_table(Path(path), self.logic.rows())
+                write_case_table(Path(path), self.cases.rows)
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeRemoved(self, _caller: object, _event: object, node: slicer.vtkMRMLNode) -> None:
@@ -441,12 +404,11 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         busy = _("A job is running. Wait, or press Cancel.") if self.jobs.isBusy else ""
         missing = self.setupSection.problem
         problems = self.logic.problems(parameters, row, busy=busy, missing=missing)
-        problems["dicomButton"] = databaseProblem()
+        problems |= self.sources.problems()
         if self.inspection.isBusy:
             text = _("The cohort is being inspected. Wait, or press Cancel.")
             problems |= dict.fromkeys(("inspectButton", "resetNamesButton", "dicomButton"), text)
         self.neighbours.update()
-        problems["recentButton"] = self.recent.problem
         problems["leastFitButton"] = self.maps.problem
         problems["offeredStrategyButton"] = self.notes.problem(parameters)
         problems |= self.retrospect.problems(parameters, missing=missing)
@@ -460,11 +422,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         return self.logic.chosenCase(self.cases.row(self.cases.currentCase()))
 
     def _connect(self) -> None:
-        handlers = {
-            "recentButton": self.recent.show,
-            "manifestButton": self.onManifestButton,
-            "tryButton": self.onTryButton,
-            "dicomButton": self.onDicomButton,
+        handlers: dict[str, Callable[..., None]] = {
             "inspectButton": self.onInspectButton,
             "resetNamesButton": self.onResetNamesButton,
             "startButton": self.onStartButton,
@@ -482,7 +440,8 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
             "openReportButton": self.onOpenReportButton,
             "exportButton": self.onExportButton,
         }
-        self.connectPanel(handlers | self.labeling.handlers() | self.readers.handlers())
+        handlers |= self.sources.handlers() | self.labeling.handlers() | self.readers.handlers()
+        self.connectPanel(handlers)
         self.cohort.corrected.connect(self.onNamesCorrected)
         self.cases.currentChanged.connect(self.onCaseSelected)
         calls = CaseCalls(
@@ -496,6 +455,8 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.plot.picked.connect(self.cases.selectCase)
         for section in (self.inspection, self.maps, self.retrospect, self.readers):
             section.changed.connect(self.updateButtons)
+        self.readers.noted.connect(self.showRecord)
+        caseKeeper().kept.connect(self.onKept)
         self.logic.case.aboutToClose.append(self.logic.overlay.remove)
 
 

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
-from slicer.ScriptedLoadableModule import (
-    ScriptedLoadableModuleLogic,
-)
 
+from MDALSelectorPanelLib.listed_cases import ListedCases
 from MDALSelectorPanelLib.nodes.case_rows import (
     CaseRow,
-    rows_from_found,
-    rows_from_selection,
-    with_states,
 )
-from MDALSelectorPanelLib.nodes.labeling import Labeling
 from MDALSelectorPanelLib.nodes.pmi_overlay import PMIOverlay
-from MDALSelectorPanelLib.nodes.ranking_nodes import RankingNodes, runFacts
-from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_layout import CaseLayout
 from MultimodalSlicerLib.case_loader import CaseLoader
 from MultimodalSlicerLib.case_opening import beginWithResult, openForLabeling
-from MultimodalSlicerLib.case_results import ChosenCase, newest_result
-from MultimodalSlicerLib.cohort_files import CohortFiles
-from MultimodalSlicerLib.cohort_report import CohortReport, read_report
+from MultimodalSlicerLib.case_results import ChosenCase, is_by_model, newest_result
 from MultimodalSlicerLib.drafts import DRAFT_ATTRIBUTE, beginsFreely, isDraft
 from MultimodalSlicerLib.neighbours import openNeighbour
 from MultimodalSlicerLib.open_case import openCaseOf
@@ -48,26 +36,18 @@ from MultimodalWidgetsLib.job_needs import QUICK_LOOK, JobNeeds
 MODULE = "MDALSelector"
 
 
-class MDALSelectorLogic(ScriptedLoadableModuleLogic):
+class MDALSelectorLogic(ListedCases):
     """What the panel does, without the panel.
 
     Attributes:
-        ranking: The ranking of the scene.
         case: The open case, which the other module may have opened.
         overlay: The local PMI map over it.
-        nLabelled: Number of labeled cases of the cohort that was inspected.
-        labeling: Which case is next, and what can be undone.
     """
 
     def __init__(self) -> None:
-        ScriptedLoadableModuleLogic.__init__(self)
-        self.ranking = RankingNodes(slicer.mrmlScene)
+        super().__init__()
         self.case = openCaseOf(slicer.mrmlScene)
         self.overlay = PMIOverlay(slicer.mrmlScene)
-        self._report: CohortReport | None = None
-        self._reportedPath = ""
-        self.nLabelled = 0
-        self.labeling = Labeling(self.rows, self.files, lambda: self.ranking.run)
 
     @property
     def loader(self) -> CaseLoader:
@@ -79,47 +59,11 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         """The views of the open case."""
         return self.case.layout
 
-    def getParameterNode(self) -> MDALSelectorParameterNode:
-        """Return what the user chose in this scene."""
-        return MDALSelectorParameterNode(super().getParameterNode())
-
     def inspection(self, parameters: MDALSelectorParameterNode) -> BackgroundProcess:
         """Return the job that inspects the cohort."""
         title = _("Inspect {cohort}").format(cohort=Path(parameters.cohortPath).name)
         arguments = inspectArguments(parameters)
         return BackgroundProcess(arguments, title=title, owner=MODULE, needs=QUICK_LOOK)
-
-    def finishInspection(self, job: BackgroundProcess) -> CohortReport:
-        """Understand what was found, and bring the ranking of the cohort up to date.
-
-        A ranking of another cohort is removed from the scene; without one, the last run of the
-        cohort is opened.
-
-        Raises:
-            ValueError: If the job said nothing useful.
-            CohortError: If the record or the last run cannot be read.
-        """
-        report = read_report(job.result or {})
-        if job.arguments[2] != self._reportedPath:
-            self.labeling.forget()
-        self._report, self._reportedPath = report, job.arguments[2]
-        files = self.files()
-        self.nLabelled = files.n_labelled(self._report.cases)
-        self.getParameterNode().retrospectRun = str(files.latest_retrospect() or "")
-        if self.ranking.facts.cohort != self._reportedPath:
-            self.ranking.remove()
-            run = files.latest_run()
-            if run is not None:
-                self.openRun(run)
-        elif self.ranking.run:
-            self.ranking.update(with_states(self.ranking.rows(), files.states()))
-        return self._report
-
-    def forgetCohort(self) -> None:
-        """Forget what was inspected, as it belonged to another scene."""
-        self._report, self._reportedPath = None, ""
-        self.nLabelled = 0
-        self.labeling.forget()
 
     def selection(self, parameters: MDALSelectorParameterNode) -> BackgroundProcess:
         """Return the job that ranks the cohort."""
@@ -140,43 +84,6 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             raise ValueError(_("The job reported no run folder. See the log, then start it again."))
         self.openRun(Path(run), (job.result or {}).get("evidence"))
 
-    def openRun(self, run: Path, evidence: object = None) -> None:
-        """Put the ranking of a run into the scene, with the states of the record.
-
-        Args:
-            run: Folder of the run.
-            evidence: What its job told about labels and strategies, if it did.
-
-        Raises:
-            CohortError: If the run or the record cannot be read.
-        """
-        from MDALSelectorLib.selection.run_folder import read_selection
-
-        selection = read_selection(run)
-        found = () if self._report is None else self._report.cases
-        rows = rows_from_selection(selection, found=found, states=self.files().states())
-        cohort = self.getParameterNode().cohortPath
-        self.ranking.write(rows, runFacts(run, cohort, selection, evidence))
-
-    def rows(self) -> list[CaseRow]:
-        """Return the ranking of the scene, or the cases that were found before there is one."""
-        ranked = self.ranking.rows()
-        if ranked or self._report is None:
-            return ranked
-        states: Mapping[str, CaseState] = {}
-        with suppress(CrossModalError):  # the menu of a case says it, and so does Inspect
-            states = self._states(self._report)
-        return rows_from_found(self._report.cases, states)
-
-    def draw(self, selected: str = "") -> slicer.vtkMRMLPlotChartNode | None:
-        """Draw the ranking and return the chart; `None` if there is nothing to draw."""
-        return self.ranking.draw(self.ranking.rows(), selected)
-
-    def plotHint(self) -> str:
-        """Say what the plot does not show; empty if it shows all."""
-        hasRun = self._report is not None and self.files().latest_run() is not None
-        return self.ranking.plotHint(hasRun=hasRun)
-
     def openCase(self, caseID: str, *, isBlinded: bool = False) -> None:
         """Open the images of a case in one linked view each, with the labels as outline.
 
@@ -187,9 +94,16 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         Raises:
             ValueError: If the case or its files are unknown or cannot be read.
         """
-        row = self._row(caseID)
+        row = self.knownRow(caseID)
         result = None if isBlinded else self._start(row)
-        openForLabeling(self.case, row, self.files(), result, isBlinded=isBlinded)
+        openForLabeling(
+            self.case,
+            row,
+            self.files(),
+            result,
+            modalities=self.modalities,
+            isBlinded=isBlinded,
+        )
 
     def changeStart(self) -> None:
         """Let the labels of the open case begin as is chosen now, if nobody has made any.
@@ -198,7 +112,7 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             CrossModalError: If the result cannot be read.
         """
         labels = self.loader.segmentation()
-        row = next((row for row in self.rows() if row.case_id == self.loader.caseID), None)
+        row = self.row(self.loader.caseID)
         if row is None or labels is None or not beginsFreely(labels):
             return
         result = self._start(row)
@@ -221,29 +135,29 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         return text.format(case=caseID, model=labels.GetAttribute(DRAFT_ATTRIBUTE))
 
     def _start(self, row: CaseRow) -> Path | None:
-        session = self.case.session
-        isBlinded = session is not None and session.isBlinded and session.caseID == row.case_id
-        if isBlinded or self.getParameterNode().labelStart is LabelStart.EMPTY:
-            return None
-        with suppress(CrossModalError):  # labels that test a model begin without its draft
-            if row.case_id in self.files().record.read_states().evaluation:
-                return None
-        return self._result(row)
+        isEmpty = self.getParameterNode().labelStart is LabelStart.EMPTY
+        return None if isEmpty else self._result(row)
 
-    def resultOf(self, caseID: str) -> Path | None:
-        """Return the folder of the result that labels of a case begin with; `None` without one."""
-        row = next((row for row in self.rows() if row.case_id == caseID), None)
-        return None if row is None else self._result(row)
+    def resultOf(self, caseID: str, model: str) -> Path | None:
+        """Return the folder of the newest result of a case by a model; `None` without one.
 
-    def _result(self, row: CaseRow) -> Path | None:
+        Args:
+            caseID: The case.
+            model: The model, as drafts name it.
+        """
+        row = self.row(caseID)
+        return None if row is None else self._result(row, model)
+
+    def _result(self, row: CaseRow, model: str = "") -> Path | None:
         files = self.files()
         images = (str(image.path) for image in files.images(row).values())
         offered = next(
             (self.case.offered[file] for file in images if file in self.case.offered), None
         )
-        if offered is not None and offered.is_dir():
+        if offered is not None and offered.is_dir() and (not model or is_by_model(offered, model)):
             return offered
-        return newest_result(row.case_id, files, chosenResults(slicer.mrmlScene, files))
+        chosen = chosenResults(slicer.mrmlScene, files)
+        return newest_result(row.case_id, files, chosen, model=model)
 
     def openSegmentEditor(self) -> None:
         """Edit the labels of the open case in Segment Editor, over the first image.
@@ -272,44 +186,16 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
             ValueError: If there is no such case.
             CohortError: If the record cannot be written.
         """
-        row = self._row(caseID)
+        row = self.knownRow(caseID)
         acceptPairing(slicer.mrmlScene, self.files(), caseID)
         self.noteStates({caseID: CaseState.CONFIRMED})
         return replace(row, state=CaseState.CONFIRMED)
-
-    def noteStates(self, states: Mapping[str, CaseState]) -> None:
-        """Keep with the ranking, if there is one, that cases have another state now."""
-        if self.ranking.run:
-            self.ranking.update(with_states(self.ranking.rows(), states))
-
-    def newStates(self, rows: Sequence[CaseRow]) -> dict[str, CaseState]:
-        """Return the states that the record has given to cases since their rows were made."""
-        states: Mapping[str, CaseState] = {}
-        if self._report is not None:
-            with suppress(CrossModalError):  # the menu of a case says it, and so does Inspect
-                states = self._states(self._report)
-        now = ((row, states.get(row.case_id, row.state)) for row in rows)
-        return {row.case_id: state for row, state in now if state is not row.state}
-
-    def _states(self, report: CohortReport) -> Mapping[str, CaseState]:
-        """Return the states of the record; a ranking knows by itself which labels counted."""
-        files = self.files()
-        return files.states() if self.ranking.run else files.case_states(report.cases)
 
     def chosenCase(self, row: CaseRow | None) -> ChosenCase | None:
         """Return what is known of the case of a row; `None` without one."""
         if row is None:
             return None
         return ChosenCase(row, row.state, self.files(), self._result(row))
-
-    def isInspected(self, path: str) -> bool:
-        """Tell whether a cohort is the one that was inspected last."""
-        return self._report is not None and self._reportedPath == path
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """The modalities of the cohort that was inspected; none before."""
-        return () if self._report is None else self._report.modalities
 
     def problems(
         self, parameters: MDALSelectorParameterNode, row: CaseRow | None, *, busy: str, missing: str
@@ -349,14 +235,3 @@ class MDALSelectorLogic(ScriptedLoadableModuleLogic):
         labels = self.loader.segmentation()
         isEmpty = labels is None or not labels.GetSegmentation().GetNumberOfSegments()
         return _("The case has no labels yet. Add a segment.") if isEmpty else ""
-
-    def _row(self, caseID: str) -> CaseRow:
-        row = next((row for row in self.rows() if row.case_id == caseID), None)
-        if row is None:
-            raise ValueError(_("No case is chosen. Choose one in the table."))
-        return row
-
-    def files(self) -> CohortFiles:
-        """Return the cohort that is chosen."""
-        parameters = self.getParameterNode()
-        return CohortFiles(parameters.cohortPath, parameters.recordPath)

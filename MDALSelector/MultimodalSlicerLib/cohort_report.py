@@ -51,6 +51,7 @@ class CohortReport:
         naming: How cases got their names, a sentence; empty if a table names them.
         left_out: What to say first: main modalities that the cohort goes on without; else empty.
         groupings: Number of groups by the name of every grouping of the cases by acquisition.
+        columns: What the manifest says per case, by column.
     """
 
     summary: str
@@ -64,6 +65,7 @@ class CohortReport:
     naming: str = ""
     left_out: str = ""
     groupings: Mapping[str, int] = field(default_factory=dict)
+    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def read_report(content: Mapping[str, Any]) -> CohortReport:
@@ -86,6 +88,11 @@ def read_report(content: Mapping[str, Any]) -> CohortReport:
             naming=content.get("naming", ""),
             left_out=content.get("left_out", ""),
             groupings=dict(content.get("groupings", {})),
+            columns={
+                item["case"]: item["attributes"]
+                for item in content["cases"]
+                if item.get("attributes")
+            },
         )
     except (KeyError, TypeError) as error:
         msg = f"Expected the report about a cohort, but {error} is missing. Inspect it again."

@@ -22,10 +22,11 @@ class CaseKeeper:
 
     Attributes:
         ticked: Emits nothing more, every second and whenever work was kept.
+        kept: Emits nothing more, whenever work was kept and the record told.
     """
 
     def __init__(self) -> None:
-        self.ticked = Signal()
+        self.ticked, self.kept = Signal(), Signal()
         self._nPanels = self._nTicks = 0
         self._problem = ""
         self._timer = qt.QTimer()
@@ -74,6 +75,7 @@ class CaseKeeper:
             text = _("Your unsaved work could not be kept: {error} Save it now.")
             self._problem = text.format(error=error)
         self.ticked.emit()
+        self.kept.emit()
 
 
 def caseKeeper() -> CaseKeeper:

@@ -7,6 +7,7 @@ import pytest
 from MDALSelectorLib.classification.class_findings import ClassDraft
 from MultimodalImagingLib.record.class_task import task_of_names
 
+CLASS = 3  # column of the case table
 TASK = task_of_names(["benign", "A & B", "malignant"], question="What is it?")
 
 
@@ -123,6 +124,14 @@ def given(desk):
     return read_class_labels(CohortRecord(desk.record), TASK).that_count
 
 
+def classes(desk):
+    """The classes that the table shows."""
+    model = desk.selector.ui.casesTableView.model()
+    rows = range(model.rowCount())
+    cells = {model.data(model.index(n, 1)): model.data(model.index(n, CLASS)) for n in rows}
+    return {case: name for case, name in cells.items() if name}
+
+
 def test_in_a_cohort_to_classify_buttons_take_the_place_of_the_editor(desk, drive, messages):
     ui, box = desk.selector.ui, desk.selector.labeling.classes.buttons
     assert box.widget.visible
@@ -131,14 +140,19 @@ def test_in_a_cohort_to_classify_buttons_take_the_place_of_the_editor(desk, driv
     assert case
     assert not ui.editorWidget.visible
     assert not ui.saveNextButton.visible
+    view = desk.selector.ui.casesTableView
+    assert not view.isColumnHidden(CLASS)
     drive.click(box.buttons[2])
     assert given(desk) == {case: "malignant"}
+    assert classes(desk) == {case: "malignant"}
     assert box.buttons[2].checked
     assert desk.case.loader.caseID == case
     drive.click(box.buttons[0])
     assert given(desk) == {case: "benign"}
+    assert classes(desk) == {case: "benign"}
     drive.click(box.undo)
     assert given(desk) == {case: "malignant"}
+    assert classes(desk) == {case: "malignant"}
     assert messages.messages == []
 
 

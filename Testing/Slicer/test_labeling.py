@@ -244,6 +244,9 @@ def test_an_empty_case_has_the_labels_of_the_task_on_the_primary_image(desk, ui)
 
 
 def test_labels_of_ones_own_are_kept_with_the_cohort(desk, ui, drive):
+    """A choice that cannot be read any more is told, and made again."""
+    from MultimodalImagingLib.errors import CohortError
+
     drive.choose(ui.taskComboBox, "Own labels")
     drive.type_text(ui.labelNamesLineEdit, "tumor, edema", end="Return")
     desk.open("case-2")
@@ -254,9 +257,24 @@ def test_labels_of_ones_own_are_kept_with_the_cohort(desk, ui, drive):
     assert kept == {"task": "", "names": ["tumor", "edema"]}
     desk.know()
     assert ui.labelNamesLineEdit.text == "tumor, edema"
+    (desk.record / "labels.json").write_text("{", encoding="utf-8")
+    desk.know()
+    assert ui.taskComboBox.currentIndex == -1
+    assert "Choose the labels again." in ui.taskComboBox.toolTip
+    with pytest.raises(CohortError, match=r"Choose the labels again\."):
+        desk.open("case-2")
     drive.choose(ui.taskComboBox, "brats")
     assert not ui.labelNamesLineEdit.visible
     assert json.loads((desk.record / "labels.json").read_text())["task"] == "brats"
+
+
+def test_a_look_at_the_buttons_looks_into_no_folder_of_labels(desk, monkeypatch):
+    from MultimodalSlicerLib.cohort_files import CohortFiles
+
+    looked = []
+    monkeypatch.setattr(CohortFiles, "is_labelled", lambda *_: looked.append(1))
+    desk.selector.updateButtons()
+    assert not looked
 
 
 # --- readers and claims -----------------------------------------------------------------------
@@ -389,6 +407,8 @@ def test_unsaved_work_is_kept_when_the_module_is_left_and_goes_when_it_is_saved(
     assert kept(desk) == []  # nothing was drawn
     slicer.util.selectModule("MDALSelector")
     paint(labels(desk))
+    desk.keep()
+    assert desk.selector.cases.row("case-2").state.value == "in progress"
     slicer.util.selectModule("CIMLSegment")
     [file] = kept(desk)
     assert areAlike(readContents(desk.case._scene, file), contentsOf(labels(desk)))
@@ -529,6 +549,19 @@ def test_work_of_a_crash_survives_what_is_drawn_before_the_answer(desk, ui, driv
     drive.click(ui.dropKeptButton)
     assert kept(desk) == []
     assert not ui.keptFrame.visible
+
+
+def test_a_case_whose_work_is_deleted_has_its_former_state_again(desk, ui, drive):
+    from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord
+
+    crash(desk)
+    CohortRecord(desk.record).change_states({"case-2": CaseState.IN_PROGRESS})
+    desk.open("case-2")
+    desk.selector.showRecord()
+    assert desk.selector.cases.row("case-2").state is CaseState.IN_PROGRESS
+    drive.click(ui.dropKeptButton)
+    assert states(desk).of("case-2") is CaseState.UNLABELLED
+    assert desk.selector.cases.row("case-2").state is CaseState.UNLABELLED
 
 
 def test_work_that_cannot_be_kept_is_told_in_the_panel(desk, ui, monkeypatch):

@@ -104,6 +104,9 @@ def show_run(panel, wait_until, tmp_path, finished):
     return show_run
 
 
+STATE, CLASS, DIFFERENCE, PICTURE = range(2, 6)  # columns
+
+
 def row_texts(panel):
     model = panel.ui.casesTableView.model()
     columns = range(model.columnCount())
@@ -544,7 +547,7 @@ def number(text):
 
 def test_differences_below_zero_have_a_true_minus_sign(panel, show_run):
     show_run(20)
-    texts = [row[3] for row in row_texts(panel) if row[3]]
+    texts = [row[DIFFERENCE] for row in row_texts(panel) if row[DIFFERENCE]]
     values = [round(row.modality_difference or 0.0, 2) for row in panel.cases.rows]
     below = sum(value < 0.0 for value in values)
     assert below > 1
@@ -554,13 +557,13 @@ def test_differences_below_zero_have_a_true_minus_sign(panel, show_run):
 def test_clicking_a_title_sorts_numbers_as_numbers_and_unknown_ones_last(panel, show_run, drive):
     show_run(20)
     view = panel.ui.casesTableView
-    view.sortByColumn(3, 0)
-    values = [number(row[3]) for row in row_texts(panel) if row[3]]
+    view.sortByColumn(DIFFERENCE, 0)
+    values = [number(row[DIFFERENCE]) for row in row_texts(panel) if row[DIFFERENCE]]
     assert values == sorted(values)
-    view.sortByColumn(3, 1)
-    values = [number(row[3]) for row in row_texts(panel) if row[3]]
+    view.sortByColumn(DIFFERENCE, 1)
+    values = [number(row[DIFFERENCE]) for row in row_texts(panel) if row[DIFFERENCE]]
     assert values == sorted(values, reverse=True)
-    assert row_texts(panel)[-1][3] == ""
+    assert row_texts(panel)[-1][DIFFERENCE] == ""
     view.sortByColumn(0, 0)
     assert [row[0] for row in row_texts(panel)][:11] == [str(n) for n in range(1, 12)]
 
@@ -660,7 +663,8 @@ def test_pictures_of_rows_that_are_about_to_go_are_not_looked_for(panel, show_ru
 def test_a_run_without_pictures_hides_their_column(panel, show_run):
     show_run(5, with_pictures=False)
     view = panel.ui.casesTableView
-    assert view.isColumnHidden(4)
+    assert view.isColumnHidden(PICTURE)
+    assert view.isColumnHidden(CLASS)  # only in cohorts to classify
     header = view.horizontalHeader()
     widths = [header.sectionSize(column) for column in range(view.model().columnCount())]
     assert header.length() == sum(widths)  # no gap where the pictures would be

@@ -99,6 +99,7 @@ def test_cases_are_set_aside_by_one_click(panel, know, drive, wait_until, cohort
     assert ui.readersStatusLabel.text == "Done."
     states = record.read_states()
     assert len(states.evaluation) == 4
+    assert {row.case_id for row in panel.cases.rows if row.is_test} == set(states.evaluation)
     assert ui.testLabel.text.startswith("4 cases are set aside for testing, 0 of them labeled.")
     assert tool_tip(ui.testButton).startswith("As many are set aside already: 4.")
     ui.testCasesSpinBox.value = 6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,14 @@ def test_no_rows_give_columns_without_values() -> None:
     columns = columns_from_rows([])
     assert columns["case"] == []
     assert rows_from_columns(columns) == []
+
+
+def test_only_cohorts_to_classify_have_a_column_of_the_class() -> None:
+    assert "class" not in columns_from_rows(ROWS)
+    classified = [replace(ROWS[0], given_class="benign"), ROWS[1]]
+    columns = columns_from_rows(classified)
+    assert columns["class"] == ["benign", ""]
+    assert rows_from_columns(columns) == classified
 
 
 def test_values_that_are_missing_are_not_a_number_in_the_columns() -> None:

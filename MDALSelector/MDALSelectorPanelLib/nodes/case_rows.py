@@ -48,6 +48,9 @@ class CaseRow(FoundCase):
         flags: What the user should know, each with its reason.
         reason: Why it has its rank.
         thumbnail: File name of its picture; empty if it has none.
+        given_class: The class that counts, in a cohort to classify; empty if it has none.
+        claimed_by: Who else has it open now; empty if nobody has.
+        is_test: Whether it is set aside for testing.
     """
 
     state: CaseState = CaseState.UNLABELLED
@@ -58,6 +61,9 @@ class CaseRow(FoundCase):
     flags: tuple[str, ...] = ()
     reason: str = ""
     thumbnail: str = ""
+    given_class: str = ""
+    claimed_by: str = ""
+    is_test: bool = False
 
     @property
     def modality_difference(self) -> float | None:
@@ -111,12 +117,14 @@ class _Column:
         field: Field of `CaseRow`.
         write: Makes the value that the table keeps; for mappings, that of one key.
         read: Makes the field again; `None` leaves a key of a mapping out.
+        is_optional: Whether the column is left out where no row has a value.
     """
 
     title: str
     field: str
     write: Callable[[Any], Value]
     read: Callable[[Any], Any]
+    is_optional: bool = False
 
     def columns(self, rows: Sequence[CaseRow]) -> Iterator[tuple[str, list[Value]]]:
         """Yield title and values of the columns that rows need."""
@@ -127,7 +135,8 @@ class _Column:
                 yield measure.title, values
             return
         if "{}" not in self.title:
-            yield self.title, [self.write(value) for value in fields]
+            if any(fields) or not self.is_optional:
+                yield self.title, [self.write(value) for value in fields]
             return
         for key in dict.fromkeys(key for mapping in fields for key in mapping):
             yield self.title.format(key), [self.write(mapping.get(key)) for mapping in fields]
@@ -139,7 +148,8 @@ class _Column:
             found = {m.title: self.read(cells[m.title]) for m in MEASURES if m.title in cells}
             return {key: value for key, value in found.items() if value is not None}
         if not is_mapping:
-            return self.read(cells[self.title])
+            is_absent = self.is_optional and self.title not in cells
+            return self.read("" if is_absent else cells[self.title])
         own = (name for name in cells if name.startswith(before) and name.endswith(after))
         found = {name[len(before) : len(name) - len(after)]: self.read(cells[name]) for name in own}
         return {key: value for key, value in found.items() if value is not None}
@@ -162,11 +172,13 @@ def _parts(text: str) -> tuple[str, ...]:
 
 
 # What the scene keeps of a case. A number that a run measured is an entry of `MEASURES` and needs
-# nothing here; another datum is a field of `CaseRow`, a line here, and its origin in `_ranked_row`.
+# nothing here; another datum is a field of `CaseRow`, a line here, and its origin in `_ranked_row`
+# or, if the record knows it, in `case_facts.py`. Who has a case open is kept nowhere: it passes.
 _COLUMNS = (
     _Column("rank", "rank", lambda rank: rank or 0, lambda value: int(value) or None),
     _Column("case", "case_id", str, str),
     _Column("state", "state", str, CaseState),
+    _Column("class", "given_class", str, str, is_optional=True),
     _Column("", "measures", _number, _optional),
     _Column("first principal component", "component", _number, _optional),
     _Column("PMI {} (nats)", "pmi", _number, _optional),

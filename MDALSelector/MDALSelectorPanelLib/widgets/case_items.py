@@ -15,9 +15,9 @@ from MultimodalImagingLib.jobs.texts import decimals
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalWidgetsLib.tables import SORT_ROLE, bar, dot, textItem
 
-__all__ = ["SORT_ROLE", "CaseItems", "columnTitles", "setState"]
+__all__ = ["SORT_ROLE", "CaseItems", "columnTitles", "showRecord"]
 
-RANK, CASE, STATE, DIFFERENCE, PICTURE, FLAGS = range(6)
+RANK, CASE, STATE, CLASS, DIFFERENCE, PICTURE, FLAGS = range(7)
 SEARCH_ROLE = SORT_ROLE + 1
 LAST = 1e9  # sorts cases without a value behind all others
 HIGHLIGHT_ALPHA = 60
@@ -37,12 +37,13 @@ class CaseItems:
             textItem("" if row.rank is None else str(row.rank), sortValue=rank),
             textItem(row.case_id, toolTip="\n".join((row.case_id, row.reason)).strip()),
             textItem("", sortValue=0),
+            textItem("", sortValue=""),
             self._differenceItem(row),
             textItem("", sortValue=rank),
             textItem(_flagKinds(row), sortValue=-len(row.flags), toolTip=_flagsTip(row)),
             *(_measureItem(row.measures.get(measure.title)) for measure in MEASURES[1:]),
         ]
-        setState(items, row)
+        showRecord(items, row)
         return items
 
     def _differenceItem(self, row: CaseRow) -> qt.QStandardItem:
@@ -64,6 +65,7 @@ def columnTitles() -> list[str]:
         _("#"),
         _("Case"),
         _("State"),
+        _("Class"),
         _("Difference"),
         _("Images"),
         _("Flags"),
@@ -71,18 +73,32 @@ def columnTitles() -> list[str]:
     ]
 
 
-def setState(items: Sequence[qt.QStandardItem], row: CaseRow) -> None:
-    """Show the state of a row in its cells."""
-    text = stateText(row.state)
+def showRecord(items: Sequence[qt.QStandardItem], row: CaseRow) -> None:
+    """Show in the cells of a row what the record knows of it: its state and its class."""
+    state = stateText(row.state)
+    text = _stateAndMarks(row)
     items[STATE].setText(text)
     items[STATE].setToolTip(text)
     items[STATE].setData(list(CaseState).index(row.state), SORT_ROLE)
     items[STATE].setData(dot(STATE_COLORS[row.state]), qt.Qt.DecorationRole)
-    searched = " ".join((row.case_id, *row.flags, f"[{text}]"))
+    items[CLASS].setText(row.given_class)
+    items[CLASS].setToolTip(row.given_class)
+    items[CLASS].setData(row.given_class, SORT_ROLE)
+    searched = " ".join((row.case_id, *row.flags, row.given_class, text, f"[{state}]"))
     items[CASE].setData(searched, SEARCH_ROLE)
     brush = _highlight() if row.state is CaseState.SUGGESTED else qt.QBrush()
     for item in items:
         item.setBackground(brush)
+
+
+def _stateAndMarks(row: CaseRow) -> str:
+    """Say what has been done about a case, whether it is a test, and who else has it open."""
+    parts = [stateText(row.state)]
+    if row.is_test:
+        parts.append(_("for testing"))
+    if row.claimed_by:
+        parts.append(_("claimed by {reader}").format(reader=row.claimed_by))
+    return ", ".join(parts)
 
 
 def _measureItem(value: float | None) -> qt.QStandardItem:

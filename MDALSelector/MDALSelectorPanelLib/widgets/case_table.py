@@ -11,16 +11,18 @@ import qt
 from slicer.i18n import tr as _
 
 from MDALSelectorLib.selection.run_folder import THUMBNAIL_PIXELS
+from MDALSelectorPanelLib.nodes.case_facts import CaseFacts, with_facts
 from MDALSelectorPanelLib.nodes.case_rows import STATE_COLORS, CaseRow
 from MDALSelectorPanelLib.nodes.ranking_nodes import stateText
 from MDALSelectorPanelLib.widgets.case_items import (
     CASE,
+    CLASS,
     PICTURE,
     RANK,
     SEARCH_ROLE,
     CaseItems,
     columnTitles,
-    setState,
+    showRecord,
 )
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalWidgetsLib.signal import Signal
@@ -55,6 +57,7 @@ class CaseTable:
         self._rows: dict[str, CaseRow] = {}
         self._sourceRow: dict[str, int] = {}
         self._pictures: _Pictures | None = None
+        self._facts = CaseFacts()
         self._filler: ModelFiller[CaseRow] | None = None
         self._proxy = qt.QSortFilterProxyModel(self._view)
         self._model = qt.QStandardItemModel(0, len(columnTitles()))
@@ -71,8 +74,22 @@ class CaseTable:
         """Return the row of a case; `None` if it has none."""
         return self._rows.get(caseID)
 
-    def setRows(self, rows: Sequence[CaseRow], *, pictureFolder: Path | None = None) -> None:
-        """Show other rows; they appear together, a moment later."""
+    def setRows(
+        self,
+        rows: Sequence[CaseRow],
+        *,
+        facts: CaseFacts | None = None,
+        pictureFolder: Path | None = None,
+    ) -> None:
+        """Show other rows; they appear together, a moment later.
+
+        Args:
+            rows: The rows.
+            facts: What the record says of them now; `None` without a record.
+            pictureFolder: Folder of their pictures; `None` without pictures.
+        """
+        self._facts = facts or CaseFacts()
+        rows = with_facts(rows, self._facts)
         if self._filler is not None:
             self._filler.stop()
         self._rows = {row.case_id: row for row in rows}
@@ -81,12 +98,12 @@ class CaseTable:
         self._filler.start(columnTitles())
 
     def updateRow(self, row: CaseRow) -> None:
-        """Show a case's new state."""
+        """Show what the record knows of a case now."""
         self._rows[row.case_id] = row
         index = self._sourceRow.get(row.case_id)
         if index is not None:
             columns = range(self._model.columnCount())
-            setState([self._model.item(index, column) for column in columns], row)
+            showRecord([self._model.item(index, column) for column in columns], row)
             self._count()
 
     def currentCase(self) -> str:
@@ -153,8 +170,14 @@ class CaseTable:
         self._sourceRow = {caseID: index for index, caseID in enumerate(self._rows)}
         self._proxy.setSourceModel(model)
         view = self._view
-        fitColumns(view, [c for c in range(model.columnCount()) if c != PICTURE])
+        hidden = () if self._facts.asks_classes else (CLASS,)
+        fitColumns(view, [c for c in range(model.columnCount()) if c not in (PICTURE, *hidden)])
         view.setColumnHidden(PICTURE, self._pictures is None)  # leaves a gap if done before
+        view.setColumnHidden(CLASS, not self._facts.asks_classes)
+        if self._facts.problems:
+            self._model.horizontalHeaderItem(CLASS).setText(_("Class (!)"))
+            tip = "\n".join(self._facts.problems)
+            self._model.horizontalHeaderItem(CLASS).setToolTip(tip)
         modalities = dict.fromkeys(name for row in self.rows for name in row.files)
         self._model.horizontalHeaderItem(PICTURE).setToolTip(", ".join(modalities))
         self._model.horizontalHeaderItem(PICTURE).setTextAlignment(LEFT)  # seen without scrolling

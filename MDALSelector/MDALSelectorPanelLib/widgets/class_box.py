@@ -121,16 +121,16 @@ class ClassBox:
 
 
 def _draft(run: str, caseID: str) -> ClassDraft | None:
-    findings = _findings(run) if run else None
+    try:
+        findings = _findings(run) if run else None
+    except (CrossModalError, OSError):  # not kept: the folder may come back
+        return None
     return None if findings is None else findings.drafts.get(caseID)
 
 
 @lru_cache(maxsize=4)
 def _findings(run: str) -> ClassFindings | None:
-    """Return what a run found about classes; nothing if its folder cannot be read."""
+    """Return what a run found about classes."""
     from MDALSelectorLib.selection.run_folder import read_selection
 
-    try:
-        return read_selection(Path(run)).classes
-    except (CrossModalError, OSError):
-        return None
+    return read_selection(Path(run)).classes

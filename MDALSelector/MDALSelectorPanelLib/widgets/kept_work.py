@@ -9,16 +9,22 @@ from slicer.i18n import tr as _
 
 from MultimodalSlicerLib.autosave import timeOf
 from MultimodalSlicerLib.open_case import OpenCase
+from MultimodalWidgetsLib.signal import Signal
 
 if TYPE_CHECKING:
     from slicer_types import UiForm
 
 
 class KeptWork:
-    """A question with two answers, shown while there is something to be answered."""
+    """A question with two answers, shown while there is something to be answered.
+
+    Attributes:
+        noted: Emitted when the record was told that the work is given up.
+    """
 
     def __init__(self, ui: UiForm, case: OpenCase) -> None:
         """Take the widgets of the `.ui` file."""
+        self.noted = Signal()
         self._frame, self._label, self._case = ui.keptFrame, ui.keptLabel, case
         ui.takeKeptButton.connect("clicked()", self.onTakeKeptButton)
         ui.dropKeptButton.connect("clicked()", self.onDropKeptButton)
@@ -52,4 +58,7 @@ class KeptWork:
         with slicer.util.tryWithErrorDisplay(_("The work cannot be deleted.")):
             if session is not None:
                 session.kept.giveUp()
+                if not session.kept.folder.is_dir():  # nobody's work is left: nothing is begun
+                    self._case.discard()
+                self.noted.emit()
         self.update()

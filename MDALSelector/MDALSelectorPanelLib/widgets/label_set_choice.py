@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import slicer
@@ -12,11 +13,10 @@ from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.label_set_file import (
     LabelSet,
     names_from_text,
-    read_label_set,
     write_label_set,
 )
 from MultimodalSlicerLib.cohort_files import CohortFiles
-from MultimodalSlicerLib.label_sets import NewLabels, newLabels, suitableTask, taskNames
+from MultimodalSlicerLib.label_sets import chosenLabels, taskNames
 
 if TYPE_CHECKING:
     from slicer_types import UiForm
@@ -33,6 +33,7 @@ class LabelSetChoice:
             files: Returns the cohort.
         """
         self._box, self._edit, self._files = ui.taskComboBox, ui.labelNamesLineEdit, files
+        self._toolTip: str = ui.taskComboBox.toolTip
         self._modalities: Sequence[str] = ()
         for name in taskNames():
             self._box.addItem(name, name)
@@ -47,7 +48,13 @@ class LabelSetChoice:
             modalities: Those of the cohort; empty if none is known.
         """
         self._modalities = modalities
-        chosen = self.chosen()
+        try:
+            chosen = self.chosen()
+        except CrossModalError as error:
+            self._box.setCurrentIndex(-1)
+            self._box.toolTip = str(error)
+            return
+        self._box.toolTip = self._toolTip
         index = self._box.findData(chosen.task)
         if index < 0:  # the file of a task
             self._box.addItem(chosen.task, chosen.task)
@@ -57,20 +64,14 @@ class LabelSetChoice:
         self._edit.setVisible(bool(modalities) and not chosen.task)
 
     def chosen(self) -> LabelSet:
-        """Return the labels of the cohort; those of a suitable task if nobody has chosen."""
-        try:
-            kept = read_label_set(self._files().record) if self._files().path else None
-        except CrossModalError:
-            kept = None
-        return kept or LabelSet(suitableTask(self._modalities) if self._modalities else "")
-
-    def newLabels(self) -> NewLabels:
-        """Return what an empty segmentation holds.
+        """Return the labels of the cohort; those of a suitable task if nobody has chosen.
 
         Raises:
-            CrossModalError: If the task cannot be used.
+            CohortError: If the file that keeps the choice cannot be read.
         """
-        return newLabels(self.chosen(), self._modalities)
+        if not self._files().path:
+            return LabelSet()
+        return chosenLabels(self._files().record, self._modalities)
 
     def onTaskChosen(self, index: int) -> None:
         """Keep the task that was chosen, or ask for names."""
@@ -93,5 +94,10 @@ class LabelSetChoice:
             self._write(labels)
 
     def _write(self, labels: LabelSet) -> None:
-        if self._files().path and labels != self.chosen():
-            write_label_set(self._files().open_record(), labels)
+        if not self._files().path:
+            return
+        with suppress(CrossModalError):  # what cannot be read is replaced by the choice
+            if labels == self.chosen():
+                return
+        write_label_set(self._files().open_record(), labels)
+        self._box.toolTip = self._toolTip

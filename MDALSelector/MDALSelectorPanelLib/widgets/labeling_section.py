@@ -52,6 +52,9 @@ class Panel(Protocol):
     def showStates(self, states: Mapping[str, CaseState]) -> None:
         """Show that cases have another state now."""
 
+    def showRecord(self) -> None:
+        """Show what has become of the cases."""
+
     def updateButtons(self) -> None:
         """Enable what can be done now."""
 
@@ -83,6 +86,7 @@ class LabelingSection:
         self.labelSet = LabelSetChoice(ui, logic.files)
         self.clock = CaseClock(logic.case, ui.timeLabel, ui.keepWarningLabel)
         self._kept = KeptWork(ui, logic.case)
+        self._kept.noted.connect(panel.showRecord)
         self.next = NextSteps(ui, logic)
         self.reader = ReaderField(ui.readerLineEdit, logic.case)
         ui.shortcutsLabel.setText(shortcutsText())

@@ -69,9 +69,9 @@ class NextSteps:
         }
 
     def _follow(self) -> None:
-        """Look for the places once per case and draft: there may be many results."""
+        """Look for the places of the model once per case and draft: there may be many results."""
         labels, caseID = self._logic.loader.segmentation(), self._logic.loader.caseID
         began = "" if labels is None else beganAs(labels) or ""
         if (caseID, began) != self._shown:
             self._shown = (caseID, began)
-            self.places.follow(self._logic.resultOf(caseID) if began else None)
+            self.places.follow(self._logic.resultOf(caseID, began) if began else None)

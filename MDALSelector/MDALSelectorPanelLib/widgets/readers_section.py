@@ -23,6 +23,7 @@ from MultimodalSlicerLib.selection_parameters import MDALSelectorParameterNode
 from MultimodalWidgetsLib.background_process import BackgroundProcess
 from MultimodalWidgetsLib.job_needs import QUICK_LOOK
 from MultimodalWidgetsLib.job_section import JobSection
+from MultimodalWidgetsLib.room import reserveLines
 from MultimodalWidgetsLib.signal import Signal
 from MultimodalWidgetsLib.widget_additions import showText
 
@@ -35,6 +36,7 @@ class ReadersSection:
 
     Attributes:
         changed: Emitted when buttons have to be looked at again.
+        noted: Emitted when a job has told the record something.
         jobs: The job that goes on.
     """
 
@@ -45,8 +47,10 @@ class ReadersSection:
             ui: Holds them by name.
             logic: The logic of the panel.
         """
-        self.changed = Signal()
+        self.changed, self.noted = Signal(), Signal()
         self.jobs = JobSection(ui, "readers")
+        reserveLines(2, ui.testLabel)
+        reserveLines(3, ui.agreementLabel)
         self._ui, self._logic = ui, logic
         self._known: tuple[object, ...] = ()
         self._facts = ReadersFacts()
@@ -134,4 +138,5 @@ class ReadersSection:
 
     def _onDone(self, _job: BackgroundProcess) -> None:
         self._known = ()
+        self.noted.emit()
         self.changed.emit()

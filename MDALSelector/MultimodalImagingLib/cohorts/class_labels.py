@@ -7,7 +7,7 @@ reader stand in the record's history.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -149,16 +149,21 @@ def is_class_file(path: str) -> bool:
     return path.endswith(SUFFIX)
 
 
-def read_class_labels(record: CohortRecord, task: ClassTask) -> ClassLabels:
+def read_class_labels(
+    record: CohortRecord, task: ClassTask, *, only: Collection[str] | None = None
+) -> ClassLabels:
     """Read the classes that readers gave.
 
     Args:
         record: The cohort's record.
         task: Its classes; files with another one are a problem, and not used.
+        only: The cases that are meant; `None` for all.
     """
     found: dict[str, list[ClassLabel]] = {}
     problems = []
-    for path in sorted(record.labels.glob(f"*/[!.]*{SUFFIX}")):
+    files = record.labels.glob(f"*/[!.]*{SUFFIX}")
+    own = (path for case in only or () for path in class_files(case, record).values())
+    for path in sorted(files if only is None else own):
         try:
             label = _read(path, task)
         except CrossModalError as error:

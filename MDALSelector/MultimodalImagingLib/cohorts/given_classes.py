@@ -46,13 +46,27 @@ def given_texts(cohort: Cohort) -> dict[str, str]:
     Raises:
         CohortError: If that file is no such table.
     """
+    columns = {case.case_id: case.attributes for case in cohort.cases}
+    return class_texts(columns, cohort.root)
+
+
+def class_texts(columns: Mapping[str, Mapping[str, str]], root: Path) -> dict[str, str]:
+    """Return what tables say of the class of every case, as it is written.
+
+    Args:
+        columns: What the manifest says per case, by column.
+        root: Folder of the cohort; its file `classes.csv` comes before the manifest.
+
+    Raises:
+        CohortError: If that file is no such table.
+    """
     found = {
-        case.case_id: text.strip()
-        for case in cohort.cases
-        for name, text in case.attributes.items()
+        case: text.strip()
+        for case, cells in columns.items()
+        for name, text in cells.items()
         if is_class_column(name) and text.strip()
     }
-    table = cohort.root / FILE_NAME
+    table = root / FILE_NAME
     return found | (read_class_table(table) if table.is_file() else {})
 
 
