@@ -332,8 +332,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         new = [row for row in now if row != self.cases.row(row.case_id)]
         if new:
             self.logic.noteStates({row.case_id: row.state for row in new})
-            for row in new:
-                self.cases.updateRow(row)
+            self.cases.updateRows(new)
             self.updateButtons()
 
     def onOpenResult(self, case: ChosenCase) -> None:

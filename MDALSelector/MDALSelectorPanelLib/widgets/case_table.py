@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +58,7 @@ class CaseTable:
         self._sourceRow: dict[str, int] = {}
         self._pictures: _Pictures | None = None
         self._facts = CaseFacts()
+        self._late: dict[str, CaseRow] = {}
         self._filler: ModelFiller[CaseRow] | None = None
         self._proxy = qt.QSortFilterProxyModel(self._view)
         self._model = qt.QStandardItemModel(0, len(columnTitles()))
@@ -92,18 +93,22 @@ class CaseTable:
         rows = with_facts(rows, self._facts)
         if self._filler is not None:
             self._filler.stop()
-        self._rows = {row.case_id: row for row in rows}
+        self._rows, self._late = {row.case_id: row for row in rows}, {}
         self._pictures = None if pictureFolder is None else _Pictures(pictureFolder)
         self._filler = ModelFiller(self.rows, CaseItems(rows).make, self._onFilled)
         self._filler.start(columnTitles())
 
-    def updateRow(self, row: CaseRow) -> None:
-        """Show what the record knows of a case now."""
-        self._rows[row.case_id] = row
-        index = self._sourceRow.get(row.case_id)
-        if index is not None:
-            columns = range(self._model.columnCount())
-            showRecord([self._model.item(index, column) for column in columns], row)
+    def updateRows(self, rows: Iterable[CaseRow]) -> None:
+        """Show what the record knows of cases now."""
+        columns = range(self._model.columnCount())
+        for row in rows:
+            self._rows[row.case_id] = row
+            if self._filler is not None:  # its cells are made of the rows as they were
+                self._late[row.case_id] = row
+            index = self._sourceRow.get(row.case_id)
+            if index is not None:
+                showRecord([self._model.item(index, column) for column in columns], row)
+        if self._filler is None:
             self._count()
 
     def currentCase(self) -> str:
@@ -188,7 +193,8 @@ class CaseTable:
         if isSame:  # the same cases as before: what was looked at stays where it is
             bar.setValue(value)
         self._planPictures()
-        self._count()
+        late, self._late = self._late, {}
+        self.updateRows(late.values())
         self.filled.emit()
 
     def _count(self) -> None:
