@@ -49,6 +49,7 @@ from MultimodalImagingLib.preparation.preprocessing import (
 )
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord, open_record
 from MultimodalImagingLib.record.ownership import check_apart, is_free
+from MultimodalImagingLib.record.shared_record import overlooked_text
 from MultimodalImagingLib.version import current_versions
 
 
@@ -83,6 +84,8 @@ def run_selection(
     run = _run_folder(config, cohort, record)
     with LoggingReporter(reporter, run / LOG_NAME) as run_reporter:
         run_reporter.info(f"The record of the cohort is {record.folder}.")
+        if text := overlooked_text(cohort.root, record):
+            run_reporter.warning(text)
         held = read_evaluation_set(cohort, record)
         held.tell(run_reporter)
         classes = cohort_classes(cohort, record, config.labelled, run_reporter)

@@ -28,6 +28,7 @@ from MultimodalImagingLib.cohorts.evaluation_set import (
     split_held_out,
 )
 from MultimodalImagingLib.cohorts.modality_patterns import DEFAULT_PATTERNS
+from MultimodalImagingLib.cohorts.saved_labels import record_remarks
 from MultimodalImagingLib.errors import CohortError, UsageError
 from MultimodalImagingLib.record.cohort_record import CaseState, open_record
 from MultimodalImagingLib.record.history import read_history
@@ -225,6 +226,24 @@ def test_the_usual_record_counts_where_another_one_is_used(tmp_path: Path) -> No
     other.set_evaluation({"c05": ""}, seed=0)
     assert read_evaluation_set(cohort, other).cases == ("c03", "c05")
     assert read_evaluation_set(cohort, usual).cases == ("c03",)
+
+
+def test_a_record_of_others_that_may_not_be_written_is_not_overlooked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cohort").mkdir()
+    cohort = cohort_in(tmp_path / "cohort", 20)
+    theirs = open_record(cohort.root)
+    theirs.set_evaluation({"c03": ""}, seed=0)
+    assert list(record_remarks(cohort.root, theirs)) == []
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    theirs.folder.chmod(0o555)
+    mine = open_record(cohort.root)
+    assert mine.folder.is_relative_to(tmp_path / "home")
+    (text,) = record_remarks(cohort.root, mine)
+    assert f"You may not write the record of this cohort, {theirs.folder}" in text
+    assert read_evaluation_set(cohort, mine).cases == ("c03",)
+    theirs.folder.chmod(0o755)
 
 
 def test_a_run_that_is_named_must_be_one(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from MDALSelectorLib.exchange.record_export import content_of, export_record
 from MDALSelectorLib.exchange.record_merge import Merged, merge_content
 from MultimodalImagingLib.cohorts.labelled_cases import label_place
 from MultimodalImagingLib.cohorts.reader_labels import consensus_place, reader_label_place
+from MultimodalImagingLib.cohorts.reading_plan import RereadingPlan, read_plan, write_plan
 from MultimodalImagingLib.cohorts.saved_labels import (
     new_saved_label,
     note_saved_label,
@@ -24,6 +25,7 @@ from MultimodalImagingLib.errors import CrossModalError, UsageError
 from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord, open_record
 from MultimodalImagingLib.record.history import append_event, read_history
+from MultimodalImagingLib.record.label_set_file import LabelSet, read_label_set, write_label_set
 from MultimodalImagingLib.record.readers import CONSENSUS
 from MultimodalImagingLib.record.rounds import Round, append_round, read_rounds
 
@@ -285,3 +287,21 @@ def test_a_reader_in_other_capitals_is_not_a_second_one(tmp_path: Path) -> None:
     export_record(one, tmp_path / "out", NullReporter())
     merged(other, tmp_path / "out")
     assert list(other.read_states().labels["a"]) == ["ana"]
+
+
+def test_what_was_decided_for_the_cohort_is_exchanged(tmp_path: Path) -> None:
+    one, other = made(tmp_path / "one"), made(tmp_path / "two")
+    labels, plan = LabelSet(names=("Tumor", "Node")), RereadingPlan(0.2, 3)
+    write_label_set(one, labels)
+    write_plan(one, plan)
+    export_record(one, tmp_path / "out", NullReporter())
+    assert merged(other, tmp_path / "out").conflicts == []
+    assert (read_label_set(other), read_plan(other)) == (labels, plan)
+    write_label_set(other, LabelSet(names=("Tumor",)))
+    write_plan(other, RereadingPlan(0.5, 3))
+    texts = merged(other, tmp_path / "out").conflicts
+    assert [text.split(" here")[0] for text in texts] == [
+        "The labels to draw are Tumor",
+        "50% of the labeled cases are read again",
+    ]
+    assert read_label_set(other) == LabelSet(names=("Tumor",))

@@ -27,6 +27,7 @@ from MultimodalImagingLib.cohorts.evaluation_set import (
     split_held_out,
 )
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
+from MultimodalImagingLib.cohorts.saved_labels import record_remarks
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import same_name
@@ -278,6 +279,8 @@ def _job(
 ) -> ExportJob:
     task = task_of_options(options, cohort)
     cases = labelled_cases(cohort, record, options.labels, reporter)
+    for text in record_remarks(cohort.root, record) if options.labels is None else ():
+        reporter.warning(text)
     held = read_evaluation_set(cohort, record) if is_trained_on else EvaluationSet()
     cases, tested = split_held_out(cases, held)
     held.tell(reporter, what="exported to be trained on")

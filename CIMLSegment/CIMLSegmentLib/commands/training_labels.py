@@ -20,7 +20,7 @@ from MultimodalImagingLib.cohorts.evaluation_set import (
 )
 from MultimodalImagingLib.cohorts.labelled_cases import labelled_cases
 from MultimodalImagingLib.cohorts.place_problems import label_problems, read_positions
-from MultimodalImagingLib.cohorts.saved_labels import edited_labels
+from MultimodalImagingLib.cohorts.saved_labels import record_remarks
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
@@ -62,7 +62,7 @@ def labels_to_train_on(
     """
     cases = labelled_cases(cohort, record, options.labels, reporter)
     if options.labels is None:
-        for text in edited_labels(record):
+        for text in record_remarks(cohort.root, record):
             reporter.warning(text)
     reporter.info(
         f"{len(cases)} of {counted(len(cohort.cases), 'case', 'has', 'have')} a label map."

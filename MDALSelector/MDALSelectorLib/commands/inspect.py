@@ -14,7 +14,7 @@ from MultimodalImagingLib.cohorts.modality_patterns import (
     parse_pattern,
     write_patterns,
 )
-from MultimodalImagingLib.cohorts.saved_labels import edited_labels
+from MultimodalImagingLib.cohorts.saved_labels import record_remarks
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.environment import is_unicode
 from MultimodalImagingLib.jobs.progress import Reporter
@@ -54,7 +54,7 @@ def run_inspect(options: argparse.Namespace, reporter: Reporter) -> int:
     chosen = InspectionOptions(rows, options.deep)
     report = inspect_cohort(options.cohort, options=chosen, reporter=reporter)
     record = CohortRecord(default_record_folder(options.cohort))
-    for text in edited_labels(record):
+    for text in record_remarks(options.cohort, record):
         reporter.warning(text)
     if options.save_modalities:
         path = open_record(options.cohort).folder / FILE_NAME

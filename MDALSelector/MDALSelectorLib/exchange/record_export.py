@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from MDALSelectorLib.exchange.record_content import RecordContent, write_content
 from MDALSelectorLib.exchange.record_merge import copy_label
+from MDALSelectorLib.exchange.record_settings import take_over_settings
 from MultimodalImagingLib.cohorts.class_labels import class_files
 from MultimodalImagingLib.cohorts.label_maps import is_foreign
 from MultimodalImagingLib.cohorts.reader_labels import (
@@ -24,7 +25,6 @@ from MultimodalImagingLib.record.atomic_files import explained_writing
 from MultimodalImagingLib.record.atomic_folder import new_folder
 from MultimodalImagingLib.record.case_states import CaseStates, SavedLabel
 from MultimodalImagingLib.record.checksums import file_checksum
-from MultimodalImagingLib.record.class_task import take_over_class_task
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.history import append_event, read_history
 from MultimodalImagingLib.record.readers import BLINDED_MARK
@@ -83,7 +83,7 @@ def export_record(record: CohortRecord, output: Path, reporter: Reporter) -> Rec
             reporter.advance()
         content = replace(content, labels=tuple(labels))
         write_content(folder, content)
-        take_over_class_task(CohortRecord(folder), record)
+        take_over_settings(CohortRecord(folder), record)
     append_event(record, "exported", details={"labels": len(labels), "folder": output.name})
     return content
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from MDALSelectorLib.exchange.record_content import RecordContent
+from MDALSelectorLib.exchange.record_settings import take_over_settings
 from MultimodalImagingLib.cohorts.class_labels import (
     class_key,
     class_label_place,
@@ -25,7 +26,6 @@ from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.record.atomic_files import atomic_path, explained_writing
 from MultimodalImagingLib.record.case_states import CaseState, CaseStates, SavedLabel, StateEntry
 from MultimodalImagingLib.record.checksums import file_checksum
-from MultimodalImagingLib.record.class_task import take_over_class_task
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.history import (
     HistoryEvent,
@@ -83,8 +83,7 @@ def merge_content(
     """
     merged = Merged()
     merge = _Merge(record, merged, may_replace=may_replace)
-    classes = take_over_class_task(record, CohortRecord(folder))
-    merged.conflicts += [classes] if classes else []
+    merged.conflicts += take_over_settings(record, CohortRecord(folder))
     labels = [label for label in content.labels if merge.takes_label(label, folder)]
     record.update(lambda current: merge.states(current, content, labels))
     merge.add_history(content)

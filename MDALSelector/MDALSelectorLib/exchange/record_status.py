@@ -15,7 +15,7 @@ from MultimodalImagingLib.cohorts.class_table import known_classes
 from MultimodalImagingLib.cohorts.label_maps import is_foreign, label_map_place
 from MultimodalImagingLib.cohorts.labelled_cases import is_labelled
 from MultimodalImagingLib.cohorts.reading_plan import read_plan
-from MultimodalImagingLib.cohorts.saved_labels import edited_labels
+from MultimodalImagingLib.cohorts.saved_labels import record_remarks
 from MultimodalImagingLib.jobs.texts import counted, decimals, listed
 from MultimodalImagingLib.record.case_states import CaseState, CaseStates, Claim, SavedLabel
 from MultimodalImagingLib.record.claims import is_live
@@ -196,7 +196,7 @@ def _round_line(entry: Round) -> str:
 def _problems(
     found: Mapping[str, CaseState], cohort: Cohort, record: CohortRecord, states: CaseStates
 ) -> Iterator[str]:
-    yield from edited_labels(record)
+    yield from record_remarks(cohort.root, record)
     noted = {label.path: label.sha256 for own in states.labels.values() for label in own.values()}
     for case_id, made in states.maps.items():
         place = label_map_place(case_id, record)

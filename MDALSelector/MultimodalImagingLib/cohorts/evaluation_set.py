@@ -18,6 +18,7 @@ from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.jobs.texts import counted, listed
 from MultimodalImagingLib.record.cohort_record import CohortRecord, existing_record
+from MultimodalImagingLib.record.shared_record import shared_record
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class EvaluationSet:
 
 
 def read_evaluation_set(cohort: Cohort, record: CohortRecord) -> EvaluationSet:
-    """Return the cases that are set aside, by a record or by the usual one of the cohort.
+    """Return the cases that are set aside, by a record, the usual one, or that of the cohort.
 
     Raises:
         CohortError: If a record cannot be read.
@@ -82,6 +83,9 @@ def read_evaluation_set(cohort: Cohort, record: CohortRecord) -> EvaluationSet:
     usual = existing_record(cohort.root)
     if usual is not None and usual.folder.resolve() != record.folder.resolve():
         names |= {*usual.read_states().evaluation}
+    shared = shared_record(cohort.root, record)
+    if shared is not None:
+        names |= {*shared.read_states().evaluation}
     return evaluation_set(cohort.cases, names)
 
 

@@ -16,6 +16,7 @@ from MultimodalImagingLib.record.checksums import FileChecksums, file_checksum
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.history import append_event
 from MultimodalImagingLib.record.readers import CONSENSUS, checked_reader, spelling_of
+from MultimodalImagingLib.record.shared_record import overlooked_text
 from MultimodalImagingLib.record.state_changes import with_states
 
 _CHECKSUMS = "labels"
@@ -111,6 +112,22 @@ def changed_elsewhere(record: CohortRecord) -> tuple[SavedLabel, ...]:
     with suppress(CrossModalError, OSError):  # else they are only read again next time
         checksums.save()
     return tuple(found)
+
+
+def record_remarks(cohort_root: Path, record: CohortRecord) -> Iterator[str]:
+    """Yield a sentence for all that a user of the labels of a record should know.
+
+    Args:
+        cohort_root: The cohort's folder, or its CSV manifest.
+        record: The record that is used.
+
+    Raises:
+        CohortError: If the record cannot be read.
+    """
+    text = overlooked_text(cohort_root, record)
+    if text:
+        yield text
+    yield from edited_labels(record)
 
 
 def edited_labels(record: CohortRecord) -> Iterator[str]:
