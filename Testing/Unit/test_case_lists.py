@@ -15,6 +15,7 @@ from MDALSelectorLib.exchange.case_lists import (
     write_case_iterator,
     write_slicercart,
 )
+from MDALSelectorLib.exchange.yaml_list import OWN_START
 from MultimodalImagingLib.cohorts.case_table import export_table
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.cohort import find_cohort
@@ -59,7 +60,7 @@ def test_slicercart_gets_all_files_and_those_that_remain(
     assert write_slicercart(cohort, record, tmp_path / "out", "T1") == 2
     text = (tmp_path / "out" / WORKING).read_text()
     names = [f"{case}_t1.nii.gz" for case in sorted(CASES)]
-    assert text == "CASES:\n" + "".join(f'- "{name}"\n' for name in names)
+    assert text == f"{OWN_START}\nCASES:\n" + "".join(f'- "{name}"\n' for name in names)
     assert read_list(tmp_path / "out" / WORKING, cohort).cases == tuple(sorted(CASES))
     assert set(read_list(tmp_path / "out" / REMAINING, cohort).cases) == {"p-1", "p'3"}
 
@@ -143,6 +144,18 @@ def test_what_is_no_list_of_this_cohort_is_refused(
     (tmp_path / name).write_text(text)
     with pytest.raises(UsageError, match="Give"):
         read_list(tmp_path / name, cohort)
+
+
+def test_what_slicercart_has_noted_is_not_replaced(
+    cohort: Cohort, record: CohortRecord, tmp_path: Path
+) -> None:
+    write_slicercart(cohort, record, tmp_path, "T1")
+    write_slicercart(cohort, record, tmp_path, "T1")  # its own lists are
+    (tmp_path / REMAINING).write_text("CASES:\n- p-1_t1.nii.gz\n")
+    before = (tmp_path / WORKING).read_bytes()
+    with pytest.raises(UsageError, match=f"{REMAINING} was written by SlicerCART"):
+        write_slicercart(cohort, record, tmp_path, "FLAIR")
+    assert (tmp_path / WORKING).read_bytes() == before
 
 
 def test_foreign_files_are_not_replaced(

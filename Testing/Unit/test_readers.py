@@ -48,6 +48,7 @@ from MultimodalImagingLib.images.volume_io import read_volume, write_volume
 from MultimodalImagingLib.images.voting import voted_mask
 from MultimodalImagingLib.record.case_states import CaseStates, SavedLabel
 from MultimodalImagingLib.record.cohort_record import CohortRecord, open_record
+from MultimodalImagingLib.record.label_set_file import LabelSet, write_label_set
 
 GRID = Grid((12, 10, 8), (2.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
 
@@ -209,6 +210,16 @@ def test_a_consensus_counts_and_changes_nobodys_file(cohort: Cohort) -> None:
     counting = label_that_counts("a", None, record)
     assert counting is not None
     assert counting.path in files
+
+
+def test_the_map_of_a_consensus_has_the_numbers_of_the_cohorts_labels(cohort: Cohort) -> None:
+    record = open_record(cohort.root)
+    write_label_set(record, LabelSet(names=("Node", "Tumor")))
+    for reader in ("AB", "CD"):
+        save(record, "a", reader, {"Tumor": box(1, 5)})
+    make_consensus(cohort.cases[0], cohort, record, "staple")
+    values = np.unique(read_volume(ImageFile(label_map_place("a", record))).array)
+    assert values.tolist() == [0, 2]
 
 
 def test_a_consensus_that_was_edited_elsewhere_is_left(cohort: Cohort) -> None:

@@ -59,7 +59,9 @@ def test_one_reader_on_two_computers_is_told(
 ) -> None:
     record.claim("a", "ana")
     monkeypatch.setattr(record_module.socket, "gethostname", lambda: "another")
-    with pytest.raises(ClaimedError, match="Save and close it there, or release it"):
+    with pytest.raises(
+        ClaimedError, match=r"or release it with `mdal-selector release COHORT a --reader ana"
+    ):
         record.claim("a", "Ana")
     record.release("a", "ana")
     assert record.claim("a", "ana").host == "another"

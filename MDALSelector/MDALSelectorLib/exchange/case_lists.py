@@ -10,11 +10,11 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 
-from MDALSelectorLib.exchange.yaml_list import HEAD, list_text, listed_texts
+from MDALSelectorLib.exchange.yaml_list import OWN_START, list_text, listed_texts
 from MultimodalImagingLib.cohorts.case_table import file_path
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
 from MultimodalImagingLib.cohorts.labelled_cases import label_that_counts
@@ -23,7 +23,7 @@ from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.texts import listed
 from MultimodalImagingLib.record.atomic_files import write_text
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord
-from MultimodalImagingLib.record.ownership import check_own_files
+from MultimodalImagingLib.record.ownership import check_own_files, is_own_file
 
 WORKING, REMAINING = "working_list.yaml", "remaining_list.yaml"
 # The state is only there to tell a table of this program from one that a user made.
@@ -91,12 +91,12 @@ def write_slicercart(cohort: Cohort, record: CohortRecord, folder: Path, primary
         primary: The modality whose files are listed.
 
     Raises:
-        UsageError: If a file is there that is no such list, or if two images have one name, which
-            SlicerCART cannot tell apart.
+        UsageError: If a file is there that SlicerCART or somebody else has written, or if two
+            images have one name, which SlicerCART cannot tell apart.
         CrossModalError: If they cannot be written.
     """
     files = {folder / WORKING: _is_yaml, folder / REMAINING: _is_yaml}
-    check_own_files(files, option="--slicercart")
+    _check_not_theirs(files)
     names = {case.case_id: case.images[primary].path.name for case in _with(cohort, primary)}
     twice = sorted(name for name, n in Counter(names.values()).items() if n > 1)
     if twice:
@@ -111,6 +111,23 @@ def write_slicercart(cohort: Cohort, record: CohortRecord, folder: Path, primary
     write_text(folder / WORKING, list_text(sorted(names.values())))
     write_text(folder / REMAINING, list_text(sorted(remaining)))
     return len(remaining)
+
+
+def _check_not_theirs(files: Mapping[Path, Callable[[bytes], bool]]) -> None:
+    """Refuse to replace what SlicerCART has noted, above all which cases are done there.
+
+    Raises:
+        UsageError: If there is such a list.
+    """
+    theirs = [file for file, is_own in files.items() if not is_own_file(file, is_own)]
+    if theirs:
+        msg = (
+            f"{listed([str(file) for file in theirs])} was written by SlicerCART or by somebody"
+            " else, and says which cases are done there, so it was left as it is. Save the labels"
+            " of SlicerCART, then move the list elsewhere, or choose another folder with"
+            " --slicercart."
+        )
+        raise UsageError(msg)
 
 
 def read_list(file: Path, cohort: Cohort) -> CaseList:
@@ -200,4 +217,4 @@ def _with(cohort: Cohort, modality: str) -> list[Case]:
 
 
 def _is_yaml(data: bytes) -> bool:
-    return data.startswith(HEAD.encode())
+    return data.startswith(OWN_START.encode())

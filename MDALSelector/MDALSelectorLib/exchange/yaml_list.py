@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 HEAD = "CASES:"
+# SlicerCART drops it when it writes a list itself.
+OWN_START = "# Written by CrossModal; SlicerCART writes its own in its place."
 # Escapes that JSON does not have: PyYAML writes `\xC4`, `\U0001F600`, and `\_` for a hard blank.
 _ESCAPE = re.compile(r"\\(?:x(?P<two>[0-9A-Fa-f]{2})|U(?P<eight>[0-9A-Fa-f]{8})|(?P<blank>_)|.)")
 
@@ -14,8 +16,8 @@ _ESCAPE = re.compile(r"\\(?:x(?P<two>[0-9A-Fa-f]{2})|U(?P<eight>[0-9A-Fa-f]{8})|
 def list_text(names: Sequence[str]) -> str:
     """Write a list as YAML; a text in JSON is one in YAML."""
     if not names:
-        return f"{HEAD} []\n"
-    return "".join([f"{HEAD}\n", *(f"- {json.dumps(name)}\n" for name in names)])
+        return f"{OWN_START}\n{HEAD} []\n"
+    return "".join([f"{OWN_START}\n{HEAD}\n", *(f"- {json.dumps(name)}\n" for name in names)])
 
 
 def listed_texts(text: str) -> list[str]:
@@ -24,12 +26,16 @@ def listed_texts(text: str) -> list[str]:
     Raises:
         ValueError: If it is of another kind.
     """
-    lines = _unfolded(line for line in text.splitlines() if line.strip() not in ("", "---"))
+    lines = _unfolded(line for line in text.splitlines() if _counts(line))
     head = lines.pop(0) if lines else ""
     if head.strip() not in (HEAD, f"{HEAD} []"):
         msg = f"it does not begin with {HEAD}"
         raise ValueError(msg)
     return [_entry(line) for line in lines]
+
+
+def _counts(line: str) -> bool:
+    return line.strip() not in ("", "---") and not line.startswith("#")
 
 
 def _unfolded(lines: Iterable[str]) -> list[str]:

@@ -31,6 +31,7 @@ from MultimodalImagingLib.record.case_states import CaseStates
 from MultimodalImagingLib.record.checksums import file_checksum
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.history import append_event
+from MultimodalImagingLib.record.label_set_file import read_label_set
 from MultimodalImagingLib.record.readers import CONSENSUS
 
 FEWEST_READERS = 2
@@ -108,7 +109,7 @@ def make_consensus(
     saved = new_saved_label(case.case_id, CONSENSUS, place, record)
     who = tuple(reading.name for reading in readings)
     note_saved_label(record, saved, note=f"consensus ({method}) of {', '.join(who)}")
-    remarks += write_label_map(case.case_id, record, grid).remarks
+    remarks += write_label_map(case.case_id, record, grid, _numbers(record)).remarks
     return Consensus(who, tuple(remarks))
 
 
@@ -131,8 +132,15 @@ def withdraw_consensus(
         place.unlink(missing_ok=True)  # first: a consensus that is noted can be withdrawn again
     record.update(lambda current: _without_consensus(current, case_id))
     append_event(record, "consensus", case_id, details={"withdrawn": True})
-    write_label_map(case_id, record, grid_of_case(case, cohort, primary))
+    write_label_map(case_id, record, grid_of_case(case, cohort, primary), _numbers(record))
     return True
+
+
+def _numbers(record: CohortRecord) -> dict[str, int] | None:
+    """Return the number per name that all label maps of the cohort have, if names were chosen."""
+    chosen = read_label_set(record)
+    names = () if chosen is None or chosen.task else chosen.names
+    return {name: value for value, name in enumerate(names, start=1)} or None
 
 
 def _without_consensus(current: CaseStates, case_id: str) -> CaseStates:

@@ -89,7 +89,8 @@ def _check_own(case_id: str, found: Claim, new: Claim) -> None:
     if found.host != new.host:
         msg = (
             f"Case {case_id} is open by {found.reader} on {found.host} since {found.since}, and one"
-            " reader has one label per case. Save and close it there, or release it."
+            " reader has one label per case. Save and close it there, or release it with"
+            f" `mdal-selector release COHORT {case_id} --reader {found.reader}`."
         )
         raise ClaimedError(msg, found)
 
