@@ -105,6 +105,11 @@ def main() -> None:
         def note() -> None:
             note_saved_label(record, new_saved_label("case-0000", "ana", place, record))
 
+        def changing() -> None:
+            states = (CaseState.SKIPPED, CaseState.LABELLED)
+            is_skipped = record.read_states().of("case-0001") is CaseState.SKIPPED
+            record.change_states({"case-0001": states[is_skipped]}, note="why")
+
         def counting() -> None:
             states = record.read_states()
             for case in cases:
@@ -120,6 +125,7 @@ def main() -> None:
             ("which label counts, of every case", seconds(counting, 3)),
             ("write the file of a label, 6.5 million voxels", file_s),
             ("checksum and note a label, with history", note_s),
+            ("change the state of a case", seconds(changing, N_SAVES)),
             ("claim a case", seconds(lambda: record.claim("case-0001", "ana"), N_SAVES)),
             ("edited elsewhere? first time", seconds(lambda: changed_elsewhere(record), 1)),
             ("edited elsewhere? again", seconds(lambda: changed_elsewhere(record), 3)),

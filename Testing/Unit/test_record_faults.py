@@ -26,7 +26,7 @@ from MultimodalImagingLib.cohorts.saved_labels import new_saved_label, note_save
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord, open_record
-from MultimodalImagingLib.record.history import append_event
+from MultimodalImagingLib.record.history import append_event, read_history
 from MultimodalImagingLib.record.rounds import Round, append_round
 
 ROUND = Round(1, ("a",), "models/one", "1c0ffee5", "2026-11-30T10:00:00+00:00")
@@ -85,11 +85,11 @@ OPERATIONS: dict[str, Callable[[CohortRecord], None]] = {
 
 
 @contextmanager
-def a_full_disk() -> Iterator[None]:
-    """Let no file of this process grow beyond what a record's smallest file needs."""
+def a_full_disk(limit: int = 16) -> Iterator[None]:
+    """Let no file of this process grow beyond so many bytes: less than a lock has, if not given."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
         yield
     finally:
@@ -113,6 +113,23 @@ def test_a_disk_that_takes_no_more_leaves_everything_as_it_was(
     assert (record.folder / "history.jsonl").read_bytes().startswith(history)
     check_record(record)
     OPERATIONS[name](record)  # once there is space again
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "round"])
+def test_a_disk_that_fills_in_the_middle_of_a_file_leaves_it_whole(
+    record: CohortRecord, name: str
+) -> None:
+    """Here locks can be written, and the history or the states only in part."""
+    history = record.folder / "history.jsonl"
+    n_events, states = len(read_history(record)), (record.folder / "cases.json").read_bytes()
+    limit = min(history.stat().st_size, len(states)) + 20
+    with a_full_disk(limit), pytest.raises(CrossModalError, match="cannot be written"):
+        OPERATIONS[name](record)
+    assert (record.folder / "cases.json").read_bytes() == states
+    assert len(read_history(record)) == n_events
+    check_record(record)
+    OPERATIONS[name](record)
+    assert len(read_history(record)) > n_events or name == "map"
 
 
 def test_a_note_that_fails_says_where_the_label_is(record: CohortRecord) -> None:
