@@ -411,6 +411,9 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         problems["leastFitButton"] = self.maps.problem
         problems["offeredStrategyButton"] = self.notes.problem(parameters)
         problems |= self.retrospect.problems(parameters, missing=missing)
+        problems["acceptPairingButton"] = (
+            self.labeling.noCohort() or problems["acceptPairingButton"]
+        )
         problems |= self.labeling.problems(nothingToSave=self.logic.nothingToSave())
         problems |= self.readers.problems(parameters, missing=missing)
         self.showProblems(problems)
@@ -418,6 +421,9 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         self.ui.currentCaseLabel.text = self.logic.openText()
 
     def _chosenCase(self) -> ChosenCase | None:
+        """Return the case of the current row; none if the list is not of the chosen cohort."""
+        if self.labeling.noCohort():
+            return None
         return self.logic.chosenCase(self.cases.row(self.cases.currentCase()))
 
     def _connect(self) -> None:

@@ -132,6 +132,8 @@ def test_skip_and_undo_are_noted_where_the_open_case_belongs(desk, ui, drive, me
     ui.cohortPathLineEdit.currentPath = str(tmp_path)
     for button in (ui.openNextButton, ui.previousButton, ui.skipButton, ui.undoButton):
         assert "press Inspect first" in tool_tip(button)
+    assert "press Inspect first" in tool_tip(ui.acceptPairingButton)
+    assert desk.selector.menu.entries() == []
 
 
 def test_a_labeled_case_is_not_skipped(desk, ui, drive, messages):

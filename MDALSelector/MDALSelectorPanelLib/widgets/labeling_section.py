@@ -223,7 +223,7 @@ class LabelingSection:
         """
         caseID = self._logic.loader.caseID
         noOpen = "" if caseID else _("Open a case first.")
-        noNext = self._noCohort()
+        noNext = self.noCohort()
         before = self._labeling.previousCase(caseID)
         noBefore = "" if before else _("No other case was open before.")
         noUndo = "" if self._labeling.undoText else _("Nothing was skipped or confirmed here.")
@@ -236,7 +236,7 @@ class LabelingSection:
             **self.next.problems(),
         }
 
-    def _noCohort(self) -> str:
+    def noCohort(self) -> str:
         """Say why the cases that are listed are not those of the cohort that is chosen."""
         cohort = self._logic.getParameterNode().cohortPath
         isKnown = self._logic.isInspected(cohort) or self._logic.ranking.facts.cohort == cohort
