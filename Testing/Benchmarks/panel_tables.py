@@ -41,7 +41,7 @@ def measure_ranking(bench: PanelBench) -> None:
     ):
         bench.standstill(part, name, started(action), lambda: bool(filled))
     view = panel.ui.casesTableView
-    for column in range(6):
+    for column in range(7):
         orders = iter([1, 0, 1])
         bench.standstill(
             part,

@@ -104,7 +104,7 @@ def show_run(panel, wait_until, tmp_path, finished):
     return show_run
 
 
-STATE, CLASS, DIFFERENCE, PICTURE = range(2, 6)  # columns
+STATE, CLASS, DIFFERENCE, PICTURE, FLAGS = range(2, 7)  # columns
 
 
 def row_texts(panel):
@@ -533,9 +533,9 @@ def test_suggested_cases_come_first_with_state_bar_and_reason(panel, show_run):
     texts = row_texts(panel)
     assert [row[0] for row in texts] == [str(n) for n in range(1, 21)]
     assert [row[2] for row in texts[:5]] == ["suggested"] * 4 + ["check pairing"]
-    assert texts[4][5] == "check pairing"
-    assert texts[19][3] == ""
-    index = panel.cases._model.item(4, 5)
+    assert texts[4][FLAGS] == "check pairing"
+    assert texts[19][DIFFERENCE] == ""
+    index = panel.cases._model.item(4, FLAGS)
     assert "4 nats too little" in index.toolTip()
 
 
@@ -625,7 +625,7 @@ def test_the_state_is_written_and_not_told_by_color_alone(panel, show_run):
 
     show_run(20)
     for row in range(20):
-        item = panel.cases._model.item(row, 2)
+        item = panel.cases._model.item(row, STATE)
         assert item.text() in {"suggested", "check pairing", "unlabeled"}
         assert item.data(qt.Qt.DecorationRole) is not None
     color = panel.cases._model.item(0, 1).background().color()
@@ -641,7 +641,7 @@ def test_pictures_are_loaded_for_the_rows_that_can_be_seen(panel, show_run, wait
         return [
             row
             for row in range(200)
-            if panel.cases._model.item(row, 4).data(qt.Qt.DecorationRole) is not None
+            if panel.cases._model.item(row, PICTURE).data(qt.Qt.DecorationRole) is not None
         ]
 
     wait_until(lambda: len(loaded()) > 0)
@@ -871,7 +871,7 @@ def test_a_pairing_that_was_checked_may_be_suggested_next_time(ranked, drive, tm
     assert states(ranked)[case] == "check pairing"
     drive.click(ranked.ui.acceptPairingButton)
     assert states(ranked)[case] == "confirmed"
-    assert row_texts(ranked)[1][2] == "pairing confirmed"
+    assert row_texts(ranked)[1][STATE] == "pairing confirmed"
     assert list(ranked._parameterNode.acceptedCases) == [case]
     entry = CohortRecord(tmp_path / "record").read_states().entries[case]
     assert entry.state.value == "confirmed"
