@@ -49,15 +49,34 @@ class InfluenceChannel(NamedTuple):
     auxiliary: str | None
 
 
-def influence_channels(task: Task) -> list[InfluenceChannel]:
+class WithheldChannel(NamedTuple):
+    """One channel of the outputs: the logit where the message of one auxiliary is withheld.
+
+    Attributes:
+        subtask: Name of the sub-task.
+        region: Name of one of its regions.
+        auxiliary: The auxiliary.
+        what: Tells it from a contribution.
+    """
+
+    subtask: str
+    region: str
+    auxiliary: str
+    what: str = "withheld"
+
+
+Channel = InfluenceChannel | WithheldChannel
+
+
+def influence_channels(task: Task) -> list[Channel]:
     """Return what the channels of `window_influence` are, in their order."""
-    return [
-        InfluenceChannel(subtask.name, region, auxiliary)
-        for subtask in task.subtasks
-        if subtask.auxiliaries
-        for auxiliary in (None, *subtask.auxiliaries)
-        for region in subtask.regions
-    ]
+    channels: list[Channel] = []
+    for subtask in task.subtasks:
+        if subtask.auxiliaries:
+            name, senders, regions = subtask.name, subtask.auxiliaries, subtask.regions
+            channels += [InfluenceChannel(name, r, a) for a in (None, *senders) for r in regions]
+            channels += [WithheldChannel(name, r, a) for a in senders for r in regions]
+    return channels
 
 
 def window_influence(
@@ -73,13 +92,14 @@ def window_influence(
 
     Returns:
         Channels `(B, channels, K, J, I)` in the order of `influence_channels`: probabilities
-        without messages, 0 to 1, and signed changes of probability, -1 to 1.
+        without messages, 0 to 1, signed changes of probability, -1 to 1, and logits without one
+        message, which are those of the output in windows that are not looked at closely.
     """
     parts: list[Tensor] = []
     for subtask in network.task.subtasks:
         if subtask.auxiliaries:
-            everything = output.logits[subtask.name].float().sigmoid()
-            parts += _of_subtask(network, subtask, features, exchange, everything)
+            logits = output.logits[subtask.name].float()
+            parts += _of_subtask(network, subtask, features, exchange, logits)
     return torch.cat(parts, dim=1)
 
 
@@ -88,18 +108,16 @@ def _of_subtask(
     subtask: Subtask,
     features: list[list[Tensor]],
     exchange: Exchange,
-    everything: Tensor,
+    logits: Tensor,
 ) -> list[Tensor]:
-    """Return the probabilities without messages, then the contribution of every auxiliary."""
-    is_there = [
-        bool(exchange.present[0, network.task.modality_index(a)]) for a in subtask.auxiliaries
-    ]
-    players = [a for a, there in zip(subtask.auxiliaries, is_there, strict=True) if there]
+    """Return the channels of a sub-task: see `influence_channels`."""
+    everything = logits.sigmoid()
+    index = network.task.modality_index
+    players = [a for a in subtask.auxiliaries if bool(exchange.present[0, index(a)])]
+    primary = index(subtask.primary)
+    listened = [(levels, number == primary) for number, levels in enumerate(features)]
 
-    primary = network.task.modality_index(subtask.primary)
-    listened = [(levels, index == primary) for index, levels in enumerate(features)]
-
-    def predicted(senders: frozenset[int], windows: Tensor | slice) -> Tensor:
+    def decoded(senders: frozenset[int], windows: Tensor | slice) -> Tensor:
         withheld = [name for number, name in enumerate(players) if number not in senders]
         cut = [[level[windows] for level in levels] if own else [] for levels, own in listened]
         sent = {
@@ -107,24 +125,34 @@ def _of_subtask(
             for key, message in exchange.messages.items()
             if key.subtask == subtask.name
         }
-        return network.decode(subtask, cut, sent, withheld=withheld)[0].float().sigmoid()
+        return network.decode(subtask, cut, sent, withheld=withheld)[0].float()
 
     if not players:
-        return [everything, *(torch.zeros_like(everything) for _ in subtask.auxiliaries)]
-    nothing = predicted(frozenset(), slice(None))
+        n = len(subtask.auxiliaries)
+        return [everything, *([torch.zeros_like(everything)] * n), *([logits] * n)]
+    bare = decoded(frozenset(), slice(None))
+    nothing = bare.sigmoid()
+    without = [bare] if len(players) == 1 else [logits.clone() for _ in players]
     found = [(everything - nothing) / len(players) for _ in players]
     noticed = torch.maximum(everything, nothing).flatten(1).amax(dim=1) >= NOTICED
     if len(players) > 1 and bool(noticed.any()):
-        ends = {frozenset(): nothing[noticed], frozenset(range(len(players))): everything[noticed]}
+        whole = frozenset(range(len(players)))
+        kept = {frozenset[int](): bare[noticed], whole: logits[noticed]}
 
         def value(senders: frozenset[int]) -> Tensor:
-            return ends[senders] if senders in ends else predicted(senders, noticed)
+            reached = kept[senders] if senders in kept else decoded(senders, noticed)
+            if len(senders) == len(players) - 1:
+                kept[senders] = reached
+            return reached.sigmoid()
 
         for player, values in enumerate(shapley_values(value, len(players))):
             found[player][noticed] = values
-    by_name = dict(zip(players, found, strict=True))
-    zero = torch.zeros_like(everything)
-    return [nothing, *(by_name.get(name, zero) for name in subtask.auxiliaries)]
+            value(whole - {player})
+            without[player][noticed] = kept[whole - {player}]
+    by_name = dict(zip(players, zip(found, without, strict=True), strict=True))
+    absent = (torch.zeros_like(everything), logits)
+    columns = [by_name.get(name, absent) for name in subtask.auxiliaries]
+    return [nothing, *(changed for changed, _ in columns), *(left for _, left in columns)]
 
 
 def shapley_values(value: Value, n_players: int, *, seed: int = 0) -> list[Tensor]:

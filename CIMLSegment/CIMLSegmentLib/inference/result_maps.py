@@ -16,13 +16,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from CIMLSegmentLib.inference.gradcam import scaled_together
-from CIMLSegmentLib.inference.influence import InfluenceChannel
+from CIMLSegmentLib.inference.influence import InfluenceChannel, WithheldChannel
 from CIMLSegmentLib.inference.sliding_window import WindowedOutput
 from CIMLSegmentLib.inference.window_box import WindowBox
 from CIMLSegmentLib.network.network import MessageKey
 from CIMLSegmentLib.results.map_kinds import MapKey
 from CIMLSegmentLib.results.segmentation_result import ResultMap
-from CIMLSegmentLib.task.regions import region_logits
+from CIMLSegmentLib.task.regions import merge_regions, region_logits, region_masks
 from CIMLSegmentLib.task.task import Task
 from MultimodalImagingLib.images.arrays import Float32Array
 from MultimodalImagingLib.images.geometry import Grid, Volume, resample
@@ -55,7 +55,7 @@ def region_probabilities(
     """Bring the probability of every region to the grid of the result; 0 outside the box."""
     arrays = {name: values.numpy() for name, values in logits.items()}
     return {
-        name: _on_grid(torch.sigmoid(torch.from_numpy(values)).numpy(), space)
+        name: _on_grid(_sigmoid(values), space)
         for name, values in region_logits(arrays, space.task).items()
     }
 
@@ -94,6 +94,46 @@ def influence_by_region(output: WindowedOutput, space: OutputSpace) -> Mapping[M
                     part = Volume(np.add(found[key].array, part.array), part.grid)
                 found[key] = part
     return found
+
+
+def changed_voxels(
+    output: WindowedOutput, space: OutputSpace, probabilities: Mapping[str, Float32Array]
+) -> dict[MapKey, int]:
+    """Count the voxels of each region that change label without the message of one auxiliary.
+
+    Args:
+        output: What the windows add up to.
+        space: Where the result shall be.
+        probabilities: Of every region with all messages, as `region_probabilities` returns them.
+
+    Returns:
+        Influence map to voxels of the result's grid that are in the region with the message or
+        without it, but not both; empty unless influence was asked for.
+    """
+    if not output.influence:
+        return {}
+    task = space.task
+    masks = region_masks(merge_regions(probabilities, task), task)
+    found: dict[MapKey, int] = {}
+    routes = dict.fromkeys((subtask.primary, auxiliary) for subtask, auxiliary in task.pairs())
+    for primary, auxiliary in routes:
+        own = [s for s in task.subtasks if s.primary == primary and auxiliary in s.auxiliaries]
+        logits = {name: values.numpy() for name, values in output.logits.items()}
+        for subtask in own:
+            keys = (WithheldChannel(subtask.name, r, auxiliary) for r in subtask.regions)
+            logits[subtask.name] = torch.stack([output.influence[key] for key in keys]).numpy()
+        merged = region_logits(logits, task)
+        names = dict.fromkeys(name for subtask in own for name in subtask.regions)
+        changed = {name: _on_grid(_sigmoid(merged[name]), space) for name in names}
+        others = region_masks(merge_regions({**probabilities, **changed}, task), task)
+        for name in names:
+            key = MapKey("influence", primary, auxiliary, name)
+            found[key] = int((masks[name] != others[name]).sum())
+    return found
+
+
+def _sigmoid(values: Float32Array) -> Float32Array:
+    return np.asarray(torch.sigmoid(torch.from_numpy(values)).numpy())
 
 
 def influence_maps(changes: Mapping[MapKey, Volume], space: OutputSpace) -> Iterator[ResultMap]:

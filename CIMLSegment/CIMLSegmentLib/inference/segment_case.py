@@ -14,6 +14,7 @@ from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.devices import choose_device
 from CIMLSegmentLib.inference.result_maps import (
     OutputSpace,
+    changed_voxels,
     influence_by_region,
     influence_maps,
     information_by_sender,
@@ -193,7 +194,7 @@ def _result(
         primary=space.task.subtasks[0].primary,
         label_map=labels,
         contributions=contributions(masks, information, space.task),
-        influences=influences(changes),
+        influences=influences(changes, changed_voxels(output, space, probabilities)),
         maps=maps,
         masks=masks,
         uncertainty=draft_uncertainty(probabilities, space.grid),

@@ -21,7 +21,7 @@ from CIMLSegmentLib.config import InferenceConfig
 from CIMLSegmentLib.inference.devices import is_out_of_memory
 from CIMLSegmentLib.inference.gradcam import gradcam_keys, window_cams
 from CIMLSegmentLib.inference.influence import (
-    InfluenceChannel,
+    Channel,
     influence_channels,
     window_influence,
 )
@@ -43,8 +43,8 @@ class WindowedOutput:
         gradcam: Grad-CAM maps `(k, j, i)`, not scaled; empty unless asked for.
         sampled: Sub-task name to mean probabilities over sampled messages `(R, K, J, I)`; empty
             unless asked for.
-        influence: Contributions `(K, J, I)`, changes of probability, and the probabilities without
-            any message; empty unless asked for. See `inference/influence.py`.
+        influence: Contributions `(K, J, I)`, changes of probability, the probabilities without any
+            message, and logits without one; empty unless asked for. See `inference/influence.py`.
     """
 
     logits: Mapping[str, Tensor]
@@ -52,7 +52,7 @@ class WindowedOutput:
     kl: Mapping[MessageKey, Tensor]
     gradcam: Mapping[MapKey, Tensor] = field(default_factory=dict)
     sampled: Mapping[str, Tensor] = field(default_factory=dict)
-    influence: Mapping[InfluenceChannel, Tensor] = field(default_factory=dict)
+    influence: Mapping[Channel, Tensor] = field(default_factory=dict)
 
 
 def predict_windows(
@@ -113,7 +113,7 @@ def _unpacked(outputs: Sequence[Tensor], network: CIMLNet, plan: WindowPlan) -> 
     pairs = [(subtask.name, auxiliary) for subtask, auxiliary in network.task.pairs()]
     if not pairs or not rest:  # the baselines of an evaluation send no messages
         return WindowedOutput(logits, {}, {}, {}, sampled)
-    influence: dict[InfluenceChannel, Tensor] = {}
+    influence: dict[Channel, Tensor] = {}
     if plan.config.wants_influence:
         channels = influence_channels(network.task)
         influence = dict(zip(channels, rest.pop(0)[0], strict=True))

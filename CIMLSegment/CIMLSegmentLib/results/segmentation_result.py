@@ -68,6 +68,8 @@ class Influence:
         added_ml: Soft volume that it added where it made the region more likely, ml.
         removed_ml: Soft volume that it took away where it made it less likely, ml, at least 0.
         share: Part of the changes of all auxiliaries, 0 to 1; `None` if none changed anything.
+        changed_voxels: Voxels of the result that are in the region with this message or without
+            it, but not both; `None` in means over cases and in results of earlier versions.
     """
 
     region: str
@@ -76,6 +78,7 @@ class Influence:
     added_ml: float
     removed_ml: float
     share: float | None
+    changed_voxels: int | None = None
 
 
 @dataclass(frozen=True)
@@ -164,12 +167,15 @@ def contributions(
     return tuple(table)
 
 
-def influences(changes: Mapping[MapKey, Volume]) -> tuple[Influence, ...]:
+def influences(
+    changes: Mapping[MapKey, Volume], changed: Mapping[MapKey, int] | None = None
+) -> tuple[Influence, ...]:
     """Add up what each auxiliary changed in the prediction of each region.
 
     Args:
         changes: Influence map to changes of probability, -1 to 1, on any one grid; in the order of
             the table.
+        changed: Influence map to voxels that change label without the message; `None` if not known.
     """
     added_up = {}
     for key, volume in changes.items():
@@ -189,6 +195,7 @@ def influences(changes: Mapping[MapKey, Volume]) -> tuple[Influence, ...]:
             added_ml=more,
             removed_ml=less,
             share=(more + less) / totals[key.region] if totals[key.region] > 0 else None,
+            changed_voxels=None if changed is None else changed.get(key),
         )
         for key, (more, less) in added_up.items()
     )
