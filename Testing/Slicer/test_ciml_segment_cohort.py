@@ -136,11 +136,15 @@ def test_a_cohort_that_was_labeled_in_the_other_module_is_ready_to_train(
     """Its round is its own, also if another cohort is chosen before the training is over."""
     from MultimodalSlicerLib.cohort_files import CohortFiles
 
+    drive.choose(panel.ui.taskComboBox, "Lesion in PET/CT")
     panel.ui.trainCollapsibleButton.collapsed = True
     panel.cohort.beginRound(CohortFiles(str(phantoms), str(tmp_path / "record")))
     wait_until(lambda: len(panel.cohort.table.texts()) == N_CASES, 120.0)
     assert not panel.ui.trainCollapsibleButton.collapsed
     assert panel._parameterNode.cohortPath == str(phantoms)
+    wait_until(lambda: panel.cohort.train.jobs.isBusy)
+    assert "--estimate" in panel.cohort.train.jobs.job.arguments
+    drive.click(panel.ui.trainCancelButton)
     wait_until(lambda: panel.ui.roundButton.enabled)
 
     jobs, cohort = [], panel.cohort

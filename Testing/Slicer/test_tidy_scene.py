@@ -145,6 +145,9 @@ STATES = {
     "side by side": Work.side_by_side,
     "training": Work.train,
 }
+# What these show, others show too; a minute and a half together.
+CONTAINED = ("case", "result", "map of the result")
+LONG = {state: [pytest.mark.evidence] for state in CONTAINED}
 
 
 @pytest.fixture
@@ -184,7 +187,7 @@ def our_kinds(scene, before):
     return {kind: node for kind, node in found.items() if kind not in before}
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", [pytest.param(s, marks=LONG.get(s, ())) for s in STATES])
 def test_every_node_may_be_deleted_in_every_state(work, scene, state):
     slicers_own = {kind for kind in map(kind_of, nodes(scene)) if not is_ours(kind)}
     STATES[state](work)

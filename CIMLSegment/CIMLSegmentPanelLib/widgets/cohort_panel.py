@@ -67,6 +67,7 @@ class CohortPanel:
         self.table = BatchTable(ui.batchView)
         self.recent = RecentCohorts(ui.recentButton, self.onRecentChosen)
         self.hints: Mapping[str, str] = {}
+        self._isTimeWanted = False
         self._place = PathLabel(ui.resultsLabel)
         self._search = Portions()
         calls = CaseCalls(
@@ -149,6 +150,9 @@ class CohortPanel:
             self.rememberCohort()
             self.show()
             self.changed.emit()
+            if self._isTimeWanted and self._ui.estimateButton.enabled:
+                self.onEstimateButton()
+            self._isTimeWanted = False
 
     def rememberCohort(self) -> None:
         """Put the cohort first in the list of recent ones, with its folders."""
@@ -163,7 +167,8 @@ class CohortPanel:
             chosen.batchPath = cohort.results
 
     def beginRound(self, files: CohortFiles) -> None:
-        """Show a cohort in the section Train, to train on its labels and segment the rest."""
+        """Show a cohort in Train, to train on its labels and segment the rest, and tell the time."""
+        self._isTimeWanted = True
         chosen = self._parameters()
         with slicer.util.NodeModify(chosen):
             chosen.cohortPath, chosen.recordPath = files.path, files.record_path
