@@ -46,6 +46,31 @@ def last_choices(host):
         settings.setValue(key, value)
 
 
+# Per module, which sections are open when it is opened for the first time.
+OPEN_SECTIONS: dict[str, dict[str, bool]] = {}
+
+
+shown_module = load_module  # noqa: F405 - the fixture of the host, under another name
+
+
+@pytest.fixture
+def load_module(shown_module):
+    """Load a module once, and show its panel with the sections open that are at first."""
+
+    def load(path):
+        panel = shown_module(path)
+        names = [name for name in dir(panel.ui) if name.endswith(("CollapsibleButton", "GroupBox"))]
+        boxes = {name: getattr(panel.ui, name) for name in names}
+        now = {name: box.collapsed for name, box in boxes.items() if hasattr(box, "collapsed")}
+        first = OPEN_SECTIONS.setdefault(Path(path).stem, now)
+        for name, isCollapsed in first.items():
+            if now[name] != isCollapsed:
+                boxes[name].collapsed = isCollapsed
+        return panel
+
+    return load
+
+
 @pytest.fixture
 def wait_until(host):
     """Handle events until a condition holds, on a busy computer too."""
