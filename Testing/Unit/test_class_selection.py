@@ -123,6 +123,7 @@ def test_epistemic_without_drafts_says_what_to_do(
     assert "Label more cases. Or choose another strategy." in capsys.readouterr().err
 
 
+@pytest.mark.evidence  # test_class_learner asks the same of the learner alone
 def test_shuffled_classes_are_not_told_from_chance(manifest: Path) -> None:
     """The skeptic's control: what does not show in the images is not found in them."""
     shuffled = "LRRLLRLLRRLRRL"
@@ -137,6 +138,7 @@ def test_shuffled_classes_are_not_told_from_chance(manifest: Path) -> None:
     assert "not told from chance" in selection.classes.sentence
 
 
+@pytest.mark.evidence  # test_class_learner asks the same of the learner alone
 def test_a_class_that_follows_the_site_is_found_out(manifest: Path) -> None:
     lines = manifest.read_text("utf-8").splitlines()
     sites = ["site", *(f"scanner {true_class(n)}" for n in range(N_CASES))]
