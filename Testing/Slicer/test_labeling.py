@@ -64,14 +64,20 @@ def test_open_next_goes_through_the_cases_without_a_label(desk, ui, drive, messa
     assert messages.messages == []
 
 
-def test_the_round_says_how_far_it_is_and_how_long_a_case_takes(desk, ui, drive):
+def test_the_round_says_how_far_it_is_and_how_long_a_case_takes(desk, ui, drive, monkeypatch):
+    from MDALSelectorPanelLib.nodes import labeling_round
+
+    monkeypatch.setattr(labeling_round, "OFFERED_AFTER", 2)
     assert ui.roundLabel.text == "1 of 3 cases labeled."
     drive.click(ui.openNextButton)
     time = desk.case.session.time
     time._looking, time._clock = 250.0, lambda: time._tickedAt
     paint(labels(desk))
     drive.click(ui.saveLabelButton)
-    assert ui.roundLabel.text == "2 of 3 cases labeled, 4 min 10 s on average."
+    assert ui.roundLabel.text == (
+        "2 of 3 cases labeled, 4 min 10 s on average. 2 labels are there to train on: Train and"
+        " segment the rest uses them."
+    )
     [saved] = states(desk).labels["case-2"].values()
     assert saved.looking_s == pytest.approx(250.0, abs=10)
     assert saved.reader == desk.reader

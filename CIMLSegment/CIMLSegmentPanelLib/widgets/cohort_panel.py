@@ -151,7 +151,7 @@ class CohortPanel:
             self.show()
             self.changed.emit()
             if self._isTimeWanted and self._ui.estimateButton.enabled:
-                self.onEstimateButton()
+                self.train.onEstimateButton()
             self._isTimeWanted = False
 
     def rememberCohort(self) -> None:
@@ -167,7 +167,7 @@ class CohortPanel:
             chosen.batchPath = cohort.results
 
     def beginRound(self, files: CohortFiles) -> None:
-        """Show a cohort in Train, to train on its labels and segment the rest, and tell the time."""
+        """Show a cohort in Train, to train and segment the rest, and say how long that takes."""
         self._isTimeWanted = True
         chosen = self._parameters()
         with slicer.util.NodeModify(chosen):

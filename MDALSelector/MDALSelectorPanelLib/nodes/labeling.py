@@ -13,6 +13,7 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from MDALSelectorPanelLib.nodes.case_rows import CaseRow
+from MDALSelectorPanelLib.nodes.labeling_round import Round, newLabels, trainingOffer
 from MultimodalImagingLib.cohorts.agreement import read_agreement
 from MultimodalImagingLib.cohorts.reading_plan import due_reading, labeling_order, read_plan
 from MultimodalImagingLib.errors import CohortError, CrossModalError
@@ -20,9 +21,9 @@ from MultimodalImagingLib.record.case_states import CaseState, CaseStates, Claim
 from MultimodalImagingLib.record.claims import live_claims
 from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.readers import is_same_reader
+from MultimodalImagingLib.record.rounds import read_rounds
 from MultimodalSlicerLib.cohort_files import CohortFiles, undo_state
 from MultimodalSlicerLib.labeling_session import LabelingSession
-from MultimodalSlicerLib.plurals import byNumber
 from MultimodalSlicerLib.reader import currentReader
 
 _OPEN = (CaseState.IN_PROGRESS, CaseState.SUGGESTED)
@@ -40,30 +41,6 @@ class OpenedCase:
 
     caseID: str
     isBlinded: bool = False
-
-
-@dataclass(frozen=True)
-class Round:
-    """How far the labeling of the suggested cases is.
-
-    Attributes:
-        nCases: Number of cases.
-        nLabelled: Of these, labeled ones.
-        nSkipped: Of these, skipped ones.
-        meanLooking_s: Seconds that a label took on average; `None` if that is not known.
-        isSelected: Whether a selection has suggested them; else it is the whole cohort.
-    """
-
-    nCases: int
-    nLabelled: int
-    nSkipped: int
-    meanLooking_s: float | None
-    isSelected: bool
-
-    @property
-    def isOver(self) -> bool:
-        """Whether nothing is left to be done."""
-        return self.nCases > 0 and self.nLabelled + self.nSkipped >= self.nCases
 
 
 class Labeling:
@@ -244,42 +221,16 @@ class Labeling:
             n, now.count(CaseState.LABELLED), now.count(CaseState.SKIPPED), mean, bool(suggested)
         )
 
+    def offer(self) -> str:
+        """Offer a training if there are enough new labels, a sentence; else empty.
 
-def roundText(done: Round) -> str:
-    """Say how far the labeling is, and at its end what is next."""
-    if done.isOver:
-        return endText(done)
-    text = byNumber(done.nCases, _("{n} of {all} case labeled"), _("{n} of {all} cases labeled"))
-    if done.isSelected:
-        text = _("{n} of {all} labeled in this round")
-    parts = [text.format(n=done.nLabelled, all=done.nCases)]
-    if done.nSkipped:
-        parts.append(_("{n} skipped").format(n=done.nSkipped))
-    if done.meanLooking_s is not None:
-        parts.append(_("{time} on average").format(time=durationText(done.meanLooking_s)))
-    return _("{text}.").format(text=", ".join(parts))
-
-
-def endText(done: Round) -> str:
-    """Say what was done, and what is next."""
-    text = _(
-        "All {all} are done: {n} labeled, {skipped} skipped. Next: train on them in Multimodal"
-        " Segmentation (CIML), then press Start for the next selection."
-    )
-    if not done.isSelected:
-        text = _(
-            "All {all} cases of the cohort are done: {n} labeled, {skipped} skipped. Next: train on"
-            " them in Multimodal Segmentation (CIML)."
-        )
-    return text.format(all=done.nCases, n=done.nLabelled, skipped=done.nSkipped)
-
-
-def durationText(seconds: float) -> str:
-    """Write a duration in minutes and seconds."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes:
-        return _("{m} min {s} s").format(m=minutes, s=rest)
-    return _("{s} s").format(s=rest)
+        Raises:
+            CohortError: If the record or its rounds cannot be read.
+        """
+        record = self._files().record
+        states, rounds = record.read_states(), read_rounds(record)
+        now = ((row.case_id, _stateNow(row, states)) for row in self._rows())
+        return trainingOffer(newLabels(now, states, rounds), rounds)
 
 
 def suggestedCases(run: str) -> frozenset[str]:

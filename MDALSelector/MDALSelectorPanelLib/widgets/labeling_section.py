@@ -10,7 +10,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from MDALSelectorPanelLib.nodes.case_rows import CaseRow
-from MDALSelectorPanelLib.nodes.labeling import Labeling, roundText
+from MDALSelectorPanelLib.nodes.labeling import Labeling
+from MDALSelectorPanelLib.nodes.labeling_round import roundText
 from MDALSelectorPanelLib.selector_logic import MDALSelectorLogic
 from MDALSelectorPanelLib.widgets.case_clock import CaseClock
 from MDALSelectorPanelLib.widgets.class_box import ClassBox
@@ -281,7 +282,9 @@ class LabelingSection:
         if not self._logic.rows():
             return ""
         try:
-            return roundText(self._labeling.round())
+            return " ".join(
+                filter(None, (roundText(self._labeling.round()), self._labeling.offer()))
+            )
         except CrossModalError as error:
             return str(error)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from MDALSelectorPanelLib.nodes.training_offer import newLabels, trainingOffer
+from MDALSelectorPanelLib.nodes.labeling_round import newLabels, trainingOffer
 from MultimodalImagingLib.record.case_states import CaseState, CaseStates
 from MultimodalImagingLib.record.rounds import Round
 

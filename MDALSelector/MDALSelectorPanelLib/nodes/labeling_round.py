@@ -1,0 +1,103 @@
+"""How far a round of labeling is, and when it is time to train. Must not import Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from slicer.i18n import tr as _
+
+from MultimodalImagingLib.record.case_states import CaseState, CaseStates
+from MultimodalImagingLib.record.rounds import Round as TrainedRound
+from MultimodalSlicerLib.plurals import byNumber
+
+# A training takes minutes to hours, so it is not offered for every label.
+OFFERED_AFTER = 5
+
+
+@dataclass(frozen=True)
+class Round:
+    """How far the labeling of the suggested cases is.
+
+    Attributes:
+        nCases: Number of cases.
+        nLabelled: Of these, labeled ones.
+        nSkipped: Of these, skipped ones.
+        meanLooking_s: Seconds that a label took on average; `None` if that is not known.
+        isSelected: Whether a selection has suggested them; else it is the whole cohort.
+    """
+
+    nCases: int
+    nLabelled: int
+    nSkipped: int
+    meanLooking_s: float | None
+    isSelected: bool
+
+    @property
+    def isOver(self) -> bool:
+        """Whether nothing is left to be done."""
+        return self.nCases > 0 and self.nLabelled + self.nSkipped >= self.nCases
+
+
+def roundText(done: Round) -> str:
+    """Say how far the labeling is, and at its end what is next."""
+    if done.isOver:
+        return endText(done)
+    text = byNumber(done.nCases, _("{n} of {all} case labeled"), _("{n} of {all} cases labeled"))
+    if done.isSelected:
+        text = _("{n} of {all} labeled in this round")
+    parts = [text.format(n=done.nLabelled, all=done.nCases)]
+    if done.nSkipped:
+        parts.append(_("{n} skipped").format(n=done.nSkipped))
+    if done.meanLooking_s is not None:
+        parts.append(_("{time} on average").format(time=durationText(done.meanLooking_s)))
+    return _("{text}.").format(text=", ".join(parts))
+
+
+def endText(done: Round) -> str:
+    """Say what was done, and what is next."""
+    text = _(
+        "All {all} are done: {n} labeled, {skipped} skipped. Next: train on them in Multimodal"
+        " Segmentation (CIML), then press Start for the next selection."
+    )
+    if not done.isSelected:
+        text = _(
+            "All {all} cases of the cohort are done: {n} labeled, {skipped} skipped. Next: train on"
+            " them in Multimodal Segmentation (CIML)."
+        )
+    return text.format(all=done.nCases, n=done.nLabelled, skipped=done.nSkipped)
+
+
+def durationText(seconds: float) -> str:
+    """Write a duration in minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes:
+        return _("{m} min {s} s").format(m=minutes, s=rest)
+    return _("{s} s").format(s=rest)
+
+
+def newLabels(
+    rows: Iterable[tuple[str, CaseState]], states: CaseStates, rounds: Sequence[TrainedRound]
+) -> int:
+    """Count the labels for training that the last round did not have.
+
+    Args:
+        rows: The cases of the cohort with their states.
+        states: The record; its cases for testing are never trained on.
+        rounds: The rounds of the cohort, in their order.
+    """
+    trained = rounds[-1].labels if rounds else ()
+    return sum(
+        state is CaseState.LABELLED and case not in states.evaluation and case not in trained
+        for case, state in rows
+    )
+
+
+def trainingOffer(nNew: int, rounds: Sequence[TrainedRound]) -> str:
+    """Offer a training, a sentence; empty if there are few new labels."""
+    if nNew < OFFERED_AFTER:
+        return ""
+    text = _("{n} labels are new since round {number}: Train and segment the rest uses them.")
+    if not rounds:
+        text = _("{n} labels are there to train on: Train and segment the rest uses them.")
+    return text.format(n=nNew, number=rounds[-1].number if rounds else 0)
