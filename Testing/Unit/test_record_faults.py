@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -130,6 +132,50 @@ def test_a_disk_that_fills_in_the_middle_of_a_file_leaves_it_whole(
     check_record(record)
     OPERATIONS[name](record)
     assert len(read_history(record)) > n_events or name == "map"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of half a megabyte in memory; only the superuser can have one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("A small disk can be mounted by the superuser of Linux only.")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Write a file until the disk takes no more bytes."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(512)):
+            pass
+    assert shutil.disk_usage(folder).free == 0
+    return filler
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_disk_that_is_really_full_leaves_everything_as_it_was(
+    small_disk: Path, name: str
+) -> None:
+    record = open_record(small_disk, folder=small_disk / "record")
+    for case in ("a", "b"):
+        save(record, case, "ana", 1)
+    check_record(record)
+    filler = fill(small_disk)
+    before = folder_state(record.folder)
+    with pytest.raises(CrossModalError, match="cannot be written") as caught:
+        OPERATIONS[name](record)
+    assert "again" in str(caught.value) or "Free space" in str(caught.value)
+    assert folder_state(record.folder) == before
+    filler.unlink()
+    check_record(record)
+    OPERATIONS[name](record)
+    check_record(record)
 
 
 def test_a_note_that_fails_says_where_the_label_is(record: CohortRecord) -> None:
