@@ -900,6 +900,8 @@ def test_jobs_on_a_cohort_that_cannot_be_started_say_why(
 ):
     import drive
 
+    from CIMLSegmentPanelLib.widgets import cohort_panel
+
     def fail(*_arguments):
         msg = "It went wrong."
         raise RuntimeError(msg)
@@ -908,7 +910,7 @@ def test_jobs_on_a_cohort_that_cannot_be_started_say_why(
     wait_until(lambda: panel.ui.batchButton.enabled)
     monkeypatch.setattr(panel.cohort.work, "training", fail)
     monkeypatch.setattr(panel.cohort.work, "batch", fail)
-    monkeypatch.setattr(panel.cohort, "_job", fail)
+    monkeypatch.setattr(cohort_panel, "cohortJob", fail)
     for name, message in (
         ("trainButton", "The training could not be started."),
         ("batchButton", "The cases cannot be segmented."),
@@ -981,7 +983,7 @@ def test_the_course_of_a_training_is_drawn_while_it_runs(panel, scene):
             job.result = content
             panel.cohort.train.onTrainingEvent(job)
     slicer.app.processEvents()
-    curve, section = panel.cohort.work.curve, panel.cohort
+    curve, section = panel.cohort.work.curve, panel.cohort.train
     for plot, name, view in (
         (curve.loss, "loss", section.lossPlot.view),
         (curve.dice, "validation Dice", section.dicePlot.view),
