@@ -89,7 +89,7 @@ def test_after_close_case_no_key_presses_another_button(desk, drive):
     desk.open("case-2")
     button = desk.selector.ui.closeCaseButton
     button.setFocus()
-    drive.press(button, "Space")
+    drive.click(button)  # Space is Segment Editor's while a case is open
     assert desk.case.loader.caseID == ""
     assert not button.enabled
     focused = slicer.app.focusWidget()
