@@ -87,7 +87,9 @@ class Desk:
         import slicer
 
         from MultimodalSlicerLib.open_case import openCaseOf
+        from MultimodalWidgetsLib.case_keeper import caseKeeper
 
+        caseKeeper()._nTicks = 0  # no work is kept by itself before this test is over
         self.cohort, self.record, self._wait = cohort, record, wait_until
         self.results: Path | None = None
         self.selector = load_module(ROOT / "MDALSelector" / "MDALSelector.py")
