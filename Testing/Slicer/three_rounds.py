@@ -86,7 +86,11 @@ class Rounds:
 
     def wait(self, job: Any) -> None:
         """Wait for the job of a section, which must end well."""
-        self.studio.wait(lambda: not job.isBusy)
+        import slicer
+
+        while job.isBusy:
+            slicer.app.processEvents()
+            time.sleep(0.05)  # longer than for clicks: a job takes minutes
         raise_lost_errors()
         state = "" if job.job is None else job.job.state.value
         if state != "done":
@@ -146,7 +150,7 @@ class Rounds:
 
     def draw(self, number: int) -> None:
         """Look at the open case, and draw its reference."""
-        import drive
+        import slicer
 
         case = self.studio.panel.logic.case
         labels, name = case.loader.segmentation(), case.loader.caseID
@@ -163,7 +167,7 @@ class Rounds:
             mask = moved_out(mask, SHIFT)
         write(labels, mask)
         self.opened.append((name, case.session.reader, is_blinded, draft))
-        drive.slicer.app.processEvents()
+        slicer.app.processEvents()
 
     def train(self, number: int) -> None:
         """End a round: train, segment the rest as drafts, note the Dice."""
@@ -277,7 +281,7 @@ def main() -> int:
     parser.add_argument("out", type=Path, nargs="?")
     default = ROOT.parent / "shared" / "data" / "sts51"
     parser.add_argument("--cohort", type=Path, default=default)
-    parser.add_argument("--steps", type=int, default=400, help="of a training")
+    parser.add_argument("--steps", type=int, default=150, help="of a training")
     parser.add_argument("--patch", type=int, default=32, help="side of a patch, voxels")
     parser.add_argument("--trainings", type=int, default=3, help="at the end of how many rounds")
     options = parser.parse_args()
