@@ -283,7 +283,7 @@ def main() -> int:
     parser.add_argument("--cohort", type=Path, default=default)
     parser.add_argument("--steps", type=int, default=150, help="of a training")
     parser.add_argument("--patch", type=int, default=32, help="side of a patch, voxels")
-    parser.add_argument("--trainings", type=int, default=3, help="at the end of how many rounds")
+    parser.add_argument("--trainings", type=int, default=2, help="at the end of how many rounds")
     options = parser.parse_args()
     options.work = options.work.absolute()
     studio = Studio((options.out or options.work / "out").absolute())
