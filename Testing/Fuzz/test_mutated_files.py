@@ -49,6 +49,7 @@ def test_same_number_gives_the_same_file(base, tmp_path):
     assert contents[0] == contents[1]
 
 
+@pytest.mark.evidence  # half a minute: about the search itself
 def test_planted_faults_are_found(base, tmp_path):
     faults = range(N_FAULTS)
 

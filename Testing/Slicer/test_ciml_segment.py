@@ -1144,6 +1144,7 @@ def test_a_result_that_arrives_leaves_the_chosen_row(panel, inspected, drive, tm
 
 
 @pytest.mark.cohort
+@pytest.mark.evidence  # half a minute; phantoms on three grids are segmented above
 def test_a_patient_on_three_native_grids_becomes_a_segmentation_with_overlays(
     panel, large_model, drive, wait_until, messages, real_cohorts
 ):

@@ -16,7 +16,8 @@ from test_mdal_selector_retrospect import result as retrospect  # noqa: E402
 NARROW = 340  # pixels, the dock of the panel with its scroll bar, at the usual size of letters
 USUAL = 480
 UNLIMITED = 16777215
-LOOKS = {"100 %": (1.0, False), "200 %": (2.0, False), "125 %, dark": (1.25, True)}
+LOOKS = {"100 %": (1.0, False), "200 %, dark": (2.0, True), "125 %": (1.25, False)}
+USUALLY = ("100 %", "200 %, dark", pytest.param("125 %", marks=pytest.mark.evidence))
 WINDOW = (1366, 768)  # pixels, the screen of an old laptop
 LONG = "_follow-up-after-radiotherapy_scanner-B_reconstruction-2"
 REASON = (
@@ -291,7 +292,7 @@ def jumps(check, panel, states, expected=()):
 
 
 @pytest.mark.parametrize("walk", ["selector_walk", "segment_walk"])
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", USUALLY)
 def test_nothing_is_squashed_covered_cut_off_or_pale(
     request, check, small_screen, look_of, walk, look
 ):

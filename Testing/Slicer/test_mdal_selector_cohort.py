@@ -47,6 +47,7 @@ def rank(panel, wait_until, messages):
     return rank
 
 
+@pytest.mark.evidence  # a minute
 def test_a_real_cohort_from_the_folder_to_a_saved_scene(
     panel, rank, wait_until, messages, real_cohorts, tmp_path
 ):

@@ -218,6 +218,7 @@ def test_a_run_goes_from_the_labels_to_the_strategy_of_the_next_selection(
     assert messages.messages == [f"open {page.as_uri()}"]
 
 
+@pytest.mark.evidence  # test_cancelled_retrospect cancels without a panel
 def test_cancel_ends_a_run_and_start_goes_on_in_its_folder(
     panel, know, drive, wait_until, cohort, tmp_path
 ):

@@ -104,6 +104,7 @@ def test_each_case_is_reported_and_cancelling_stops() -> None:
 
 
 @pytest.mark.cohort
+@pytest.mark.evidence  # twenty seconds, of a real cohort
 def test_features_find_the_signal_between_real_modalities(
     real_cohorts: Path, tmp_path: Path
 ) -> None:
