@@ -97,7 +97,7 @@ def sampleJob(sample: Sample, owner: str) -> BackgroundProcess:
 def tryCohort(_source: object) -> None:
     """Make the cohort as *Try it* of MDALSelector does, and show that module."""
     slicer.util.selectModule("MDALSelector")
-    slicer.util.getModuleWidget("MDALSelector").onTryButton()
+    slicer.util.getModuleWidget("MDALSelector").sources.onTryButton()
 
 
 def loadPatient(_source: object) -> None:
