@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,14 +7,22 @@ import torch
 from example_training import PET_CT, TINY, bright_ball
 
 from CIMLSegmentLib.inference.devices import Processes
+from CIMLSegmentLib.inference.window_box import window_box
 from CIMLSegmentLib.network.network import CIMLNet, CIMLOutput
 from CIMLSegmentLib.task.task_io import PRESET_FOLDER, task_from_json
-from CIMLSegmentLib.training.validation import validate_case, validate_cases, validation_plan
+from CIMLSegmentLib.training.validation import (
+    place,
+    validate_case,
+    validate_cases,
+    validation_plan,
+)
 from MultimodalImagingLib.errors import UsageError
+from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.overlap import ONE_EMPTY_MM
 
 CPU = torch.device("cpu")
 PLAN = validation_plan((8, 8, 8), CPU)
+STRIDE = (4, 4, 2)
 ALONE = Processes(0, 1, CPU)
 
 
@@ -105,3 +114,23 @@ def test_network_keeps_its_mode(tmp_path):
     network = Threshold(PET_CT, TINY).train()
     validate_case(network, bright_ball(tmp_path, 3), PLAN)
     assert network.training
+
+
+@pytest.mark.parametrize("rim", [0, 2, 9])
+def test_a_case_lies_in_its_windows_as_when_it_is_segmented(tmp_path, rim):
+    """Where the image ends beside the body, the box of windows begins before it."""
+    body = np.zeros((14, 15, 21), bool)
+    body[rim : 14 - min(rim, 5), 4:12, 5:18] = True
+    grid = Grid((21, 15, 14), (2.0, 2.0, 3.0), (0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+    plain = window_box([body], grid, window=(1, 1, 1), stride=(1, 1, 1))
+    placed = window_box([body], grid, window=PLAN.window, stride=STRIDE)
+    before = tuple(part.start for part in plain.inner)
+    after = tuple(n - part.stop for n, part in zip(plain.size, plain.inner, strict=True))
+    shape = body[plain.visible].shape
+    case = replace(bright_ball(tmp_path, 3), shape=shape, before=before, after=after)
+
+    inner, size = place(case, PLAN, STRIDE)
+
+    assert size == placed.size
+    start = tuple(p.start - i.start for p, i in zip(plain.visible, inner, strict=True))
+    assert start == placed.start

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from CIMLSegmentLib.config import InferenceConfig
+from CIMLSegmentLib.inference.sliding_window import WindowPlan
 from CIMLSegmentLib.model.model_description import EvaluatedCase, ModelFacts
 from CIMLSegmentLib.network.baselines import Baseline
 from CIMLSegmentLib.network.network import CIMLNet
@@ -12,7 +14,7 @@ from CIMLSegmentLib.training.job_stages import EVALUATE
 from CIMLSegmentLib.training.training_case import TrainingCase
 from CIMLSegmentLib.training.training_run import TrainingData, TrainingRun
 from CIMLSegmentLib.training.training_state import keep_best
-from CIMLSegmentLib.training.validation import validate_case, validation_plan
+from CIMLSegmentLib.training.validation import validate_case
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.jobs.texts import counted, listed
 
@@ -59,7 +61,8 @@ def evaluated(
     if not cases or not run.processes.is_first:
         return {}
     device = run.processes.device
-    plan = validation_plan(run.job.training.patch_size, device)
+    # As a case is segmented later: the figure stands beside those of segmentations.
+    plan = WindowPlan(tuple(run.job.training.patch_size), InferenceConfig(), device)
     reporter.stage(EVALUATE, len(cases))
     network.to(device)
     found = {}

@@ -28,7 +28,7 @@ from MultimodalImagingLib.record.tensor_file import (
     write_tensors,
 )
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MOST_PLACES = 20_000
 
 
@@ -49,6 +49,9 @@ class TrainingCase:
         regions: Region to its number of voxels, in the order of the task.
         intensities: Per modality, inside the body.
         warnings: What the user should know about the case.
+        before: Voxels along `(K, J, I)` that the box around the body begins before the arrays,
+            where the image ends.
+        after: The same beyond their end.
         path: The file.
     """
 
@@ -60,6 +63,8 @@ class TrainingCase:
     regions: Mapping[str, int]
     intensities: Mapping[str, Intensities]
     warnings: tuple[str, ...]
+    before: tuple[int, int, int] = (0, 0, 0)
+    after: tuple[int, int, int] = (0, 0, 0)
     path: Path = Path()
 
     def read(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from CIMLSegmentLib.inference.window_box import window_box
+from CIMLSegmentLib.inference.window_box import WindowBox, window_box
 from CIMLSegmentLib.model.model_description import Intensities
 from CIMLSegmentLib.task.label_scheme import LabelMaps, check_regions, find_label_maps, grouped
 from CIMLSegmentLib.task.label_values import LabelValues
@@ -226,7 +226,8 @@ def _make(case: Case, maps: LabelMaps, job: PreparationJob, path: Path, key: str
         raise CohortError(" ".join([f"Case {case.case_id}: {lost}", *causes]))
     warnings = [problem.message for problem in prepared.problems]
     warnings += [*label_warnings(regions), *label_in_air(regions, prepared.body)]
-    crop = _crop(prepared, regions.masks)
+    box = _box(prepared, regions.masks)
+    crop = box.visible
     masks = {name: mask[crop] for name, mask in regions.masks.items()}
     images = {name: image[crop] for name, image in prepared.images.items()}
     dk, dj, di = reversed(prepared.grid.spacing_mm)
@@ -240,16 +241,23 @@ def _make(case: Case, maps: LabelMaps, job: PreparationJob, path: Path, key: str
         regions={name: int(mask.sum()) for name, mask in masks.items()},
         intensities={m: _inside(prepared.images[m], prepared.bodies[m]) for m in images},
         warnings=tuple(warnings),
+        before=_three(part.start for part in box.inner),
+        after=_three(n - part.stop for n, part in zip(box.size, box.inner, strict=True)),
         path=path,
     )
     write_training_case(training_case, images, masks, key=key)
     return training_case
 
 
-def _crop(prepared: PreparedCase, masks: Mapping[str, MaskArray]) -> tuple[slice, ...]:
+def _box(prepared: PreparedCase, masks: Mapping[str, MaskArray]) -> WindowBox:
     """Keep what segmentation looks at, the box around the body, and all of the label."""
     bodies = [*prepared.bodies.values(), *masks.values()]
-    return window_box(bodies, prepared.grid, window=(1, 1, 1), stride=(1, 1, 1)).visible
+    return window_box(bodies, prepared.grid, window=(1, 1, 1), stride=(1, 1, 1))
+
+
+def _three(values: Iterable[int]) -> tuple[int, int, int]:
+    k, j, i = values
+    return k, j, i
 
 
 def _inside(image: Float32Array, body: MaskArray) -> Intensities:
