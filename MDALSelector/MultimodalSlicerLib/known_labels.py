@@ -58,10 +58,10 @@ class KnownLabels:
         return node is self._node
 
     def wasSavedSince(self, node: slicer.vtkMRMLSegmentationNode, file: Path) -> bool:
-        """Tell whether Slicer's Save has written them to a file since."""
+        """Tell whether Slicer's Save has written them to a file since, and not into a bundle."""
         storage = node.GetStorageNode()
         isHere = storage is not None and Path(storage.GetFullNameFromFileName()) == file
-        return isHere and _storedAt(node) > self._storedAt
+        return isHere and _storedAt(node) > self._storedAt and file.is_file()
 
 
 def _storedAt(node: slicer.vtkMRMLSegmentationNode) -> int:

@@ -129,6 +129,9 @@ class LabelingSession:
         made: list[SavedLabel] = []
 
         def tell() -> None:
+            if self.record.folder.is_dir() and not file.is_file():
+                logger.warning("The saved labels of %s are gone: the record is not told", file)
+                return
             if not made:
                 label = new_saved_label(
                     self.caseID, self.reader, file, self.record, is_blinded=self._isBlinded

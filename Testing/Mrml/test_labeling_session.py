@@ -15,6 +15,7 @@ from MultimodalImagingLib.record.cohort_record import CohortRecord  # noqa: E402
 from MultimodalImagingLib.record.history import read_history  # noqa: E402
 from MultimodalImagingLib.record.locks import locked  # noqa: E402
 from MultimodalSlicerLib.autosave import Autosave  # noqa: E402
+from MultimodalSlicerLib.known_labels import KnownLabels  # noqa: E402
 from MultimodalSlicerLib.label_contents import areAlike, contentsOf, writeLabels  # noqa: E402
 from MultimodalSlicerLib.labeling_session import sessionOf  # noqa: E402
 from MultimodalSlicerLib.patience import noBreath  # noqa: E402
@@ -217,3 +218,34 @@ def test_a_record_is_told_in_order_and_a_claim_of_another_reader_hinders_nothing
     assert notes.inTurn(lambda: tuple(told), noBreath) == (CaseState.IN_PROGRESS,)
     assert record.read_states().claims["a"].reader == "bo"
     assert notes.problem == ""
+
+
+def test_labels_that_are_gone_are_nothing_to_tell_for_ever(session, node, notes, record, image):
+    """A folder that has vanished comes back; a file that was deleted does not."""
+    draw(node, image, 1, 4)
+    file = reader_label_place(CASE, "ana", record)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    writeLabels(node, file, noBreath)
+    away = record.folder.with_name("away")
+    record.folder.rename(away)
+    session.saved(node, file)
+    notes.tell(noBreath)
+    assert CASE in notes.problem
+    away.rename(record.folder)
+    file.unlink()
+    notes.tell(noBreath)
+    assert notes.problem == ""
+    assert not record.read_states().labels
+
+
+def test_labels_that_went_into_a_bundle_are_not_saved_in_the_record(node, record, image, tmp_path):
+    """The name of the file is that in the record all the same."""
+    file = reader_label_place(CASE, "ana", record)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    known = KnownLabels()
+    known.note(node, contentsOf(node))
+    draw(node, image, 1, 4)
+    writeLabels(node, file, noBreath)
+    assert known.wasSavedSince(node, file)
+    file.unlink()
+    assert not known.wasSavedSince(node, file)
