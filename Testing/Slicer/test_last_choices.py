@@ -63,7 +63,7 @@ def labels_of(menu):
 
 
 @pytest.mark.parametrize("module", ["MDALSelector", "CIMLSegment"])
-def test_an_inspected_cohort_comes_back_with_its_record(desk, scene, module):
+def test_an_inspected_cohort_comes_back_with_its_record(desk, scene, wait_until, module):
     desk.know()
     restart(scene)
     show(module)
@@ -72,7 +72,7 @@ def test_an_inspected_cohort_comes_back_with_its_record(desk, scene, module):
     assert parameters.recordPath == str(desk.record)
     panel = desk.selector if module == "MDALSelector" else desk.segmenter
     assert panel.ui.cohortPathLineEdit.currentPath == str(desk.cohort)
-    assert panel.ui.inspectButton.enabled
+    wait_until(lambda: panel.ui.inspectButton.enabled)  # packages may be looked at still
 
 
 def test_a_cohort_that_was_never_inspected_is_not_remembered(desk, scene, tmp_path):

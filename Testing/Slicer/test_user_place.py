@@ -36,6 +36,7 @@ def test_a_panel_is_scrolled_where_it_was_when_one_comes_back(desk, wait_until, 
     desk.know()
     slicer.util.selectModule(module)
     wait_until(lambda: bar_of(panel).maximum > 400)
+    wait_until(lambda: not panel.place._triesLeft)  # of a place that a test before has left
     bar_of(panel).setValue(311)
     for other in ("SegmentEditor", "MDALSelector", "CIMLSegment"):
         slicer.util.selectModule(other)

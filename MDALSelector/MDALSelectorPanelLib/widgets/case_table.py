@@ -119,11 +119,12 @@ class CaseTable:
     def selectCase(self, caseID: str) -> None:
         """Make the row of a case the current one, and visible; nothing if it is filtered out."""
         sourceRow = self._sourceRow.get(caseID)
-        if sourceRow is None or caseID == self.currentCase():
+        if sourceRow is None:
             return
         index = self._proxy.mapFromSource(self._model.index(sourceRow, CASE))
         if index.isValid():
-            self._view.setCurrentIndex(index)
+            if caseID != self.currentCase():
+                self._view.setCurrentIndex(index)
             self._view.scrollTo(index)
 
     def visibleCases(self) -> list[str]:
