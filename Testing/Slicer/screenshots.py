@@ -184,7 +184,7 @@ def take_maps(studio: Studio) -> None:
     import drive
 
     ui = studio.panel.ui
-    drive.click_cell(ui.shareTable, 2, 0)
+    drive.click_cell(ui.shareTable, 0, 0)
     studio.picture("contributions")
     ui.sideBySideCheckBox.click()
     studio.picture("side-by-side")
