@@ -139,7 +139,8 @@ def test_in_a_cohort_to_classify_buttons_take_the_place_of_the_editor(desk, driv
     case = desk.case.loader.caseID
     assert case
     assert not ui.editorWidget.visible
-    assert not ui.saveNextButton.visible
+    for button in (ui.saveNextButton, ui.nextPlaceButton, ui.endRoundButton):
+        assert not button.visible
     view = desk.selector.ui.casesTableView
     assert not view.isColumnHidden(CLASS)
     drive.click(box.buttons[2])

@@ -13,7 +13,7 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from MDALSelectorPanelLib.nodes.case_rows import CaseRow
-from MDALSelectorPanelLib.nodes.labeling_round import Round, newLabels, trainingOffer
+from MDALSelectorPanelLib.nodes.labeling_round import Round, newLabels
 from MultimodalImagingLib.cohorts.agreement import read_agreement
 from MultimodalImagingLib.cohorts.reading_plan import due_reading, labeling_order, read_plan
 from MultimodalImagingLib.errors import CohortError, CrossModalError
@@ -203,34 +203,29 @@ class Labeling:
         """Tell how far the labeling is.
 
         Raises:
-            CohortError: If the record cannot be read.
-        """
-        states, run = self._files().record.read_states(), self._run()
-        suggested: Collection[str] = suggestedCases(run) if run else ()
-        rows = [row for row in self._rows() if not suggested or row.case_id in suggested]
-        now = [_stateNow(row, states) for row in rows]
-        seconds = [
-            label.looking_s
-            for row in rows
-            for label in states.labels.get(row.case_id, {}).values()
-            if label.looking_s > 0
-        ]
-        mean = sum(seconds) / len(seconds) if seconds else None
-        n = len(rows)
-        return Round(
-            n, now.count(CaseState.LABELLED), now.count(CaseState.SKIPPED), mean, bool(suggested)
-        )
-
-    def offer(self) -> str:
-        """Offer a training if there are enough new labels, a sentence; else empty.
-
-        Raises:
             CohortError: If the record or its rounds cannot be read.
         """
-        record = self._files().record
+        record, run, rows = self._files().record, self._run(), self._rows()
         states, rounds = record.read_states(), read_rounds(record)
-        now = ((row.case_id, _stateNow(row, states)) for row in self._rows())
-        return trainingOffer(newLabels(now, states, rounds), rounds)
+        now = {row.case_id: _stateNow(row, states) for row in rows}
+        suggested: Collection[str] = suggestedCases(run) if run else ()
+        meant = [case for case in now if not suggested or case in suggested]
+        seconds = [
+            label.looking_s
+            for case in meant
+            for label in states.labels.get(case, {}).values()
+            if label.looking_s > 0
+        ]
+        done = [now[case] for case in meant]
+        return Round(
+            len(meant),
+            done.count(CaseState.LABELLED),
+            done.count(CaseState.SKIPPED),
+            sum(seconds) / len(seconds) if seconds else None,
+            isSelected=bool(suggested),
+            nNew=newLabels(now, states, rounds),
+            trained=rounds[-1].number if rounds else 0,
+        )
 
 
 def suggestedCases(run: str) -> frozenset[str]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # What a cohort to classify has no use for.
 FOR_SEGMENTS = (
     *("saveNextButton", "saveLabelButton", "segmentEditorButton"),
-    *("taskLabel", "taskComboBox", "labelStartComboBox"),
+    *("taskLabel", "taskComboBox", "labelStartComboBox", "nextPlaceButton", "endRoundButton"),
 )
 logger = logging.getLogger(__name__)
 

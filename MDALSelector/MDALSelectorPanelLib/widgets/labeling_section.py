@@ -209,7 +209,7 @@ class LabelingSection:
         self._kept.update()
         self.next.update()
         self.reader.show()
-        self._ui.roundLabel.setText(self._roundText())
+        self._ui.roundLabel.setText(self._roundText(isClassified=isClassified))
 
     def classGiven(self, caseID: str) -> None:
         """Show that the class of a case was given or taken back."""
@@ -278,13 +278,11 @@ class LabelingSection:
         case = self._logic.loader.caseID
         return bool(slicer.util.confirmYesNoDisplay(text.format(case=case)))
 
-    def _roundText(self) -> str:
+    def _roundText(self, *, isClassified: bool) -> str:
         if not self._logic.rows():
             return ""
         try:
-            return " ".join(
-                filter(None, (roundText(self._labeling.round()), self._labeling.offer()))
-            )
+            return roundText(self._labeling.round(), isClassified=isClassified)
         except CrossModalError as error:
             return str(error)
 
