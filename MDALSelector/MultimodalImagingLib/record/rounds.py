@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
@@ -73,11 +74,7 @@ def read_rounds(record: RecordFolders) -> tuple[Round, ...]:
     """
     path = record.folder / FILE_NAME
     try:
-        content = json_value(path.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT_VERSION:
-            msg = f"format {content['format']!r}, this version reads {FORMAT_VERSION}"
-            raise ValueError(msg)
-        found = [round_from_json(item) for item in content["rounds"]]
+        return _parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -86,6 +83,15 @@ def read_rounds(record: RecordFolders) -> tuple[Round, ...]:
             " Restore it from a backup, or move it away to start without rounds."
         )
         raise CohortError(msg) from error
+
+
+@lru_cache(maxsize=4)  # the panel asks whenever its buttons are looked at
+def _parse(text: str) -> tuple[Round, ...]:
+    content = json_value(text)
+    if content["format"] != FORMAT_VERSION:
+        msg = f"format {content['format']!r}, this version reads {FORMAT_VERSION}"
+        raise ValueError(msg)
+    found = [round_from_json(item) for item in content["rounds"]]
     return tuple(sorted(found, key=lambda entry: entry.number))
 
 
