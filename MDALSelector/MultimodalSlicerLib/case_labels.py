@@ -187,6 +187,7 @@ class CaseLabels:
             becomeLabels(node)
         if self.session is not None:
             self._noteSaved(self.session, node, file)
+            self.notes.tell(self.breathe)
         return file
 
     def saveCopy(self, folder: Path) -> Path:
@@ -232,8 +233,10 @@ class CaseLabels:
         labels = self.loader.segmentation()
         if not self._known.isAbout(labels):
             self._known.note(labels, () if labels is None else contentsOf(labels))
-        if self.session is None or self.session.caseID != self.loader.caseID:
+        if self.session is not None and self.session.caseID != self.loader.caseID:
             self._endSession()
+            self.notes.tellLater()
+        if self.session is None:
             self.session = sessionOf(self.loader.caseID, self._place(), self.notes)
         self._follow(labels)
 
@@ -243,15 +246,17 @@ class CaseLabels:
         return next((labelFile(node) for node in nodes if node is not None), None)
 
     def _endSession(self) -> None:
-        """Release the case; work that was kept stays if labels are gone that nobody saved."""
+        """Release the case; work that was kept stays if labels are gone that nobody saved.
+
+        Who calls it lets the record be told.
+        """
         session, self.session = self.session, None
         if session is not None:
             isThere = self.loader.segmentation() is not None
             session.end(isWorkLost=isThere and not self.hasUnsavedChanges())
-            self.notes.tellLater()
 
     def _noteIfSaved(self) -> None:
-        """Note in the record that Slicer's Save has written the labels."""
+        """Note for the record that Slicer's Save has written the labels."""
         node = self.loader.segmentation()
         file = None if node is None else labelFile(node)
         if node is None or file is None or self.session is None:
@@ -262,10 +267,9 @@ class CaseLabels:
     def _noteSaved(
         self, session: LabelingSession, node: slicer.vtkMRMLSegmentationNode, file: Path
     ) -> None:
-        """Tell the record, and have the label map written on the grid of the primary image."""
+        """Note for the record that labels were saved, and their map on the primary's grid."""
         session.saved(node, file)
         volumes = self.loader.volumes()
         primary = volumes.get(self.newLabels.primary) or next(iter(volumes.values()), None)
         if primary is not None:
             session.writeMap(gridFromNode(primary), self.newLabels.values)
-        self.notes.tell(self.breathe)

@@ -144,6 +144,7 @@ class OpenCase(CaseLabels):
             self.sceneCloses()
         self._noteIfSaved()
         self._endSession()
+        self.notes.tellLater()
         self.offered.clear()
         self.layout.restore()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from slicer.i18n import tr as _
@@ -73,7 +73,7 @@ class RecordNotes:
 
     def tellLater(self) -> None:
         """Tell all that waits, without waiting for that."""
-        self._worker.submit(self._tellAll)
+        self._worker.submit(self._tellAll).add_done_callback(_logFailure)
 
     def _tellAll(self) -> None:
         """Tell all that waits; after an error no more of that case, or of a record in use."""
@@ -99,3 +99,10 @@ class RecordNotes:
         finally:
             self._waiting.extendleft(reversed(kept))
             self._problem = problem
+
+
+def _logFailure(done: Future[None]) -> None:
+    """Log an error that nobody waits for: one that is not tried again."""
+    error = done.exception()
+    if error is not None:
+        logger.error("A record was not told about a case", exc_info=error)

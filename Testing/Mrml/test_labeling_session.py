@@ -220,6 +220,17 @@ def test_a_record_is_told_in_order_and_a_claim_of_another_reader_hinders_nothing
     assert notes.problem == ""
 
 
+def test_an_error_that_nobody_waits_for_is_logged_and_hinders_nothing(record, notes, caplog):
+    told = []
+    notes.add(record, "a", lambda: 1 / 0)
+    notes.add(record, "b", lambda: told.append("b"))
+    assert notes.inTurn(lambda: "done", noBreath) == "done"
+    notes.tell(noBreath)
+    assert told == ["b"]
+    [logged] = [entry for entry in caplog.records if entry.exc_info]
+    assert logged.exc_info[0] is ZeroDivisionError
+
+
 def test_labels_that_are_gone_are_nothing_to_tell_for_ever(session, node, notes, record, image):
     """A folder that has vanished comes back; a file that was deleted does not."""
     draw(node, image, 1, 4)

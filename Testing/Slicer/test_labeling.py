@@ -487,6 +487,27 @@ def test_the_end_of_slicer_releases_the_case(desk):
     assert not states(desk).claims
 
 
+def test_a_record_in_use_is_waited_for_once_when_a_case_is_left(desk, monkeypatch):
+    from MultimodalImagingLib.record.cohort_record import CohortRecord
+    from MultimodalImagingLib.record.locks import LockedError
+
+    waits = []
+
+    def wait(*_args):
+        waits.append(1)
+        msg = "in use"
+        raise LockedError(msg)
+
+    desk.open("case-2")
+    with monkeypatch.context() as patch:
+        patch.setattr(CohortRecord, "update", wait)
+        desk.case.close()
+    assert len(waits) == 1
+    assert set(states(desk).claims) == {"case-2"}
+    desk.keep()
+    assert not states(desk).claims
+
+
 def crash(desk):
     """Leave kept work behind as a program that is killed does; return it and what it holds."""
     from MultimodalSlicerLib.label_contents import contentsOf
