@@ -107,7 +107,8 @@ def test_a_folder_that_holds_no_model_cannot_be_started_from(
     panel, included, tmp_path, monkeypatch
 ):
     work, parameters = panel.cohort.work, panel.logic.getParameterNode()
-    monkeypatch.setattr(work, "_inspected", lambda: type("Cases", (), {"n_labelled": 1}))
+    cases = type("Cases", (), {"n_labelled": 1, "n_labelled_tests": 0})
+    monkeypatch.setattr(work, "_inspected", lambda: cases)
     parameters.startPath = str(tmp_path)
     assert "holds no model to start from" in work._trainingProblem(parameters)
     parameters.startPath = str(included)

@@ -201,6 +201,20 @@ def test_both_modules_count_the_same_cases_as_labeled(known):
     known._wait(lambda: "Unlabeled cases: 2" in label.text)
 
 
+def test_labeled_cases_for_testing_are_no_cases_to_train_on(known):
+    import slicer
+    from plain_text import tool_tip
+
+    known.selector.logic.files().open_record().set_evaluation({"case-1": "", "case-2": ""}, seed=0)
+    known.know(known.results)
+    slicer.util.selectModule("CIMLSegment")
+    ui = known.segmenter.ui
+    text = ui.trainSummaryLabel.text
+    assert text.startswith("Labeled cases: 1, 1 of them for testing. To be segmented: ")
+    for button in (ui.trainButton, ui.roundButton):
+        assert "All labeled cases are set aside for testing" in tool_tip(button)
+
+
 def test_the_plot_says_nothing_that_the_list_contradicts(known):
     from MultimodalImagingLib.record.cohort_record import CaseState
 

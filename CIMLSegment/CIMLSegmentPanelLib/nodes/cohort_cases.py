@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from CIMLSegmentLib.model.result_place import result_place
+from MultimodalImagingLib.cohorts.evaluation_set import names_set_aside
 from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.cohort_files import CohortFiles, FoundCase
@@ -40,12 +41,14 @@ class CohortCases:
     Attributes:
         files: Where the cohort lies.
         cases: Its cases by name.
+        tests: Those that are set aside for testing.
     """
 
     def __init__(self, files: CohortFiles, found: Sequence[FoundCase]) -> None:
         states = files.states()
         self.files = files
         self.cases = {case.case_id: BatchCase(case, _state(case, files, states)) for case in found}
+        self.tests = names_set_aside(files.root, files.record) & self.cases.keys()
         self._original = dict(self.cases)
 
     @property
@@ -55,8 +58,13 @@ class CohortCases:
 
     @property
     def n_labelled(self) -> int:
-        """Number of cases to train on."""
+        """Number of cases with a label."""
         return sum(case.state == LABELLED for case in self.cases.values())
+
+    @property
+    def n_labelled_tests(self) -> int:
+        """Of these, the ones that test a model and are never trained on."""
+        return sum(self.cases[name].state == LABELLED for name in self.tests)
 
     def find(self, folder: Path | None) -> Iterator[Path]:
         """Take over the results that a folder holds already, one per step.

@@ -98,8 +98,9 @@ class CohortJobs:
             text = _(
                 "Labeled cases: {labelled}. To be segmented: {unlabelled}. Modalities: {names}."
             )
+        tests = _("{n}, {tests} of them for testing") if cases.n_labelled_tests else "{n}"
         return text.format(
-            labelled=cases.n_labelled,
+            labelled=tests.format(n=cases.n_labelled, tests=cases.n_labelled_tests),
             unlabelled=len(cases.unlabelled),
             names=", ".join(report.modalities),
         )
@@ -255,8 +256,11 @@ class CohortJobs:
                 self._isSearching = False
 
     def _trainingProblem(self, parameters: CIMLSegmentParameterNode) -> str:
-        if not self._inspected().n_labelled:
+        cases = self._inspected()
+        if not cases.n_labelled:
             return _("The cohort has no labeled case. Label some first.")
+        if cases.n_labelled == cases.n_labelled_tests:
+            return _("All labeled cases are set aside for testing. Label others first.")
         if parameters.taskPreset is TaskPreset.FILE and not parameters.taskPath:
             return _("Choose the task file.")
         start = parameters.startPath

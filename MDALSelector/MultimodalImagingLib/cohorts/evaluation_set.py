@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from MultimodalImagingLib.cohorts.cases import Case, Cohort
 from MultimodalImagingLib.errors import UsageError
@@ -74,19 +75,32 @@ class EvaluationSet:
 
 
 def read_evaluation_set(cohort: Cohort, record: CohortRecord) -> EvaluationSet:
-    """Return the cases that are set aside, by a record, the usual one, or that of the cohort.
+    """Return the cases that are set aside, and the others of their patients.
+
+    Raises:
+        CohortError: If a record cannot be read.
+    """
+    return evaluation_set(cohort.cases, names_set_aside(cohort.root, record))
+
+
+def names_set_aside(root: Path, record: CohortRecord) -> frozenset[str]:
+    """Return the names that are set aside, by a record, the usual one, or that of the cohort.
+
+    Args:
+        root: Folder of the cohort.
+        record: The record.
 
     Raises:
         CohortError: If a record cannot be read.
     """
     names = {*record.read_states().evaluation}
-    usual = existing_record(cohort.root)
+    usual = existing_record(root)
     if usual is not None and usual.folder.resolve() != record.folder.resolve():
         names |= {*usual.read_states().evaluation}
-    shared = shared_record(cohort.root, record)
+    shared = shared_record(root, record)
     if shared is not None:
         names |= {*shared.read_states().evaluation}
-    return evaluation_set(cohort.cases, names)
+    return frozenset(same_name(name) for name in names)
 
 
 def evaluation_set(cases: Iterable[Case], set_aside: Iterable[str]) -> EvaluationSet:
