@@ -14,7 +14,7 @@ from CIMLSegmentLib.inference.result_maps import (
     predictive_entropy,
     sum_over_levels,
 )
-from CIMLSegmentLib.inference.window_box import WindowBox, window_box
+from CIMLSegmentLib.inference.window_box import WindowBox, body_box
 from CIMLSegmentLib.network.network import MessageKey
 from MultimodalImagingLib.images.geometry import Grid, Volume
 
@@ -135,7 +135,7 @@ BIG = Grid((60, 60, 60), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0), IDENTITY)
 
 def test_the_box_holds_all_bodies_with_a_margin_in_whole_strides() -> None:
     bodies = [body((10, 20, 20), (30, 40, 30)), body((25, 20, 20), (35, 30, 44))]
-    box = window_box(bodies, BIG, window=(16, 16, 16), stride=(8, 8, 4))
+    box = body_box(bodies, BIG).fitted(window=(16, 16, 16), stride=(8, 8, 4))
     low, high = np.array([10, 20, 20]) - 4, np.array([35, 40, 44]) + 4  # 8 mm are 4 voxels
     assert all(np.array(box.start) <= low)
     assert all(np.array(box.start) + box.size >= high)
@@ -144,20 +144,24 @@ def test_the_box_holds_all_bodies_with_a_margin_in_whole_strides() -> None:
 
 
 def test_the_box_moves_with_the_body() -> None:
-    here = window_box([body((10, 12, 14), (25, 27, 33))], BIG, window=(32,) * 3, stride=(8,) * 3)
-    there = window_box([body((13, 10, 19), (28, 25, 38))], BIG, window=(32,) * 3, stride=(8,) * 3)
+    window, stride = (32,) * 3, (8,) * 3
+    first = body_box([body((10, 12, 14), (25, 27, 33))], BIG)
+    second = body_box([body((13, 10, 19), (28, 25, 38))], BIG)
+    here, there = (box.fitted(window=window, stride=stride) for box in (first, second))
     assert here.size == there.size
     assert np.array_equal(np.array(there.start) - here.start, [3, -2, 5])
 
 
 def test_the_box_is_at_least_a_window_and_centered_on_the_body() -> None:
-    box = window_box([body((28, 28, 28), (32, 32, 32))], BIG, window=(48,) * 3, stride=(16,) * 3)
+    box = body_box([body((28, 28, 28), (32, 32, 32))], BIG).fitted(
+        window=(48,) * 3, stride=(16,) * 3
+    )
     assert box.size == (48, 48, 48)
     assert box.start == (6, 6, 6)
 
 
 def test_without_any_body_the_whole_grid_is_looked_at() -> None:
-    box = window_box([np.zeros((60, 60, 60), bool)], BIG, window=(16,) * 3, stride=(8,) * 3)
+    box = body_box([np.zeros((60, 60, 60), bool)], BIG).fitted(window=(16,) * 3, stride=(8,) * 3)
     assert all(np.array(box.start) <= 0)
     assert all(np.array(box.start) + box.size >= 60)
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from example_training import bright_ball
 
+from CIMLSegmentLib.inference.window_box import body_box
 from CIMLSegmentLib.task.label_values import parse_label_values
 from CIMLSegmentLib.task.regions import label_warnings, placed_regions
 from CIMLSegmentLib.task.task_io import load_task
@@ -18,6 +19,7 @@ from MultimodalImagingLib.images.geometry import Grid, Volume
 from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalImagingLib.images.volume_io import read_volume, write_volume
 from MultimodalImagingLib.jobs.progress import NullReporter
+from MultimodalImagingLib.preparation.case_preparation import prepare_case
 from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec
 
 BRATS = load_task("brats")
@@ -97,6 +99,27 @@ def test_window_is_the_part_of_the_whole(prepared):
     window = (slice(2, 6), slice(1, 9), slice(3, 4))
     for part, all_of_it in zip(case.read(("T2", "FLAIR"), window), whole, strict=True):
         assert np.array_equal(part, all_of_it[(slice(None), *window)])
+
+
+def test_the_box_of_a_case_is_the_one_that_segmentation_looks_at(tmp_path):
+    """Also beyond the image, which ends beside the body at one end."""
+    body = np.zeros((9, 10, 11), np.float32)
+    body[:5, 1:6, 3:11] = 1 + np.arange(5 * 5 * 8).reshape(5, 5, 8)
+    grid = Grid((11, 10, 9), (6.0, 6.0, 6.0), (0.0, 0.0, 0.0), IDENTITY)
+    (tmp_path / "a").mkdir()
+    labels = np.choose(np.digitize(body, (50, 100, 150)), (0, 2, 1, 4))
+    files = {**dict.fromkeys(BRATS.modalities, body), "seg": labels}
+    for name, array in files.items():
+        write_volume(tmp_path / "a" / f"{name}.nii.gz", Volume(array.astype(np.float32), grid))
+    cohort = find_cohort(tmp_path)
+    preparation = job(cohort, tmp_path / "cache")
+    [case] = prepare_training_set(cohort.cases, preparation, reporter=NullReporter()).cases
+
+    [whole] = cohort.cases
+    prepared = prepare_case(whole, preparation.spec, reference=BRATS.primaries[0], crop="reference")
+    box = body_box(list(prepared.bodies.values()), prepared.grid)
+    assert case.before != case.after
+    assert (case.box.size, case.box.inner) == (box.size, box.inner)
 
 
 def test_intensities_are_those_inside_the_body(prepared):

@@ -7,22 +7,17 @@ import torch
 from example_training import PET_CT, TINY, bright_ball
 
 from CIMLSegmentLib.inference.devices import Processes
-from CIMLSegmentLib.inference.window_box import window_box
+from CIMLSegmentLib.inference.window_box import body_box
 from CIMLSegmentLib.network.network import CIMLNet, CIMLOutput
 from CIMLSegmentLib.task.task_io import PRESET_FOLDER, task_from_json
-from CIMLSegmentLib.training.validation import (
-    place,
-    validate_case,
-    validate_cases,
-    validation_plan,
-)
+from CIMLSegmentLib.training import validation
+from CIMLSegmentLib.training.validation import validate_case, validate_cases, validation_plan
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.images.overlap import ONE_EMPTY_MM
 
 CPU = torch.device("cpu")
 PLAN = validation_plan((8, 8, 8), CPU)
-STRIDE = (4, 4, 2)
 ALONE = Processes(0, 1, CPU)
 
 
@@ -117,20 +112,30 @@ def test_network_keeps_its_mode(tmp_path):
 
 
 @pytest.mark.parametrize("rim", [0, 2, 9])
-def test_a_case_lies_in_its_windows_as_when_it_is_segmented(tmp_path, rim):
+def test_a_case_lies_in_its_windows_as_when_it_is_segmented(tmp_path, monkeypatch, rim):
     """Where the image ends beside the body, the box of windows begins before it."""
     body = np.zeros((14, 15, 21), bool)
     body[rim : 14 - min(rim, 5), 4:12, 5:18] = True
     grid = Grid((21, 15, 14), (2.0, 2.0, 3.0), (0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
-    plain = window_box([body], grid, window=(1, 1, 1), stride=(1, 1, 1))
-    placed = window_box([body], grid, window=PLAN.window, stride=STRIDE)
-    before = tuple(part.start for part in plain.inner)
-    after = tuple(n - part.stop for n, part in zip(plain.size, plain.inner, strict=True))
-    shape = body[plain.visible].shape
-    case = replace(bright_ball(tmp_path, 3), shape=shape, before=before, after=after)
+    network = Threshold(PET_CT, TINY)
+    box = body_box([body], grid)
+    windows = box.fitted(window=PLAN.window, stride=network.config.total_stride)
+    case = bright_ball(tmp_path, 3, shape=body[box.visible].shape)
+    case = replace(
+        case,
+        before=tuple(part.start for part in box.inner),
+        after=tuple(n - part.stop for n, part in zip(box.size, box.inner, strict=True)),
+    )
+    images, _ = case.read(("PET", "CT"), tuple(slice(0, n) for n in case.shape))
+    whole = np.zeros((2, *body.shape), np.float32)
+    whole[(slice(None), *box.visible)] = images
+    seen = []
 
-    inner, size = place(case, PLAN, STRIDE)
+    def predict(_network, images, *_rest):
+        seen.append(images.numpy())
+        return CIMLOutput({"lesion": images[:1]})
 
-    assert size == placed.size
-    start = tuple(p.start - i.start for p, i in zip(plain.visible, inner, strict=True))
-    assert start == placed.start
+    monkeypatch.setattr(validation, "predict_windows", predict)
+    validate_case(network, case, PLAN)
+
+    assert np.array_equal(seen[0], np.stack([windows.cut(image) for image in whole]))

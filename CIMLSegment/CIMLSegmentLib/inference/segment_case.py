@@ -24,7 +24,7 @@ from CIMLSegmentLib.inference.result_maps import (
 )
 from CIMLSegmentLib.inference.sliding_window import WindowedOutput, WindowPlan, predict_windows
 from CIMLSegmentLib.inference.uncertain_places import draft_uncertainty
-from CIMLSegmentLib.inference.window_box import WindowBox, window_box
+from CIMLSegmentLib.inference.window_box import WindowBox, body_box
 from CIMLSegmentLib.model.model import TrainedModel
 from CIMLSegmentLib.results.segmentation_result import (
     SegmentationResult,
@@ -103,7 +103,7 @@ def predict_prepared(
     stride = model.network.config.total_stride
     window = tuple(-(-size // s) * s for size, s in zip(model.patch_size, stride, strict=True))
     bodies = list(prepared.bodies.values())
-    box = window_box(bodies, prepared.grid, window=window, stride=stride)
+    box = body_box(bodies, prepared.grid).fitted(window=window, stride=stride)
     present = [modality in prepared.images for modality in model.task.modalities]
     images = torch.zeros(len(present), *box.size)
     for channel, modality in enumerate(model.task.modalities):

@@ -19,7 +19,7 @@ BODY_MARGIN_MM = 8.0
 
 @dataclass(frozen=True)
 class WindowBox:
-    """A box of whole strides on a grid; it may reach beyond the grid.
+    """A box on a grid; it may reach beyond the grid.
 
     Attributes:
         start: First voxel along `(K, J, I)`; negative where the box begins before the grid.
@@ -66,25 +66,33 @@ class WindowBox:
             for part, start in zip(self.visible, self.start, strict=True)
         )
 
+    def fitted(self, *, window: Sequence[int], stride: Sequence[int]) -> WindowBox:
+        """Return the least box around this one that windows fill, with this one in its middle.
 
-def window_box(
-    bodies: Sequence[MaskArray], grid: Grid, *, window: Sequence[int], stride: Sequence[int]
-) -> WindowBox:
-    """Place the box around everything that any modality calls body.
+        Args:
+            window: Window along `(K, J, I)`, voxels; the box is at least as large.
+            stride: Down-sampling of the network's deepest level; the box is a multiple of it.
+        """
+        starts, sizes = [], []
+        parts = zip(self.start, self.size, window, stride, strict=True)
+        for start, length, least, step in parts:
+            size = max(least, -(-length // step) * step)
+            starts.append(start - (size - length) // 2)
+            sizes.append(size)
+        return WindowBox(tuple(starts), tuple(sizes), self.grid)
+
+
+def body_box(bodies: Sequence[MaskArray], grid: Grid) -> WindowBox:
+    """Place a box around everything that any modality calls body, with a margin.
 
     Args:
         bodies: Masks on the grid, `(K, J, I)`; if none has a voxel, the whole grid counts.
         grid: Their grid.
-        window: Window along `(K, J, I)`, voxels; the box is at least as large.
-        stride: Down-sampling of the network's deepest level; the box is a multiple of it.
     """
     body = np.logical_or.reduce(list(bodies))
     starts, sizes = [], []
     for axis, part in enumerate(bounding_box(body)):
         margin = round(BODY_MARGIN_MM / grid.spacing_mm[2 - axis])
-        length = part.stop - part.start + 2 * margin
-        step = stride[axis]
-        size = max(window[axis], -(-length // step) * step)
-        starts.append(part.start - margin - (size - length) // 2)
-        sizes.append(int(size))
+        starts.append(part.start - margin)
+        sizes.append(int(part.stop - part.start + 2 * margin))
     return WindowBox(tuple(starts), tuple(sizes), grid)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from CIMLSegmentLib.inference.window_box import WindowBox
 from CIMLSegmentLib.model.model_description import Intensities
 from MultimodalImagingLib.errors import CrossModalError, ModelError
 from MultimodalImagingLib.images.arrays import (
@@ -20,6 +21,7 @@ from MultimodalImagingLib.images.arrays import (
     MaskArray,
     VoxelArray,
 )
+from MultimodalImagingLib.images.geometry import Grid
 from MultimodalImagingLib.record.json_entry import config_from_json
 from MultimodalImagingLib.record.tensor_file import (
     TensorFileError,
@@ -66,6 +68,15 @@ class TrainingCase:
     before: tuple[int, int, int] = (0, 0, 0)
     after: tuple[int, int, int] = (0, 0, 0)
     path: Path = Path()
+
+    @property
+    def box(self) -> WindowBox:
+        """The box around the body on the grid of the arrays, beyond which it may reach."""
+        (k, j, i), (dk, dj, di) = self.shape, self.spacing_mm
+        grid = Grid((i, j, k), (di, dj, dk), (0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+        parts = zip(self.before, self.shape, self.after, strict=True)
+        size = tuple(before + n + after for before, n, after in parts)
+        return WindowBox(tuple(-n for n in self.before), size, grid)
 
     def read(
         self, modalities: Sequence[str], window: tuple[slice, ...]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from CIMLSegmentLib.inference.window_box import WindowBox, window_box
+from CIMLSegmentLib.inference.window_box import body_box
 from CIMLSegmentLib.model.model_description import Intensities
 from CIMLSegmentLib.task.label_scheme import LabelMaps, check_regions, find_label_maps, grouped
 from CIMLSegmentLib.task.label_values import LabelValues
@@ -36,7 +36,7 @@ from MultimodalImagingLib.jobs.environment import core_count
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.jobs.texts import counted, listed
 from MultimodalImagingLib.preparation.case_preparation import prepare_case
-from MultimodalImagingLib.preparation.prepared_case import PreparedCase, PreprocessingSpec, case_key
+from MultimodalImagingLib.preparation.prepared_case import PreprocessingSpec, case_key
 from MultimodalImagingLib.record.atomic_files import remove_unfinished_files
 from MultimodalImagingLib.record.checksums import FileChecksums, json_checksum
 
@@ -226,7 +226,8 @@ def _make(case: Case, maps: LabelMaps, job: PreparationJob, path: Path, key: str
         raise CohortError(" ".join([f"Case {case.case_id}: {lost}", *causes]))
     warnings = [problem.message for problem in prepared.problems]
     warnings += [*label_warnings(regions), *label_in_air(regions, prepared.body)]
-    box = _box(prepared, regions.masks)
+    # What segmentation looks at, the box around the body, and all of the label.
+    box = body_box([*prepared.bodies.values(), *regions.masks.values()], prepared.grid)
     crop = box.visible
     masks = {name: mask[crop] for name, mask in regions.masks.items()}
     images = {name: image[crop] for name, image in prepared.images.items()}
@@ -247,12 +248,6 @@ def _make(case: Case, maps: LabelMaps, job: PreparationJob, path: Path, key: str
     )
     write_training_case(training_case, images, masks, key=key)
     return training_case
-
-
-def _box(prepared: PreparedCase, masks: Mapping[str, MaskArray]) -> WindowBox:
-    """Keep what segmentation looks at, the box around the body, and all of the label."""
-    bodies = [*prepared.bodies.values(), *masks.values()]
-    return window_box(bodies, prepared.grid, window=(1, 1, 1), stride=(1, 1, 1))
 
 
 def _three(values: Iterable[int]) -> tuple[int, int, int]:

@@ -113,9 +113,8 @@ def _probabilities(
     plan: WindowPlan,
     withheld: Sequence[str],
 ) -> dict[str, Float32Array]:
-    inner, size = place(case, plan, network.config.total_stride)
-    padded = np.zeros((len(images), *size), dtype=np.float32)
-    padded[(slice(None), *inner)] = images
+    box = case.box.fitted(window=plan.window, stride=network.config.total_stride)
+    padded = np.stack([box.cut(image) for image in images])
     present = [m in case.modalities and m not in withheld for m in network.task.modalities]
     was_training = network.training
     network.eval()
@@ -130,27 +129,8 @@ def _probabilities(
     with_primary = {s.name: output.logits[s.name] for s in _possible_subtasks(network.task, case)}
     found = {name: np.zeros(case.shape, np.float32) for name in network.task.region_names}
     for name, values in region_logits(with_primary, network.task).items():
-        found[name] = values[inner].float().sigmoid().numpy()
+        found[name] = values[box.inner].float().sigmoid().numpy()
     return found
-
-
-def place(
-    case: TrainingCase, plan: WindowPlan, stride: Sequence[int]
-) -> tuple[tuple[slice, ...], tuple[int, ...]]:
-    """Place a case in the box of windows as `window_box` does when it is segmented.
-
-    Returns:
-        The slices of the case in the box, and the voxels of the box, both along `(K, J, I)`.
-    """
-    inner, size = [], []
-    parts = zip(case.before, case.shape, case.after, plan.window, stride, strict=True)
-    for before, n, after, window, step in parts:
-        length = before + n + after
-        whole = max(window, -(-length // step) * step)
-        start = (whole - length) // 2 + before
-        inner.append(slice(start, start + n))
-        size.append(whole)
-    return tuple(inner), tuple(size)
 
 
 def _scored_regions(task: Task, case: TrainingCase) -> list[str]:
