@@ -19,7 +19,7 @@ from pathlib import Path
 
 from job_parts import JobParts
 
-from CIMLSegmentLib.commands.evaluate import reference_labels
+from CIMLSegmentLib.commands.evaluate import find_references
 from CIMLSegmentLib.task.task_io import CohortModalities, load_task
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.cohort import find_cohort
@@ -252,7 +252,7 @@ def _evaluate(job: Job, results: Path) -> tuple[str | Path, ...]:
     """Evaluate if a segmented case has a label map; returns the option that names the labels."""
     reference = job.cohort if job.labels is None else job.labels
     try:
-        known = reference_labels(reference)
+        known = find_references(reference).labels
     except CohortError:
         known = {}
     if not any((results / case_id).is_dir() for case_id in known):

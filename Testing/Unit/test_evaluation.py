@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from CIMLSegmentLib.__main__ import main
-from CIMLSegmentLib.commands.evaluate import reference_labels
+from CIMLSegmentLib.commands.evaluate import find_references
 from CIMLSegmentLib.results.evaluation import Evaluation, evaluate_results
 from CIMLSegmentLib.results.evaluation_files import read_evaluation, remarks, write_evaluation
 from CIMLSegmentLib.results.result_io import write_result
@@ -288,21 +288,24 @@ def test_nothing_to_compare_is_explained(tmp_path: Path) -> None:
 
 def test_references_come_from_a_cohort_or_from_a_flat_folder(tmp_path: Path) -> None:
     save_reference(tmp_path / "flat", "a", box(2, 8))
-    assert list(reference_labels(tmp_path / "flat")) == ["a"]
+    assert list(find_references(tmp_path / "flat").labels) == ["a"]
     save_reference(tmp_path / "named", "case_1_seg", box(2, 8))
     save_reference(tmp_path / "named", "other", box(2, 8))
-    assert list(reference_labels(tmp_path / "named", case_ids=["case_1"])) == ["case_1", "other"]
+    assert list(find_references(tmp_path / "named", case_ids=["case_1"]).labels) == [
+        "case_1",
+        "other",
+    ]
     save_reference(tmp_path / "folders" / "case_1", "seg", box(2, 8))
-    assert list(reference_labels(tmp_path / "folders", case_ids=["case_1"])) == ["case_1"]
+    assert list(find_references(tmp_path / "folders", case_ids=["case_1"]).labels) == ["case_1"]
     for case_id in ("a", "b"):
         folder = tmp_path / "cohort" / case_id
         save_reference(folder, "seg", box(2, 8))
         write_volume(folder / "ct.nii.gz", Volume(box(1, 3).astype(np.float32), GRID))
-    assert list(reference_labels(tmp_path / "cohort")) == ["a", "b"]
+    assert list(find_references(tmp_path / "cohort").labels) == ["a", "b"]
     for case_id in ("a", "b"):
         (tmp_path / "cohort" / case_id / "seg.nii.gz").unlink()
     with pytest.raises(CohortError, match="found 2 cases without any"):
-        reference_labels(tmp_path / "cohort")
+        find_references(tmp_path / "cohort")
 
 
 def test_the_command_writes_tables_and_prints_a_summary(

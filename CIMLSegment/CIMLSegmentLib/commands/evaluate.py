@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from CIMLSegmentLib.inference.case_input import modality_rows
 from CIMLSegmentLib.results.case_roles import CaseRole
@@ -101,7 +101,7 @@ def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
     check_can_hold_folders(output)
     check_evaluation_files(output)
     results = [result.case_id for result in read_results(options.results)]
-    references, set_aside = references_and_tests(
+    references, tests = find_references(
         options.reference,
         modality_rows(options),
         case_ids=results,
@@ -114,7 +114,7 @@ def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
         references,
         count_missing=options.count_missing,
         label_values=options.label_values,
-        set_aside=set_aside,
+        set_aside=tests,
         reporter=reporter,
     )
     _tell_of_drafts(evaluation.by_role(), references, reporter)
@@ -130,26 +130,26 @@ def run_evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
     return 0
 
 
-def reference_labels(
+class References(NamedTuple):
+    """What results are compared with.
+
+    Attributes:
+        labels: Label map per case.
+        tests: Cases that the record sets aside for testing.
+    """
+
+    labels: Mapping[str, ImageFile]
+    tests: frozenset[str]
+
+
+def find_references(
     path: Path,
     rows: Sequence[ModalityPattern] = (),
     *,
     case_ids: Sequence[str] = (),
     record: Path | None = None,
     reporter: Reporter | None = None,
-) -> Mapping[str, ImageFile]:
-    """Find the label map of every case; the rest is as in `references_and_tests`."""
-    return references_and_tests(path, rows, case_ids=case_ids, record=record, reporter=reporter)[0]
-
-
-def references_and_tests(
-    path: Path,
-    rows: Sequence[ModalityPattern] = (),
-    *,
-    case_ids: Sequence[str] = (),
-    record: Path | None = None,
-    reporter: Reporter | None = None,
-) -> tuple[Mapping[str, ImageFile], frozenset[str]]:
+) -> References:
     """Find the label map of every case; one made here comes before the one that a cohort has.
 
     Args:
@@ -158,9 +158,6 @@ def references_and_tests(
         case_ids: Cases that label maps are wanted for; files of others keep their own names.
         record: Folder of the cohort's record; `None` for the usual one, if it is there.
         reporter: Notified of files that could not be matched.
-
-    Returns:
-        The label maps, and the cases that the record sets aside for testing.
 
     Raises:
         CohortError: If there is no label map, or the record cannot be read.
@@ -171,7 +168,7 @@ def references_and_tests(
         found = _labels_of_folder(path, case_ids, reporter or NullReporter())
         if not found:
             raise
-        return found, _set_aside(existing_record(path, record))
+        return References(found, _set_aside(existing_record(path, record)))
     found_record = existing_record(cohort.root, record)
     cases, tests = cohort.cases, frozenset[str]()
     if found_record is not None:
@@ -186,7 +183,7 @@ def references_and_tests(
             " named like the cases."
         )
         raise CohortError(msg)
-    return labels, tests
+    return References(labels, tests)
 
 
 def _set_aside(record: CohortRecord | None) -> frozenset[str]:

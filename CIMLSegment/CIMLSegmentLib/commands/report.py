@@ -8,7 +8,7 @@ from pathlib import Path
 from CIMLSegmentLib.commands.evaluate import (
     add_case_argument,
     add_label_values_argument,
-    reference_labels,
+    find_references,
 )
 from CIMLSegmentLib.inference.case_input import cases_of_path, modality_rows
 from MultimodalImagingLib.cohorts.cases import files_of_cases
@@ -53,7 +53,7 @@ def run_report(options: argparse.Namespace, reporter: Reporter) -> int:
     references = (
         {}
         if options.reference is None
-        else reference_labels(options.reference, rows, case_ids=case_ids, reporter=reporter)
+        else find_references(options.reference, rows, case_ids=case_ids, reporter=reporter).labels
     )
     request = ReportRequest(
         options.results,
