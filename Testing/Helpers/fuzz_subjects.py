@@ -29,7 +29,6 @@ from MultimodalImagingLib.errors import CrossModalError
 from MultimodalImagingLib.record.cohort_record import CaseState, CohortRecord
 
 N = 8
-N_FAULTS = 4
 Command = Callable[[], int]
 Subject = Callable[[Path, Path, random.Random], Command]
 
@@ -249,12 +248,6 @@ def _link(base: Path, folder: Path, names: Sequence[str], *, to: str | None = No
         os.link(base / name, folder / (to or name))
 
 
-def fault(base: Path, folder: Path, source: random.Random) -> Command:
-    """No file at all: what the search for faults has to find."""
-    number = int(folder.name.rpartition("-")[2])
-    return (_crash, _hang, _raise, _swell)[number % N_FAULTS]
-
-
 def _crash() -> int:
     ctypes.string_at(0)
     return 0
@@ -272,6 +265,15 @@ def _raise() -> int:
 
 def _swell() -> int:
     return len(np.ones(140_000_000)) % 1
+
+
+FAULTS = (_raise, _crash, _swell, _hang)
+
+
+def fault(base: Path, folder: Path, source: random.Random) -> Command:
+    """No file at all: what the search for faults has to find."""
+    number = int(folder.name.rpartition("-")[2])
+    return FAULTS[number]
 
 
 IMAGES: dict[str, Subject] = {"nifti": nifti, "nrrd": nrrd, "meta": meta, "dicom": dicom}
