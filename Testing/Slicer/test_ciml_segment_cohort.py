@@ -161,6 +161,23 @@ def test_a_cohort_that_was_labeled_in_the_other_module_is_ready_to_train(
 
 
 @pytest.mark.usefixtures("inspected")
+def test_a_look_that_does_not_end_well_asks_for_the_time_of_no_other_cohort(
+    panel, tmp_path, monkeypatch
+):
+    from MultimodalSlicerLib.cohort_files import CohortFiles
+
+    chosen = panel._parameterNode
+    before = (chosen.cohortPath, chosen.recordPath)
+    with monkeypatch.context() as patch:
+        patch.setattr(panel.cohort.inspection, "submit", lambda *_, **__: None)
+        panel.cohort.beginRound(CohortFiles(str(tmp_path)))
+    chosen.cohortPath, chosen.recordPath = before
+    panel.cohort.onInspected(panel.cohort.inspection.job)
+    assert panel.ui.estimateButton.enabled
+    assert not panel.cohort.train.jobs.isBusy
+
+
+@pytest.mark.usefixtures("inspected")
 @pytest.mark.evidence  # a whole training and segmentation: minutes
 def test_the_end_of_a_round_trains_segments_the_rest_and_notes_it(
     panel, drive, wait_until, messages, tmp_path

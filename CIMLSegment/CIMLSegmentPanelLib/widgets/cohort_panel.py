@@ -67,7 +67,7 @@ class CohortPanel:
         self.table = BatchTable(ui.batchView)
         self.recent = RecentCohorts(ui.recentButton, self.onRecentChosen)
         self.hints: Mapping[str, str] = {}
-        self._isTimeWanted = False
+        self._timeWantedOf: CohortFiles | None = None  # the cohort to be trained on
         self._place = PathLabel(ui.resultsLabel)
         self._search = Portions()
         calls = CaseCalls(
@@ -150,9 +150,11 @@ class CohortPanel:
             self.rememberCohort()
             self.show()
             self.changed.emit()
-            if self._isTimeWanted and self._ui.estimateButton.enabled:
+            wanted, self._timeWantedOf = self._timeWantedOf, None
+            chosen = self._parameters()
+            isWanted = wanted is not None and wanted.path == chosen.cohortPath
+            if isWanted and self._ui.estimateButton.enabled:
                 self.train.onEstimateButton()
-            self._isTimeWanted = False
 
     def rememberCohort(self) -> None:
         """Put the cohort first in the list of recent ones, with its folders."""
@@ -168,7 +170,7 @@ class CohortPanel:
 
     def beginRound(self, files: CohortFiles) -> None:
         """Show a cohort in Train, to train and segment the rest, and say how long that takes."""
-        self._isTimeWanted = True
+        self._timeWantedOf = files
         chosen = self._parameters()
         with slicer.util.NodeModify(chosen):
             chosen.cohortPath, chosen.recordPath = files.path, files.record_path
