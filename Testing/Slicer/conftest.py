@@ -54,8 +54,11 @@ shown_module = load_module  # noqa: F405 - the fixture of the host, under anothe
 
 
 @pytest.fixture
-def load_module(shown_module):
-    """Load a module once, and show its panel with the sections open that are at first."""
+def load_module(shown_module, wait_until):
+    """Load a module once, and show its panel with the sections open that are at first.
+
+    What a test has begun ends with it: the panels are those of the next one, too.
+    """
 
     def load(path):
         panel = shown_module(path)
@@ -68,7 +71,11 @@ def load_module(shown_module):
                 boxes[name].collapsed = isCollapsed
         return panel
 
-    return load
+    yield load
+    from MultimodalWidgetsLib.job_queue import jobQueue
+
+    jobQueue().killAll()
+    wait_until(lambda: not jobQueue().jobs)
 
 
 @pytest.fixture

@@ -55,9 +55,6 @@ def panel(scene, load_module, messages):
     for name in ("segmentAdvanced", "segmentLog", "trainLog", "batchLog"):
         getattr(panel.ui, f"{name}GroupBox").collapsed = False
     yield panel
-    from MultimodalWidgetsLib.job_queue import jobQueue
-
-    jobQueue().killAll()
     panel.logic.browser.remove()
 
 

@@ -47,9 +47,6 @@ def panel(scene, load_module, messages):
     for name in ("inputs", "segment", "segments", "contributions", "train", "batch"):
         getattr(panel.ui, f"{name}CollapsibleButton").collapsed = False
     yield panel
-    from MultimodalWidgetsLib.job_queue import jobQueue
-
-    jobQueue().killAll()
     panel.logic.browser.remove()
 
 

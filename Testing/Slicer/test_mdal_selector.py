@@ -38,11 +38,7 @@ def panel(scene, load_module, messages, tmp_path):
         getattr(panel.ui, f"{name}CollapsibleButton").collapsed = False
     for name in ("advancedGroupBox", "logGroupBox"):
         getattr(panel.ui, name).collapsed = False
-    yield panel
-    panel.jobs.cancel()
-    from MultimodalWidgetsLib.job_queue import jobQueue
-
-    jobQueue().killAll()
+    return panel
 
 
 @pytest.fixture

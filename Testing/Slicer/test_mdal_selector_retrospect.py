@@ -30,11 +30,7 @@ def panel(scene, load_module, messages, tmp_path):
         getattr(panel.ui, f"{name}CollapsibleButton").collapsed = True
     for name in ("selection", "retrospect"):
         getattr(panel.ui, f"{name}CollapsibleButton").collapsed = False
-    yield panel
-    panel.retrospect.jobs.cancel()
-    from MultimodalWidgetsLib.job_queue import jobQueue
-
-    jobQueue().killAll()
+    return panel
 
 
 @pytest.fixture

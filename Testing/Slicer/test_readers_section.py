@@ -36,11 +36,7 @@ def panel(scene, load_module, messages, record):
         getattr(panel.ui, f"{name}CollapsibleButton").collapsed = True
     for name in ("selection", "readers"):
         getattr(panel.ui, f"{name}CollapsibleButton").collapsed = False
-    yield panel
-    panel.readers.jobs.cancel()
-    from MultimodalWidgetsLib.job_queue import jobQueue
-
-    jobQueue().killAll()
+    return panel
 
 
 @pytest.fixture

@@ -58,22 +58,14 @@ def mark(folder, sample):
 
 @pytest.fixture
 def selector(cache, load_module, messages):
-    yield load_module(SELECTOR)
-    kill_jobs()
+    return load_module(SELECTOR)
 
 
 @pytest.fixture
 def segmenter(selector, load_module):
     panel = load_module(SEGMENTER)
     yield panel
-    kill_jobs()
     panel.logic.browser.remove()
-
-
-def kill_jobs():
-    from MultimodalWidgetsLib.job_queue import jobQueue
-
-    jobQueue().killAll()
 
 
 @pytest.fixture
