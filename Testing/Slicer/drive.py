@@ -135,7 +135,8 @@ def _answer(path: str, messages: Any) -> None:
 def _check(widget: Any) -> None:
     if not widget.visible or not widget.enabled:
         state = "disabled" if widget.visible else "hidden"
-        msg = f"A user could not use the {state} widget {widget.className()} '{widget.objectName}'."
+        name = f"{widget.className()} '{widget.objectName}' ({widget.toolTip})"
+        msg = f"A user could not use the {state} widget {name}."
         raise AssertionError(msg)
 
 

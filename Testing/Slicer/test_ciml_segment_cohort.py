@@ -164,12 +164,12 @@ def test_a_look_that_does_not_end_well_asks_for_the_time_of_no_other_cohort(
     from MultimodalSlicerLib.cohort_files import CohortFiles
 
     chosen = panel._parameterNode
-    before = (chosen.cohortPath, chosen.recordPath)
+    before, job = (chosen.cohortPath, chosen.recordPath), panel.cohort.inspection.job
     with monkeypatch.context() as patch:
         patch.setattr(panel.cohort.inspection, "submit", lambda *_, **__: None)
         panel.cohort.beginRound(CohortFiles(str(tmp_path)))
     chosen.cohortPath, chosen.recordPath = before
-    panel.cohort.onInspected(panel.cohort.inspection.job)
+    panel.cohort.onInspected(job)
     assert panel.ui.estimateButton.enabled
     assert not panel.cohort.train.jobs.isBusy
 

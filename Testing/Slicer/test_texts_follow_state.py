@@ -168,10 +168,11 @@ def test_a_job_that_runs_is_shown_whatever_is_chosen(known, tmp_path):
     end_jobs(known, JobState.CANCELLING, [str(known.cohort)])
     known.selector.ui.cohortPathLineEdit.currentPath = str(tmp_path)
     assert known.selector.ui.statusLabel.text == "Cancelling…"
-    for section in sections(known, "selector"):
+    for section in [section for panel in JOBS for section in sections(known, panel)]:
         section.job.state = JobState.CANCELLED
         section._onStateChanged(section.job)
     assert known.selector.ui.statusLabel.text == ""
+    assert known.segmenter.ui.tryButton.enabled
 
 
 def test_a_finished_job_is_handed_over_although_its_cohort_is_not_chosen_any_more(known, tmp_path):
