@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from MDALSelectorLib.commands.opening import opened_cohort
 from MultimodalImagingLib.cohorts.cases import Cohort
 from MultimodalImagingLib.cohorts.class_labels import new_class_label, save_class_label
 from MultimodalImagingLib.cohorts.class_table import (
@@ -14,13 +15,11 @@ from MultimodalImagingLib.cohorts.class_table import (
     known_classes,
     write_class_table,
 )
-from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
 from MultimodalImagingLib.cohorts.given_classes import (
     given_texts,
     meant_classes,
     read_class_table,
 )
-from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.progress import Reporter
@@ -33,7 +32,7 @@ from MultimodalImagingLib.record.class_task import (
     task_of_names,
     write_class_task,
 )
-from MultimodalImagingLib.record.cohort_record import CohortRecord, open_record
+from MultimodalImagingLib.record.cohort_record import CohortRecord
 from MultimodalImagingLib.record.ownership import check_apart
 from MultimodalImagingLib.record.readers import default_reader
 
@@ -78,11 +77,7 @@ def run_classes(options: argparse.Namespace, reporter: Reporter) -> int:
     Raises:
         UsageError: If the cohort has no classes and none are given.
     """
-    patterns = patterns_for(options.cohort, tuple(parse_pattern(text) for text in options.modality))
-    cohort = find_cohort(options.cohort, patterns=patterns, reporter=reporter)
-    if options.record is not None:
-        check_apart(options.record, cohort.files, option="--record")
-    record = open_record(cohort.root, folder=options.record)
+    cohort, record = opened_cohort(options, reporter)
     if options.remove:
         remove_class_task(record)
         reporter.info("The cohort is one to segment again. Classes that were given are kept.")

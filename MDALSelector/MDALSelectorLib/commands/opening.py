@@ -19,6 +19,17 @@ def opened_cohort(options: argparse.Namespace, reporter: Reporter) -> tuple[Coho
         UsageError: If `options.record` lies among the images.
         CohortError: If there is no cohort.
     """
+    cohort = found_cohort(options, reporter)
+    return cohort, open_record(cohort.root, folder=options.record)
+
+
+def found_cohort(options: argparse.Namespace, reporter: Reporter) -> Cohort:
+    """Find the cohort of `options.cohort`, as `options.modality` corrects it; nothing is written.
+
+    Raises:
+        UsageError: If `options.record` lies among the images.
+        CohortError: If there is no cohort.
+    """
     rows = tuple(parse_pattern(text) for text in options.modality)
     reporter.stage("Find cases", 1)
     patterns = patterns_for(options.cohort, rows)
@@ -26,4 +37,4 @@ def opened_cohort(options: argparse.Namespace, reporter: Reporter) -> tuple[Coho
     reporter.advance()
     if options.record is not None:
         check_apart(options.record, cohort.files, option="--record")
-    return cohort, open_record(cohort.root, folder=options.record)
+    return cohort

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from MDALSelectorLib.commands.opening import found_cohort
 from MDALSelectorLib.retrospect.config import (
     CLASSIFIER,
     COMPARED,
@@ -16,15 +17,12 @@ from MDALSelectorLib.retrospect.config import (
 from MDALSelectorLib.retrospect.job_stages import retrospect_plan
 from MDALSelectorLib.retrospect.network_config import NetworkConfig
 from MultimodalImagingLib.cohorts.cases import Cohort
-from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
-from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 from MultimodalImagingLib.errors import UsageError
 from MultimodalImagingLib.jobs.command_line import add_modality_argument, spelled_as
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.class_task import read_class_task
 from MultimodalImagingLib.record.cohort_record import open_record
-from MultimodalImagingLib.record.ownership import check_apart
 
 
 def add_retrospect_arguments(parser: argparse.ArgumentParser) -> None:
@@ -171,11 +169,7 @@ def _network_config(options: argparse.Namespace) -> NetworkConfig | None:
 
 def run_retrospect_command(options: argparse.Namespace, reporter: Reporter) -> int:
     """Run the `retrospect` command; returns the exit code 0."""
-    rows = tuple(parse_pattern(text) for text in options.modality)
-    reporter.stage("Find cases", 1)
-    patterns = patterns_for(options.cohort, rows)
-    cohort = find_cohort(options.cohort, patterns=patterns, reporter=reporter)
-    reporter.advance()
+    cohort = found_cohort(options, reporter)
     options.learner = options.learner or _usual_learner(options, cohort)
     config = config_from_options(options)
     reporter.plan(retrospect_plan(cohort, config))  # loading what follows takes seconds
@@ -188,8 +182,6 @@ def run_retrospect_command(options: argparse.Namespace, reporter: Reporter) -> i
 
 def _usual_learner(options: argparse.Namespace, cohort: Cohort) -> str:
     """Return the learner for the labels that the cohort has."""
-    if options.record is not None:
-        check_apart(options.record, cohort.files, option="--record")
     record = open_record(cohort.root, folder=options.record)
     is_classified = options.labels is None and read_class_task(record) is not None
     return CLASSIFIER if is_classified else LEARNERS[0]

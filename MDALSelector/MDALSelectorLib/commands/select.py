@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
+from MDALSelectorLib.commands.opening import found_cohort
 from MDALSelectorLib.estimation.config import ESTIMATORS, EstimationConfig, EstimatorName
 from MDALSelectorLib.pairing.config import PairingConfig
 from MDALSelectorLib.retrospect.job_stages import evidence_stages
@@ -13,13 +14,10 @@ from MDALSelectorLib.selection.config import LABELLED_RULES, SelectionConfig
 from MDALSelectorLib.selection.job_stages import selection_plan
 from MDALSelectorLib.strategies import DEFAULT_STRATEGY, STRATEGIES
 from MDALSelectorLib.strategies.base import StrategyOptions
-from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
-from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
 from MultimodalImagingLib.jobs.command_line import add_modality_argument, spelled_as
 from MultimodalImagingLib.jobs.environment import same_name
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.json_entry import ConfigT, changed_config, read_settings
-from MultimodalImagingLib.record.ownership import check_apart
 
 
 def add_select_arguments(parser: argparse.ArgumentParser) -> None:
@@ -140,13 +138,7 @@ def config_from_options(options: argparse.Namespace) -> SelectionConfig:
 def run_select(options: argparse.Namespace, reporter: Reporter) -> int:
     """Run the `select` command; returns the exit code 0."""
     config = config_from_options(options)
-    rows = tuple(parse_pattern(text) for text in options.modality)
-    reporter.stage("Find cases", 1)
-    patterns = patterns_for(options.cohort, rows)
-    cohort = find_cohort(options.cohort, patterns=patterns, reporter=reporter)
-    reporter.advance()
-    if config.record is not None:
-        check_apart(config.record, cohort.files, option="--record")
+    cohort = found_cohort(options, reporter)
     later = evidence_stages(cohort, config)
     reporter.plan(selection_plan(cohort, config, later=later))  # loading what follows takes seconds
     from MDALSelectorLib.retrospect.while_labelling import evidence_while_labelling
