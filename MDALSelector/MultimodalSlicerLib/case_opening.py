@@ -61,7 +61,8 @@ def openForLabeling(
             beginWithResult(opened, result)
     finally:
         segmentation = opened.segmentationForEditing()
-        chooseInSegmentEditor(segmentation, next(iter(volumes.values())))
+        primary = volumes.get(labels.primary, next(iter(volumes.values())))
+        chooseInSegmentEditor(segmentation, primary)
         focus = labelCenter(segmentation)
         opened.layout.show(dict(list(volumes.items())[:MAX_VIEWS]), focus=focus)
 

@@ -251,6 +251,20 @@ def test_an_empty_case_has_the_labels_of_the_task_on_the_primary_image(desk, ui)
     assert not desk.case.hasUnsavedChanges()
 
 
+def test_labels_are_drawn_on_the_primary_image_whichever_comes_first(desk, ui, monkeypatch):
+    import slicer
+
+    from MultimodalSlicerLib.cohort_files import CohortFiles
+
+    images = CohortFiles.images
+    monkeypatch.setattr(CohortFiles, "images", lambda *of: {m: images(*of)[m] for m in ("CT", "PET")})
+    desk.open("case-2")
+    pet = desk.case.loader.volumes()["PET"]
+    assert desk.selector.labeling.editor.editor.sourceVolumeNode() is pet
+    module = slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+    assert module.GetSourceVolumeNode() is pet
+
+
 def test_labels_of_ones_own_are_kept_with_the_cohort(desk, ui, drive):
     """A choice that cannot be read any more is told, and made again."""
     from MultimodalImagingLib.errors import CohortError
