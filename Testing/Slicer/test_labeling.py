@@ -257,7 +257,9 @@ def test_labels_are_drawn_on_the_primary_image_whichever_comes_first(desk, ui, m
     from MultimodalSlicerLib.cohort_files import CohortFiles
 
     images = CohortFiles.images
-    monkeypatch.setattr(CohortFiles, "images", lambda *of: {m: images(*of)[m] for m in ("CT", "PET")})
+    monkeypatch.setattr(
+        CohortFiles, "images", lambda *of: {m: images(*of)[m] for m in ("CT", "PET")}
+    )
     desk.open("case-2")
     pet = desk.case.loader.volumes()["PET"]
     assert desk.selector.labeling.editor.editor.sourceVolumeNode() is pet
