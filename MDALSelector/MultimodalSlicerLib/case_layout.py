@@ -250,9 +250,11 @@ class CaseLayout:
         name = sliceNode.GetLayoutName()
         self._views[name] = _View(volume.GetID(), volume.GetName(), identity, label)
         composite = self._existing("vtkMRMLSliceCompositeNode", name)
-        with slicer.util.NodeModify(composite):
+        with slicer.util.NodeModify(composite):  # linked in all but the images
             composite.SetLinkedControl(1)
             composite.SetHotLinkedControl(1)
+            others = composite.LabelVolumeFlag | composite.LabelOpacityFlag
+            composite.SetInteractionFlagsModifier(others | composite.ForegroundOpacityFlag)
             composite.SetForegroundVolumeID(identity)
             composite.SetCompositing(composite.Alpha)
             composite.SetLabelVolumeID(None)

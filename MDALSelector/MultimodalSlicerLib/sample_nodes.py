@@ -16,6 +16,7 @@ from MultimodalImagingLib.images.stored_image import ImageFile
 from MultimodalSlicerLib.case_loader import addImage
 from MultimodalSlicerLib.cohort_nodes import MODALITY_ATTRIBUTE
 from MultimodalSlicerLib.patience import Breathe
+from MultimodalSlicerLib.slice_views import showEverywhere
 from MultimodalSlicerLib.volume_nodes import nodesOf
 
 SAMPLE_ATTRIBUTE = "CrossModal.Sample"
@@ -70,11 +71,12 @@ def addPatient(
             node = addImage(scene, name, modality, ImageFile(Path(file)), breathe=breathe)
             node.SetAttribute(SAMPLE_ATTRIBUTE, Sample.PATIENT.value)
             breathe()
+    first = patientVolumes(scene).get(FIRST_SHOWN)
+    if first is not None:
+        showEverywhere(first, breathe)
     volumes = patientVolumes(scene)
     if volumes.keys() != files.keys():
         raise ValueError(_("The scene was closed while the sample was loaded. Load it again."))
-    first = volumes.get(FIRST_SHOWN)
-    slicer.util.setSliceViewerLayers(background=first, foreground=None, label=None, fit=True)
     return volumes
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import slicer
 import vtk
 
+from MultimodalSlicerLib.patience import Breathe
 from MultimodalSlicerLib.volume_nodes import nodesOf
 
 MARGIN = 1.05  # of the view around the image
@@ -76,6 +77,23 @@ def fitSlice(
         sliceNode.JumpSliceByCentering(*centerOf(volume))
         sliceNode.JumpSliceByOffsetting(*point)
         sliceNode.UpdateMatrices()
+
+
+def showEverywhere(volume: slicer.vtkMRMLVolumeNode, breathe: Breathe) -> None:
+    """Show an image alone in all slice views, one after the other, until it leaves its scene."""
+    scene = volume.GetScene()
+    sliceNodes = {node.GetLayoutName(): node for node in nodesOf(scene, "vtkMRMLSliceNode")}
+    for composite in nodesOf(scene, "vtkMRMLSliceCompositeNode"):
+        if volume.GetScene() is not scene:
+            return
+        with slicer.util.NodeModify(composite):
+            composite.SetBackgroundVolumeID(volume.GetID())
+            composite.SetForegroundVolumeID(None)
+            composite.SetLabelVolumeID(None)
+        sliceNode = sliceNodes.get(composite.GetLayoutName())
+        if sliceNode is not None:
+            fitSlice(sliceNode, volume, centerOf(volume))
+        breathe()
 
 
 def bringInside(scene: slicer.vtkMRMLScene) -> None:

@@ -20,6 +20,7 @@ from MultimodalWidgetsLib.case_keeper import caseKeeper
 from MultimodalWidgetsLib.job_section import JobSection
 from MultimodalWidgetsLib.leaving import endGuard, guardLeaving
 from MultimodalWidgetsLib.remembered import keepOwn, takesOver
+from MultimodalWidgetsLib.room import PanelRoom
 from MultimodalWidgetsLib.setup_section import SetupSection
 from MultimodalWidgetsLib.user_place import PanelPlace, disableKeepingFocus
 from MultimodalWidgetsLib.widget_additions import followPath, handleEvents
@@ -56,6 +57,7 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
         self._parameterNodeGuiTag: int | None = None
         self._toolTips: dict[str, str] = {}
         self.place = PanelPlace(self.parent)
+        self._room = PanelRoom(self.parent)
 
     def sceneParameters(self) -> Parameters:
         """Return the parameters of the scene."""
@@ -116,6 +118,7 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
 
     def cleanup(self) -> None:
         """Let go of everything before the panel is deleted."""
+        self._room.stop()
         caseKeeper().stop()
         endGuard()
         self.jobs.cleanup()

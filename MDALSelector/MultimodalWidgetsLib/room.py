@@ -5,6 +5,32 @@ from __future__ import annotations
 import qt
 
 
+class PanelRoom(qt.QObject):
+    """Gives a panel the height that its texts need at its width.
+
+    Where a panel is shown for the second time, Qt takes the height that it had at that width
+    before: Slicer keeps the layout item of the first time, and only that one is told of changes.
+    """
+
+    def __init__(self, panel: qt.QWidget) -> None:
+        """Follow the widget of a module."""
+        qt.QObject.__init__(self)
+        self._panel = panel
+        panel.installEventFilter(self)
+
+    def stop(self) -> None:
+        """Let go of the panel."""
+        self._panel.removeEventFilter(self)
+
+    def eventFilter(self, _watched: qt.QObject, event: qt.QEvent) -> bool:
+        """Give it the height, whenever its layout, its width or what is shown changes."""
+        if event.type() in (qt.QEvent.LayoutRequest, qt.QEvent.Resize, qt.QEvent.Show):
+            height = self._panel.heightForWidth(self._panel.width)
+            if height != self._panel.minimumHeight:
+                self._panel.setMinimumHeight(max(height, 0))
+        return False
+
+
 def keepRoom(*widgets: qt.QWidget) -> None:
     """Let widgets keep their room while they are hidden."""
     for widget in widgets:

@@ -31,8 +31,8 @@ class PanelPlace:
         qt.QTimer.singleShot(0, self._scroll)
 
     def _scroll(self) -> None:
-        bar = self._bar()
-        if bar is None or not self._triesLeft:
+        bar = self._bar() if self._triesLeft else None  # the panel may be gone with the module
+        if bar is None:
             return
         self._triesLeft -= 1
         self._held = self._held + 1 if bar.value == self._value else 0

@@ -178,6 +178,8 @@ def outside(widget: Any) -> list[str]:
     scrolls = parent is not None and parent.inherits("QScrollArea")
     found = []
     for part in children(widget):
+        if part.className() == "ctkSizeGrip":
+            continue  # CTK itself places it a pixel over the edge
         box = part.geometry
         isOut = box.left() < 0 or box.right() >= widget.width
         if not scrolls:

@@ -315,6 +315,19 @@ def test_nothing_jumps_in_ciml_segment(segment_walk, check):
     assert not found, "\n".join(found)
 
 
+def test_a_panel_that_comes_back_grows_with_what_it_shows(panel, segmenter, check):
+    import slicer
+
+    sections = [getattr(panel.ui, n) for n in dir(panel.ui) if n.endswith("CollapsibleButton")]
+    for module in ("CIMLSegment", "MDALSelector"):
+        slicer.util.selectModule(module)
+    for isCollapsed in (True, False):
+        for section in sections:
+            section.collapsed = isCollapsed
+        check.show_at(panel, USUAL)
+    assert panel.parent.height >= panel.parent.heightForWidth(panel.parent.width)
+
+
 @pytest.fixture
 def bad_layout(host):
     """A widget whose parts overlap, stick out, are squashed and cut off."""

@@ -649,6 +649,20 @@ def test_a_map_that_is_deleted_is_no_longer_in_the_header(desk, scene):
     assert [view.GetLayoutLabel() for view, *_ in shown_views(scene)] == before
 
 
+@pytest.mark.parametrize("layer", ["Background", "Foreground"])
+def test_an_image_that_is_chosen_in_a_view_stays_out_of_the_others(desk, scene, layer):
+    """Although they are linked; a choice is also what Slicer sees when an image is renamed."""
+    desk.open("case-1")
+    (_, first, _), (_, second, _) = shown_views(scene)
+    before = getattr(second, f"Get{layer}VolumeID")()
+    other = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "other")
+    first.SetInteractionFlags(getattr(first, f"{layer}VolumeFlag"))
+    first.InteractingOn()
+    getattr(first, f"Set{layer}VolumeID")(other.GetID())
+    first.InteractingOff()
+    assert getattr(second, f"Get{layer}VolumeID")() == before
+
+
 @pytest.mark.parametrize("change", ["delete", "rename", "replace", "empty", "swap"])
 def test_headers_name_what_the_views_show(desk, scene, change):
     import slicer

@@ -46,6 +46,26 @@ def test_a_panel_is_scrolled_where_it_was_when_one_comes_back(desk, wait_until, 
     assert bar_of(panel).value == 311
 
 
+def test_a_panel_that_was_left_is_not_asked_for_its_place(host):
+    """When the application ends, it is gone before the next try."""
+    import slicer
+
+    from MultimodalWidgetsLib.user_place import PanelPlace
+
+    class Panel:
+        def parentWidget(self):
+            asked.append(1)
+
+    asked = []
+    place = PanelPlace(Panel())
+    place._value = 311
+    place.bringBack()
+    place.keep()
+    asked.clear()
+    slicer.app.processEvents()
+    assert asked == []
+
+
 def test_row_and_scroll_position_of_the_list_stay_after_a_refresh(desk, wait_until):
     from runs import write_run
 

@@ -94,6 +94,7 @@ class SegmentEditorBox:
         self.editor.setAutoShowSourceVolumeNode(False)
         self.editor.setSegmentationNodeSelectorVisible(False)
         self.editor.setSwitchToSegmentationsButtonVisible(False)
+        self.editor.setShow3DButtonVisible(False)  # no 3D view is beside the images
         self._parameters()
         self.editor.setMRMLScene(slicer.mrmlScene)
         self._box.layout().addWidget(self.editor)

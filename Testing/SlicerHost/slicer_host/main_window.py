@@ -9,6 +9,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDockWidget,
     QLayout,
+    QLayoutItem,
     QMainWindow,
     QScrollArea,
     QSizePolicy,
@@ -56,14 +57,15 @@ class qSlicerModuleSelectorToolBar(QToolBar):
 class ModulePanel(QWidget):
     """Holds the panel of the selected module, with enter and exit.
 
-    As in the application, a panel never gets narrower than its size hint, and never scrolls
-    sideways.
+    As in the application, a panel never gets narrower than its size hint, never scrolls sideways,
+    and its layout item stays when it goes: a panel that is shown again has the heights of before.
     """
 
     def __init__(self, manager: Any) -> None:
         super().__init__()
         self._manager = manager
         self._shown: Any = None
+        self._left: list[QLayoutItem] = []
         self._contents = QWidget()
         inner = QVBoxLayout(self._contents)
         inner.setContentsMargins(0, 0, 0, 0)
@@ -87,7 +89,8 @@ class ModulePanel(QWidget):
         if self._shown is not None:
             self._shown.exit()
             self._shown.removeEventFilter(self)
-            self._contents.layout().removeWidget(self._shown)
+            layout = self._contents.layout()
+            self._left.append(layout.takeAt(layout.indexOf(self._shown)))
             self._shown.hide()
             self._shown.setParent(None)
         self._shown = widget

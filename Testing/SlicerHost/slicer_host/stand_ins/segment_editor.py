@@ -6,7 +6,14 @@ from typing import Any
 
 import slicer
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QApplication, QFormLayout, QMainWindow, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QFormLayout,
+    QHBoxLayout,
+    QMainWindow,
+    QPushButton,
+    QWidget,
+)
 
 from slicer_host.stand_ins.mrml_base import Observation, qMRMLWidget
 from slicer_host.stand_ins.node_combo_box import qMRMLNodeComboBox
@@ -18,6 +25,7 @@ KEYS = (
     *("Esc", "Space", "Z", "Ctrl+Z", "Y", "Ctrl+Y", "Ctrl+Shift+Z"),
     *("Q", "W", "/", "*", ",", ".", ">", "<", "I"),
 )
+WIDTHS = (80, 89, 132)  # of the buttons in the application, pixels
 
 
 class qMRMLSegmentEditorWidget(qMRMLWidget):
@@ -35,6 +43,13 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         self._form = QFormLayout(self)
         self._form.addRow("Segmentation:", self._segmentations)
         self._form.addRow("Source volume:", self._volumes)
+        row, self._show3D = QHBoxLayout(), QPushButton("Show 3D")
+        for button, width in zip(
+            (QPushButton("Add"), QPushButton("Remove"), self._show3D), WIDTHS, strict=True
+        ):
+            button.setMinimumWidth(width)
+            row.addWidget(button)
+        self._form.addRow(row)
         self._segmentations.currentNodeChanged.connect(self.setSegmentationNode)
         self._volumes.currentNodeChanged.connect(self.setSourceVolumeNode)
 
@@ -53,6 +68,9 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
 
     def setMaximumNumberOfUndoStates(self, _maximum: int) -> None:
         """Nothing is ever done here that could be undone."""
+
+    def setShow3DButtonVisible(self, isVisible: bool) -> None:
+        self._show3D.setVisible(isVisible)
 
     def setSwitchToSegmentationsButtonVisible(self, _isVisible: bool) -> None:
         """There is no such button here."""
