@@ -6,6 +6,7 @@ Must not import Qt.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from slicer.i18n import tr as _
 
@@ -85,6 +86,12 @@ def agreementArguments(parameters: MDALSelectorParameterNode, sharePercent: int)
 def consensusArguments(parameters: MDALSelectorParameterNode, method: str) -> list[str]:
     """Return the command that makes the consensus of all cases with several readers."""
     return _command("consensus", parameters, ["--method", method])
+
+
+def pageArguments(parameters: MDALSelectorParameterNode, record: Path) -> list[str]:
+    """Return the command that writes the page of the labeling into the folder of its record."""
+    chosen = [] if parameters.recordPath else ["--record", str(record)]
+    return _command("report", parameters, chosen)
 
 
 def _command(name: str, parameters: MDALSelectorParameterNode, options: list[str]) -> list[str]:

@@ -150,7 +150,7 @@ EXAMPLES = (
         )
     ),
     Example((MDAL, "import", "{cohort}", "{manifest}")),
-    Example((MDAL, "report", "{labelled}", "--record", "{record}")),
+    Example((MDAL, "report", "{labelled}", "--record", "{record}", "--modality", "ct=CT")),
     Example(
         (
             *(MDAL, "select", "{cohort}", "--budget", "2", "--strategy", "EpistemicMD"),

@@ -10,7 +10,7 @@ from plain_text import tool_tip
 
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "MDALSelector" / "MDALSelector.py"
-BUTTONS = ("testButton", "agreementButton", "consensusButton")
+BUTTONS = ("testButton", "agreementButton", "consensusButton", "labelingPageButton")
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +123,28 @@ def test_readers_are_compared_and_agree_on_a_consensus(
     drive.click(ui.consensusButton)
     wait_until(lambda: not panel.readers.jobs.isBusy, 120.0)
     assert consensus_place("case00", record).is_file()
+
+
+def test_the_page_of_the_labeling_is_written_and_opened(
+    panel, know, drive, wait_until, monkeypatch, tmp_path
+):
+    """Also where nobody has labeled anything: the record in the cohort does not exist yet."""
+    import qt
+    from runs import write_small_cohort
+
+    opened = []
+    monkeypatch.setattr(
+        qt.QDesktopServices, "openUrl", lambda url: opened.append(Path(url.toLocalFile()))
+    )
+    for path in (panel.ui.recordPathLineEdit.currentPath, ""):
+        panel.ui.recordPathLineEdit.currentPath = path
+        cohort = write_small_cohort(tmp_path / f"cohort-{bool(path)}")
+        know(cohort)
+        drive.click(panel.ui.labelingPageButton)
+        wait_until(lambda: not panel.readers.jobs.isBusy, 120.0)
+        record = Path(path) if path else cohort / ".crossmodal"
+        assert opened.pop() == record / "labeling.html"
+        assert "3 cases" in (record / "labeling.html").read_text(encoding="utf-8")
 
 
 def test_open_next_brings_a_labeled_case_back_without_its_label(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from MDALSelectorLib.retrospect.run_files import JSON_NAME as RETROSPECTIVE_NAME
 from MultimodalImagingLib.cohorts.cohort import find_cohort, patterns_for
+from MultimodalImagingLib.cohorts.modality_patterns import parse_pattern
+from MultimodalImagingLib.jobs.command_line import add_modality_argument
 from MultimodalImagingLib.jobs.progress import Reporter
 from MultimodalImagingLib.record.cohort_record import (
     FILE_NAME,
@@ -26,6 +28,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         " for how far its labeling has come and whether to go on",
     )
     parser.add_argument("--record", type=Path, help="folder of the cohort's record")
+    add_modality_argument(parser)
 
 
 def run_report(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -60,7 +63,7 @@ def _labeling_page(options: argparse.Namespace, reporter: Reporter) -> Path:
     from MDALSelectorLib.labeling.page import write_labeling_page
 
     reporter.stage("Find cases", 1)
-    patterns = patterns_for(options.folder, ())
+    patterns = patterns_for(options.folder, tuple(parse_pattern(text) for text in options.modality))
     cohort = find_cohort(options.folder, patterns=patterns, reporter=reporter)
     reporter.advance()
     record = open_record(cohort.root, folder=options.record)

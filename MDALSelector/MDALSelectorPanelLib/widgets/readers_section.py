@@ -1,4 +1,4 @@
-"""Cases that are set aside for testing, and the section "Readers": agreement and consensus."""
+"""Cases that are set aside for testing, and the section "Readers": agreement, consensus, page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -17,6 +18,7 @@ from MultimodalSlicerLib.reader_commands import (
     consensusArguments,
     defaultNumber,
     evaluationArguments,
+    pageArguments,
     readersFacts,
 )
 from MultimodalSlicerLib.selection_parameters import MDALSelectorParameterNode
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class ReadersSection:
-    """Sets cases aside, compares readers and makes their consensus.
+    """Sets cases aside, compares readers, makes their consensus and the page of the labeling.
 
     Attributes:
         changed: Emitted when buttons have to be looked at again.
@@ -64,6 +66,7 @@ class ReadersSection:
             "testButton": self.onTestButton,
             "agreementButton": self.onAgreementButton,
             "consensusButton": self.onConsensusButton,
+            "labelingPageButton": self.onPageButton,
         }
 
     def follow(self, parameters: MDALSelectorParameterNode) -> None:
@@ -105,6 +108,7 @@ class ReadersSection:
             "testButton": problem or missing or ("" if isMore else noMore.format(n=n)),
             "agreementButton": problem,
             "consensusButton": problem,
+            "labelingPageButton": problem,
         }
 
     def onTestButton(self) -> None:
@@ -128,6 +132,13 @@ class ReadersSection:
             parameters = self._logic.getParameterNode()
             self._submit(consensusArguments(parameters, method), _("Consensus of {cohort}"))
 
+    def onPageButton(self) -> None:
+        """Write the page of the labeling."""
+        with slicer.util.tryWithErrorDisplay(_("The page could not be written.")):
+            parameters = self._logic.getParameterNode()
+            record = self._logic.files().record.folder
+            self._submit(pageArguments(parameters, record), _("Page of {cohort}"))
+
     def _onNumber(self, _number: int) -> None:
         self.changed.emit()
 
@@ -136,7 +147,10 @@ class ReadersSection:
         job = BackgroundProcess(arguments, title=title, owner=MODULE, needs=QUICK_LOOK)
         self.jobs.submit(job, self._onDone, about=job.arguments[2:3])
 
-    def _onDone(self, _job: BackgroundProcess) -> None:
+    def _onDone(self, job: BackgroundProcess) -> None:
+        page = (job.result or {}).get("report")
+        if page is not None:
+            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(page)))
         self._known = ()
         self.noted.emit()
         self.changed.emit()
