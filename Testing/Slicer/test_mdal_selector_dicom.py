@@ -25,9 +25,10 @@ def database(host, patients):
     """The application's database with three patients; empty again and closed after the test."""
     import slicer
 
-    database = slicer.dicomDatabase
-    wasOpen = database.isOpen
-    if wasOpen:
+    database = getattr(slicer, "dicomDatabase", None)
+    if database is None:
+        pytest.skip("The application was built without DICOM.")
+    if database.isOpen:
         pytest.skip("This application has a database of its own.")
     database.openDatabase(":memory:")
     for path in sorted(patients.rglob("IM*")):
@@ -111,15 +112,17 @@ def test_a_folder_with_something_else_is_refused(panel, database, messages, wait
 def test_without_a_database_the_button_says_what_to_do(panel):
     import slicer
 
-    if slicer.dicomDatabase.isOpen:
+    database = getattr(slicer, "dicomDatabase", None)  # none where it was built without DICOM
+    if database is not None and database.isOpen:
         pytest.skip("This application has a database of its own.")
     panel.updateButtons()
     assert not panel.ui.dicomButton.enabled
     assert "DICOM database is not open" in panel.ui.dicomButton.toolTip
-    slicer.dicomDatabase.openDatabase(":memory:")
-    panel.updateButtons()
-    assert "Import DICOM files in the module DICOM first" in panel.ui.dicomButton.toolTip
-    slicer.dicomDatabase.closeDatabase()
+    if database is not None:
+        database.openDatabase(":memory:")
+        panel.updateButtons()
+        assert "Import DICOM files in the module DICOM first" in panel.ui.dicomButton.toolTip
+        database.closeDatabase()
 
 
 def test_correcting_a_series_changes_the_next_inspection(
