@@ -29,6 +29,7 @@ from MDALSelectorPanelLib.widgets.retrospect_section import RetrospectSection
 from MDALSelectorPanelLib.widgets.within_choice import WithinChoice
 from MultimodalImagingLib.record.cohort_record import CaseState
 from MultimodalSlicerLib.case_results import ChosenCase
+from MultimodalSlicerLib.cohort_nodes import isOpened
 from MultimodalSlicerLib.plurals import byNumber
 from MultimodalSlicerLib.selection_parameters import (
     Device,
@@ -359,7 +360,8 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
     def onNodeRemoved(self, _caller: object, _event: object, node: slicer.vtkMRMLNode) -> None:
         """Look a moment later at what the panel lacks without a node that somebody deletes."""
         super().onNodeRemoved(_caller, _event, node)
-        if node.GetAttribute(MAP_ATTRIBUTE) and not slicer.mrmlScene.IsClosing():
+        isOfCase = isOpened(node) and not self.logic.case.isOpening
+        if (node.GetAttribute(MAP_ATTRIBUTE) or isOfCase) and not slicer.mrmlScene.IsClosing():
             qt.QTimer.singleShot(0, self.updateButtons)
 
     def showHelpers(self) -> None:

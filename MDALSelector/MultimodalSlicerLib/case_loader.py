@@ -67,17 +67,23 @@ class CaseLoader:
     @property
     def caseID(self) -> str:
         """The case that is open; empty if there is none."""
-        nodes = self._ownNodes()
+        nodes = self.nodes()
         return nodes[0].GetAttribute(CASE_ATTRIBUTE) if nodes else ""
+
+    def nodes(self) -> list[slicer.vtkMRMLNode]:
+        """Return images and labels of the open case."""
+        classes = ("vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode")
+        nodes = [n for name in classes for n in nodesOf(self._scene, name)]
+        return [node for node in nodes if isOpened(node)]
 
     def volumes(self) -> dict[str, slicer.vtkMRMLScalarVolumeNode]:
         """Return the images of the open case by modality."""
-        nodes = (node for node in self._ownNodes() if node.IsA("vtkMRMLScalarVolumeNode"))
+        nodes = (node for node in self.nodes() if node.IsA("vtkMRMLScalarVolumeNode"))
         return {node.GetAttribute(MODALITY_ATTRIBUTE): node for node in nodes}
 
     def segmentation(self) -> slicer.vtkMRMLSegmentationNode | None:
         """Return the labels of the open case; `None` if it has none yet."""
-        nodes = (node for node in self._ownNodes() if node.IsA("vtkMRMLSegmentationNode"))
+        nodes = (node for node in self.nodes() if node.IsA("vtkMRMLSegmentationNode"))
         return next(nodes, None)
 
     def open(
@@ -129,7 +135,7 @@ class CaseLoader:
     def close(self) -> None:
         """Remove the nodes of the open case, and its folder if nothing else is in it."""
         hierarchy = subjectHierarchy(self._scene)
-        nodes = self._ownNodes()
+        nodes = self.nodes()
         folders = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) for node in nodes}
         for node in nodes:
             if node.GetScene() is self._scene:  # events are handled in between
@@ -197,11 +203,6 @@ class CaseLoader:
             else:
                 nameAfterFile(node, f"{caseID} {node.GetAttribute(MODALITY_ATTRIBUTE)}")
                 setLabelFile(node, place)
-
-    def _ownNodes(self) -> list[slicer.vtkMRMLNode]:
-        classes = ("vtkMRMLScalarVolumeNode", "vtkMRMLSegmentationNode")
-        nodes = [n for name in classes for n in nodesOf(self._scene, name)]
-        return [node for node in nodes if isOpened(node)]
 
 
 def addImage(

@@ -21,6 +21,7 @@ from MultimodalSlicerLib.cohort_nodes import letGoOfFileIfChanged
 from MultimodalSlicerLib.label_contents import SegmentContent, areAlike, contentsOf
 from MultimodalSlicerLib.node_observer import NodeObserver
 from MultimodalSlicerLib.patience import Breathe
+from MultimodalSlicerLib.segment_editor import leaveSegmentEditors
 from MultimodalSlicerLib.volume_nodes import removeNode
 
 VIEW_PREFIX = "CrossModal"
@@ -117,6 +118,7 @@ class OpenCase(CaseLabels):
         self.notes.tell(self.breathe)
         for call in tuple(self.aboutToClose):
             call()
+        leaveSegmentEditors(self._scene, self.loader.nodes())
         self.layout.restore()
         self._removeResults()
 

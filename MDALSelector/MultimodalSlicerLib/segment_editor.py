@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import slicer
 
@@ -56,3 +56,20 @@ def chooseInSegmentEditor(
     node.SetAndObserveSourceVolumeNode(volume)
     for view, layers in kept.items():
         setLayers(view, layers)
+
+
+def leaveSegmentEditors(scene: slicer.vtkMRMLScene, nodes: Collection[slicer.vtkMRMLNode]) -> None:
+    """Let all segment editors go of nodes that are about to be removed.
+
+    They would take other images for the source volume by themselves, which Slicer logs as an error
+    once there is no segmentation.
+
+    Args:
+        scene: The scene.
+        nodes: The nodes.
+    """
+    for editor in nodesOf(scene, CLASS_NAME):
+        if editor.GetSourceVolumeNode() in nodes:  # first: its list is not followed without labels
+            editor.SetAndObserveSourceVolumeNode(None)
+        if editor.GetSegmentationNode() in nodes:
+            editor.SetAndObserveSegmentationNode(None)

@@ -210,6 +210,21 @@ def test_labels_without_a_voxel_are_saved_only_if_that_is_meant(desk, ui, drive,
     assert desk.case.loader.caseID == "case-3"
 
 
+def test_labels_that_are_deleted_in_the_scene_cannot_be_saved(desk, ui, scene):
+    import slicer
+    from plain_text import tool_tip
+
+    desk.open("case-2")
+    paint(labels(desk))
+    assert ui.saveLabelButton.enabled
+    scene.RemoveNode(labels(desk))
+    slicer.app.processEvents()
+    for button in (ui.saveLabelButton, ui.saveNextButton):
+        assert not button.enabled
+        assert "no labels yet" in tool_tip(button)
+    assert not ui.editorWidget.visible
+
+
 def test_four_clicks_lead_from_an_empty_scene_to_the_first_saved_label(
     scene, load_module, messages, wait_until, cohort, tmp_path
 ):

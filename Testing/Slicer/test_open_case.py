@@ -619,6 +619,36 @@ def test_a_map_over_a_case_goes_before_the_next_case(desk, scene, isSideBySide, 
     assert not desk.segmenter.logic.browser.overlay.former
 
 
+def test_segment_editors_let_go_of_a_case_before_its_nodes_go(desk, scene, drive):
+    """Else they take other images by themselves, and Slicer logs an error."""
+    import slicer
+    import vtk
+
+    held = []
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def look(_scene, _event, node):
+        editors = slicer.util.getNodesByClass("vtkMRMLSegmentEditorNode")
+        for editor in editors:
+            if node in (editor.GetSegmentationNode(), editor.GetSourceVolumeNode()):
+                held.append((editor.GetSingletonTag(), node.GetName()))
+
+    desk.open("case-2")
+    drive.click(desk.selector.ui.segmentEditorButton)
+    slicer.util.selectModule("MDALSelector")
+    tag = scene.AddObserver(scene.NodeAboutToBeRemovedEvent, look)
+    try:
+        desk.open("case-3")
+        editor = scene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+        assert editor.GetSegmentationNode() is labels(desk)
+        desk.selector.onCloseCaseButton()
+    finally:
+        scene.RemoveObserver(tag)
+    assert held == []
+    assert editor.GetSegmentationNode() is None
+    assert editor.GetSourceVolumeNode() is None
+
+
 def test_images_renamed_before_a_map_is_shown_are_named_in_the_headers(desk, scene):
     import slicer
 
