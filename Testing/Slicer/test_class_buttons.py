@@ -172,3 +172,31 @@ def test_with_the_mark_a_click_goes_on_and_undo_reaches_the_case_before(desk, dr
     assert desk.case.loader.caseID == second
     drive.click(box.goOn)
     assert messages.messages == []
+
+
+def test_a_class_that_is_chosen_again_stays_pressed(desk, drive, messages):
+    ui, box = desk.selector.ui, desk.selector.labeling.classes.buttons
+    drive.click(ui.openNextButton)
+    for _time in range(2):
+        drive.click(box.buttons[1])
+        assert [button.checked for button in box.buttons] == [False, True, False]
+    assert given(desk) == {desk.case.loader.caseID: "A & B"}
+
+
+def test_a_class_that_cannot_be_saved_is_not_pressed(desk, drive, messages, monkeypatch):
+    from slicer_host import errors
+
+    from MDALSelectorPanelLib.nodes import class_reading
+    from MultimodalImagingLib.errors import CrossModalError
+
+    def full(*_arguments):
+        msg = "The disk is full."
+        raise CrossModalError(msg)
+
+    ui, box = desk.selector.ui, desk.selector.labeling.classes.buttons
+    drive.click(ui.openNextButton)
+    monkeypatch.setattr(class_reading, "save_class_label", full)
+    with errors.expected(CrossModalError):
+        drive.click(box.buttons[1])
+    assert not any(button.checked for button in box.buttons)
+    assert "The disk is full." in messages.messages[0]

@@ -32,7 +32,12 @@ from MultimodalImagingLib.cohorts.given_classes import (
     read_class_table,
 )
 from MultimodalImagingLib.cohorts.modality_patterns import ModalityPatterns
-from MultimodalImagingLib.cohorts.saved_labels import changed_elsewhere
+from MultimodalImagingLib.cohorts.reader_labels import reader_label_place
+from MultimodalImagingLib.cohorts.saved_labels import (
+    changed_elsewhere,
+    new_saved_label,
+    note_saved_label,
+)
 from MultimodalImagingLib.errors import CohortError, CrossModalError, ModelError, UsageError
 from MultimodalImagingLib.jobs.progress import NullReporter
 from MultimodalImagingLib.record import locks
@@ -250,6 +255,18 @@ def test_undo_of_one_reader_leaves_the_case_labeled_by_another(record: CohortRec
     save_class_label(record, label)
     assert take_back_class_label(record, label, None).of("a") is CaseState.LABELLED
     assert read_class_labels(record, TASK).that_count == {"a": "benign"}
+
+
+def test_undo_leaves_a_case_labeled_that_has_a_segmentation(record: CohortRecord) -> None:
+    file = reader_label_place("a", "AB", record)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"labels")
+    note_saved_label(record, new_saved_label("a", "AB", file, record))
+    label = new_class_label("a", "AB", "benign")
+    save_class_label(record, label)
+    states = take_back_class_label(record, label, None)
+    assert states.of("a") is CaseState.LABELLED
+    assert set(states.labels["a"]) == {"AB"}
 
 
 def test_undo_leaves_what_was_changed_elsewhere(record: CohortRecord) -> None:

@@ -104,12 +104,13 @@ class ClassBox:
         reading = self._reading
         if reading is None or not reading.case_id:
             return
-        isSaved = False
-        with slicer.util.tryWithErrorDisplay(_("The class was not saved.")):
-            reading.choose(name)
-            isSaved = True
+        try:
+            with slicer.util.tryWithErrorDisplay(_("The class was not saved.")):
+                reading.choose(name)
+        finally:  # a click lets a button go that was pressed, and presses one if this fails
+            self.update(reading.case_id)
         self._section.classGiven(reading.case_id)
-        if isSaved and self.buttons.goOn.checked:
+        if self.buttons.goOn.checked:
             self._section.onOpenNextButton()
 
     def _onUndone(self) -> None:

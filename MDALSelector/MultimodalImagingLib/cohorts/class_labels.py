@@ -250,7 +250,8 @@ def take_back_class_label(
         own.pop(class_key(path), None)
         changed = replace(current, labels={**current.labels, given.case_id: own})
         entry = current.entries.get(given.case_id)
-        if entry is None or others or entry.state is not CaseState.LABELLED:
+        is_labeled = bool(others or own)  # by another reader, or there is a segmentation
+        if entry is None or is_labeled or entry.state is not CaseState.LABELLED:
             return changed
         return with_states(changed, {given.case_id: entry.former})
 
