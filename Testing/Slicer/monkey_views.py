@@ -136,10 +136,12 @@ class Clicker(Reader):
         import slicer
 
         from MultimodalSlicerLib.label_contents import areAlike
+        from MultimodalSlicerLib.segment_nodes import setShown
 
         if not self.reach(self.ui.editorWidget):
             return False
         editor, effect = self.desk.selector.labeling.editor.editor, self.random.choice(EFFECTS)
+        setShown(self.desk.case.loader.segmentation(), True)  # else Slicer asks in a box of its own
         before = self.memory().contents
         if effect in BACK:
             button = slicer.util.findChild(editor, f"{effect}Button")
