@@ -36,7 +36,7 @@ class OpenCase(CaseLabels):
         aboutToClose: Called before the nodes of a case go.
         sceneCloses: Called before the scene is closed, while labels have unsaved changes.
         offered: Results of single cases that were segmented in this scene, by their image files.
-        isOpening: Whether a case is being opened just now, with events handled meanwhile.
+        isOpening: Whether a case is being opened or closed just now, with events handled meanwhile.
     """
 
     def __init__(self, scene: slicer.vtkMRMLScene) -> None:
@@ -99,8 +99,12 @@ class OpenCase(CaseLabels):
 
     def close(self) -> None:
         """Remove what was opened; the views are as they were before."""
-        self._leaveViews()
-        self.loader.close()
+        wasOpening, self.isOpening = self.isOpening, True
+        try:
+            self._leaveViews()
+            self.loader.close()
+        finally:
+            self.isOpening = wasOpening
         self._takeOver()
 
     def addResult(self, node: slicer.vtkMRMLSegmentationNode) -> None:

@@ -15,7 +15,16 @@ JOBS = (
     *("resetNames", "try", "round", "endRound", "estimate", "test", "agreement", "consensus"),
 )
 DIALOGS = (
-    *("manifest", "recent", "export", "openReport", "retrospectPage", "showResults", "dicom"),
+    *(
+        "manifest",
+        "recent",
+        "export",
+        "openReport",
+        "retrospectPage",
+        "labelingPage",
+        "showResults",
+        "dicom",
+    ),
     *("included", "startIncluded", "neighbour"),
 )
 LEAVING = (
