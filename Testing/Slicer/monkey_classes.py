@@ -27,7 +27,7 @@ class Classifier(Clicker):
             self.skip_case: 2, self.undo: 2, self.change_reader: 3, self.others_claim: 1,
             self.close_scene: 0.4, self.change_module: 3, self.click_button: 3, self.press_key: 3,
             self.click_row: 3, self.choose_entry: 1, self.paint_labels: 1,
-            self.begin_anew: 0.7,
+            self.begin_anew: 1.5,
         }  # fmt: skip
 
     def choose_class(self) -> bool:

@@ -9,6 +9,7 @@ from monkey_others import OTHER, Others
 from slicer_host.save_dialog import save, save_rows
 
 READERS = ("MK", "mk", "AB")
+REOPENS = 0.8  # how often a case is opened again at once after a crash
 
 
 class Reader(Others):
@@ -21,7 +22,7 @@ class Reader(Others):
             self.open_next: 2, self.go_back: 2, self.save_next: 3, self.save_label: 3,
             self.skip_case: 2, self.undo: 2, self.paint_labels: 9, self.own_save: 1,
             self.slicers_save: 1.5, self.look_at_save: 0.5, self.edit_labels: 1,
-            self.keep_work: 2, self.crash: 1, self.take_kept: 1.5, self.drop_kept: 0.7,
+            self.keep_work: 2, self.crash: 2, self.take_kept: 3, self.drop_kept: 1.5,
             self.change_start: 1.5, self.change_reader: 1.5, self.delete_labels: 0.7,
             self.close_scene: 0.4,
         }  # fmt: skip
@@ -295,6 +296,8 @@ class Reader(Others):
         self.labels.isLeft(memory)
         self.desk.selector.showRecord()
         self.desk.selector.updateButtons()
+        if self.random.random() < REOPENS:
+            self.leave(lambda: self.desk.open(memory.case))
         return True
 
     def take_kept(self) -> bool:

@@ -17,7 +17,7 @@ class Others(Monkey):
         """Return the actions with their weights."""
         return {
             self.others_label: 0.5, self.others_claim: 0.6, self.others_overwrite: 0.7,
-            self.set_aside: 0.5, self.begin_anew: 0.7,
+            self.set_aside: 0.5, self.begin_anew: 2.5,
         }  # fmt: skip
 
     def others_label(self) -> bool:
