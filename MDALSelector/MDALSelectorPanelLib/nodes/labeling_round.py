@@ -61,7 +61,8 @@ def roundText(done: Round, *, isClassified: bool = False) -> str:
     if done.meanLooking_s is not None:
         parts.append(_("{time} on average").format(time=durationText(done.meanLooking_s)))
     sentence = _("{text}.").format(text=", ".join(parts))
-    return sentence if isClassified else f"{sentence} {trainingOffer(done)}".strip()
+    offer = "" if isClassified else trainingOffer(done)
+    return " ".join(filter(None, (sentence, offer)))
 
 
 def endText(done: Round, *, isClassified: bool = False) -> str:
@@ -70,7 +71,7 @@ def endText(done: Round, *, isClassified: bool = False) -> str:
     if not done.isSelected:
         text = _("All {all} cases of the cohort are done: {n} labeled, {skipped} skipped.")
     text = text.format(all=done.nCases, n=done.nLabelled, skipped=done.nSkipped)
-    return f"{text} {_nextStep(done, isClassified=isClassified)}".strip()
+    return " ".join(filter(None, (text, _nextStep(done, isClassified=isClassified))))
 
 
 def _nextStep(done: Round, *, isClassified: bool) -> str:
