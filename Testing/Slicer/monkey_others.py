@@ -74,7 +74,9 @@ class Others(Monkey):
         isThere = memory.file is not None and memory.file.is_file()
         if not isThere or memory.file in self.labels._untold or self.case not in CASES:
             return False
-        if areAlike(readContents(self.scene, source), memory.contents):
+        theirs = readContents(self.scene, source)
+        known = (memory.contents, readContents(self.scene, memory.file))  # a draft saved as it was
+        if any(areAlike(theirs, contents) for contents in known):
             return False
         button = self.ui.saveLabelButton
         if not self.reach(button) or isEmpty(self.desk.case.loader.segmentation()):
