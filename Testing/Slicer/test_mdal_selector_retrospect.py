@@ -218,11 +218,13 @@ def test_a_run_goes_from_the_labels_to_the_strategy_of_the_next_selection(
 def test_cancel_ends_a_run_and_start_goes_on_in_its_folder(
     panel, know, drive, wait_until, cohort, tmp_path
 ):
+    from MDALSelectorLib.retrospect.run_files import is_unfinished
+
     know(cohort)
     quick(panel.ui)
     drive.click(panel.ui.retrospectButton)
     jobs, runs = panel.retrospect.jobs, tmp_path / "record" / "runs"
-    wait_until(lambda: jobs.job.progress is not None and runs.is_dir(), 120.0)
+    wait_until(lambda: any(map(is_unfinished, runs.glob("*"))), 120.0)
     drive.click(panel.ui.retrospectCancelButton)
     wait_until(lambda: not jobs.isBusy, 2.5)
     assert panel.ui.retrospectStatusLabel.text == "Cancelled."

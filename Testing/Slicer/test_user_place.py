@@ -117,7 +117,7 @@ def test_after_close_case_no_key_presses_another_button(desk, drive):
     assert focused is None or focused.className() != "QPushButton"
 
 
-def test_after_removing_an_overlay_no_key_deletes_maps(desk, results, drive):
+def test_after_removing_an_overlay_no_key_deletes_maps(desk, results, drive, messages):
     import slicer
 
     desk.know(results)
@@ -129,8 +129,11 @@ def test_after_removing_an_overlay_no_key_deletes_maps(desk, results, drive):
         drive.click_cell(panel.ui.shareTable, 0, 1)
     assert button.enabled
     button.setFocus()
+    presses = []
+    button.connect("clicked()", lambda: presses.append(panel.logic.browser.shown))
     drive.press(button, "Space")
-    assert not button.enabled
+    browser = panel.logic.browser
+    assert not button.enabled, (presses, browser.shown, browser.overlay.former, messages.messages)
     focused = slicer.app.focusWidget()
     assert focused is None or focused.className() != "QPushButton"
 
