@@ -8,14 +8,18 @@ import torch
 from torch.nn import functional as F
 
 from CIMLSegmentLib.inference.result_maps import (
+    OutputSpace,
+    attention_maps,
     information_on_output_grid,
     mean_over_levels,
     on_output_grid,
     predictive_entropy,
     sum_over_levels,
 )
+from CIMLSegmentLib.inference.sliding_window import WindowedOutput
 from CIMLSegmentLib.inference.window_box import WindowBox, body_box
 from CIMLSegmentLib.network.network import MessageKey
+from CIMLSegmentLib.task.task_io import load_task
 from MultimodalImagingLib.images.geometry import Grid, Volume
 
 IDENTITY = tuple(np.eye(3).ravel())
@@ -59,6 +63,30 @@ def test_attention_is_the_mean_over_levels() -> None:
     }
     shown = mean_over_levels(maps, subtask="task", auxiliary="A", box=WHOLE)
     assert np.allclose(shown.array, 0.5)
+
+
+def test_attention_is_0_in_the_air_of_its_own_auxiliary_also_where_the_box_leaves_the_grid() -> (
+    None
+):
+    task = load_task("pet-ct-mr")
+    name = task.subtasks[0].name
+    size = (24, 16, 24)  # the box begins 4 slices before the grid and ends 4 behind it
+    attention = {
+        MessageKey(name, auxiliary, 1): torch.full(tuple(n // 2 for n in size), 0.75)
+        for auxiliary in ("CT", "T1")
+    }
+    bodies = {name: np.zeros(GRID.array_shape, bool) for name in ("CT", "T1")}
+    bodies["CT"][3:10, 2:9, 5:20] = True
+    bodies["T1"][8:, :, :] = True
+    box = WindowBox((-4, 0, 0), size, GRID)
+    output = WindowedOutput({}, attention, {})
+    shown = {
+        m.key.auxiliary: m for m in attention_maps(output, OutputSpace(box, GRID, task, bodies))
+    }
+    for auxiliary, body in bodies.items():
+        np.testing.assert_allclose(
+            shown[auxiliary].volume.array, np.where(body, 0.75, 0.0), atol=1e-6
+        )
 
 
 def test_one_level_is_enlarged_trilinearly() -> None:

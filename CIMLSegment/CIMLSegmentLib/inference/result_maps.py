@@ -7,7 +7,7 @@ turned into a density, interpolated, and turned back, so that the sum over voxel
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
@@ -24,7 +24,7 @@ from CIMLSegmentLib.results.map_kinds import MapKey
 from CIMLSegmentLib.results.segmentation_result import ResultMap
 from CIMLSegmentLib.task.regions import merge_regions, region_logits, region_masks
 from CIMLSegmentLib.task.task import Task
-from MultimodalImagingLib.images.arrays import Float32Array
+from MultimodalImagingLib.images.arrays import Float32Array, MaskArray
 from MultimodalImagingLib.images.geometry import Grid, Volume, resample
 from MultimodalImagingLib.preparation.working_grid import smoothed_for
 
@@ -42,11 +42,14 @@ class OutputSpace:
         box: The box that the windows filled.
         grid: Grid of the result.
         task: The task.
+        bodies: Where each modality shows the body, on the grid that the box lies in, `(K, J, I)`.
+            Attention to a modality that is not named is shown everywhere.
     """
 
     box: WindowBox
     grid: Grid
     task: Task
+    bodies: Mapping[str, MaskArray] = field(default_factory=dict)
 
 
 def region_probabilities(
@@ -181,12 +184,16 @@ def information_maps(information: InformationBySender, task: Task) -> Iterator[R
 def attention_maps(output: WindowedOutput, space: OutputSpace) -> Iterator[ResultMap]:
     """Return the mean over levels for every region and auxiliary; regions of a sub-task share it.
 
-    A region of several sub-tasks of one primary has the map of the first one.
+    A region of several sub-tasks of one primary has the map of the first one. In air, where an
+    auxiliary has nothing to tell and nothing keeps a gate from being open, maps are 0.
     """
     found: dict[MapKey, Volume] = {}
     maps = output.attention
     for subtask, auxiliary in space.task.pairs():
         inside = mean_over_levels(maps, subtask=subtask.name, auxiliary=auxiliary, box=space.box)
+        if auxiliary in space.bodies:
+            body = space.bodies[auxiliary][space.box.visible]
+            inside = Volume(np.where(body, inside.array, np.float32(0)), inside.grid)
         values = np.clip(on_output_grid(inside, space.grid).array, 0, 1)
         volume = Volume(values, space.grid)
         for region in subtask.regions:

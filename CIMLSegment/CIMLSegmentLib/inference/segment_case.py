@@ -75,7 +75,8 @@ def segment_case(
         reporter.warning(text)
     with _timed(seconds, "network"):
         box, output = predict_prepared(prepared, model, config, reporter=reporter)
-    space = OutputSpace(box, read_grid(case.images[primary]), model.task)
+    grid = read_grid(case.images[primary])
+    space = OutputSpace(box, grid, model.task, prepared.bodies)
     with _timed(seconds, "labels and maps on the grid of the primary"):
         result = _result(output, space, config, case_id=case.case_id)
     empty = empty_region_warnings(result.volumes_ml(), model.task)

@@ -131,8 +131,8 @@ _KINDS = (
         choice=QT_TRANSLATE_NOOP("MapKind", "Attention (0 to 1)"),
         hint=QT_TRANSLATE_NOOP(
             "MapKind",
-            "Where the gate let the auxiliary through: 0 closed, 1 open. An open gate does not mean"
-            " that information passed.",
+            "Where the gate let the auxiliary through: 0 closed, 1 open, and 0 in air. An open gate"
+            " does not mean that information passed.",
         ),
         heading="Attention: where the primary looks at an auxiliary",
     ),
