@@ -133,9 +133,12 @@ class Clicker(Reader):
         import slicer
 
         slicer.util.selectModule("CIMLSegment")
-        isThere = bool(self.desk.segmenter.ui.removeOverlayButton.enabled)
+        button = self.desk.segmenter.ui.removeOverlayButton
+        if not button.enabled and not self.show_map():
+            return False
         self.desk.segmenter.contributions.onRemoveOverlayButton()
-        return isThere
+        self.promise("a map that is removed is gone", not button.enabled)
+        return True
 
     def use_editor(self) -> bool:
         """Draw with the mouse and Segment Editor in the panel; the host's has no effects."""
