@@ -156,7 +156,7 @@ def make_result(
         primary=task.subtasks[0].primary,
         label_map=label_map,
         contributions=contributions(region_masks(labels, task), information, task),
-        influences=influences(changes),
+        influences=influences(changes, {key: n for n, key in enumerate(changes, start=1)}),
         maps=tuple(maps),
         timings_s={"network": 1.0},
         model={"name": "made up"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import example_result as example
 import numpy as np
@@ -62,8 +63,36 @@ def test_influence_is_read_back_from_file_and_scene(result):
         assert one.added_ml == pytest.approx(other.added_ml)
         assert one.removed_ml == pytest.approx(other.removed_ml)
         assert one.share == pytest.approx(other.share)
+        assert one.changed_voxels == other.changed_voxels
+    assert [e.changed_voxels for e in found[:2]] == [1, 2]
     assert found[0].added_ml > 0
     assert found[1].removed_ml > 0
+
+
+def test_a_scene_of_before_has_influence_without_the_voxels_that_change_label(result):
+    from CIMLSegmentPanelLib.nodes import result_facts
+
+    tables = [
+        result.GetNthNodeReference(result_facts.TABLE_ROLE, index)
+        for index in range(result.GetNumberOfNodeReferences(result_facts.TABLE_ROLE))
+    ]
+    for table in tables:
+        table.GetTable().RemoveColumnByName(result_facts.CHANGED_COLUMN)
+    made = example.make_result(GRID, TASK, with_influence=True).influences
+    found = result_facts.resultInfluences(result)
+    assert [e.auxiliary for e in found] == [e.auxiliary for e in made]
+    assert {e.changed_voxels for e in found} == {None}
+
+
+def test_a_cell_tells_how_many_voxels_change_label_without_the_auxiliary(result):
+    from CIMLSegmentPanelLib.nodes.result_facts import resultInfluences
+    from CIMLSegmentPanelLib.widgets.share_matrix import _influenceTip
+
+    one, two = resultInfluences(result)[:2]
+    assert _influenceTip(one, "Lesion").endswith("\nWithout it 1 voxel has another label.")
+    assert _influenceTip(two, "Lesion").endswith("\nWithout it 2 voxels have another label.")
+    unknown = replace(one, changed_voxels=None)
+    assert "Without it" not in _influenceTip(unknown, "Lesion")
 
 
 def test_the_scale_is_symmetric_and_holds_what_is_most_negative(result, browser):

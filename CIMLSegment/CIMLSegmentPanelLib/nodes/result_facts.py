@@ -26,6 +26,7 @@ IMAGE_ROLE, TABLE_ROLE, MAP_ROLE = "CIMLSegment.Image", "CIMLSegment.Table", "CI
 CONTRIBUTION_COLUMNS = ("region", "primary", "auxiliary", "information (nats)", "share")
 
 INFLUENCE_COLUMNS = ("region", "primary", "auxiliary", "added (ml)", "removed (ml)", "share")
+CHANGED_COLUMN = "changed (voxels)"  # scenes of before lack it
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,19 @@ def resultContributions(node: slicer.vtkMRMLSegmentationNode) -> list[Contributi
 
 def resultInfluences(node: slicer.vtkMRMLSegmentationNode) -> list[Influence]:
     """Return what changed in the prediction; empty if unknown, or if the table was deleted."""
+    rows = list(_tableRows(node, (*INFLUENCE_COLUMNS, CHANGED_COLUMN)))
+    rows = rows or [(*row, math.nan) for row in _tableRows(node, INFLUENCE_COLUMNS)]
     return [
-        Influence(region, primary, auxiliary, added, removed, _known(share))
-        for region, primary, auxiliary, added, removed, share in _tableRows(node, INFLUENCE_COLUMNS)
+        Influence(
+            region,
+            primary,
+            auxiliary,
+            added,
+            removed,
+            _known(share),
+            None if math.isnan(changed) else round(changed),
+        )
+        for region, primary, auxiliary, added, removed, share, changed in rows
     ]
 
 

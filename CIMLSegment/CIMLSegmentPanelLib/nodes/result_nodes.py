@@ -16,6 +16,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from CIMLSegmentPanelLib.nodes.result_facts import (
+    CHANGED_COLUMN,
     CONTRIBUTION_COLUMNS,
     IMAGE_ROLE,
     INFLUENCE_COLUMNS,
@@ -132,16 +133,20 @@ def _setFacts(
 
 def _addTables(target: slicer.vtkMRMLSegmentationNode, result: StoredResult) -> None:
     rows = [
-        (item.region, item.primary, item.auxiliary, item.nats, _share(item.share))
+        (item.region, item.primary, item.auxiliary, item.nats, _number(item.share))
         for item in result.contributions
     ]
     _addTable(target, f"{result.case_id} contributions", _columns(CONTRIBUTION_COLUMNS, rows))
     if result.influences:
         changes = [
-            (e.region, e.primary, e.auxiliary, e.added_ml, e.removed_ml, _share(e.share))
+            (
+                *(e.region, e.primary, e.auxiliary, e.added_ml, e.removed_ml),
+                *(_number(e.share), _number(e.changed_voxels)),
+            )
             for e in result.influences
         ]
-        _addTable(target, f"{result.case_id} influence", _columns(INFLUENCE_COLUMNS, changes))
+        names = (*INFLUENCE_COLUMNS, CHANGED_COLUMN)
+        _addTable(target, f"{result.case_id} influence", _columns(names, changes))
     volumes = segmentVolumesMl(target)
     segments = target.GetSegmentation()
     columns = {
@@ -157,8 +162,8 @@ def _columns(
     return {name: [row[index] for row in rows] for index, name in enumerate(names)}
 
 
-def _share(share: float | None) -> float:
-    return math.nan if share is None else share
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _addTable(

@@ -13,6 +13,7 @@ from CIMLSegmentLib.results.map_kinds import MAP_KINDS
 from CIMLSegmentLib.results.map_pictures import color_of
 from CIMLSegmentLib.results.segmentation_result import Contribution, Influence
 from CIMLSegmentPanelLib.nodes.map_browser import Cell
+from MultimodalSlicerLib.plurals import byNumber
 from MultimodalWidgetsLib.room import reserveRows
 from MultimodalWidgetsLib.signal import Signal
 from MultimodalWidgetsLib.tables import dot, setTitles
@@ -146,13 +147,22 @@ def _influenceTip(influence: Influence, title: str) -> str:
         "{auxiliary} added {added} ml to {region} and took {removed} ml away: {share} of what all"
         " auxiliaries changed. Click to see where. Model attribution, not clinical evidence."
     )
-    return text.format(
+    share = text.format(
         auxiliary=influence.auxiliary,
         added=f"{influence.added_ml:.2g}",
         removed=f"{influence.removed_ml:.2g}",
         region=title,
         share=f"{influence.share:.0%}",
     )
+    changed = influence.changed_voxels
+    if changed is None:
+        return share
+    without = byNumber(
+        changed,
+        _("Without it {n} voxel has another label."),
+        _("Without it {n} voxels have another label."),
+    )
+    return "\n".join((share, without.format(n=changed)))
 
 
 def shareColor(share: float) -> qt.QColor:
