@@ -132,7 +132,7 @@ _KINDS = (
         hint=QT_TRANSLATE_NOOP(
             "MapKind",
             "Where the gate let the auxiliary through: 0 closed, 1 open, and 0 in air. An open gate"
-            " does not mean that information passed.",
+            " does not mean that information passed, nor that it mattered: influence shows that.",
         ),
         heading="Attention: where the primary looks at an auxiliary",
     ),
