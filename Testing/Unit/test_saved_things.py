@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
+from scipy import ndimage
 
 from CIMLSegmentLib.__main__ import main as segmenter
 from MDALSelectorLib.__main__ import main as selector
@@ -77,6 +78,10 @@ def assert_same_result(found: Path, expected: Path) -> None:
     for name in names - {"segmentation.nii.gz"}:
         values, wanted = array(found / name), array(expected / name)
         assert np.ptp(wanted) > 0, name
+        if name.startswith("attention_"):  # version 0.1.0 showed it in air, too
+            body = ndimage.binary_erosion(values > 0)
+            assert 0.2 < body.mean() < 0.6, name
+            values, wanted = values[body], wanted[body]
         # Files keep 12 bits of the mantissa: two neighbors among such numbers are alike.
         assert np.allclose(values, wanted, rtol=2.0**-11, atol=MAP_VALUE), name
 
