@@ -720,3 +720,7 @@ def test_no_key_is_one_of_segment_editors_or_slicers(desk):
     assert not own & taken
     assert {key: len(shortcuts_of(key)) for key in own} == dict.fromkeys(own, 1)
     assert len(shortcuts_of("Ctrl+Z")) == 1  # Segment Editor's
+    slicer.util.reloadScriptedModule("MDALSelector")
+    slicer.app.processEvents()
+    assert not shortcuts_of("Ctrl+Z")  # the panel that has gone has let go of them
+    assert max(len(shortcuts_of(key)) for key in own) <= 1

@@ -132,6 +132,7 @@ class LabelingSection:
         """Let go of everything before the panel is deleted."""
         self.clock.stop()
         self._shortcuts.remove()
+        self.editor.exit()  # its keys are the main window's, and would stay
 
     def mayOpen(self, caseID: str) -> bool:
         """Ask before a case is opened that another reader has open.
