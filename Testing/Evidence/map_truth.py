@@ -200,10 +200,9 @@ def figures(network: CIMLNet, subject: Subject, window: Sequence[int]) -> list[d
         other = np.asarray(without[auxiliary].logits[subtask.name][channel] > 0)
         target = subject.targets[region]
         shown = maps_of(everything, subtask, region, auxiliary, size)
-        inside = mask if mask.any() else np.zeros(mask.shape, bool)
-        said = {kind: float(values[inside].sum()) for kind, values in shown.items()}
+        said = {kind: float(values[mask].sum()) for kind, values in shown.items()}
         said["influence"] = float(shown["influence"].sum())  # of all voxels: what it added, too
-        said["noise"] = float(rng.random() * max(int(inside.sum()), 1))
+        said["noise"] = float(rng.random() * max(int(mask.sum()), 1))
         said["size of the region"] = float(mask.sum())
         found.append(
             {
