@@ -53,6 +53,7 @@ from MultimodalWidgetsLib.job_needs import JobNeeds
 from MultimodalWidgetsLib.module_base import ModuleTest, ModuleWidget
 from MultimodalWidgetsLib.remembered import remember
 from MultimodalWidgetsLib.sample_data import sampleJob
+from MultimodalWidgetsLib.scene_reading import onceRead
 from MultimodalWidgetsLib.widget_additions import handleEvents, rememberPath, showText
 
 MODULE = "CIMLSegment"
@@ -187,7 +188,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
         isImage = node.IsA("vtkMRMLVolumeNode") and not node.GetAttribute(MAP_ATTRIBUTE)
         if isImage and self._parameterNode is not None:
             self._newVolumes.append(node.GetID())
-            qt.QTimer.singleShot(0, self.onVolumesAdded)
+            onceRead(self.onVolumesAdded)
 
     def onVolumesAdded(self) -> None:
         """Choose the new volumes where none is chosen."""
@@ -206,7 +207,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
             self.logic.forgetResult(node)
             self.onMapShown()
         elif node.GetAttribute(MAP_ATTRIBUTE) or node.GetAttribute(TABLE_ATTRIBUTE):
-            qt.QTimer.singleShot(0, self.contributions.onNodesDeleted)
+            onceRead(self.contributions.onNodesDeleted)
 
     def showHelpers(self) -> None:
         """Draw the course of the training anew, or show none without its table."""
@@ -241,7 +242,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
         self.contributions.onOtherResult(node)
         showOverOwnImages(node)
         jumpToSegments(node)
-        qt.QTimer.singleShot(0, partial(bringInside, slicer.mrmlScene))
+        onceRead(partial(bringInside, slicer.mrmlScene))
         self.onParametersChanged()
 
     def onCaseCloses(self) -> None:
@@ -269,7 +270,7 @@ class CIMLSegmentWidget(ModuleWidget[CIMLSegmentParameterNode]):
         if self.parent.isEntered:
             self.initializeParameterNode()
             self.showResult()
-        qt.QTimer.singleShot(0, self.logic.work.curve.tidy)  # once the scene is read
+        onceRead(self.logic.work.curve.tidy)
 
     def updateButtons(self) -> None:
         """Enable what can be done now; the tool tip of the others says why not."""

@@ -50,6 +50,7 @@ from MultimodalWidgetsLib.remembered import (
 )
 from MultimodalWidgetsLib.room import reserveLines
 from MultimodalWidgetsLib.sample_data import registerSampleData
+from MultimodalWidgetsLib.scene_reading import onceRead
 from MultimodalWidgetsLib.widget_additions import rememberPath, showText
 
 DEVICE = "MDALSelector/Device"
@@ -388,7 +389,7 @@ class MDALSelectorWidget(ModuleWidget[MDALSelectorParameterNode]):
         if self.parent.isEntered:
             self.initializeParameterNode()
         self.showRanking()
-        qt.QTimer.singleShot(0, self.logic.ranking.tidy)  # once the scene is read
+        onceRead(self.logic.ranking.tidy)
 
     def updateButtons(self) -> None:
         """Enable what can be done now; the tool tip of the others says why not."""

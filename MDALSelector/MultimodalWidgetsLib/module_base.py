@@ -21,6 +21,7 @@ from MultimodalWidgetsLib.job_section import JobSection
 from MultimodalWidgetsLib.leaving import endGuard, guardLeaving
 from MultimodalWidgetsLib.remembered import keepOwn, takesOver
 from MultimodalWidgetsLib.room import PanelRoom
+from MultimodalWidgetsLib.scene_reading import onceRead
 from MultimodalWidgetsLib.setup_section import SetupSection
 from MultimodalWidgetsLib.user_place import PanelPlace, disableKeepingFocus
 from MultimodalWidgetsLib.widget_additions import followPath, handleEvents
@@ -93,9 +94,9 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
         if slicer.mrmlScene.IsClosing():
             return
         if node.IsA("vtkMRMLScriptedModuleNode") and node.GetSingletonTag() == self.moduleName:
-            qt.QTimer.singleShot(0, partial(self._bringBack, node))
+            onceRead(partial(self._bringBack, node))
         elif roleOf(node):
-            qt.QTimer.singleShot(0, self._afterRemoval)
+            onceRead(self._afterRemoval)
 
     def _afterRemoval(self) -> None:
         removeEmptyFolder(slicer.mrmlScene)
@@ -177,7 +178,7 @@ class ModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin, Generic[Pa
         if node is not None:
             keepOwn(node)
         self.onSceneChanged(caller, event)
-        qt.QTimer.singleShot(0, lambda: keepOneFolder(slicer.mrmlScene))
+        onceRead(lambda: keepOneFolder(slicer.mrmlScene))
 
     def loadPanel(self) -> None:
         """Load the `.ui` file, and make the sections that every panel has."""

@@ -292,13 +292,36 @@ def test_a_scene_that_was_saved_brings_one_set_of_helpers(work, scene, tmp_path,
         assert top_items(scene) == []
     slicer.util.loadScene(str(tmp_path / "scene.mrb"), {"clear": isCleared})
     work.desk._wait(lambda: len(work.selector.cases.visibleCases()) == N_CASES)
-    work.settle()
-    assert roles(scene) == before
-    assert top_items(scene) == views
+    work.desk._wait(lambda: (roles(scene), top_items(scene)) == (before, views))
     work.to("CIMLSegment")
     work.whole()
     points = work.segmenter.cohort.work.curve._points
     assert [(p.step, p.loss, p.dice) for p in points] == [(1, 1.0, 0.1), (2, 0.5, 0.2)]
+
+
+@pytest.mark.parametrize("state", ["ImportState", "BatchProcessState"])
+def test_nothing_is_tidied_while_a_scene_is_read(work, scene, state):
+    """Slicer handles events while it reads, and the saved folder may come last."""
+    from MultimodalSlicerLib import helper_nodes
+
+    work.rank()
+    work.train()
+    views = top_items(scene)
+    reading = getattr(scene, state)
+    scene.StartState(scene.ImportState)
+    scene.EndState(scene.ImportState)  # the panels are told, and wait for the end of the next
+    scene.StartState(reading)
+    hierarchy = helper_nodes.subjectHierarchy(scene)
+    ours = helper_nodes._folders(scene)
+    late = helper_nodes._newFolder(scene)
+    for _ in range(3):
+        work.settle()
+        assert helper_nodes._folders(scene) == [*ours, late]
+    later = helper_nodes._newFolder(scene)
+    scene.EndState(reading)
+    work.desk._wait(lambda: top_items(scene) == views)
+    assert not {late, later} & set(helper_nodes._folders(scene))
+    assert hierarchy.GetNumberOfItemChildren(ours[0]) > 0
 
 
 def test_helpers_are_hidden_or_saved(work, scene):
