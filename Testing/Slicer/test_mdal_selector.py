@@ -762,7 +762,9 @@ def test_a_double_click_opens_a_case_in_one_linked_view_per_modality(ranked, dri
 def test_closing_a_case_brings_the_former_layout_back(ranked, drive):
     import slicer
 
-    before = slicer.app.layoutManager().layout
+    usual = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+    before = slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView
+    slicer.app.layoutManager().setLayout(before)
     drive.click_cell(ranked.ui.casesTableView, 0, 1)
     drive.click(ranked.ui.loadCaseButton)
     assert slicer.app.layoutManager().layout != before
@@ -770,6 +772,7 @@ def test_closing_a_case_brings_the_former_layout_back(ranked, drive):
     assert slicer.app.layoutManager().layout == before
     assert not ranked.ui.closeCaseButton.enabled
     assert tool_tip(ranked.ui.closeCaseButton) == "Load a case first."
+    slicer.app.layoutManager().setLayout(usual)
 
 
 def edit_labels(loader):
